@@ -1,0 +1,24 @@
+"""Logs: one structured line an event, on stderr, where the supervisor, systemd or a person reads it.
+
+Called once by each process's `main`; everything else is handed a logger. Never logs a body, a password or a token.
+"""
+
+import sys
+
+import structlog
+
+
+def configure(process: str) -> structlog.stdlib.BoundLogger:
+    """A logger whose lines are `time level event key=value …`, bound to the process's name."""
+    structlog.configure(
+        processors=[
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.add_log_level,
+            structlog.processors.format_exc_info,
+            structlog.processors.LogfmtRenderer(key_order=["timestamp", "level", "process", "event"]),
+        ],
+        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+    logger: structlog.stdlib.BoundLogger = structlog.get_logger(process=process)
+    return logger

@@ -1,0 +1,175 @@
+"""The settings: one TOML file, read once at a process's start.
+
+The file is `/etc/mailweir/mailweir.toml` or what `MAILWEIR_CONFIG` names. An unknown key is an error that names it. Every key
+stands, with its unit and default, in `mailweir.toml.example`; a test keeps the two together. Called by every process's `main`;
+nothing else reads the environment or the file.
+"""
+
+import os
+import re
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+from mailweir.errors import SettingsError
+
+DEFAULT_PATH = Path("/etc/mailweir/mailweir.toml")
+PATH_VARIABLE = "MAILWEIR_CONFIG"
+
+Port = Annotated[int, Field(ge=1, le=65535)]
+
+
+def _outbound(value: str) -> str:
+    if value in ("outbox", "mx") or re.fullmatch(r"relayhost [^\s:]+:\d{1,5}", value):
+        return value
+    raise ValueError('must be "outbox", "mx" or "relayhost HOST:PORT"')
+
+
+def _database(value: str) -> str:
+    if value.startswith("sqlite:/"):
+        return value
+    raise ValueError('must be "sqlite:/absolute/path"')
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Smtp(_Section):
+    """Where Postfix listens."""
+
+    bind_address: str = "127.0.0.1"
+    smtp_port: Port = 2525
+    submission_port: Port = 2587
+    submissions_port: Port = 2465
+    max_message_bytes: int = Field(36_700_160, ge=65_536)
+    tls_certificate_file: Path | None = None
+    tls_key_file: Path | None = None
+
+
+class Web(_Section):
+    """Where the web page listens."""
+
+    port: Port = 8025
+
+
+class Filter(_Section):
+    """The filter's workers and how much of a message they look at."""
+
+    workers: int = Field(1, ge=1, le=64)
+
+
+class Dns(_Section):
+    """The resolver that signatures are checked with. Empty: the system's."""
+
+    nameserver: str = ""
+    port: Port = 53
+    timeout_seconds: float = Field(5.0, gt=0, le=20)
+
+
+class Confirmation(_Section):
+    """Limits on what is redirected to a person."""
+
+    max_redirects_per_message: int = Field(3, ge=1, le=10)
+    max_redirects_per_user_and_hour: int = Field(20, ge=1)
+
+
+class Retention(_Section):
+    """How long what is not on the record is kept."""
+
+    decision_days: int = Field(14, ge=1)
+
+
+class Settings(BaseSettings):
+    """All settings of one host. Frozen; the same for every process of it."""
+
+    model_config = SettingsConfigDict(extra="forbid", frozen=True)
+
+    data_dir: Path
+    hostname: str = "localhost.localdomain"
+    run_as: str = "mailweir"
+    admin_mailbox: str = ""
+    outbound: Annotated[str, AfterValidator(_outbound)] = "outbox"
+    database: Annotated[str, AfterValidator(_database)] = ""
+    smtp: Smtp = Smtp()
+    web: Web = Web()
+    filter: Filter = Filter()
+    dns: Dns = Dns()
+    confirmation: Confirmation = Confirmation()
+    retention: Retention = Retention()
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if not self.data_dir.is_absolute():
+            raise ValueError("data_dir must be an absolute path")
+        if self.outbound != "outbox" and not self.admin_mailbox:
+            raise ValueError("admin_mailbox must be set where mail goes out (outbound is not outbox)")
+        if (self.smtp.tls_certificate_file is None) != (self.smtp.tls_key_file is None):
+            raise ValueError("smtp.tls_certificate_file and smtp.tls_key_file go together")
+        return self
+
+    @classmethod
+    def settings_customise_sources(
+        cls, settings_cls: type[BaseSettings], init_settings: PydanticBaseSettingsSource, **_: Any
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Only the file (handed over by `load`) counts: no environment, no .env."""
+        return (init_settings,)
+
+    @property
+    def database_path(self) -> Path:
+        """The SQLite file."""
+        return Path(self.database.removeprefix("sqlite:")) if self.database else self.data_dir / "db" / "mailweir.db"
+
+    @property
+    def milter_socket(self) -> Path:
+        """The unix socket on which the filter answers Postfix."""
+        return self.data_dir / "run" / "milter.sock"
+
+    @property
+    def lookups_socket(self) -> Path:
+        """The unix socket on which the look-ups answer Postfix."""
+        return self.data_dir / "run" / "lookups.sock"
+
+    @property
+    def outbox_dir(self) -> Path:
+        """The maildir that outgoing mail lands in, where `outbound` is `outbox`."""
+        return self.data_dir / "outbox"
+
+    @property
+    def log_dir(self) -> Path:
+        """Where the embedded stack writes its logs."""
+        return self.data_dir / "log"
+
+    @property
+    def admin_address(self) -> str:
+        """Where mail to postmaster@ and abuse@ goes."""
+        return self.admin_mailbox or f"admin@{self.hostname}"
+
+
+def path_in_force() -> Path:
+    """The settings file that this process goes by."""
+    return Path(os.environ.get(PATH_VARIABLE) or DEFAULT_PATH)
+
+
+def load(path: Path | None = None) -> Settings:
+    """Reads the file. SettingsError with one line where it is missing, not TOML, or has a key or value that can't be."""
+    path = path or path_in_force()
+    try:
+        values = TomlConfigSettingsSource(Settings, path).toml_data if path.is_file() else None
+    except (OSError, ValueError) as error:
+        raise SettingsError(f"{path}: {' '.join(str(error).split())}") from error
+    if values is None:
+        raise SettingsError(f"no settings file at {path}; name one with {PATH_VARIABLE}, or make one with 'mailweir up'")
+    try:
+        return Settings(**values)
+    except ValidationError as error:
+        raise SettingsError(f"{path}: {'; '.join(_in_words(item) for item in error.errors())}") from error
+
+
+def _in_words(item: Any) -> str:
+    key = ".".join(str(part) for part in item["loc"])
+    if item["type"] == "extra_forbidden":
+        return f"unknown key '{key}'"
+    return f"{key}: {item['msg']}" if key else str(item["msg"]).removeprefix("Value error, ")

@@ -1,0 +1,1 @@
+"""The database: the only place that imports peewee. Rows leave it as frozen dataclasses."""

@@ -1,0 +1,80 @@
+"""One connection to the database, and the transaction that fits it.
+
+A `Database` belongs to one thread at a time and is opened after a fork, never before. Reads see what was committed last,
+so a contact added by the command line counts at the next message. Called by every process that reads or records.
+"""
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import peewee
+
+from mailweir.errors import DatabaseUnavailable
+
+BUSY_TIMEOUT_SECONDS = 5.0
+
+
+class Database:
+    """A connection, opened at first use. SQL has `?` for a parameter.
+
+    Errors: DatabaseUnavailable where the database can't be opened, is locked for longer than the time-out, is full or gone.
+    """
+
+    def __init__(self, path: Path, *, busy_timeout_seconds: float = BUSY_TIMEOUT_SECONDS, create: bool = False) -> None:
+        self.path = path
+        mode = "rwc" if create else "rw"
+        # thread_safe=False: peewee would keep a connection for each thread, and the filter has a thread a connection
+        self.peewee = peewee.SqliteDatabase(
+            f"file:{path}?mode={mode}",
+            uri=True,
+            timeout=busy_timeout_seconds,
+            check_same_thread=False,
+            thread_safe=False,
+            autoconnect=False,
+            pragmas={
+                "journal_mode": "wal",
+                "synchronous": "full",  # law 1: a commit is on the disk
+                "foreign_keys": 1,
+                "busy_timeout": int(busy_timeout_seconds * 1000),
+            },
+        )
+
+    def open(self) -> None:
+        """Connects where it isn't connected."""
+        if self.peewee.is_closed():
+            with self._translated():
+                self.peewee.connect()
+
+    def close(self) -> None:
+        """Disconnects where it is connected."""
+        if not self.peewee.is_closed():
+            self.peewee.close()
+
+    def execute(self, sql: str, parameters: Sequence[Any] = ()) -> Any:
+        """Runs one statement; the cursor gives plain tuples."""
+        self.open()
+        with self._translated():
+            return self.peewee.execute_sql(sql, parameters)
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """A transaction that writes: takes the write lock at once, for a read that turns into a write fails as 'locked'."""
+        self.open()
+        with self._translated(), self.peewee.atomic("IMMEDIATE"):
+            yield
+
+    @contextmanager
+    def savepoint(self) -> Iterator[None]:
+        """A part of a transaction that can fail alone."""
+        with self._translated(), self.peewee.savepoint():
+            yield
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except (peewee.OperationalError, peewee.InterfaceError, sqlite3.OperationalError) as error:
+            raise DatabaseUnavailable(f"database {self.path}: {error}") from error

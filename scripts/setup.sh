@@ -1,0 +1,130 @@
+#!/bin/sh
+# Makes a checkout ready to run: Debian packages, the unprivileged user, a virtual environment with the project in it.
+#
+# Called by `make setup`, `make demo` and `make test`; safe to repeat, and silent where nothing is missing.
+# Never starts a system service (a policy-rc.d denies it while apt runs), never configures or replaces a mail server that
+# is there: another MTA is named, and this stops.
+#
+#   PYTHON   the interpreter of the virtual environment (default /usr/bin/python3: an unprivileged user can run it)
+#   VENV     where the virtual environment goes (default: see scripts/venv-path.sh)
+#   EXTRAS   the project's optional parts to install, e.g. "test,check"
+set -eu
+
+PYTHON=${PYTHON:-/usr/bin/python3}
+EXTRAS=${EXTRAS:-test,check}
+run_as=${MAILWEIR_RUN_AS:-mailweir}
+top=$(cd "$(dirname "$0")/.." && pwd)
+policy=/usr/sbin/policy-rc.d
+
+say() { printf 'setup: %s\n' "$*"; }
+die() { printf 'setup: %s\n' "$*" >&2; exit 1; }
+
+as_root=
+if [ "$(id -u)" -ne 0 ] && command -v sudo >/dev/null 2>&1; then
+    as_root=sudo
+fi
+can_be_root() { [ "$(id -u)" -eq 0 ] || [ -n "$as_root" ]; }
+
+installed() {
+    [ "$(dpkg-query -W -f='${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
+}
+
+# A second mail server would be removed by apt to make room for Postfix: that is the admin's decision, not ours.
+other_mta() {
+    dpkg-query -W -f='${db:Status-Status} ${Package} ${Provides}\n' 2>/dev/null |
+        awk '$1 == "installed" && $2 != "postfix" && / mail-transport-agent/ { print $2; exit }'
+}
+
+missing_packages() {
+    for package in postfix gcc libc6-dev libmilter-dev python3-dev python3-venv shellcheck; do
+        installed "$package" || printf '%s ' "$package"
+    done
+}
+
+restore_policy() {
+    if [ -e "$policy.before-mailweir" ]; then
+        $as_root mv "$policy.before-mailweir" "$policy"
+    else
+        $as_root rm -f "$policy"
+    fi
+}
+
+deny_service_starts() {
+    if [ -e "$policy" ] && ! grep -qs 'mailweir: setup' "$policy"; then
+        $as_root mv "$policy" "$policy.before-mailweir"
+    fi
+    trap restore_policy EXIT
+    trap 'exit 1' INT TERM HUP
+    # shellcheck disable=SC2016  # $as_root is empty for root, and then must vanish
+    printf '#!/bin/sh\n# mailweir: setup denies service starts while apt runs\nexit 101\n' |
+        $as_root tee "$policy" >/dev/null
+    $as_root chmod 755 "$policy"
+}
+
+install_packages() {
+    packages=$(missing_packages)
+    [ -n "$packages" ] || return 0
+    command -v apt-get >/dev/null 2>&1 || die "these Debian packages are needed, and there is no apt-get: $packages"
+    mta=$(other_mta)
+    [ -z "$mta" ] || die "the mail server '$mta' is installed; Mailweir needs Postfix beside it, and Debian allows one. Remove '$mta' first, if nothing needs it."
+    can_be_root || die "as root, run: apt-get install $packages"
+    say "installing Debian packages: $packages"
+    deny_service_starts
+    $as_root apt-get update -q >/dev/null || die "apt-get update failed; see its message above"
+    if ! installed postfix; then
+        echo 'postfix postfix/main_mailer_type select No configuration' | $as_root debconf-set-selections
+    fi
+    # shellcheck disable=SC2086  # a list of words on purpose
+    $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $packages \
+        </dev/null >/dev/null || die "apt-get could not install: $packages"
+    restore_policy
+    trap - EXIT INT TERM HUP
+}
+
+make_user() {
+    id "$run_as" >/dev/null 2>&1 && return 0
+    can_be_root || die "as root, run: useradd --system --user-group --no-create-home --shell /usr/sbin/nologin $run_as"
+    say "making the unprivileged user '$run_as'"
+    $as_root useradd --system --user-group --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin "$run_as"
+}
+
+# One look at everything that is installed from the checkout: a change of it installs again, an unchanged one costs nothing.
+fingerprint() {
+    {
+        "$PYTHON" --version
+        printf '%s %s\n' "$PYTHON" "$EXTRAS"
+        if [ "$mode" = copy ]; then
+            find "$top/mailweir" "$top/milter" "$top/admin_cli" "$top/postfix" -type f ! -name '*.pyc' -exec cksum {} +
+        fi
+        cksum "$top/setup.cfg" "$top/pyproject.toml"
+    } | cksum
+}
+
+install_project() {
+    stamp=$VENV/.mailweir-installed
+    want=$(fingerprint)
+    [ "$(cat "$stamp" 2>/dev/null)" = "$want" ] && return 0
+    [ -x "$PYTHON" ] || command -v "$PYTHON" >/dev/null 2>&1 || die "no interpreter at PYTHON=$PYTHON"
+    if [ ! -x "$VENV/bin/python" ]; then
+        say "making the virtual environment $VENV"
+        "$PYTHON" -m venv "$VENV" || die "could not make $VENV"
+    fi
+    say "installing mailweir into it"
+    if [ "$mode" = copy ]; then
+        # setuptools leaves build/ behind and would put stale files from it into the next wheel
+        rm -rf "$top/build"
+        "$VENV/bin/pip" install -q --disable-pip-version-check "$top[$EXTRAS]" || die "pip failed; see its message above"
+        rm -rf "$top/build"
+    else
+        "$VENV/bin/pip" install -q --disable-pip-version-check -e "$top[$EXTRAS]" || die "pip failed; see its message above"
+    fi
+    printf '%s\n' "$want" >"$stamp"
+}
+
+install_packages
+make_user
+VENV=${VENV:-$(sh "$top/scripts/venv-path.sh")}
+# The daemons run as an unprivileged user. Where that user can't read the checkout, the virtual environment lies outside
+# of it and holds a copy of the project.
+case $VENV in "$top"/*) mode=editable ;; *) mode=copy ;; esac
+install_project
