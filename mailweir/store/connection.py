@@ -13,6 +13,7 @@ from typing import Any
 import peewee
 
 from mailweir.errors import DatabaseUnavailable
+from mailweir.store import models
 
 BUSY_TIMEOUT_SECONDS = 5.0
 
@@ -58,6 +59,13 @@ class Database:
         self.open()
         with self._translated():
             return self.peewee.execute_sql(sql, parameters)
+
+    @contextmanager
+    def bound(self) -> Iterator[None]:
+        """Lets the models of `store/` speak over this connection."""
+        self.open()
+        with self._translated(), self.peewee.bind_ctx(models.ALL):
+            yield
 
     @contextmanager
     def transaction(self) -> Iterator[None]:

@@ -1,0 +1,71 @@
+"""Gmail's forwarding confirmation: does a message look like one, which link does it offer, and who asked for it.
+
+Pure: proving that it is Google's own is `sender_auth`'s work. Language and branding don't matter: the envelope sender, the
+author, Google's header and the link's path do (../shared/facts: subjects differ by year, language and organisation).
+Standard library only.
+"""
+
+import base64
+import binascii
+import quopri
+import re
+from dataclasses import dataclass
+
+from mailweir import address
+from mailweir.headers import HeaderView
+
+SENDER = "forwarding-noreply@google.com"
+SIGNING_DOMAIN = "google.com"
+MAX_LOOK_BYTES = 65_536
+
+# `vf-` confirms; `uf-` cancels, and is never offered to anybody
+_LINK = re.compile(rb"https://(?:mail-settings|mail)\.google\.com/mail/(?:u/\d+/)?vf-[A-Za-z0-9%_.~=&?+\-\[\]/]+")
+# bounded, or a long run without an @ would be tried from each of its characters on
+_ADDRESS = re.compile(r"[^\s@<>()\[\]\"',;:，。、：（）«»]{1,64}@[A-Za-z0-9.\-]{1,252}[A-Za-z0-9]")
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmation:
+    """link: the one that confirms, or None. requester: whose mailbox wants to forward, or None where it isn't said."""
+
+    link: str | None
+    requester: str | None
+
+
+def resembles(sender: str, view: HeaderView) -> bool:
+    """Worth proving: envelope sender and author are exactly Google's."""
+    return sender == SENDER and view.author == SENDER
+
+
+def read(view: HeaderView, body: bytes, own_domains: frozenset[str]) -> Confirmation | None:
+    """What a forwarding confirmation says; None where it has neither Google's header nor a confirming link.
+
+    body: the raw body (7bit, base64 or quoted-printable), of which the first 64 kB count. own_domains: capture domains, whose
+    addresses are never the requester.
+    """
+    text = _decoded(body[:MAX_LOOK_BYTES], view.transfer_encoding)
+    match = _LINK.search(text)
+    if match is None and not view.marked_confirmation:
+        return None
+    requester = _first_foreign(view.subject, own_domains) or _first_foreign(text.decode("utf-8", "replace"), own_domains)
+    return Confirmation(match[0].decode("ascii") if match else None, requester)
+
+
+def _decoded(body: bytes, transfer_encoding: bytes) -> bytes:
+    if transfer_encoding == b"quoted-printable":
+        return quopri.decodestring(body)
+    if transfer_encoding == b"base64":
+        compact = b"".join(body.split())
+        try:
+            return base64.b64decode(compact[: len(compact) // 4 * 4])
+        except binascii.Error:
+            return b""
+    return body
+
+
+def _first_foreign(text: str, own_domains: frozenset[str]) -> str | None:
+    for match in _ADDRESS.finditer(text):
+        found = address.normalise(match[0])
+        if found and address.split(found)[1] not in own_domains and found != SENDER:
+            return found
+    return None

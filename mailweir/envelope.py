@@ -1,0 +1,40 @@
+"""The envelope of one message: what was said in the SMTP dialogue, never what the headers say.
+
+Made by the filter; read by matching. The queue id isn't here: Postfix gives it only at the end of the message, after the
+matching. Standard library only.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from mailweir import address
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """One RCPT TO. typed: as the client wrote it, by which Postfix knows it. address: its normal form, or None."""
+
+    typed: str
+    address: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """MAIL FROM (`""` is the null sender), RCPT TO, the SASL login if any, the client's address, the time of arrival (UTC)."""
+
+    sender: str
+    recipients: tuple[Recipient, ...]
+    login: str | None
+    client: str
+    received_at: datetime
+
+
+def read_recipient(typed: str) -> Recipient:
+    """A recipient from what stood in RCPT TO."""
+    return Recipient(typed, address.normalise_path(typed) or None)
+
+
+def read_sender(typed: str) -> str:
+    """The envelope sender from what stood in MAIL FROM; what is no address stays as it was typed, in lower case."""
+    sender = address.normalise_path(typed)
+    return typed.strip("<>").lower() if sender is None else sender

@@ -1,0 +1,124 @@
+"""A bounded look at raw header bytes: author, header recipients, Message-ID, date, subject and a few marks.
+
+Never parses a body and never raises, on any bytes. Only what matching and the record need is read; the subject and the date
+only when they are asked for. Called by the filter at the end of the headers. Standard library only.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+from mailweir import address, encoded_words
+
+Header = tuple[bytes, bytes]  # name; value with its leading white space and its folds (CRLF), without the final CRLF
+
+MAX_RECIPIENT_BYTES = 1_000_000  # of To: and Cc: together; Postfix hands over at most 60 kB of one header
+MAX_AUTHOR_BYTES = 60_000
+MAX_SUBJECT_CHARS = 998
+MAX_MESSAGE_ID_CHARS = 998
+LOOP_HEADER = b"X-Mailweir-Loop"
+
+_BRACKETED = re.compile(rb"<[^<>]+>")
+_CONFIRMATION_MARK = b"x-google-address-confirmation"
+_WANTED = frozenset(
+    {
+        b"from",
+        b"to",
+        b"cc",
+        b"message-id",
+        b"date",
+        b"subject",
+        b"content-transfer-encoding",
+        _CONFIRMATION_MARK,
+        LOOP_HEADER.lower(),
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class HeaderView:
+    """What the headers say.
+
+    author: From's address in normal form where there is one From and it reads one way, else None. recipients: the addresses of
+    To and Cc in normal form. message_id: as in the mail, or None. looped: our loop header is there. marked_confirmation:
+    Google's header of a forwarding confirmation is there.
+    """
+
+    author: str | None
+    recipients: tuple[str, ...]
+    message_id: str | None
+    raw_date: bytes
+    raw_subject: bytes
+    transfer_encoding: bytes
+    looped: bool
+    marked_confirmation: bool
+
+    @property
+    def subject(self) -> str:
+        """Decoded, one line, U+FFFD for bad bytes."""
+        return encoded_words.decode(self.raw_subject, max_chars=MAX_SUBJECT_CHARS)
+
+    @property
+    def sent_at(self) -> datetime | None:
+        """The Date header in UTC, or None where it can't be read."""
+        return read_date(self.raw_date)
+
+
+def look(headers: Iterable[Header]) -> HeaderView:
+    """Reads a message's headers, in their order."""
+    found: dict[bytes, list[bytes]] = {}
+    for name, value in headers:
+        key = name.rstrip().lower()
+        if key in _WANTED:
+            found.setdefault(key, []).append(value)
+    return HeaderView(
+        author=_read_author(found.get(b"from", [])),
+        recipients=_read_recipients(found.get(b"to", []) + found.get(b"cc", [])),
+        message_id=_read_message_id(found.get(b"message-id", [b""])[0]),
+        raw_date=found.get(b"date", [b""])[0].strip(),
+        raw_subject=found.get(b"subject", [b""])[0],
+        transfer_encoding=found.get(b"content-transfer-encoding", [b""])[0].strip().lower(),
+        looped=LOOP_HEADER.lower() in found,
+        marked_confirmation=_CONFIRMATION_MARK in found,
+    )
+
+
+def _read_author(values: list[bytes]) -> str | None:
+    # RFC 5322 3.6: exactly one From. With two, readers differ in which one they show.
+    if len(values) != 1 or len(values[0]) > MAX_AUTHOR_BYTES:
+        return None
+    return address.read_author(_text(values[0]))
+
+
+def _read_recipients(values: list[bytes]) -> tuple[str, ...]:
+    addresses: dict[str, None] = {}
+    left = MAX_RECIPIENT_BYTES
+    for value in values:
+        addresses.update(dict.fromkeys(address.read_list(_text(value[:left])).addresses))
+        left -= len(value)
+        if left <= 0:
+            break
+    return tuple(addresses)
+
+
+def _read_message_id(value: bytes) -> str | None:
+    match = _BRACKETED.search(value)
+    raw = match[0] if match else value.strip()
+    text = encoded_words.flatten(raw.decode("utf-8", "replace"))
+    return text[:MAX_MESSAGE_ID_CHARS] or None
+
+
+def _text(value: bytes) -> str:
+    # surrogates stand for bytes that are no UTF-8: fine in a display name, and never part of an address
+    return value.decode("utf-8", "surrogateescape")
+
+
+def read_date(raw: bytes) -> datetime | None:
+    """An RFC 5322 3.3 date-time in UTC, or None. A zone of `-0000`, or none, counts as UTC."""
+    try:
+        date = parsedate_to_datetime(raw[:200].decode("ascii", "replace"))
+        return (date if date.tzinfo else date.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, TypeError, IndexError, OverflowError, AttributeError):
+        return None

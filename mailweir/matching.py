@@ -1,0 +1,276 @@
+"""What becomes of a message: envelope + headers + directory -> one decision for each deployment.
+
+Pure: asks the directory that it is handed, writes nothing. Staff come before contacts. Matching is on the author and on
+RCPT TO, never on the capture address being in To. Deployments know nothing of each other: each one's decision is made from its
+own users and contacts alone. Called by the filter and the sync. Standard library only.
+"""
+
+import enum
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+from mailweir import address
+from mailweir.envelope import Envelope, Recipient
+from mailweir.headers import HeaderView
+
+
+class Outcome(enum.StrEnum):
+    """What was done with a message."""
+
+    CAPTURED = "captured"
+    IGNORED = "ignored"
+    REDIRECTED = "redirected"
+    REFUSED = "refused"
+
+
+class Reason(enum.StrEnum):
+    """Why. The command line puts it into a sentence."""
+
+    AUTHOR_IS_USER = "author is a user"
+    AUTHOR_IS_CONTACT = "author is a contact"
+    UNKNOWN_AUTHOR = "unknown author"
+    UNREADABLE_AUTHOR = "unreadable author"
+    INTERNAL = "internal"
+    NO_CONTACT = "no contact"
+    UNKNOWN_RECIPIENT = "unknown recipient"
+    CONFIRMATION = "forwarding confirmation"
+    UNPROVEN_CONFIRMATION = "unproven forwarding confirmation"
+    CONFIRMATION_LIMIT = "forwarding confirmation over its limit"
+    RETURNED_CONFIRMATION = "redirected confirmation came back"
+    BOUNCE = "bounce of a redirected confirmation"
+
+
+class Direction(enum.StrEnum):
+    """Seen from the firm."""
+
+    INCOMING = "incoming"
+    OUTGOING = "outgoing"
+
+
+class Route(enum.StrEnum):
+    """How a message came to be seen."""
+
+    FORWARD = "forward"
+    LOG = "log"
+    RELAY = "relay"
+    GMAIL_IN = "gmail_in"
+    GMAIL_OUT = "gmail_out"
+
+
+class DeploymentRef(NamedTuple):
+    """A tenant, as matching sees it."""
+
+    id: int
+    name: str
+    domain: str
+
+
+class UserRef(NamedTuple):
+    """A user, as matching sees it."""
+
+    id: int
+    username: str
+    mailbox: str
+
+
+class ContactRef(NamedTuple):
+    """A contact by one of the addresses."""
+
+    id: int
+    address: str
+
+
+class Directory(Protocol):
+    """Who is known. Every method but the first answers for one deployment only."""
+
+    def deployments(self, domains: Collection[str]) -> Mapping[str, DeploymentRef]:
+        """The deployments of these capture domains, by domain."""
+
+    def users_named(self, deployment_id: int, usernames: Collection[str]) -> Mapping[str, UserRef]:
+        """Users by username."""
+
+    def users_with(self, deployment_id: int, addresses: Collection[str]) -> Mapping[str, UserRef]:
+        """Users by their own addresses."""
+
+    def contacts_with(self, deployment_id: int, addresses: Collection[str]) -> Mapping[str, tuple[ContactRef, ...]]:
+        """Contacts by address; an address may be several contacts'."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """What came for one deployment. owners: by capture address. The rest are the capture addresses of each other kind."""
+
+    deployment: DeploymentRef
+    addresses: tuple[str, ...]
+    owners: Mapping[str, UserRef]
+    at_log: bool
+    bounce_tokens: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Sorted:
+    """An envelope's recipients. ours: what is taken off the message. others: what goes on (roles, the world)."""
+
+    arrivals: tuple[Arrival, ...]
+    ours: tuple[Recipient, ...]
+    others: tuple[Recipient, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What becomes of a message in one deployment.
+
+    users: ids of those on whose record it is. todo_users: those on whose list it is. sightings: (route, user id or None).
+    direction is None where nothing is captured.
+    """
+
+    deployment: DeploymentRef
+    addresses: tuple[str, ...]
+    outcome: Outcome
+    reason: Reason
+    author: str | None
+    message_id: str | None
+    direction: Direction | None = None
+    contacts: tuple[ContactRef, ...] = ()
+    users: tuple[int, ...] = ()
+    todo_users: tuple[int, ...] = ()
+    sightings: tuple[tuple[Route, int | None], ...] = ()
+    bounce_tokens: tuple[str, ...] = ()
+
+
+def sort_recipients(recipients: Collection[Recipient], directory: Directory) -> Sorted:
+    """Which recipients are capture addresses, and whose."""
+    domains = {address.split(r.address)[1] for r in recipients if r.address}
+    deployments = directory.deployments(domains) if domains else {}
+    by_domain: dict[str, list[str]] = {}
+    ours: list[Recipient] = []
+    others: list[Recipient] = []
+    for recipient in recipients:
+        local, domain = address.split(recipient.address or "")
+        if domain in deployments and local not in address.ROLE_LOCAL_PARTS:
+            ours.append(recipient)
+            by_domain.setdefault(domain, []).append(local)
+        else:
+            others.append(recipient)
+    arrivals = tuple(_arrival(deployments[domain], locals_, directory) for domain, locals_ in by_domain.items())
+    return Sorted(arrivals, tuple(ours), tuple(others))
+
+
+def _arrival(deployment: DeploymentRef, local_parts: list[str], directory: Directory) -> Arrival:
+    local_parts = list(dict.fromkeys(local_parts))
+    owners = directory.users_named(deployment.id, local_parts)
+    prefix = address.BOUNCE_LOCAL_PART + "+"
+    return Arrival(
+        deployment,
+        tuple(f"{local}@{deployment.domain}" for local in local_parts),
+        {f"{username}@{deployment.domain}": user for username, user in owners.items()},
+        address.LOG_LOCAL_PART in local_parts,
+        tuple(local.removeprefix(prefix) for local in local_parts if local.startswith(prefix)),
+    )
+
+
+def decide(arrival: Arrival, envelope: Envelope, view: HeaderView, directory: Directory) -> Decision:
+    """The decision for one deployment, by author and header recipients."""
+    ignored = _ignored_at_sight(arrival, envelope, view)
+    if ignored:
+        return ignore(arrival, view, ignored)
+    assert view.author is not None
+    deployment_id = arrival.deployment.id
+    recipients = [a for a in view.recipients if a not in arrival.addresses and not _is_capture(a, arrival)]
+    everyone = (view.author, *recipients)
+    users = directory.users_with(deployment_id, everyone)
+    contacts = directory.contacts_with(deployment_id, everyone)
+    if view.author in users:
+        return _outgoing(arrival, view, recipients, users, contacts)
+    if view.author in contacts:
+        return _incoming(arrival, view, users, contacts)
+    return ignore(arrival, view, Reason.UNKNOWN_AUTHOR)
+
+
+def ignore(arrival: Arrival, view: HeaderView, reason: Reason) -> Decision:
+    """The decision that nothing but itself is kept."""
+    return Decision(
+        arrival.deployment,
+        arrival.addresses,
+        Outcome.IGNORED,
+        reason,
+        view.author,
+        view.message_id,
+        bounce_tokens=arrival.bounce_tokens,
+    )
+
+
+def _ignored_at_sight(arrival: Arrival, envelope: Envelope, view: HeaderView) -> Reason | None:
+    if not arrival.owners and not arrival.at_log:
+        # a user may be removed between RCPT and here
+        return Reason.BOUNCE if arrival.bounce_tokens else Reason.UNKNOWN_RECIPIENT
+    if view.looped and address.forwarded_for(envelope.sender):
+        return Reason.RETURNED_CONFIRMATION
+    return Reason.UNREADABLE_AUTHOR if view.author is None else None
+
+
+def _is_capture(found: str, arrival: Arrival) -> bool:
+    return address.split(found)[1] == arrival.deployment.domain
+
+
+def _outgoing(
+    arrival: Arrival,
+    view: HeaderView,
+    recipients: list[str],
+    users: Mapping[str, UserRef],
+    contacts: Mapping[str, tuple[ContactRef, ...]],
+) -> Decision:
+    assert view.author is not None
+    found = tuple(ref for a in recipients if a not in users for ref in contacts.get(a, ()))
+    if not found:
+        internal = bool(recipients) and all(a in users for a in recipients)
+        return ignore(arrival, view, Reason.INTERNAL if internal else Reason.NO_CONTACT)
+    author = users[view.author]
+    owners = [user.id for user in arrival.owners.values()]
+    # No to-do: what a colleague wrote is done, and an author isn't proven yet (law 8).
+    return Decision(
+        arrival.deployment,
+        arrival.addresses,
+        Outcome.CAPTURED,
+        Reason.AUTHOR_IS_USER,
+        view.author,
+        view.message_id,
+        Direction.OUTGOING,
+        _each_once(found),
+        tuple(dict.fromkeys([author.id, *owners])),
+        (),
+        _sightings(arrival, author.id),
+    )
+
+
+def _incoming(
+    arrival: Arrival, view: HeaderView, users: Mapping[str, UserRef], contacts: Mapping[str, tuple[ContactRef, ...]]
+) -> Decision:
+    # Staff come before contacts: an address that is both is a user's.
+    found = tuple(ref for a, refs in contacts.items() if a not in users for ref in refs)
+    owners = [user.id for user in arrival.owners.values()]
+    addressed = [user.id for user in users.values()] if arrival.at_log else []
+    everyone = tuple(dict.fromkeys(owners + addressed))
+    return Decision(
+        arrival.deployment,
+        arrival.addresses,
+        Outcome.CAPTURED,
+        Reason.AUTHOR_IS_CONTACT,
+        view.author,
+        view.message_id,
+        Direction.INCOMING,
+        _each_once(found),
+        everyone,
+        everyone,
+        _sightings(arrival, None),
+    )
+
+
+def _each_once(contacts: tuple[ContactRef, ...]) -> tuple[ContactRef, ...]:
+    return tuple(dict.fromkeys(contacts))
+
+
+def _sightings(arrival: Arrival, log_user: int | None) -> tuple[tuple[Route, int | None], ...]:
+    forwards: list[tuple[Route, int | None]] = [(Route.FORWARD, user.id) for user in arrival.owners.values()]
+    return (*forwards, *([(Route.LOG, log_user)] if arrival.at_log else []))

@@ -1,0 +1,96 @@
+"""Who is known: the questions of the look-ups and of the matching, in plain SQL on indexed columns.
+
+Never writes and never caches: what is added or removed counts at the next question. Cost doesn't grow with the number of
+contacts. Called by `mailweir-lookups` and by the filter.
+"""
+
+import enum
+from collections.abc import Collection, Iterator
+
+from mailweir import address
+from mailweir.matching import ContactRef, DeploymentRef, UserRef
+from mailweir.store.connection import Database
+
+_MAX_VALUES = 500  # in one statement; SQLite's own limit is 32,766
+
+
+class Standing(enum.StrEnum):
+    """What an address is to us as a recipient."""
+
+    FOREIGN = "foreign"
+    UNKNOWN = "unknown"
+    USER = "user"
+    LOG = "log"
+    ROLE = "role"
+    BOUNCE = "bounce"
+
+
+class SqlDirectory:
+    """The directory in the database; matching's `Directory`, and the look-ups' `standing`. Errors: DatabaseUnavailable."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def standing(self, text: str) -> Standing:
+        """May mail for this address come in? Takes it as Postfix gives it, quoted or with a final dot too."""
+        normal = address.normalise_path(text)
+        if not normal:
+            return Standing.FOREIGN
+        local, domain = address.split(normal)
+        row = self._database.execute(
+            "SELECT d.id, u.id FROM deployments d LEFT JOIN users u"
+            " ON u.deployment_id = d.id AND u.username = ? AND u.removed_at IS NULL WHERE d.domain = ?",
+            (local, domain),
+        ).fetchone()
+        if row is None:
+            return Standing.FOREIGN
+        if row[1] is not None:
+            return Standing.USER
+        if local == address.LOG_LOCAL_PART:
+            return Standing.LOG
+        if local in address.ROLE_LOCAL_PARTS:
+            return Standing.ROLE
+        return Standing.BOUNCE if self._is_token(row[0], local) else Standing.UNKNOWN
+
+    def _is_token(self, deployment_id: int, local: str) -> bool:
+        prefix, plus, token = local.partition("+")
+        if prefix != address.BOUNCE_LOCAL_PART or not plus:
+            return False
+        sql = "SELECT 1 FROM forwarding_confirmations WHERE token = ? AND deployment_id = ?"
+        return self._database.execute(sql, (token, deployment_id)).fetchone() is not None
+
+    def deployments(self, domains: Collection[str]) -> dict[str, DeploymentRef]:
+        """See matching.Directory."""
+        sql = "SELECT id, name, domain FROM deployments WHERE domain IN ({})"
+        return {row[2]: DeploymentRef(*row) for row in self._rows(sql, (), domains)}
+
+    def users_named(self, deployment_id: int, usernames: Collection[str]) -> dict[str, UserRef]:
+        """See matching.Directory."""
+        sql = "SELECT id, username, mailbox FROM users WHERE deployment_id = ? AND removed_at IS NULL AND username IN ({})"
+        return {row[1]: UserRef(*row) for row in self._rows(sql, (deployment_id,), usernames)}
+
+    def users_with(self, deployment_id: int, addresses: Collection[str]) -> dict[str, UserRef]:
+        """See matching.Directory."""
+        sql = (
+            "SELECT a.address, u.id, u.username, u.mailbox FROM user_addresses a JOIN users u ON u.id = a.user_id"
+            " WHERE a.deployment_id = ? AND a.address IN ({})"
+        )
+        return {row[0]: UserRef(*row[1:]) for row in self._rows(sql, (deployment_id,), addresses)}
+
+    def contacts_with(self, deployment_id: int, addresses: Collection[str]) -> dict[str, tuple[ContactRef, ...]]:
+        """See matching.Directory."""
+        sql = (
+            "SELECT contact_id, address FROM contact_addresses WHERE deployment_id = ? AND address IN ({})"
+            " ORDER BY contact_id"
+        )
+        found: dict[str, tuple[ContactRef, ...]] = {}
+        for row in self._rows(sql, (deployment_id,), addresses):
+            found[row[1]] = (*found.get(row[1], ()), ContactRef(*row))
+        return found
+
+    def _rows(self, sql: str, first: tuple[int, ...], values: Collection[str]) -> Iterator[tuple[object, ...]]:
+        values = tuple(values)
+        for start in range(0, len(values), _MAX_VALUES):
+            part = values[start : start + _MAX_VALUES]
+            marks = ",".join("?" * len(part))
+            yield from self._database.execute(sql.format(marks), (*first, *part)).fetchall()

@@ -1,0 +1,217 @@
+"""peewee's view of the tables, for the queries of the command line; the path of every message uses plain SQL.
+
+Never used outside `store/`: rows leave it as frozen dataclasses. The tables themselves are made by `migrations/`; a test keeps
+the two alike. Models are bound to a connection with `Database.bound()`, for there is no module-level one.
+"""
+
+import peewee
+
+
+class _Base(peewee.Model):
+    class Meta:
+        legacy_table_names = False
+
+
+class Deployment(_Base):
+    """A tenant."""
+
+    name = peewee.TextField()
+    domain = peewee.TextField()
+    created_at = peewee.TextField()
+
+    class Meta:
+        table_name = "deployments"
+
+
+class User(_Base):
+    """A member of the staff; `removed_at` is None while it counts."""
+
+    deployment = peewee.ForeignKeyField(Deployment)
+    username = peewee.TextField()
+    name = peewee.TextField()
+    mailbox = peewee.TextField()
+    created_at = peewee.TextField()
+    removed_at = peewee.TextField(null=True)
+
+    class Meta:
+        table_name = "users"
+
+
+class UserAddress(_Base):
+    """One of a user's own addresses, the main mailbox included."""
+
+    deployment = peewee.ForeignKeyField(Deployment)
+    user = peewee.ForeignKeyField(User, backref="addresses")
+    address = peewee.TextField()
+
+    class Meta:
+        table_name = "user_addresses"
+
+
+class Company(_Base):
+    """Whom contacts work for."""
+
+    deployment = peewee.ForeignKeyField(Deployment)
+    name = peewee.TextField()
+    domain = peewee.TextField(null=True)
+    created_at = peewee.TextField()
+
+    class Meta:
+        table_name = "companies"
+
+
+class Contact(_Base):
+    """An outside person; `removed_at` is None while it counts."""
+
+    deployment = peewee.ForeignKeyField(Deployment)
+    company = peewee.ForeignKeyField(Company, null=True)
+    name = peewee.TextField()
+    created_at = peewee.TextField()
+    removed_at = peewee.TextField(null=True)
+
+    class Meta:
+        table_name = "contacts"
+
+
+class ContactAddress(_Base):
+    """One of a contact's addresses."""
+
+    deployment = peewee.ForeignKeyField(Deployment)
+    contact = peewee.ForeignKeyField(Contact, backref="addresses")
+    address = peewee.TextField()
+
+    class Meta:
+        table_name = "contact_addresses"
+
+
+class Activity(_Base):
+    """A captured message on the record."""
+
+    deployment = peewee.ForeignKeyField(Deployment)
+    identity = peewee.BlobField()
+    direction = peewee.TextField()
+    author = peewee.TextField()
+    subject = peewee.TextField()
+    sent_at = peewee.TextField(null=True)
+    recorded_at = peewee.TextField()
+    message_id = peewee.TextField(null=True)
+    sender_verdict = peewee.TextField()
+    leading_raw_id = peewee.IntegerField(null=True)
+
+    class Meta:
+        table_name = "activities"
+
+
+class RawMessage(_Base):
+    """The bytes of one body that came under an activity's identity."""
+
+    activity = peewee.ForeignKeyField(Activity, backref="raw_messages")
+    body_digest = peewee.BlobField()
+    size_bytes = peewee.IntegerField()
+    content_zstd = peewee.BlobField()
+    recorded_at = peewee.TextField()
+
+    class Meta:
+        table_name = "raw_messages"
+
+
+class Sighting(_Base):
+    """One time a message was seen."""
+
+    activity = peewee.ForeignKeyField(Activity, backref="sightings")
+    route = peewee.TextField()
+    source_id = peewee.TextField()
+    user = peewee.ForeignKeyField(User, null=True)
+    raw_message = peewee.ForeignKeyField(RawMessage)
+    seen_at = peewee.TextField()
+
+    class Meta:
+        table_name = "sightings"
+
+
+class ActivityContact(_Base):
+    """A contact who takes part in an activity, with the address that took part."""
+
+    activity = peewee.ForeignKeyField(Activity, backref="contacts")
+    contact = peewee.ForeignKeyField(Contact)
+    address = peewee.TextField()
+
+    class Meta:
+        table_name = "activity_contacts"
+        primary_key = peewee.CompositeKey("activity", "contact", "address")
+
+
+class ActivityUser(_Base):
+    """A user whose record an activity is on."""
+
+    activity = peewee.ForeignKeyField(Activity, backref="users")
+    user = peewee.ForeignKeyField(User)
+
+    class Meta:
+        table_name = "activity_users"
+        primary_key = peewee.CompositeKey("activity", "user")
+
+
+class Todo(_Base):
+    """An activity on a user's list until `done_at`."""
+
+    activity = peewee.ForeignKeyField(Activity)
+    user = peewee.ForeignKeyField(User)
+    created_at = peewee.TextField()
+    done_at = peewee.TextField(null=True)
+
+    class Meta:
+        table_name = "todos"
+
+
+class Decision(_Base):
+    """What was decided of one message for one deployment."""
+
+    deployment = peewee.ForeignKeyField(Deployment)
+    source_id = peewee.TextField()
+    decided_at = peewee.TextField()
+    outcome = peewee.TextField()
+    reason = peewee.TextField()
+    recipients = peewee.TextField()
+    author = peewee.TextField(null=True)
+    message_id = peewee.TextField(null=True)
+    activity = peewee.ForeignKeyField(Activity, null=True)
+
+    class Meta:
+        table_name = "decisions"
+
+
+class ForwardingConfirmation(_Base):
+    """A proven forwarding confirmation and its link."""
+
+    deployment = peewee.ForeignKeyField(Deployment)
+    user = peewee.ForeignKeyField(User)
+    message_id = peewee.TextField()
+    requester = peewee.TextField(null=True)
+    link = peewee.TextField(null=True)
+    token = peewee.TextField()
+    seen_at = peewee.TextField()
+    redirected_at = peewee.TextField(null=True)
+    redirects = peewee.IntegerField()
+    bounced_at = peewee.TextField(null=True)
+
+    class Meta:
+        table_name = "forwarding_confirmations"
+
+
+ALL = (
+    Deployment,
+    User,
+    UserAddress,
+    Company,
+    Contact,
+    ContactAddress,
+    Activity,
+    RawMessage,
+    Sighting,
+    ActivityContact,
+    ActivityUser,
+    Todo,
+    Decision,
+    ForwardingConfirmation,
+)
