@@ -47,7 +47,9 @@ def read(view: HeaderView, body: bytes, own_domains: frozenset[str]) -> Confirma
     match = _LINK.search(text)
     if match is None and not view.marked_confirmation:
         return None
-    requester = _first_foreign(view.subject, own_domains) or _first_foreign(text.decode("utf-8", "replace"), own_domains)
+    requester = _first_foreign(view.subject, own_domains) or _first_foreign(
+        text.decode("utf-8", "replace"), own_domains
+    )
     return Confirmation(match[0].decode("ascii") if match else None, requester)
 
 

@@ -28,7 +28,7 @@ def _outbound(value: str) -> str:
 
 
 def _database(value: str) -> str:
-    if value.startswith("sqlite:/"):
+    if not value or value.startswith("sqlite:/"):
         return value
     raise ValueError('must be "sqlite:/absolute/path"')
 
@@ -161,7 +161,9 @@ def load(path: Path | None = None) -> Settings:
     except (OSError, ValueError) as error:
         raise SettingsError(f"{path}: {' '.join(str(error).split())}") from error
     if values is None:
-        raise SettingsError(f"no settings file at {path}; name one with {PATH_VARIABLE}, or make one with 'mailweir up'")
+        raise SettingsError(
+            f"no settings file at {path}; name one with {PATH_VARIABLE}, or make one with 'mailweir up'"
+        )
     try:
         return Settings(**values)
     except ValidationError as error:

@@ -25,7 +25,10 @@ def upgrade(path: Path) -> list[str]:
 
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with _locked(path.with_name(path.name + ".upgrade-lock")), contextlib.closing(Database(path, create=True)) as database:
+        with (
+            _locked(path.with_name(path.name + ".upgrade-lock")),
+            contextlib.closing(Database(path, create=True)) as database,
+        ):
             database.open()
             _refuse_newer(database)
             names: list[str] = Runner(database.peewee, str(_FOLDER), table_name=_HISTORY).up()

@@ -1,0 +1,64 @@
+"""What a person may give as a name, address or domain: its one form, or BadInput with a line that says what is wrong.
+
+Pure: whether a thing is taken already is asked where it is written. Called by the nouns of `store/` before they change anything.
+"""
+
+import re
+import unicodedata
+
+from mailweir import address
+from mailweir.errors import BadInput
+
+MAX_NAME_CHARS = 200
+
+_DEPLOYMENT = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
+# Control characters, surrogates (bytes that were no UTF-8), line separators, and marks that turn the reading direction
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def clean_name(text: str, what: str) -> str:
+    """A person's or company's name: NFC, one space between words, 1 to 200 characters. what: whose, for the error's text."""
+    if _UNPRINTABLE.search(text):
+        raise BadInput(f"the {what} name '{text}' holds a control character")
+    name = unicodedata.normalize("NFC", " ".join(text.split()))
+    if not name:
+        raise BadInput(f"the {what} name is empty")
+    if len(name) > MAX_NAME_CHARS:
+        raise BadInput(f"the {what} name is longer than {MAX_NAME_CHARS} characters")
+    return name
+
+
+def clean_deployment_name(text: str) -> str:
+    """A deployment's name."""
+    if not _DEPLOYMENT.fullmatch(text):
+        raise BadInput(
+            f"'{text}' can't be a deployment's name: it takes a-z, 0-9 and '-' (not first or last), at most 63"
+        )
+    return text
+
+
+def clean_username(text: str) -> str:
+    """A username in lower case."""
+    if text.lower() in address.RESERVED_LOCAL_PARTS:
+        raise BadInput(f"the username '{text.lower()}' is reserved; take another one")
+    username = address.normalise_username(text)
+    if username is None:
+        raise BadInput(f"'{text}' can't be a username: it takes letters a-z, digits, '.', '_' and '-', at most 64")
+    return username
+
+
+def clean_address(text: str) -> str:
+    """A mail address in its normal form, without white space around it."""
+    normal = None if _UNPRINTABLE.search(text) else address.normalise(text.strip())
+    if normal is None:
+        raise BadInput(f"'{text}' is not a mail address; one looks like jane@example.com")
+    return normal
+
+
+def clean_domain(text: str) -> str:
+    """A full domain name in its normal form."""
+    domain = address.normalise_domain(text.strip())
+    # an IPv4 address has the form of a domain name, but no last label of one is a number (RFC 3696 2)
+    if domain is None or "." not in domain or domain.rpartition(".")[2].isdigit():
+        raise BadInput(f"'{text}' is not a domain name; one looks like demo.example.net")
+    return domain

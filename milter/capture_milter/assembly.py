@@ -1,0 +1,51 @@
+"""A message's raw bytes, put together from what Postfix hands over, and compressed on the way where it is large.
+
+Memory stays near the compressed size of a large message. Never parses. One for each captured message, made by `session`.
+"""
+
+from collections.abc import Sequence
+
+import zstandard
+
+from mailweir.headers import Header
+from mailweir.identity import BodyDigest
+
+STREAM_ABOVE_BYTES = 262_144
+_LEVEL = 3  # level 1 saves 5 % of the time, level 9 costs four times as much for 4 % less
+
+
+def join_headers(headers: Sequence[Header]) -> bytes:
+    """The header block and its empty line, as the message had them: values bring their white space and folds."""
+    return b"".join([b"%s:%s\r\n" % header for header in headers]) + b"\r\n"
+
+
+class Assembly:
+    """Takes the headers, then the body's chunks; gives size, digest and the compressed whole."""
+
+    def __init__(self, headers: Sequence[Header]) -> None:
+        self._chunks: list[bytes] = [join_headers(headers)]
+        self._digest = BodyDigest()
+        self._stream: zstandard.ZstdCompressionObj | None = None
+        self.size_bytes = len(self._chunks[0])
+
+    def add(self, chunk: bytes) -> None:
+        """Takes the next part of the body."""
+        self._digest.update(chunk)
+        self.size_bytes += len(chunk)
+        if self._stream:
+            self._chunks.append(self._stream.compress(chunk))
+        elif self.size_bytes > STREAM_ABOVE_BYTES:
+            self._stream = zstandard.ZstdCompressor(level=_LEVEL).compressobj()
+            self._chunks = [self._stream.compress(part) for part in (*self._chunks, chunk)]
+        else:
+            self._chunks.append(chunk)
+
+    def body_digest(self) -> bytes:
+        """See identity.BodyDigest."""
+        return self._digest.digest()
+
+    def compressed(self) -> bytes:
+        """The whole message as one zstd frame. The last thing asked of an assembly."""
+        if self._stream:
+            return b"".join((*self._chunks, self._stream.flush()))
+        return zstandard.ZstdCompressor(level=_LEVEL).compress(b"".join(self._chunks))

@@ -1,0 +1,152 @@
+"""What is done with one message: the decisions at its first body chunk, the entries to record, what is changed in the envelope.
+
+Knows no callback and no socket: `session` collects, asks here, and carries out what `Answer` says.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from mailweir import confirmation, headers, identity, matching
+from mailweir.confirmation import Confirmation
+from mailweir.envelope import Envelope, Recipient
+from mailweir.headers import Header, HeaderView
+from mailweir.matching import Arrival, Decision, Outcome, Reason
+from mailweir.recording import Content, Entry, Recorded, Redirect
+from mailweir.sender_auth import DkimProver
+from mailweir.settings import Confirmation as ConfirmationLimits
+
+from capture_milter.assembly import Assembly, join_headers
+
+MAX_CONFIRMATION_BYTES = 262_144  # Google's are 5 kB; a larger look-alike isn't worth proving
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is known of a message once its headers are in.
+
+    decisions: one for each deployment; of a possible confirmation those that hold if it isn't proven.
+    """
+
+    envelope: Envelope
+    view: HeaderView
+    recipients: matching.Sorted
+    decisions: tuple[Decision, ...]
+    possible_confirmation: bool
+
+    @property
+    def wants_body(self) -> bool:
+        """Is the body needed: for the record, or to prove a confirmation?"""
+        return self.possible_confirmation or any(d.outcome is Outcome.CAPTURED for d in self.decisions)
+
+
+def plan(envelope: Envelope, header_lines: list[Header], directory: matching.Directory) -> Plan:
+    """Matches the message. Errors: DatabaseUnavailable."""
+    view = headers.look(header_lines)
+    recipients = matching.sort_recipients(envelope.recipients, directory)
+    decisions = tuple(matching.decide(arrival, envelope, view, directory) for arrival in recipients.arrivals)
+    possible = bool(recipients.arrivals) and confirmation.resembles(envelope.sender, view)
+    return Plan(envelope, view, recipients, decisions, possible)
+
+
+def entries(plan: Plan, assembly: Assembly | None, queue_id: str) -> list[Entry]:
+    """What is to be recorded of a message that isn't a proven confirmation."""
+    return [_entry(plan, decision, assembly, queue_id) for decision in plan.decisions]
+
+
+def _entry(plan: Plan, decision: Decision, assembly: Assembly | None, queue_id: str) -> Entry:
+    content = None
+    if decision.outcome is Outcome.CAPTURED:
+        assert assembly is not None
+        content = _content(plan.view, decision.author or "", assembly)
+    return Entry(decision, queue_id, plan.envelope.received_at, content)
+
+
+def _content(view: HeaderView, author: str, assembly: Assembly) -> Content:
+    digest = assembly.body_digest()
+    return Content(
+        identity.key(view, author, digest),
+        digest,
+        assembly.compressed(),
+        assembly.size_bytes,
+        view.subject,
+        view.sent_at,
+    )
+
+
+class ConfirmationDesk:
+    """Tells proven forwarding confirmations from look-alikes, and makes their entries."""
+
+    def __init__(self, prover: DkimProver, limits: ConfirmationLimits) -> None:
+        self._prover = prover
+        self._limits = limits
+
+    def entries(
+        self, plan: Plan, header_lines: list[Header], body: bytes, assembly: Assembly, queue_id: str
+    ) -> list[Entry]:
+        """What is to be recorded of a message that looks like a confirmation. Errors: DnsUnavailable."""
+        proven = assembly.size_bytes <= MAX_CONFIRMATION_BYTES and self._prover.proves(
+            join_headers(header_lines) + body, confirmation.SIGNING_DOMAIN
+        )
+        domains = frozenset(arrival.deployment.domain for arrival in plan.recipients.arrivals)
+        found = confirmation.read(plan.view, body, domains) if proven else None
+        pairs: Mapping[int, Arrival] = {arrival.deployment.id: arrival for arrival in plan.recipients.arrivals}
+        return [
+            self._redirect(plan, pairs[decision.deployment.id], found, queue_id)
+            if found and pairs[decision.deployment.id].owners
+            else _entry(plan, _marked(decision, proven), assembly, queue_id)
+            for decision in plan.decisions
+        ]
+
+    def _redirect(self, plan: Plan, arrival: Arrival, found: Confirmation, queue_id: str) -> Entry:
+        decision = replace(matching.ignore(arrival, plan.view, Reason.CONFIRMATION), outcome=Outcome.REDIRECTED)
+        redirect = Redirect(
+            found,
+            tuple((user.id, user.mailbox) for user in arrival.owners.values()),
+            self._limits.max_redirects_per_message,
+            self._limits.max_redirects_per_user_and_hour,
+        )
+        return Entry(decision, queue_id, plan.envelope.received_at, None, redirect)
+
+
+def _marked(decision: Decision, proven: bool) -> Decision:
+    """A look-alike of nobody we know is ignored as what it is, so that `why` can tell."""
+    if proven or decision.reason is not Reason.UNKNOWN_AUTHOR:
+        return decision
+    return replace(decision, reason=Reason.UNPROVEN_CONFIRMATION)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What Postfix is to do. discard: nothing of the message goes on, and no second queue is needed for it.
+
+    remove: recipients as they were typed. add: mailboxes. sender: a new envelope sender, or None.
+    """
+
+    discard: bool
+    remove: tuple[str, ...] = ()
+    add: tuple[str, ...] = ()
+    sender: str | None = None
+    loop_mark: str | None = None
+
+
+def answer(recipients: matching.Sorted, recorded: list[Recorded]) -> Answer:
+    """The answer once everything is on the disk: what is ours is taken off, confirmations go to their owners."""
+    if not recipients.ours:
+        return Answer(discard=False)
+    redirected = [
+        (arrival, result) for arrival, result in zip(recipients.arrivals, recorded, strict=True) if result.mailboxes
+    ]
+    if not redirected and not recipients.others:
+        return Answer(discard=True)
+    remove = tuple(_typed_once(recipients.ours))
+    if not redirected:
+        return Answer(discard=False, remove=remove)
+    mailboxes = tuple(dict.fromkeys(m for _, result in redirected for m in result.mailboxes))
+    arrival, result = redirected[0]
+    # A message has one envelope sender. Two deployments in one envelope must not see each other's domain in it (law 4).
+    sender = f"bounce+{result.token}@{arrival.deployment.domain}" if len(redirected) == 1 else ""
+    return Answer(False, remove, mailboxes, sender, "redirected-confirmation")
+
+
+def _typed_once(recipients: tuple[Recipient, ...]) -> dict[str, None]:
+    return dict.fromkeys(recipient.typed for recipient in recipients)

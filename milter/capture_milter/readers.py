@@ -1,0 +1,35 @@
+"""Connections for reading, shared by the filter's threads: there is a thread for each SMTP connection, and few read at once.
+
+Called by `session` when it matches a message.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from mailweir.errors import DatabaseUnavailable
+from mailweir.store.connection import Database
+from mailweir.store.directory import SqlDirectory
+
+
+class Readers:
+    """Lends out directories; a broken connection is closed, so that the next borrower opens a new one."""
+
+    def __init__(self, open_database: Callable[[], Database]) -> None:
+        self._open_database = open_database
+        self._idle: deque[Database] = deque()
+
+    @contextmanager
+    def directory(self) -> Iterator[SqlDirectory]:
+        """A directory for one message's questions."""
+        try:
+            database = self._idle.pop()
+        except IndexError:
+            database = self._open_database()
+        try:
+            yield SqlDirectory(database)
+        except DatabaseUnavailable:
+            database.close()
+            raise
+        finally:
+            self._idle.append(database)

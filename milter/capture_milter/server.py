@@ -1,0 +1,155 @@
+"""`mailweir-milter`: opens the filter's socket, and keeps as many workers on it as the settings say.
+
+The parent only forks and waits; each worker opens its own connections after the fork, for a child's close would break the parent's. A
+dead worker is replaced; a worker whose parent died ends. SIGTERM ends them all and removes the socket. Runs as the unprivileged
+user that starts it.
+"""
+
+import ctypes
+import os
+import signal
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import Milter
+import milter
+import structlog
+
+from mailweir import log, settings
+from mailweir.errors import MailweirError
+from mailweir.sender_auth import DkimProver
+from mailweir.settings import Settings
+from mailweir.store import versions
+from mailweir.store.connection import Database
+
+from capture_milter.group_commit import GroupCommit
+from capture_milter.handling import ConfirmationDesk
+from capture_milter.readers import Readers
+from capture_milter.session import Services, Session
+
+WRITE_BUSY_SECONDS = 20.0
+_ACTIONS = Milter.ADDHDRS | Milter.ADDRCPT | Milter.DELRCPT | Milter.CHGFROM
+_PR_SET_PDEATHSIG = 1
+_MIN_WORKER_LIFE_SECONDS = 1.0
+_STOP_SECONDS = 5.0
+
+
+def main() -> None:
+    """The console script. Exit 1 with one line where the settings or the database don't allow to serve."""
+    logger = log.configure("mailweir-milter")
+    try:
+        config = settings.load()
+        database = Database(config.database_path)
+        versions.check(database)
+        database.close()
+        _open_socket(config.milter_socket)
+    except (MailweirError, OSError, milter.error) as error:
+        sys.exit(f"mailweir-milter: {error}")
+    _keep_workers(config, logger)
+
+
+def _open_socket(path: Path) -> None:
+    path.unlink(missing_ok=True)
+    os.umask(0o117)  # the folder's group is Postfix's; nobody else may connect
+    milter.set_flags(_ACTIONS)
+    milter.setconn(f"unix:{path}")
+    milter.setbacklog(256)
+    _register()
+    milter.opensocket(True)
+    os.umask(0o077)
+
+
+def _register() -> None:
+    """Milter.runmilter does this and runs at once; here the workers are forked in between."""
+    milter.set_connect_callback(Milter.connect_callback)
+    milter.set_envfrom_callback(lambda ctx, *values: ctx.getpriv().envfrom_bytes(*values))
+    milter.set_envrcpt_callback(lambda ctx, *values: ctx.getpriv().envrcpt_bytes(*values))
+    milter.set_header_callback(lambda ctx, name, value: ctx.getpriv().header_bytes(name, value))
+    milter.set_body_callback(lambda ctx, chunk: ctx.getpriv().body(chunk))
+    milter.set_eom_callback(lambda ctx: ctx.getpriv().eom())
+    milter.set_abort_callback(lambda ctx: ctx.getpriv().abort())
+    milter.set_close_callback(Milter.close_callback)
+    milter.register("mailweir", negotiate=Milter.negotiate_callback)
+
+
+def _keep_workers(config: Settings, logger: structlog.stdlib.BoundLogger) -> None:
+    workers: dict[int, float] = {}
+
+    def stop(*_: object) -> None:
+        for pid in workers:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGTERM)
+        config.milter_socket.unlink(missing_ok=True)
+        _reap(set(workers))
+        logger.info("stopped")
+        os._exit(0)
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    logger.info("serving", socket=str(config.milter_socket), workers=config.filter.workers)
+    while True:
+        while len(workers) < config.filter.workers:
+            workers[_fork_worker(config, logger)] = time.monotonic()
+        pid, status = os.wait()
+        started = workers.pop(pid)
+        logger.error("worker died", pid=pid, status=os.waitstatus_to_exitcode(status))
+        time.sleep(max(0.0, started + _MIN_WORKER_LIFE_SECONDS - time.monotonic()))
+
+
+def _reap(workers: set[int]) -> None:
+    """Waits for the workers to finish what they are at; who takes too long is killed, and Postfix's client tries again."""
+    deadline = time.monotonic() + _STOP_SECONDS
+    while workers and time.monotonic() < deadline:
+        workers -= {pid for pid in workers if os.waitpid(pid, os.WNOHANG)[0] == pid}
+        time.sleep(0.02)
+    for pid in workers:
+        os.kill(pid, signal.SIGKILL)
+
+
+def _fork_worker(config: Settings, logger: structlog.stdlib.BoundLogger) -> int:
+    parent = os.getpid()
+    # a stop between the fork and the entry would go unseen
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
+    pid = os.fork()
+    if pid:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM, signal.SIGINT})
+        return pid
+    status = 1
+    try:
+        _end_with(parent)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM, signal.SIGINT})
+        _work(config, logger)
+        status = 0
+    except Exception as error:  # noqa: BLE001  the edge of the process
+        logger.error("worker failed", exc_info=error)
+    finally:
+        os._exit(status)
+
+
+def _end_with(parent: int) -> None:
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)
+
+
+def _work(config: Settings, logger: structlog.stdlib.BoundLogger) -> None:
+    def open_to_write() -> Database:
+        return Database(config.database_path, busy_timeout_seconds=WRITE_BUSY_SECONDS)
+
+    def open_to_read() -> Database:
+        return Database(config.database_path)
+
+    group_commit = GroupCommit(open_to_write)
+    group_commit.start()
+    desk = ConfirmationDesk(DkimProver(config.dns), config.confirmation)
+    services = Services(Readers(open_to_read), group_commit, desk, logger)
+    Milter.factory = lambda: Session(services)
+    milter.main()
+
+
+if __name__ == "__main__":
+    main()

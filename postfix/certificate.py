@@ -1,0 +1,53 @@
+"""A self-signed certificate, for a start without one of the admin's own.
+
+Sending servers on port 25 encrypt with whatever certificate there is and don't check it (RFC 7435). Made once and kept, so that
+a client that has pinned it stays happy. Called by `instance`.
+"""
+
+import datetime
+import os
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+VALID_DAYS = 3650
+
+
+def ensure_self_signed(file: Path, hostname: str, now: datetime.datetime) -> bool:
+    """Writes key and certificate for the host into one file of mode 0600, where there is none; True where it wrote.
+
+    One file, key first: Postfix reads it so, and the two can't come apart.
+    """
+    if file.exists():
+        return False
+    key = ec.generate_private_key(ec.SECP256R1())
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    certificate = _sign(key, hostname, now).public_bytes(serialization.Encoding.PEM)
+    part = file.with_name(f".{file.name}.new")
+    part.unlink(missing_ok=True)
+    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as stream:
+        stream.write(private + certificate)
+    part.replace(file)
+    return True
+
+
+def _sign(key: ec.EllipticCurvePrivateKey, hostname: str, now: datetime.datetime) -> x509.Certificate:
+    # A common name holds 64 characters at most (RFC 5280 A.1); the host's own name is in subjectAltName, whole.
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, hostname[:64])])
+    return (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(days=1))  # a peer's clock may be behind
+        .not_valid_after(now + datetime.timedelta(days=VALID_DAYS))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(hostname)]), critical=False)
+        .sign(key, hashes.SHA256())
+    )

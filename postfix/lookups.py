@@ -1,0 +1,131 @@
+"""`mailweir-lookups`: answers Postfix's questions about recipients, live from the database.
+
+Three maps, each asked with a whole address: `rcpt` (may mail for it come in: at each RCPT), `transport` (may mail for it go out:
+the queue manager), `alias` (who gets postmaster's mail: cleanup). Never writes, never caches: what is added or removed counts at
+the next question. Started by `mailweir up` or systemd, as the unprivileged user; asked by Postfix over `socketmap:`.
+"""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Callable
+from typing import Protocol
+
+import structlog
+
+from mailweir import address, log, settings
+from mailweir.errors import DatabaseUnavailable, MailweirError
+from mailweir.settings import Settings
+from mailweir.store import versions
+from mailweir.store.connection import Database
+from mailweir.store.directory import SqlDirectory, Standing
+from postfix import socketmap
+
+PROCESS = "mailweir-lookups"
+BUSY_TIMEOUT_SECONDS = 1.0  # a reader never waits for a writer; this bounds a recovery, while which nobody else is answered
+
+ACCEPT = socketmap.found("permit")
+REFUSE_UNKNOWN = socketmap.found("550 5.1.1 nobody by that name here")
+REFUSE_FOREIGN = socketmap.found("554 5.7.1 not a domain of ours, and nothing is relayed here")
+KEEP_HERE = socketmap.found("error:4.3.0 mail for a capture domain doesn't leave this host")
+
+
+class Directory(Protocol):
+    """Who is known. SqlDirectory; in tests a small one in memory."""
+
+    def standing(self, text: str) -> Standing:
+        """What an address, as Postfix gives it, is to us."""
+
+
+class Lookups:
+    """The maps' answers. Errors: DatabaseUnavailable, of the directory."""
+
+    def __init__(self, directory: Directory, *, hostname: str, admin_address: str) -> None:
+        self._directory = directory
+        # A bare `postmaster` has got $myorigin by the time its alias is asked for.
+        self._own_roles = {f"{role}@{hostname.lower()}" for role in address.ROLE_LOCAL_PARTS}
+        self._admin_address = admin_address
+        self._maps: dict[str, Callable[[str], str]] = {
+            "rcpt": self._rcpt,
+            "transport": self._transport,
+            "alias": self._alias,
+        }
+
+    def answer(self, map_name: str, key: str) -> str:
+        """The socketmap reply for a key. A key without `@` (a domain, a wildcard) is in no map."""
+        ask = self._maps.get(map_name)
+        if ask is None:
+            return f"PERM there is no map '{map_name}'"
+        return ask(key) if "@" in key else socketmap.NOT_FOUND
+
+    def _rcpt(self, key: str) -> str:
+        standing = self._directory.standing(key)
+        if standing is Standing.UNKNOWN:
+            return REFUSE_UNKNOWN
+        return REFUSE_FOREIGN if standing is Standing.FOREIGN else ACCEPT
+
+    def _transport(self, key: str) -> str:
+        # By the domain alone: a local part that can't be read must not let mail for a capture domain out.
+        domain = key.rpartition("@")[2]
+        foreign = self._directory.standing(f"postmaster@{domain}") is Standing.FOREIGN
+        return socketmap.NOT_FOUND if foreign else KEEP_HERE
+
+    def _alias(self, key: str) -> str:
+        recipient = address.normalise_path(key)
+        if recipient == self._admin_address:
+            return socketmap.NOT_FOUND  # or it would be asked for again and again
+        is_role = recipient in self._own_roles or self._directory.standing(key) is Standing.ROLE
+        return socketmap.found(self._admin_address) if is_role else socketmap.NOT_FOUND
+
+
+def guarded(
+    answer: socketmap.Answer, disconnect: Callable[[], None], logger: structlog.stdlib.BoundLogger
+) -> socketmap.Answer:
+    """The edge: an error becomes a TEMP reply, hence a 451, and the next question starts with a new connection."""
+
+    def answer_anyway(map_name: str, key: str) -> str:
+        try:
+            return answer(map_name, key)
+        except DatabaseUnavailable as error:
+            logger.error("can't answer", map=map_name, reason=str(error))
+        except Exception:
+            logger.exception("can't answer", map=map_name, key=key)
+        disconnect()
+        return socketmap.temporary("the database can't be asked now")
+
+    return answer_anyway
+
+
+async def serve(configured: Settings, database: Database, logger: structlog.stdlib.BoundLogger) -> None:
+    """Answers until SIGTERM or SIGINT."""
+    lookups = Lookups(
+        SqlDirectory(database), hostname=configured.hostname, admin_address=configured.admin_address
+    )
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    answer = guarded(lookups.answer, database.close, logger)
+
+    def complain(reason: str) -> None:
+        logger.warning("closed a connection on a malformed request", reason=reason)
+
+    async with socketmap.serving(configured.lookups_socket, answer, complain):
+        logger.info("answering", socket=str(configured.lookups_socket), pid=os.getpid())
+        await stop.wait()
+    logger.info("stopped")
+
+
+def main() -> None:
+    """The console script: settings, one look at the database's version, then serve in the foreground."""
+    logger = log.configure(PROCESS)
+    try:
+        configured = settings.load()
+        database = Database(configured.database_path, busy_timeout_seconds=BUSY_TIMEOUT_SECONDS)
+        versions.check(database)
+        asyncio.run(serve(configured, database, logger))
+    except MailweirError as error:
+        sys.stderr.write(f"{PROCESS}: {error}\n")
+        sys.exit(1)
+    finally:
+        logger.debug("ended")

@@ -1,0 +1,104 @@
+"""The private Postfix's main.cf and master.cf, made from the templates and the settings.
+
+Never asks Postfix or the system anything: same settings, same text. Called by `instance` at each start. Ansible renders the
+same templates with the same flat names.
+"""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+from mailweir.errors import SettingsError
+from mailweir.settings import Settings
+
+_TEMPLATES_DIR = Path(__file__).parent / "templates"
+
+# White space, `$`, braces and commas mean something in main.cf and master.cf, and none of it can be quoted everywhere.
+_PLAIN = re.compile(r"[\w./:+@=~\[\]-]+", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where the files of a private instance lie."""
+
+    config_dir: Path
+    queue_dir: Path
+    state_dir: Path
+    certificate_file: Path
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Places":
+        """The folders under the data folder."""
+        base = settings.data_dir / "postfix"
+        return cls(base / "etc", base / "spool", base / "data", settings.data_dir / "tls" / "self-signed.pem")
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """The text of both files."""
+
+    main_cf: str
+    master_cf: str
+
+
+def render(settings: Settings, *, run_as_uid: int, run_as_gid: int) -> Configuration:
+    """Both files for these settings; the ids are those of the user `run_as`, who owns the outbox.
+
+    SettingsError where a setting holds a character that Postfix's files can't.
+    """
+    places = Places.of(settings)
+    names = _names(settings, places) | {"run_as_uid": run_as_uid, "run_as_gid": run_as_gid}
+    for name, value in names.items():
+        for part in value if isinstance(value, list) else [value]:
+            _refuse_special(name, str(part))
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_TEMPLATES_DIR),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,  # noqa: S701  # not HTML
+    )
+    return Configuration(*(environment.get_template(name).render(names) for name in ("main.cf.j2", "master.cf.j2")))
+
+
+def _names(settings: Settings, places: Places) -> dict[str, Any]:
+    smtp = settings.smtp
+    own_files = [smtp.tls_key_file, smtp.tls_certificate_file]  # Postfix wants the key first
+    address = f"[{smtp.bind_address}]" if ":" in smtp.bind_address else smtp.bind_address
+    way, _, next_hop = settings.outbound.partition(" ")
+    relay_host, _, relay_port = next_hop.rpartition(":")
+    names: dict[str, Any] = {
+        "hostname": settings.hostname,
+        "bind_address": smtp.bind_address,
+        "smtp_listen": f"{address}:{smtp.smtp_port}",
+        "max_message_bytes": smtp.max_message_bytes,
+        "queue_dir": places.queue_dir,
+        "state_dir": places.state_dir,
+        "log_dir": settings.log_dir,
+        "log_file": settings.log_dir / "postfix.log",
+        "tls_chain_files": own_files if all(own_files) else [places.certificate_file],
+        "milter_socket": settings.milter_socket,
+        "lookups_socket": settings.lookups_socket,
+        "outbound": way,
+        "outbox_base": settings.outbox_dir.parent,
+        "outbox_name": settings.outbox_dir.name,
+    }
+    return names | ({"relay_host": relay_host, "relay_port": relay_port} if way == "relayhost" else {})
+
+
+def _refuse_special(name: str, value: str) -> None:
+    if not _PLAIN.fullmatch(value):
+        raise SettingsError(f"Postfix's files can't hold the {name} '{value}': letters, digits and . _ - + @ / : only")
+
+
+def write(configuration: Configuration, config_dir: Path) -> None:
+    """Puts both files in place, each at once: a Postfix that reads them meanwhile sees the old or the new one."""
+    for name, text in (("main.cf", configuration.main_cf), ("master.cf", configuration.master_cf)):
+        part = config_dir / f".{name}.new"
+        part.write_text(text, encoding="utf-8")
+        part.chmod(0o644)
+        part.replace(config_dir / name)
