@@ -38,8 +38,8 @@ class DkimProver:
             self._places.release()
 
     def _txt(self, name: str, deadline: float) -> bytes:
-        import dns.exception  # noqa: PLC0415
-        import dns.resolver  # noqa: PLC0415
+        import dns.exception
+        import dns.resolver
 
         resolver = dns.resolver.Resolver(configure=not self._dns.nameserver)
         if self._dns.nameserver:
@@ -58,7 +58,7 @@ class DkimProver:
 
 
 def _verify(raw: bytes, domain: str, txt: Callable[[str], bytes]) -> bool:
-    import dkim  # noqa: PLC0415
+    import dkim
 
     def look_up(name: bytes, timeout: int = 5) -> bytes:
         return txt(name.decode("ascii"))
@@ -73,7 +73,7 @@ def _verify(raw: bytes, domain: str, txt: Callable[[str], bytes]) -> bool:
 
 
 def _verify_one(message: object, index: int, look_up: Callable[..., bytes]) -> bool:
-    import dkim  # noqa: PLC0415
+    import dkim
 
     try:
         return bool(message.verify(idx=index, dnsfunc=look_up))  # type: ignore[attr-defined]
@@ -82,7 +82,7 @@ def _verify_one(message: object, index: int, look_up: Callable[..., bytes]) -> b
 
 
 def _is_whole_and_of(value: bytes, domain: str) -> bool:
-    import dkim.util  # noqa: PLC0415
+    import dkim.util
 
     try:
         tags = dkim.util.parse_tag_value(value)

@@ -23,7 +23,7 @@ from mailweir.store.directory import SqlDirectory, Standing
 from postfix import socketmap
 
 PROCESS = "mailweir-lookups"
-BUSY_TIMEOUT_SECONDS = 1.0  # a reader never waits for a writer; this bounds a recovery, while which nobody else is answered
+BUSY_TIMEOUT_SECONDS = 1.0  # a reader never waits for a writer; this bounds a recovery, during which all wait
 
 ACCEPT = socketmap.found("permit")
 REFUSE_UNKNOWN = socketmap.found("550 5.1.1 nobody by that name here")
@@ -45,7 +45,7 @@ class Lookups:
         self._directory = directory
         # A bare `postmaster` has got $myorigin by the time its alias is asked for.
         self._own_roles = {f"{role}@{hostname.lower()}" for role in address.ROLE_LOCAL_PARTS}
-        self._admin_address = admin_address
+        self._admin_address = address.normalise(admin_address) or admin_address
         self._maps: dict[str, Callable[[str], str]] = {
             "rcpt": self._rcpt,
             "transport": self._transport,
@@ -99,9 +99,7 @@ def guarded(
 
 async def serve(configured: Settings, database: Database, logger: structlog.stdlib.BoundLogger) -> None:
     """Answers until SIGTERM or SIGINT."""
-    lookups = Lookups(
-        SqlDirectory(database), hostname=configured.hostname, admin_address=configured.admin_address
-    )
+    lookups = Lookups(SqlDirectory(database), hostname=configured.hostname, admin_address=configured.admin_address)
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -127,5 +125,3 @@ def main() -> None:
     except MailweirError as error:
         sys.stderr.write(f"{PROCESS}: {error}\n")
         sys.exit(1)
-    finally:
-        logger.debug("ended")

@@ -5,7 +5,7 @@ so a contact added by the command line counts at the next message. Called by eve
 """
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -58,7 +58,23 @@ class Database:
         """Runs one statement; the cursor gives plain tuples."""
         self.open()
         with self._translated():
-            return self.peewee.execute_sql(sql, parameters)
+            return self.fast_execute()(sql, parameters)
+
+    def fast_execute(self) -> Callable[..., Any]:
+        """The driver's own `execute`, for the path of every message: a third of the time of `execute`.
+
+        To be used within `transaction` or `reading`, which open the connection and translate the errors.
+        """
+        connection: Any = self.peewee.connection()  # type: ignore[no-untyped-call]
+        execute: Callable[..., Any] = connection.execute
+        return execute
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """Several reads with `fast_execute`."""
+        with self._translated():
+            self.open()
+            yield
 
     @contextmanager
     def bound(self) -> Iterator[None]:
@@ -77,8 +93,15 @@ class Database:
     @contextmanager
     def savepoint(self) -> Iterator[None]:
         """A part of a transaction that can fail alone."""
-        with self._translated(), self.peewee.savepoint():
+        execute = self.fast_execute()
+        execute("SAVEPOINT part")
+        try:
             yield
+        except BaseException:
+            execute("ROLLBACK TO part")
+            raise
+        finally:
+            execute("RELEASE part")
 
     @contextmanager
     def _translated(self) -> Iterator[None]:

@@ -6,6 +6,7 @@ contacts. Called by `mailweir-lookups` and by the filter.
 
 import enum
 from collections.abc import Collection, Iterator
+from typing import Any
 
 from mailweir import address
 from mailweir.matching import ContactRef, DeploymentRef, UserRef
@@ -26,7 +27,10 @@ class Standing(enum.StrEnum):
 
 
 class SqlDirectory:
-    """The directory in the database; matching's `Directory`, and the look-ups' `standing`. Errors: DatabaseUnavailable."""
+    """The directory in the database; matching's `Directory`, and the look-ups' `standing`.
+
+    Errors: DatabaseUnavailable. The questions of matching are asked within `Database.reading`.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -88,9 +92,10 @@ class SqlDirectory:
             found[row[1]] = (*found.get(row[1], ()), ContactRef(*row))
         return found
 
-    def _rows(self, sql: str, first: tuple[int, ...], values: Collection[str]) -> Iterator[tuple[object, ...]]:
+    def _rows(self, sql: str, first: tuple[int, ...], values: Collection[str]) -> Iterator[tuple[Any, ...]]:
         values = tuple(values)
+        execute = self._database.fast_execute()
         for start in range(0, len(values), _MAX_VALUES):
             part = values[start : start + _MAX_VALUES]
             marks = ",".join("?" * len(part))
-            yield from self._database.execute(sql.format(marks), (*first, *part)).fetchall()
+            yield from execute(sql.format(marks), (*first, *part)).fetchall()

@@ -4,10 +4,15 @@ Never used outside `store/`: rows leave it as frozen dataclasses. The tables the
 the two alike. Models are bound to a connection with `Database.bound()`, for there is no module-level one.
 """
 
+from typing import Any
+
 import peewee
 
 
 class _Base(peewee.Model):
+    # peewee makes these attributes and `<foreign key>_id` by itself: annotations tell mypy
+    id: Any
+
     class Meta:
         legacy_table_names = False
 
@@ -43,6 +48,7 @@ class UserAddress(_Base):
     deployment = peewee.ForeignKeyField(Deployment)
     user = peewee.ForeignKeyField(User, backref="addresses")
     address = peewee.TextField()
+    user_id: int
 
     class Meta:
         table_name = "user_addresses"
@@ -68,6 +74,7 @@ class Contact(_Base):
     name = peewee.TextField()
     created_at = peewee.TextField()
     removed_at = peewee.TextField(null=True)
+    company_id: int | None
 
     class Meta:
         table_name = "contacts"
@@ -79,6 +86,7 @@ class ContactAddress(_Base):
     deployment = peewee.ForeignKeyField(Deployment)
     contact = peewee.ForeignKeyField(Contact, backref="addresses")
     address = peewee.TextField()
+    contact_id: int
 
     class Meta:
         table_name = "contact_addresses"
@@ -124,6 +132,8 @@ class Sighting(_Base):
     user = peewee.ForeignKeyField(User, null=True)
     raw_message = peewee.ForeignKeyField(RawMessage)
     seen_at = peewee.TextField()
+    user_id: int | None
+    raw_message_id: int
 
     class Meta:
         table_name = "sightings"
@@ -159,6 +169,7 @@ class Todo(_Base):
     user = peewee.ForeignKeyField(User)
     created_at = peewee.TextField()
     done_at = peewee.TextField(null=True)
+    activity_id: int
 
     class Meta:
         table_name = "todos"
@@ -176,6 +187,7 @@ class Decision(_Base):
     author = peewee.TextField(null=True)
     message_id = peewee.TextField(null=True)
     activity = peewee.ForeignKeyField(Activity, null=True)
+    activity_id: int | None
 
     class Meta:
         table_name = "decisions"

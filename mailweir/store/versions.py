@@ -21,7 +21,7 @@ def upgrade(path: Path) -> list[str]:
     Only one process at a time: the others wait and find nothing left to do. Each step is a transaction.
     """
     # playhouse.migrations costs the daemons memory for nothing
-    from playhouse.migrations import Runner  # noqa: PLC0415
+    from playhouse.migrations import Runner
 
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

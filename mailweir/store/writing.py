@@ -24,7 +24,7 @@ class Writer:
     """Writes within the transaction that its database is in."""
 
     def __init__(self, database: Database) -> None:
-        self._execute = database.execute
+        self._execute = database.fast_execute()
 
     def put_activity(
         self,

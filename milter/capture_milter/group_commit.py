@@ -1,7 +1,7 @@
 """One thread that writes for all connections: whatever waits is one transaction, so one fsync serves many messages.
 
-Each message has its savepoint: one that can't be written fails alone. `commit` returns only when the entry is on the disk (law 1).
-Called by `session` at the end of each message.
+Each message has its savepoint: one that can't be written fails alone. `commit` returns only when the entry is on the disk
+(law 1). Called by `session` at the end of each message.
 """
 
 import queue

@@ -6,6 +6,7 @@ Knows no callback and no socket: `session` collects, asks here, and carries out 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from capture_milter.assembly import Assembly, join_headers
 from mailweir import confirmation, headers, identity, matching
 from mailweir.confirmation import Confirmation
 from mailweir.envelope import Envelope, Recipient
@@ -14,8 +15,6 @@ from mailweir.matching import Arrival, Decision, Outcome, Reason
 from mailweir.recording import Content, Entry, Recorded, Redirect
 from mailweir.sender_auth import DkimProver
 from mailweir.settings import Confirmation as ConfirmationLimits
-
-from capture_milter.assembly import Assembly, join_headers
 
 MAX_CONFIRMATION_BYTES = 262_144  # Google's are 5 kB; a larger look-alike isn't worth proving
 

@@ -27,7 +27,8 @@ class Readers:
         except IndexError:
             database = self._open_database()
         try:
-            yield SqlDirectory(database)
+            with database.reading():
+                yield SqlDirectory(database)
         except DatabaseUnavailable:
             database.close()
             raise

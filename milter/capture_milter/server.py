@@ -1,8 +1,8 @@
 """`mailweir-milter`: opens the filter's socket, and keeps as many workers on it as the settings say.
 
-The parent only forks and waits; each worker opens its own connections after the fork, for a child's close would break the parent's. A
-dead worker is replaced; a worker whose parent died ends. SIGTERM ends them all and removes the socket. Runs as the unprivileged
-user that starts it.
+The parent only forks and waits; each worker opens its own connections after the fork, for a child's close would break the
+parent's. A dead worker is replaced; a worker whose parent died ends. SIGTERM ends them all and removes the socket. Runs as
+the unprivileged user that starts it.
 """
 
 import ctypes
@@ -14,9 +14,13 @@ from contextlib import suppress
 from pathlib import Path
 
 import Milter
-import milter
 import structlog
 
+import milter
+from capture_milter.group_commit import GroupCommit
+from capture_milter.handling import ConfirmationDesk
+from capture_milter.readers import Readers
+from capture_milter.session import Services, Session
 from mailweir import log, settings
 from mailweir.errors import MailweirError
 from mailweir.sender_auth import DkimProver
@@ -24,16 +28,10 @@ from mailweir.settings import Settings
 from mailweir.store import versions
 from mailweir.store.connection import Database
 
-from capture_milter.group_commit import GroupCommit
-from capture_milter.handling import ConfirmationDesk
-from capture_milter.readers import Readers
-from capture_milter.session import Services, Session
-
 WRITE_BUSY_SECONDS = 20.0
 _ACTIONS = Milter.ADDHDRS | Milter.ADDRCPT | Milter.DELRCPT | Milter.CHGFROM
 _PR_SET_PDEATHSIG = 1
 _MIN_WORKER_LIFE_SECONDS = 1.0
-_STOP_SECONDS = 5.0
 
 
 def main() -> None:
@@ -76,13 +74,16 @@ def _register() -> None:
 
 def _keep_workers(config: Settings, logger: structlog.stdlib.BoundLogger) -> None:
     workers: dict[int, float] = {}
+    own_socket = _inode(config.milter_socket)
 
     def stop(*_: object) -> None:
+        # Not SIGTERM: libmilter looks only every five seconds whether it is to stop, and then removes the socket, which may be
+        # a successor's by then. What is under way gets a 451 from Postfix, and nothing is half done.
         for pid in workers:
             with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGTERM)
-        config.milter_socket.unlink(missing_ok=True)
-        _reap(set(workers))
+                os.kill(pid, signal.SIGKILL)
+        if _inode(config.milter_socket) == own_socket:
+            config.milter_socket.unlink()
         logger.info("stopped")
         os._exit(0)
 
@@ -95,17 +96,15 @@ def _keep_workers(config: Settings, logger: structlog.stdlib.BoundLogger) -> Non
         pid, status = os.wait()
         started = workers.pop(pid)
         logger.error("worker died", pid=pid, status=os.waitstatus_to_exitcode(status))
+        if _inode(config.milter_socket) != own_socket:
+            sys.exit(f"mailweir-milter: the socket {config.milter_socket} is gone; it is made anew at the next start")
         time.sleep(max(0.0, started + _MIN_WORKER_LIFE_SECONDS - time.monotonic()))
 
 
-def _reap(workers: set[int]) -> None:
-    """Waits for the workers to finish what they are at; who takes too long is killed, and Postfix's client tries again."""
-    deadline = time.monotonic() + _STOP_SECONDS
-    while workers and time.monotonic() < deadline:
-        workers -= {pid for pid in workers if os.waitpid(pid, os.WNOHANG)[0] == pid}
-        time.sleep(0.02)
-    for pid in workers:
-        os.kill(pid, signal.SIGKILL)
+def _inode(path: Path) -> int | None:
+    with suppress(FileNotFoundError):
+        return path.stat().st_ino
+    return None
 
 
 def _fork_worker(config: Settings, logger: structlog.stdlib.BoundLogger) -> int:
@@ -124,7 +123,7 @@ def _fork_worker(config: Settings, logger: structlog.stdlib.BoundLogger) -> int:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM, signal.SIGINT})
         _work(config, logger)
         status = 0
-    except Exception as error:  # noqa: BLE001  the edge of the process
+    except Exception as error:
         logger.error("worker failed", exc_info=error)
     finally:
         os._exit(status)

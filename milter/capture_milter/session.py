@@ -1,8 +1,8 @@
 """The callbacks of one SMTP connection: they collect, ask `handling`, and carry out its answer.
 
 Never decides, parses or writes by itself. Postfix waits for an answer only where there is one to give: at each body chunk (to
-SKIP what nobody wants) and at the end of the message. Anything unexpected is `451 4.3.0`, with a traceback in the log and the queue
-id: the sender tries again and nothing is lost. libmilter calls each object from one thread at a time.
+SKIP what nobody wants) and at the end of the message. Anything unexpected is `451 4.3.0`, with a traceback in the log and the
+queue id: the sender tries again and nothing is lost. libmilter calls each object from one thread at a time.
 """
 
 from dataclasses import dataclass
@@ -12,16 +12,15 @@ from typing import Any
 import Milter
 import structlog
 
-from mailweir.envelope import Envelope, read_recipient, read_sender
-from mailweir.errors import DatabaseUnavailable, DnsUnavailable
-from mailweir.headers import LOOP_HEADER, Header
-from mailweir.recording import Entry
-
 from capture_milter import handling
 from capture_milter.assembly import Assembly
 from capture_milter.group_commit import GroupCommit
 from capture_milter.handling import Answer, ConfirmationDesk, Plan
 from capture_milter.readers import Readers
+from mailweir.envelope import Envelope, read_recipient, read_sender
+from mailweir.errors import DatabaseUnavailable, DnsUnavailable
+from mailweir.headers import LOOP_HEADER, Header
+from mailweir.recording import Entry
 
 COMMIT_TIMEOUT_SECONDS = 60.0
 
@@ -37,7 +36,7 @@ class Services:
 
 
 @Milter.header_leading_space
-class Session(Milter.Base):  # type: ignore[misc]
+class Session(Milter.Base):
     """One connection, which may bring many messages."""
 
     def __init__(self, services: Services) -> None:
@@ -148,7 +147,7 @@ class Session(Milter.Base):  # type: ignore[misc]
         if answer.discard:
             return Milter.DISCARD
         if answer.loop_mark:
-            # at index 0 it lands above Received, where no signature covers it; with header_leading_space it brings its own space
+            # At index 0 it lands above Received, where no signature covers it; header_leading_space leaves its space to us.
             self.addheader(LOOP_HEADER.decode(), f" {answer.loop_mark}", 0)
         if answer.sender is not None:
             self.chgfrom(f"<{answer.sender}>")

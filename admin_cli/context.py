@@ -1,0 +1,60 @@
+"""What a command works on: the settings, the open database, the deployment that is meant. The clock is here too."""
+
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from mailweir.errors import BadInput, DatabaseUnavailable, NotFound
+
+if TYPE_CHECKING:
+    from mailweir.settings import Settings
+    from mailweir.store.connection import Database
+    from mailweir.store.deployments import Deployment
+
+
+def now() -> datetime:
+    """This moment, UTC."""
+    return datetime.now(UTC)
+
+
+@contextmanager
+def opened(settings: "Settings | None" = None) -> Iterator["Database"]:
+    """The database, of this code's version, for as long as the command asks it.
+
+    Errors: SettingsError, DatabaseVersionError, DatabaseUnavailable.
+    """
+    from admin_cli.ownership import acting_as_owner
+    from mailweir.settings import load
+    from mailweir.store import versions
+    from mailweir.store.connection import Database
+
+    path = (settings or load()).database_path
+    with acting_as_owner(path.parent), closing(Database(path)) as database:
+        try:
+            versions.check(database)
+        except PermissionError as error:
+            raise DatabaseUnavailable(f"no permission to open the database {path}: run this as root") from error
+        yield database
+
+
+def choose(database: "Database", name: str | None) -> "Deployment":
+    """The deployment of this name, or the only one there is. NotFound, BadInput."""
+    from mailweir.store import deployments
+
+    if name is not None:
+        return deployments.find(database, name)
+    known = deployments.list_all(database)
+    if not known:
+        raise NotFound("there is no deployment yet: make one with 'mailweir deployment add'")
+    if len(known) > 1:
+        names = ", ".join(deployment.name for deployment in known)
+        raise BadInput(f"there are several deployments ({names}): name one with --deployment")
+    return known[0]
+
+
+def narrow(database: "Database", name: str | None) -> "Deployment | None":
+    """The deployment of this name, or None for all: for what is found by its own id. NotFound."""
+    from mailweir.store import deployments
+
+    return None if name is None else deployments.find(database, name)

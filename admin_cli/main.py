@@ -1,0 +1,46 @@
+"""`mailweir`, the admin's command: puts the nouns together, and turns errors into one line and an exit code.
+
+Exit codes: 0 done, 1 failed, 2 usage, 130 interrupted. Imports what a command needs only when it runs: start-up is felt.
+"""
+
+import sys
+from collections.abc import Sequence
+
+import typer
+
+from admin_cli import output
+from admin_cli.commands import activity, company, config, contact, db, deployment, todo, up, user, why
+from mailweir.errors import MailweirError
+
+FAILED = 1
+INTERRUPTED = 130
+
+
+def build() -> typer.Typer:
+    """The command line with all its commands."""
+    app = typer.Typer(
+        help="Captures the mail that a firm's people exchange with its clients.",
+        no_args_is_help=True,
+        rich_markup_mode=None,
+        add_completion=False,
+    )
+    for noun in (up, deployment, user, company, contact, activity, todo, why, db, config):
+        noun.register(app)
+    return app
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command line (default: the process's); its exit code. Any other error is a fault of ours: its traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        # a terminal that can't show a character gets its number, not a traceback
+        getattr(stream, "reconfigure", lambda **_: None)(errors="backslashreplace")
+    try:
+        typer.main.get_command(build())(args=arguments, prog_name="mailweir")
+    except MailweirError as error:
+        output.complain(str(error))
+        return FAILED
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except SystemExit as stop:
+        return stop.code if isinstance(stop.code, int) else FAILED
+    return 0

@@ -1,0 +1,23 @@
+"""What the commands share: options, and help that shows an example."""
+
+from typing import Annotated
+
+import typer
+
+DeploymentOption = Annotated[
+    str | None,
+    typer.Option("--deployment", metavar="NAME", help="The deployment; may be left out where there is only one."),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def noun(app: typer.Typer, name: str, purpose: str) -> typer.Typer:
+    """A group of commands on one noun."""
+    group = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+    app.add_typer(group, name=name, help=purpose)
+    return group
+
+
+def example(*lines: str) -> str:
+    """The end of a command's help; \\b keeps the lines as they are."""
+    return "\b\nExample:\n" + "\n".join(f"  {line}" for line in lines)

@@ -1,0 +1,90 @@
+"""What the commands print: tables, sentences, JSON; one line on stderr for an error.
+
+Never lets what came by mail (subjects, names, addresses) speak to the terminal: control characters are shown, not sent, and
+nothing is read as markup. Colours only on a terminal.
+"""
+
+import json
+import re
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+import typer
+
+# Control characters, surrogates, line separators, what turns the reading direction, and invisible tags
+_UNPRINTABLE = re.compile(
+    r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff\U000e0000-\U000e007f]"
+)
+
+
+def printable(text: str) -> str:
+    """The text with what isn't for a terminal shown as its code (`\\x1b`)."""
+    return _UNPRINTABLE.sub(lambda match: match[0].encode("unicode_escape").decode("ascii"), text)
+
+
+def say(text: str) -> None:
+    """One line on stdout."""
+    typer.echo(printable(text))
+
+
+def remark(text: str) -> None:
+    """One line for a person, beside the output of a program."""
+    typer.echo(printable(text), err=True)
+
+
+def complain(text: str) -> None:
+    """The one line of an error."""
+    typer.echo(f"mailweir: {printable(text)}", err=True)
+
+
+def show_json(value: Any) -> None:
+    """Dictionaries and lists as JSON in ASCII, which no terminal can take amiss."""
+    typer.echo(json.dumps(value, indent=2))
+
+
+def plain(row: Any) -> dict[str, Any]:
+    """A dataclass of the store as a dictionary for JSON."""
+    return asdict(row)
+
+
+def table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, empty: str) -> None:
+    """A table; plain aligned text where it isn't for a terminal. `empty` is said where there are no rows."""
+    if not rows:
+        remark(empty)
+        return
+    cells = [[printable(cell) for cell in row] for row in rows]
+    if sys.stdout.isatty():
+        _draw(columns, cells)
+    else:
+        _align(columns, cells)
+
+
+def _draw(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    drawn = Table(box=SIMPLE_HEAD, header_style="bold", pad_edge=False)
+    for column in columns:
+        drawn.add_column(column, overflow="fold")
+    for row in rows:
+        drawn.add_row(*(Text(cell) for cell in row))  # Text: brackets in a subject are no markup
+    Console().print(drawn)
+
+
+def _align(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    from rich.cells import cell_len
+
+    lines = [list(columns), *rows]
+    widths = [max(cell_len(line[n]) for line in lines) for n in range(len(columns))]
+    for line in lines:
+        padded = [cell + " " * (width - cell_len(cell)) for cell, width in zip(line, widths, strict=True)]
+        typer.echo("  ".join(padded).rstrip())
+
+
+def moment(text: str | None) -> str:
+    """A stored time as people read it: `2026-11-24 03:12:55Z`."""
+    return f"{text[:19].replace('T', ' ')}Z" if text else "-"
