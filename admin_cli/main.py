@@ -8,8 +8,8 @@ from collections.abc import Sequence
 
 import typer
 
-from admin_cli import output
-from admin_cli.commands import activity, company, config, contact, db, deployment, todo, up, user, why
+from admin_cli import options, output
+from admin_cli.commands import activity, company, config, contact, db, deployment, todo, user, why
 from mailweir.errors import MailweirError
 
 FAILED = 1
@@ -20,11 +20,12 @@ def build() -> typer.Typer:
     """The command line with all its commands."""
     app = typer.Typer(
         help="Captures the mail that a firm's people exchange with its clients.",
+        epilog=options.example("mailweir user --help", "mailweir why jane@client.example"),
         no_args_is_help=True,
         rich_markup_mode=None,
         add_completion=False,
     )
-    for noun in (up, deployment, user, company, contact, activity, todo, why, db, config):
+    for noun in (deployment, user, company, contact, activity, todo, why, db, config):
         noun.register(app)
     return app
 

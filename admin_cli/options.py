@@ -11,10 +11,10 @@ DeploymentOption = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
-def noun(app: typer.Typer, name: str, purpose: str) -> typer.Typer:
-    """A group of commands on one noun."""
+def noun(app: typer.Typer, name: str, purpose: str, epilog: str) -> typer.Typer:
+    """A group of commands on one noun. epilog: of its help; see `example`."""
     group = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
-    app.add_typer(group, name=name, help=purpose)
+    app.add_typer(group, name=name, help=purpose, epilog=epilog)
     return group
 
 

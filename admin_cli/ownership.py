@@ -6,29 +6,29 @@ steps down for as long as the database is open. Called by `context` and `db upgr
 """
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+import pwd
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 
 @contextmanager
-def acting_as_owner(folder: Path) -> Iterator[None]:
-    """Steps down to the folder's owner and back; does nothing for others than root.
+def acting_as_owner(folder: Path) -> Iterator[bool]:
+    """Steps down to the folder's owner and back; says whether it did. Does nothing for others than root.
 
     Also does nothing where the owner can't reach the folder (one within /root, say): nobody else can lay anything there then.
     """
     owner = _owner(folder)
-    if os.geteuid() != 0 or owner is None or owner[0] == 0:
-        yield
-        return
-    groups, gid = os.getgroups(), os.getegid()
+    before = os.getegid(), os.getgroups()
+    stepped = os.geteuid() == 0 and owner is not None and owner[0] != 0 and _step_down(*owner, before)
     try:
-        _become(*owner, [owner[1]])
-        if not os.access(folder, os.R_OK | os.W_OK | os.X_OK, effective_ids=True):
-            _return(gid, groups)
-        yield
+        if stepped and not os.access(folder, os.R_OK | os.W_OK | os.X_OK, effective_ids=True):
+            stepped = False
+            _step_up(*before)
+        yield stepped
     finally:
-        _return(gid, groups)
+        if stepped:
+            _step_up(*before)
 
 
 def _owner(folder: Path) -> tuple[int, int] | None:
@@ -39,13 +39,42 @@ def _owner(folder: Path) -> tuple[int, int] | None:
     return found.st_uid, found.st_gid
 
 
-def _become(uid: int, gid: int, groups: list[int]) -> None:
-    os.setgroups(groups)
-    os.setegid(gid)
-    os.seteuid(uid)
+def _step_down(uid: int, gid: int, before: tuple[int, list[int]]) -> bool:
+    try:
+        os.setgroups([gid])
+        os.setegid(gid)
+        os.seteuid(uid)
+    except PermissionError:
+        # a container may hold back these capabilities; SQLite then still gives its files to the database's owner
+        with suppress(PermissionError):
+            _step_up(*before)
+        return False
+    return True
 
 
-def _return(gid: int, groups: list[int]) -> None:
+def _step_up(gid: int, groups: list[int]) -> None:
     os.seteuid(0)
     os.setegid(gid)
     os.setgroups(groups)
+
+
+def make_folder(folder: Path, owner: str) -> None:
+    """Makes the folder where there is none; as root, this user's own (0700), if there is such a user."""
+    if folder.is_dir():
+        return
+    folder.mkdir(parents=True)
+    folder.chmod(0o700)
+    if os.geteuid() == 0:
+        with suppress(KeyError):
+            entry = pwd.getpwnam(owner)
+            os.chown(folder, entry.pw_uid, entry.pw_gid)
+
+
+def give_to_owner(folder: Path, files: Iterable[Path]) -> None:
+    """As root, gives files within the folder to the folder's owner. Only where root could not step down."""
+    owner = _owner(folder)
+    if os.geteuid() != 0 or owner is None:
+        return
+    for file in files:
+        with suppress(FileNotFoundError):
+            os.chown(file, *owner, follow_symlinks=False)

@@ -81,7 +81,10 @@ class Instance:
         make_folder(self._settings.log_dir, 0o750)
         make_folder(places.certificate_file.parent, 0o700)
         if self._settings.outbound == "outbox":
-            for folder in (self._settings.outbox_dir, *(self._settings.outbox_dir / name for name in ("tmp", "new", "cur"))):
+            for folder in (
+                self._settings.outbox_dir,
+                *(self._settings.outbox_dir / name for name in ("tmp", "new", "cur")),
+            ):
                 make_folder(folder, 0o700, run_as)
         make_run_folder(self._settings, run_as)
 

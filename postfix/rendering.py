@@ -60,7 +60,7 @@ def render(settings: Settings, *, run_as_uid: int, run_as_gid: int) -> Configura
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
-        autoescape=False,  # noqa: S701  # not HTML
+        autoescape=False,  # not HTML
     )
     return Configuration(*(environment.get_template(name).render(names) for name in ("main.cf.j2", "master.cf.j2")))
 

@@ -1,0 +1,157 @@
+"""`mailweir activity`: what is on the record."""
+
+import re
+import sys
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from admin_cli import context, options, output
+
+if TYPE_CHECKING:
+    from mailweir.store.activities import Activity
+    from mailweir.store.raw_messages import Sighting, Version
+
+COLUMNS = ("id", "recorded", "direction", "author", "verdict", "contacts", "users", "subject")
+
+ActivityId = Annotated[int, typer.Argument(metavar="ID", help="The number that 'mailweir activity list' shows.")]
+
+_AGO = re.compile(r"(\d{1,9})([dh])")
+# RFC 3339 5.6, where the time, its fraction and its zone may be left out
+_DATE = re.compile(r"\d{4}-\d\d-\d\d([Tt ]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)?)?")
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the noun to the command line."""
+    group = options.noun(
+        app,
+        "activity",
+        "What is on the record: captured messages.",
+        options.example("mailweir activity list --since 7d"),
+    )
+    listing = "mailweir activity list --user richard --since 7d", "mailweir activity list --contact jane@client.example"
+    group.command("list", epilog=options.example(*listing))(list_some)
+    group.command("show", epilog=options.example("mailweir activity show 12"))(show)
+    group.command("raw", epilog=options.example("mailweir activity raw 12 > message.eml"))(raw)
+
+
+def list_some(
+    user: Annotated[str | None, typer.Option("--user", metavar="U", help="Only what is on this user's record.")] = None,
+    contact: Annotated[
+        str | None,
+        typer.Option("--contact", metavar="A", help="Only what the contact with this address takes part in."),
+    ] = None,
+    since: Annotated[
+        str | None,
+        typer.Option("--since", metavar="T", help="A date or time (UTC where no zone is given), or 7d, 24h ago."),
+    ] = None,
+    limit: Annotated[int | None, typer.Option("--limit", metavar="N", min=1, help="At most so many.")] = None,
+    deployment: options.DeploymentOption = None,
+    as_json: options.JsonOption = False,
+) -> None:
+    """Lists activities, the one recorded last first."""
+    from mailweir.store import activities
+
+    wanted = activities.Filter(user, contact, read_since(since, context.now()) if since is not None else None, limit)
+    with context.opened() as database:
+        chosen = context.choose(database, deployment)
+        found = activities.select(database, chosen, wanted)
+    if as_json:
+        output.show_json([output.plain(activity) for activity in found])
+        return
+    output.table(COLUMNS, [row(activity) for activity in found], empty=f"There is no such activity in {chosen.name}.")
+
+
+def show(
+    activity_id: ActivityId, deployment: options.DeploymentOption = None, as_json: options.JsonOption = False
+) -> None:
+    """Shows an activity, each time that it was seen, and the versions kept of it."""
+    from mailweir.store import activities, raw_messages
+
+    with context.opened() as database:
+        activity = activities.find(database, activity_id, context.narrow(database, deployment))
+        seen = raw_messages.sightings(database, activity)
+        kept = raw_messages.versions(database, activity)
+    if as_json:
+        sightings, versions = [output.plain(item) for item in seen], [output.plain(item) for item in kept]
+        output.show_json({**output.plain(activity), "sightings": sightings, "versions": versions})
+        return
+    _say_details(activity)
+    _say_sightings(seen, kept)
+
+
+def raw(
+    activity_id: ActivityId,
+    version: Annotated[
+        int | None, typer.Option("--version", metavar="N", min=1, help="Another version than the leading one.")
+    ] = None,
+    deployment: options.DeploymentOption = None,
+) -> None:
+    """Writes the message to stdout, byte for byte as it was kept."""
+    from mailweir.store import activities, raw_messages
+
+    with context.opened() as database:
+        activity = activities.find(database, activity_id, context.narrow(database, deployment))
+        content = raw_messages.read(database, activity, version)
+    sys.stdout.buffer.write(content)
+    sys.stdout.buffer.flush()
+
+
+def read_since(text: str, now: datetime) -> datetime:
+    """The moment that `--since` means: a date, a date and time, or `7d`, `24h` ago. A usage error where it is none of these."""
+    ago = _AGO.fullmatch(text)
+    try:
+        if ago:
+            return now - (timedelta(days=int(ago[1])) if ago[2] == "d" else timedelta(hours=int(ago[1])))
+        if _DATE.fullmatch(text):
+            moment = datetime.fromisoformat(text)
+            return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        pass
+    raise typer.BadParameter(f"'{output.printable(text)}' is no time: give 2026-11-24, 2026-11-24T03:12:55Z, 7d or 24h")
+
+
+def row(activity: "Activity") -> tuple[str, ...]:
+    """An activity as a row under COLUMNS."""
+    return (
+        str(activity.id),
+        output.moment(activity.recorded_at),
+        activity.direction,
+        activity.author,
+        activity.sender_verdict,
+        ", ".join(dict.fromkeys(contact.name for contact in activity.contacts)),
+        ", ".join(activity.users),
+        activity.subject,
+    )
+
+
+def _say_details(activity: "Activity") -> None:
+    output.say(f"Activity {activity.id} of {activity.deployment}: {activity.direction}")
+    for name, value in (
+        ("subject", activity.subject),
+        ("author", f"{activity.author} (sender verdict: {activity.sender_verdict})"),
+        ("users", ", ".join(activity.users)),
+        ("sent", output.moment(activity.sent_at)),
+        ("recorded", output.moment(activity.recorded_at)),
+        ("Message-ID", activity.message_id or "-"),
+        *(("contact", _in_words(contact.name, contact.address, contact.company)) for contact in activity.contacts),
+    ):
+        output.say(f"  {name:<11} {value}")
+
+
+def _in_words(name: str, address: str, company: str | None) -> str:
+    return f"{name} <{address}>" + (f", {company}" if company else "")
+
+
+def _say_sightings(seen: "list[Sighting]", kept: "list[Version]") -> None:
+    for sighting in seen:
+        who = f" for {sighting.user}" if sighting.user else ""
+        version = f", version {sighting.version}" if len(kept) > 1 else ""
+        when = output.moment(sighting.seen_at)
+        output.say(f"  seen        {when} by {sighting.route}{who} as {sighting.source_id}{version}")
+    for item in kept:
+        leads = ", leading" if item.leading and len(kept) > 1 else ""
+        output.say(
+            f"  kept        version {item.number}: {item.size_bytes} bytes, {output.moment(item.recorded_at)}{leads}"
+        )

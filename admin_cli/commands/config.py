@@ -1,0 +1,61 @@
+"""`mailweir config`: the settings in force."""
+
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from admin_cli import options, output
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+    from mailweir.settings import Settings
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the noun to the command line."""
+    group = options.noun(app, "config", "The settings.", options.example("mailweir config show"))
+    lines = "mailweir config show", "MAILWEIR_CONFIG=./data/mailweir.toml mailweir config show --json"
+    group.command("show", epilog=options.example(*lines))(show)
+
+
+def show(as_json: options.JsonOption = False) -> None:
+    """Shows the settings in force, and which of them are the file's and which defaults."""
+    from mailweir.settings import load, path_in_force
+
+    settings, path = load(), path_in_force()
+    values = _in_force(settings)
+    if as_json:
+        output.show_json({"file": str(path), "settings": values, "from_file": sorted(_given(settings))})
+        return
+    output.say(f"Settings of {path}:")
+    given = _given(settings)
+    rows = [(key, _text(value), "file" if key in given else "default") for key, value in _flat(values)]
+    output.table(("key", "value", "from"), rows, empty="")
+
+
+def _in_force(settings: "Settings") -> dict[str, Any]:
+    values: dict[str, Any] = settings.model_dump(mode="json")
+    # what an empty value stands for
+    return {**values, "database": f"sqlite:{settings.database_path}", "admin_mailbox": settings.admin_address}
+
+
+def _given(model: "BaseModel", prefix: str = "") -> set[str]:
+    from pydantic import BaseModel
+
+    keys: set[str] = set()
+    for name in model.model_fields_set:
+        value = getattr(model, name)
+        keys |= _given(value, f"{prefix}{name}.") if isinstance(value, BaseModel) else {prefix + name}
+    return keys
+
+
+def _flat(values: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
+    flat: list[tuple[str, Any]] = []
+    for name, value in values.items():
+        flat += _flat(value, f"{prefix}{name}.") if isinstance(value, dict) else [(prefix + name, value)]
+    return flat
+
+
+def _text(value: Any) -> str:
+    return "-" if value is None or value == "" else str(value)

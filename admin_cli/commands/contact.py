@@ -1,0 +1,79 @@
+"""`mailweir contact`: the outside persons whose mail is captured."""
+
+from typing import Annotated
+
+import typer
+
+from admin_cli import context, options, output
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the noun to the command line."""
+    group = options.noun(
+        app,
+        "contact",
+        "The outside persons whose mail is captured.",
+        options.example("mailweir contact add 'Jane Client' jane@client.example"),
+    )
+    add_example = "mailweir contact add 'Jane Client' jane@client.example j.client@example.org --company 'Client Ltd'"
+    group.command("add", epilog=options.example(add_example))(add)
+    group.command("list", epilog=options.example("mailweir contact list --json"))(list_all)
+    group.command("remove", epilog=options.example("mailweir contact remove jane@client.example"))(remove)
+
+
+def add(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The contact's name.")],
+    addresses: Annotated[list[str], typer.Argument(metavar="ADDRESS...", help="One or more mail addresses.")],
+    company: Annotated[str | None, typer.Option("--company", metavar="NAME", help="A company that is there.")] = None,
+    deployment: options.DeploymentOption = None,
+    as_json: options.JsonOption = False,
+) -> None:
+    """Makes a contact: from now on mail with these addresses is captured."""
+    from mailweir.store import contacts
+
+    with context.opened() as database:
+        chosen = context.choose(database, deployment)
+        made = contacts.add(database, chosen, name, addresses, company, context.now())
+    if as_json:
+        output.show_json(output.plain(made))
+        return
+    works_for = f" of {made.company}" if made.company else ""
+    output.say(f"The contact {made.name}{works_for} is in {made.deployment}: {', '.join(made.addresses)}.")
+
+
+def list_all(deployment: options.DeploymentOption = None, as_json: options.JsonOption = False) -> None:
+    """Lists a deployment's contacts."""
+    from mailweir.store import contacts
+
+    with context.opened() as database:
+        chosen = context.choose(database, deployment)
+        found = contacts.list_all(database, chosen)
+    if as_json:
+        output.show_json([output.plain(contact) for contact in found])
+        return
+    output.table(
+        ("name", "company", "addresses"),
+        [(contact.name, contact.company or "-", ", ".join(contact.addresses)) for contact in found],
+        empty=f"There is no contact in {chosen.name} yet: make one with 'mailweir contact add'.",
+    )
+
+
+def remove(
+    address: Annotated[str, typer.Argument(metavar="ADDRESS", help="The address to take off.")],
+    deployment: options.DeploymentOption = None,
+    as_json: options.JsonOption = False,
+) -> None:
+    """Takes an address off its contact, and removes the contact with its last one; what is on the record stays."""
+    from mailweir.store import contacts
+
+    with context.opened() as database:
+        chosen = context.choose(database, deployment)
+        left = contacts.remove_address(database, chosen, address, context.now())
+    if as_json:
+        output.show_json([output.plain(contact) for contact in left])
+        return
+    for contact in left:
+        rest = (
+            f"keeps {', '.join(contact.addresses)}" if contact.addresses else "is removed; what is on the record stays"
+        )
+        output.say(f"The contact {contact.name} of {chosen.name} {rest}.")

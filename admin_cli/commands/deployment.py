@@ -1,0 +1,87 @@
+"""`mailweir deployment`: the tenants and their capture domains."""
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from admin_cli import context, options, output
+
+if TYPE_CHECKING:
+    from mailweir.settings import Settings
+    from mailweir.store.deployments import Deployment
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the noun to the command line."""
+    group = options.noun(
+        app,
+        "deployment",
+        "Tenants and their capture domains.",
+        options.example("mailweir deployment add demo --domain demo.example.net"),
+    )
+    group.command("add", epilog=options.example("mailweir deployment add demo --domain demo.example.net"))(add)
+    group.command("list", epilog=options.example("mailweir deployment list --json"))(list_all)
+
+
+def add(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Its name: a-z, 0-9 and '-'.")],
+    domain: Annotated[
+        str, typer.Option("--domain", metavar="CAPTURE-DOMAIN", help="Where its users' mail is forwarded to.")
+    ],
+    as_json: options.JsonOption = False,
+) -> None:
+    """Makes a deployment and prints the MX record to publish."""
+    from mailweir.settings import load
+    from mailweir.store import deployments
+
+    settings = load()
+    with context.opened(settings) as database:
+        _refuse_admin_loop(settings, domain)
+        made = deployments.add(database, name, domain, context.now())
+    if as_json:
+        output.show_json(_object(made, settings))
+        return
+    output.say(f"The deployment {made.name} captures mail for {made.domain}.")
+    output.say("Publish this record in DNS, so that the world's mail for it comes to this host:")
+    output.say(f"  {_mx_record(made, settings)}")
+    if settings.hostname.startswith("localhost"):
+        output.remark("mailweir: set hostname in the settings to this host's public name first: the record needs it")
+
+
+def list_all(as_json: options.JsonOption = False) -> None:
+    """Lists the deployments."""
+    from mailweir.settings import load
+    from mailweir.store import deployments
+
+    settings = load()
+    with context.opened(settings) as database:
+        found = deployments.list_all(database)
+    if as_json:
+        output.show_json([_object(deployment, settings) for deployment in found])
+        return
+    rows = [(row.name, row.domain, row.log_address, output.moment(row.created_at)) for row in found]
+    columns = ("name", "capture domain", "log address", "made")
+    output.table(columns, rows, empty="There is no deployment yet: make one with 'mailweir deployment add'.")
+
+
+def _refuse_admin_loop(settings: "Settings", domain: str) -> None:
+    from mailweir import address
+    from mailweir.errors import BadInput
+
+    if address.split(settings.admin_address)[1].lower() == address.normalise_domain(domain):
+        raise BadInput(
+            f"{domain} can't be a capture domain: mail to its postmaster goes to {settings.admin_address}, within it; "
+            "set admin_mailbox in the settings to a mailbox elsewhere"
+        )
+
+
+def _mx_record(deployment: "Deployment", settings: "Settings") -> str:
+    return f"{deployment.domain}.  IN  MX  10  {settings.hostname}."
+
+
+def _object(deployment: "Deployment", settings: "Settings") -> dict[str, Any]:
+    return {
+        **output.plain(deployment),
+        "log_address": deployment.log_address,
+        "mx_record": _mx_record(deployment, settings),
+    }

@@ -1,0 +1,83 @@
+"""`mailweir todo`: activities on users' lists until they are done."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from admin_cli import context, options, output
+
+if TYPE_CHECKING:
+    from mailweir.store.todos import Todo
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the noun to the command line."""
+    group = options.noun(
+        app,
+        "todo",
+        "Activities on users' lists until they are done.",
+        options.example("mailweir todo list --user richard"),
+    )
+    group.command("list", epilog=options.example("mailweir todo list --user richard"))(list_some)
+    group.command("done", epilog=options.example("mailweir todo done 7"))(done)
+
+
+def list_some(
+    user: Annotated[str | None, typer.Option("--user", metavar="U", help="Only this user's.")] = None,
+    with_done: Annotated[bool, typer.Option("--all", help="Those that are done, too.")] = False,
+    deployment: options.DeploymentOption = None,
+    as_json: options.JsonOption = False,
+) -> None:
+    """Lists open to-dos, the newest first."""
+    from mailweir.store import todos
+
+    with context.opened() as database:
+        chosen = context.choose(database, deployment)
+        found = todos.select(database, chosen, user, with_done=with_done)
+    if as_json:
+        output.show_json([output.plain(todo) for todo in found])
+        return
+    rows = [(*_row(todo), *([output.moment(todo.done_at)] if with_done else [])) for todo in found]
+    columns = (
+        "id",
+        "user",
+        "activity",
+        "recorded",
+        "direction",
+        "author",
+        "verdict",
+        "subject",
+        *(["done"] * with_done),
+    )
+    output.table(columns, rows, empty=f"There is no {'' if with_done else 'open '}to-do in {chosen.name}.")
+
+
+def done(
+    todo_id: Annotated[int, typer.Argument(metavar="ID", help="The number that 'mailweir todo list' shows.")],
+    deployment: options.DeploymentOption = None,
+    as_json: options.JsonOption = False,
+) -> None:
+    """Takes a to-do off its user's list; the activity stays on the record."""
+    from mailweir.store import todos
+
+    with context.opened() as database:
+        finished = todos.finish(database, todo_id, context.narrow(database, deployment), context.now())
+    if as_json:
+        output.show_json(output.plain(finished))
+        return
+    when, subject = output.moment(finished.done_at), finished.activity.subject
+    output.say(f"The to-do {finished.id} of {finished.user} is done since {when}: {subject}")
+
+
+def _row(todo: "Todo") -> tuple[str, ...]:
+    activity = todo.activity
+    return (
+        str(todo.id),
+        todo.user,
+        str(activity.id),
+        output.moment(activity.recorded_at),
+        activity.direction,
+        activity.author,
+        activity.sender_verdict,
+        activity.subject,
+    )

@@ -1,0 +1,102 @@
+"""`mailweir user`: the firm's staff."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from admin_cli import context, options, output
+
+if TYPE_CHECKING:
+    from mailweir.store.users import User
+
+Username = Annotated[str, typer.Argument(metavar="USERNAME", help="The part of the capture address before the @.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the noun to the command line."""
+    group = options.noun(
+        app,
+        "user",
+        "The firm's staff, whose mail with contacts is captured.",
+        options.example("mailweir user add richard --email richard@example.com"),
+    )
+    group.command("add", epilog=options.example("mailweir user add richard --email richard@example.com"))(add)
+    group.command("alias", epilog=options.example("mailweir user alias richard r.smith@example.com"))(alias)
+    group.command("list", epilog=options.example("mailweir user list --deployment demo"))(list_all)
+    group.command("remove", epilog=options.example("mailweir user remove richard"))(remove)
+
+
+def add(
+    username: Username,
+    mailbox: Annotated[str, typer.Option("--email", metavar="MAILBOX", help="The mailbox that the user reads.")],
+    name: Annotated[str, typer.Option("--name", metavar="NAME", help="The user's name.")] = "",
+    deployment: options.DeploymentOption = None,
+    as_json: options.JsonOption = False,
+) -> None:
+    """Makes a user and prints the capture address and log address to use."""
+    from mailweir.store import users
+
+    with context.opened() as database:
+        made = users.add(database, context.choose(database, deployment), username, mailbox, name, context.now())
+    if as_json:
+        output.show_json(output.plain(made))
+        return
+    output.say(f"The user {made.username} of {made.deployment} reads mail at {made.mailbox}.")
+    output.say(f"  capture address  {made.capture_address}  (the mailbox forwards to it)")
+    output.say(f"  log address      {made.log_address}  (to copy what is sent, in Cc or Bcc)")
+
+
+def alias(
+    username: Username,
+    address: Annotated[str, typer.Argument(metavar="ADDRESS", help="A further address the user writes from.")],
+    take_off: Annotated[bool, typer.Option("--remove", help="Take the address off again.")] = False,
+    deployment: options.DeploymentOption = None,
+    as_json: options.JsonOption = False,
+) -> None:
+    """Gives a user a further own address: mail from it is the user's too."""
+    from mailweir.store import users
+
+    with context.opened() as database:
+        change = users.remove_address if take_off else users.add_address
+        changed = change(database, context.choose(database, deployment), username, address)
+    if as_json:
+        output.show_json(output.plain(changed))
+        return
+    output.say(
+        f"The user {changed.username} of {changed.deployment} has these addresses: {', '.join(changed.addresses)}."
+    )
+
+
+def list_all(deployment: options.DeploymentOption = None, as_json: options.JsonOption = False) -> None:
+    """Lists a deployment's users."""
+    from mailweir.store import users
+
+    with context.opened() as database:
+        chosen = context.choose(database, deployment)
+        found = users.list_all(database, chosen)
+    if as_json:
+        output.show_json([output.plain(user) for user in found])
+        return
+    output.table(
+        ("username", "name", "addresses", "capture address"),
+        [_row(user) for user in found],
+        empty=f"There is no user in {chosen.name} yet: make one with 'mailweir user add'.",
+    )
+
+
+def remove(
+    username: Username, deployment: options.DeploymentOption = None, as_json: options.JsonOption = False
+) -> None:
+    """Removes a user: mail to the capture address is refused from now on; what is on the record stays."""
+    from mailweir.store import users
+
+    with context.opened() as database:
+        removed = users.remove(database, context.choose(database, deployment), username, context.now())
+    if as_json:
+        output.show_json(output.plain(removed))
+        return
+    output.say(f"The user {removed.username} of {removed.deployment} is removed; what is on the record stays.")
+
+
+def _row(user: "User") -> tuple[str, ...]:
+    return user.username, user.name, ", ".join(user.addresses), user.capture_address

@@ -1,0 +1,1 @@
+"""`mailweir demo`: real mail through a real stack on loopback, and what became of it."""

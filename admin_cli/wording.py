@@ -1,0 +1,47 @@
+"""Decisions in words that an admin understands. Called by `why` and the demo."""
+
+from typing import TYPE_CHECKING
+
+from mailweir.matching import Outcome, Reason
+
+if TYPE_CHECKING:
+    from mailweir.store.decisions import Decision
+
+# {author}: the author's address; {deployment}: its name; {direction}: incoming or outgoing
+_WORDS = {
+    Reason.AUTHOR_IS_USER: "{direction} from {author}, a user of {deployment}",
+    Reason.AUTHOR_IS_CONTACT: "{direction} from {author}, a contact of {deployment}",
+    Reason.UNKNOWN_AUTHOR: "author {author} is not a contact of {deployment}",
+    Reason.UNREADABLE_AUTHOR: "its From header doesn't name one author, or can be read in two ways",
+    Reason.INTERNAL: "internal mail: author {author} and all recipients are users of {deployment}",
+    Reason.NO_CONTACT: "author {author} is a user of {deployment}, but no recipient is a contact",
+    Reason.UNKNOWN_RECIPIENT: "the capture address was no user's any more when the message came",
+    Reason.CONFIRMATION: "Gmail's forwarding confirmation, sent on to the owner's own mailbox",
+    Reason.UNPROVEN_CONFIRMATION: (
+        "it looked like a Gmail forwarding confirmation, but Google's signature doesn't prove it, so it was not sent on"
+    ),
+    Reason.CONFIRMATION_LIMIT: (
+        "Gmail's forwarding confirmation, but as many as the settings allow were sent on already; its link is kept"
+    ),
+    Reason.RETURNED_CONFIRMATION: (
+        "a forwarding confirmation that was sent on already came back from the mailbox, and stops here so that it can't loop"
+    ),
+    Reason.BOUNCE: "a forwarding confirmation that was sent on could not be delivered, and this is the bounce",
+}
+
+
+def reason(decision: "Decision") -> str:
+    """Why, as a part of a sentence."""
+    try:
+        words = _WORDS[Reason(decision.reason)]
+    except (ValueError, KeyError):
+        return decision.reason
+    author = decision.author or "(no author)"
+    return words.format(author=author, deployment=decision.deployment, direction=decision.direction or "mail")
+
+
+def outcome(decision: "Decision") -> str:
+    """What was done with the message."""
+    if decision.outcome == Outcome.CAPTURED and decision.activity is not None:
+        return f"captured as activity {decision.activity}"
+    return decision.outcome

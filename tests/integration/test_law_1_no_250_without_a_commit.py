@@ -1,0 +1,134 @@
+"""Law 1: every acknowledged message has its decision, every captured one exactly one activity with its raw bytes.
+
+The filter is killed with -9 again and again, parent and workers in turn, while clients deliver and try again until they get a 250.
+"""
+
+import contextlib
+import os
+import random
+import signal
+import smtplib
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import zstandard
+
+CLIENTS = 8
+MESSAGES_A_CLIENT = 40
+KILLS = 25
+GIVE_UP_SECONDS = 90
+
+
+def filter_pids(data_dir: Path) -> list[int]:
+    """The filter's processes of this stack, parent and workers."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if (process / "comm").read_text().strip() != "mailweir-milter":
+                continue
+            if str(data_dir).encode() in (process / "environ").read_bytes():
+                found.append(int(process.name))
+    return found
+
+
+class Client(threading.Thread):
+    """Delivers its messages in order, each until it is acknowledged."""
+
+    def __init__(self, number: int, port: int, give_up_at: float) -> None:
+        super().__init__()
+        self.number = number
+        self.port = port
+        self.give_up_at = give_up_at
+        self.acknowledged: list[str] = []
+        self.temporary_refusals = 0
+        self.permanent_refusals: list[str] = []
+
+    def run(self) -> None:
+        for message_number in range(MESSAGES_A_CLIENT):
+            self.deliver(f"<{self.number}-{message_number}@law1.example>", message_number)
+
+    def deliver(self, message_id: str, message_number: int) -> None:
+        author = "client@client.example" if message_number % 2 else "stranger@elsewhere.example"
+        body = f"From: {author}\r\nTo: richard@firm.example\r\nMessage-ID: {message_id}\r\n\r\nbody of {message_id}\r\n"
+        while time.monotonic() < self.give_up_at:
+            try:
+                with smtplib.SMTP("127.0.0.1", self.port, timeout=30) as smtp:
+                    smtp.sendmail("sender@client.example", ["richard@demo.example.net"], body)
+                self.acknowledged.append(message_id)
+                return
+            except (smtplib.SMTPException, OSError) as error:
+                if any(500 <= code < 600 for code in reply_codes(error)):
+                    self.permanent_refusals.append(f"{message_id}: {error}")
+                    return
+                self.temporary_refusals += 1
+                time.sleep(0.05)
+
+
+def reply_codes(error: Exception) -> Iterator[int]:
+    """The reply codes in an error of smtplib."""
+    if isinstance(error, smtplib.SMTPResponseException):
+        yield error.smtp_code
+    if isinstance(error, smtplib.SMTPRecipientsRefused):
+        yield from (code for code, _ in error.recipients.values())
+
+
+@pytest.mark.slow
+def test_law_1_holds_while_the_filter_is_killed(make_stack) -> None:  # type: ignore[no-untyped-def]
+    stack = make_stack()
+    stack.cli("deployment", "add", "demo", "--domain", "demo.example.net")
+    stack.cli("user", "add", "richard", "--email", "richard@firm.example")
+    stack.cli("contact", "add", "The client", "client@client.example")
+    give_up_at = time.monotonic() + GIVE_UP_SECONDS
+    clients = [Client(number, stack.smtp_port, give_up_at) for number in range(CLIENTS)]
+    for client in clients:
+        client.start()
+    kills = kill_while(stack.data_dir, clients)
+    for client in clients:
+        client.join()
+
+    assert [refusal for client in clients for refusal in client.permanent_refusals] == []
+    acknowledged = {message_id for client in clients for message_id in client.acknowledged}
+    assert len(acknowledged) == CLIENTS * MESSAGES_A_CLIENT, "a client gave up: the filter didn't come back"
+    assert kills >= 5
+    assert sum(client.temporary_refusals for client in clients) > 0, "no kill hit a delivery: the test shows nothing"
+    check_record(stack.data_dir / "db" / "mailweir.db", acknowledged)
+
+
+def kill_while(data_dir: Path, clients: list[Client]) -> int:
+    """Kills at random for as long as a client is busy; how often."""
+    chance = random.Random(1)
+    kills = 0
+    while kills < KILLS and any(client.is_alive() for client in clients):
+        time.sleep(chance.uniform(0.1, 0.5))
+        pids = filter_pids(data_dir)
+        if pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(chance.choice(pids), signal.SIGKILL)
+                kills += 1
+    return kills
+
+
+def check_record(database_path: Path, acknowledged: set[str]) -> None:
+    """Decisions, activities and raw bytes of every acknowledged message."""
+    with contextlib.closing(sqlite3.connect(database_path)) as database:
+        outcomes: dict[str, set[str]] = {}
+        for message_id, outcome in database.execute("SELECT message_id, outcome FROM decisions"):
+            outcomes.setdefault(message_id, set()).add(outcome)
+        activities: dict[str, list[bytes]] = {}
+        for message_id, content in database.execute(
+            "SELECT a.message_id, r.content_zstd FROM activities a JOIN raw_messages r ON r.id = a.leading_raw_id"
+        ):
+            activities.setdefault(message_id, []).append(zstandard.decompress(content))
+        (rows,) = database.execute("SELECT COUNT(*) FROM activities").fetchone()
+    for message_id in acknowledged:
+        number = int(message_id.split("@")[0].split("-")[1])
+        expected = "captured" if number % 2 else "ignored"
+        assert outcomes.get(message_id) == {expected}, message_id
+        assert len(activities.get(message_id, [])) == number % 2, message_id
+        if number % 2:
+            assert f"body of {message_id}".encode() in activities[message_id][0]
+    assert rows == CLIENTS * MESSAGES_A_CLIENT // 2
