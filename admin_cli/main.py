@@ -9,7 +9,8 @@ from collections.abc import Sequence
 import typer
 
 from admin_cli import options, output
-from admin_cli.commands import activity, company, config, contact, db, deployment, todo, user, why
+from admin_cli.commands import activity, company, config, contact, db, deployment, todo, up, user, why
+from admin_cli.demo import command as demo
 from mailweir.errors import MailweirError
 
 FAILED = 1
@@ -25,7 +26,7 @@ def build() -> typer.Typer:
         rich_markup_mode=None,
         add_completion=False,
     )
-    for noun in (deployment, user, company, contact, activity, todo, why, db, config):
+    for noun in (up, demo, deployment, user, company, contact, activity, todo, why, db, config):
         noun.register(app)
     return app
 

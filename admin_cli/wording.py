@@ -20,6 +20,10 @@ _WORDS = {
     Reason.UNPROVEN_CONFIRMATION: (
         "it looked like a Gmail forwarding confirmation, but Google's signature doesn't prove it, so it was not sent on"
     ),
+    Reason.CONFIRMATION_FOR_NOBODY: (
+        "Gmail's forwarding confirmation for the log address, which is nobody's: let the mailbox forward to its user's capture "
+        "address instead"
+    ),
     Reason.CONFIRMATION_LIMIT: (
         "Gmail's forwarding confirmation, but as many as the settings allow were sent on already; its link is kept"
     ),

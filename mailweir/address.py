@@ -20,6 +20,9 @@ RESERVED_LOCAL_PARTS = ROLE_LOCAL_PARTS | {LOG_LOCAL_PART, BOUNCE_LOCAL_PART, "m
 _LOCAL = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.\-\u0080-\ud7ff\ue000-\U0010ffff]+")
 _QUOTED_LOCAL = re.compile(r'"((?:[^"\\\x00-\x1f\x7f\ud800-\udfff]|\\[\x20-\x7e])*)"')
 _LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_\-]{0,61}[a-z0-9_])?")
+# RFC 5892 2: letters, digits and marks; of 2.6 and 2.7 what needs no look at its neighbours to be harmless
+_LABEL_CATEGORIES = frozenset(("Ll", "Lo", "Lm", "Mn", "Mc", "Nd"))
+_LABEL_EXCEPTIONS = frozenset("ßς་〇·・-")
 _LITERAL = re.compile(r"\[[0-9A-Za-z.:\-]+\]")
 _USERNAME = re.compile(r"[a-z0-9](?:[a-z0-9._\-]{0,62}[a-z0-9])?")
 _FORWARDER = re.compile(r"(?P<local>.+)\+caf_=(?P<capture>.+)")
@@ -42,31 +45,57 @@ def normalise(text: str) -> str | None:
 
 
 def _normalise_local(text: str) -> str | None:
+    text = unicodedata.normalize("NFC", text)  # first: it makes a `;` of U+037E
     if not _LOCAL.fullmatch(text):
         quoted = _QUOTED_LOCAL.fullmatch(text)
         if quoted is None:
             return None
         plain = re.sub(r"\\(.)", r"\1", quoted[1])
         if not _LOCAL.fullmatch(plain):
-            return '"' + re.sub(r'(["\\])', r"\\\1", plain).lower() + '"' if plain else None
+            return '"' + re.sub(r'(["\\])', r"\\\1", _lower(plain)) + '"' if plain else None
         text = plain
-    if text.isascii():
-        return text.lower()
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).lower())
+    return _lower(text)
+
+
+def _lower(text: str) -> str:
+    return text.lower() if text.isascii() else unicodedata.normalize("NFC", text.lower())
 
 
 def normalise_domain(text: str) -> str | None:
     """A domain name in lower-case ASCII without its final dot, or None where it isn't one."""
     text = text.removesuffix(".")
+    if (
+        len(text) > 253
+    ):  # RFC 1035 2.3.4, without the root's length octet; an A-label is never shorter than what it stands for
+        return None
     if not text.isascii():
-        try:
-            text = text.encode("idna").decode("ascii")
-        except UnicodeError:
-            return None
+        text = ".".join(_a_label(label) for label in text.split("."))
     text = text.lower()
     if not text or len(text) > 253 or not all(_LABEL.fullmatch(label) for label in text.split(".")):
         return None
     return text
+
+
+def _a_label(label: str) -> str:
+    """The A-label of a label, or an empty string where there is none.
+
+    RFC 5891, and not Python's `idna` codec (RFC 3490): that reads `ß` as `ss` and drops joiners, so that one domain would be
+    taken for another one that somebody else may own.
+    """
+    label = _lower(unicodedata.normalize("NFC", label))
+    if label.isascii():
+        return label
+    if unicodedata.category(label[0]).startswith("M") or not all(_is_stable(char) for char in label):
+        return ""
+    return "xn--" + label.encode("punycode").decode("ascii")
+
+
+def _is_stable(char: str) -> bool:
+    """RFC 5892 3: a character that stands for itself, not one that is read as another (`ｃ` as `c`, U+2024 as a full stop)."""
+    if char in _LABEL_EXCEPTIONS:
+        return True
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", char).casefold())
+    return folded == char and unicodedata.category(char) in _LABEL_CATEGORIES
 
 
 def _domain_literal(text: str) -> str | None:
@@ -225,17 +254,16 @@ def _read_item(tokens: list[_Token]) -> str | None:
     # `alice@a.example <bob@b.example>`: some readers answer alice. The same address twice reads one way.
     if any(kind == "@" for kind, _ in display) and _read_addr_spec(display) != address:
         return None
+    if any(kind == "literal" and "@" in part for kind, part in display):
+        return None
     if any("@" in comment and normalise(comment) != address for comment in comments):
         return None
     return address
 
 
 def _without_route(tokens: list[_Token]) -> list[_Token]:
-    """Drops RFC 5322 4.4's `@a,@b:` (of which commas can't come here)."""
-    if tokens and tokens[0][0] == "@":
-        colon = next((n for n, (kind, _) in enumerate(tokens) if kind == ":"), None)
-        return tokens[colon + 1 :] if colon is not None else []
-    return tokens
+    """Drops RFC 5322 4.4's `@a:`. Of `@a,@b:` the comma can't come here: `read_list` has split the item there."""
+    return tokens[3:] if [kind for kind, _ in tokens[:3]] == ["@", "atom", ":"] else tokens
 
 
 def _read_addr_spec(tokens: list[_Token]) -> str | None:

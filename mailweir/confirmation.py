@@ -20,8 +20,9 @@ MAX_LOOK_BYTES = 65_536
 
 # `vf-` confirms; `uf-` cancels, and is never offered to anybody
 _LINK = re.compile(rb"https://(?:mail-settings|mail)\.google\.com/mail/(?:u/\d+/)?vf-[A-Za-z0-9%_.~=&?+\-\[\]/]+")
-# bounded, or a long run without an @ would be tried from each of its characters on
-_ADDRESS = re.compile(r"[^\s@<>()\[\]\"',;:，。、：（）«»]{1,64}@[A-Za-z0-9.\-]{1,252}[A-Za-z0-9]")
+# ASCII, as all of Google's accounts: some languages write the words beside an address without a space. Bounded, or a long run
+# without an @ would be tried from each of its characters on.
+_ADDRESS = re.compile(r"[A-Za-z0-9._+\-][A-Za-z0-9._+'\-]{0,63}@[A-Za-z0-9.\-]{1,252}[A-Za-z0-9]")
 
 
 @dataclass(frozen=True, slots=True)

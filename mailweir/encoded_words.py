@@ -5,12 +5,17 @@ Never raises, on any bytes; what can't be read is U+FFFD. Called by `headers`. S
 
 import binascii
 import codecs
+import encodings
+import pkgutil
 import re
+from encodings.aliases import aliases
 
 # RFC 2047 2; white space between two encoded words isn't part of the text (6.2)
 _WORD = re.compile(r"=\?([^?\s*]{1,40})(?:\*[^?\s]*)?\?([bBqQ])\?([^?]*)\?=")
 _BETWEEN = re.compile(r"[ \t\r\n]*")
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
+# Python would try to import a module for any other name, and remember for ever that there is none
+_KNOWN = frozenset(aliases) | {module.name for module in pkgutil.iter_modules(encodings.__path__)}
 _NO_TEXT = frozenset({"idna", "punycode", "undefined", "unicode-escape", "raw-unicode-escape", "mbcs", "oem"})
 
 
@@ -60,6 +65,8 @@ def _to_text(data: bytes, charset: str) -> str:
     if not data:
         return ""
     try:
+        if re.sub(r"[^a-z0-9]+", "_", charset) not in _KNOWN:
+            raise LookupError(charset)
         codec = codecs.lookup(charset)
         # codecs such as zlib or rot13 aren't charsets, and some raise whatever they like
         if not codec._is_text_encoding or codec.name in _NO_TEXT:

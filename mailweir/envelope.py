@@ -12,7 +12,7 @@ from mailweir import address
 
 @dataclass(frozen=True, slots=True)
 class Recipient:
-    """One RCPT TO. typed: as the client wrote it, by which Postfix knows it. address: its normal form, or None."""
+    """One RCPT TO. typed: as the client wrote it, by which Postfix takes it off. address: its normal form, or None."""
 
     typed: str
     address: str | None
@@ -29,9 +29,13 @@ class Envelope:
     received_at: datetime
 
 
-def read_recipient(typed: str) -> Recipient:
-    """A recipient from what stood in RCPT TO."""
-    return Recipient(typed, address.normalise_path(typed) or None)
+def read_recipient(typed: str, read: str | None = None) -> Recipient:
+    """A recipient from what stood in RCPT TO and, if known, from what Postfix read in it.
+
+    Postfix takes comments and white space (`<richard (he) @demo.example.net>`) and asks the look-ups without them: what it
+    accepted for that must count here as well.
+    """
+    return Recipient(typed, address.normalise_path(read or typed) or None)
 
 
 def read_sender(typed: str) -> str:

@@ -96,7 +96,9 @@ def _read_recipients(values: list[bytes]) -> tuple[str, ...]:
     addresses: dict[str, None] = {}
     left = MAX_RECIPIENT_BYTES
     for value in values:
-        addresses.update(dict.fromkeys(address.read_list(_text(value[:left])).addresses))
+        if len(value) > left:
+            value = value[:left].rpartition(b",")[0]  # a cut address could be somebody else's
+        addresses.update(dict.fromkeys(address.read_list(_text(value)).addresses))
         left -= len(value)
         if left <= 0:
             break
@@ -107,7 +109,7 @@ def _read_message_id(value: bytes) -> str | None:
     match = _BRACKETED.search(value)
     raw = match[0] if match else value.strip()
     text = encoded_words.flatten(raw.decode("utf-8", "replace"))
-    return text[:MAX_MESSAGE_ID_CHARS] or None
+    return None if text == "<>" else text[:MAX_MESSAGE_ID_CHARS] or None
 
 
 def _text(value: bytes) -> str:

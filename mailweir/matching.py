@@ -36,6 +36,7 @@ class Reason(enum.StrEnum):
     UNKNOWN_RECIPIENT = "unknown recipient"
     CONFIRMATION = "forwarding confirmation"
     UNPROVEN_CONFIRMATION = "unproven forwarding confirmation"
+    CONFIRMATION_FOR_NOBODY = "forwarding confirmation for no user"
     CONFIRMATION_LIMIT = "forwarding confirmation over its limit"
     RETURNED_CONFIRMATION = "redirected confirmation came back"
     BOUNCE = "bounce of a redirected confirmation"

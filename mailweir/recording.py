@@ -115,8 +115,8 @@ def _record_redirect(writer: Writer, entry: Entry, redirect: Redirect) -> Record
             now,
         )
         token = known_token
-        recent = writer.count_redirects(user_id, hour_ago)
-        if redirects < redirect.max_per_message and recent < redirect.max_per_user_and_hour:
+        others = writer.count_redirected_others(user_id, hour_ago, row_id)
+        if redirects < redirect.max_per_message and others < redirect.max_per_user_and_hour:
             writer.count_redirect(row_id, now)
             mailboxes.append(mailbox)
     if not mailboxes:

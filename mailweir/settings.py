@@ -22,7 +22,8 @@ Port = Annotated[int, Field(ge=1, le=65535)]
 
 
 def _outbound(value: str) -> str:
-    if value in ("outbox", "mx") or re.fullmatch(r"relayhost [^\s:]+:\d{1,5}", value):
+    relayhost = re.fullmatch(r"relayhost [^\s:]+:(\d{1,5})", value)
+    if value in ("outbox", "mx") or (relayhost and 1 <= int(relayhost[1]) <= 65_535):
         return value
     raise ValueError('must be "outbox", "mx" or "relayhost HOST:PORT"')
 
@@ -169,6 +170,9 @@ def load(path: Path | None = None) -> Settings:
         raise SettingsError(
             f"no settings file at {path}; name one with {PATH_VARIABLE}, or make one with 'mailweir up'"
         )
+    private = [key for key in values if key.startswith("_")]
+    if private:  # pydantic-settings would take them for options of its own
+        raise SettingsError(f"{path}: unknown key '{private[0]}'")
     try:
         return Settings(**values)
     except ValidationError as error:

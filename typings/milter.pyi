@@ -1,9 +1,38 @@
 """Types of pymilter's C module, as far as it is used."""
 
 from collections.abc import Callable
-from typing import Any
 
 class error(Exception): ...
+
+CONTINUE: int
+ACCEPT: int
+DISCARD: int
+SKIP: int
+TEMPFAIL: int
+REJECT: int
+NOREPLY: int
+ADDHDRS: int
+ADDRCPT: int
+DELRCPT: int
+CHGFROM: int
+SETSYMLIST: int
+P_NOHELO: int
+P_NODATA: int
+P_NOUNKNOWN: int
+P_NOEOH: int
+P_NR_CONN: int
+P_NR_MAIL: int
+P_NR_RCPT: int
+P_NR_HDR: int
+P_HDR_LEADSPC: int
+P_SKIP: int
+M_CONNECT: int
+M_HELO: int
+M_ENVFROM: int
+M_ENVRCPT: int
+M_DATA: int
+M_EOH: int
+M_EOM: int
 
 def set_flags(flags: int, /) -> None: ...
 def setconn(name: str, /) -> None: ...
@@ -28,4 +57,3 @@ def set_body_callback(callback: Callable[..., int], /) -> None: ...
 def set_eom_callback(callback: Callable[..., int], /) -> None: ...
 def set_abort_callback(callback: Callable[..., int], /) -> None: ...
 def set_close_callback(callback: Callable[..., int], /) -> None: ...
-def __getattr__(name: str) -> Any: ...

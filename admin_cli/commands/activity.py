@@ -17,9 +17,9 @@ COLUMNS = ("id", "recorded", "direction", "author", "verdict", "contacts", "user
 
 ActivityId = Annotated[int, typer.Argument(metavar="ID", help="The number that 'mailweir activity list' shows.")]
 
-_AGO = re.compile(r"(\d{1,9})([dh])")
+_AGO = re.compile(r"([0-9]{1,9})([dh])")
 # RFC 3339 5.6, where the time, its fraction and its zone may be left out
-_DATE = re.compile(r"\d{4}-\d\d-\d\d([Tt ]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)?)?")
+_DATE = re.compile(r"\d{4}-\d\d-\d\d([Tt ]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)?)?", re.ASCII)
 
 
 def register(app: typer.Typer) -> None:
@@ -105,7 +105,7 @@ def read_since(text: str, now: datetime) -> datetime:
         if ago:
             return now - (timedelta(days=int(ago[1])) if ago[2] == "d" else timedelta(hours=int(ago[1])))
         if _DATE.fullmatch(text):
-            moment = datetime.fromisoformat(text)
+            moment = datetime.fromisoformat(text.upper())
             return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, OverflowError):
         pass

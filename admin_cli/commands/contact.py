@@ -23,12 +23,12 @@ def register(app: typer.Typer) -> None:
 
 def add(
     name: Annotated[str, typer.Argument(metavar="NAME", help="The contact's name.")],
-    addresses: Annotated[list[str], typer.Argument(metavar="ADDRESS...", help="One or more mail addresses.")],
+    addresses: Annotated[list[str], typer.Argument(metavar="ADDRESS", help="One or more mail addresses.")],
     company: Annotated[str | None, typer.Option("--company", metavar="NAME", help="A company that is there.")] = None,
     deployment: options.DeploymentOption = None,
     as_json: options.JsonOption = False,
 ) -> None:
-    """Makes a contact: from now on mail with these addresses is captured."""
+    """Makes a contact. From now on mail with these addresses is captured."""
     from mailweir.store import contacts
 
     with context.opened() as database:
@@ -63,7 +63,7 @@ def remove(
     deployment: options.DeploymentOption = None,
     as_json: options.JsonOption = False,
 ) -> None:
-    """Takes an address off its contact, and removes the contact with its last one; what is on the record stays."""
+    """Takes an address off its contact. The contact goes with its last one; what is on the record stays."""
     from mailweir.store import contacts
 
     with context.opened() as database:

@@ -18,7 +18,7 @@ def register(app: typer.Typer) -> None:
 
 
 def upgrade(as_json: options.JsonOption = False) -> None:
-    """Makes the database where there is none, and brings an older one to this program's version."""
+    """Makes the database, or brings an older one to this program's version."""
     from mailweir.settings import load
 
     settings = load()
@@ -33,7 +33,7 @@ def upgrade(as_json: options.JsonOption = False) -> None:
 
 
 def prune(as_json: options.JsonOption = False) -> None:
-    """Deletes the decisions on mail that wasn't captured, once they are older than the settings' decision_days."""
+    """Deletes old decisions. Those on mail that was not captured, older than the decision_days of the settings."""
     from mailweir.settings import load
     from mailweir.store import retention
 

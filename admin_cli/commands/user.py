@@ -53,7 +53,7 @@ def alias(
     deployment: options.DeploymentOption = None,
     as_json: options.JsonOption = False,
 ) -> None:
-    """Gives a user a further own address: mail from it is the user's too."""
+    """Gives a user a further own address. Mail from it is the user's too."""
     from mailweir.store import users
 
     with context.opened() as database:
@@ -87,7 +87,7 @@ def list_all(deployment: options.DeploymentOption = None, as_json: options.JsonO
 def remove(
     username: Username, deployment: options.DeploymentOption = None, as_json: options.JsonOption = False
 ) -> None:
-    """Removes a user: mail to the capture address is refused from now on; what is on the record stays."""
+    """Removes a user. Mail to the capture address is refused from now on; what is on the record stays."""
     from mailweir.store import users
 
     with context.opened() as database:

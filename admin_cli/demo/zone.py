@@ -137,7 +137,7 @@ def _bind_both(zone: ZoneServer) -> tuple[_UdpServer, _TcpServer]:
     for tries_left in reversed(range(_PORT_TRIES)):
         tcp = _TcpServer((HOST, 0), _TcpHandler)
         try:
-            udp = _UdpServer(tcp.server_address, _UdpHandler)  # type: ignore[arg-type]
+            udp = _UdpServer(tcp.server_address, _UdpHandler)
         except OSError:
             tcp.server_close()
             if not tries_left:

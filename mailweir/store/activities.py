@@ -117,7 +117,7 @@ def _of_contact(deployment: Deployment, text: str) -> Any:
 
 def _load_part(ids: Sequence[int]) -> Iterator[Activity]:
     routes, contacts, users = _routes(ids), _contacts(ids), _users(ids)
-    rows = models.Activity.select(models.Activity, models.Deployment.name).join(models.Deployment)
+    rows = models.Activity.select(models.Activity, models.Deployment.id, models.Deployment.name).join(models.Deployment)
     for row in rows.where(models.Activity.id.in_(ids)):
         yield Activity(
             row.id,

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import peewee
 
@@ -29,7 +30,7 @@ class Database:
         mode = "rwc" if create else "rw"
         # thread_safe=False: peewee would keep a connection for each thread, and the filter has a thread a connection
         self.peewee = peewee.SqliteDatabase(
-            f"file:{path}?mode={mode}",
+            f"file:{quote(str(path))}?mode={mode}",
             uri=True,
             timeout=busy_timeout_seconds,
             check_same_thread=False,
@@ -38,6 +39,7 @@ class Database:
             pragmas={
                 "journal_mode": "wal",
                 "synchronous": "full",  # law 1: a commit is on the disk
+                "wal_autocheckpoint": 4000,  # pages: with 1,000 a busy filter writes the same pages into the file four times
                 "foreign_keys": 1,
                 "busy_timeout": int(busy_timeout_seconds * 1000),
             },
@@ -108,4 +110,9 @@ class Database:
         try:
             yield
         except (peewee.OperationalError, peewee.InterfaceError, sqlite3.OperationalError) as error:
+            raise DatabaseUnavailable(f"database {self.path}: {error}") from error
+        except (peewee.DatabaseError, sqlite3.DatabaseError) as error:
+            # the class itself stands for a file that is no database or is damaged; its subclasses for a row that can't be
+            if type(error) not in (peewee.DatabaseError, sqlite3.DatabaseError):
+                raise
             raise DatabaseUnavailable(f"database {self.path}: {error}") from error

@@ -40,7 +40,9 @@ def find(
         author = address.normalise_path(text)
         if author:
             fits |= table.author == author
-        query = table.select(table, models.Deployment.name, models.Activity.direction).join(models.Deployment)
+        query = table.select(table, models.Deployment.name, models.Activity.id, models.Activity.direction).join(
+            models.Deployment
+        )
         query = query.switch(table).join(models.Activity, "LEFT OUTER JOIN").where(fits)
         if deployment is not None:
             query = query.where(table.deployment == deployment.id)

@@ -50,7 +50,9 @@ def sightings(database: Database, activity: Activity) -> list[Sighting]:
     """Each time that an activity was seen, in order."""
     with database.bound():
         numbers = {row.id: number for number, row in enumerate(_rows(activity), 1)}
-        query: Any = models.Sighting.select(models.Sighting, models.User.username).join(models.User, "LEFT OUTER JOIN")
+        query: Any = models.Sighting.select(models.Sighting, models.User.id, models.User.username).join(
+            models.User, "LEFT OUTER JOIN"
+        )
         return [
             Sighting(
                 row.route,

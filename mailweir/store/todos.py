@@ -51,7 +51,7 @@ def finish(database: Database, todo_id: int, deployment: Deployment | None, now:
 
 
 def _present() -> Any:
-    query = models.Todo.select(models.Todo, models.User.username).join(models.User)
+    query = models.Todo.select(models.Todo, models.User.id, models.User.username).join(models.User)
     return query.where(models.User.removed_at.is_null())
 
 

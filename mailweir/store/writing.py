@@ -113,7 +113,7 @@ class Writer:
         """Notes the decision; recipients is a JSON list of capture addresses."""
         self._execute(
             "INSERT INTO decisions (deployment_id, source_id, decided_at, outcome, reason, recipients, author, message_id,"
-            " activity_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (deployment_id, source_id) DO NOTHING",
+            " activity_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (source_id, deployment_id) DO NOTHING",
             (deployment_id, source_id, decided_at, outcome, reason, recipients, author, message_id, activity_id),
         )
 
@@ -136,10 +136,11 @@ class Writer:
         ).fetchone()
         return row
 
-    def count_redirects(self, user_id: int, since: str) -> int:
-        """How many confirmations went to a user since then."""
+    def count_redirected_others(self, user_id: int, since: str, confirmation_id: int) -> int:
+        """How many confirmations beside this one went to a user since then."""
         (count,) = self._execute(
-            "SELECT COUNT(*) FROM forwarding_confirmations WHERE user_id = ? AND redirected_at > ?", (user_id, since)
+            "SELECT COUNT(*) FROM forwarding_confirmations WHERE user_id = ? AND redirected_at > ? AND id <> ?",
+            (user_id, since, confirmation_id),
         ).fetchone()
         return int(count)
 

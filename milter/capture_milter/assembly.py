@@ -26,6 +26,7 @@ class Assembly:
         self._chunks: list[bytes] = [join_headers(headers)]
         self._digest = BodyDigest()
         self._stream: zstandard.ZstdCompressionObj | None = None
+        self._whole: bytes | None = None
         self.size_bytes = len(self._chunks[0])
 
     def add(self, chunk: bytes) -> None:
@@ -45,7 +46,11 @@ class Assembly:
         return self._digest.digest()
 
     def compressed(self) -> bytes:
-        """The whole message as one zstd frame. The last thing asked of an assembly."""
-        if self._stream:
-            return b"".join((*self._chunks, self._stream.flush()))
-        return zstandard.ZstdCompressor(level=_LEVEL).compress(b"".join(self._chunks))
+        """The whole message as one zstd frame; asked once for each deployment. Nothing can be added after it."""
+        if self._whole is None:
+            if self._stream:
+                self._whole = b"".join((*self._chunks, self._stream.flush()))
+            else:
+                self._whole = zstandard.ZstdCompressor(level=_LEVEL).compress(b"".join(self._chunks))
+            self._chunks.clear()
+        return self._whole

@@ -1,11 +1,10 @@
-"""One thread that writes for all connections: whatever waits is one transaction, so one fsync serves many messages.
+"""One transaction for all messages that wait at the same moment, so that one fsync serves many.
 
-Each message has its savepoint: one that can't be written fails alone. `commit` returns only when the entry is on the disk
-(law 1). Called by `session` at the end of each message.
+Whoever comes first writes for all who wait by then, and hands over to the first of those who came meanwhile: no thread of its own,
+hence no two switches of threads for each message. Each message has its savepoint: one that can't be written fails alone.
+`commit` returns only when the entries are on the disk (law 1). Called by `session` at the end of each message.
 """
 
-import queue
-import signal
 import threading
 from collections.abc import Callable, Sequence
 
@@ -14,79 +13,99 @@ from mailweir.recording import Entry, Recorded
 from mailweir.store.connection import Database
 
 MAX_BATCH = 200
-_STOP_SIGNALS = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
+_KEEP_ALIVE_SECONDS = 5.0
 
 
 class _Ticket:
-    """Entries of one message, and what came of them. `done` is a lock that is released when it is known."""
+    """Entries of one message, and what came of them. `wake` is released when they are written, or when it is to write."""
 
-    __slots__ = ("done", "entries", "error", "results")
+    __slots__ = ("done", "entries", "error", "results", "wake")
 
     def __init__(self, entries: Sequence[Entry]) -> None:
         self.entries = entries
         self.results: list[Recorded] = []
         self.error: Exception | None = None
-        self.done = threading.Lock()
-        self.done.acquire()
+        self.done = False
+        self.wake = threading.Lock()
+        self.wake.acquire()
 
 
 class GroupCommit:
-    """The writer thread. open_database makes its connection, in that thread."""
+    """Writes for all connections of a worker, over one database connection that they use in turn."""
 
     def __init__(self, open_database: Callable[[], Database]) -> None:
-        self._open_database = open_database
-        self._waiting: queue.SimpleQueue[_Ticket] = queue.SimpleQueue()
-        self._thread = threading.Thread(target=self._run, name="group-commit", daemon=True)
-
-    def start(self) -> None:
-        """Starts the thread, deaf to the signals that libmilter waits for."""
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, _STOP_SIGNALS)
-        self._thread.start()
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        self._database = open_database()
+        self._lock = threading.Lock()  # of the two below
+        self._waiting: list[_Ticket] = []
+        self._is_writing = False
 
     def commit(
         self, entries: Sequence[Entry], *, timeout_seconds: float, keep_alive: Callable[[], object]
     ) -> list[Recorded]:
         """Writes a message's entries, all or none, and waits until they are committed.
 
-        keep_alive is called every few seconds of waiting. Errors: what the database raised; TimeoutError where the time is
-        up (the entries may still be written: the sender tries again, and writing is safe to repeat).
+        keep_alive is called every few seconds of waiting for others. Errors: what the database raised; TimeoutError where the
+        time is up (the entries may still be written: the sender tries again, and writing is safe to repeat).
         """
         ticket = _Ticket(entries)
-        self._waiting.put(ticket)
-        waited = 0.0
-        while not ticket.done.acquire(timeout=5):
-            waited += 5
-            if waited >= timeout_seconds:
-                raise TimeoutError(f"the database took longer than {timeout_seconds:.0f} s")
-            keep_alive()
+        with self._lock:
+            self._waiting.append(ticket)
+            is_first = not self._is_writing
+            self._is_writing = True
+        if not is_first:
+            self._wait(ticket, timeout_seconds, keep_alive)
+        if not ticket.done:
+            self._write_for_all()
         if ticket.error:
             raise ticket.error
         return ticket.results
 
-    def _run(self) -> None:
-        database = self._open_database()
-        while True:
-            batch = [self._waiting.get()]
-            while len(batch) < MAX_BATCH and not self._waiting.empty():
-                batch.append(self._waiting.get())
-            self._write(database, batch)
-            for ticket in batch:
-                ticket.done.release()
+    def _wait(self, ticket: _Ticket, timeout_seconds: float, keep_alive: Callable[[], object]) -> None:
+        waited = 0.0
+        while not ticket.wake.acquire(timeout=_KEEP_ALIVE_SECONDS):
+            waited += _KEEP_ALIVE_SECONDS
+            if waited >= timeout_seconds and self._give_up(ticket):
+                raise TimeoutError(f"the database took longer than {timeout_seconds:.0f} s")
+            keep_alive()
 
-    def _write(self, database: Database, batch: list[_Ticket]) -> None:
+    def _give_up(self, ticket: _Ticket) -> bool:
+        """Takes a ticket out of the line; False where its turn to write has come."""
+        with self._lock:
+            if ticket in self._waiting and not ticket.wake.locked():
+                return False
+            if ticket in self._waiting:
+                self._waiting.remove(ticket)
+            return True
+
+    def _write_for_all(self) -> None:
+        """Writes what waits, then hands over."""
+        with self._lock:
+            batch = self._waiting[:MAX_BATCH]
+            del self._waiting[:MAX_BATCH]
         try:
-            with database.transaction():
+            self._write(batch)
+        finally:
+            for ticket in batch:
+                ticket.done = True
+                ticket.wake.release()
+            with self._lock:
+                self._is_writing = bool(self._waiting)
+                if self._is_writing:
+                    self._waiting[0].wake.release()
+
+    def _write(self, batch: list[_Ticket]) -> None:
+        try:
+            with self._database.transaction():
                 for ticket in batch:
-                    self._write_one(database, ticket)
+                    self._write_one(ticket)
         except Exception as error:  # noqa: BLE001  handed to the waiting sessions, which log it and answer 451
-            database.close()  # a broken connection stays broken until it is closed
+            self._database.close()  # a broken connection stays broken until it is closed
             for ticket in batch:
                 ticket.error = ticket.error or error
 
-    def _write_one(self, database: Database, ticket: _Ticket) -> None:
+    def _write_one(self, ticket: _Ticket) -> None:
         try:
-            with database.savepoint():
-                ticket.results = [recording.record(database, entry) for entry in ticket.entries]
+            with self._database.savepoint():
+                ticket.results = [recording.record(self._database, entry) for entry in ticket.entries]
         except Exception as error:  # noqa: BLE001  likewise; the others of the batch go on
             ticket.error = error

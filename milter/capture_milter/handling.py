@@ -92,7 +92,7 @@ class ConfirmationDesk:
         return [
             self._redirect(plan, pairs[decision.deployment.id], found, queue_id)
             if found and pairs[decision.deployment.id].owners
-            else _entry(plan, _marked(decision, proven), assembly, queue_id)
+            else _entry(plan, _marked(decision, proven, found), assembly, queue_id)
             for decision in plan.decisions
         ]
 
@@ -107,11 +107,11 @@ class ConfirmationDesk:
         return Entry(decision, queue_id, plan.envelope.received_at, None, redirect)
 
 
-def _marked(decision: Decision, proven: bool) -> Decision:
-    """A look-alike of nobody we know is ignored as what it is, so that `why` can tell."""
-    if proven or decision.reason is not Reason.UNKNOWN_AUTHOR:
+def _marked(decision: Decision, proven: bool, found: Confirmation | None) -> Decision:
+    """What isn't redirected is ignored as what it is, so that `why` can tell."""
+    if decision.reason is not Reason.UNKNOWN_AUTHOR or (proven and not found):
         return decision
-    return replace(decision, reason=Reason.UNPROVEN_CONFIRMATION)
+    return replace(decision, reason=Reason.CONFIRMATION_FOR_NOBODY if proven else Reason.UNPROVEN_CONFIRMATION)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,15 +12,15 @@ import sys
 import time
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
-import Milter
 import structlog
 
 import milter
 from capture_milter.group_commit import GroupCommit
 from capture_milter.handling import ConfirmationDesk
 from capture_milter.readers import Readers
-from capture_milter.session import Services, Session
+from capture_milter.session import Services, Session, register
 from mailweir import log, settings
 from mailweir.errors import MailweirError
 from mailweir.sender_auth import DkimProver
@@ -29,50 +29,48 @@ from mailweir.store import versions
 from mailweir.store.connection import Database
 
 WRITE_BUSY_SECONDS = 20.0
-_ACTIONS = Milter.ADDHDRS | Milter.ADDRCPT | Milter.DELRCPT | Milter.CHGFROM
 _PR_SET_PDEATHSIG = 1
+_M_ARENA_MAX = -8
 _MIN_WORKER_LIFE_SECONDS = 1.0
 
 
 def main() -> None:
     """The console script. Exit 1 with one line where the settings or the database don't allow to serve."""
     logger = log.configure("mailweir-milter")
+    place = _Place()
     try:
         config = settings.load()
         database = Database(config.database_path)
         versions.check(database)
         database.close()
-        _open_socket(config.milter_socket)
+        _open_socket(config.milter_socket, place)
     except (MailweirError, OSError, milter.error) as error:
         sys.exit(f"mailweir-milter: {error}")
-    _keep_workers(config, logger)
+    _keep_workers(config, place, logger)
 
 
-def _open_socket(path: Path) -> None:
+class _Place:
+    """What the callbacks use; empty until the worker has its own. libmilter wants the callbacks before the fork."""
+
+    services: Services | None = None
+
+    def session(self, ctx: Any) -> Session:
+        """A new connection's."""
+        assert self.services is not None
+        return Session(self.services, ctx)
+
+
+def _open_socket(path: Path, place: _Place) -> None:
     path.unlink(missing_ok=True)
     os.umask(0o117)  # the folder's group is Postfix's; nobody else may connect
-    milter.set_flags(_ACTIONS)
     milter.setconn(f"unix:{path}")
     milter.setbacklog(256)
-    _register()
+    register(place.session)
     milter.opensocket(True)
     os.umask(0o077)
 
 
-def _register() -> None:
-    """Milter.runmilter does this and runs at once; here the workers are forked in between."""
-    milter.set_connect_callback(Milter.connect_callback)
-    milter.set_envfrom_callback(lambda ctx, *values: ctx.getpriv().envfrom_bytes(*values))
-    milter.set_envrcpt_callback(lambda ctx, *values: ctx.getpriv().envrcpt_bytes(*values))
-    milter.set_header_callback(lambda ctx, name, value: ctx.getpriv().header_bytes(name, value))
-    milter.set_body_callback(lambda ctx, chunk: ctx.getpriv().body(chunk))
-    milter.set_eom_callback(lambda ctx: ctx.getpriv().eom())
-    milter.set_abort_callback(lambda ctx: ctx.getpriv().abort())
-    milter.set_close_callback(Milter.close_callback)
-    milter.register("mailweir", negotiate=Milter.negotiate_callback)
-
-
-def _keep_workers(config: Settings, logger: structlog.stdlib.BoundLogger) -> None:
+def _keep_workers(config: Settings, place: _Place, logger: structlog.stdlib.BoundLogger) -> None:
     workers: dict[int, float] = {}
     own_socket = _inode(config.milter_socket)
 
@@ -92,7 +90,7 @@ def _keep_workers(config: Settings, logger: structlog.stdlib.BoundLogger) -> Non
     logger.info("serving", socket=str(config.milter_socket), workers=config.filter.workers)
     while True:
         while len(workers) < config.filter.workers:
-            workers[_fork_worker(config, logger)] = time.monotonic()
+            workers[_fork_worker(config, place, logger)] = time.monotonic()
         pid, status = os.wait()
         started = workers.pop(pid)
         logger.error("worker died", pid=pid, status=os.waitstatus_to_exitcode(status))
@@ -107,7 +105,7 @@ def _inode(path: Path) -> int | None:
     return None
 
 
-def _fork_worker(config: Settings, logger: structlog.stdlib.BoundLogger) -> int:
+def _fork_worker(config: Settings, place: _Place, logger: structlog.stdlib.BoundLogger) -> int:
     parent = os.getpid()
     # a stop between the fork and the entry would go unseen
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
@@ -121,7 +119,7 @@ def _fork_worker(config: Settings, logger: structlog.stdlib.BoundLogger) -> int:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM, signal.SIGINT})
-        _work(config, logger)
+        _work(config, place, logger)
         status = 0
     except Exception as error:
         logger.error("worker failed", exc_info=error)
@@ -130,12 +128,15 @@ def _fork_worker(config: Settings, logger: structlog.stdlib.BoundLogger) -> int:
 
 
 def _end_with(parent: int) -> None:
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    libc = ctypes.CDLL(None, use_errno=True)
+    # libmilter makes a thread for each connection, and glibc would give each its own heap
+    libc.mallopt(_M_ARENA_MAX, 2)
+    libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         os._exit(1)
 
 
-def _work(config: Settings, logger: structlog.stdlib.BoundLogger) -> None:
+def _work(config: Settings, place: _Place, logger: structlog.stdlib.BoundLogger) -> None:
     def open_to_write() -> Database:
         return Database(config.database_path, busy_timeout_seconds=WRITE_BUSY_SECONDS)
 
@@ -143,10 +144,8 @@ def _work(config: Settings, logger: structlog.stdlib.BoundLogger) -> None:
         return Database(config.database_path)
 
     group_commit = GroupCommit(open_to_write)
-    group_commit.start()
     desk = ConfirmationDesk(DkimProver(config.dns), config.confirmation)
-    services = Services(Readers(open_to_read), group_commit, desk, logger)
-    Milter.factory = lambda: Session(services)
+    place.services = Services(Readers(open_to_read), group_commit, desk, logger)
     milter.main()
 
 

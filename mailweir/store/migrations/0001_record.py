@@ -118,11 +118,9 @@ STATEMENTS = (
         author TEXT,
         message_id TEXT,
         activity_id INTEGER REFERENCES activities(id),
-        UNIQUE (deployment_id, source_id))""",
-    "CREATE INDEX decisions_source ON decisions(source_id)",
+        UNIQUE (source_id, deployment_id))""",
     "CREATE INDEX decisions_message_id ON decisions(message_id)",
     "CREATE INDEX decisions_author ON decisions(author)",
-    "CREATE INDEX decisions_uncaptured ON decisions(decided_at) WHERE outcome <> 'captured'",
     # A proven forwarding confirmation, for the person who can click it: one row for a user and Message-ID.
     """CREATE TABLE forwarding_confirmations (
         id INTEGER PRIMARY KEY,

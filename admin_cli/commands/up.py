@@ -1,0 +1,205 @@
+"""`mailweir up`: runs the whole stack on one machine, in the foreground.
+
+Checks first and changes nothing where a check fails. Its flags win over DIR/mailweir.toml for this run only: the daemons read the
+settings in force from DIR/run/mailweir.toml. Called by an admin, by `mailweir demo` and by the tests.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from admin_cli import context, options, output
+
+if TYPE_CHECKING:
+    from admin_cli.processes import Lock, Program, Remembered
+    from mailweir.settings import Settings
+    from postfix.instance import Account, Instance
+
+Say = Callable[[str], None]
+
+PORT_WAIT_SECONDS = 10.0  # for a port that an ended earlier run still held
+
+
+@dataclass(frozen=True)
+class Ports:
+    """The flags; None where the settings file decides."""
+
+    smtp_port: int | None = None
+    submission_port: int | None = None
+    submissions_port: int | None = None
+    web_port: int | None = None
+
+
+PortOption = Annotated[int | None, typer.Option(min=1, max=65535, metavar="PORT", help="Wins over the settings file.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the command to the command line."""
+    app.command("up", epilog=options.example("sudo mailweir up --data /var/lib/mailweir"))(up)
+
+
+def up(
+    data: Annotated[Path, typer.Option("--data", metavar="DIR", help="Where all data is; made where it isn't there.")],
+    smtp_port: PortOption = None,
+    submission_port: PortOption = None,
+    submissions_port: PortOption = None,
+    web_port: PortOption = None,
+) -> None:
+    """Runs Postfix, the look-ups and the filter until Ctrl-C. Prints 'ready' when mail is accepted. Needs root."""
+    run_up(data, Ports(smtp_port, submission_port, submissions_port, web_port), output.say)
+
+
+def run_up(data: Path, ports: Ports, say: Say) -> None:
+    """Runs the stack until SIGTERM, SIGINT or SIGHUP. MailweirError, with nothing left running, where it can't run."""
+    from admin_cli import preflight
+    from admin_cli.processes import Lock
+
+    preflight.check_root()
+    scripts = preflight.check_programs()
+    data_dir = data.absolute().resolve()
+    preflight.check_folder(data_dir)
+    settings, is_new = _settings(data_dir, ports)
+    account = preflight.check_account(settings.run_as)
+    preflight.check_reach(data_dir, account)
+    preflight.check_database_folder(settings, account)
+    preflight.check_certificate(settings)
+    lock = Lock(settings.milter_socket.with_name("up.lock"))
+    if not settings.milter_socket.parent.exists():
+        preflight.check_port(settings)  # before anything is made; later an earlier run may hold it
+    _make_data_dir(settings, account)
+    remembered = lock.take()
+    try:
+        _take_over(settings, lock, remembered, say)
+        if is_new:
+            _write_first(settings, data_dir, say)
+        _run(settings, account, scripts, lock, say)
+    finally:
+        lock.release()
+
+
+def _settings(data_dir: Path, ports: Ports) -> "tuple[Settings, bool]":
+    """The settings in force, and whether the data folder is new."""
+    import os
+
+    from admin_cli import preflight, settings_files
+    from mailweir import settings as reader
+    from mailweir.errors import SettingsError
+
+    path = data_dir / preflight.SETTINGS_NAME
+    is_new = not path.exists()
+    settings = settings_files.first_settings(data_dir, os.uname().nodename) if is_new else reader.load(path)
+    if settings.data_dir.resolve() != data_dir:
+        raise SettingsError(f"{path}: data_dir is {settings.data_dir}, and not the folder that it lies in; change it")
+    return _with_flags(settings, ports), is_new
+
+
+def _with_flags(settings: "Settings", ports: Ports) -> "Settings":
+    smtp = {
+        "smtp_port": ports.smtp_port,
+        "submission_port": ports.submission_port,
+        "submissions_port": ports.submissions_port,
+    }
+    web = {"port": ports.web_port}
+    return settings.model_copy(
+        update={
+            name: section.model_copy(update={key: port for key, port in flags.items() if port is not None})
+            for name, section, flags in (("smtp", settings.smtp, smtp), ("web", settings.web, web))
+        }
+    )
+
+
+def _make_data_dir(settings: "Settings", account: "Account") -> None:
+    from postfix.instance import make_folder, make_run_folder
+
+    settings.data_dir.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(settings.data_dir, 0o711)  # to be passed through, not to be looked into
+    make_run_folder(settings, account)
+
+
+def _take_over(settings: "Settings", lock: "Lock", remembered: "list[Remembered]", say: Say) -> None:
+    """Clears up after a run that was killed: its processes, its sockets, its port."""
+    from admin_cli import preflight, processes
+
+    ended = processes.end_sessions(remembered, settings.data_dir)
+    if ended:
+        say(f"ended what an earlier run left behind: {', '.join(ended)}")
+    lock.write([])
+    _remove_sockets(settings)
+    preflight.check_port(settings, wait_seconds=PORT_WAIT_SECONDS if remembered else 0.0)
+
+
+def _remove_sockets(settings: "Settings") -> None:
+    for path in (settings.milter_socket, settings.lookups_socket):
+        path.unlink(missing_ok=True)
+
+
+def _write_first(settings: "Settings", data_dir: Path, say: Say) -> None:
+    """The admin's file, without the flags: they are for this run."""
+    from admin_cli import preflight, settings_files
+
+    path = data_dir / preflight.SETTINGS_NAME
+    settings_files.write_first(settings_files.first_settings(data_dir, settings.hostname), path)
+    say(f"made the settings file {path}")
+
+
+def _run(settings: "Settings", account: "Account", scripts: dict[str, str], lock: "Lock", say: Say) -> None:
+    from admin_cli import settings_files
+    from admin_cli.supervisor import Supervisor, accepts_mail
+    from mailweir.settings import PATH_VARIABLE
+    from postfix.instance import Instance
+
+    in_force = settings.milter_socket.with_name("mailweir.toml")
+    settings_files.write_in_force(settings, in_force)
+    _upgrade(settings, account, say)
+    instance = Instance(settings, account)
+    instance.prepare(context.now())
+    supervisor = Supervisor(
+        _programs(settings, account, scripts, instance),
+        lock=lock,
+        data_dir=settings.data_dir,
+        environment={PATH_VARIABLE: str(in_force)},
+        say=say,
+    )
+    say(f"starting Postfix on {settings.smtp.bind_address} port {settings.smtp.smtp_port}, look-ups and filter")
+    say(f"mail that goes out: {_where_out(settings)}; logs: {settings.log_dir}")
+    try:
+        supervisor.run(lambda: accepts_mail(settings))
+    finally:
+        instance.remove_sockets()
+        _remove_sockets(settings)
+    say("stopped")
+
+
+def _where_out(settings: "Settings") -> str:
+    return f"files in {settings.outbox_dir}" if settings.outbound == "outbox" else settings.outbound
+
+
+def _upgrade(settings: "Settings", account: "Account", say: Say) -> None:
+    """As the unprivileged user, who has to write the files later on."""
+    from admin_cli.ownership import acting_as_owner
+    from mailweir.store import versions
+    from postfix.instance import make_folder
+
+    folder = settings.database_path.parent
+    if folder.is_relative_to(settings.data_dir):
+        make_folder(folder, 0o700, account)
+    with acting_as_owner(folder):
+        applied = versions.upgrade(settings.database_path)
+    if applied:
+        say(f"upgraded the database {settings.database_path}: {', '.join(applied)}")
+
+
+def _programs(
+    settings: "Settings", account: "Account", scripts: dict[str, str], instance: "Instance"
+) -> "list[Program]":
+    """In the order in which they are stopped."""
+    from admin_cli.processes import Program
+
+    logs = settings.log_dir
+    return [
+        Program("postfix", instance.command(), None, logs / "postfix.log"),
+        *(Program(name, [script], account, logs / f"{name}.log") for name, script in scripts.items()),
+    ]

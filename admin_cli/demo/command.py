@@ -1,0 +1,58 @@
+"""`mailweir demo`: real mail over a real Postfix on loopback, and what became of it, within seconds.
+
+Touches nothing outside of a folder of its own, which is gone afterwards. Heavy imports stay within the command.
+"""
+
+import os
+import signal
+from pathlib import Path
+from types import FrameType
+from typing import Annotated
+
+import typer
+
+from admin_cli import options, output
+
+_STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the command to the command line."""
+    app.command("demo", epilog=options.example("sudo mailweir demo", "sudo mailweir demo --keep"))(demo)
+
+
+def demo(
+    keep: Annotated[bool, typer.Option("--keep", help="Keep the demo's folder, to look around in it.")] = False,
+) -> None:
+    """Captures five real mails on a stack of its own, prints what became of each, and stops. Needs root."""
+    from admin_cli.processes import CannotStart
+
+    if os.geteuid() != 0:
+        raise CannotStart("'mailweir demo' needs root (it runs a Postfix of its own): run it with sudo")
+    from admin_cli.demo import report, scenario
+
+    for number in _STOP_SIGNALS:
+        signal.signal(number, _interrupt)
+    with scenario.folder(keep) as data_dir:
+        findings = scenario.play(data_dir, lambda text: output.remark(f"demo: {text}"))
+        report.show(findings)
+    if keep:
+        _say_how_to_look(data_dir)
+
+
+def _interrupt(*_: int | FrameType | None) -> None:
+    """Clears up, and once: a second Ctrl-C must not cut the clearing up short."""
+    for number in _STOP_SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+    raise KeyboardInterrupt
+
+
+def _say_how_to_look(data_dir: Path) -> None:
+    from admin_cli.demo import mail
+
+    output.say("")
+    output.say(f"The data is kept in {data_dir}. To look around:")
+    for command in ("activity list", "activity raw 1", f"why {mail.CLIENT}"):
+        output.say(f"  sudo MAILWEIR_CONFIG={data_dir}/mailweir.toml mailweir {command}")
+    output.say(f"To run it again: sudo mailweir up --data {data_dir}")
+    output.say(f"To remove it: sudo rm -r {data_dir}")

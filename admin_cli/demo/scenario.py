@@ -1,0 +1,187 @@
+"""What the demo does: sets up a deployment, delivers five mails over SMTP, and reads back what became of them.
+
+Every figure it hands over was read from the database or from the outbox; nothing is known beforehand. Called by `command`.
+"""
+
+import contextlib
+import io
+import os
+import re
+import shlex
+import shutil
+import smtplib
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from email.message import Message
+from email.parser import BytesHeaderParser
+from email.utils import parseaddr
+from pathlib import Path
+
+from admin_cli import context
+from admin_cli.demo import mail, signing, stack
+from admin_cli.demo.mail import Delivery
+from admin_cli.demo.stack import DemoFailed
+from admin_cli.demo.zone import ZoneServer
+from mailweir import confirmation, encoded_words, settings
+from mailweir.settings import Settings
+from mailweir.store import activities, decisions, deployments, todos
+from mailweir.store.activities import Activity
+from mailweir.store.decisions import Decision
+from mailweir.store.todos import Todo
+
+DEPLOYMENT = "demo"
+SELECTOR = "demo"
+DELIVERY_SECONDS = 15.0  # what Postfix may take to put a redirected mail into the outbox
+_POLL_SECONDS = 0.05
+_QUEUE_ID = re.compile(rb"queued as (\w+)")
+_SETUP = (
+    ("deployment", "add", DEPLOYMENT, "--domain", mail.CAPTURE_DOMAIN),
+    ("user", "add", mail.USERNAME, "--email", mail.MAILBOX, "--name", "Richard"),
+    ("company", "add", "Client Ltd", "--domain", "client.example"),
+    ("contact", "add", "Jane Client", mail.CLIENT, "--company", "Client Ltd"),
+    ("contact", "add", "Supplier Office", "office@supplier.example", "sales@supplier.example"),
+)
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """A mail that Postfix took, by its queue id, and what was decided on it."""
+
+    story: str
+    queue_id: str
+    decisions: tuple[Decision, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SentOn:
+    """A mail as it lies in the outbox. sender: its envelope sender."""
+
+    mailbox: str
+    sender: str
+    author: str
+    subject: str
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What is there once the mails are in."""
+
+    smtp_port: int
+    delivered: tuple[Delivered, ...]
+    activities: tuple[Activity, ...]
+    sent_on: tuple[SentOn, ...]
+    todos: tuple[Todo, ...]
+
+
+@contextlib.contextmanager
+def folder(keep: bool) -> Iterator[Path]:
+    """The demo's folder; it is gone afterwards, unless it is to be kept."""
+    path = stack.make_folder()
+    try:
+        yield path
+    finally:
+        if not keep:
+            shutil.rmtree(path)
+
+
+def play(data_dir: Path, say: Say) -> Findings:
+    """Starts the stack, plays the scenario, stops the stack. MailweirError where something doesn't work."""
+    key = signing.SigningKey.generate()
+    zone = ZoneServer({(signing.key_name(SELECTOR, confirmation.SIGNING_DOMAIN), "TXT"): [key.record]})
+    path = stack.write_settings(data_dir, dns_port=zone.port)
+    configured = settings.load(path)
+    say(f"starting Postfix, the look-ups and the filter on 127.0.0.1 port {configured.smtp.smtp_port}")
+    with stack.running(data_dir), zone:
+        _set_up(path, say)
+        say("delivering the mails")
+        queue_ids = [(delivery, _deliver(delivery, configured)) for delivery in _deliveries(key, datetime.now(UTC))]
+        findings = _read_back(configured, queue_ids)
+        say("stopping")
+    return findings
+
+
+def _set_up(path: Path, say: Say) -> None:
+    """Through the command line's own code, as an admin would."""
+    from admin_cli import main
+
+    before = os.environ.get(settings.PATH_VARIABLE)
+    os.environ[settings.PATH_VARIABLE] = str(path)
+    try:
+        for arguments in _SETUP:
+            say(f"  mailweir {shlex.join(arguments)}")
+            with contextlib.redirect_stdout(io.StringIO()):
+                code = main.run(arguments)
+            if code != 0:
+                raise DemoFailed("that command failed; its message is above")
+    finally:
+        if before is None:
+            del os.environ[settings.PATH_VARIABLE]
+        else:
+            os.environ[settings.PATH_VARIABLE] = before
+
+
+def _deliveries(key: signing.SigningKey, now: datetime) -> list[Delivery]:
+    client = mail.client_mail(now - timedelta(minutes=5))
+    asked = mail.confirmation_mail(now)
+    signed = signing.sign(asked.raw, key, selector=SELECTOR, domain=confirmation.SIGNING_DOMAIN)
+    return [
+        client,
+        mail.logged_mail(now - timedelta(minutes=3)),
+        replace(asked, raw=signed),
+        mail.stranger_mail(now),
+        replace(client, story="Gmail forwards the client's mail once more, as servers do when they are not sure"),
+    ]
+
+
+def _deliver(delivery: Delivery, configured: Settings) -> str:
+    """Hands one mail over; its queue id. DemoFailed where it isn't taken."""
+    try:
+        with smtplib.SMTP("127.0.0.1", configured.smtp.smtp_port, "mail.sender.example", timeout=60) as client:
+            client.ehlo()
+            for code, reply in (
+                client.mail(delivery.sender),
+                *(client.rcpt(recipient) for recipient in delivery.recipients),
+                last := client.data(delivery.raw),
+            ):
+                if code != 250:
+                    raise DemoFailed(f"Postfix did not take a mail: {code} {reply.decode('utf-8', 'replace')}")
+    except (OSError, smtplib.SMTPException) as error:
+        raise DemoFailed(f"Postfix did not take a mail: {error}") from error
+    match = _QUEUE_ID.search(last[1])
+    if match is None:
+        raise DemoFailed(f"Postfix gave no queue id: {last[1].decode('utf-8', 'replace')}")
+    return match[1].decode()
+
+
+def _read_back(configured: Settings, queue_ids: list[tuple[Delivery, str]]) -> Findings:
+    with context.opened(configured) as database:
+        demo = deployments.find(database, DEPLOYMENT)
+        delivered = tuple(
+            Delivered(delivery.story, queue_id, tuple(decisions.find(database, queue_id, demo)))
+            for delivery, queue_id in queue_ids
+        )
+        recorded = tuple(reversed(activities.select(database, demo, activities.Filter())))
+        listed = tuple(reversed(todos.select(database, demo, mail.USERNAME, with_done=False)))
+    redirected = sum(decision.outcome == "redirected" for one in delivered for decision in one.decisions)
+    return Findings(
+        configured.smtp.smtp_port, delivered, recorded, _read_outbox(configured.outbox_dir, redirected), listed
+    )
+
+
+def _read_outbox(outbox_dir: Path, expected: int) -> tuple[SentOn, ...]:
+    """Waits until as many files are there as were redirected, for Postfix delivers after its answer."""
+    deadline = time.monotonic() + DELIVERY_SECONDS
+    while len(paths := sorted((outbox_dir / "new").iterdir())) < expected and time.monotonic() < deadline:
+        time.sleep(_POLL_SECONDS)
+    return tuple(_sent_on(BytesHeaderParser().parsebytes(path.read_bytes())) for path in paths)
+
+
+def _sent_on(headers: Message) -> SentOn:
+    """Postfix's virtual(8) writes the envelope on top."""
+    subject = encoded_words.decode(str(headers["Subject"]).encode("utf-8", "surrogateescape"), max_chars=200)
+    sender = str(headers["Return-Path"]).strip("<>")
+    return SentOn(str(headers["Delivered-To"]), sender, parseaddr(str(headers["From"]))[1], subject)

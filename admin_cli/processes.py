@@ -1,0 +1,216 @@
+"""Processes as the supervisor needs them: started in a session of their own, remembered in a file, ended with all they started.
+
+Never ends a process that it can't tell to be ours: one whose session is a remembered one, that is no older than what was
+remembered, and that works in the data folder. Called by `supervisor` and `commands.up`.
+"""
+
+import contextlib
+import ctypes
+import fcntl
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from mailweir.errors import MailweirError
+from postfix.instance import SEARCH_PATH, Account
+
+TERMINATE_SECONDS = 5.0  # what a process gets to end by itself; then it is killed
+KILL_SECONDS = 5.0
+_POLL_SECONDS = 0.02
+_PR_SET_PDEATHSIG = 1
+_PR_SET_CHILD_SUBREAPER = 36
+_MAX_RECORD_BYTES = 65_536
+
+
+class CannotStart(MailweirError):
+    """`mailweir up` can't run here, or not now."""
+
+
+@dataclass(frozen=True)
+class Program:
+    """One of the processes that make up the stack. account: whom it runs as; None is root."""
+
+    name: str
+    command: list[str]
+    account: Account | None
+    log_file: Path
+
+
+@dataclass(frozen=True)
+class Remembered:
+    """A process of ours, told from a later one of the same number by the time it began (clock ticks since boot)."""
+
+    name: str
+    pid: int
+    started_ticks: int
+
+
+@dataclass(frozen=True)
+class _Seen:
+    pid: int
+    session: int
+    started_ticks: int
+    gone: bool
+
+
+def start(program: Program, *, work_dir: Path, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
+    """Starts it as the leader of a session of its own, with its output at the end of its log.
+
+    It gets SIGTERM when this process dies, however that comes about. OSError where it can't be started.
+    """
+    library = ctypes.CDLL(None, use_errno=True)
+    parent = os.getpid()
+
+    def end_with_parent() -> None:
+        # Between fork and exec, after the change of user, which would undo the first line (prctl(2)).
+        library.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        signal.pthread_sigmask(signal.SIG_SETMASK, ())
+        if os.getppid() != parent:
+            os._exit(1)
+
+    account = program.account
+    with program.log_file.open("ab") as log:
+        return subprocess.Popen(
+            program.command,
+            cwd=work_dir,
+            env={"PATH": SEARCH_PATH, "LANG": "C.UTF-8", **environment},
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            user=account.uid if account else None,
+            group=account.gid if account else None,
+            extra_groups=[] if account else None,
+            preexec_fn=end_with_parent,  # this process has one thread
+        )
+
+
+def remember(name: str, pid: int) -> Remembered:
+    """What tells this running process from a later one."""
+    seen = _look(pid)
+    return Remembered(name, pid, seen.started_ticks if seen else 0)
+
+
+class Lock:
+    """DIR/run/up.lock: held by the one `up` that runs there, with the processes that it started written in it.
+
+    The kernel lets go of it when its holder dies; what is written stays, for the next one to clear up.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._descriptor = -1
+
+    def take(self) -> list[Remembered]:
+        """Takes the lock; what an earlier holder remembered. CannotStart where another one holds it."""
+        # The folder belongs to the unprivileged user: neither follow his link nor believe his file, for root acts on it.
+        try:
+            self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise CannotStart(f"can't open {self._path}: {error.strerror}") from error
+        if os.fstat(self._descriptor).st_uid != os.geteuid():
+            raise CannotStart(f"{self._path} belongs to another user than root; remove it")
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise CannotStart(f"another 'mailweir up' runs on {self._path.parent.parent}; stop it first") from error
+        return self._read()
+
+    def _read(self) -> list[Remembered]:
+        text = os.pread(self._descriptor, _MAX_RECORD_BYTES, 0)
+        with contextlib.suppress(ValueError, TypeError):
+            return [
+                Remembered(str(one["name"]), int(one["pid"]), int(one["started_ticks"])) for one in json.loads(text)
+            ]
+        return []
+
+    def write(self, processes: Collection[Remembered]) -> None:
+        """Remembers these and no others."""
+        text = json.dumps([asdict(process) for process in processes]).encode()
+        os.pwrite(self._descriptor, text, 0)
+        os.ftruncate(self._descriptor, len(text))
+
+    def release(self) -> None:
+        """Lets go. The file stays: removing it would let two holders in."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+
+def adopt_orphans() -> None:
+    """What a dead child of ours started becomes our child, and not init's, which may leave it unburied in a container."""
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1)
+
+
+def end_sessions(remembered: Collection[Remembered], data_dir: Path) -> list[str]:
+    """Ends what is left of these processes and of all that they started; the names of those of which something was.
+
+    CannotStart where something is left even then.
+    """
+    names = sorted({process.name for process in remembered if _members([process], data_dir)})
+    for number, seconds in ((signal.SIGTERM, TERMINATE_SECONDS), (signal.SIGKILL, KILL_SECONDS)):
+        for pid in _members(remembered, data_dir):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
+        if _wait_until_gone(remembered, data_dir, seconds):
+            return names
+    left = ", ".join(str(pid) for pid in _members(remembered, data_dir))
+    raise CannotStart(f"processes of an earlier run can't be ended: {left}")
+
+
+def kill_session(remembered: Remembered, data_dir: Path) -> None:
+    """Kills what a dead process left running, at once: its successor needs the port and the sockets."""
+    for pid in _members([remembered], data_dir):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    _wait_until_gone([remembered], data_dir, KILL_SECONDS)
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(-remembered.pid, os.WNOHANG)[0]:  # its orphans are in its process group
+            pass
+
+
+def _wait_until_gone(remembered: Collection[Remembered], data_dir: Path, seconds: float) -> bool:
+    deadline = time.monotonic() + seconds
+    while _members(remembered, data_dir):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(_POLL_SECONDS)
+    return True
+
+
+def _members(remembered: Collection[Remembered], data_dir: Path) -> list[int]:
+    """The living processes of these sessions. Postfix works in its queue, the daemons in DIR/run."""
+    since = {process.pid: process.started_ticks for process in remembered}
+    return [
+        seen.pid
+        for seen in _all_seen()
+        if not seen.gone and since.get(seen.session, seen.started_ticks + 1) <= seen.started_ticks
+        if _works_in(seen.pid, data_dir)
+    ]
+
+
+def _works_in(pid: int, data_dir: Path) -> bool:
+    try:
+        return Path(f"/proc/{pid}/cwd").readlink().is_relative_to(data_dir)
+    except OSError:
+        return False
+
+
+def _all_seen() -> Iterator[_Seen]:
+    for entry in os.scandir("/proc"):
+        if entry.name.isdecimal() and (seen := _look(int(entry.name))):
+            yield seen
+
+
+def _look(pid: int) -> _Seen | None:
+    """See proc(5), /proc/PID/stat: the name is in brackets and may hold anything, so count from the last one."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
+    except OSError:
+        return None
+    return _Seen(pid, session=int(fields[3]), started_ticks=int(fields[19]), gone=fields[0] in "ZX")

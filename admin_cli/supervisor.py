@@ -1,0 +1,197 @@
+"""The supervisor of `mailweir up`: starts the processes of the stack, starts what dies again, and stops them all.
+
+It stays root, as Postfix's master does: only root can start that one again. All others are given to the unprivileged user
+before they run a line of their own. It has one thread, since the kernel tells a child of the death of the thread that made
+it. Never serves mail, never opens the database. Called by `commands.up`.
+"""
+
+import contextlib
+import signal
+import smtplib
+import subprocess
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from admin_cli import processes
+from admin_cli.processes import CannotStart, Lock, Program, Remembered
+from mailweir.settings import Settings
+
+READY_WITHIN_SECONDS = 60.0
+FIRST_PAUSE_SECONDS = 0.2
+LONGEST_PAUSE_SECONDS = 30.0
+STEADY_AFTER_SECONDS = 10.0  # a process that lasted this long starts with the first pause again
+STOP_SECONDS = 10.0
+
+_PROBE_TIMEOUT_SECONDS = 5.0
+_FIRST_PROBE_PAUSE_SECONDS = 0.05
+_LONGEST_PROBE_PAUSE_SECONDS = 1.0
+_IDLE_SECONDS = 3600.0
+_STOP_SIGNALS = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
+_LOG_TAIL_BYTES = 2000
+
+
+def accepts_mail(settings: Settings) -> bool:
+    """Do Postfix, the filter and the look-ups answer? One SMTP dialogue, up to a recipient that nobody takes.
+
+    220 is Postfix; 250 to MAIL is the filter, without which it is 451; 554 to RCPT is the look-ups, without which it is 451.
+    """
+    if not (settings.milter_socket.exists() and settings.lookups_socket.exists()):
+        return False  # Postfix would fill its log with that
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.smtp.bind_address, settings.smtp.bind_address)
+    try:
+        with smtplib.SMTP(host, settings.smtp.smtp_port, "localhost", _PROBE_TIMEOUT_SECONDS) as client:
+            client.ehlo()
+            return client.mail("")[0] == 250 and client.rcpt("ready@probe.invalid")[0] == 554
+    except (OSError, smtplib.SMTPException):
+        return False
+
+
+@dataclass
+class _Kept:
+    """One program, and how it fares. restart_at: on the monotonic clock, where it is dead."""
+
+    program: Program
+    process: "subprocess.Popen[bytes] | None" = None
+    remembered: Remembered | None = None
+    started_at: float = 0.0
+    pause_seconds: float = FIRST_PAUSE_SECONDS
+    restart_at: float = 0.0
+
+
+class Supervisor:
+    """Keeps these programs running. They are stopped in their order and started in the opposite one."""
+
+    def __init__(
+        self,
+        programs: Collection[Program],
+        *,
+        lock: Lock,
+        data_dir: Path,
+        environment: Mapping[str, str],
+        say: Callable[[str], None],
+    ) -> None:
+        self._kept = [_Kept(program) for program in programs]
+        self._lock = lock
+        self._data_dir = data_dir
+        self._environment = environment
+        self._say = say
+
+    def run(self, is_ready: Callable[[], bool]) -> None:
+        """Runs until a signal says stop; then nothing is left. Says `ready` once `is_ready`; CannotStart where it never is."""
+        processes.adopt_orphans()
+        with _blocked(_STOP_SIGNALS | {signal.SIGCHLD}):
+            try:
+                for kept in reversed(self._kept):
+                    self._start(kept)
+                self._watch(is_ready)
+            finally:
+                self._stop()
+
+    def _watch(self, is_ready: Callable[[], bool]) -> None:
+        deadline, pause = time.monotonic() + READY_WITHIN_SECONDS, _FIRST_PROBE_PAUSE_SECONDS
+        ready = False
+        while self._keep_up(_IDLE_SECONDS if ready else pause):
+            if ready:
+                continue
+            pause = min(1.5 * pause, _LONGEST_PROBE_PAUSE_SECONDS)
+            ready = all(kept.process for kept in self._kept) and is_ready()
+            if ready:
+                self._say("ready")
+            elif time.monotonic() > deadline:
+                logs = self._data_dir / "log"
+                raise CannotStart(f"no mail is accepted after {READY_WITHIN_SECONDS:.0f} s; see the logs in {logs}")
+
+    def _keep_up(self, longest_seconds: float) -> bool:
+        """Waits that long at most, and looks after the dead; False where a signal says stop."""
+        now = time.monotonic()
+        due = [kept.restart_at - now for kept in self._kept if kept.process is None]
+        number = _wait_for_signal(max(0.0, min([*due, longest_seconds])))
+        if number in _STOP_SIGNALS:
+            self._say(f"stopping on {signal.Signals(number).name}")
+            return False
+        for kept in self._kept:
+            self._look_after(kept)
+        return True
+
+    def _look_after(self, kept: _Kept) -> None:
+        now = time.monotonic()
+        if kept.process is not None and kept.process.poll() is not None:
+            if now - kept.started_at > STEADY_AFTER_SECONDS:
+                kept.pause_seconds = FIRST_PAUSE_SECONDS
+            self._say(
+                f"{kept.program.name} {self._how_it_ended(kept)}; starting it again in {kept.pause_seconds:.1f} s"
+            )
+            self._clear(kept)
+            kept.restart_at = now + kept.pause_seconds
+            kept.pause_seconds = min(2 * kept.pause_seconds, LONGEST_PAUSE_SECONDS)
+        elif kept.process is None and now >= kept.restart_at:
+            self._start(kept)
+
+    def _start(self, kept: _Kept) -> None:
+        try:
+            kept.process = processes.start(kept.program, work_dir=self._data_dir / "run", environment=self._environment)
+        except (OSError, subprocess.SubprocessError) as error:
+            raise CannotStart(f"can't start {kept.program.name}: {error}") from error
+        kept.started_at = time.monotonic()
+        kept.remembered = processes.remember(kept.program.name, kept.process.pid)
+        self._remember()
+
+    def _clear(self, kept: _Kept) -> None:
+        """Forgets a dead process, once nothing that it started is left."""
+        if kept.remembered is not None:
+            processes.kill_session(kept.remembered, self._data_dir)
+        kept.process = kept.remembered = None
+        self._remember()
+
+    def _remember(self) -> None:
+        self._lock.write([kept.remembered for kept in self._kept if kept.remembered])
+
+    def _how_it_ended(self, kept: _Kept) -> str:
+        assert kept.process is not None
+        status = kept.process.returncode
+        if status < 0:
+            return f"was ended by signal {-status}"
+        last = _last_line(kept.program.log_file)
+        return f"ended with {status}" + (f" ({last})" if status and last else "")
+
+    def _stop(self) -> None:
+        """Postfix first, so that no mail comes in that nobody looks at."""
+        for kept in self._kept:
+            if kept.process is None:
+                continue
+            with contextlib.suppress(ProcessLookupError):
+                kept.process.terminate()
+            try:
+                kept.process.wait(STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                self._say(f"{kept.program.name} didn't stop within {STOP_SECONDS:.0f} s; killing it")
+                kept.process.kill()
+                kept.process.wait()
+            self._clear(kept)
+
+
+@contextlib.contextmanager
+def _blocked(numbers: Collection[signal.Signals]) -> Iterator[None]:
+    """Signals wait until they are asked for, so none interrupts a start or a stop half-way."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _wait_for_signal(seconds: float) -> int | None:
+    found = signal.sigtimedwait(_STOP_SIGNALS | {signal.SIGCHLD}, seconds)
+    return found.si_signo if found else None
+
+
+def _last_line(log_file: Path) -> str:
+    try:
+        with log_file.open("rb") as log:
+            log.seek(max(0, log_file.stat().st_size - _LOG_TAIL_BYTES))
+            lines = log.read().decode("utf-8", "replace").strip().splitlines()
+    except OSError:
+        return ""
+    return lines[-1] if lines else ""

@@ -1,0 +1,144 @@
+"""The figures of all rounds as a table or as JSON, and whether the goals are reached. Called by `run`."""
+
+import platform
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from bench.rounds import Measurement
+from bench.variants import CAPTURED, IGNORED, NOOP, POSTFIX_ALONE, Variant
+
+GOAL_OF_NOOP = 1.1
+GOAL_OF_NOOP_WITH_SLOW_FSYNC = 0.8
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """A variant's figures: medians over its rounds. slowest, fastest: messages a second. of_…: the median of the ratios to
+    that variant in the same round, for the machine's speed changes from round to round."""
+
+    variant: Variant
+    messages_a_second: float
+    slowest: float
+    fastest: float
+    postfix_cpu_seconds_a_thousand: float
+    filter_cpu_seconds_a_thousand: float | None
+    filter_peak_bytes: int | None
+    of_postfix_alone: float | None
+    of_noop: float | None
+
+
+def summarise(measured: dict[Variant, list[Measurement]]) -> list[Summary]:
+    """One summary for each variant, in order."""
+    return [_summarise_one(variant, rounds, measured) for variant, rounds in measured.items()]
+
+
+def _summarise_one(
+    variant: Variant, rounds: list[Measurement], measured: dict[Variant, list[Measurement]]
+) -> Summary:
+    speeds = [each.messages_a_second for each in rounds]
+    filter_cpu = [_a_thousand(m.filter_cpu_seconds, m) for m in rounds if m.filter_cpu_seconds is not None]
+    return Summary(
+        variant,
+        statistics.median(speeds),
+        min(speeds),
+        max(speeds),
+        statistics.median(_a_thousand(each.postfix_cpu_seconds, each) for each in rounds),
+        statistics.median(filter_cpu) if filter_cpu else None,
+        max((each.filter_peak_bytes for each in rounds if each.filter_peak_bytes is not None), default=None),
+        _ratio(rounds, measured.get(POSTFIX_ALONE)),
+        _ratio(rounds, measured.get(NOOP)),
+    )
+
+
+def _a_thousand(seconds: float, measured: Measurement) -> float:
+    return seconds / measured.messages * 1000
+
+
+def _ratio(rounds: Sequence[Measurement], others: Sequence[Measurement] | None) -> float | None:
+    if others is None:
+        return None
+    pairs = zip(rounds, others, strict=True)
+    return statistics.median(one.messages_a_second / other.messages_a_second for one, other in pairs)
+
+
+def missed(summaries: Sequence[Summary], fsync_delay_ms: float) -> list[str]:
+    """A line for each goal that isn't reached."""
+    goal = GOAL_OF_NOOP_WITH_SLOW_FSYNC if fsync_delay_ms else GOAL_OF_NOOP
+    return [
+        f"{each.variant.name}: {each.of_noop:.2f} of the no-op filter in C, and {goal} is the goal"
+        for each in summaries
+        if each.variant in (CAPTURED, IGNORED) and each.of_noop is not None and each.of_noop < goal
+    ]
+
+
+def as_table(summaries: Sequence[Summary], title: str, caption: str) -> Table:
+    """The table that is printed."""
+    table = Table(title=title, caption=caption, title_justify="left", caption_justify="left")
+    table.add_column("variant")
+    for heading in (
+        "messages/s",
+        "slowest–fastest",
+        "of Postfix alone",
+        "of C no-op",
+        "filter CPU s per 1,000",
+        "Postfix CPU s per 1,000",
+        "filter peak MB",
+    ):
+        table.add_column(heading, justify="right")
+    for each in summaries:
+        table.add_row(
+            each.variant.name,
+            f"{each.messages_a_second:,.0f}",
+            f"{each.slowest:,.0f}–{each.fastest:,.0f}",
+            _figure(each.of_postfix_alone),
+            _figure(each.of_noop),
+            _figure(each.filter_cpu_seconds_a_thousand),
+            _figure(each.postfix_cpu_seconds_a_thousand),
+            f"{each.filter_peak_bytes / 1e6:.0f}" if each.filter_peak_bytes else "–",
+        )
+    return table
+
+
+def _figure(value: float | None) -> str:
+    return "–" if value is None else f"{value:.2f}"
+
+
+def as_json(summaries: Sequence[Summary], conditions: dict[str, Any], failures: Sequence[str]) -> dict[str, Any]:
+    """Everything in the table, for programs."""
+    rows = [
+        {
+            "variant": each.variant.name,
+            "messages_per_second": round(each.messages_a_second, 1),
+            "slowest": round(each.slowest, 1),
+            "fastest": round(each.fastest, 1),
+            "filter_cpu_seconds_per_1000": each.filter_cpu_seconds_a_thousand,
+            "postfix_cpu_seconds_per_1000": each.postfix_cpu_seconds_a_thousand,
+            "filter_peak_bytes": each.filter_peak_bytes,
+            "of_postfix_alone": each.of_postfix_alone,
+            "of_noop_filter": each.of_noop,
+        }
+        for each in summaries
+    ]
+    return {**conditions, "variants": rows, "goals_missed": list(failures)}
+
+
+def machine() -> str:
+    """What it was measured on, in a line."""
+    cpuinfo = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
+    lines = cpuinfo.splitlines()
+    models = {line.partition(":")[2].strip() for line in lines if line.startswith("model name")}
+    cores = sum(line.startswith("processor") for line in lines)
+    return f"{cores} × {' / '.join(sorted(models)) or platform.machine()}, Linux {platform.release()}"
+
+
+def print_table(summaries: Sequence[Summary], now: datetime, remark: str) -> None:
+    """The table on stdout."""
+    title = f"Mailweir throughput, {now:%Y-%m-%d %H:%M} UTC, {machine()}"
+    Console(width=None).print(as_table(summaries, title, remark))

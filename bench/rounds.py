@@ -1,0 +1,117 @@
+"""Runs the variants in turn, round after round, and measures each: time, CPU, memory, and what it left on the record.
+
+Never goes on over a wrong count: a variant that loses or doubles a message has no speed. Called by `run`.
+"""
+
+import shutil
+import sqlite3
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench import processes
+from bench.stack import BenchError, Stack
+from bench.variants import CAPTURE_ADDRESS, Variant
+from postfix.instance import SEARCH_PATH
+
+SESSIONS = 20
+MESSAGE_BYTES = 5_000
+GIVE_UP_SECONDS = 600
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What the client sends. keep_connections: many messages over one connection, rather than a connection for each."""
+
+    messages: int
+    warm_up_messages: int
+    keep_connections: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """One variant in one round. filter_cpu_seconds and filter_peak_bytes are None where there is no filter."""
+
+    messages: int
+    seconds: float
+    postfix_cpu_seconds: float
+    filter_cpu_seconds: float | None
+    filter_peak_bytes: int | None
+
+    @property
+    def messages_a_second(self) -> float:
+        """The speed."""
+        return self.messages / self.seconds
+
+
+def measure(
+    stack: Stack, chosen: Sequence[Variant], rounds: int, load: Load, say: Callable[[str], None]
+) -> dict[Variant, list[Measurement]]:
+    """All rounds. Each begins with another variant, so that none always comes first. BenchError where a count is wrong."""
+    found: dict[Variant, list[Measurement]] = {variant: [] for variant in chosen}
+    for number in range(rounds):
+        start = number % len(chosen)
+        for variant in (*chosen[start:], *chosen[:start]):
+            measured = _measure_one(stack, variant, load)
+            found[variant].append(measured)
+            say(f"round {number + 1} of {rounds}: {variant.name}: {measured.messages_a_second:.0f} messages/s")
+    return found
+
+
+def _measure_one(stack: Stack, variant: Variant, load: Load) -> Measurement:
+    with stack.filtering(variant.filter) as filter_pid:
+        _send(stack.ports[variant], variant.author, load.warm_up_messages, load.keep_connections)
+        stack.drain()
+        recorded = _counts(stack.settings.database_path)
+        postfix_cpu = processes.cpu_seconds(stack.postfix_pid)
+        filter_cpu = processes.cpu_seconds(filter_pid) if filter_pid else 0.0
+        start = time.monotonic()
+        _send(stack.ports[variant], variant.author, load.messages, load.keep_connections)
+        seconds = time.monotonic() - start
+        stack.drain()
+        measured = Measurement(
+            load.messages,
+            seconds,
+            processes.cpu_seconds(stack.postfix_pid) - postfix_cpu,
+            processes.cpu_seconds(filter_pid) - filter_cpu if filter_pid else None,
+            processes.peak_memory_bytes(filter_pid) if filter_pid else None,
+        )
+        _check_record(variant, load.messages, recorded, _counts(stack.settings.database_path))
+    return measured
+
+
+def _send(port: int, author: str, messages: int, keep_connections: bool) -> None:
+    program = shutil.which("smtp-source", path=SEARCH_PATH)
+    if program is None:
+        raise BenchError("Postfix's smtp-source isn't here: 'make setup' installs the Debian package 'postfix'")
+    # it gives every message a Message-Id of its own; its From is its envelope sender
+    options = ["-s", str(SESSIONS), "-m", str(messages), "-l", str(MESSAGE_BYTES), "-M", "client.bench.example"]
+    options += ["-d"] if keep_connections else []
+    arguments = [program, *options, "-f", author, "-t", CAPTURE_ADDRESS, f"127.0.0.1:{port}"]
+    try:
+        done = subprocess.run(arguments, capture_output=True, text=True, timeout=GIVE_UP_SECONDS, check=False)
+    except subprocess.TimeoutExpired as error:
+        raise BenchError(f"smtp-source wasn't done after {GIVE_UP_SECONDS} s") from error
+    if done.returncode or done.stderr:
+        raise BenchError(f"smtp-source: {' '.join(done.stderr.split())}")
+
+
+def _counts(database_path: Path) -> tuple[int, int, int]:
+    with closing(sqlite3.connect(f"file:{database_path}?mode=ro", uri=True)) as database:
+        tables = ("decisions", "activities", "raw_messages")
+        found = [int(database.execute(f"SELECT COUNT(*) FROM {table}").fetchone()[0]) for table in tables]
+    return found[0], found[1], found[2]
+
+
+def _check_record(variant: Variant, messages: int, before: tuple[int, ...], after: tuple[int, ...]) -> None:
+    each = variant.activities
+    expected = (0, 0, 0) if each is None else (messages, messages * each, messages * each)
+    made = tuple(late - early for early, late in zip(before, after, strict=True))
+    if made != expected:
+        raise BenchError(
+            f"{variant.name}: {messages} messages were taken, and decisions, activities and raw messages grew by"
+            f" {made} instead of {expected}"
+        )

@@ -1,0 +1,96 @@
+"""`make bench`: how fast the stack captures and ignores mail, against Postfix alone and a filter that does nothing.
+
+Exit 0 where the goals are reached, 1 where one is missed or nothing could be measured. Progress goes to stderr.
+"""
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from bench import report, rounds, stack, variants
+from mailweir.errors import MailweirError
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measures and prints; the exit code."""
+    options = _options(arguments)
+    try:
+        if os.geteuid() != 0:
+            raise stack.BenchError("Postfix's master runs as root: run this as root")
+        return _run(options)
+    except MailweirError as error:
+        print(f"bench: {error}", file=sys.stderr)
+        return 1
+
+
+def _run(options: argparse.Namespace) -> int:
+    chosen = [each for each in variants.ALL if options.lean or each is not variants.NOOP_LEAN]
+    load = rounds.Load(options.messages, min(options.messages, rounds.SESSIONS * 10), options.keep_connections)
+    now = datetime.now(UTC)
+    stack.build()
+    with stack.running(chosen, options.fsync_delay_ms) as running:
+        measured = rounds.measure(running, chosen, options.rounds, load, _say)
+    summaries = report.summarise(measured)
+    failures = report.missed(summaries, options.fsync_delay_ms)
+    if options.json:
+        conditions = {
+            "time": now.isoformat(timespec="seconds"),
+            "machine": report.machine(),
+            "rounds": options.rounds,
+            "messages": options.messages,
+            "sessions": rounds.SESSIONS,
+            "message_bytes": rounds.MESSAGE_BYTES,
+            "keep_connections": options.keep_connections,
+            "fsync_delay_ms": options.fsync_delay_ms,
+        }
+        print(json.dumps(report.as_json(summaries, conditions, failures), indent=2))
+    else:
+        report.print_table(summaries, now, _remark(options))
+    for failure in failures:
+        print(f"bench: {failure}", file=sys.stderr)
+    return 1 if failures and not options.no_goal else 0
+
+
+def _remark(options: argparse.Namespace) -> str:
+    connections = "many messages a connection" if options.keep_connections else "a connection for each message"
+    slow = f", {options.fsync_delay_ms:g} ms added to each fsync of our filter" if options.fsync_delay_ms else ""
+    return (
+        f"Medians of {options.rounds} interleaved rounds of {options.messages} messages; smtp-source, {rounds.SESSIONS} sessions,"
+        f" {rounds.MESSAGE_BYTES} bytes, {connections}{slow}. Ratios are medians of each round's own ratio."
+    )
+
+
+def _say(line: str) -> None:
+    print(f"bench: {line}", file=sys.stderr, flush=True)
+
+
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="bench", description=__doc__.partition("\n")[0] if __doc__ else "")
+    parser.add_argument("--rounds", type=_count, default=5, help="default 5; fewer than 3 say little")
+    parser.add_argument("--messages", type=_count, default=2000, help="a round and variant; default 2000")
+    parser.add_argument("--keep-connections", action="store_true", help="send many messages over each connection")
+    parser.add_argument("--lean", action="store_true", help="add the C filter with no more round trips than ours")
+    parser.add_argument(
+        "--fsync-delay-ms",
+        type=float,
+        default=0.0,
+        metavar="MS",
+        help="add so much to each fsync of our filter, as on a slow disk; the goal is then 0.8",
+    )
+    parser.add_argument("--no-goal", action="store_true", help="exit 0 even where a goal is missed")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    return parser.parse_args(arguments)
+
+
+def _count(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError("must be 1 or more")
+    return value
+
+
+if __name__ == "__main__":
+    sys.exit(main())

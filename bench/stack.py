@@ -1,0 +1,268 @@
+"""The stack that is measured: the project's own Postfix instance and look-ups, with one port for each variant.
+
+One main.cf serves all variants, and the look-ups answer every RCPT; only `smtpd_milters` differs by port. Against the main.cf of
+`mailweir up`, mail that gets past the filter ends at `discard:` rather than in the outbox. Everything lies in a folder of its own,
+which goes away with the stack. Needs root, as `mailweir up` does.
+"""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from bench import variants
+from bench.variants import Filter, Variant
+from mailweir import settings
+from mailweir.errors import MailweirError
+from mailweir.settings import Settings
+from postfix.instance import SEARCH_PATH, Account, Instance
+
+READY_SECONDS = 15.0
+DRAIN_SECONDS = 120.0
+_HERE = Path(__file__).parent
+BUILD_DIR = _HERE / "build"
+
+
+class BenchError(MailweirError):
+    """The measurement can't be made, or what it measured isn't what it says."""
+
+
+def build() -> None:
+    """Compiles the C sources anew where they have changed."""
+    BUILD_DIR.mkdir(exist_ok=True)
+    for target, source, options in (
+        ("noop_filter", "noop_filter.c", ("-lmilter", "-lpthread")),
+        ("slow_fsync.so", "slow_fsync.c", ("-shared", "-fPIC", "-ldl")),
+    ):
+        if _is_older(BUILD_DIR / target, _HERE / source):
+            _run("gcc", "-O2", "-Wall", "-Wextra", "-o", str(BUILD_DIR / target), str(_HERE / source), *options)
+
+
+def _is_older(target: Path, source: Path) -> bool:
+    return not target.exists() or target.stat().st_mtime < source.stat().st_mtime
+
+
+class Stack:
+    """A running Postfix and look-ups; filters come and go with `filtering`."""
+
+    def __init__(self, folder: Path, chosen: Sequence[Variant], fsync_delay_ms: float) -> None:
+        self._folder = folder
+        self._fsync_delay_ms = fsync_delay_ms
+        self._config_file = folder / "mailweir.toml"
+        ports = iter(_free_ports(len(chosen) + 3))
+        smtp = f"smtp_port = {next(ports)}\nsubmission_port = {next(ports)}\nsubmissions_port = {next(ports)}\n"
+        self._config_file.write_text(f'data_dir = "{folder}"\n[smtp]\n{smtp}')
+        self.settings: Settings = settings.load(self._config_file)
+        self.ports = {variant: next(ports) for variant in chosen}
+        self._account = Account.named(self.settings.run_as)
+        self._instance = Instance(self.settings, self._account)
+        self._postfix: subprocess.Popen[bytes] | None = None
+        self._lookups: subprocess.Popen[bytes] | None = None
+
+    @property
+    def postfix_pid(self) -> int:
+        """Postfix's master."""
+        assert self._postfix
+        return self._postfix.pid
+
+    def start(self) -> None:
+        """Makes the database, and starts look-ups and Postfix."""
+        for arguments in (
+            ("db", "upgrade"),
+            ("deployment", "add", "demo", "--domain", "demo.example.net"),
+            ("user", "add", "richard", "--email", "richard@firm.example"),
+            ("contact", "add", "The client", variants.CONTACT),
+        ):
+            _run(str(_command("mailweir")), *arguments, env=self._environment())
+        self.settings.log_dir.mkdir(exist_ok=True)
+        self._instance.prepare(datetime.now(UTC))
+        self._adapt_configuration()
+        self._lookups = self._spawn("mailweir-lookups", [str(_command("mailweir-lookups"))])
+        _wait_for(self.settings.lookups_socket.exists, "the look-ups", self._lookups)
+        self._postfix = subprocess.Popen(
+            self._instance.command(),
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,  # the master ends its whole process group when it is stopped
+        )
+        for port in self.ports.values():
+            _wait_for(lambda port=port: _listens(port), "Postfix", self._postfix)  # type: ignore[misc]
+
+    def _adapt_configuration(self) -> None:
+        config_dir = str(self._instance.places.config_dir)
+        # in_flow_delay is in the template too; named here because the comparison falls without it
+        _run("postconf", "-c", config_dir, "-e", "in_flow_delay = 0", "default_transport = discard:bench")
+        # or what the no-op filter lets pass would be deferred as mail for a capture domain
+        _run("postconf", "-c", config_dir, "-P", "rewrite-queue/unix/transport_maps=")
+        services = "".join(
+            f"127.0.0.1:{port} inet n - n - - smtpd\n"
+            f"    -o milter_macro_daemon_name=inbound\n"
+            f"    -o smtpd_milters={self._milter(variant.filter)}\n"
+            for variant, port in self.ports.items()
+        )
+        with (self._instance.places.config_dir / "master.cf").open("a") as file:
+            file.write(f"\n# bench: one port a variant\n{services}")
+
+    def _milter(self, which: Filter) -> str:
+        path = {Filter.OURS: self.settings.milter_socket, Filter.NONE: None}.get(which, self._noop_socket)
+        return f"unix:{path}" if path else ""
+
+    @property
+    def _noop_socket(self) -> Path:
+        return self.settings.milter_socket.with_name("noop.sock")
+
+    def _environment(self) -> dict[str, str]:
+        return os.environ | {settings.PATH_VARIABLE: str(self._config_file)}
+
+    def _spawn(self, name: str, arguments: list[str], **environment: str) -> subprocess.Popen[bytes]:
+        with (self.settings.log_dir / f"{name}.log").open("ab") as log:
+            return subprocess.Popen(
+                arguments,
+                user=self._account.uid,
+                group=self._account.gid,
+                extra_groups=[],
+                env=self._environment() | environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd="/",
+            )
+
+    @contextmanager
+    def filtering(self, which: Filter) -> Iterator[int | None]:
+        """Runs the filter for as long as the block lasts; its process id."""
+        if which is Filter.NONE:
+            yield None
+            return
+        process, path = self._start_filter(which)
+        try:
+            _wait_for(lambda: _answers(path), f"the filter ({which})", process)
+            yield process.pid
+        finally:
+            _stop(process)
+            path.unlink(missing_ok=True)
+
+    def _start_filter(self, which: Filter) -> tuple[subprocess.Popen[bytes], Path]:
+        if which is Filter.OURS:
+            command = [str(_command("mailweir-milter"))]
+            return self._spawn("mailweir-milter", command, **self._delay()), self.settings.milter_socket
+        # copied: the checkout may lie where the unprivileged user can't go
+        program = shutil.copy(BUILD_DIR / "noop_filter", self._folder / "noop_filter")
+        lean = ["lean"] if which is Filter.NOOP_LEAN else []
+        return self._spawn("noop_filter", [str(program), str(self._noop_socket), *lean]), self._noop_socket
+
+    def _delay(self) -> dict[str, str]:
+        if not self._fsync_delay_ms:
+            return {}
+        library = shutil.copy(BUILD_DIR / "slow_fsync.so", self._folder / "slow_fsync.so")
+        return {"LD_PRELOAD": str(library), "SLOW_FSYNC_MS": str(self._fsync_delay_ms)}
+
+    def drain(self) -> None:
+        """Waits until Postfix has delivered all that it took. BenchError where mail is deferred or stays."""
+        queue = self._instance.places.queue_dir
+        give_up_at = time.monotonic() + DRAIN_SECONDS
+        while any(_files(queue / name) for name in ("maildrop", "incoming", "active")):
+            if time.monotonic() > give_up_at:
+                raise BenchError(f"Postfix still holds mail after {DRAIN_SECONDS:.0f} s; see {self.settings.log_dir}")
+            time.sleep(0.05)
+        if _files(queue / "deferred"):
+            raise BenchError(f"Postfix deferred mail, so the variants don't compare; see {self.settings.log_dir}")
+
+    def stop(self) -> None:
+        """Stops Postfix and the look-ups."""
+        for process in (self._postfix, self._lookups):
+            if process:
+                _stop(process)
+
+
+@contextmanager
+def running(chosen: Sequence[Variant], fsync_delay_ms: float = 0.0) -> Iterator[Stack]:
+    """A stack for these variants in a new folder, which is removed afterwards (kept where something failed)."""
+    folder = Path(tempfile.mkdtemp(prefix="mailweir-bench-"))
+    folder.chmod(0o711)
+    stack = Stack(folder, chosen, fsync_delay_ms)
+    try:
+        stack.start()
+        yield stack
+    except BaseException:
+        stack.stop()
+        print(f"bench: logs are kept in {stack.settings.log_dir}", file=sys.stderr)
+        raise
+    stack.stop()
+    shutil.rmtree(folder)
+
+
+def _command(name: str) -> Path:
+    return Path(sys.executable).with_name(name)
+
+
+def _run(*arguments: str, env: dict[str, str] | None = None) -> None:
+    path = {"PATH": SEARCH_PATH}
+    try:
+        done = subprocess.run(
+            arguments,
+            capture_output=True,
+            text=True,
+            check=False,
+            env=(env or dict(os.environ)) | path,
+            stdin=subprocess.DEVNULL,
+        )
+    except OSError as error:
+        raise BenchError(f"can't run {arguments[0]}: {error.strerror}; 'make setup' installs what is needed") from error
+    if done.returncode:
+        raise BenchError(f"{' '.join(arguments[:4])} …: {' '.join((done.stderr or done.stdout).split())}")
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    process.send_signal(signal.SIGTERM)
+    try:
+        process.wait(10)  # libmilter looks every five seconds
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def _wait_for(ready: Callable[[], bool], what: str, process: subprocess.Popen[bytes]) -> None:
+    give_up_at = time.monotonic() + READY_SECONDS
+    while not ready():
+        if process.poll() is not None or time.monotonic() > give_up_at:
+            raise BenchError(f"{what} didn't start")
+        time.sleep(0.05)
+
+
+def _free_ports(count: int) -> list[int]:
+    held = [socket.socket() for _ in range(count)]
+    try:
+        for each in held:
+            each.bind(("127.0.0.1", 0))
+        return [int(each.getsockname()[1]) for each in held]
+    finally:
+        for each in held:
+            each.close()
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.settimeout(1)
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def _answers(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as probe:
+        probe.settimeout(1)
+        try:
+            probe.connect(str(path))
+        except OSError:
+            return False
+        return True
+
+
+def _files(folder: Path) -> bool:
+    return any(names for _, _, names in os.walk(folder))

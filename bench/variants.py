@@ -1,0 +1,36 @@
+"""What is compared: the same Postfix, and what stands behind its port. Called by `stack`, `rounds` and `report`."""
+
+import enum
+from dataclasses import dataclass
+
+CAPTURE_ADDRESS = "richard@demo.example.net"
+CONTACT = "client@client.example"
+STRANGER = "stranger@elsewhere.example"
+
+
+class Filter(enum.StrEnum):
+    """Which filter Postfix asks."""
+
+    NONE = "none"
+    NOOP = "noop"
+    NOOP_LEAN = "noop lean"
+    OURS = "ours"
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """One row of the table. activities: how many a message leaves on the record; None where nothing is recorded."""
+
+    name: str
+    filter: Filter
+    author: str
+    activities: int | None = None
+
+
+POSTFIX_ALONE = Variant("Postfix alone", Filter.NONE, CONTACT)
+NOOP = Variant("no-op filter in C", Filter.NOOP, CONTACT)
+NOOP_LEAN = Variant("no-op filter in C, lean", Filter.NOOP_LEAN, CONTACT)
+CAPTURED = Variant("ours, all captured", Filter.OURS, CONTACT, 1)
+IGNORED = Variant("ours, all ignored", Filter.OURS, STRANGER, 0)
+
+ALL = (POSTFIX_ALONE, NOOP, NOOP_LEAN, CAPTURED, IGNORED)

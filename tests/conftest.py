@@ -1,0 +1,160 @@
+"""Fixtures that many tests share: a database, and the command line run within the test's process."""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import zstandard
+
+from admin_cli import main
+from mailweir import matching, recording
+from mailweir.store import deployments, versions
+from mailweir.store.connection import Database
+from mailweir.store.directory import SqlDirectory
+
+
+@pytest.fixture
+def now() -> datetime:
+    """The moment at which a test's rows are made."""
+    return datetime(2026, 11, 24, 3, 12, 55, 123456, tzinfo=UTC)
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    """An empty database of this version, in a file."""
+    path = tmp_path / "db" / "mailweir.db"
+    versions.upgrade(path)
+    with closing(Database(path)) as opened:
+        yield opened
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What a command left: exit code, and what it wrote."""
+
+    code: int
+    raw_out: bytes
+    err: str
+
+    @property
+    def out(self) -> str:
+        """stdout as text."""
+        return self.raw_out.decode()
+
+    @property
+    def json(self) -> Any:
+        """stdout as JSON."""
+        return json.loads(self.raw_out)
+
+
+Mailweir = Callable[..., Ran]
+
+
+@pytest.fixture
+def mailweir(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsysbinary: pytest.CaptureFixture[bytes]
+) -> Mailweir:
+    """Runs `mailweir …` on that database, with settings of its own: `mailweir("user", "list")`."""
+    config = tmp_path / "mailweir.toml"
+    config.write_text(f'data_dir = "{tmp_path}"\nhostname = "mail.example.net"\n')
+    monkeypatch.setenv("MAILWEIR_CONFIG", str(config))
+
+    def run(*arguments: str) -> Ran:
+        capsysbinary.readouterr()
+        code = main.run(arguments)
+        written = capsysbinary.readouterr()
+        return Ran(code, written.out, written.err.decode())
+
+    return run
+
+
+Record = Callable[..., int]
+
+
+@pytest.fixture
+def record(database: Database, now: datetime) -> Record:
+    """Puts a message from a contact on a user's record, as the filter does; its activity's id.
+
+    record("demo", "richard", "jane@client.example", raw=b"…", number=2): the number sets Message-ID, queue id and the minute.
+    """
+
+    def put(
+        deployment: str,
+        username: str,
+        author: str,
+        *,
+        number: int = 1,
+        raw: bytes = b"Subject: x\r\n\r\nhello\r\n",
+        subject: str = "An offer",
+        queue_id: str | None = None,
+    ) -> int:
+        tenant = deployments.find(database, deployment)
+        directory = SqlDirectory(database)
+        (user,) = directory.users_named(tenant.id, [username]).values()
+        decision = matching.Decision(
+            matching.DeploymentRef(tenant.id, tenant.name, tenant.domain),
+            (tenant.capture_address(username),),
+            matching.Outcome.CAPTURED,
+            matching.Reason.AUTHOR_IS_CONTACT,
+            author,
+            f"<{number}@client.example>",
+            matching.Direction.INCOMING,
+            directory.contacts_with(tenant.id, [author])[author],
+            (user.id,),
+            (user.id,),
+            ((matching.Route.FORWARD, user.id),),
+        )
+        content = recording.Content(
+            hashlib.sha256(b"%d" % number).digest(),
+            hashlib.sha256(raw).digest(),
+            zstandard.compress(raw),
+            len(raw),
+            subject,
+            now,
+        )
+        seen_at = now + timedelta(minutes=number)
+        entry = recording.Entry(decision, queue_id or f"4Xy{number}", seen_at, content)
+        with database.transaction():
+            activity_id = recording.record(database, entry).activity_id
+        assert activity_id is not None
+        return activity_id
+
+    return put
+
+
+Ignore = Callable[..., None]
+
+
+@pytest.fixture
+def ignore(database: Database, now: datetime) -> Ignore:
+    """Writes the decision that a message isn't captured: ignore("demo", reason, author=…, queue_id=…, at=…)."""
+
+    def put(
+        deployment: str,
+        reason: matching.Reason = matching.Reason.UNKNOWN_AUTHOR,
+        *,
+        outcome: matching.Outcome = matching.Outcome.IGNORED,
+        author: str | None = "jane@x.example",
+        message_id: str | None = "<1@x.example>",
+        queue_id: str = "4XyZ",
+        at: datetime | None = None,
+    ) -> None:
+        tenant = deployments.find(database, deployment)
+        decision = matching.Decision(
+            matching.DeploymentRef(tenant.id, tenant.name, tenant.domain),
+            (tenant.capture_address("richard"),),
+            outcome,
+            reason,
+            author,
+            message_id,
+        )
+        with database.transaction():
+            recording.record(database, recording.Entry(decision, queue_id, at or now))
+
+    return put

@@ -1,0 +1,189 @@
+"""Fixtures of the unit tests: who is known, kept in memory or in a database; time that grows with the input; mail samples."""
+
+import gc
+import os
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from mailweir.headers import Header
+from mailweir.matching import ContactRef, DeploymentRef, Directory, UserRef
+from mailweir.store import versions
+from mailweir.store.connection import Database
+from mailweir.store.directory import SqlDirectory
+
+DEMO = DeploymentRef(1, "demo", "demo.example.net")
+OTHER = DeploymentRef(2, "other", "other.example.org")
+
+
+@dataclass
+class MemoryDirectory:
+    """matching's `Directory` in memory, and the same people as rows of a database."""
+
+    tenants: list[DeploymentRef] = field(default_factory=list)
+    users: list[tuple[int, UserRef, tuple[str, ...]]] = field(default_factory=list)
+    contacts: list[tuple[int, int, tuple[str, ...]]] = field(default_factory=list)
+
+    def add_user(self, tenant: DeploymentRef, user_id: int, username: str, *addresses: str) -> None:
+        """The first address is the mailbox."""
+        self.users.append((tenant.id, UserRef(user_id, username, addresses[0]), addresses))
+
+    def add_contact(self, tenant: DeploymentRef, contact_id: int, *addresses: str) -> None:
+        """Two contacts may share an address."""
+        self.contacts.append((tenant.id, contact_id, addresses))
+
+    def deployments(self, domains: Collection[str]) -> dict[str, DeploymentRef]:
+        """See matching.Directory; so are the others."""
+        return {tenant.domain: tenant for tenant in self.tenants if tenant.domain in domains}
+
+    def users_named(self, deployment_id: int, usernames: Collection[str]) -> dict[str, UserRef]:
+        return {user.username: user for at, user, _ in self.users if at == deployment_id and user.username in usernames}
+
+    def users_with(self, deployment_id: int, addresses: Collection[str]) -> dict[str, UserRef]:
+        return {a: user for at, user, own in self.users for a in own if at == deployment_id and a in addresses}
+
+    def contacts_with(self, deployment_id: int, addresses: Collection[str]) -> dict[str, tuple[ContactRef, ...]]:
+        found: dict[str, tuple[ContactRef, ...]] = {}
+        for at, contact_id, own in self.contacts:
+            for a in own:
+                if at == deployment_id and a in addresses:
+                    found[a] = (*found.get(a, ()), ContactRef(contact_id, a))
+        return found
+
+    def write(self, database: Database) -> None:
+        """Puts everybody into a database, with the same ids."""
+        now = "2026-11-24T03:12:55.123456Z"
+        with database.transaction():
+            for tenant in self.tenants:
+                database.execute("INSERT INTO deployments VALUES (?, ?, ?, ?)", (*tenant, now))
+            for at, user, addresses in self.users:
+                row = (user.id, at, user.username, "", user.mailbox, now, None)
+                database.execute("INSERT INTO users VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+                for a in addresses:
+                    database.execute(
+                        "INSERT INTO user_addresses (deployment_id, user_id, address) VALUES (?, ?, ?)", (at, user.id, a)
+                    )
+            for at, contact_id, addresses in self.contacts:
+                row_of_contact = (contact_id, at, None, "Client", now, None)
+                database.execute("INSERT INTO contacts VALUES (?, ?, ?, ?, ?, ?)", row_of_contact)
+                for a in addresses:
+                    database.execute(
+                        "INSERT INTO contact_addresses (deployment_id, contact_id, address) VALUES (?, ?, ?)",
+                        (at, contact_id, a),
+                    )
+
+
+@pytest.fixture(scope="session")
+def people() -> MemoryDirectory:
+    """Two firms. `demo` knows richard (two addresses), mary, jane (two addresses) and joe, who share an office's address, and
+    pat, who is on both sides. `other` has a richard too, has demo's jane for a user and demo's mary for a contact."""
+    known = MemoryDirectory([DEMO, OTHER])
+    known.add_user(DEMO, 1, "richard", "richard@firm.example", "rick@firm.example")
+    known.add_user(DEMO, 2, "mary", "mary@firm.example")
+    known.add_user(DEMO, 3, "pat", "pat@both.example")
+    known.add_user(OTHER, 4, "richard", "richard@else.example")
+    known.add_user(OTHER, 5, "jane", "jane@client.example")
+    known.add_contact(DEMO, 1, "jane@client.example", "jane@home.example", "office@client.example")
+    known.add_contact(DEMO, 2, "joe@client.example", "office@client.example")
+    known.add_contact(DEMO, 3, "pat@both.example")
+    known.add_contact(OTHER, 4, "mary@firm.example", "joe@client.example")
+    return known
+
+
+@pytest.fixture(scope="session")
+def database_of_people(people: MemoryDirectory, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
+    """The same people in a database; to be read only."""
+    path = tmp_path_factory.mktemp("people") / "mailweir.db"
+    versions.upgrade(path)
+    with closing(Database(path)) as database:
+        people.write(database)
+        yield database
+
+
+@pytest.fixture(params=["memory", "sql"])
+def directory(
+    request: pytest.FixtureRequest, people: MemoryDirectory, database_of_people: Database
+) -> Iterator[Directory]:
+    """The people, as both kinds of directory know them."""
+    if request.param == "memory":
+        yield people
+    else:
+        with database_of_people.reading():
+            yield SqlDirectory(database_of_people)
+
+
+GrowsLinearly = Callable[[Callable[[int], object]], None]
+
+
+@pytest.fixture
+def grows_linearly() -> GrowsLinearly:
+    """Asserts that work(size) takes no more than about twice as long per byte for 120 kB as for 30 kB: quadratic work takes
+    sixteen times as long for four times the size. CPU time of this thread only, and the best of three tries."""
+
+    def cpu_seconds(work: Callable[[int], object], size: int) -> float:
+        begun = time.thread_time()
+        work(size)
+        return time.thread_time() - begun
+
+    def check(work: Callable[[int], object]) -> None:
+        gc.collect()
+        gc.disable()  # collections grow with what else the test run holds
+        try:
+            work(30_000)
+            ratios = []
+            for _ in range(3):
+                small = cpu_seconds(work, 30_000)
+                ratios.append(cpu_seconds(work, 120_000) / max(small, 0.0005))
+                if ratios[-1] < 8:
+                    return
+        finally:
+            gc.enable()
+        pytest.fail(f"four times the size takes {min(ratios):.1f} times the time")
+
+    return check
+
+
+def shared_folder() -> Path:
+    """The folder of shared material: `../shared`, or what MAILWEIR_SHARED names."""
+    return Path(os.environ.get("MAILWEIR_SHARED") or Path(__file__).parents[2].parent / "shared")
+
+
+@pytest.fixture(scope="session")
+def corpus() -> list[Path]:
+    """Mail samples of other projects."""
+    found = sorted(path for path in (shared_folder() / "corpus").rglob("*") if path.suffix in (".eml", ".raw"))
+    if not found:
+        reason = f"no mail samples in {shared_folder() / 'corpus'}; MAILWEIR_SHARED may name their folder"
+        if os.environ.get("CI") == "true":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    return found
+
+
+SplitHeaders = Callable[[bytes], list[Header]]
+
+
+@pytest.fixture(scope="session")
+def split_headers() -> SplitHeaders:
+    """A raw message's header lines as the filter gets them: the first line that is no header ends them."""
+
+    def lines(raw: bytes) -> Iterable[bytes]:
+        return raw.replace(b"\r\n", b"\n").split(b"\n")
+
+    def split(raw: bytes) -> list[Header]:
+        found: list[Header] = []
+        for line in lines(raw):
+            if line[:1] in (b" ", b"\t") and found:
+                found[-1] = (found[-1][0], found[-1][1] + b"\r\n" + line)
+                continue
+            name, colon, value = line.partition(b":")
+            if not colon or not name or any(byte <= 32 or byte >= 127 for byte in name):
+                break
+            found.append((name, value.partition(b"\0")[0]))
+        return found
+
+    return split

@@ -1,0 +1,78 @@
+"""What is printed can't speak to the terminal, whatever came by mail."""
+
+import contextlib
+import io
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from admin_cli import output
+
+HOSTILE = "\x1b]0;owned\x07 \x9b31m [red]x[/red] \u202etxt.exe \r\n\x08\x7f \udc80 [link=http://x.example]y[/link]"
+
+
+def _is_harmless(text: str) -> bool:
+    return not any(ord(char) < 32 or 127 <= ord(char) < 160 or "\u202a" <= char <= "\u202e" for char in text)
+
+
+@given(st.text(st.characters()) | st.text(st.sampled_from(HOSTILE)))
+def test_printable_text_has_no_control_characters(text: str) -> None:
+    shown = output.printable(text)
+    assert _is_harmless(shown)
+    assert output.printable(shown) == shown
+    shown.encode()
+
+
+def test_ordinary_text_in_any_script_is_left_alone() -> None:
+    for text in ("Angebot für Müller", "見積書", "Здравствуйте", "שלום", "a \U0001f9d1\u200d\U0001f4bb"):
+        assert output.printable(text) == text
+
+
+class _Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_table_on_a_terminal_sends_its_own_escapes_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    terminal = _Terminal()
+    with contextlib.redirect_stdout(terminal):
+        output.table(("id", "subject"), [("1", HOSTILE)], empty="none")
+    text = terminal.getvalue()
+    assert "[red]x[/red]" in text, "brackets are no markup"
+    assert "\\x1b]0;owned\\x07" in text
+    assert "\\x9b31m" in text
+    assert "\x1b[1m" in text, "the heading is bold"
+    assert _is_harmless(text.replace("\x1b[1m", "").replace("\x1b[0m", "").replace("\n", ""))
+
+
+def test_a_piped_table_is_plain_and_aligned(capsys: pytest.CaptureFixture[str]) -> None:
+    output.table(("id", "subject", "by"), [("1", "見積書", "a"), ("22", HOSTILE, "b"), ("3", "", "c")], empty="none")
+    head, first, hostile, last = capsys.readouterr().out.splitlines()
+    assert "\x1b" not in hostile
+    assert head.startswith("id  subject ")
+    assert first.startswith("1   見積書 ")
+    assert head.index("by") == last.index("c") == hostile.rindex("b")
+    assert first.index("a") == last.index("c") - 3, "each of these characters takes two columns"
+
+
+def test_an_empty_table_leaves_stdout_empty(capsys: pytest.CaptureFixture[str]) -> None:
+    output.table(("id",), [], empty="There is no such activity.")
+    written = capsys.readouterr()
+    assert (written.out, written.err) == ("", "There is no such activity.\n")
+
+
+def test_sentences_errors_and_json_are_harmless_too(capsys: pytest.CaptureFixture[str]) -> None:
+    output.say(HOSTILE)
+    output.complain(HOSTILE)
+    output.show_json({"subject": HOSTILE})
+    written = capsys.readouterr()
+    assert _is_harmless(written.out.replace("\n", ""))
+    assert written.err.startswith("mailweir: ")
+    assert written.err.count("\n") == 1
+    assert _is_harmless(written.err.replace("\n", ""))
+    assert json.loads(written.out.split("\n", 1)[1]) == {"subject": HOSTILE}
