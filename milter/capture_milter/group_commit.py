@@ -1,7 +1,7 @@
 """One transaction for all messages that wait at the same moment, so that one fsync serves many.
 
-Whoever comes first writes for all who wait by then, and hands over to the first of those who came meanwhile: no thread of its own,
-hence no two switches of threads for each message. Each message has its savepoint: one that can't be written fails alone.
+Whoever comes first writes for all who wait by then, and hands over to the first of those who came meanwhile: no thread of its
+own, hence no two switches of threads for each message. Each message has its savepoint: one that can't be written fails alone.
 `commit` returns only when the entries are on the disk (law 1). Called by `session` at the end of each message.
 """
 

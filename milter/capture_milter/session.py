@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-import milter
 import structlog
 
+import milter
 from capture_milter import handling
 from capture_milter.assembly import Assembly
 from capture_milter.group_commit import GroupCommit
