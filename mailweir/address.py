@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 MAX_ADDRESS_CHARS = 320  # local part 64 + @ + domain 255, the most that RFC 5321 4.5.3.1 lets any field hold
+MAX_DOMAIN_CHARS = 253  # RFC 1035 2.3.4: 255 octets with the lengths of the first label and of the root
 LOG_LOCAL_PART = "log"
 BOUNCE_LOCAL_PART = "bounce"  # bounce+TOKEN@ is the sender of a redirected confirmation
 ROLE_LOCAL_PARTS = frozenset({"postmaster", "abuse"})
@@ -46,6 +47,8 @@ def normalise(text: str) -> str | None:
 
 def _normalise_local(text: str) -> str | None:
     text = unicodedata.normalize("NFC", text)  # first: it makes a `;` of U+037E
+    if not text.isprintable():  # a no-break space or a mark that turns the reading direction: looks like another address
+        return None
     if not _LOCAL.fullmatch(text):
         quoted = _QUOTED_LOCAL.fullmatch(text)
         if quoted is None:
@@ -64,14 +67,12 @@ def _lower(text: str) -> str:
 def normalise_domain(text: str) -> str | None:
     """A domain name in lower-case ASCII without its final dot, or None where it isn't one."""
     text = text.removesuffix(".")
-    if (
-        len(text) > 253
-    ):  # RFC 1035 2.3.4, without the root's length octet; an A-label is never shorter than what it stands for
+    if len(text) > MAX_DOMAIN_CHARS:  # an A-label is never shorter than what it stands for
         return None
     if not text.isascii():
         text = ".".join(_a_label(label) for label in text.split("."))
     text = text.lower()
-    if not text or len(text) > 253 or not all(_LABEL.fullmatch(label) for label in text.split(".")):
+    if not text or len(text) > MAX_DOMAIN_CHARS or not all(_LABEL.fullmatch(label) for label in text.split(".")):
         return None
     return text
 

@@ -14,7 +14,7 @@ from mailweir import address, encoded_words
 
 Header = tuple[bytes, bytes]  # name; value with its leading white space and its folds (CRLF), without the final CRLF
 
-MAX_RECIPIENT_BYTES = 1_000_000  # of To: and Cc: together; Postfix hands over at most 60 kB of one header
+MAX_RECIPIENT_BYTES = 250_000  # of To: and Cc: together; Postfix hands over at most 60 kB of one header, and each stands once
 MAX_AUTHOR_BYTES = 60_000
 MAX_SUBJECT_CHARS = 998
 MAX_MESSAGE_ID_CHARS = 998
@@ -96,9 +96,9 @@ def _read_recipients(values: list[bytes]) -> tuple[str, ...]:
     addresses: dict[str, None] = {}
     left = MAX_RECIPIENT_BYTES
     for value in values:
-        if len(value) > left:
-            value = value[:left].rpartition(b",")[0]  # a cut address could be somebody else's
-        addresses.update(dict.fromkeys(address.read_list(_text(value)).addresses))
+        # of what is cut, the last address could be a part of another one
+        part = value if len(value) <= left else value[:left].rpartition(b",")[0]
+        addresses.update(dict.fromkeys(address.read_list(_text(part)).addresses))
         left -= len(value)
         if left <= 0:
             break

@@ -41,15 +41,14 @@ def _captured(findings: Findings) -> RenderableType:
         (
             str(activity.id),
             _numbers(findings, activity.id),
-            f"{activity.direction}, by {' and '.join(activity.routes)}",
+            f"{activity.direction}\nby {' and '.join(activity.routes)}",
             activity.author,
-            "; ".join(_contact(one.name, one.company) for one in activity.contacts),
-            ", ".join(activity.users),
+            "\n".join(_contact(one.name, one.company) for one in activity.contacts),
             activity.subject,
         )
         for activity in findings.activities
     ]
-    columns = ("activity", "mails", "way", "author", "contact", "user", "subject")
+    columns = ("activity", "mails", "way", "author", "contact", "subject")
     return _table(f"Captured: now on the record of the deployment {DEPLOYMENT}", columns, rows)
 
 
@@ -103,7 +102,7 @@ def _numbers(findings: Findings, activity_id: int) -> str:
 
 
 def _contact(name: str, company: str | None) -> str:
-    return f"{name}, {company}" if company else name
+    return f"{name}\n{company}" if company else name
 
 
 def _sentence(text: str) -> str:
@@ -118,5 +117,9 @@ def _table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) ->
     for column in columns:
         table.add_column(column, overflow="fold", no_wrap=column == "author")
     for row in rows:
-        table.add_row(*(Text(printable(cell)) for cell in row))  # Text: brackets in a subject are no markup
+        table.add_row(*(_cell(cell) for cell in row))
     return Group(heading, table)
+
+
+def _cell(text: str) -> Text:
+    return Text("\n".join(printable(line) for line in text.split("\n")))  # Text: brackets in a subject are no markup

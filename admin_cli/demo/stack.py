@@ -30,7 +30,7 @@ class DemoFailed(MailweirError):
 
 def make_folder() -> Path:
     """A new folder that the unprivileged user can get to; TMPDIR counts if it is one that everybody may pass through."""
-    for base in (tempfile.gettempdir(), "/tmp", "/var/tmp"):  # noqa: S108  # mkdtemp makes an own folder in it
+    for base in (tempfile.gettempdir(), "/tmp", "/var/tmp"):  # mkdtemp makes an own folder in it
         path = Path(base).resolve()
         if all(folder.is_dir() and folder.stat().st_mode & _OPEN_TO_OTHERS for folder in (path, *path.parents)):
             return Path(tempfile.mkdtemp(prefix="mailweir-demo-", dir=path))

@@ -69,7 +69,7 @@ def select(database: Database, deployment: Deployment, wanted: Filter) -> list[A
             query = query.where(models.Activity.id.in_(theirs.where(_of_contact(deployment, wanted.contact))))
         if wanted.since is not None:
             query = query.where(models.Activity.recorded_at >= rfc3339(wanted.since))
-        # ids grow with time, and the order by id needs no sorting
+        # ids grow with time
         query = query.order_by(models.Activity.id.desc()).limit(wanted.limit)
         ids = [row.id for row in query]
         found = load(database, ids)

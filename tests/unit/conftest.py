@@ -3,7 +3,7 @@
 import gc
 import os
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -65,7 +65,8 @@ class MemoryDirectory:
                 database.execute("INSERT INTO users VALUES (?, ?, ?, ?, ?, ?, ?)", row)
                 for a in addresses:
                     database.execute(
-                        "INSERT INTO user_addresses (deployment_id, user_id, address) VALUES (?, ?, ?)", (at, user.id, a)
+                        "INSERT INTO user_addresses (deployment_id, user_id, address) VALUES (?, ?, ?)",
+                        (at, user.id, a),
                     )
             for at, contact_id, addresses in self.contacts:
                 row_of_contact = (contact_id, at, None, "Client", now, None)
@@ -169,18 +170,18 @@ SplitHeaders = Callable[[bytes], list[Header]]
 
 @pytest.fixture(scope="session")
 def split_headers() -> SplitHeaders:
-    """A raw message's header lines as the filter gets them: the first line that is no header ends them."""
-
-    def lines(raw: bytes) -> Iterable[bytes]:
-        return raw.replace(b"\r\n", b"\n").split(b"\n")
+    """A raw message's header lines as the filter gets them: the first line that is no header ends them, a `From ` line in front
+    of them is left out, and so is white space before a colon."""
 
     def split(raw: bytes) -> list[Header]:
         found: list[Header] = []
-        for line in lines(raw):
+        lines = raw.replace(b"\r\n", b"\n").split(b"\n")
+        for line in lines[1:] if raw.startswith(b"From ") else lines:
             if line[:1] in (b" ", b"\t") and found:
                 found[-1] = (found[-1][0], found[-1][1] + b"\r\n" + line)
                 continue
             name, colon, value = line.partition(b":")
+            name = name.rstrip()
             if not colon or not name or any(byte <= 32 or byte >= 127 for byte in name):
                 break
             found.append((name, value.partition(b"\0")[0]))

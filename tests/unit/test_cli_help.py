@@ -76,7 +76,7 @@ def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
     imported = {name.partition(".")[0] for name in json.loads(ran.stdout)}
     assert "typer" in imported
     # typer itself reads a command's options with pydantic, but not for the first page
-    heavy = set(HEAVY) - ({"pydantic"} if len(arguments) > 2 or "up" in arguments else set())
+    heavy = set(HEAVY) - ({"pydantic"} if len(arguments) > 1 else set())
     assert imported.isdisjoint(heavy)
 
 

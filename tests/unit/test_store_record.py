@@ -118,10 +118,11 @@ def test_a_listing_costs_the_same_statements_whatever_its_length(
 ) -> None:
     def statements() -> int:
         seen: list[str] = []
-        database.peewee.connection().set_trace_callback(seen.append)
+        peewee_database: Any = database.peewee
+        peewee_database.connection().set_trace_callback(seen.append)
         todos.select(database, demo, None, with_done=True)
         activities.select(database, demo, Filter())
-        database.peewee.connection().set_trace_callback(None)
+        peewee_database.connection().set_trace_callback(None)
         return len(seen)
 
     record("demo", "richard", JANE)

@@ -1,0 +1,406 @@
+"""Fixtures of the tests with real daemons: a running stack, an SMTP sink, waiting with a bound.
+
+All need root and Postfix: they skip with that reason where it is absent, and fail where CI=true.
+"""
+
+import contextlib
+import os
+import shutil
+import smtplib
+import socket
+import socketserver
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from admin_cli import settings_files
+from mailweir import settings as reader
+from mailweir.settings import Settings
+from postfix.instance import SEARCH_PATH
+
+READY_SECONDS = 90.0  # the machine may be busy with other things
+STOP_SECONDS = 30.0
+COMMAND_SECONDS = 60.0
+WAIT_SECONDS = 20.0
+_POLL_SECONDS = 0.02
+_LOG_TAIL_LINES = 40
+
+_STACKS = pytest.StashKey[list["Stack"]]()
+
+
+def require_root_and_postfix() -> None:
+    """Skips, or fails where CI=true."""
+    missing = "needs root" if os.geteuid() != 0 else ""
+    if shutil.which("postfix", path=SEARCH_PATH) is None:
+        missing = "needs Postfix"
+    if missing and os.environ.get("CI") == "true":
+        pytest.fail(missing)
+    if missing:
+        pytest.skip(missing)
+
+
+def mailweir_script() -> Path:
+    """The console script of the environment that the tests run in."""
+    return Path(sys.executable).with_name("mailweir")
+
+
+def free_port() -> int:
+    """A loopback port that nobody listens on."""
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        port: int = one.getsockname()[1]
+        return port
+
+
+def wait_until(condition: Callable[[], Any], what: str, seconds: float = WAIT_SECONDS) -> Any:
+    """The condition's value once it is true; fails with `what` where it doesn't become so."""
+    deadline = time.monotonic() + seconds
+    while not (value := condition()):
+        if time.monotonic() > deadline:
+            pytest.fail(f"not within {seconds:.0f} s: {what}")
+        time.sleep(_POLL_SECONDS)
+    return value
+
+
+@pytest.fixture(name="wait_until", scope="session")
+def _wait_until() -> Callable[..., Any]:
+    """wait_until(condition, "what is waited for", seconds=20)."""
+    return wait_until
+
+
+class Stack:
+    """`mailweir up` on a folder of its own. `overrides` are keys of the settings file, sections as dictionaries."""
+
+    def __init__(self, overrides: dict[str, Any]) -> None:
+        # pytest's own folders are closed to the unprivileged user
+        self.data_dir = Path(tempfile.mkdtemp(prefix="mailweir-test-", dir="/var/tmp"))
+        self.data_dir.chmod(0o711)
+        self.script = mailweir_script()  # a test of faults may put another one here
+        self.smtp_port = free_port()
+        self.config = self.data_dir / "mailweir.toml"
+        smtp = {"smtp_port": self.smtp_port, **overrides.pop("smtp", {})}
+        values = {"data_dir": str(self.data_dir), "hostname": "mx.host.example", "admin_mailbox": "admin@host.example"}
+        self.config.write_text(settings_files.to_toml({**values, **overrides, "smtp": smtp}))
+        self.process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def settings(self) -> Settings:
+        """The settings of its file, flags not counted."""
+        return reader.load(self.config)
+
+    def start(self, *flags: str, ready: bool = True) -> None:
+        """Starts it, and waits until it is ready."""
+        with self._output.open("ab") as output:
+            self.process = subprocess.Popen(
+                [self.script, "up", "--data", self.data_dir, *flags],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,  # Ctrl-C of the test run doesn't reach it; the fixture stops it
+            )
+        if ready:
+            wait_until(self._is_ready_or_over, "mailweir up is ready", READY_SECONDS)
+            assert self.process.poll() is None, f"mailweir up ended: {self.said}"
+
+    def _is_ready_or_over(self) -> bool:
+        assert self.process is not None
+        return "ready" in self.said or self.process.poll() is not None
+
+    @property
+    def _output(self) -> Path:
+        return self.data_dir.with_name(self.data_dir.name + ".out")
+
+    @property
+    def said(self) -> list[str]:
+        """The lines that `mailweir up` printed, since the beginning."""
+        return self._output.read_text().splitlines() if self._output.exists() else []
+
+    def stop(self) -> int | None:
+        """Ends it by SIGTERM; its exit code. Nothing where it doesn't run."""
+        if self.process is None:
+            return None
+        self.process.terminate()
+        try:
+            return self.process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            raise
+        finally:
+            self.process = None
+
+    def kill(self) -> None:
+        """Ends the supervisor by SIGKILL, and nothing else."""
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait()
+        self.process = None
+
+    def remove(self) -> None:
+        """Stops it and removes its files."""
+        try:
+            self.stop()
+        finally:
+            shutil.rmtree(self.data_dir, ignore_errors=True)
+            self._output.unlink(missing_ok=True)
+
+    def cli(self, *arguments: str, check: bool = False) -> subprocess.CompletedProcess[str]:
+        """Runs `mailweir …` on this stack. check: a failure fails the test."""
+        done = subprocess.run(
+            [self.script, *arguments],
+            env={**os.environ, reader.PATH_VARIABLE: str(self.config)},
+            capture_output=True,
+            text=True,
+            timeout=COMMAND_SECONDS,
+            check=False,
+        )
+        assert not check or done.returncode == 0, f"mailweir {' '.join(arguments)}: {done.stderr}"
+        return done
+
+    def connect(self) -> smtplib.SMTP:
+        """An SMTP session, EHLO said."""
+        client = smtplib.SMTP("127.0.0.1", self.smtp_port, "client.example", timeout=60)
+        client.ehlo()
+        return client
+
+    def deliver(self, sender: str, recipients: list[str], raw: bytes) -> dict[str, tuple[int, bytes]]:
+        """Delivers one message as these bytes; the refused recipients. smtplib's errors where all are refused."""
+        with self.connect() as client:
+            return client.sendmail(sender, recipients, raw)
+
+    def outbox(self) -> list[bytes]:
+        """The messages that went out, as Postfix's virtual(8) wrote them."""
+        return [file.read_bytes() for file in sorted((self.data_dir / "outbox" / "new").glob("*"))]
+
+    def log(self, name: str = "postfix") -> str:
+        """What a process wrote to its log."""
+        file = self.data_dir / "log" / f"{name}.log"
+        return file.read_text(errors="replace") if file.exists() else ""
+
+    def postfix(self, *command: str) -> subprocess.CompletedProcess[str]:
+        """Runs one of Postfix's commands on this instance: postfix("postqueue", "-j")."""
+        return subprocess.run(
+            [command[0], "-c", str(self.data_dir / "postfix" / "etc"), *command[1:]],
+            env={**os.environ, "PATH": SEARCH_PATH},
+            capture_output=True,
+            text=True,
+            timeout=COMMAND_SECONDS,
+            check=True,
+        )
+
+    def drain(self) -> None:
+        """Waits until Postfix's queue is empty: what was accepted is delivered, or gone for good."""
+        queue = self.data_dir / "postfix" / "spool"
+        folders = [queue / name for name in ("maildrop", "incoming", "active", "deferred")]
+        wait_until(
+            lambda: not any(file.is_file() for folder in folders for file in folder.rglob("*")), "an empty queue"
+        )
+
+    def pids(self, name: str) -> list[int]:
+        """Its running processes of this name (as in /proc/PID/comm), oldest first."""
+        found = []
+        for process in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                works_here = (process / "cwd").readlink().is_relative_to(self.data_dir)
+                if works_here and (process / "comm").read_text().strip() == name[:15]:
+                    found.append(int(process.name))
+        return sorted(found)
+
+
+MakeStack = Callable[..., Stack]
+
+
+@pytest.fixture(scope="session")
+def _stacks(pytestconfig: pytest.Config) -> list[Stack]:
+    """Those that run now: their logs are shown where a test fails."""
+    return pytestconfig.stash.setdefault(_STACKS, [])
+
+
+@contextlib.contextmanager
+def _kept(stack: Stack, living: list[Stack]) -> Iterator[Stack]:
+    living.append(stack)
+    try:
+        yield stack
+    finally:
+        living.remove(stack)
+        stack.remove()
+
+
+@contextlib.contextmanager
+def _stack_maker(living: list[Stack]) -> Iterator[MakeStack]:
+    require_root_and_postfix()
+    with contextlib.ExitStack() as kept:
+
+        def make(*, start: bool = True, flags: tuple[str, ...] = (), **overrides: Any) -> Stack:
+            stack = kept.enter_context(_kept(Stack(overrides), living))
+            if start:
+                stack.start(*flags)
+            return stack
+
+        yield make
+
+
+@pytest.fixture
+def make_stack(_stacks: list[Stack]) -> Iterator[MakeStack]:
+    """Makes a stack for this test alone: make_stack(outbound="relayhost 127.0.0.1:2600", smtp={…}, start=False, flags=(…))."""
+    with _stack_maker(_stacks) as make:
+        yield make
+
+
+@pytest.fixture(scope="module")
+def make_module_stack(_stacks: list[Stack]) -> Iterator[MakeStack]:
+    """The same for all tests of a file."""
+    with _stack_maker(_stacks) as make:
+        yield make
+
+
+@pytest.fixture(scope="session")
+def stack(_stacks: list[Stack]) -> Iterator[Stack]:
+    """One stack for all tests that leave it as it was: make deployments of your own in it, with domains of your own."""
+    require_root_and_postfix()
+    with _kept(Stack({}), _stacks) as shared:
+        shared.start()
+        yield shared
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Shows the ends of the logs beside a failure."""
+    report = yield
+    if report.failed:
+        for stack in item.config.stash.get(_STACKS, []):
+            report.sections.append((f"mailweir up on {stack.data_dir}", "\n".join(stack.said[-_LOG_TAIL_LINES:])))
+            for name in ("postfix", "mailweir-milter", "mailweir-lookups"):
+                tail = "\n".join(stack.log(name).splitlines()[-_LOG_TAIL_LINES:])
+                report.sections.append((f"{name}.log", tail))
+    return report
+
+
+@dataclass(frozen=True)
+class Received:
+    """A message as it came over the wire: dots and CRLF undone by SMTP's own rules and nothing else."""
+
+    sender: str
+    recipients: tuple[str, ...]
+    raw: bytes
+
+
+@dataclass
+class Sink:
+    """An SMTP server on loopback that keeps what it gets.
+
+    eight_bit: offers 8BITMIME. refuse: the reply to every RCPT, instead of 250.
+    """
+
+    eight_bit: bool = True
+    refuse: str = ""
+    received: list[Received] = field(default_factory=list)
+    commands: list[str] = field(default_factory=list)
+    port: int = 0
+
+    def wait(self, count: int = 1, seconds: float = WAIT_SECONDS) -> list[Received]:
+        """The messages, once there are so many."""
+        wait_until(lambda: len(self.received) >= count, f"{count} messages at the sink", seconds)
+        return list(self.received)
+
+
+class _SinkServer(socketserver.ThreadingTCPServer):
+    daemon_threads = True
+    allow_reuse_address = True
+
+    def __init__(self, sink: Sink) -> None:
+        super().__init__(("127.0.0.1", 0), _SinkSession)
+        self.sink = sink
+
+
+class _SinkSession(socketserver.StreamRequestHandler):
+    """RFC 5321, as much of it as Postfix's client needs."""
+
+    def handle(self) -> None:
+        assert isinstance(self.server, _SinkServer)
+        sink = self.server.sink
+        sender = ""
+        recipients: list[str] = []
+        self._reply("220 sink.example ESMTP")
+        while line := self.rfile.readline():
+            sink.commands.append(line.decode().strip())
+            verb, _, argument = sink.commands[-1].partition(" ")
+            match verb.upper():
+                case "EHLO":
+                    self._reply("250-sink.example\r\n250 8BITMIME" if sink.eight_bit else "250 sink.example")
+                case "MAIL":
+                    sender, recipients = _path(argument), []
+                    self._reply("250 ok")
+                case "RCPT":
+                    recipients += [] if sink.refuse else [_path(argument)]
+                    self._reply(sink.refuse or "250 ok")
+                case "DATA" if recipients:
+                    self._reply("354 go on")
+                    sink.received.append(Received(sender, tuple(recipients), self._data()))
+                    self._reply("250 kept")
+                case "QUIT":
+                    self._reply("221 bye")
+                    return
+                case "RSET" | "NOOP":
+                    self._reply("250 ok")
+                case _:
+                    self._reply("503 no")
+
+    def _reply(self, text: str) -> None:
+        self.wfile.write(text.encode() + b"\r\n")
+
+    def _data(self) -> bytes:
+        raw = bytearray()
+        while (line := self.rfile.readline()) not in (b".\r\n", b""):
+            raw += line[1:] if line.startswith(b".") else line
+        return bytes(raw)
+
+
+def _path(argument: str) -> str:
+    return argument[argument.index("<") + 1 : argument.index(">")]
+
+
+MakeSink = Callable[..., Sink]
+
+
+@contextlib.contextmanager
+def _sink_maker() -> Iterator[MakeSink]:
+    with contextlib.ExitStack() as kept:
+
+        def make(**options: Any) -> Sink:
+            sink = Sink(**options)
+            server = kept.enter_context(_SinkServer(sink))
+            sink.port = server.server_address[1]
+            threading.Thread(target=server.serve_forever, daemon=True).start()
+            kept.callback(server.shutdown)
+            return sink
+
+        yield make
+
+
+@pytest.fixture
+def make_sink() -> Iterator[MakeSink]:
+    """Makes an SMTP sink: make_sink(eight_bit=False, refuse="550 5.1.1 no")."""
+    with _sink_maker() as make:
+        yield make
+
+
+@pytest.fixture(scope="module")
+def make_module_sink() -> Iterator[MakeSink]:
+    """The same for all tests of a file."""
+    with _sink_maker() as make:
+        yield make
+
+
+@pytest.fixture
+def sink(make_sink: MakeSink) -> Sink:
+    """An SMTP sink that takes everything."""
+    return make_sink()

@@ -1,0 +1,126 @@
+"""Law 2's key: two sightings of one message have one, two messages have two."""
+
+import hashlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mailweir import headers, identity
+
+BASE = {
+    "From": "Jane <jane@client.example>",
+    "Date": "Tue, 24 Nov 2026 03:12:55 +0000",
+    "Message-ID": "<1@client.example>",
+    "Subject": "An offer",
+    "To": "richard@firm.example",
+}
+DIGEST = hashlib.sha256(b"hello").digest()
+OTHER_DIGEST = hashlib.sha256(b"hell0").digest()
+
+
+def _key(digest: bytes = DIGEST, author: str = "jane@client.example", **changes: str | None) -> bytes:
+    values = BASE | {name.replace("_", "-"): value for name, value in changes.items()}
+    lines = [(name.encode(), b" " + value.encode()) for name, value in values.items() if value is not None]
+    return identity.key(headers.look(lines), author, digest)
+
+
+def test_a_key_is_32_bytes_and_stays_the_same_over_time() -> None:
+    assert len(_key()) == 32
+    # Written down: were it to change, every message seen before would be taken for a new one.
+    assert _key().hex() == "88c798a6702cd0eccfa2288c37e9414f8fcc3c839a7db7546492e94aafc43037"
+    assert _key(Message_ID=None).hex() == "e985f8c2eea87a89b40c2179abd5d44de4f36d0dc46dd9e86a5d21861014b334"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"To": "mary@firm.example"},
+        {"Cc": "log@demo.example.net"},
+        {"Subject": "[List] An offer"},
+        {"From": "jane@client.example (Jane)"},
+        {"Received": "from forwarder.example"},
+        {"X_Forwarded_To": "richard@demo.example.net"},
+        {"Date": "Tue, 24 Nov 2026 04:12:55 +0100"},
+        {"Date": "24 Nov 2026 03:12:55 GMT"},
+        {"Message_ID": "\r\n\t<1@client.example>"},
+        {"DKIM_Signature": "v=1"},
+    ],
+)
+def test_what_forwarders_change_does_not_count(changes: dict[str, str]) -> None:
+    assert _key(**changes) == _key()  # type: ignore[arg-type]
+
+
+def test_a_reencoded_body_is_the_same_message_where_there_is_a_message_id() -> None:
+    assert _key(OTHER_DIGEST) == _key()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"Message_ID": "<2@client.example>"},
+        {"Message_ID": None},
+        {"Message_ID": "<1@CLIENT.example>"},
+        {"Date": "Tue, 24 Nov 2026 03:12:56 +0000"},
+        {"Date": None},
+        {"Date": "soon"},
+        {"author": "joe@client.example"},
+    ],
+)
+def test_another_message_id_author_or_date_is_another_message(changes: dict[str, str | None]) -> None:
+    assert _key(**changes) != _key()  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("no_id", [None, "", "<>", " \x01"])
+def test_without_a_message_id_the_content_counts(no_id: str | None) -> None:
+    key = _key(Message_ID=no_id)
+    assert key == _key(Message_ID=None)
+    assert key == _key(Message_ID=None, To="mary@firm.example", Subject="An\r\n offer")
+    assert key != _key(OTHER_DIGEST, Message_ID=None)
+    assert key != _key(Message_ID=None, Subject="Another offer")
+    assert key != _key(Message_ID=None, author="joe@client.example")
+    assert key != _key(Message_ID=None, Date=None)
+
+
+def test_an_unreadable_date_counts_as_it_stands() -> None:
+    assert _key(Date="soon") == _key(Date="soon")
+    assert _key(Date="soon") != _key(Date="later")
+
+
+def test_parts_do_not_run_into_each_other() -> None:
+    assert _key(Message_ID="<a>", Date="b c", author="d@e") != _key(Message_ID="<a> b", Date="c", author="d@e")
+    assert _key(Message_ID=None, Date="x", Subject="y z") != _key(Message_ID=None, Date="x y", Subject="z")
+
+
+def _digest(chunks: list[bytes]) -> bytes:
+    digest = identity.BodyDigest()
+    for chunk in chunks:
+        digest.update(chunk)
+    return digest.digest()
+
+
+_LINES = st.lists(st.sampled_from([b"a", b"\r\n", b"\n", b"\r", b" ", b"hello\r\n", b"", b"\r\n\r\n"]), max_size=30).map(b"".join)
+
+
+@given(_LINES, st.lists(st.integers(0, 120), max_size=10), st.lists(st.sampled_from([b"\r\n", b"\n", b"\r"]), max_size=5))
+def test_a_body_digest_depends_neither_on_chunks_nor_on_empty_lines_at_the_end(
+    body: bytes, cuts: list[int], ends: list[bytes]
+) -> None:
+    edges = [0, *sorted(cuts), len(body)]
+    chunks = [body[start:end] for start, end in zip(edges, edges[1:], strict=False)]
+    assert _digest(chunks) == _digest([body])
+    assert _digest([*chunks, *ends]) == _digest([body])
+    assert _digest([body]) == hashlib.sha256(body.rstrip(b"\r\n")).digest()
+
+
+def test_a_body_digest_sees_every_other_change() -> None:
+    bodies = [b"a", b"b", b"a b", b"a\r\nb", b"a\r\n\r\nb", b"a\nb", b"\r\na", b" a", b"a ", b"a\r\n ", b"a\0"]
+    assert len({_digest([body]) for body in bodies}) == len(bodies)
+
+
+def test_a_body_digest_can_be_asked_for_in_between() -> None:
+    digest = identity.BodyDigest()
+    digest.update(b"a\r\n")
+    assert digest.digest() == _digest([b"a"])
+    digest.update(b"b")
+    assert digest.digest() == _digest([b"a\r\nb"])
