@@ -165,7 +165,7 @@ def _arrival(deployment: DeploymentRef, local_parts: list[str], directory: Direc
     return Arrival(
         deployment,
         tuple(f"{local}@{deployment.domain}" for local in local_parts),
-        {f"{username}@{deployment.domain}": user for username, user in owners.items()},
+        {f"{local}@{deployment.domain}": owners[local] for local in local_parts if local in owners},
         address.LOG_LOCAL_PART in local_parts,
         tuple(local.removeprefix(prefix) for local in local_parts if local.startswith(prefix)),
     )

@@ -6,13 +6,15 @@ Called by the filter's group commit and by the sync.
 
 import json
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from mailweir.confirmation import Confirmation
 from mailweir.matching import Decision, Outcome, Reason
+from mailweir.store.confirmations import ConfirmationWriter
 from mailweir.store.connection import Database
-from mailweir.store.writing import RawRow, Writer
+from mailweir.store.writing import ActivityRow, DecisionRow, RawRow, SightingRow, Writer
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,53 +61,94 @@ class Recorded:
 
 
 def record(database: Database, entry: Entry) -> Recorded:
-    """Writes an entry. A repeat, of the same source or of the same message, adds what is new of it and nothing else.
+    """Writes one entry; see `record_all`."""
+    return record_all(database, [entry])[0]
 
-    Errors: DatabaseUnavailable, or the database's own error where a row can't be (the caller rolls back).
+
+def record_all(database: Database, entries: Sequence[Entry]) -> list[Recorded]:
+    """Writes entries, and says what came of each.
+
+    A repeat, of the same source or of the same message, adds what is new of it and nothing else. Errors: DatabaseUnavailable, or
+    the database's own error where a row can't be (the caller rolls back).
     """
-    writer = Writer(database)
-    if entry.redirect:
-        return _record_redirect(writer, entry, entry.redirect)
-    for token in entry.decision.bounce_tokens:
-        writer.mark_bounced(entry.decision.deployment.id, token, rfc3339(entry.seen_at))
-    activity_id = _record_activity(writer, entry, entry.content) if entry.content else None
-    _write_decision(writer, entry, entry.decision.outcome, entry.decision.reason, activity_id)
-    return Recorded(entry.decision.outcome, activity_id)
+    activity_ids = _record_activities(Writer(database), [entry for entry in entries if entry.content])
+    recorded: list[Recorded] = []
+    decisions: list[DecisionRow] = []
+    for entry in entries:
+        if entry.redirect:
+            result, reason = _record_redirect(ConfirmationWriter(database), entry, entry.redirect)
+        else:
+            result, reason = Recorded(entry.decision.outcome, activity_ids.get(_key(entry))), entry.decision.reason
+        for token in entry.decision.bounce_tokens:
+            ConfirmationWriter(database).mark_bounced(entry.decision.deployment.id, token, rfc3339(entry.seen_at))
+        recorded.append(result)
+        decisions.append(_decision_row(entry, result, reason))
+    Writer(database).put_decisions(decisions)
+    return recorded
 
 
-def _record_activity(writer: Writer, entry: Entry, content: Content) -> int:
-    decision, now = entry.decision, rfc3339(entry.seen_at)
-    activity_id = writer.put_activity(
+def _key(entry: Entry) -> tuple[int, bytes]:
+    return entry.decision.deployment.id, entry.content.identity if entry.content else b""
+
+
+def _record_activities(writer: Writer, entries: Sequence[Entry]) -> dict[tuple[int, bytes], int]:
+    """Activities by deployment and identity."""
+    if not entries:
+        return {}
+    ids = writer.put_activities([_activity_row(entry, entry.content) for entry in entries if entry.content])
+    raws = {
+        (ids[_key(entry)], entry.content.body_digest): _raw_row(ids[_key(entry)], entry, entry.content)
+        for entry in entries
+        if entry.content
+    }
+    raw_ids = writer.put_raws(raws.values())
+    sightings: list[SightingRow] = []
+    contacts: list[tuple[int, int, str]] = []
+    users: list[tuple[int, int]] = []
+    todos: list[tuple[int, int, str]] = []
+    for entry in entries:
+        assert entry.content is not None
+        activity_id, now = ids[_key(entry)], rfc3339(entry.seen_at)
+        raw_id = raw_ids[activity_id, entry.content.body_digest]
+        for route, user_id in entry.decision.sightings:
+            sightings.append(SightingRow(activity_id, str(route), entry.source_id, user_id, raw_id, now))
+        contacts += [(activity_id, contact.id, contact.address) for contact in entry.decision.contacts]
+        users += [(activity_id, user_id) for user_id in entry.decision.users]
+        todos += [(activity_id, user_id, now) for user_id in entry.decision.todo_users]
+    writer.put_sightings(sightings)
+    writer.put_contacts(contacts)
+    writer.put_users(users)
+    writer.put_todos(todos)
+    return ids
+
+
+def _activity_row(entry: Entry, content: Content) -> ActivityRow:
+    decision = entry.decision
+    return ActivityRow(
         deployment_id=decision.deployment.id,
         identity=content.identity,
         direction=str(decision.direction),
         author=decision.author or "",
         subject=content.subject,
         sent_at=rfc3339(content.sent_at) if content.sent_at else None,
-        recorded_at=now,
+        recorded_at=rfc3339(entry.seen_at),
         message_id=decision.message_id,
     )
-    raw_id = writer.put_raw(activity_id, RawRow(content.body_digest, content.size_bytes, content.raw_zstd, now))
-    for route, user_id in decision.sightings:
-        writer.put_sighting(activity_id, str(route), entry.source_id, user_id, raw_id, now)
-    writer.put_contacts(activity_id, decision.contacts)
-    writer.put_users(activity_id, decision.users)
-    writer.put_todos(activity_id, decision.todo_users, now)
-    return activity_id
 
 
-def _record_redirect(writer: Writer, entry: Entry, redirect: Redirect) -> Recorded:
-    """Counts within the transaction, so that neither two workers nor a retry redirect more often than allowed.
+def _raw_row(activity_id: int, entry: Entry, content: Content) -> RawRow:
+    return RawRow(activity_id, content.body_digest, content.size_bytes, content.raw_zstd, rfc3339(entry.seen_at))
 
-    The link is kept for the person's page even where the limit is reached.
-    """
+
+def _record_redirect(writer: ConfirmationWriter, entry: Entry, redirect: Redirect) -> tuple[Recorded, Reason]:
+    """The link is kept for the person's page even where a limit is reached and nothing is redirected."""
     now = rfc3339(entry.seen_at)
     hour_ago = rfc3339(entry.seen_at - timedelta(hours=1))
     message_id = entry.decision.message_id or f"queue id {entry.source_id}"
     token = secrets.token_hex(16)
     mailboxes: list[str] = []
     for user_id, mailbox in redirect.owners:
-        row_id, redirects, known_token = writer.put_confirmation(
+        row_id, redirects, token = writer.put(
             entry.decision.deployment.id,
             user_id,
             message_id,
@@ -114,30 +157,27 @@ def _record_redirect(writer: Writer, entry: Entry, redirect: Redirect) -> Record
             token,
             now,
         )
-        token = known_token
         others = writer.count_redirected_others(user_id, hour_ago, row_id)
         if redirects < redirect.max_per_message and others < redirect.max_per_user_and_hour:
             writer.count_redirect(row_id, now)
             mailboxes.append(mailbox)
     if not mailboxes:
-        _write_decision(writer, entry, Outcome.IGNORED, Reason.CONFIRMATION_LIMIT, None)
-        return Recorded(Outcome.IGNORED)
-    _write_decision(writer, entry, Outcome.REDIRECTED, Reason.CONFIRMATION, None)
-    return Recorded(Outcome.REDIRECTED, None, tuple(mailboxes), token)
+        return Recorded(Outcome.IGNORED), Reason.CONFIRMATION_LIMIT
+    return Recorded(Outcome.REDIRECTED, None, tuple(mailboxes), token), Reason.CONFIRMATION
 
 
-def _write_decision(writer: Writer, entry: Entry, outcome: Outcome, reason: Reason, activity_id: int | None) -> None:
+def _decision_row(entry: Entry, result: Recorded, reason: Reason) -> DecisionRow:
     decision = entry.decision
-    writer.put_decision(
-        decision.deployment.id,
-        entry.source_id,
-        rfc3339(entry.seen_at),
-        str(outcome),
-        str(reason),
-        json.dumps(decision.addresses),
-        decision.author,
-        decision.message_id,
-        activity_id,
+    return DecisionRow(
+        deployment_id=decision.deployment.id,
+        source_id=entry.source_id,
+        decided_at=rfc3339(entry.seen_at),
+        outcome=str(result.outcome),
+        reason=str(reason),
+        recipients=json.dumps(decision.addresses),
+        author=decision.author,
+        message_id=decision.message_id,
+        activity_id=result.activity_id,
     )
 
 

@@ -28,7 +28,8 @@ BUSY_TIMEOUT_SECONDS = 1.0  # a reader never waits for a writer; this bounds a r
 ACCEPT = socketmap.found("permit")
 REFUSE_UNKNOWN = socketmap.found("550 5.1.1 nobody by that name here")
 REFUSE_FOREIGN = socketmap.found("554 5.7.1 not a domain of ours, and nothing is relayed here")
-KEEP_HERE = socketmap.found("error:4.3.0 mail for a capture domain doesn't leave this host")
+# `retry:` defers; `error:` would bounce, whatever code it is given (Postfix 3.7: "ignoring dsn code", transport(5))
+KEEP_HERE = socketmap.found("retry:4.3.0 mail for a capture domain doesn't leave this host")
 
 
 class Directory(Protocol):

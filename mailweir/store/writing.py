@@ -1,159 +1,145 @@
 """The rows of the write path, in plain SQL: models would cost three times the CPU, and this runs for every message.
 
-Each `put` is an upsert with RETURNING, the one idiom that gives the row's id alike on SQLite and PostgreSQL whether the row is
-new or was there, and hides no other error. Called by `recording` only.
+A table's rows of one transaction are one statement: each statement costs Python's lock and a switch of threads. Each `put` is an
+upsert, the idiom that works alike on SQLite and PostgreSQL and hides no other error; where ids are wanted it has RETURNING,
+which gives the id whether the row is new or was there. Called by `recording` only.
 """
 
-from collections.abc import Iterable
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
+from itertools import islice
+from typing import Any, NamedTuple
 
-from mailweir.matching import ContactRef
 from mailweir.store.connection import Database
+
+_MAX_ROWS = 50  # of one statement
+
+
+class ActivityRow(NamedTuple):
+    """A captured message. Times as text (see recording.rfc3339)."""
+
+    deployment_id: int
+    identity: bytes
+    direction: str
+    author: str
+    subject: str
+    sent_at: str | None
+    recorded_at: str
+    message_id: str | None
 
 
 class RawRow(NamedTuple):
-    """A body that came under an identity."""
+    """A body that came under an activity's identity."""
 
+    activity_id: int
     body_digest: bytes
     size_bytes: int
     content_zstd: bytes
     recorded_at: str
 
 
+class SightingRow(NamedTuple):
+    """One time that a message was seen."""
+
+    activity_id: int
+    route: str
+    source_id: str
+    user_id: int | None
+    raw_message_id: int
+    seen_at: str
+
+
+class DecisionRow(NamedTuple):
+    """A decision; recipients is a JSON list of capture addresses."""
+
+    deployment_id: int
+    source_id: str
+    decided_at: str
+    outcome: str
+    reason: str
+    recipients: str
+    author: str | None
+    message_id: str | None
+    activity_id: int | None
+
+
 class Writer:
     """Writes within the transaction that its database is in."""
 
     def __init__(self, database: Database) -> None:
-        self._execute = database.fast_execute()
+        self._execute: Callable[..., Any] = database.fast_execute()
 
-    def put_activity(
-        self,
-        *,
-        deployment_id: int,
-        identity: bytes,
-        direction: str,
-        author: str,
-        subject: str,
-        sent_at: str | None,
-        recorded_at: str,
-        message_id: str | None,
-    ) -> int:
-        """The activity of this identity: made, or the one that is there."""
-        (activity_id,) = self._execute(
-            "INSERT INTO activities (deployment_id, identity, direction, author, subject, sent_at, recorded_at, message_id)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
-            " ON CONFLICT (deployment_id, identity) DO UPDATE SET identity = excluded.identity RETURNING id",
-            (deployment_id, identity, direction, author, subject, sent_at, recorded_at, message_id),
-        ).fetchone()
-        return int(activity_id)
-
-    def put_raw(self, activity_id: int, raw: RawRow) -> int:
-        """Keeps a body that is new under this activity; the first one speaks for it until another is proven."""
-        (raw_id,) = self._execute(
-            "INSERT INTO raw_messages (activity_id, body_digest, size_bytes, content_zstd, recorded_at)"
-            " VALUES (?, ?, ?, ?, ?)"
-            " ON CONFLICT (activity_id, body_digest) DO UPDATE SET body_digest = excluded.body_digest RETURNING id",
-            (activity_id, *raw),
-        ).fetchone()
-        self._execute(
-            "UPDATE activities SET leading_raw_id = ? WHERE id = ? AND leading_raw_id IS NULL", (raw_id, activity_id)
+    def put_activities(self, rows: Iterable[ActivityRow]) -> dict[tuple[int, bytes], int]:
+        """Ids by deployment and identity: of what is made, and of what was there and stays as it is."""
+        once: dict[tuple[int, bytes], ActivityRow] = {}
+        for row in rows:
+            once.setdefault((row.deployment_id, row.identity), row)
+        ending = (
+            "ON CONFLICT (deployment_id, identity) DO UPDATE SET identity = excluded.identity"
+            " RETURNING deployment_id, identity, id"
         )
-        return int(raw_id)
+        found = self._put("activities", ActivityRow._fields, once.values(), ending)
+        return {(deployment_id, identity): activity_id for deployment_id, identity, activity_id in found}
 
-    def put_sighting(
-        self, activity_id: int, route: str, source_id: str, user_id: int | None, raw_id: int, seen_at: str
-    ) -> None:
-        """Notes one time that the message was seen."""
-        self._execute(
-            "INSERT INTO sightings (activity_id, route, source_id, user_id, raw_message_id, seen_at)"
-            " VALUES (?, ?, ?, ?, ?, ?)"
-            " ON CONFLICT (activity_id, source_id, route, COALESCE(user_id, 0)) DO NOTHING",
-            (activity_id, route, source_id, user_id, raw_id, seen_at),
+    def put_raws(self, rows: Iterable[RawRow]) -> dict[tuple[int, bytes], int]:
+        """Ids by activity and body digest. The first body of an activity speaks for it until another one is proven."""
+        once: dict[tuple[int, bytes], RawRow] = {}
+        for row in rows:
+            once.setdefault((row.activity_id, row.body_digest), row)
+        ending = (
+            "ON CONFLICT (activity_id, body_digest) DO UPDATE SET body_digest = excluded.body_digest"
+            " RETURNING activity_id, body_digest, id"
         )
+        found = self._put("raw_messages", RawRow._fields, once.values(), ending)
+        ids = {(activity_id, digest): raw_id for activity_id, digest, raw_id in found}
+        self._choose_leading({activity_id for activity_id, _ in ids})
+        return ids
 
-    def put_contacts(self, activity_id: int, contacts: Iterable[ContactRef]) -> None:
-        """Puts the activity on these contacts' record."""
-        for contact in contacts:
+    def _choose_leading(self, activity_ids: set[int]) -> None:
+        if activity_ids:
             self._execute(
-                "INSERT INTO activity_contacts (activity_id, contact_id, address) VALUES (?, ?, ?)"
-                " ON CONFLICT (activity_id, contact_id, address) DO NOTHING",
-                (activity_id, contact.id, contact.address),
+                "UPDATE activities SET leading_raw_id ="
+                " (SELECT MIN(r.id) FROM raw_messages r WHERE r.activity_id = activities.id)"
+                f" WHERE leading_raw_id IS NULL AND id IN ({','.join('?' * len(activity_ids))})",
+                tuple(activity_ids),
             )
 
-    def put_users(self, activity_id: int, user_ids: Iterable[int]) -> None:
-        """Puts the activity on these users' record."""
-        for user_id in user_ids:
-            self._execute(
-                "INSERT INTO activity_users (activity_id, user_id) VALUES (?, ?)"
-                " ON CONFLICT (activity_id, user_id) DO NOTHING",
-                (activity_id, user_id),
-            )
+    def put_sightings(self, rows: Iterable[SightingRow]) -> None:
+        """Notes the times that messages were seen."""
+        ending = "ON CONFLICT (activity_id, source_id, route, COALESCE(user_id, 0)) DO NOTHING"
+        self._put("sightings", SightingRow._fields, rows, ending)
 
-    def put_todos(self, activity_id: int, user_ids: Iterable[int], now: str) -> None:
-        """Puts the activity on these users' lists, once: one that is done stays done."""
-        for user_id in user_ids:
-            self._execute(
-                "INSERT INTO todos (activity_id, user_id, created_at) VALUES (?, ?, ?)"
-                " ON CONFLICT (user_id, activity_id) DO NOTHING",
-                (activity_id, user_id, now),
-            )
+    def put_contacts(self, rows: Iterable[tuple[int, int, str]]) -> None:
+        """Puts activities on contacts' record: (activity, contact, address)."""
+        ending = "ON CONFLICT (activity_id, contact_id, address) DO NOTHING"
+        self._put("activity_contacts", ("activity_id", "contact_id", "address"), rows, ending)
 
-    def put_decision(
-        self,
-        deployment_id: int,
-        source_id: str,
-        decided_at: str,
-        outcome: str,
-        reason: str,
-        recipients: str,
-        author: str | None,
-        message_id: str | None,
-        activity_id: int | None,
-    ) -> None:
-        """Notes the decision; recipients is a JSON list of capture addresses."""
-        self._execute(
-            "INSERT INTO decisions (deployment_id, source_id, decided_at, outcome, reason, recipients, author, message_id,"
-            " activity_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (source_id, deployment_id) DO NOTHING",
-            (deployment_id, source_id, decided_at, outcome, reason, recipients, author, message_id, activity_id),
-        )
+    def put_users(self, rows: Iterable[tuple[int, int]]) -> None:
+        """Puts activities on users' record: (activity, user)."""
+        ending = "ON CONFLICT (activity_id, user_id) DO NOTHING"
+        self._put("activity_users", ("activity_id", "user_id"), rows, ending)
 
-    def put_confirmation(
-        self,
-        deployment_id: int,
-        user_id: int,
-        message_id: str,
-        requester: str | None,
-        link: str | None,
-        token: str,
-        now: str,
-    ) -> tuple[int, int, str]:
-        """A user's forwarding confirmation: its row, how often it was redirected, and its token."""
-        row: tuple[int, int, str] = self._execute(
-            "INSERT INTO forwarding_confirmations (deployment_id, user_id, message_id, requester, link, token, seen_at,"
-            " redirects) VALUES (?, ?, ?, ?, ?, ?, ?, 0)"
-            " ON CONFLICT (user_id, message_id) DO UPDATE SET seen_at = excluded.seen_at RETURNING id, redirects, token",
-            (deployment_id, user_id, message_id, requester, link, token, now),
-        ).fetchone()
-        return row
+    def put_todos(self, rows: Iterable[tuple[int, int, str]]) -> None:
+        """Puts activities on users' lists, once: (activity, user, now). A to-do that is done stays done."""
+        ending = "ON CONFLICT (user_id, activity_id) DO NOTHING"
+        self._put("todos", ("activity_id", "user_id", "created_at"), rows, ending)
 
-    def count_redirected_others(self, user_id: int, since: str, confirmation_id: int) -> int:
-        """How many confirmations beside this one went to a user since then."""
-        (count,) = self._execute(
-            "SELECT COUNT(*) FROM forwarding_confirmations WHERE user_id = ? AND redirected_at > ? AND id <> ?",
-            (user_id, since, confirmation_id),
-        ).fetchone()
-        return int(count)
+    def put_decisions(self, rows: Iterable[DecisionRow]) -> None:
+        """Notes decisions."""
+        self._put("decisions", DecisionRow._fields, rows, "ON CONFLICT (source_id, deployment_id) DO NOTHING")
 
-    def count_redirect(self, confirmation_id: int, now: str) -> None:
-        """Notes that it is redirected once more."""
-        self._execute(
-            "UPDATE forwarding_confirmations SET redirects = redirects + 1, redirected_at = ? WHERE id = ?",
-            (now, confirmation_id),
-        )
+    def _put(
+        self, table: str, columns: tuple[str, ...], rows: Iterable[Sequence[Any]], ending: str
+    ) -> list[tuple[Any, ...]]:
+        found: list[tuple[Any, ...]] = []
+        left = iter(rows)
+        while part := list(islice(left, _MAX_ROWS)):
+            values = [value for row in part for value in row]
+            found += self._execute(_insert(table, columns, len(part), ending), values).fetchall()
+        return found
 
-    def mark_bounced(self, deployment_id: int, token: str, now: str) -> None:
-        """Notes that a redirected confirmation came back undelivered."""
-        self._execute(
-            "UPDATE forwarding_confirmations SET bounced_at = ? WHERE deployment_id = ? AND token = ? AND bounced_at IS NULL",
-            (now, deployment_id, token),
-        )
+
+@lru_cache(maxsize=1024)
+def _insert(table: str, columns: tuple[str, ...], count: int, ending: str) -> str:
+    marks = f"({', '.join('?' * len(columns))})"
+    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES {', '.join([marks] * count)} {ending}"

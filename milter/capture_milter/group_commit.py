@@ -1,14 +1,16 @@
 """One transaction for all messages that wait at the same moment, so that one fsync serves many.
 
 Whoever comes first writes for all who wait by then, and hands over to the first of those who came meanwhile: no thread of its
-own, hence no two switches of threads for each message. Each message has its savepoint: one that can't be written fails alone.
-`commit` returns only when the entries are on the disk (law 1). Called by `session` at the end of each message.
+own, hence no two switches of threads for each message. A message that can't be written fails alone: where a batch fails, it is
+written again with a savepoint for each message. `commit` returns only when the entries are on the disk (law 1). Called by
+`session` at the end of each message.
 """
 
 import threading
 from collections.abc import Callable, Sequence
 
 from mailweir import recording
+from mailweir.errors import DatabaseUnavailable
 from mailweir.recording import Entry, Recorded
 from mailweir.store.connection import Database
 
@@ -95,17 +97,28 @@ class GroupCommit:
 
     def _write(self, batch: list[_Ticket]) -> None:
         try:
-            with self._database.transaction():
-                for ticket in batch:
-                    self._write_one(ticket)
+            try:
+                self._write_at_once(batch)
+            except DatabaseUnavailable:
+                raise
+            except Exception:  # noqa: BLE001  a row that can't be: now each message by itself, to find whose it is
+                self._write_one_by_one(batch)
         except Exception as error:  # noqa: BLE001  handed to the waiting sessions, which log it and answer 451
             self._database.close()  # a broken connection stays broken until it is closed
             for ticket in batch:
                 ticket.error = ticket.error or error
 
-    def _write_one(self, ticket: _Ticket) -> None:
-        try:
-            with self._database.savepoint():
-                ticket.results = [recording.record(self._database, entry) for entry in ticket.entries]
-        except Exception as error:  # noqa: BLE001  likewise; the others of the batch go on
-            ticket.error = error
+    def _write_at_once(self, batch: list[_Ticket]) -> None:
+        with self._database.transaction():
+            recorded = iter(recording.record_all(self._database, [e for ticket in batch for e in ticket.entries]))
+        for ticket in batch:
+            ticket.results = [next(recorded) for _ in ticket.entries]
+
+    def _write_one_by_one(self, batch: list[_Ticket]) -> None:
+        with self._database.transaction():
+            for ticket in batch:
+                try:
+                    with self._database.savepoint():
+                        ticket.results = recording.record_all(self._database, ticket.entries)
+                except Exception as error:  # noqa: BLE001  likewise; the others of the batch go on
+                    ticket.error = error

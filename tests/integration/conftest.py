@@ -9,12 +9,13 @@ import shutil
 import smtplib
 import socket
 import socketserver
+import sqlite3
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -175,6 +176,21 @@ class Stack:
         """Delivers one message as these bytes; the refused recipients. smtplib's errors where all are refused."""
         with self.connect() as client:
             return client.sendmail(sender, recipients, raw)
+
+    def transact(self, sender: str, recipients: Iterable[str], raw: bytes) -> tuple[int, str]:
+        """Delivers one message to recipients exactly as they are typed; the reply at its end, or the first refusal."""
+        with self.connect() as client:
+            for command in (f"MAIL FROM:<{sender}>", *(f"RCPT TO:<{recipient}>" for recipient in recipients)):
+                code, text = client.docmd(command)
+                if code != 250:
+                    return code, text.decode()
+            code, text = client.data(raw)
+            return code, text.decode()
+
+    def rows(self, sql: str, *parameters: object) -> list[Any]:
+        """Straight from the database."""
+        with contextlib.closing(sqlite3.connect(self.settings.database_path)) as database:
+            return database.execute(sql, parameters).fetchall()
 
     def outbox(self) -> list[bytes]:
         """The messages that went out, as Postfix's virtual(8) wrote them."""

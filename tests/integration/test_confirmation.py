@@ -3,9 +3,7 @@
 The tests stand in for Google with a key of their own, which a DNS server on loopback publishes under google.com.
 """
 
-import contextlib
 import itertools
-import sqlite3
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -14,7 +12,7 @@ from datetime import UTC, datetime
 from email.header import Header
 from email.parser import BytesHeaderParser
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dkim
 import pytest
@@ -22,6 +20,9 @@ import pytest
 from admin_cli.demo import mail, signing
 from admin_cli.demo.signing import SigningKey
 from admin_cli.demo.zone import Mood, ZoneServer
+
+if TYPE_CHECKING:
+    from tests.integration.conftest import MakeSink, MakeStack, Received, Sink, Stack
 
 GOOGLE = "forwarding-noreply@google.com"
 SELECTOR = "20261124"
@@ -39,47 +40,33 @@ _numbers = itertools.count(1)
 class Weir:
     """A stack that knows two deployments, the sink that its mail goes to, and the DNS that it asks."""
 
-    stack: Any
-    sink: Any
+    stack: "Stack"
+    sink: "Sink"
     zone: ZoneServer
     key: SigningKey
     _seen: int = field(default=0)
 
-    def deliver(self, sender: str, recipients: list[str], raw: bytes) -> tuple[int, str]:
-        """The reply at the end of the message, or the first refusal."""
-        with self.stack.connect() as client:
-            for code, text in (client.mail(sender), *map(client.rcpt, recipients)):
-                if code != 250:
-                    return code, text.decode()
-            code, text = client.data(raw)
-            return code, text.decode()
-
     def confirm(self, recipients: list[str], raw: bytes) -> None:
         """Delivers as Google does; it has to be taken."""
-        code, text = self.deliver(GOOGLE, recipients, raw)
+        code, text = self.stack.transact(GOOGLE, recipients, raw)
         assert code == 250, text
 
-    def went_out(self) -> list[Any]:
+    def went_out(self) -> "list[Received]":
         """What arrived at the sink since this was last asked, once the queue is empty."""
         self.stack.drain()
-        received: list[Any] = self.sink.received[self._seen :]
+        received = self.sink.received[self._seen :]
         self._seen += len(received)
         return received
 
-    def rows(self, sql: str, *parameters: object) -> list[Any]:
-        """Straight from the database."""
-        with contextlib.closing(sqlite3.connect(self.stack.settings.database_path)) as database:
-            return database.execute(sql, parameters).fetchall()
-
     def decisions(self, message_id: str) -> list[tuple[str, str, str]]:
         """Capture addresses (as JSON), outcome and reason of each decision, in their order."""
-        return self.rows(
+        return self.stack.rows(
             "SELECT recipients, outcome, reason FROM decisions WHERE message_id = ? ORDER BY id", message_id
         )
 
     def confirmations(self, message_id: str) -> list[tuple[str, str | None, str | None, int]]:
         """Username, requester, link and number of redirects of each stored confirmation."""
-        return self.rows(
+        return self.stack.rows(
             "SELECT u.username, c.requester, c.link, c.redirects FROM forwarding_confirmations c"
             " JOIN users u ON u.id = c.user_id WHERE c.message_id = ? ORDER BY u.id",
             message_id,
@@ -147,7 +134,7 @@ def signed(raw: bytes, key: SigningKey, domain: str = "google.com", **options: A
     return signing.sign(raw, key, selector=SELECTOR, domain=domain, **options)
 
 
-def add_people(stack: Any) -> None:
+def add_people(stack: "Stack") -> None:
     """Two deployments, three users, a contact."""
     for arguments in (
         ("deployment", "add", "demo", "--domain", "demo.example.net"),
@@ -159,7 +146,7 @@ def add_people(stack: Any) -> None:
         stack.cli(*arguments, check=True)
 
 
-def overrides(sink: Any, zone: ZoneServer, per_hour: int = MANY) -> dict[str, Any]:
+def overrides(sink: "Sink", zone: ZoneServer, per_hour: int = MANY) -> dict[str, Any]:
     """The settings of these tests."""
     return {
         "outbound": f"relayhost 127.0.0.1:{sink.port}",
@@ -180,7 +167,7 @@ def zone(key: SigningKey) -> Iterator[ZoneServer]:
 
 
 @pytest.fixture(scope="module")
-def shared(make_module_stack: Any, make_module_sink: Any, zone: ZoneServer, key: SigningKey) -> Weir:
+def shared(make_module_stack: "MakeStack", make_module_sink: "MakeSink", zone: ZoneServer, key: SigningKey) -> Weir:
     sink = make_module_sink()
     stack = make_module_stack(**overrides(sink, zone))
     add_people(stack)
@@ -194,7 +181,7 @@ def weir(shared: Weir) -> Iterator[Weir]:
     shared.went_out()  # whatever a test leaves isn't the next one's
 
 
-def check_untouched(received: Any, sent: bytes, key: SigningKey) -> None:
+def check_untouched(received: "Received", sent: bytes, key: SigningKey) -> None:
     """Body and headers are as they came, what we add stands above, and the signature holds."""
     assert received.raw.endswith(sent)
     added = BytesHeaderParser().parsebytes(received.raw.removesuffix(sent) + b"\r\n")
@@ -210,7 +197,7 @@ def test_every_form_reaches_the_owner_untouched(weir: Weir, form: Form) -> None:
 
     (received,) = weir.went_out()
     check_untouched(received, sent, weir.key)
-    (token,) = weir.rows("SELECT token FROM forwarding_confirmations WHERE message_id = ?", message_id)[0]
+    (token,) = weir.stack.rows("SELECT token FROM forwarding_confirmations WHERE message_id = ?", message_id)[0]
     assert (received.sender, received.recipients) == (f"bounce+{token}@demo.example.net", (MAILBOXES[RICHARD],))
     assert weir.decisions(message_id) == [(f'["{RICHARD}"]', "redirected", "forwarding confirmation")]
     assert weir.confirmations(message_id) == [("richard", REQUESTER, form.link, 1)]
@@ -285,7 +272,7 @@ def test_a_look_alike_costs_no_dns(weir: Weir, sender: str, author: str) -> None
     message_id = next_message_id()
     raw = PLAIN.compose(message_id).replace(f"From: Gmail Team <{GOOGLE}>".encode(), f"From: {author}".encode())
     asked = weir.zone.queries.total()
-    assert weir.deliver(sender, [RICHARD], signed(raw, weir.key))[0] == 250
+    assert weir.stack.transact(sender, [RICHARD], signed(raw, weir.key))[0] == 250
     assert weir.went_out() == []
     assert weir.zone.queries.total() == asked
     assert weir.confirmations(message_id) == []
@@ -299,7 +286,7 @@ def test_where_dns_fails_google_is_asked_to_come_again(weir: Weir, mood: Mood) -
     sent = signed(PLAIN.compose(message_id), weir.key)
     weir.zone.mood = mood
     before = time.monotonic()
-    code, text = weir.deliver(GOOGLE, [RICHARD], sent)
+    code, text = weir.stack.transact(GOOGLE, [RICHARD], sent)
     assert (code, text[:5]) == (451, "4.4.3")
     assert time.monotonic() - before < DNS_SECONDS + 1
     assert weir.decisions(message_id) == []
@@ -324,9 +311,9 @@ def test_the_redirected_copy_that_comes_back_stops(weir: Weir) -> None:
     weir.confirm([RICHARD], signed(PLAIN.compose(message_id), weir.key))
     (received,) = weir.went_out()
     forwarder = "richard+caf_=richard=demo.example.net@firm.example"
-    assert weir.deliver(forwarder, [RICHARD], received.raw)[0] == 250
+    assert weir.stack.transact(forwarder, [RICHARD], received.raw)[0] == 250
     # a forwarder that leaves the envelope sender as it finds it
-    assert weir.deliver(received.sender, [RICHARD], received.raw)[0] == 250
+    assert weir.stack.transact(received.sender, [RICHARD], received.raw)[0] == 250
 
     assert weir.went_out() == []
     assert [reason for _, _, reason in weir.decisions(message_id)] == [
@@ -354,7 +341,9 @@ def test_two_owners_in_one_envelope(weir: Weir) -> None:
     weir.confirm([RICHARD, MARY], sent)
     received = weir.went_out()
     assert sorted(r for one in received for r in one.recipients) == sorted([MAILBOXES[RICHARD], MAILBOXES[MARY]])
-    ((token,),) = weir.rows("SELECT DISTINCT token FROM forwarding_confirmations WHERE message_id = ?", message_id)
+    ((token,),) = weir.stack.rows(
+        "SELECT DISTINCT token FROM forwarding_confirmations WHERE message_id = ?", message_id
+    )
     assert {one.sender for one in received} == {f"bounce+{token}@demo.example.net"}
     for one in received:
         check_untouched(one, sent, weir.key)
@@ -419,13 +408,13 @@ def test_a_bounce_is_taken_and_noted(weir: Weir) -> None:
     weir.confirm([RICHARD], signed(PLAIN.compose(message_id), weir.key))
     (received,) = weir.went_out()
     bounced_at = "SELECT bounced_at FROM forwarding_confirmations WHERE message_id = ?"
-    assert weir.rows(bounced_at, message_id) == [(None,)]
+    assert weir.stack.rows(bounced_at, message_id) == [(None,)]
 
     bounce_id = next_message_id()
-    assert weir.deliver("", [received.sender], BOUNCE % bounce_id.encode())[0] == 250
+    assert weir.stack.transact("", [received.sender], BOUNCE % bounce_id.encode())[0] == 250
     assert weir.went_out() == []
     assert [row[1:] for row in weir.decisions(bounce_id)] == [("ignored", "bounce of a redirected confirmation")]
-    assert weir.rows(bounced_at, message_id)[0][0] is not None
+    assert weir.stack.rows(bounced_at, message_id)[0][0] is not None
 
 
 def test_a_bounce_to_nothing_that_went_out_is_refused(weir: Weir) -> None:
@@ -437,12 +426,12 @@ def test_a_bounce_to_nothing_that_went_out_is_refused(weir: Weir) -> None:
         f"{token}@other.example.org",
         "bounce@demo.example.net",
     ):
-        code, text = weir.deliver("", [address], BOUNCE % b"<x@firm.example>")
+        code, text = weir.stack.transact("", [address], BOUNCE % b"<x@firm.example>")
         assert (code, text[:5]) == (550, "5.1.1")
 
 
 def test_no_more_than_so_many_an_hour_for_a_user(
-    make_stack: Any, make_sink: Any, zone: ZoneServer, key: SigningKey
+    make_stack: "MakeStack", make_sink: "MakeSink", zone: ZoneServer, key: SigningKey
 ) -> None:
     sink = make_sink()
     weir = Weir(make_stack(**overrides(sink, zone, per_hour=2)), sink, zone, key)
@@ -470,7 +459,7 @@ sys.exit(main.run())
 """
 
 
-def put_dying_filter(stack: Any) -> None:
+def put_dying_filter(stack: "Stack") -> None:
     """`mailweir up` of this stack starts dying_filter.py in the filter's place."""
     folder = stack.data_dir / "bin"
     folder.mkdir()
@@ -484,7 +473,7 @@ def put_dying_filter(stack: Any) -> None:
 
 @pytest.mark.parametrize("victim", ["worker", "parent"])
 def test_a_kill_between_commit_and_answer_loses_no_confirmation(
-    make_stack: Any, make_sink: Any, zone: ZoneServer, key: SigningKey, victim: str
+    make_stack: "MakeStack", make_sink: "MakeSink", zone: ZoneServer, key: SigningKey, victim: str
 ) -> None:
     sink = make_sink()
     stack = make_stack(start=False, **overrides(sink, zone))
@@ -497,7 +486,7 @@ def test_a_kill_between_commit_and_answer_loses_no_confirmation(
     message_id = next_message_id()
     sent = signed(PLAIN.compose(message_id), weir.key)
 
-    code, text = weir.deliver(GOOGLE, [RICHARD], sent)
+    code, text = weir.stack.transact(GOOGLE, [RICHARD], sent)
     assert code == 451, text
     assert not armed.exists(), "the filter wasn't killed"
     assert [outcome for _, outcome, _ in weir.decisions(message_id)] == ["redirected"], (
@@ -506,7 +495,7 @@ def test_a_kill_between_commit_and_answer_loses_no_confirmation(
     assert weir.went_out() == []
 
     deadline = time.monotonic() + 30
-    while (code := weir.deliver(GOOGLE, [RICHARD], sent)[0]) != 250 and time.monotonic() < deadline:
+    while (code := weir.stack.transact(GOOGLE, [RICHARD], sent)[0]) != 250 and time.monotonic() < deadline:
         time.sleep(0.2)
     assert code == 250
     (received,) = weir.went_out()

@@ -1,0 +1,277 @@
+"""What becomes of a message: the rules as a table of cases, each asked of a directory in memory and of one in the database."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mailweir import headers, matching
+from mailweir.envelope import Envelope, read_recipient, read_sender
+from mailweir.matching import Decision, Direction, Directory, Outcome, Reason, Route
+
+if TYPE_CHECKING:
+    from tests.unit.conftest import MemoryDirectory
+
+AT = datetime(2026, 11, 24, 3, 12, 55, tzinfo=UTC)
+RICHARD, MARY, PAT = 1, 2, 3  # users of demo
+JANE, JOE, PAT_OUTSIDE = 1, 2, 3  # contacts of demo
+TO_RICHARD, TO_MARY, TO_LOG = "richard@demo.example.net", "mary@demo.example.net", "log@demo.example.net"
+FORWARD_OF_GMAIL = "rick+caf_=richard=demo.example.net@gmail.com"
+
+
+def _decide(
+    directory: Directory, recipients: str | list[str], lines: list[tuple[str, str]], sender: str = "jane@client.example"
+) -> list[Decision]:
+    typed = recipients.split() if isinstance(recipients, str) else recipients
+    envelope = Envelope(read_sender(f"<{sender}>"), tuple(read_recipient(f"<{one}>") for one in typed), None, "", AT)
+    view = headers.look([(name.encode(), f" {value}".encode()) for name, value in lines])
+    found = matching.sort_recipients(envelope.recipients, directory)
+    return [matching.decide(arrival, envelope, view, directory) for arrival in found.arrivals]
+
+
+@dataclass(frozen=True)
+class Case:
+    """A message to demo and what becomes of it. users, contacts: ids of those on whose record it is."""
+
+    says: str
+    recipients: str
+    author: str
+    to: str
+    users: tuple[int, ...]
+    contacts: tuple[int, ...]
+    sightings: tuple[tuple[Route, int | None], ...]
+    sender: str = "jane@client.example"
+
+
+INCOMING = [
+    Case("a client's mail, forwarded", TO_RICHARD, "jane@client.example", "richard@firm.example", (1,), (JANE,), ((Route.FORWARD, 1),)),
+    Case("from the contact's other address", TO_RICHARD, "Jane@Home.example", "rick@firm.example", (1,), (JANE,), ((Route.FORWARD, 1),)),
+    Case("as Gmail forwards it", TO_RICHARD, "jane@client.example", "rick@gmail.com", (1,), (JANE,), ((Route.FORWARD, 1),), FORWARD_OF_GMAIL),
+    Case("with a null sender", TO_RICHARD, "jane@client.example", "richard@firm.example", (1,), (JANE,), ((Route.FORWARD, 1),), ""),
+    Case("from somebody else's host", TO_RICHARD, "jane@client.example", "", (1,), (JANE,), ((Route.FORWARD, 1),), "bulk@mailer.example"),
+    Case("with the capture address in To", TO_RICHARD, "jane@client.example", TO_RICHARD, (1,), (JANE,), ((Route.FORWARD, 1),)),
+    Case("with another capture address in To", TO_RICHARD, "jane@client.example", TO_MARY, (1,), (JANE,), ((Route.FORWARD, 1),)),
+    Case("a mail to two users, forwarded in one", f"{TO_RICHARD} {TO_MARY}", "jane@client.example", "", (1, 2), (JANE,), ((Route.FORWARD, 1), (Route.FORWARD, 2))),
+    Case("a capture address twice", f'{TO_RICHARD} "Richard"@DEMO.example.net.', "jane@client.example", "", (1,), (JANE,), ((Route.FORWARD, 1),)),
+    Case("an address that two contacts share", TO_RICHARD, "office@client.example", "", (1,), (JANE, JOE), ((Route.FORWARD, 1),)),
+    Case("other contacts among the recipients", TO_RICHARD, "jane@client.example", "richard@firm.example, joe@client.example", (1,), (JANE, JOE), ((Route.FORWARD, 1),)),
+    Case("a user who isn't an owner in To", TO_RICHARD, "jane@client.example", "richard@firm.example, mary@firm.example", (1,), (JANE,), ((Route.FORWARD, 1),)),
+    Case("somebody on both sides in To is staff", TO_RICHARD, "jane@client.example", "pat@both.example", (1,), (JANE,), ((Route.FORWARD, 1),)),
+    Case("a client's reply to all, at log", TO_LOG, "jane@client.example", "rick@firm.example, mary@firm.example", (1, 2), (JANE,), ((Route.LOG, None),)),
+    Case("a client's mail at log, to no user", TO_LOG, "jane@client.example", TO_LOG, (), (JANE,), ((Route.LOG, None),)),
+    Case("at log and a capture address", f"{TO_LOG} {TO_MARY}", "jane@client.example", "rick@firm.example", (1, 2), (JANE,), ((Route.FORWARD, 2), (Route.LOG, None))),
+    Case("at an unknown address besides", f"{TO_RICHARD} gone@demo.example.net", "jane@client.example", "", (1,), (JANE,), ((Route.FORWARD, 1),)),
+    Case("at a bounce address besides", f"{TO_RICHARD} bounce+abc@demo.example.net", "jane@client.example", "", (1,), (JANE,), ((Route.FORWARD, 1),)),
+]  # fmt: skip
+
+OUTGOING = [
+    Case("a user's copy at log", TO_LOG, "richard@firm.example", "jane@client.example", (1,), (JANE,), ((Route.LOG, 1),), "richard@firm.example"),
+    Case("from the user's other address", TO_LOG, "Rick@Firm.example", "jane@client.example", (1,), (JANE,), ((Route.LOG, 1),)),
+    Case("to several contacts", TO_LOG, "richard@firm.example", "jane@home.example, joe@client.example, x@y.example", (1,), (JANE, JOE), ((Route.LOG, 1),)),
+    Case("to a contact at two addresses", TO_LOG, "richard@firm.example", "jane@home.example, jane@client.example", (1,), (JANE, JANE), ((Route.LOG, 1),)),
+    Case("to an office's address", TO_LOG, "richard@firm.example", "office@client.example", (1,), (JANE, JOE), ((Route.LOG, 1),)),
+    Case("to a colleague and a contact", TO_LOG, "richard@firm.example", "mary@firm.example, jane@client.example", (1,), (JANE,), ((Route.LOG, 1),)),
+    Case("a colleague's mail to a client, forwarded", TO_MARY, "richard@firm.example", "jane@client.example, mary@firm.example", (1, 2), (JANE,), ((Route.FORWARD, 2),)),
+    Case("at log and a capture address", f"{TO_MARY} {TO_LOG}", "richard@firm.example", "jane@client.example", (1, 2), (JANE,), ((Route.FORWARD, 2), (Route.LOG, 1))),
+    Case("own mail that comes back by the own forwarding", TO_RICHARD, "richard@firm.example", "jane@client.example", (1,), (JANE,), ((Route.FORWARD, 1),), FORWARD_OF_GMAIL),
+    Case("somebody on both sides writes as staff", TO_LOG, "pat@both.example", "jane@client.example", (3,), (JANE,), ((Route.LOG, 3),)),
+    Case("at an unknown address besides", f"{TO_LOG} gone@demo.example.net", "richard@firm.example", "joe@client.example", (1,), (JOE,), ((Route.LOG, 1),)),
+]  # fmt: skip
+
+
+def _says(case: Case) -> str:
+    return case.says
+
+
+@pytest.mark.parametrize("case", INCOMING, ids=_says)
+def test_a_contacts_mail_is_captured_for_the_owners(directory: Directory, case: Case) -> None:
+    decision = _check_captured(directory, case)
+    assert (decision.direction, decision.reason) == (Direction.INCOMING, Reason.AUTHOR_IS_CONTACT)
+    assert sorted(decision.todo_users) == sorted(case.users)
+
+
+@pytest.mark.parametrize("case", OUTGOING, ids=_says)
+def test_a_users_mail_to_a_contact_is_captured_without_a_todo(directory: Directory, case: Case) -> None:
+    decision = _check_captured(directory, case)
+    assert (decision.direction, decision.reason) == (Direction.OUTGOING, Reason.AUTHOR_IS_USER)
+    assert decision.todo_users == ()
+    assert decision.users[0] == case.users[0]
+
+
+def _check_captured(directory: Directory, case: Case) -> Decision:
+    lines = [("From", f"Somebody <{case.author}>"), ("To", case.to), ("Message-ID", "<1@x>")]
+    (decision,) = _decide(directory, case.recipients, lines, case.sender)
+    assert decision.outcome is Outcome.CAPTURED
+    assert decision.deployment.name == "demo"
+    assert (decision.author, decision.message_id) == (case.author.lower(), "<1@x>")
+    assert sorted(decision.users) == sorted(case.users)
+    assert sorted(ref.id for ref in decision.contacts) == sorted(case.contacts)
+    assert len(set(decision.contacts)) == len(decision.contacts)
+    assert len(decision.sightings) == len(case.sightings)
+    assert set(decision.sightings) == set(case.sightings)
+    return decision
+
+
+@pytest.mark.parametrize(
+    ("recipients", "lines", "reason"),
+    [
+        (TO_RICHARD, [("From", "x@stranger.example"), ("To", "jane@client.example")], Reason.UNKNOWN_AUTHOR),
+        (TO_LOG, [("From", "x@stranger.example"), ("To", "jane@client.example, richard@firm.example")], Reason.UNKNOWN_AUTHOR),
+        (TO_RICHARD, [("From", TO_RICHARD), ("To", "jane@client.example")], Reason.UNKNOWN_AUTHOR),
+        (TO_RICHARD, [("From", TO_LOG)], Reason.UNKNOWN_AUTHOR),
+        (TO_RICHARD, [("From", "jane@xclient.example")], Reason.UNKNOWN_AUTHOR),
+        (TO_RICHARD, [("From", "jane@client.example.evil.example")], Reason.UNKNOWN_AUTHOR),
+        (TO_RICHARD, [("From", "jane%client.example@evil.example")], Reason.UNKNOWN_AUTHOR),
+        (TO_RICHARD, [("From", '"jane@client.example" <eve@evil.example>')], Reason.UNKNOWN_AUTHOR),
+        (TO_RICHARD, [("From", "x@y.example"), ("Sender", "jane@client.example")], Reason.UNKNOWN_AUTHOR),
+        (TO_RICHARD, [("From", "x@y.example"), ("Reply-To", "jane@client.example")], Reason.UNKNOWN_AUTHOR),
+        (TO_LOG, [("From", "richard@firm.example"), ("To", "mary@firm.example, rick@firm.example")], Reason.INTERNAL),
+        (TO_LOG, [("From", "richard@firm.example"), ("To", "pat@both.example")], Reason.INTERNAL),
+        (TO_MARY, [("From", "richard@firm.example"), ("To", f"mary@firm.example, {TO_MARY}")], Reason.INTERNAL),
+        (TO_LOG, [("From", "richard@firm.example"), ("To", "x@stranger.example")], Reason.NO_CONTACT),
+        (TO_LOG, [("From", "richard@firm.example"), ("To", "mary@firm.example, x@stranger.example")], Reason.NO_CONTACT),
+        (TO_LOG, [("From", "richard@firm.example"), ("To", TO_LOG)], Reason.NO_CONTACT),
+        (TO_LOG, [("From", "richard@firm.example"), ("Bcc", "jane@client.example")], Reason.NO_CONTACT),
+        (TO_LOG, [("From", "richard@firm.example")], Reason.NO_CONTACT),
+        (TO_LOG, [("To", "jane@client.example")], Reason.UNREADABLE_AUTHOR),
+        (TO_RICHARD, [("From", "")], Reason.UNREADABLE_AUTHOR),
+        (TO_RICHARD, [("From", "jane@client.example"), ("From", "jane@client.example")], Reason.UNREADABLE_AUTHOR),
+        (TO_RICHARD, [("From", "jane@client.example, eve@evil.example")], Reason.UNREADABLE_AUTHOR),
+        (TO_RICHARD, [("From", "jane@client.example <eve@evil.example>")], Reason.UNREADABLE_AUTHOR),
+        (TO_RICHARD, [("From", "Clients: jane@client.example;")], Reason.UNREADABLE_AUTHOR),
+        # a user who was removed between RCPT and the end of the message
+        ("gone@demo.example.net", [("From", "jane@client.example")], Reason.UNKNOWN_RECIPIENT),
+        ("gone@demo.example.net", [], Reason.UNKNOWN_RECIPIENT),
+        ("rick@demo.example.net", [("From", "jane@client.example")], Reason.UNKNOWN_RECIPIENT),
+        ("log+x@demo.example.net", [("From", "jane@client.example")], Reason.UNKNOWN_RECIPIENT),
+        ("bounce@demo.example.net", [("From", "jane@client.example")], Reason.UNKNOWN_RECIPIENT),
+        ("bounce+abc@demo.example.net", [("From", "mailer-daemon@x.example")], Reason.BOUNCE),
+        ("bounce+abc@demo.example.net", [("From", "jane@client.example"), ("To", TO_RICHARD)], Reason.BOUNCE),
+        ("bounce+abc@demo.example.net gone@demo.example.net", [], Reason.BOUNCE),
+    ],
+)
+def test_all_else_is_ignored_and_says_why(
+    directory: Directory, recipients: str, lines: list[tuple[str, str]], reason: Reason
+) -> None:
+    (decision,) = _decide(directory, recipients, lines)
+    assert (decision.outcome, decision.reason) == (Outcome.IGNORED, reason)
+    assert decision.addresses == tuple(recipients.split())
+    assert (decision.direction, decision.contacts, decision.users, decision.sightings) == (None, (), (), ())
+
+
+def test_an_ignored_message_still_names_author_and_message_id(directory: Directory) -> None:
+    (decision,) = _decide(directory, TO_RICHARD, [("From", "X <X@Stranger.example>"), ("Message-ID", "<1@x>")])
+    assert (decision.author, decision.message_id) == ("x@stranger.example", "<1@x>")
+
+
+@pytest.mark.parametrize(
+    ("sender", "looped", "outcome"),
+    [
+        (FORWARD_OF_GMAIL, True, Outcome.IGNORED),
+        (FORWARD_OF_GMAIL, False, Outcome.CAPTURED),
+        ("jane@client.example", True, Outcome.CAPTURED),
+        ("", True, Outcome.CAPTURED),
+    ],
+)
+def test_a_loop_needs_both_our_mark_and_a_forwarding_sender(
+    directory: Directory, sender: str, looped: bool, outcome: Outcome
+) -> None:
+    mark = [(headers.LOOP_HEADER.decode().lower(), "redirected-confirmation")] if looped else []
+    (decision,) = _decide(directory, TO_RICHARD, [*mark, ("From", "jane@client.example")], sender)
+    assert decision.outcome is outcome
+    assert (decision.reason is Reason.RETURNED_CONFIRMATION) == (outcome is Outcome.IGNORED)
+
+
+def test_bounce_tokens_go_with_the_decision(directory: Directory) -> None:
+    (decision,) = _decide(directory, "bounce+a1@demo.example.net bounce+b2@demo.example.net", [])
+    assert decision.bounce_tokens == ("a1", "b2")
+
+
+def test_two_deployments_in_one_envelope_know_nothing_of_each_other(directory: Directory) -> None:
+    """jane is a contact of demo and a user of other; mary is the reverse; both have a richard."""
+    recipients = f"{TO_RICHARD} richard@other.example.org"
+    lines = [("From", "jane@client.example"), ("To", "mary@firm.example, x@stranger.example")]
+    demo, other = _decide(directory, recipients, lines)
+    assert (demo.deployment.name, demo.direction, demo.users) == ("demo", Direction.INCOMING, (1,))
+    assert [ref.id for ref in demo.contacts] == [JANE]
+    assert demo.addresses == (TO_RICHARD,)
+    assert (other.deployment.name, other.direction, other.users) == ("other", Direction.OUTGOING, (5, 4))
+    assert [ref.id for ref in other.contacts] == [4]
+    assert other.addresses == ("richard@other.example.org",)
+
+    lines = [("From", "jane@home.example"), ("To", "mary@firm.example")]
+    demo, other = _decide(directory, recipients, lines)
+    assert (demo.outcome, other.outcome, other.reason) == (Outcome.CAPTURED, Outcome.IGNORED, Reason.UNKNOWN_AUTHOR)
+
+
+def test_a_login_or_user_of_another_deployment_is_an_outsider(directory: Directory) -> None:
+    (demo,) = _decide(directory, TO_LOG, [("From", "richard@else.example"), ("To", "jane@client.example")])
+    assert (demo.outcome, demo.reason) == (Outcome.IGNORED, Reason.UNKNOWN_AUTHOR)
+
+
+def test_recipients_are_sorted_into_ours_and_others(directory: Directory) -> None:
+    typed = [
+        "<Richard@DEMO.example.net>",
+        "<postmaster@demo.example.net>",
+        "<Abuse@demo.example.net>",
+        "<gone@demo.example.net>",
+        "<x@stranger.example>",
+        "<postmaster>",
+        "<log@other.example.org>",
+        "<richard@sub.demo.example.net>",
+        "<@relay.example:mary@demo.example.net>",
+    ]
+    found = matching.sort_recipients([read_recipient(one) for one in typed], directory)
+    assert [one.typed for one in found.ours] == [typed[0], typed[3], typed[6], typed[8]]
+    assert [one.typed for one in found.others] == [typed[1], typed[2], typed[4], typed[5], typed[7]]
+    demo, other = found.arrivals
+    assert demo.addresses == ("richard@demo.example.net", "gone@demo.example.net", "mary@demo.example.net")
+    assert {a: user.id for a, user in demo.owners.items()} == {"richard@demo.example.net": 1, "mary@demo.example.net": 2}
+    assert (demo.at_log, other.at_log, dict(other.owners)) == (False, True, {})
+
+
+def test_mail_that_is_only_for_others_makes_no_decision(directory: Directory) -> None:
+    assert _decide(directory, "postmaster@demo.example.net x@stranger.example", [("From", "jane@client.example")]) == []
+    assert matching.sort_recipients([], directory) == matching.Sorted((), (), ())
+
+
+def test_a_mail_to_more_addresses_than_one_statement_takes(directory: Directory) -> None:
+    crowd = ", ".join(f"x{number}@stranger.example" for number in range(1_200))
+    (decision,) = _decide(directory, TO_LOG, [("From", "richard@firm.example"), ("To", f"{crowd}, joe@client.example")])
+    assert [ref.id for ref in decision.contacts] == [JOE]
+
+
+_ADDRESSES = st.sampled_from(
+    ["richard@firm.example", "rick@firm.example", "mary@firm.example", "pat@both.example", "jane@client.example", "jane@home.example"]
+    + ["joe@client.example", "office@client.example", "richard@else.example", "x@stranger.example", TO_RICHARD, TO_LOG]
+)
+_RECIPIENTS = st.sampled_from(
+    [TO_RICHARD, TO_MARY, TO_LOG, "gone@demo.example.net", "bounce+a@demo.example.net", "postmaster@demo.example.net"]
+    + ["richard@other.example.org", "jane@other.example.org", "log@other.example.org", "x@stranger.example"]
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(_ADDRESSES, st.lists(_ADDRESSES, max_size=4), st.lists(_RECIPIENTS, min_size=1, max_size=4, unique=True))
+def test_a_decision_keeps_the_laws(
+    people: "MemoryDirectory", author: str, to: list[str], recipients: list[str]
+) -> None:
+    lines = [("From", author), ("To", ", ".join(to))]
+    decisions = _decide(people, recipients, lines)
+    assert len({decision.deployment for decision in decisions}) == len(decisions)
+    for decision in decisions:
+        own = {user.id for at, user, _ in people.users if at == decision.deployment.id}
+        contacts = {contact_id for at, contact_id, _ in people.contacts if at == decision.deployment.id}
+        # law 4: nobody of another deployment; and alone the decision is the same
+        assert set(decision.users) | set(decision.todo_users) <= own
+        assert {ref.id for ref in decision.contacts} <= contacts
+        mine = [one for one in recipients if one.endswith(decision.deployment.domain)]
+        assert _decide(people, mine, lines) == [decision]
+        # captured exactly where a contact takes part and the author is one of us or them
+        assert (decision.outcome is Outcome.CAPTURED) == bool(decision.contacts)
+        assert set(decision.todo_users) <= set(decision.users)
+        if author in ("richard@firm.example", "pat@both.example") and decision.deployment.name == "demo":
+            assert decision.direction in (None, Direction.OUTGOING)
