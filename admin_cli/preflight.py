@@ -16,7 +16,7 @@ from pathlib import Path
 from admin_cli.processes import CannotStart
 from mailweir.errors import SettingsError
 from mailweir.settings import Settings
-from postfix import instance
+from postfix import instance, rendering
 from postfix.instance import MAIL_OWNER, Account
 
 SETTINGS_NAME = "mailweir.toml"
@@ -126,6 +126,11 @@ def check_certificate(settings: Settings) -> None:
     for file in (settings.smtp.tls_certificate_file, settings.smtp.tls_key_file):
         if file is not None and not file.is_file():
             raise SettingsError(f"there is no file {file}, which the settings name for TLS")
+
+
+def check_names(settings: Settings, account: Account) -> None:
+    """Can all names in the settings stand in Postfix's files?"""
+    rendering.render(settings, run_as_uid=account.uid, run_as_gid=account.gid)
 
 
 def check_port(settings: Settings, *, wait_seconds: float = 0.0) -> None:

@@ -14,7 +14,9 @@ from mailweir import address, encoded_words
 
 Header = tuple[bytes, bytes]  # name; value with its leading white space and its folds (CRLF), without the final CRLF
 
-MAX_RECIPIENT_BYTES = 250_000  # of To: and Cc: together; Postfix hands over at most 60 kB of one header, and each stands once
+MAX_RECIPIENT_BYTES = (
+    250_000  # of To: and Cc: together; Postfix hands over at most 60 kB of one header, and each stands once
+)
 MAX_AUTHOR_BYTES = 60_000
 MAX_SUBJECT_CHARS = 998
 MAX_MESSAGE_ID_CHARS = 998

@@ -8,12 +8,13 @@ import json
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from mailweir.confirmation import Confirmation
 from mailweir.matching import Decision, Outcome, Reason
 from mailweir.store.confirmations import ConfirmationWriter
 from mailweir.store.connection import Database
+from mailweir.store.moments import rfc3339
 from mailweir.store.writing import ActivityRow, DecisionRow, RawRow, SightingRow, Writer
 
 
@@ -96,12 +97,7 @@ def _record_activities(writer: Writer, entries: Sequence[Entry]) -> dict[tuple[i
     if not entries:
         return {}
     ids = writer.put_activities([_activity_row(entry, entry.content) for entry in entries if entry.content])
-    raws = {
-        (ids[_key(entry)], entry.content.body_digest): _raw_row(ids[_key(entry)], entry, entry.content)
-        for entry in entries
-        if entry.content
-    }
-    raw_ids = writer.put_raws(raws.values())
+    raw_ids = writer.put_raws([_raw_row(ids[_key(entry)], entry, entry.content) for entry in entries if entry.content])
     sightings: list[SightingRow] = []
     contacts: list[tuple[int, int, str]] = []
     users: list[tuple[int, int]] = []
@@ -148,7 +144,7 @@ def _record_redirect(writer: ConfirmationWriter, entry: Entry, redirect: Redirec
     token = secrets.token_hex(16)
     mailboxes: list[str] = []
     for user_id, mailbox in redirect.owners:
-        row_id, redirects, token = writer.put(
+        row_id, redirects, known_token = writer.put(
             entry.decision.deployment.id,
             user_id,
             message_id,
@@ -161,6 +157,7 @@ def _record_redirect(writer: ConfirmationWriter, entry: Entry, redirect: Redirec
         if redirects < redirect.max_per_message and others < redirect.max_per_user_and_hour:
             writer.count_redirect(row_id, now)
             mailboxes.append(mailbox)
+            token = known_token  # of one that it goes to, so that a bounce is noted there
     if not mailboxes:
         return Recorded(Outcome.IGNORED), Reason.CONFIRMATION_LIMIT
     return Recorded(Outcome.REDIRECTED, None, tuple(mailboxes), token), Reason.CONFIRMATION
@@ -179,9 +176,3 @@ def _decision_row(entry: Entry, result: Recorded, reason: Reason) -> DecisionRow
         message_id=decision.message_id,
         activity_id=result.activity_id,
     )
-
-
-def rfc3339(moment: datetime) -> str:
-    """UTC as RFC 3339 with microseconds and Z: as text it sorts by time."""
-    text = (moment if moment.tzinfo is UTC else moment.astimezone(UTC)).isoformat(timespec="microseconds")
-    return text.removesuffix("+00:00") + "Z"  # strftime takes eight times as long

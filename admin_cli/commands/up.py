@@ -42,7 +42,7 @@ def register(app: typer.Typer) -> None:
 
 
 def up(
-    data: Annotated[Path, typer.Option("--data", metavar="DIR", help="Where all data is; made where it isn't there.")],
+    data: Annotated[Path, typer.Option("--data", metavar="DIR", readable=False, help="Where all data is; made where it isn't there.")],
     smtp_port: PortOption = None,
     submission_port: PortOption = None,
     submissions_port: PortOption = None,
@@ -66,6 +66,7 @@ def run_up(data: Path, ports: Ports, say: Say) -> None:
     preflight.check_reach(data_dir, account)
     preflight.check_database_folder(settings, account)
     preflight.check_certificate(settings)
+    preflight.check_names(settings, account)
     lock = Lock(settings.milter_socket.with_name("up.lock"))
     if not settings.milter_socket.parent.exists():
         preflight.check_port(settings)  # before anything is made; later an earlier run may hold it

@@ -63,12 +63,17 @@ class GroupCommit:
         return ticket.results
 
     def _wait(self, ticket: _Ticket, timeout_seconds: float, keep_alive: Callable[[], object]) -> None:
-        waited = 0.0
-        while not ticket.wake.acquire(timeout=_KEEP_ALIVE_SECONDS):
-            waited += _KEEP_ALIVE_SECONDS
-            if waited >= timeout_seconds and self._give_up(ticket):
+        left = timeout_seconds
+        while not ticket.wake.acquire(timeout=max(0.0, min(left, _KEEP_ALIVE_SECONDS))):
+            left -= _KEEP_ALIVE_SECONDS
+            if left <= 0 and self._give_up(ticket):
                 raise TimeoutError(f"the database took longer than {timeout_seconds:.0f} s")
-            keep_alive()
+            try:
+                keep_alive()
+            except Exception:
+                # the client is gone; but whose turn has come must write, for all others wait for it
+                if self._give_up(ticket):
+                    raise
 
     def _give_up(self, ticket: _Ticket) -> bool:
         """Takes a ticket out of the line; False where its turn to write has come."""

@@ -1,0 +1,238 @@
+"""What is done with one message: entries to record, the desk for confirmations, and the answer to Postfix."""
+
+import io
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+import zstandard
+
+from capture_milter import handling
+from capture_milter.assembly import STREAM_ABOVE_BYTES, Assembly, join_headers
+from capture_milter.handling import Answer, ConfirmationDesk
+from mailweir import confirmation, matching
+from mailweir.envelope import Envelope, read_recipient
+from mailweir.errors import DnsUnavailable
+from mailweir.headers import Header
+from mailweir.matching import Outcome, Reason
+from mailweir.recording import Recorded
+from mailweir.sender_auth import DkimProver
+from mailweir.settings import Confirmation as Limits
+
+if TYPE_CHECKING:
+    from tests.unit.conftest import MemoryDirectory
+
+JOE = [(b"From", b" Joe <joe@client.example>"), (b"Subject", b" An\r\n offer"), (b"Message-ID", b" <1@client.example>")]
+GOOGLE = [(b"From", b" forwarding-noreply@google.com"), (b"Subject", b" (#1) x@gmail.com"), (b"Message-ID", b" <1@google.com>")]
+BOTH = "richard@demo.example.net richard@other.example.org"
+LINK = "https://mail-settings.google.com/mail/vf-x"
+BODY = f"click {LINK}\r\n".encode()
+
+
+def _plan(
+    people: "MemoryDirectory", recipients: str, lines: list[Header], sender: str = confirmation.SENDER
+) -> handling.Plan:
+    typed = tuple(read_recipient(f"<{one}>") for one in recipients.split())
+    envelope = Envelope(sender, typed, None, "192.0.2.1", datetime(2026, 11, 24, tzinfo=UTC))
+    return handling.plan(envelope, lines, people)
+
+
+def _assembly(lines: list[Header], body: bytes) -> Assembly:
+    made = Assembly(lines)
+    made.add(body)
+    return made
+
+
+@pytest.mark.parametrize("body", [b"hello\r\n", b"0123456789abcdef" * (STREAM_ABOVE_BYTES // 8)])
+def test_two_deployments_each_keep_the_whole_message(people: "MemoryDirectory", body: bytes) -> None:
+    plan = _plan(people, BOTH, JOE)
+    assert plan.wants_body
+    assert not plan.possible_confirmation
+    entries = handling.entries(plan, _assembly(JOE, body), "4Xy1")
+    assert [entry.decision.deployment.name for entry in entries] == ["demo", "other"]
+    for entry in entries:
+        assert entry.content is not None
+        assert (entry.source_id, entry.content.subject) == ("4Xy1", "An  offer")
+        raw = zstandard.ZstdDecompressor().stream_reader(io.BytesIO(entry.content.raw_zstd)).read()
+        assert raw == join_headers(JOE) + body
+        assert entry.content.size_bytes == len(raw)
+
+
+def test_of_two_deployments_only_the_one_that_captures_gets_the_message(people: "MemoryDirectory") -> None:
+    lines = [(b"From", b"jane@home.example")]
+    plan = _plan(people, BOTH, lines)
+    assert plan.wants_body
+    demo, other = handling.entries(plan, _assembly(lines, BODY), "4Xy1")
+    assert demo.content is not None
+    assert other.content is None
+
+
+@pytest.mark.parametrize(
+    ("recipients", "lines", "wants_body"),
+    [
+        ("richard@demo.example.net", [(b"From", b"x@stranger.example")], False),
+        ("richard@demo.example.net", [], False),
+        ("postmaster@demo.example.net", JOE, False),
+        ("postmaster@demo.example.net", GOOGLE, False),
+        ("richard@demo.example.net", JOE, True),
+        ("richard@demo.example.net", GOOGLE, True),
+        ("log@demo.example.net", GOOGLE, True),
+    ],
+)
+def test_the_body_is_wanted_only_where_it_is_needed(
+    people: "MemoryDirectory", recipients: str, lines: list[Header], wants_body: bool
+) -> None:
+    assert _plan(people, recipients, lines).wants_body is wants_body
+
+
+# --- the desk ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class FaultyProver:
+    """Proves what it is told to; the real one is tested in test_sender_auth."""
+
+    answer: bool | Exception = True
+    asked: list[tuple[bytes, str]] = field(default_factory=list)
+
+    def proves(self, raw: bytes, domain: str) -> bool:
+        self.asked.append((raw, domain))
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+
+def _at_desk(
+    people: "MemoryDirectory", prover: FaultyProver, recipients: str, lines: list[Header] = GOOGLE, body: bytes = BODY
+) -> list[Any]:
+    desk = ConfirmationDesk(cast(DkimProver, prover), Limits())
+    plan = _plan(people, recipients, lines)
+    assert plan.possible_confirmation
+    return desk.entries(plan, lines, body, _assembly(lines, body), "4Xy1")
+
+
+def test_a_proven_confirmation_goes_to_its_owner_only(people: "MemoryDirectory") -> None:
+    prover = FaultyProver()
+    (entry,) = _at_desk(people, prover, "richard@demo.example.net log@demo.example.net")
+    assert prover.asked == [(join_headers(GOOGLE) + BODY, "google.com")]
+    assert (entry.decision.outcome, entry.decision.reason) == (Outcome.REDIRECTED, Reason.CONFIRMATION)
+    assert entry.content is None
+    assert entry.redirect.owners == ((1, "richard@firm.example"),)
+    assert entry.redirect.confirmation == confirmation.Confirmation(LINK, "x@gmail.com")
+    assert (entry.redirect.max_per_message, entry.redirect.max_per_user_and_hour) == (3, 20)
+
+
+def test_a_confirmation_to_two_deployments_goes_to_each_ones_owner(people: "MemoryDirectory") -> None:
+    demo, other = _at_desk(people, FaultyProver(), f"{BOTH} mary@demo.example.net")
+    assert demo.redirect.owners == ((1, "richard@firm.example"), (2, "mary@firm.example"))
+    assert other.redirect.owners == ((4, "richard@else.example"),)
+
+
+@pytest.mark.parametrize(
+    ("proven", "recipients", "body", "reason"),
+    [
+        (False, "richard@demo.example.net", BODY, Reason.UNPROVEN_CONFIRMATION),
+        (False, "log@demo.example.net", BODY, Reason.UNPROVEN_CONFIRMATION),
+        (True, "log@demo.example.net", BODY, Reason.CONFIRMATION_FOR_NOBODY),
+        (True, "gone@demo.example.net", BODY, Reason.UNKNOWN_RECIPIENT),
+        (True, "richard@demo.example.net", b"another mail of Google's", Reason.UNKNOWN_AUTHOR),
+        (True, "richard@demo.example.net", LINK.replace("vf-", "uf-").encode(), Reason.UNKNOWN_AUTHOR),
+    ],
+)
+def test_what_is_not_redirected_is_ignored_and_says_why(
+    people: "MemoryDirectory", proven: bool, recipients: str, body: bytes, reason: Reason
+) -> None:
+    (entry,) = _at_desk(people, FaultyProver(proven), recipients, body=body)
+    assert (entry.decision.outcome, entry.decision.reason) == (Outcome.IGNORED, reason)
+    assert (entry.content, entry.redirect) == (None, None)
+
+
+def test_a_large_look_alike_is_not_worth_proving(people: "MemoryDirectory") -> None:
+    prover = FaultyProver()
+    (entry,) = _at_desk(people, prover, "richard@demo.example.net", body=BODY * handling.MAX_CONFIRMATION_BYTES)
+    assert entry.decision.reason is Reason.UNPROVEN_CONFIRMATION
+    assert prover.asked == []
+
+
+def test_without_dns_nothing_is_decided(people: "MemoryDirectory") -> None:
+    with pytest.raises(DnsUnavailable):
+        _at_desk(people, FaultyProver(DnsUnavailable("no answer")), "richard@demo.example.net")
+
+
+# --- the answer -------------------------------------------------------------------------------------------------------
+
+IGNORED, CAPTURED = Recorded(Outcome.IGNORED), Recorded(Outcome.CAPTURED, 1)
+REDIRECTED = Recorded(Outcome.REDIRECTED, None, ("richard@firm.example",), "abc")
+
+
+@pytest.mark.parametrize(
+    ("recipients", "recorded", "expected"),
+    [
+        ("richard@demo.example.net", [CAPTURED], Answer(True)),
+        ("richard@demo.example.net", [IGNORED], Answer(True)),
+        ("gone@demo.example.net", [IGNORED], Answer(True)),
+        (BOTH, [CAPTURED, IGNORED], Answer(True)),
+        ("postmaster@demo.example.net", [], Answer(False)),
+        ("x@stranger.example", [], Answer(False)),
+        ("richard@demo.example.net postmaster@demo.example.net", [CAPTURED], Answer(False, ("<richard@demo.example.net>",))),
+        ("richard@demo.example.net x@stranger.example", [IGNORED], Answer(False, ("<richard@demo.example.net>",))),
+        (
+            f"{BOTH} abuse@demo.example.net",
+            [CAPTURED, IGNORED],
+            Answer(False, ("<richard@demo.example.net>", "<richard@other.example.org>")),
+        ),
+        (
+            "richard@demo.example.net",
+            [REDIRECTED],
+            Answer(False, ("<richard@demo.example.net>",), ("richard@firm.example",), "bounce+abc@demo.example.net", "MARK"),
+        ),
+        (
+            "richard@demo.example.net postmaster@demo.example.net",
+            [REDIRECTED],
+            Answer(False, ("<richard@demo.example.net>",), ("richard@firm.example",), "bounce+abc@demo.example.net", "MARK"),
+        ),
+        (
+            BOTH,
+            [IGNORED, REDIRECTED],
+            Answer(
+                False,
+                ("<richard@demo.example.net>", "<richard@other.example.org>"),
+                ("richard@firm.example",),
+                "bounce+abc@other.example.org",
+                "MARK",
+            ),
+        ),
+        # law 4: neither owner sees the other's domain
+        (
+            BOTH,
+            [REDIRECTED, Recorded(Outcome.REDIRECTED, None, ("richard@else.example",), "def")],
+            Answer(
+                False,
+                ("<richard@demo.example.net>", "<richard@other.example.org>"),
+                ("richard@firm.example", "richard@else.example"),
+                "",
+                "MARK",
+            ),
+        ),
+    ],
+)
+def test_what_is_ours_is_taken_off_and_confirmations_go_on(
+    people: "MemoryDirectory", recipients: str, recorded: list[Recorded], expected: Answer
+) -> None:
+    found = matching.sort_recipients([read_recipient(f"<{one}>") for one in recipients.split()], people)
+    answer = handling.answer(found, recorded)
+    assert answer == Answer(*(getattr(expected, name) for name in ("discard", "remove", "add", "sender")), answer.loop_mark)
+    assert (answer.loop_mark is not None) == (expected.loop_mark is not None)
+
+
+def test_a_recipient_is_taken_off_by_each_form_it_was_typed_in(people: "MemoryDirectory") -> None:
+    typed = ["<Richard@demo.example.net>", '<"richard"@Demo.example.net.>', "<Richard@demo.example.net>", "<x@y.example>"]
+    found = matching.sort_recipients([read_recipient(one) for one in typed], people)
+    assert handling.answer(found, [CAPTURED]).remove == tuple(typed[:2])
+
+
+def test_a_result_too_few_is_never_overlooked(people: "MemoryDirectory") -> None:
+    found = matching.sort_recipients([read_recipient("<richard@demo.example.net>")], people)
+    with pytest.raises(ValueError, match="zip"):
+        handling.answer(found, [])
