@@ -58,19 +58,24 @@ class _Seen:
     gone: bool
 
 
+def _end_with(parent: int, library: ctypes.CDLL) -> bool:
+    """The kernel sends this process SIGTERM when its parent dies; False where that one is dead already."""
+    library.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    return os.getppid() == parent
+
+
 def start(program: Program, *, work_dir: Path, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
     """Starts it as the leader of a session of its own, with its output at the end of its log.
 
-    It gets SIGTERM when this process dies, however that comes about. OSError where it can't be started.
+    It gets SIGTERM when this process dies, however that comes about; but see `keep`. OSError where it can't be started.
     """
     library = ctypes.CDLL(None, use_errno=True)
     parent = os.getpid()
 
     def end_with_parent() -> None:
-        # Between fork and exec, after the change of user, which would undo the first line (prctl(2)).
-        library.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        # Between fork and exec, and after the change of user, which would undo it (PR_SET_PDEATHSIG(2const)).
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
-        if os.getppid() != parent:
+        if not _end_with(parent, library):
             os._exit(1)
 
     account = program.account
@@ -88,6 +93,36 @@ def start(program: Program, *, work_dir: Path, environment: Mapping[str, str]) -
             extra_groups=[] if account else None,
             preexec_fn=end_with_parent,  # this process has one thread
         )
+
+
+def keep(pid: int) -> int:
+    """Starts a process that does nothing but send SIGTERM to this one when we die; its pid. SIGTERM is blocked here already.
+
+    Postfix's master needs it: it changes its effective user at its start, and the kernel then forgets whose death to tell it.
+    """
+    parent, library, target = os.getpid(), ctypes.CDLL(None, use_errno=True), os.pidfd_open(pid)
+    keeper = os.fork()
+    if keeper:
+        os.close(target)
+        return keeper
+    try:
+        os.setsid()
+        os.chdir("/")
+        os.dup2(target, 0)
+        os.closerange(1, os.sysconf("SC_OPEN_MAX"))  # the lock among them
+        if _end_with(parent, library):
+            signal.sigwait({signal.SIGTERM})
+        signal.pidfd_send_signal(0, signal.SIGTERM)
+    finally:
+        os._exit(0)
+
+
+def dismiss(keeper: int) -> None:
+    """Ends a keeper whose process is dead."""
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(keeper, signal.SIGKILL)
+    with contextlib.suppress(ChildProcessError):
+        os.waitpid(keeper, 0)
 
 
 def remember(name: str, pid: int) -> Remembered:

@@ -1,6 +1,6 @@
 """The supervisor of `mailweir up`: starts the processes of the stack, starts what dies again, and stops them all.
 
-It stays root, as Postfix's master does: only root can start that one again. All others are given to the unprivileged user
+It stays root, as Postfix's master does (with a keeper that ends that one with us): only root can start it again. All others are given to the unprivileged user
 before they run a line of their own. It has one thread, since the kernel tells a child of the death of the thread that made
 it. Never serves mail, never opens the database. Called by `commands.up`.
 """
@@ -55,6 +55,7 @@ class _Kept:
     program: Program
     process: "subprocess.Popen[bytes] | None" = None
     remembered: Remembered | None = None
+    keeper: int | None = None
     started_at: float = 0.0
     pause_seconds: float = FIRST_PAUSE_SECONDS
     restart_at: float = 0.0
@@ -134,15 +135,18 @@ class Supervisor:
             kept.process = processes.start(kept.program, work_dir=self._data_dir / "run", environment=self._environment)
         except (OSError, subprocess.SubprocessError) as error:
             raise CannotStart(f"can't start {kept.program.name}: {error}") from error
+        kept.keeper = processes.keep(kept.process.pid) if kept.program.account is None else None
         kept.started_at = time.monotonic()
         kept.remembered = processes.remember(kept.program.name, kept.process.pid)
         self._remember()
 
     def _clear(self, kept: _Kept) -> None:
         """Forgets a dead process, once nothing that it started is left."""
+        if kept.keeper is not None:
+            processes.dismiss(kept.keeper)
         if kept.remembered is not None:
             processes.kill_session(kept.remembered, self._data_dir)
-        kept.process = kept.remembered = None
+        kept.process = kept.remembered = kept.keeper = None
         self._remember()
 
     def _remember(self) -> None:

@@ -58,9 +58,8 @@ def normalise(text: str) -> str | None:
 
 def _normalise_local(text: str) -> str | None:
     text = unicodedata.normalize("NFC", text)  # first: it makes a `;` of U+037E
-    if (
-        not text.isprintable()
-    ):  # a no-break space or a mark that turns the reading direction: looks like another address
+    # not printable: a no-break space or a mark that turns the reading direction, which looks like another address
+    if not text.isprintable():
         return None
     if not _LOCAL.fullmatch(text):
         quoted = _QUOTED_LOCAL.fullmatch(text)

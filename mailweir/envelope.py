@@ -12,10 +12,22 @@ from mailweir import address
 
 @dataclass(frozen=True, slots=True)
 class Recipient:
-    """One RCPT TO. typed: as the client wrote it, by which Postfix takes it off. address: its normal form, or None."""
+    """One RCPT TO. typed: as the client wrote it. address: its normal form, or None. read: as Postfix reads it, if known."""
 
     typed: str
     address: str | None
+    read: str | None = None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What Postfix may know it by, and so takes it off by.
+
+        Mostly what was typed. Of a source route or a phrase it keeps only the address, and that with its final dot, without which
+        it reads it.
+        """
+        if not self.read or self.typed == f"<{self.read}>":
+            return (self.typed,)
+        return (self.typed, f"<{self.read}>", f"<{self.read}.>")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +47,7 @@ def read_recipient(typed: str, read: str | None = None) -> Recipient:
     Postfix takes comments and white space (`<richard (he) @demo.example.net>`) and asks the look-ups without them: what it
     accepted for that must count here as well.
     """
-    return Recipient(typed, address.normalise_path(read or typed) or None)
+    return Recipient(typed, address.normalise_path(read or typed) or None, read)
 
 
 def read_sender(typed: str) -> str:

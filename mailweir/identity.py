@@ -28,20 +28,17 @@ class BodyDigest:
     """SHA-256 of a body, without the empty lines at its end, which forwarders add and drop (RFC 6376 3.4.3 likewise)."""
 
     def __init__(self) -> None:
-        self._hash = hashlib.sha256()
-        self._held: list[bytes] = []
+        self._all = hashlib.sha256()
+        self._to_last_text = self._all.copy()
 
     def update(self, chunk: bytes) -> None:
         """Takes the next part of the body."""
         text = chunk.rstrip(b"\r\n")
         if text:
-            for held in self._held:
-                self._hash.update(held)
-            self._hash.update(text)
-            self._held = [chunk[len(text) :]]
-        else:
-            self._held.append(chunk)
+            self._all.update(text)
+            self._to_last_text = self._all.copy()
+        self._all.update(chunk[len(text) :])
 
     def digest(self) -> bytes:
         """The 32 bytes of what was taken so far."""
-        return self._hash.digest()
+        return self._to_last_text.digest()

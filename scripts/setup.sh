@@ -113,10 +113,10 @@ install_project() {
     if [ "$mode" = copy ]; then
         # setuptools leaves build/ behind and would put stale files from it into the next wheel
         rm -rf "$top/build"
-        "$VENV/bin/pip" install -q --disable-pip-version-check "$top[$EXTRAS]" || die "pip failed; see its message above"
+        "$VENV/bin/pip" install -q --disable-pip-version-check "${top}[$EXTRAS]" || die "pip failed; see its message above"
         rm -rf "$top/build"
     else
-        "$VENV/bin/pip" install -q --disable-pip-version-check -e "$top[$EXTRAS]" || die "pip failed; see its message above"
+        "$VENV/bin/pip" install -q --disable-pip-version-check -e "${top}[$EXTRAS]" || die "pip failed; see its message above"
     fi
     printf '%s\n' "$want" >"$stamp"
 }

@@ -42,7 +42,10 @@ def register(app: typer.Typer) -> None:
 
 
 def up(
-    data: Annotated[Path, typer.Option("--data", metavar="DIR", readable=False, help="Where all data is; made where it isn't there.")],
+    data: Annotated[
+        Path,
+        typer.Option("--data", metavar="DIR", readable=False, help="Where all data is; made where it isn't there."),
+    ],
     smtp_port: PortOption = None,
     submission_port: PortOption = None,
     submissions_port: PortOption = None,

@@ -118,7 +118,7 @@ def _marked(decision: Decision, proven: bool, found: Confirmation | None) -> Dec
 class Answer:
     """What Postfix is to do. discard: nothing of the message goes on, and no second queue is needed for it.
 
-    remove: recipients as they were typed. add: mailboxes. sender: a new envelope sender, or None.
+    remove: recipients by the names that Postfix may know them by. add: mailboxes. sender: a new envelope sender, or None.
     """
 
     discard: bool
@@ -137,7 +137,7 @@ def answer(recipients: matching.Sorted, recorded: list[Recorded]) -> Answer:
     ]
     if not redirected and not recipients.others:
         return Answer(discard=True)
-    remove = tuple(_typed_once(recipients.ours))
+    remove = tuple(_names_once(recipients.ours))
     if not redirected:
         return Answer(discard=False, remove=remove)
     mailboxes = tuple(dict.fromkeys(m for _, result in redirected for m in result.mailboxes))
@@ -147,5 +147,5 @@ def answer(recipients: matching.Sorted, recorded: list[Recorded]) -> Answer:
     return Answer(False, remove, mailboxes, sender, "redirected-confirmation")
 
 
-def _typed_once(recipients: tuple[Recipient, ...]) -> dict[str, None]:
-    return dict.fromkeys(recipient.typed for recipient in recipients)
+def _names_once(recipients: tuple[Recipient, ...]) -> dict[str, None]:
+    return dict.fromkeys(name for recipient in recipients for name in recipient.names)

@@ -170,8 +170,8 @@ class Session:
             self._ctx.addheader(LOOP_HEADER.decode(), f" {answer.loop_mark}", 0)
         if answer.sender is not None:
             self._ctx.chgfrom(f"<{answer.sender}>", None)
-        for typed in answer.remove:
-            self._ctx.delrcpt(typed)
+        for name in answer.remove:
+            self._ctx.delrcpt(name)
         for mailbox in answer.add:
             self._ctx.addrcpt(f"<{mailbox}>", None)
         return milter.ACCEPT

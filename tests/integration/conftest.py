@@ -6,6 +6,7 @@ All need root and Postfix: they skip with that reason where it is absent, and fa
 import contextlib
 import os
 import shutil
+import signal
 import smtplib
 import socket
 import socketserver
@@ -150,6 +151,9 @@ class Stack:
         try:
             self.stop()
         finally:
+            for pid in self._living():  # a test may have killed their supervisor
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
             shutil.rmtree(self.data_dir, ignore_errors=True)
             self._output.unlink(missing_ok=True)
 
@@ -223,12 +227,20 @@ class Stack:
     def pids(self, name: str) -> list[int]:
         """Its running processes of this name (as in /proc/PID/comm), oldest first."""
         found = []
+        for pid in self._living():
+            with contextlib.suppress(OSError):
+                if Path(f"/proc/{pid}/comm").read_text().strip() == name[:15]:
+                    found.append(pid)
+        return sorted(found)
+
+    def _living(self) -> list[int]:
+        """All processes that work in its folder."""
+        found = []
         for process in Path("/proc").glob("[0-9]*"):
             with contextlib.suppress(OSError):
-                works_here = (process / "cwd").readlink().is_relative_to(self.data_dir)
-                if works_here and (process / "comm").read_text().strip() == name[:15]:
+                if (process / "cwd").readlink().is_relative_to(self.data_dir):
                     found.append(int(process.name))
-        return sorted(found)
+        return found
 
 
 MakeStack = Callable[..., Stack]

@@ -1,4 +1,4 @@
-"""What becomes of an envelope on real Postfix: ours is taken off, the roles' mail goes to the admin unchanged, the rest stops here.
+"""What becomes of an envelope on real Postfix: ours is taken off, mail for roles goes to the admin unchanged, the rest ends here.
 
 DISCARD, which saves Postfix its queue, comes only where all recipients are ours. Whatever the mix: nothing addressed to a capture
 domain ever leaves.
@@ -109,6 +109,8 @@ SPELLINGS = [
     "richard @demo.example.net",
     "richard(he)@demo.example.net",
     "Richard <richard@demo.example.net>",
+    '@hop.example,@b.example:"Richard"@Demo.example.net.',
+    'Richard <"RICHARD"@Demo.example.net. (he)>',
 ]
 
 

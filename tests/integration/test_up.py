@@ -375,7 +375,7 @@ def test_a_database_of_a_later_version(make_stack: "MakeStack") -> None:
     stack.stop()
     with contextlib.closing(sqlite3.connect(stack.data_dir / "db" / "mailweir.db")) as database, database:
         database.execute(
-            "INSERT INTO schema_migration (name, migrated_at) SELECT '9999_later', migrated_at FROM schema_migration"
+            "INSERT INTO schema_migration (name, applied) SELECT '9999_later', applied FROM schema_migration"
         )
     assert_refuses(stack, "newer than this program")
     assert processes_in(stack.data_dir) == {}

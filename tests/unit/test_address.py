@@ -445,6 +445,22 @@ def test_reading_a_list_never_raises_and_gives_each_address_once(text: str) -> N
     assert author is None or found.addresses == (author,)
 
 
+_ORDINARY_SCRAPS = st.sampled_from(
+    ["jane@client.example", "Jane", " ", "<", ">", '"', "Jane Doe <", "@", ".", ",", "-", "a", "\r\n ", "\xe4", "'", "x" * 63]
+    + ["1", "<jane@client.example>", '"Doe, Jane" ', "\udce4", "\t", "[", ":", "=?utf-8?q?a?=", "client.example.", "_", "\xa0"]
+)
+
+
+@settings(max_examples=1000, deadline=None)
+@given(st.one_of(_NASTY, st.lists(_ORDINARY_SCRAPS, max_size=8).map("".join)))
+def test_the_shortcuts_answer_as_the_full_reading_does(text: str) -> None:
+    assert address.read_list(text) == address._read_in_full(text)
+    short = address.normalise(text)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(address, "_MAX_ORDINARY_CHARS", -1)
+        assert address.normalise(text) == short
+
+
 # --- To and Cc values -------------------------------------------------------------------------------------------------
 
 _DRESSES = st.sampled_from(

@@ -1,0 +1,34 @@
+# What one does with a checkout. `make help` lists it.
+PYTHON ?= /usr/bin/python3
+VENV ?= $(shell sh scripts/venv-path.sh)
+BIN = $(VENV)/bin
+# Starting Postfix needs root, in the demo as in the tests.
+AS_ROOT = $(if $(filter-out 0,$(shell id -u)),sudo)
+SHELL_SCRIPTS = scripts/*.sh .ci/run
+
+.PHONY: help setup demo test check bench clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' Makefile
+
+setup: ## installs what is missing: Debian packages, the user mailweir, a virtual environment with the project
+	@PYTHON="$(PYTHON)" VENV="$(VENV)" sh scripts/setup.sh
+
+demo: setup ## starts everything on loopback, delivers real mail and shows what was captured
+	@$(AS_ROOT) $(BIN)/mailweir demo
+
+test: setup ## all tests, those with a real Postfix included
+	@$(AS_ROOT) env CI="$(CI)" MAILWEIR_SHARED="$(MAILWEIR_SHARED)" $(BIN)/python -m pytest $(PYTEST_OPTIONS)
+
+check: setup ## ruff, mypy, import-linter, shellcheck
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	shellcheck $(SHELL_SCRIPTS)
+
+bench: setup ## messages a second, beside Postfix alone and a no-op filter in C
+	@$(AS_ROOT) $(BIN)/python -m bench.run $(BENCH_OPTIONS)
+
+clean: ## removes the virtual environment and what was built
+	rm -rf "$(VENV)" build bench/build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,345 @@
+"""Law 1 in the filter: nothing is acknowledged before it is on the disk, one failure fails alone, and nobody waits for ever."""
+
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from capture_milter import group_commit
+from capture_milter.group_commit import GroupCommit
+from mailweir.errors import DatabaseUnavailable
+from mailweir.matching import Decision, Outcome, Reason
+from mailweir.recording import Entry, Recorded
+from mailweir.store.connection import Database
+
+if TYPE_CHECKING:
+    from tests.unit.conftest import MemoryDirectory
+
+LONG_SECONDS = 20.0  # more than any of this takes
+
+
+class GatedDatabase(Database):
+    """Stops before each COMMIT until the gate is open; `fault` is run there, and may raise or spoil the transaction."""
+
+    def __init__(self, path: Path, *, busy_timeout_seconds: float = 0.3) -> None:
+        super().__init__(path, busy_timeout_seconds=busy_timeout_seconds)
+        self.at_commit, self.gate = threading.Event(), threading.Event()
+        self.gate.set()
+        self.fault: Callable[[Database], object] = lambda _: None
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        with super().transaction():
+            yield
+            self.at_commit.set()
+            assert self.gate.wait(LONG_SECONDS)
+            self.fault(self)
+
+
+class Caller(threading.Thread):
+    """A connection's thread that commits one message's entries."""
+
+    def __init__(
+        self,
+        group: GroupCommit,
+        entries: list[Entry],
+        timeout_seconds: float = LONG_SECONDS,
+        keep_alive: Callable[[], object] = lambda: None,
+    ) -> None:
+        super().__init__(daemon=True)
+        self._group, self._entries = group, entries
+        self._timeout_seconds, self._keep_alive = timeout_seconds, keep_alive
+        self.result: list[Recorded] | None = None
+        self.error: BaseException | None = None
+
+    def run(self) -> None:
+        try:
+            self.result = self._group.commit(
+                self._entries, timeout_seconds=self._timeout_seconds, keep_alive=self._keep_alive
+            )
+        except Exception as error:  # noqa: BLE001  looked at by the test
+            self.error = error
+
+    def ended(self, seconds: float = LONG_SECONDS) -> bool:
+        """Waits for it."""
+        self.join(seconds)
+        return not self.is_alive()
+
+
+@pytest.fixture
+def path(database: Database, people: "MemoryDirectory") -> Path:
+    """A database file that knows the people."""
+    people.write(database)
+    database.close()
+    return database.path
+
+
+@pytest.fixture
+def gated(path: Path) -> Iterator[GatedDatabase]:
+    """The writer's connection."""
+    with closing(GatedDatabase(path)) as opened:
+        yield opened
+
+
+@pytest.fixture
+def group(gated: GatedDatabase) -> GroupCommit:
+    """The group commit under test."""
+    return GroupCommit(lambda: gated)
+
+
+MakeEntry = Callable[..., Entry]
+
+
+@pytest.fixture
+def entry(people: "MemoryDirectory", now: datetime) -> MakeEntry:
+    """An ignored message: entry("4Xy1"). With spoiled=True no row can be made of it."""
+
+    def make(source_id: str, *, spoiled: bool = False) -> Entry:
+        tenant = people.tenants[0]
+        decision = Decision(tenant, ("log@demo.example.net",), Outcome.IGNORED, Reason.UNKNOWN_AUTHOR, None, None)
+        if spoiled:
+            decision = replace(decision, deployment=tenant._replace(id=99))
+        return Entry(decision, source_id, now)
+
+    return make
+
+
+def _written(path: Path) -> set[str]:
+    """What another process sees."""
+    with closing(sqlite3.connect(path)) as connection:
+        return {row[0] for row in connection.execute("SELECT source_id FROM decisions")}
+
+
+def _commit(group: GroupCommit, *entries: Entry) -> list[Recorded]:
+    return group.commit(entries, timeout_seconds=LONG_SECONDS, keep_alive=lambda: None)
+
+
+def _gather(gated: GatedDatabase, group: GroupCommit, callers: list[Caller]) -> Caller:
+    """Starts the first caller, and the others while it stands before its COMMIT, so that they are one batch. The first."""
+    gated.gate.clear()
+    gated.at_commit.clear()
+    for number, caller in enumerate(callers):
+        caller.start()
+        if number == 0:
+            assert gated.at_commit.wait(LONG_SECONDS)
+    _until(lambda: len(group._waiting) == len(callers) - 1)
+    return callers[0]
+
+
+def _until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + LONG_SECONDS
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.002)
+
+
+def test_law_1_what_is_committed_is_on_the_disk(group: GroupCommit, path: Path, entry: MakeEntry) -> None:
+    assert _commit(group, entry("4Xy1"), entry("4Xy2")) == [Recorded(Outcome.IGNORED)] * 2
+    assert _written(path) == {"4Xy1", "4Xy2"}
+
+
+def test_law_1_nothing_returns_before_the_commit(
+    gated: GatedDatabase, group: GroupCommit, path: Path, entry: MakeEntry
+) -> None:
+    callers = [Caller(group, [entry(f"4Xy{n}")]) for n in range(4)]
+    _gather(gated, group, callers)
+    assert [caller.ended(0.05) for caller in callers] == [False] * 4
+    assert _written(path) == set()
+    gated.gate.set()
+    assert all(caller.ended() for caller in callers)
+    assert [caller.result for caller in callers] == [[Recorded(Outcome.IGNORED)]] * 4
+    assert _written(path) == {"4Xy0", "4Xy1", "4Xy2", "4Xy3"}
+
+
+@pytest.mark.parametrize("max_batch", [200, 3])
+def test_results_belong_to_their_message_under_many_threads(
+    group: GroupCommit, path: Path, entry: MakeEntry, monkeypatch: pytest.MonkeyPatch, max_batch: int
+) -> None:
+    monkeypatch.setattr(group_commit, "MAX_BATCH", max_batch)
+    wrong: list[str] = []
+
+    def work(worker: int) -> None:
+        for n in range(15):
+            source_id = f"{worker}-{n}"
+            spoiled = (worker + n) % 5 == 0
+            try:
+                done = _commit(group, *[entry(f"{source_id}-{part}") for part in range(worker % 3 + 1)], entry("x", spoiled=spoiled))
+            except sqlite3.IntegrityError:
+                done = []
+            if len(done) != (0 if spoiled else worker % 3 + 2):
+                wrong.append(source_id)
+            elif not spoiled and f"{source_id}-0" not in _written(path):
+                wrong.append(source_id)
+
+    threads = [threading.Thread(target=work, args=(worker,), daemon=True) for worker in range(20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(LONG_SECONDS)
+        assert not thread.is_alive()
+    assert wrong == []
+    expected = {f"{w}-{n}-{part}" for w in range(20) for n in range(15) if (w + n) % 5 for part in range(w % 3 + 1)}
+    assert _written(path) - {"x"} == expected
+
+
+def test_a_message_that_can_not_be_written_fails_alone(
+    gated: GatedDatabase, group: GroupCommit, path: Path, entry: MakeEntry
+) -> None:
+    callers = [Caller(group, [entry(f"4Xy{n}")]) for n in range(4)]
+    callers.insert(2, Caller(group, [entry("half"), entry("bad", spoiled=True)]))
+    _gather(gated, group, callers)
+    gated.gate.set()
+    assert all(caller.ended() for caller in callers)
+    bad = callers.pop(2)
+    assert isinstance(bad.error, sqlite3.IntegrityError)
+    assert [caller.result for caller in callers] == [[Recorded(Outcome.IGNORED)]] * 4
+    assert _written(path) == {"4Xy0", "4Xy1", "4Xy2", "4Xy3"}  # and nothing of the half that could be
+
+
+def _raise(error: Exception) -> Callable[[Database], object]:
+    def fault(_: Database) -> None:
+        raise error
+
+    return fault
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        _raise(sqlite3.OperationalError("database or disk is full")),
+        _raise(DatabaseUnavailable("gone")),
+        # SQLite rolls back by itself on some errors; COMMIT then finds no transaction
+        lambda database: database.execute("ROLLBACK"),
+        lambda database: database.peewee.connection().close(),
+    ],
+)
+def test_law_1_a_failed_commit_fails_all_and_the_next_works(
+    gated: GatedDatabase, group: GroupCommit, path: Path, entry: MakeEntry, fault: Callable[[Database], object]
+) -> None:
+    callers = [Caller(group, [entry(f"4Xy{n}")]) for n in range(3)]
+    _gather(gated, group, callers)
+    gated.fault = fault
+    gated.gate.set()
+    assert all(caller.ended() for caller in callers)
+    assert [caller.result for caller in callers] == [None] * 3
+    assert all(isinstance(caller.error, Exception) for caller in callers)
+    assert _written(path) == set()
+    gated.fault = lambda _: None
+    assert _commit(group, entry("4Xy9")) == [Recorded(Outcome.IGNORED)]
+    assert _written(path) == {"4Xy9"}
+
+
+def test_a_locked_database_fails_all_and_the_next_works(group: GroupCommit, path: Path, entry: MakeEntry) -> None:
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        callers = [Caller(group, [entry(f"4Xy{n}")]) for n in range(3)]
+        for caller in callers:
+            caller.start()
+        assert all(caller.ended() for caller in callers)
+        assert [type(caller.error) for caller in callers] == [DatabaseUnavailable] * 3
+        assert "locked" in str(callers[0].error)
+        other.execute("ROLLBACK")
+    assert _commit(group, entry("4Xy9")) == [Recorded(Outcome.IGNORED)]
+    assert _written(path) == {"4Xy9"}
+
+
+def test_a_lock_that_ends_in_time_is_waited_for(group: GroupCommit, path: Path, entry: MakeEntry) -> None:
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        caller = Caller(group, [entry("4Xy1")])
+        caller.start()
+        assert not caller.ended(0.05)
+        other.execute("COMMIT")
+    assert caller.ended()
+    assert caller.result == [Recorded(Outcome.IGNORED)]
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Waiting is counted in hundredths of a second."""
+    monkeypatch.setattr(group_commit, "_KEEP_ALIVE_SECONDS", 0.01)
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_slow_database_is_waited_for_as_long_as_is_said(
+    gated: GatedDatabase, group: GroupCommit, path: Path, entry: MakeEntry
+) -> None:
+    alive: list[float] = []
+    hasty = Caller(group, [entry("hasty")], 0.1, lambda: alive.append(time.monotonic()))
+    callers = [Caller(group, [entry("first")]), hasty, Caller(group, [entry("patient")])]
+    _gather(gated, group, callers)
+    assert hasty.ended()
+    assert isinstance(hasty.error, TimeoutError)
+    assert len(alive) >= 5
+    gated.gate.set()
+    assert callers[0].ended()
+    assert callers[2].ended()
+    assert _written(path) == {"first", "patient"}
+    assert _commit(group, entry("4Xy9")) == [Recorded(Outcome.IGNORED)]
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_client_that_is_gone_while_waiting_keeps_nobody_waiting(
+    gated: GatedDatabase, group: GroupCommit, path: Path, entry: MakeEntry
+) -> None:
+    """Postfix may hang up while a message waits for its turn: `progress` then raises."""
+
+    def hung_up() -> None:
+        raise RuntimeError("hung up")
+
+    gone = Caller(group, [entry("gone")], keep_alive=hung_up)
+    callers = [Caller(group, [entry("first")]), gone, Caller(group, [entry("next")])]
+    gated.gate.clear()
+    for number, caller in enumerate(callers):
+        caller.start()
+        if number == 0:
+            assert gated.at_commit.wait(LONG_SECONDS)
+    assert gone.ended()
+    assert str(gone.error) == "hung up"
+    gated.gate.set()
+    assert callers[0].ended()
+    assert callers[2].ended(2.0)
+    assert {"first", "next"} <= _written(path)
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_client_that_is_gone_when_its_turn_comes_still_writes_for_the_others(
+    gated: GatedDatabase, group: GroupCommit, path: Path, entry: MakeEntry
+) -> None:
+    first = Caller(group, [entry("first")])
+
+    def hung_up_as_its_turn_came() -> None:
+        _until(lambda: len(group._waiting) == 2)
+        gated.gate.set()
+        assert first.ended()
+        raise RuntimeError("hung up")
+
+    gone = Caller(group, [entry("gone")], keep_alive=hung_up_as_its_turn_came)
+    after = Caller(group, [entry("after")])
+    gated.gate.clear()
+    first.start()
+    assert gated.at_commit.wait(LONG_SECONDS)
+    gone.start()
+    _until(lambda: len(group._waiting) >= 1)
+    after.start()
+    assert after.ended(5.0)
+    assert gone.ended()
+    assert _written(path) == {"first", "gone", "after"}
+
+
+def test_two_workers_write_at_once(path: Path, entry: MakeEntry) -> None:
+    with closing(Database(path)) as one, closing(Database(path)) as two:
+        groups = [GroupCommit(lambda: one), GroupCommit(lambda: two)]
+        callers = [Caller(groups[n % 2], [entry(f"4Xy{n}")]) for n in range(60)]
+        for caller in callers:
+            caller.start()
+        assert all(caller.ended() for caller in callers)
+    assert {str(caller.error) for caller in callers} == {"None"}
+    assert len(_written(path)) == 60
