@@ -1,8 +1,8 @@
 """The supervisor of `mailweir up`: starts the processes of the stack, starts what dies again, and stops them all.
 
-It stays root, as Postfix's master does (with a keeper that ends that one with us): only root can start it again. All others are given to the unprivileged user
-before they run a line of their own. It has one thread, since the kernel tells a child of the death of the thread that made
-it. Never serves mail, never opens the database. Called by `commands.up`.
+It stays root, as Postfix's master does, with a keeper that ends that one with us: only root can start it again. All others are
+given to the unprivileged user before they run a line of their own. It has one thread, since the kernel tells a child of the
+death of the thread that made it. Never serves mail, never opens the database. Called by `commands.up`.
 """
 
 import contextlib
@@ -20,7 +20,7 @@ from mailweir.settings import Settings
 
 READY_WITHIN_SECONDS = 60.0
 FIRST_PAUSE_SECONDS = 0.2
-LONGEST_PAUSE_SECONDS = 30.0
+LONGEST_PAUSE_SECONDS = 5.0  # senders keep what is refused meanwhile, and come again
 STEADY_AFTER_SECONDS = 10.0  # a process that lasted this long starts with the first pause again
 STOP_SECONDS = 10.0
 

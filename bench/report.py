@@ -39,9 +39,7 @@ def summarise(measured: dict[Variant, list[Measurement]]) -> list[Summary]:
     return [_summarise_one(variant, rounds, measured) for variant, rounds in measured.items()]
 
 
-def _summarise_one(
-    variant: Variant, rounds: list[Measurement], measured: dict[Variant, list[Measurement]]
-) -> Summary:
+def _summarise_one(variant: Variant, rounds: list[Measurement], measured: dict[Variant, list[Measurement]]) -> Summary:
     speeds = [each.messages_a_second for each in rounds]
     filter_cpu = [_a_thousand(m.filter_cpu_seconds, m) for m in rounds if m.filter_cpu_seconds is not None]
     return Summary(

@@ -1,8 +1,8 @@
 """The stack that is measured: the project's own Postfix instance and look-ups, with one port for each variant.
 
-One main.cf serves all variants, and the look-ups answer every RCPT; only `smtpd_milters` differs by port. Against the main.cf of
-`mailweir up`, mail that gets past the filter ends at `discard:` rather than in the outbox. Everything lies in a folder of its own,
-which goes away with the stack. Needs root, as `mailweir up` does.
+One main.cf serves all variants, and the look-ups answer every RCPT; only `smtpd_milters` differs by port. Other than with
+`mailweir up`, mail that gets past the filter ends at `discard:`. Everything lies in a folder of its own, which goes away with the
+stack. Needs root, as `mailweir up` does.
 """
 
 import os

@@ -12,22 +12,18 @@ from mailweir import address
 
 @dataclass(frozen=True, slots=True)
 class Recipient:
-    """One RCPT TO. typed: as the client wrote it. address: its normal form, or None. read: as Postfix reads it, if known."""
+    """One RCPT TO. typed: as the client wrote it. address: its normal form, or None."""
 
     typed: str
     address: str | None
-    read: str | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
-        """What Postfix may know it by, and so takes it off by.
-
-        Mostly what was typed. Of a source route or a phrase it keeps only the address, and that with its final dot, without which
-        it reads it.
-        """
-        if not self.read or self.typed == f"<{self.read}>":
-            return (self.typed,)
-        return (self.typed, f"<{self.read}>", f"<{self.read}.>")
+        """What Postfix may know it by, and so takes it off by: what was typed, or that without a phrase and a source route."""
+        bare = self.typed.rpartition("<")[2].partition(">")[0]
+        if bare.startswith("@"):
+            bare = bare.partition(":")[2]
+        return (self.typed,) if self.typed == f"<{bare}>" else (self.typed, f"<{bare}>")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +43,7 @@ def read_recipient(typed: str, read: str | None = None) -> Recipient:
     Postfix takes comments and white space (`<richard (he) @demo.example.net>`) and asks the look-ups without them: what it
     accepted for that must count here as well.
     """
-    return Recipient(typed, address.normalise_path(read or typed) or None, read)
+    return Recipient(typed, address.normalise_path(read or typed) or None)
 
 
 def read_sender(typed: str) -> str:

@@ -57,14 +57,14 @@ class DkimProver:
             wanted = dns.name.from_text(name)
         except dns.exception.DNSException:
             return b""  # a selector that no name can hold: there is no such key, and a retry would find none
-        resolver = dns.resolver.Resolver(configure=not self._dns.nameserver)
-        if self._dns.nameserver:
-            resolver.nameservers = [self._dns.nameserver]
-            resolver.port = self._dns.port
         left = deadline - time.monotonic()
         try:
             if left <= 0:
                 raise DnsUnavailable(f"no answer for {name} in time")
+            resolver = dns.resolver.Resolver(configure=not self._dns.nameserver)
+            if self._dns.nameserver:
+                resolver.nameservers = [self._dns.nameserver]
+                resolver.port = self._dns.port
             answer = resolver.resolve(wanted, "TXT", lifetime=left, search=False)
         except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
             return b""
@@ -128,7 +128,7 @@ def _tags(value: bytes) -> Mapping[bytes, bytes]:
 
 def _is_whole_and_of(tags: Mapping[bytes, bytes], domain: str) -> bool:
     # RFC 6376 8.2: with l=, anybody can add text below what is signed. RFC 8301 3.1: rsa-sha1 proves nothing.
-    whole = b"l" not in tags and tags.get(b"a", b"").strip().lower() != b"rsa-sha1"
+    whole = b"l" not in tags and tags.get(b"a") == b"rsa-sha256"
     # RFC 6376 5.4: From must be signed; dkimpy doesn't insist
     covers_from = b"from" in (name.strip().lower() for name in tags.get(b"h", b"").split(b":"))
     return whole and covers_from and tags.get(b"d", b"").strip().lower() == domain.encode()

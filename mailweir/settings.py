@@ -5,6 +5,7 @@ stands, with its unit and default, in `mailweir.toml.example`; a test keeps the 
 nothing else reads the environment or the file.
 """
 
+import ipaddress
 import os
 import re
 from pathlib import Path
@@ -32,6 +33,12 @@ def _database(value: str) -> str:
     if not value or value.startswith("sqlite:/"):
         return value
     raise ValueError('must be "sqlite:/absolute/path"')
+
+
+def _nameserver(value: str) -> str:
+    if value:
+        ipaddress.ip_address(value)
+    return value
 
 
 class _Section(BaseModel):
@@ -65,7 +72,7 @@ class Filter(_Section):
 class Dns(_Section):
     """The resolver that signatures are checked with. Empty: the system's."""
 
-    nameserver: str = ""
+    nameserver: Annotated[str, AfterValidator(_nameserver)] = ""
     port: Port = 53
     timeout_seconds: float = Field(5.0, gt=0, le=20)
 
@@ -183,4 +190,5 @@ def _in_words(item: Any) -> str:
     key = ".".join(str(part) for part in item["loc"])
     if item["type"] == "extra_forbidden":
         return f"unknown key '{key}'"
-    return f"{key}: {item['msg']}" if key else str(item["msg"]).removeprefix("Value error, ")
+    message = str(item["msg"]).removeprefix("Value error, ")
+    return f"{key}: {message}" if key else message

@@ -31,7 +31,8 @@ def upgrade(path: Path) -> list[str]:
         ):
             database.open()
             _refuse_newer(database)
-            names: list[str] = Runner(database.peewee, str(_FOLDER), table_name=_HISTORY).up()
+            with database.bound():
+                names: list[str] = Runner(database.peewee, str(_FOLDER), table_name=_HISTORY).up()
             return names
     except OSError as error:
         raise DatabaseUnavailable(f"database {path}: {error.strerror or error}") from error

@@ -92,6 +92,7 @@ class Stack:
         values = {"data_dir": str(self.data_dir), "hostname": "mx.host.example", "admin_mailbox": "admin@host.example"}
         self.config.write_text(settings_files.to_toml({**values, **overrides, "smtp": smtp}))
         self.process: subprocess.Popen[bytes] | None = None
+        self._said_before = 0
 
     @property
     def settings(self) -> Settings:
@@ -100,6 +101,7 @@ class Stack:
 
     def start(self, *flags: str, ready: bool = True) -> None:
         """Starts it, and waits until it is ready."""
+        self._said_before = len(self.said)
         with self._output.open("ab") as output:
             self.process = subprocess.Popen(
                 [self.script, "up", "--data", self.data_dir, *flags],
@@ -114,7 +116,7 @@ class Stack:
 
     def _is_ready_or_over(self) -> bool:
         assert self.process is not None
-        return "ready" in self.said or self.process.poll() is not None
+        return "ready" in self.said[self._said_before :] or self.process.poll() is not None
 
     @property
     def _output(self) -> Path:

@@ -228,7 +228,6 @@ FORGERIES: dict[str, Forger] = {
     "a domain below": lambda raw, key: signed(raw, key, domain="mail.google.com"),
     "only its beginning signed": lambda raw, key: signed(raw, key, with_length=True),
     "only its beginning signed, and more below": lambda raw, key: signed(raw, key, with_length=True) + b"more\r\n",
-    "From not signed": lambda raw, key: signed(raw, key).replace(b" from :", b" x-from :"),
     "another body": lambda raw, key: signed(raw, key).replace(b"To allow it", b"To forbid it"),
     "another subject": lambda raw, key: signed(raw, key).replace(b"Subject: (", b"Subject: ["),
     "a second subject on top": lambda raw, key: (
@@ -428,6 +427,32 @@ def test_a_bounce_to_nothing_that_went_out_is_refused(weir: Weir) -> None:
     ):
         code, text = weir.stack.transact("", [address], BOUNCE % b"<x@firm.example>")
         assert (code, text[:5]) == (550, "5.1.1")
+
+
+def test_a_mailbox_that_refuses_the_redirected_copy_is_noted(
+    make_stack: "MakeStack", make_sink: "MakeSink", zone: ZoneServer, key: SigningKey, wait_until: Callable[..., Any]
+) -> None:
+    sink = make_sink(refuse="550 5.7.26 unauthenticated")
+    weir = Weir(make_stack(**overrides(sink, zone)), sink, zone, key)
+    add_people(weir.stack)
+    message_id = next_message_id()
+    weir.confirm([RICHARD], signed(PLAIN.compose(message_id), weir.key))
+    # no notice may go out, to nobody: neither for this one nor for a sender who only looks like ours
+    assert (
+        weir.stack.transact("bounce+0abc@elsewhere.example", ["postmaster@demo.example.net"], BOUNCE % b"<y@z>")[0]
+        == 250
+    )
+
+    weir.stack.drain()
+    ended = "to=<bounce+0abc@elsewhere.example>, relay=none"
+    wait_until(lambda: ended in weir.stack.log(), "the notice to the other one ends in discard(8)")
+    ((bounced_at,),) = weir.stack.rows(
+        "SELECT bounced_at FROM forwarding_confirmations WHERE message_id = ?", message_id
+    )
+    assert bounced_at is not None
+    reasons = [reason for (reason,) in weir.stack.rows("SELECT reason FROM decisions ORDER BY id")]
+    assert reasons == ["forwarding confirmation", "bounce of a redirected confirmation"]
+    assert "to=<bounce+0abc@elsewhere.example>, relay=127.0.0.1" not in weir.stack.log()
 
 
 def test_no_more_than_so_many_an_hour_for_a_user(

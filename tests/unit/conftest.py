@@ -122,7 +122,7 @@ GrowsLinearly = Callable[[Callable[[int], object]], None]
 
 @pytest.fixture
 def grows_linearly() -> GrowsLinearly:
-    """Asserts that work(size) takes no more than about twice as long per byte for 120 kB as for 30 kB: quadratic work takes
+    """Asserts that work(size) takes no more than about twice as long per byte for 100 kB as for 25 kB: quadratic work takes
     sixteen times as long for four times the size. CPU time of this thread only, and the best of three tries."""
 
     def cpu_seconds(work: Callable[[int], object], size: int) -> float:
@@ -134,11 +134,10 @@ def grows_linearly() -> GrowsLinearly:
         gc.collect()
         gc.disable()  # collections grow with what else the test run holds
         try:
-            work(30_000)
             ratios = []
             for _ in range(3):
-                small = cpu_seconds(work, 30_000)
-                ratios.append(cpu_seconds(work, 120_000) / max(small, 0.0005))
+                small = cpu_seconds(work, 25_000)
+                ratios.append(cpu_seconds(work, 100_000) / max(small, 0.0005))
                 if ratios[-1] < 8:
                     return
         finally:

@@ -143,9 +143,44 @@ def test_every_character_has_one_form() -> None:
 
 
 _SCRAPS = st.sampled_from(
-    ["jane@client.example", "eve@evil.example", "jane", "@", "<", ">", ",", ";", ":", "(", ")", '"', "\\", " ", "\r\n "]
-    + ["[", "]", ".", "\x00", "\x0b", "\xa0", "\u00e9", "e\u0301", "\u212a", "\u00df", "\u3002", "\udcff", "=?utf-8?q?"]
-    + ["eve=40evil.example?=", "client.example", "JANE", "x" * 70, "[192.0.2.1]", "@relay.example:", "a:", "\u037e"]
+    [
+        "jane@client.example",
+        "eve@evil.example",
+        "jane",
+        "@",
+        "<",
+        ">",
+        ",",
+        ";",
+        ":",
+        "(",
+        ")",
+        '"',
+        "\\",
+        " ",
+        "\r\n ",
+        "[",
+        "]",
+        ".",
+        "\x00",
+        "\x0b",
+        "\xa0",
+        "\u00e9",
+        "e\u0301",
+        "\u212a",
+        "\u00df",
+        "\u3002",
+        "\udcff",
+        "=?utf-8?q?",
+        "eve=40evil.example?=",
+        "client.example",
+        "JANE",
+        "x" * 70,
+        "[192.0.2.1]",
+        "@relay.example:",
+        "a:",
+        "\u037e",
+    ]
 )
 _NASTY = st.lists(_SCRAPS, max_size=14).map("".join)
 _ANY = st.one_of(_NASTY, st.text(max_size=60), st.characters().map(lambda char: f"{char}@{char}.example"))
@@ -259,7 +294,7 @@ def test_a_forwarding_sender_is_read_back(capture: str, forwarder: str, domain: 
         '"Doe, Jane" <jane@client.example>',
         "Doe, Jane <jane@client.example>",
         "Doe, Jane (Client Ltd.) <jane@client.example>",
-        "Jane \"Jay\" Doe <jane@client.example>",
+        'Jane "Jay" Doe <jane@client.example>',
         "[EXT] Jane Doe <jane@client.example>",
         "Jane [Client] <jane@client.example>",
         "jane@client.example (Jane Doe)",
@@ -386,7 +421,7 @@ def _naive_addresses(text: str) -> set[str]:
     plain = re.sub(r"<\s*@[^<>@:,]*:", "<", plain)
     found = {comment.strip() for comment in comments if "@" in comment}
     for match in re.finditer("@", plain):
-        local = re.search(r'([^\s<>,;:@]*)\s*$', plain[: match.start()])
+        local = re.search(r"([^\s<>,;:@]*)\s*$", plain[: match.start()])
         domain = re.match(r"\s*([^\s<>,;:@]*)", plain[match.end() :])
         assert local is not None
         assert domain is not None
@@ -421,7 +456,7 @@ def _without_quotes_and_comments(text: str) -> tuple[str, list[str]]:
     return plain, comments
 
 
-@settings(max_examples=3000, deadline=None)
+@settings(max_examples=1500, deadline=None)
 @given(_NASTY)
 @example("[eve@evil.example] <jane@client.example>")
 @example("<@x eve@evil.example:jane@client.example>")
@@ -446,12 +481,19 @@ def test_reading_a_list_never_raises_and_gives_each_address_once(text: str) -> N
 
 
 _ORDINARY_SCRAPS = st.sampled_from(
-    ["jane@client.example", "Jane", " ", "<", ">", '"', "Jane Doe <", "@", ".", ",", "-", "a", "\r\n ", "\xe4", "'", "x" * 63]
-    + ["1", "<jane@client.example>", '"Doe, Jane" ', "\udce4", "\t", "[", ":", "=?utf-8?q?a?=", "client.example.", "_", "\xa0"]
-)
+    [
+        "jane@client.example",
+        "client.example.",
+        "<jane@client.example>",
+        '"Doe, Jane" ',
+        "=?utf-8?q?a?=",
+        "Jane",
+        "Jane Doe <",
+    ]
+) | st.sampled_from([*" <>\"@.,-a'1:[_\t\xe4\xa0\udce4", "\r\n ", "x" * 63])
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=600, deadline=None)
 @given(st.one_of(_NASTY, st.lists(_ORDINARY_SCRAPS, max_size=8).map("".join)))
 def test_the_shortcuts_answer_as_the_full_reading_does(text: str) -> None:
     assert address.read_list(text) == address._read_in_full(text)
@@ -495,22 +537,40 @@ def test_a_list_gives_its_addresses_in_order_and_each_once(items: list[tuple[str
     ("text", "expected"),
     [
         # RFC 5322 appendix A.1, in spirit
-        ("Mary Smith <mary@x.example>, jdoe@example.org, Who? <one@y.example>", "mary@x.example jdoe@example.org one@y.example"),
-        ('<boss@nil.example>, "Giant; \\"Big\\" Box" <sysservices@example.net>', "boss@nil.example sysservices@example.net"),
-        ("A Group:Ed Jones <c@a.example>,joe@where.example,John <jdoe@one.example>;", "c@a.example joe@where.example jdoe@one.example"),
+        (
+            "Mary Smith <mary@x.example>, jdoe@example.org, Who? <one@y.example>",
+            "mary@x.example jdoe@example.org one@y.example",
+        ),
+        (
+            '<boss@nil.example>, "Giant; \\"Big\\" Box" <sysservices@example.net>',
+            "boss@nil.example sysservices@example.net",
+        ),
+        (
+            "A Group:Ed Jones <c@a.example>,joe@where.example,John <jdoe@one.example>;",
+            "c@a.example joe@where.example jdoe@one.example",
+        ),
         ("Undisclosed recipients:;", ""),
         # appendix A.5: white space and comments in odd places
         ("Pete(A nice \\) chap) <pete(his account)@silly.example(his host)>", "pete@silly.example"),
-        ("A Group(Some people)\r\n     :Chris Jones <c@(Chris's host.)public.example>,\r\n     joe@example.org;", "c@public.example joe@example.org"),
+        (
+            "A Group(Some people)\r\n     :Chris Jones <c@(Chris's host.)public.example>,\r\n     joe@example.org;",
+            "c@public.example joe@example.org",
+        ),
         ("(Empty list)(start)Hidden recipients  :(nobody(that I know))  ;", ""),
         # appendix A.6.1: a route, and two commas
         ("Mary Smith <@node.example:mary@example.net>, , jdoe@test . example", "mary@example.net"),
         # groups among others
-        ("a@x.example, Team: b@x.example, c@x.example;, d@x.example", "a@x.example b@x.example c@x.example d@x.example"),
+        (
+            "a@x.example, Team: b@x.example, c@x.example;, d@x.example",
+            "a@x.example b@x.example c@x.example d@x.example",
+        ),
         ("Team: b@x.example; d@x.example", "b@x.example d@x.example"),
         # a broken item doesn't spoil the others
         ("jane@client.example, broken@@x, <joe@client.example>", "jane@client.example joe@client.example"),
-        ("jane@client.example, <a@x.example> b@x.example, joe@client.example", "jane@client.example joe@client.example"),
+        (
+            "jane@client.example, <a@x.example> b@x.example, joe@client.example",
+            "jane@client.example joe@client.example",
+        ),
         ('jane@client.example, "open <joe@client.example>', "jane@client.example"),
         ("Doe, Jane <jane@client.example>, Bloggs, Joe <joe@client.example>", "jane@client.example joe@client.example"),
     ],
@@ -521,14 +581,49 @@ def test_a_list_is_read_item_by_item(text: str, expected: str) -> None:
 
 @pytest.mark.parametrize(
     "scrap",
-    ["(", ")", "<", ">", '"', ",", ":", ";", "@", "\\", " x", "\r\n ", "[", "]", "[a", "()", "(a@b)", "a@b,", "<a@b>,", "a:b;"]
-    + ["=?utf-8?q?a?= ", "=?", '"" ', '"\\"', "a@b ", "(\\(", "<@a:", "\u00e9", "\udcff", "a.", "[@", "((", "a(b)@c,"],
+    [
+        "(",
+        ")",
+        "<",
+        ">",
+        '"',
+        ",",
+        ":",
+        ";",
+        "@",
+        "\\",
+        " x",
+        "\r\n ",
+        "[",
+        "]",
+        "[a",
+        "()",
+        "(a@b)",
+        "a@b,",
+        "<a@b>,",
+        "a:b;",
+        "=?utf-8?q?a?= ",
+        "=?",
+        '"" ',
+        '"\\"',
+        "a@b ",
+        "(\\(",
+        "<@a:",
+        "\u00e9",
+        "\udcff",
+        "a.",
+        "[@",
+        "((",
+        "a(b)@c,",
+    ],
 )
 def test_reading_takes_time_that_grows_with_the_length_only(scrap: str, grows_linearly: "GrowsLinearly") -> None:
     grows_linearly(lambda size: address.read_list(scrap * (size // len(scrap))))
 
 
-@pytest.mark.parametrize("text", ["a" * 300_000, "@" * 300_000, '"' * 300_000, "a@" + "\u00e9." * 150_000, "+caf_=" * 50_000])
+@pytest.mark.parametrize(
+    "text", ["a" * 300_000, "@" * 300_000, '"' * 300_000, "a@" + "\u00e9." * 150_000, "+caf_=" * 50_000]
+)
 def test_one_address_is_bounded(text: str) -> None:
     assert address.normalise(text) is None
     assert address.normalise_path(text) is None

@@ -32,7 +32,11 @@ If you accidentally clicked the link, please click this link to cancel this veri
 
 
 def _view(
-    subject: str = "Forwarding Confirmation", encoding: str = "7bit", sender: str = confirmation.SENDER, *, mark: bool = False
+    subject: str = "Forwarding Confirmation",
+    encoding: str = "7bit",
+    sender: str = confirmation.SENDER,
+    *,
+    mark: bool = False,
 ) -> headers.HeaderView:
     lines = [
         (b"From", f" Gmail Team <{sender}>".encode()),
@@ -72,7 +76,9 @@ def test_who_asks_is_found_in_a_subject_of_any_language(subject: str) -> None:
     assert _read(_view(subject), LINK) == confirmation.Confirmation(LINK, "x@gmail.com")
 
 
-@pytest.mark.parametrize("requester", ["x@gmail.com", "first.last+tag@example.com", "o'neil@example.com", "x@mail.sub-domain.example.org"])
+@pytest.mark.parametrize(
+    "requester", ["x@gmail.com", "first.last+tag@example.com", "o'neil@example.com", "x@mail.sub-domain.example.org"]
+)
 def test_who_asks_is_found_in_the_body_where_the_subject_does_not_say(requester: str) -> None:
     assert _read(_view("Confirmation"), BODY.replace("x@gmail.com", requester)).requester == requester
 
@@ -98,7 +104,15 @@ def test_the_confirming_link_is_found_in_every_encoding(encoding: str, body: str
     assert _read(_view("(#1)", encoding), body) == confirmation.Confirmation(LINK, "x@gmail.com")
 
 
-@pytest.mark.parametrize("link", [LINK, LINK.replace("mail-settings", "mail"), "https://mail.google.com/mail/u/0/vf-x_1", "https://mail.google.com/mail/vf-%5Ba%5D-b?c=d&e"])
+@pytest.mark.parametrize(
+    "link",
+    [
+        LINK,
+        LINK.replace("mail-settings", "mail"),
+        "https://mail.google.com/mail/u/0/vf-x_1",
+        "https://mail.google.com/mail/vf-%5Ba%5D-b?c=d&e",
+    ],
+)
 def test_each_form_of_the_link_counts(link: str) -> None:
     assert _read(_view(), f"click <{link}> now").link == link
 
@@ -169,7 +183,22 @@ def test_reading_never_raises(noise: bytes, encoding: str, piece: bytes) -> None
     assert found.link is None or found.link.startswith("https://mail-settings.google.com/mail/vf-")
 
 
-@pytest.mark.parametrize("scrap", ["x", "@", "x@", "x@y.", "https://mail.google.com/mail/", "vf-", "a.", "https://mail.google.com/mail/vf-", " ", "=", "=0"])
+@pytest.mark.parametrize(
+    "scrap",
+    [
+        "x",
+        "@",
+        "x@",
+        "x@y.",
+        "https://mail.google.com/mail/",
+        "vf-",
+        "a.",
+        "https://mail.google.com/mail/vf-",
+        " ",
+        "=",
+        "=0",
+    ],
+)
 @pytest.mark.parametrize("encoding", ["7bit", "quoted-printable"])
 def test_time_grows_with_the_length_only(
     scrap: str, encoding: str, grows_linearly: "GrowsLinearly", monkeypatch: pytest.MonkeyPatch

@@ -74,8 +74,30 @@ def test_a_value_is_decoded(raw: str | bytes, expected: str) -> None:
 
 @pytest.mark.parametrize(
     "charset",
-    ["zlib", "bz2", "rot13", "hex", "base64", "uu", "quopri", "idna", "punycode", "undefined", "unicode_escape"]
-    + ["unicode-escape", "raw_unicode_escape", "mbcs", "oem", "string-escape", "aliases", "..", "os", "\x00", "\u00fc", "\ufffd"],
+    [
+        "zlib",
+        "bz2",
+        "rot13",
+        "hex",
+        "base64",
+        "uu",
+        "quopri",
+        "idna",
+        "punycode",
+        "undefined",
+        "unicode_escape",
+        "unicode-escape",
+        "raw_unicode_escape",
+        "mbcs",
+        "oem",
+        "string-escape",
+        "aliases",
+        "..",
+        "os",
+        "\x00",
+        "\u00fc",
+        "\ufffd",
+    ],
 )
 def test_what_is_no_charset_is_read_as_utf_8(charset: str) -> None:
     assert _decode(f"=?{charset}?q?a=5Cx41=C3=BC?=") == "a\\x41ü"
@@ -85,16 +107,18 @@ def test_every_charset_of_python_is_known() -> None:
     for name in set(encodings.aliases.aliases.values()) - {"mbcs", "oem"}:
         codec = codecs.lookup(name)
         if codec._is_text_encoding and codec.name not in encoded_words._NO_TEXT:
-            word = "=?{}?b?{}?=".format(name.replace("_", "-"), codecs.encode("abc".encode(name), "base64").decode().strip())
+            word = "=?{}?b?{}?=".format(
+                name.replace("_", "-"), codecs.encode("abc".encode(name), "base64").decode().strip()
+            )
             assert _decode(word).lstrip("\ufeff") == "abc", name
 
 
 def test_a_charset_that_python_does_not_know_leaves_nothing_behind() -> None:
     """Python remembers for ever each name that it looked for in vain: anybody's mail would fill a worker's memory."""
-    before = len(encodings._cache)  # type: ignore[attr-defined]
+    before = len(encodings._cache)
     words = "".join(f"=?x-{random.randrange(10**9)}?q?a?= " for _ in range(50))
     assert _decode(words).startswith("aaa")
-    assert len(encodings._cache) == before  # type: ignore[attr-defined]
+    assert len(encodings._cache) == before
 
 
 def test_a_long_value_is_cut() -> None:
@@ -104,8 +128,34 @@ def test_a_long_value_is_cut() -> None:
 
 
 _SCRAPS = st.sampled_from(
-    ["=?utf-8?q?", "=?utf-8?b?", "=?utf-7?q?", "=?utf-16?b?", "=?hz?q?", "=?iso-2022-jp?b?", "=?punycode?q?", "=?idna?q?", "=?undefined?q?"]
-    + ["?=", "=?", "?", "=", "=41", "=ZZ", "_", " ", "\r\n ", "w7w=", "+2AA-", "\x00", "\u00fc", "~{", "!!!", "*de?", "\x1b$B"]
+    [
+        "=?utf-8?q?",
+        "=?utf-8?b?",
+        "=?utf-7?q?",
+        "=?utf-16?b?",
+        "=?hz?q?",
+        "=?iso-2022-jp?b?",
+        "=?punycode?q?",
+        "=?idna?q?",
+        "=?undefined?q?",
+        "?=",
+        "=?",
+        "?",
+        "=",
+        "=41",
+        "=ZZ",
+        "_",
+        " ",
+        "\r\n ",
+        "w7w=",
+        "+2AA-",
+        "\x00",
+        "\u00fc",
+        "~{",
+        "!!!",
+        "*de?",
+        "\x1b$B",
+    ]
 )
 
 
@@ -117,7 +167,9 @@ def test_decoding_never_raises_and_gives_one_clean_line(raw: bytes) -> None:
     assert not re.search(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]", text)
 
 
-@pytest.mark.parametrize("scrap", ["=?", "=?utf-8?q?a?= ", "=?utf-8?q?", "=?a*", "=?utf-8?b?=", "?", "=?utf-8?q?a?=\r\n ", "=?x?q?a?= "])
+@pytest.mark.parametrize(
+    "scrap", ["=?", "=?utf-8?q?a?= ", "=?utf-8?q?", "=?a*", "=?utf-8?b?=", "?", "=?utf-8?q?a?=\r\n ", "=?x?q?a?= "]
+)
 def test_time_grows_with_the_length_only(scrap: str, grows_linearly: "GrowsLinearly") -> None:
     raw = scrap.encode()
     grows_linearly(lambda size: encoded_words.decode(raw * (size // len(raw)), max_chars=size))

@@ -170,12 +170,15 @@ def test_results_belong_to_their_message_under_many_threads(
             source_id = f"{worker}-{n}"
             spoiled = (worker + n) % 5 == 0
             try:
-                done = _commit(group, *[entry(f"{source_id}-{part}") for part in range(worker % 3 + 1)], entry("x", spoiled=spoiled))
+                done = _commit(
+                    group,
+                    *[entry(f"{source_id}-{part}") for part in range(worker % 3 + 1)],
+                    entry("x", spoiled=spoiled),
+                )
             except sqlite3.IntegrityError:
                 done = []
-            if len(done) != (0 if spoiled else worker % 3 + 2):
-                wrong.append(source_id)
-            elif not spoiled and f"{source_id}-0" not in _written(path):
+            is_written = f"{source_id}-0" in _written(path)
+            if len(done) != (0 if spoiled else worker % 3 + 2) or is_written is spoiled:
                 wrong.append(source_id)
 
     threads = [threading.Thread(target=work, args=(worker,), daemon=True) for worker in range(20)]

@@ -1,7 +1,7 @@
 """What is done with one message: entries to record, the desk for confirmations, and the answer to Postfix."""
 
 import io
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, cast
 
@@ -24,7 +24,11 @@ if TYPE_CHECKING:
     from tests.unit.conftest import MemoryDirectory
 
 JOE = [(b"From", b" Joe <joe@client.example>"), (b"Subject", b" An\r\n offer"), (b"Message-ID", b" <1@client.example>")]
-GOOGLE = [(b"From", b" forwarding-noreply@google.com"), (b"Subject", b" (#1) x@gmail.com"), (b"Message-ID", b" <1@google.com>")]
+GOOGLE = [
+    (b"From", b" forwarding-noreply@google.com"),
+    (b"Subject", b" (#1) x@gmail.com"),
+    (b"Message-ID", b" <1@google.com>"),
+]
 BOTH = "richard@demo.example.net richard@other.example.org"
 LINK = "https://mail-settings.google.com/mail/vf-x"
 BODY = f"click {LINK}\r\n".encode()
@@ -175,7 +179,11 @@ REDIRECTED = Recorded(Outcome.REDIRECTED, None, ("richard@firm.example",), "abc"
         (BOTH, [CAPTURED, IGNORED], Answer(True)),
         ("postmaster@demo.example.net", [], Answer(False)),
         ("x@stranger.example", [], Answer(False)),
-        ("richard@demo.example.net postmaster@demo.example.net", [CAPTURED], Answer(False, ("<richard@demo.example.net>",))),
+        (
+            "richard@demo.example.net postmaster@demo.example.net",
+            [CAPTURED],
+            Answer(False, ("<richard@demo.example.net>",)),
+        ),
         ("richard@demo.example.net x@stranger.example", [IGNORED], Answer(False, ("<richard@demo.example.net>",))),
         (
             f"{BOTH} abuse@demo.example.net",
@@ -185,12 +193,16 @@ REDIRECTED = Recorded(Outcome.REDIRECTED, None, ("richard@firm.example",), "abc"
         (
             "richard@demo.example.net",
             [REDIRECTED],
-            Answer(False, ("<richard@demo.example.net>",), ("richard@firm.example",), "bounce+abc@demo.example.net", "MARK"),
+            Answer(
+                False, ("<richard@demo.example.net>",), ("richard@firm.example",), "bounce+abc@demo.example.net", "MARK"
+            ),
         ),
         (
             "richard@demo.example.net postmaster@demo.example.net",
             [REDIRECTED],
-            Answer(False, ("<richard@demo.example.net>",), ("richard@firm.example",), "bounce+abc@demo.example.net", "MARK"),
+            Answer(
+                False, ("<richard@demo.example.net>",), ("richard@firm.example",), "bounce+abc@demo.example.net", "MARK"
+            ),
         ),
         (
             BOTH,
@@ -222,12 +234,17 @@ def test_what_is_ours_is_taken_off_and_confirmations_go_on(
 ) -> None:
     found = matching.sort_recipients([read_recipient(f"<{one}>") for one in recipients.split()], people)
     answer = handling.answer(found, recorded)
-    assert answer == Answer(*(getattr(expected, name) for name in ("discard", "remove", "add", "sender")), answer.loop_mark)
+    assert replace(answer, loop_mark=expected.loop_mark) == expected
     assert (answer.loop_mark is not None) == (expected.loop_mark is not None)
 
 
 def test_a_recipient_is_taken_off_by_each_form_it_was_typed_in(people: "MemoryDirectory") -> None:
-    typed = ["<Richard@demo.example.net>", '<"richard"@Demo.example.net.>', "<Richard@demo.example.net>", "<x@y.example>"]
+    typed = [
+        "<Richard@demo.example.net>",
+        '<"richard"@Demo.example.net.>',
+        "<Richard@demo.example.net>",
+        "<x@y.example>",
+    ]
     found = matching.sort_recipients([read_recipient(one) for one in typed], people)
     assert handling.answer(found, [CAPTURED]).remove == tuple(typed[:2])
 

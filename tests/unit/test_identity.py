@@ -1,6 +1,7 @@
 """Law 2's key: two sightings of one message have one, two messages have two."""
 
 import hashlib
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -99,15 +100,19 @@ def _digest(chunks: list[bytes]) -> bytes:
     return digest.digest()
 
 
-_LINES = st.lists(st.sampled_from([b"a", b"\r\n", b"\n", b"\r", b" ", b"hello\r\n", b"", b"\r\n\r\n"]), max_size=30).map(b"".join)
+_LINES = st.lists(
+    st.sampled_from([b"a", b"\r\n", b"\n", b"\r", b" ", b"hello\r\n", b"", b"\r\n\r\n"]), max_size=30
+).map(b"".join)
 
 
-@given(_LINES, st.lists(st.integers(0, 120), max_size=10), st.lists(st.sampled_from([b"\r\n", b"\n", b"\r"]), max_size=5))
+@given(
+    _LINES, st.lists(st.integers(0, 120), max_size=10), st.lists(st.sampled_from([b"\r\n", b"\n", b"\r"]), max_size=5)
+)
 def test_a_body_digest_depends_neither_on_chunks_nor_on_empty_lines_at_the_end(
     body: bytes, cuts: list[int], ends: list[bytes]
 ) -> None:
     edges = [0, *sorted(cuts), len(body)]
-    chunks = [body[start:end] for start, end in zip(edges, edges[1:], strict=False)]
+    chunks = [body[start:end] for start, end in pairwise(edges)]
     assert _digest(chunks) == _digest([body])
     assert _digest([*chunks, *ends]) == _digest([body])
     assert _digest([body]) == hashlib.sha256(body.rstrip(b"\r\n")).digest()

@@ -21,9 +21,14 @@ def path(database: Database, people: "MemoryDirectory") -> Path:
     return database.path
 
 
+def _noted(opened: list[Database], database: Database) -> Database:
+    opened.append(database)
+    return database
+
+
 def test_a_connection_is_lent_again_and_a_second_one_opened_only_where_needed(path: Path) -> None:
     opened: list[Database] = []
-    readers = Readers(lambda: opened.append(Database(path)) or opened[-1])
+    readers = Readers(lambda: _noted(opened, Database(path)))
     for _ in range(3):
         with readers.directory() as directory:
             assert directory.users_named(1, ["richard"])
@@ -74,7 +79,7 @@ def test_a_damaged_database_is_unavailable(tmp_path: Path) -> None:
 
 def test_an_error_of_the_borrower_keeps_the_connection(path: Path) -> None:
     opened: list[Database] = []
-    readers = Readers(lambda: opened.append(Database(path)) or opened[-1])
+    readers = Readers(lambda: _noted(opened, Database(path)))
     with pytest.raises(KeyError), readers.directory():
         raise KeyError
     with readers.directory() as directory:

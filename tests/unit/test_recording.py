@@ -108,11 +108,11 @@ def test_a_captured_message_leaves_each_of_its_rows_once(
     (done,) = write(Entry(decide("richard@demo.example.net"), "4Xy1", now, content))
     assert done == Recorded(Outcome.CAPTURED, 1)
     stamp = "2026-11-24T03:12:55.123456Z"
-    columns = "deployment_id, identity, direction, author, subject, sent_at, recorded_at, message_id, sender_verdict, leading_raw_id"
-    assert _rows(filled, "activities", columns) == [
-        (1, content.identity, "incoming", "jane@client.example", "An offer", "2026-11-24T03:00:00.000000Z", stamp)
-        + ("<1@client.example>", "pending", 1)
-    ]
+    said = (1, content.identity, "incoming", "jane@client.example", "An offer", "2026-11-24T03:00:00.000000Z", stamp)
+    columns = "deployment_id, identity, direction, author, subject, sent_at, recorded_at"
+    assert _rows(filled, "activities", columns) == [said]
+    columns = "message_id, sender_verdict, leading_raw_id"
+    assert _rows(filled, "activities", columns) == [("<1@client.example>", "pending", 1)]
     raw = (1, 1, content.body_digest, content.size_bytes, content.raw_zstd, stamp)
     assert _rows(filled, "raw_messages") == [raw]
     assert _rows(filled, "sightings") == [(1, 1, "forward", "4Xy1", RICHARD, 1, stamp)]

@@ -1,0 +1,107 @@
+"""The layout that the design fixes: import names, and who may import what."""
+
+import ast
+import importlib
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).parents[2]
+PURE = ("address", "envelope", "headers", "encoded_words", "confirmation", "matching", "identity")
+PACKAGES = ("mailweir", "milter", "postfix", "admin_cli", "gmail_sync", "integrations", "bench", "tests")
+
+
+def _sources() -> list[Path]:
+    return [file for name in PACKAGES for file in (REPOSITORY / name).rglob("*.py")]
+
+
+def _imports(file: Path) -> set[str]:
+    """The modules that a file imports anywhere in it, `from` ones with each of their names."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{file}: a relative import"
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def test_pymilter_keeps_its_names() -> None:
+    """pymilter installs `milter`, `Milter` and `mime`: a package or module of ours by that name would hide one of them."""
+    assert not (REPOSITORY / "milter" / "__init__.py").exists()
+    assert not (REPOSITORY / "tests" / "milter").exists()
+    assert [file for file in _sources() if file.name.lower() in ("mime.py", "milter.py")] == []
+    taken = [folder for folder in REPOSITORY.iterdir() if folder.is_dir() and folder.name in ("Milter", "mime")]
+    assert taken == []
+
+
+@pytest.mark.parametrize("path", [["."], [".", "milter"], []])
+def test_pymilter_can_be_imported_from_the_root(path: list[str]) -> None:
+    code = "import sys; sys.path[:0] = sys.argv[1:]; import Milter, milter, mime; milter.setconn; Milter.Base; mime.MimeMessage"
+    ran = subprocess.run(
+        [sys.executable, "-c", code, *path], cwd=REPOSITORY, capture_output=True, text=True, check=False
+    )
+    assert ran.returncode == 0, ran.stderr
+
+
+def test_the_filters_package_can_be_imported() -> None:
+    assert importlib.import_module("capture_milter").__name__ == "capture_milter"
+
+
+def test_tests_are_no_packages() -> None:
+    assert [file for file in (REPOSITORY / "tests").rglob("__init__.py")] == []
+
+
+@pytest.mark.parametrize("name", PURE)
+def test_a_pure_module_imports_the_standard_library_and_pure_modules_only(name: str) -> None:
+    allowed = {f"mailweir.{pure}" for pure in PURE}
+    for imported in _imports(REPOSITORY / "mailweir" / f"{name}.py"):
+        top = imported.partition(".")[0]
+        ours = imported in allowed or imported.rpartition(".")[0] in allowed
+        assert ours if top == "mailweir" else top in sys.stdlib_module_names, imported
+
+
+@pytest.mark.parametrize("name", PURE)
+def test_a_pure_module_opens_nothing(name: str) -> None:
+    forbidden = {
+        "os",
+        "pathlib",
+        "socket",
+        "sqlite3",
+        "subprocess",
+        "threading",
+        "time",
+        "asyncio",
+        "urllib",
+        "logging",
+    }
+    assert {
+        imported.partition(".")[0] for imported in _imports(REPOSITORY / "mailweir" / f"{name}.py")
+    } & forbidden == set()
+
+
+def test_no_module_of_ours_is_named_for_nothing() -> None:
+    vague = {"utils", "helpers", "manager", "common", "util", "misc", "base", "core"}
+    assert [file for file in _sources() if file.stem in vague] == []
+
+
+def test_each_module_says_what_it_is() -> None:
+    assert [file for file in _sources() if not ast.get_docstring(ast.parse(file.read_text("utf-8")))] == []
+
+
+def test_the_filter_starts_without_what_it_seldom_needs() -> None:
+    """A worker's memory: DKIM, DNS and migrations are loaded when they are needed."""
+    code = "import sys; import capture_milter.server; print(*sorted({name.partition('.')[0] for name in sys.modules}))"
+    ran = subprocess.run(
+        [sys.executable, "-c", "import sys; sys.path[:0] = ['.', 'milter']; " + code],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    loaded = set(ran.stdout.split())
+    assert {"capture_milter", "mailweir", "Milter"} & loaded
+    assert loaded & {"dkim", "dns", "typer", "jinja2", "playhouse", "psycopg", "cryptography", "pytest"} == set()

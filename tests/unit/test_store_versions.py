@@ -1,0 +1,192 @@
+"""The database's version: upgrades are safe to repeat and to run at once, and what doesn't fit is refused with what to do."""
+
+import shutil
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from mailweir.errors import DatabaseUnavailable, DatabaseVersionError
+from mailweir.store import versions
+from mailweir.store.connection import Database
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+def _shape(path: Path) -> list[tuple[str, ...]]:
+    with closing(sqlite3.connect(path)) as connection:
+        return connection.execute("SELECT type, name, sql FROM sqlite_master ORDER BY type, name").fetchall()
+
+
+def _check(path: Path) -> None:
+    with closing(Database(path)) as database:
+        versions.check(database)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Where the database is to be; neither it nor its folder is there yet."""
+    return tmp_path / "a folder" / "mailweir.db"
+
+
+@pytest.fixture
+def steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of migrations of the test's own, with the real ones in it."""
+    folder = tmp_path / "migrations"
+    shutil.copytree(versions._FOLDER, folder, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(versions, "_FOLDER", folder)
+    return folder
+
+
+def _add_step(steps: Path, name: str, *statements: str) -> None:
+    calls = "".join(f"    db.execute_sql({statement!r})\n" for statement in statements)
+    (steps / f"{name}.py").write_text(f"def up(migrator, db):\n{calls}")
+
+
+def test_the_first_upgrade_makes_the_database_and_the_second_does_nothing(path: Path) -> None:
+    assert versions.upgrade(path) == sorted(file.stem for file in versions._FOLDER.glob("0*.py"))
+    shape = _shape(path)
+    assert {"activities", "decisions", "todos"} <= {name for _, name, _ in shape}
+    _check(path)
+    assert versions.upgrade(path) == []
+    assert _shape(path) == shape
+    _check(path)
+
+
+def test_the_database_is_in_wal_mode_and_commits_are_synchronous(path: Path) -> None:
+    versions.upgrade(path)
+    with closing(Database(path)) as database:
+        asked = [
+            database.execute(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode", "synchronous", "foreign_keys")
+        ]
+    assert asked == ["wal", 2, 1]
+
+
+def test_upgrades_at_once_do_the_work_once(path: Path) -> None:
+    """Several at once are what a supervisor and two impatient admins make."""
+    code = (
+        "import pathlib, sys; from mailweir.store import versions; print(*versions.upgrade(pathlib.Path(sys.argv[1])))"
+    )
+    workers = [
+        subprocess.Popen(
+            [sys.executable, "-c", code, str(path)],
+            cwd=REPOSITORY,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(4)
+    ]
+    told = [worker.communicate(timeout=30) for worker in workers]
+    assert [worker.returncode for worker in workers] == [0] * 4, told
+    assert sorted(out.strip() for out, _ in told) == [
+        "",
+        "",
+        "",
+        " ".join(sorted(f.stem for f in versions._FOLDER.glob("0*.py"))),
+    ]
+    _check(path)
+
+
+def test_an_older_database_is_refused_and_upgraded_with_its_rows(path: Path, steps: Path) -> None:
+    versions.upgrade(path)
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("INSERT INTO deployments VALUES (1, 'demo', 'demo.example.net', '')")
+    _add_step(steps, "0998_colour", "ALTER TABLE deployments ADD COLUMN colour TEXT")
+    _add_step(steps, "0999_shape", "ALTER TABLE deployments ADD COLUMN shape TEXT")
+    with pytest.raises(DatabaseVersionError) as caught:
+        _check(path)
+    assert str(caught.value) == (
+        f"the database {path} is older than this program (it lacks 0998_colour, 0999_shape): run 'mailweir db upgrade'"
+    )
+    assert versions.upgrade(path) == ["0998_colour", "0999_shape"]
+    _check(path)
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("SELECT name, colour, shape FROM deployments").fetchall() == [("demo", None, None)]
+
+
+def test_a_newer_database_is_refused_by_both_and_left_alone(path: Path, steps: Path) -> None:
+    _add_step(steps, "0999_shape", "ALTER TABLE deployments ADD COLUMN shape TEXT")
+    versions.upgrade(path)
+    (steps / "0999_shape.py").unlink()
+    _add_step(steps, "0998_colour", "ALTER TABLE deployments ADD COLUMN colour TEXT")
+    shape = _shape(path)
+    for attempt in (_check, versions.upgrade):
+        with pytest.raises(DatabaseVersionError) as caught:
+            attempt(path)
+        assert str(caught.value) == (
+            f"the database {path} is newer than this program (it has 0999_shape): "
+            "install the version of mailweir that it was last used with, or a newer one"
+        )
+    assert _shape(path) == shape
+
+
+def test_a_step_that_fails_leaves_nothing_of_itself(path: Path, steps: Path) -> None:
+    _add_step(steps, "0998_good", "CREATE TABLE good (id INTEGER)")
+    _add_step(steps, "0999_bad", "CREATE TABLE half (id INTEGER)", "CREATE TABLE half (id INTEGER)")
+    with pytest.raises(DatabaseUnavailable, match="half already exists"):
+        versions.upgrade(path)
+    names = {name for _, name, _ in _shape(path)}
+    assert "good" in names
+    assert "half" not in names
+    _add_step(steps, "0999_bad", "CREATE TABLE half (id INTEGER)")
+    assert versions.upgrade(path) == ["0999_bad"]
+
+
+def test_a_missing_database_is_told_and_not_made(path: Path) -> None:
+    with pytest.raises(DatabaseVersionError) as caught:
+        _check(path)
+    assert str(caught.value) == f"there is no database at {path}: run 'mailweir db upgrade' to make it"
+    assert not path.parent.exists()
+    with closing(Database(path)) as database, pytest.raises(DatabaseUnavailable, match="unable to open"):
+        database.open()
+    assert not path.exists()
+
+
+def test_an_empty_file_is_an_older_database(path: Path) -> None:
+    path.parent.mkdir()
+    path.touch()
+    with pytest.raises(DatabaseVersionError, match="older than this program"):
+        _check(path)
+    assert versions.upgrade(path)
+    _check(path)
+
+
+def test_another_programs_database_is_not_taken_for_ours(path: Path) -> None:
+    path.parent.mkdir()
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("CREATE TABLE activities (id INTEGER)")
+    with pytest.raises(DatabaseVersionError, match="older than this program"):
+        _check(path)
+    with pytest.raises(DatabaseUnavailable, match="already exists"):
+        versions.upgrade(path)
+
+
+@pytest.mark.parametrize("attempt", [_check, versions.upgrade])
+def test_what_is_no_database_is_told_in_one_line(path: Path, attempt: object) -> None:
+    path.parent.mkdir()
+    path.write_bytes(b"a letter, of some length\n" * 500)
+    assert callable(attempt)
+    with pytest.raises(DatabaseUnavailable) as caught:
+        attempt(path)
+    assert str(caught.value) == f"database {path}: file is not a database"
+    assert path.read_bytes() == b"a letter, of some length\n" * 500
+
+
+def test_a_folder_that_can_not_be_made_is_told_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    path = tmp_path / "file" / "mailweir.db"
+    with pytest.raises(DatabaseUnavailable, match=r"^database .*mailweir\.db: (Not a directory|File exists)$"):
+        versions.upgrade(path)
+
+
+@pytest.mark.parametrize("name", ["a#b", "a?b", "a%41b", "a b", "a&mode=ro", "ä", "a'b"])
+def test_a_folder_of_any_name_will_do(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name / "mailweir.db"
+    versions.upgrade(path)
+    _check(path)
+    assert path.stat().st_size > 0
+    assert [file.name for file in tmp_path.iterdir()] == [name]
