@@ -13,9 +13,9 @@ def register(app: typer.Typer) -> None:
         app,
         "contact",
         "The outside persons whose mail is captured.",
-        options.example("mailweir contact add 'Jane Client' jane@client.example"),
+        options.example("mailweir contact add 'Purchasing' jane@client.example"),
     )
-    add_example = "mailweir contact add 'Jane Client' jane@client.example j.client@example.org --company 'Client Ltd'"
+    add_example = "mailweir contact add 'Purchasing' jane@client.example j.client@example.org --company 'Client Ltd'"
     group.command("add", epilog=options.example(add_example))(add)
     group.command("list", epilog=options.example("mailweir contact list --json"))(list_all)
     group.command("remove", epilog=options.example("mailweir contact remove jane@client.example"))(remove)

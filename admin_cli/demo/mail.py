@@ -43,14 +43,14 @@ def client_mail(now: datetime) -> Delivery:
     headers = [
         ("X-Forwarded-To", CAPTURE_ADDRESS),
         ("X-Forwarded-For", f"{MAILBOX} {CAPTURE_ADDRESS}"),
-        ("From", f"Jane Client <{CLIENT}>"),
+        ("From", f"Purchasing <{CLIENT}>"),
         ("To", f"Richard <{MAILBOX}>"),
         ("Subject", "=?UTF-8?Q?Your_offer_=E2=80=93_two_questions?="),
         ("Date", format_datetime(now)),
         ("Message-ID", f"<offer-{now:%Y%m%d%H%M%S}@client.example>"),
         *_PLAIN_TEXT,
     ]
-    body = "Dear Richard,\r\n\r\nDoes the price hold until May, and who delivers?\r\n\r\nJane\r\n"
+    body = "Dear Richard,\r\n\r\nDoes the price hold until May, and who delivers?\r\n"
     return Delivery(
         f"a client writes to {MAILBOX}, whose Gmail forwards the mail to {CAPTURE_ADDRESS}",
         _forwarder(MAILBOX),
@@ -63,14 +63,14 @@ def logged_mail(now: datetime) -> Delivery:
     """The user's own mail to the client, with a blind copy to the log address."""
     headers = [
         ("From", f"Richard <{MAILBOX}>"),
-        ("To", f"Jane Client <{CLIENT}>"),
+        ("To", f"Purchasing <{CLIENT}>"),
         ("Subject", "Re: =?UTF-8?Q?Your_offer_=E2=80=93_two_questions?="),
         ("Date", format_datetime(now)),
         ("Message-ID", f"<answer-{now:%Y%m%d%H%M%S}@firm.example>"),
         ("In-Reply-To", f"<offer-{now:%Y%m%d%H%M%S}@client.example>"),
         *_PLAIN_TEXT,
     ]
-    body = "Dear Jane,\r\n\r\nIt holds, and we deliver ourselves.\r\n\r\nRichard\r\n"
+    body = "Hello,\r\n\r\nIt holds, and we deliver ourselves.\r\n\r\nRichard\r\n"
     return Delivery(
         f"{USERNAME} answers the client, with a blind copy to {LOG_ADDRESS}",
         MAILBOX,

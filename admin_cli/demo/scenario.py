@@ -40,7 +40,7 @@ _SETUP = (
     ("deployment", "add", DEPLOYMENT, "--domain", mail.CAPTURE_DOMAIN),
     ("user", "add", mail.USERNAME, "--email", mail.MAILBOX, "--name", "Richard"),
     ("company", "add", "Client Ltd", "--domain", "client.example"),
-    ("contact", "add", "Jane Client", mail.CLIENT, "--company", "Client Ltd"),
+    ("contact", "add", "Purchasing", mail.CLIENT, "--company", "Client Ltd"),
     ("contact", "add", "Supplier Office", "office@supplier.example", "sales@supplier.example"),
 )
 

@@ -70,8 +70,8 @@ def test_it_shows_what_became_of_each_mail_and_leaves_nothing(temp_dir: Path) ->
         printed = done.stdout
         assert "A stranger writes to richard@firm.example" in section(printed, "5 mails came in over SMTP")
         captured = section(printed, "Captured")
-        assert "1 1, 5 incoming jane@client.example Jane Client" in captured
-        assert "2 2 outgoing richard@firm.example Jane Client" in captured
+        assert "1 1, 5 incoming jane@client.example Purchasing" in captured
+        assert "2 2 outgoing richard@firm.example Purchasing" in captured
         redirected = section(printed, "Redirected to richard's own mailbox")
         assert "richard@firm.example forwarding-noreply@google.com" in redirected
         assert "mail 3: Gmail's forwarding confirmation" in redirected

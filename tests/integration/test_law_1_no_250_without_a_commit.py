@@ -1,6 +1,7 @@
 """Law 1: every acknowledged message has its decision, every captured one exactly one activity with its raw bytes.
 
-The filter is killed with -9 again and again, its workers and now and then their parent, while clients deliver and try again until they get a 250.
+The filter is killed with -9 again and again, its workers and now and then their parent, while clients deliver and try again
+until they get a 250.
 """
 
 import contextlib
