@@ -40,6 +40,7 @@ class Database:
                 "journal_mode": "wal",
                 "synchronous": "full",  # law 1: a commit is on the disk
                 "wal_autocheckpoint": 4000,  # pages: with 1,000 a busy filter writes the same pages into the file four times
+                "cache_size": -8000,  # kB; the default 2 MB doesn't hold the inner pages of a large record's indexes
                 "foreign_keys": 1,
                 "busy_timeout": int(busy_timeout_seconds * 1000),
             },

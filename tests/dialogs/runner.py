@@ -6,6 +6,7 @@ Never knows what a dialog is about. Called by tests/integration/test_dialogs.py,
 import re
 import socket
 import subprocess
+from collections import Counter
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
@@ -28,7 +29,9 @@ class DialogFailure(AssertionError):
 
 @dataclass(frozen=True)
 class Target:
-    """A running stack. cli runs `mailweir` and fails where it fails. outbox: what went out so far, once all is delivered."""
+    """A running stack. cli runs `mailweir` and fails where it fails. outbox: what went out so far, in any order,
+    once all is delivered.
+    """
 
     port: int
     database_path: Path
@@ -39,14 +42,14 @@ class Target:
 def run(script: Script, target: Target) -> None:
     """DialogFailure, which names file and line, where anything differs."""
     with closing(Database(target.database_path)) as database:
-        activities_before, outbox_before = _count_activities(database), len(target.outbox())
+        activities_before, outbox_before = _count_activities(database), Counter(target.outbox())
         queue_ids = _Conversation(script, target).hold()
         found = [one for queue_id in queue_ids for one in decisions.find(database, queue_id)[::-1]]
         _compare_decisions(script, database, found)
         grown = _count_activities(database) - activities_before
         if grown != script.outcome.activities:
             raise DialogFailure(f"{script.file}: activities: +{grown} instead of +{script.outcome.activities}")
-    _compare_outbox(script, target.outbox()[outbox_before:])
+    _compare_outbox(script, Counter(target.outbox()) - outbox_before)
 
 
 class _Conversation:
@@ -159,9 +162,9 @@ def _facts(database: Database, activity: Activity) -> dict[str, str]:
     }
 
 
-def _compare_outbox(script: Script, went_out: list[bytes]) -> None:
+def _compare_outbox(script: Script, went_out: Counter[bytes]) -> None:
     recipients = []
-    for raw in went_out:
+    for raw in went_out.elements():
         match = _DELIVERED_TO.search(raw)
         recipients.append(match[1].decode() if match else "(unknown)")
     if sorted(recipients) != sorted(script.outcome.outbox):

@@ -122,7 +122,7 @@ GrowsLinearly = Callable[[Callable[[int], object]], None]
 
 @pytest.fixture
 def grows_linearly() -> GrowsLinearly:
-    """Asserts that work(size) takes no more than about twice as long per byte for 100 kB as for 25 kB: quadratic work takes
+    """Asserts that work(size) takes no more than about twice as long per byte for 80 kB as for 20 kB: quadratic work takes
     sixteen times as long for four times the size. CPU time of this thread only, and the best of three tries."""
 
     def cpu_seconds(work: Callable[[int], object], size: int) -> float:
@@ -136,8 +136,8 @@ def grows_linearly() -> GrowsLinearly:
         try:
             ratios = []
             for _ in range(3):
-                small = cpu_seconds(work, 25_000)
-                ratios.append(cpu_seconds(work, 100_000) / max(small, 0.0005))
+                small = cpu_seconds(work, 20_000)
+                ratios.append(cpu_seconds(work, 80_000) / max(small, 0.0005))
                 if ratios[-1] < 8:
                     return
         finally:

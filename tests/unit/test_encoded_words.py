@@ -66,6 +66,7 @@ def _decode(text: str | bytes) -> str:
         ("=?utf-8?q?a=E2=80=A8b?=", "a b"),
         ("=?utf-16?b?/v8YADgAMAA=?=", "᠀㠀\u3000".strip()),
         ("=?utf-7?q?+2AA-?=", ""),  # half of a surrogate pair
+        ("=?utf-7?q?+3/8-?=", ""),  # the other half
     ],
 )
 def test_a_value_is_decoded(raw: str | bytes, expected: str) -> None:

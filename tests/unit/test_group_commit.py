@@ -15,8 +15,8 @@ import pytest
 from capture_milter import group_commit
 from capture_milter.group_commit import GroupCommit
 from mailweir.errors import DatabaseUnavailable
-from mailweir.matching import Decision, Outcome, Reason
-from mailweir.recording import Entry, Recorded
+from mailweir.matching import Decision, Direction, Outcome, Reason
+from mailweir.recording import Content, Entry, Recorded
 from mailweir.store.connection import Database
 
 if TYPE_CHECKING:
@@ -206,6 +206,29 @@ def test_a_message_that_can_not_be_written_fails_alone(
     assert _written(path) == {"4Xy0", "4Xy1", "4Xy2", "4Xy3"}  # and nothing of the half that could be
 
 
+def test_of_a_message_that_can_not_be_written_nothing_is(
+    gated: GatedDatabase, group: GroupCommit, path: Path, people: "MemoryDirectory", now: datetime
+) -> None:
+    """Its activity can be, and its owner can't: the activity goes too, and the other message of the batch stays."""
+    good = Decision(
+        people.tenants[0], (), Outcome.CAPTURED, Reason.AUTHOR_IS_CONTACT, "a@b.example", None, Direction.INCOMING
+    )
+    bad = replace(good, users=(1, 99))
+    entries = [
+        Entry(decision, f"4Xy{n}", now, Content(b"%d" % n, b"d", b"raw", 3, "", None))
+        for n, decision in enumerate((good, bad, good))
+    ]
+    callers = [Caller(group, [entry]) for entry in entries]
+    _gather(gated, group, callers)
+    gated.gate.set()
+    assert all(caller.ended() for caller in callers)
+    assert [caller.error is None for caller in callers] == [True, False, True]
+    assert _written(path) == {"4Xy0", "4Xy2"}
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("SELECT identity FROM activities ORDER BY id").fetchall() == [(b"0",), (b"2",)]
+        assert connection.execute("SELECT COUNT(*) FROM raw_messages").fetchone() == (2,)
+
+
 def _raise(error: Exception) -> Callable[[Database], object]:
     def fault(_: Database) -> None:
         raise error
@@ -278,7 +301,7 @@ def test_a_slow_database_is_waited_for_as_long_as_is_said(
     hasty = Caller(group, [entry("hasty")], 0.1, lambda: alive.append(time.monotonic()))
     callers = [Caller(group, [entry("first")]), hasty, Caller(group, [entry("patient")])]
     _gather(gated, group, callers)
-    assert hasty.ended()
+    assert hasty.ended(2.0)
     assert isinstance(hasty.error, TimeoutError)
     assert len(alive) >= 5
     gated.gate.set()

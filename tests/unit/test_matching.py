@@ -172,6 +172,7 @@ def _check_captured(directory: Directory, case: Case) -> Decision:
         (TO_LOG, [("From", "richard@firm.example"), ("To", "mary@firm.example, rick@firm.example")], Reason.INTERNAL),
         (TO_LOG, [("From", "richard@firm.example"), ("To", "pat@both.example")], Reason.INTERNAL),
         (TO_MARY, [("From", "richard@firm.example"), ("To", f"mary@firm.example, {TO_MARY}")], Reason.INTERNAL),
+        (TO_MARY, [("From", "richard@firm.example"), ("To", f"mary@firm.example, {TO_LOG}")], Reason.INTERNAL),
         (TO_LOG, [("From", "richard@firm.example"), ("To", "x@stranger.example")], Reason.NO_CONTACT),
         (
             TO_LOG,

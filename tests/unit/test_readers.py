@@ -77,6 +77,16 @@ def test_a_damaged_database_is_unavailable(tmp_path: Path) -> None:
         directory.deployments(["demo.example.net"])
 
 
+def test_a_connection_that_failed_is_opened_anew(path: Path) -> None:
+    opened: list[Database] = []
+    readers = Readers(lambda: _noted(opened, Database(path)))
+    with pytest.raises(DatabaseUnavailable), readers.directory():
+        raise DatabaseUnavailable("disk I/O error")
+    assert opened[0].peewee.is_closed()
+    with readers.directory() as directory:
+        assert directory.users_named(1, ["richard"])
+
+
 def test_an_error_of_the_borrower_keeps_the_connection(path: Path) -> None:
     opened: list[Database] = []
     readers = Readers(lambda: _noted(opened, Database(path)))
