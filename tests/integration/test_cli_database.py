@@ -118,6 +118,17 @@ def test_missing_settings_are_one_line(mailweir: Mailweir, tmp_path: Path) -> No
 
 
 def test_ctrl_c_is_exit_130_without_a_traceback(mailweir: Mailweir, database: Database) -> None:
+    for _ in range(3):
+        code, errors = _interrupt_a_waiting_command(database)
+        if (
+            b"database is locked" not in errors
+        ):  # else the machine stood still for the five seconds that a command waits
+            break
+    assert code == 130, errors
+    assert b"Traceback" not in errors
+
+
+def _interrupt_a_waiting_command(database: Database) -> tuple[int, bytes]:
     with (
         database.transaction(),  # so that the command waits for the lock
         subprocess.Popen(
@@ -132,8 +143,7 @@ def test_ctrl_c_is_exit_130_without_a_traceback(mailweir: Mailweir, database: Da
             time.sleep(0.02)
         process.send_signal(signal.SIGINT)
         errors = process.stderr.read()
-    assert process.returncode == 130, errors
-    assert b"Traceback" not in errors
+    return process.returncode, errors
 
 
 def _holds_open(pid: int, path: str) -> bool:

@@ -179,9 +179,8 @@ def test_what_goes_out_is_untouched(make_stack: "MakeStack", make_sink: "MakeSin
     raw = (
         b"From:  joe\r\nX-Folded: a\r\n\t b \r\nBcc: hidden@elsewhere.example\r\nContent-Length: 7\r\n"
         b"Return-Path: <x@y.example>\r\n"
-        b"Subject: caf\xe9\r\nContent-Type: text/plain; charset=iso-8859-1\r\n\r\n"
-        + b"x" * 2500
-        + b"\r\n\xe9\xff\r\n..\r\n.a\r\n"
+        b"Subject: caf\xe9\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=iso-8859-1\r\n"
+        b"Content-Transfer-Encoding: 8bit\r\n\r\n" + b"x" * 2500 + b"\r\n\xe9\xff\r\n..\r\n.a\r\n"
     )
     stack.deliver("someone@elsewhere.example", ["postmaster@demo.example.net"], raw)
     (received,) = sink.wait()
