@@ -23,6 +23,7 @@ TERMINATE_SECONDS = 5.0  # what a process gets to end by itself; then it is kill
 KILL_SECONDS = 5.0
 _POLL_SECONDS = 0.02
 _PR_SET_PDEATHSIG = 1
+_PR_GET_PDEATHSIG = 2
 _PR_SET_CHILD_SUBREAPER = 36
 _MAX_RECORD_BYTES = 65_536
 
@@ -93,6 +94,19 @@ def start(program: Program, *, work_dir: Path, environment: Mapping[str, str]) -
             extra_groups=[] if account else None,
             preexec_fn=end_with_parent,  # this process has one thread
         )
+
+
+@contextlib.contextmanager
+def still_ending_with_parent() -> Iterator[None]:
+    """Keeps what `start` arranged for us (by the demo, say) over a change of our effective user, which undoes it."""
+    library, number, parent = ctypes.CDLL(None, use_errno=True), ctypes.c_int(0), os.getppid()
+    library.prctl(_PR_GET_PDEATHSIG, ctypes.byref(number))
+    try:
+        yield
+    finally:
+        library.prctl(_PR_SET_PDEATHSIG, number.value)
+        if number.value and os.getppid() != parent:
+            os.kill(os.getpid(), number.value)
 
 
 def keep(pid: int) -> int:

@@ -26,9 +26,9 @@ STOP_SECONDS = 10.0
 
 _PROBE_TIMEOUT_SECONDS = 5.0
 _FIRST_PROBE_PAUSE_SECONDS = 0.05
-_LONGEST_PROBE_PAUSE_SECONDS = 1.0
+_LONGEST_PROBE_PAUSE_SECONDS = 0.2
 _IDLE_SECONDS = 3600.0
-_STOP_SIGNALS = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
+STOP_SIGNALS = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
 _LOG_TAIL_BYTES = 2000
 
 
@@ -82,7 +82,7 @@ class Supervisor:
     def run(self, is_ready: Callable[[], bool]) -> None:
         """Runs until a signal says stop; then nothing is left. Says `ready` once `is_ready`; CannotStart where it never is."""
         processes.adopt_orphans()
-        with _blocked(_STOP_SIGNALS | {signal.SIGCHLD}):
+        with blocked(STOP_SIGNALS | {signal.SIGCHLD}):
             try:
                 for kept in reversed(self._kept):
                     self._start(kept)
@@ -109,7 +109,7 @@ class Supervisor:
         now = time.monotonic()
         due = [kept.restart_at - now for kept in self._kept if kept.process is None]
         number = _wait_for_signal(max(0.0, min([*due, longest_seconds])))
-        if number in _STOP_SIGNALS:
+        if number in STOP_SIGNALS:
             self._say(f"stopping on {signal.Signals(number).name}")
             return False
         for kept in self._kept:
@@ -177,7 +177,7 @@ class Supervisor:
 
 
 @contextlib.contextmanager
-def _blocked(numbers: Collection[signal.Signals]) -> Iterator[None]:
+def blocked(numbers: Collection[signal.Signals]) -> Iterator[None]:
     """Signals wait until they are asked for, so none interrupts a start or a stop half-way."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
     try:
@@ -187,7 +187,7 @@ def _blocked(numbers: Collection[signal.Signals]) -> Iterator[None]:
 
 
 def _wait_for_signal(seconds: float) -> int | None:
-    found = signal.sigtimedwait(_STOP_SIGNALS | {signal.SIGCHLD}, seconds)
+    found = signal.sigtimedwait(STOP_SIGNALS | {signal.SIGCHLD}, seconds)
     return found.si_signo if found else None
 
 

@@ -4,6 +4,7 @@ Never asks Postfix or the system anything: same settings, same text. Called by `
 same templates with the same flat names.
 """
 
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ import jinja2
 from mailweir.errors import SettingsError
 from mailweir.settings import Settings
 
+_SETTLED_SECONDS = 10
 _TEMPLATES_DIR = Path(__file__).parent / "templates"
 
 # White space, `$`, braces and commas mean something in main.cf and master.cf, and none of it can be quoted everywhere.
@@ -101,4 +103,7 @@ def write(configuration: Configuration, config_dir: Path) -> None:
         part = config_dir / f".{name}.new"
         part.write_text(text, encoding="utf-8")
         part.chmod(0o644)
+        # Postfix's programs wait up to two seconds for a file so new that it may still grow; this one can't.
+        made_at = part.stat().st_mtime - _SETTLED_SECONDS
+        os.utime(part, (made_at, made_at))
         part.replace(config_dir / name)

@@ -57,7 +57,7 @@ def up(
 
 def run_up(data: Path, ports: Ports, say: Say) -> None:
     """Runs the stack until SIGTERM, SIGINT or SIGHUP. MailweirError, with nothing left running, where it can't run."""
-    from admin_cli import preflight
+    from admin_cli import preflight, supervisor
     from admin_cli.processes import Lock
 
     preflight.check_root()
@@ -76,10 +76,12 @@ def run_up(data: Path, ports: Ports, say: Say) -> None:
     _make_data_dir(settings, account)
     remembered = lock.take()
     try:
-        _take_over(settings, lock, remembered, say)
-        if is_new:
-            _write_first(settings, data_dir, say)
-        _run(settings, account, scripts, lock, say)
+        # From here on a stop waits for the supervisor: Postfix's own checks would else go on behind our back.
+        with supervisor.blocked(supervisor.STOP_SIGNALS):
+            _take_over(settings, lock, remembered, say)
+            if is_new:
+                _write_first(settings, data_dir, say)
+            _run(settings, account, scripts, lock, say)
     finally:
         lock.release()
 
@@ -184,13 +186,14 @@ def _where_out(settings: "Settings") -> str:
 def _upgrade(settings: "Settings", account: "Account", say: Say) -> None:
     """As the unprivileged user, who has to write the files later on."""
     from admin_cli.ownership import acting_as_owner
+    from admin_cli.processes import still_ending_with_parent
     from mailweir.store import versions
     from postfix.instance import make_folder
 
     folder = settings.database_path.parent
     if folder.is_relative_to(settings.data_dir):
         make_folder(folder, 0o700, account)
-    with acting_as_owner(folder):
+    with still_ending_with_parent(), acting_as_owner(folder):
         applied = versions.upgrade(settings.database_path)
     if applied:
         say(f"upgraded the database {settings.database_path}: {', '.join(applied)}")

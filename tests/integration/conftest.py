@@ -23,7 +23,8 @@ from typing import Any
 
 import pytest
 
-from admin_cli import settings_files
+from admin_cli import processes, settings_files
+from admin_cli.processes import Program
 from mailweir import settings as reader
 from mailweir.settings import Settings
 from postfix.instance import SEARCH_PATH
@@ -102,14 +103,11 @@ class Stack:
     def start(self, *flags: str, ready: bool = True) -> None:
         """Starts it, and waits until it is ready."""
         self._said_before = len(self.said)
-        with self._output.open("ab") as output:
-            self.process = subprocess.Popen(
-                [self.script, "up", "--data", self.data_dir, *flags],
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                start_new_session=True,  # Ctrl-C of the test run doesn't reach it; the fixture stops it
-            )
+        command = [str(self.script), "up", "--data", str(self.data_dir), *flags]
+        # in a session of its own: Ctrl-C of the test run doesn't reach it, but it ends when the test run dies
+        self.process = processes.start(
+            Program("mailweir", command, None, self._output), work_dir=Path("/"), environment={}
+        )
         if ready:
             wait_until(self._is_ready_or_over, "mailweir up is ready", READY_SECONDS)
             assert self.process.poll() is None, f"mailweir up ended: {self.said}"

@@ -178,6 +178,18 @@ def test_what_dies_is_started_again(make_stack: "MakeStack", wait_until: Wait, n
         assert any("signal 9; starting it again in 0.2 s" in line for line in stack.said)
 
 
+def test_what_the_dead_leave_behind_holds_no_port(make_stack: "MakeStack", wait_until: Wait) -> None:
+    """A hanging smtpd doesn't notice that its master is gone, and listens on the port that the next master wants."""
+    stack = make_stack()
+    assert takes_mail(stack)
+    (smtpd,), (master,) = stack.pids("smtpd"), stack.pids("master")
+    os.kill(smtpd, signal.SIGSTOP)
+    os.kill(master, signal.SIGKILL)
+    wait_until(lambda: stack.pids("master") not in ([], [master]), "another master runs")
+    wait_until(lambda: takes_mail(stack), "mail is accepted again")
+    assert sum("postfix" in line and "starting it again" in line for line in stack.said) == 1
+
+
 def test_the_pause_grows_for_what_dies_again_and_again(make_stack: "MakeStack", wait_until: Wait) -> None:
     stack = make_stack()
     for pause in ("0.2", "0.4", "0.8"):
@@ -188,6 +200,24 @@ def test_the_pause_grows_for_what_dies_again_and_again(make_stack: "MakeStack", 
             f"a pause of {pause} s",
         )
     wait_until(lambda: takes_mail(stack), "mail is accepted again")
+
+
+def test_it_ends_with_who_started_it(make_stack: "MakeStack", wait_until: Wait) -> None:
+    """The demo and the tests start it so that nothing is left where they are killed."""
+    stack = make_stack(start=False)
+    code = (
+        "import sys; from pathlib import Path; from admin_cli import processes\n"
+        "program = processes.Program('mailweir', sys.argv[2:], None, Path(sys.argv[1]))\n"
+        "processes.start(program, work_dir=Path('/'), environment={}).wait()\n"
+    )
+    script = Path(sys.executable).with_name("mailweir")
+    said = stack.data_dir / "said"
+    starter = subprocess.Popen([sys.executable, "-c", code, said, script, "up", "--data", stack.data_dir])
+    wait_until(lambda: said.exists() and "ready" in said.read_text().splitlines(), "it is ready", 90)
+    starter.kill()
+    starter.wait()
+    wait_until(lambda: "stopped" in said.read_text().splitlines(), "it has stopped")
+    wait_until(lambda: not processes_in(stack.data_dir), "nothing is left")
 
 
 @pytest.mark.parametrize("stubborn", [False, True], ids=["", "and its children hang"])

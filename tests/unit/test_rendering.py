@@ -1,6 +1,7 @@
 """Postfix's configuration as it is made from the settings. Whether Postfix likes it: integration/test_private_postfix.py."""
 
 import re
+import time
 from pathlib import Path
 from typing import Any
 
@@ -113,6 +114,11 @@ def test_a_value_that_would_mean_something_to_postfix(odd: str) -> None:
 def test_sizes() -> None:
     main_cf = parameters(render(smtp={"max_message_bytes": 100_001}).main_cf)
     assert (main_cf["message_size_limit"], main_cf["queue_minfree"]) == ("100001", "150001")
+
+
+def test_postfix_need_not_wait_for_the_files_to_settle(tmp_path: Path) -> None:
+    rendering.write(rendering.Configuration("a", "b"), tmp_path)
+    assert all(time.time() - path.stat().st_mtime > 5 for path in tmp_path.iterdir())
 
 
 def test_the_files_are_replaced_at_once(tmp_path: Path) -> None:
