@@ -67,6 +67,7 @@ class Filter(_Section):
     """The filter's workers and how much of a message they look at."""
 
     workers: int = Field(1, ge=1, le=64)
+    pin_workers: bool = True
 
 
 class Dns(_Section):
