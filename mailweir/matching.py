@@ -82,6 +82,13 @@ class ContactRef(NamedTuple):
     address: str
 
 
+class People(NamedTuple):
+    """Users by address, and contacts by address; an address may be several contacts'."""
+
+    users: Mapping[str, UserRef]
+    contacts: Mapping[str, tuple[ContactRef, ...]]
+
+
 class Directory(Protocol):
     """Who is known. Every method but the first answers for one deployment only."""
 
@@ -91,11 +98,8 @@ class Directory(Protocol):
     def users_named(self, deployment_id: int, usernames: Collection[str]) -> Mapping[str, UserRef]:
         """Users by username."""
 
-    def users_with(self, deployment_id: int, addresses: Collection[str]) -> Mapping[str, UserRef]:
-        """Users by their own addresses."""
-
-    def contacts_with(self, deployment_id: int, addresses: Collection[str]) -> Mapping[str, tuple[ContactRef, ...]]:
-        """Contacts by address; an address may be several contacts'."""
+    def people_with(self, deployment_id: int, addresses: Collection[str]) -> People:
+        """Users and contacts by their own addresses."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,8 +184,7 @@ def decide(arrival: Arrival, envelope: Envelope, view: HeaderView, directory: Di
     deployment_id = arrival.deployment.id
     recipients = [a for a in view.recipients if a not in arrival.addresses and not _is_capture(a, arrival)]
     everyone = (view.author, *recipients)
-    users = directory.users_with(deployment_id, everyone)
-    contacts = directory.contacts_with(deployment_id, everyone)
+    users, contacts = directory.people_with(deployment_id, everyone)
     if view.author in users:
         return _outgoing(arrival, view, recipients, users, contacts)
     if view.author in contacts:

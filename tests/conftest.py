@@ -105,7 +105,7 @@ def record(database: Database, now: datetime) -> Record:
             author,
             f"<{number}@client.example>",
             matching.Direction.INCOMING,
-            directory.contacts_with(tenant.id, [author])[author],
+            directory.people_with(tenant.id, [author]).contacts[author],
             (user.id,),
             (user.id,),
             ((matching.Route.FORWARD, user.id),),

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator
 from typing import Any
 
 from mailweir import address
-from mailweir.matching import ContactRef, DeploymentRef, UserRef
+from mailweir.matching import ContactRef, DeploymentRef, People, UserRef
 from mailweir.store.connection import Database
 
 _MAX_VALUES = 500  # in one statement; SQLite's own limit is 32,766
@@ -73,29 +73,28 @@ class SqlDirectory:
         sql = "SELECT id, username, mailbox FROM users WHERE deployment_id = ? AND removed_at IS NULL AND username IN ({})"
         return {row[1]: UserRef(*row) for row in self._rows(sql, (deployment_id,), usernames)}
 
-    def users_with(self, deployment_id: int, addresses: Collection[str]) -> dict[str, UserRef]:
-        """See matching.Directory."""
+    def people_with(self, deployment_id: int, addresses: Collection[str]) -> People:
+        """See matching.Directory. One statement for both: each costs the filter's threads a change."""
         sql = (
             "SELECT a.address, u.id, u.username, u.mailbox FROM user_addresses a JOIN users u ON u.id = a.user_id"
             " WHERE a.deployment_id = ? AND a.address IN ({})"
+            " UNION ALL SELECT address, contact_id, NULL, NULL FROM contact_addresses"
+            " WHERE deployment_id = ? AND address IN ({})"
         )
-        return {row[0]: UserRef(*row[1:]) for row in self._rows(sql, (deployment_id,), addresses)}
-
-    def contacts_with(self, deployment_id: int, addresses: Collection[str]) -> dict[str, tuple[ContactRef, ...]]:
-        """See matching.Directory."""
-        sql = (
-            "SELECT contact_id, address FROM contact_addresses WHERE deployment_id = ? AND address IN ({})"
-            " ORDER BY contact_id"
-        )
-        found: dict[str, tuple[ContactRef, ...]] = {}
-        for row in self._rows(sql, (deployment_id,), addresses):
-            found[row[1]] = (*found.get(row[1], ()), ContactRef(*row))
-        return found
+        users: dict[str, UserRef] = {}
+        contacts: dict[str, list[ContactRef]] = {}
+        for address_, person_id, username, mailbox in self._rows(sql, (deployment_id,), addresses):
+            if username is None:
+                contacts.setdefault(address_, []).append(ContactRef(person_id, address_))
+            else:
+                users[address_] = UserRef(person_id, username, mailbox)
+        return People(users, {found: tuple(sorted(refs)) for found, refs in contacts.items()})
 
     def _rows(self, sql: str, first: tuple[int, ...], values: Collection[str]) -> Iterator[tuple[Any, ...]]:
+        """sql: each `{}` in it stands for the values, and each time `first` goes before them."""
         values = tuple(values)
         execute = self._database.fast_execute()
         for start in range(0, len(values), _MAX_VALUES):
             part = values[start : start + _MAX_VALUES]
             marks = ",".join("?" * len(part))
-            yield from execute(sql.format(marks), (*first, *part)).fetchall()
+            yield from execute(sql.replace("{}", marks), (*first, *part) * sql.count("{}")).fetchall()

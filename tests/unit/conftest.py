@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from mailweir.headers import Header
-from mailweir.matching import ContactRef, DeploymentRef, Directory, UserRef
+from mailweir.matching import ContactRef, DeploymentRef, Directory, People, UserRef
 from mailweir.store import versions
 from mailweir.store.connection import Database
 from mailweir.store.directory import SqlDirectory
@@ -43,16 +43,14 @@ class MemoryDirectory:
     def users_named(self, deployment_id: int, usernames: Collection[str]) -> dict[str, UserRef]:
         return {user.username: user for at, user, _ in self.users if at == deployment_id and user.username in usernames}
 
-    def users_with(self, deployment_id: int, addresses: Collection[str]) -> dict[str, UserRef]:
-        return {a: user for at, user, own in self.users for a in own if at == deployment_id and a in addresses}
-
-    def contacts_with(self, deployment_id: int, addresses: Collection[str]) -> dict[str, tuple[ContactRef, ...]]:
+    def people_with(self, deployment_id: int, addresses: Collection[str]) -> People:
+        users = {a: user for at, user, own in self.users for a in own if at == deployment_id and a in addresses}
         found: dict[str, tuple[ContactRef, ...]] = {}
         for at, contact_id, own in self.contacts:
             for a in own:
                 if at == deployment_id and a in addresses:
                     found[a] = (*found.get(a, ()), ContactRef(contact_id, a))
-        return found
+        return People(users, found)
 
     def write(self, database: Database) -> None:
         """Puts everybody into a database, with the same ids."""

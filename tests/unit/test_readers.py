@@ -45,7 +45,7 @@ def test_many_threads_read_at_once(path: Path) -> None:
     def work() -> None:
         for _ in range(20):
             with readers.directory() as directory:
-                found = directory.contacts_with(1, ["office@client.example"])
+                found = directory.people_with(1, ["office@client.example"]).contacts
                 if [ref.id for ref in found.get("office@client.example", ())] != [1, 2]:
                     wrong.append(found)
 

@@ -67,7 +67,7 @@ def test_a_further_address_is_the_users_too_until_it_is_taken_off(
         "richard@example.com",
         "a@example.com",
     )
-    assert "a@example.com" in SqlDirectory(database).users_with(demo.id, ["a@example.com"])
+    assert "a@example.com" in SqlDirectory(database).people_with(demo.id, ["a@example.com"]).users
     assert users.remove_address(database, demo, "richard", "a@example.com").addresses == ("richard@example.com",)
     with pytest.raises(NotFound):
         users.remove_address(database, demo, "richard", "a@example.com")
@@ -113,7 +113,7 @@ def test_a_removed_user_frees_username_and_addresses(database: Database, demo: D
     assert users.remove(database, demo, "RICHARD", now).username == "richard"
     assert users.list_all(database, demo) == []
     assert SqlDirectory(database).standing("richard@demo.example.net") is Standing.UNKNOWN
-    assert SqlDirectory(database).users_with(demo.id, ["richard@example.com"]) == {}
+    assert SqlDirectory(database).people_with(demo.id, ["richard@example.com"]).users == {}
     with pytest.raises(NotFound, match="unknown user 'richard'"):
         users.remove(database, demo, "richard", now)
     users.add(database, demo, "richard", "richard@example.com", "", now)
@@ -161,7 +161,7 @@ def test_a_contact_goes_with_the_last_address(database: Database, demo: Deployme
     (gone,) = contacts.remove_address(database, demo, "j@x.example", now)
     assert gone.addresses == ()
     assert contacts.list_all(database, demo) == []
-    assert SqlDirectory(database).contacts_with(demo.id, ["j@x.example"]) == {}
+    assert SqlDirectory(database).people_with(demo.id, ["j@x.example"]).contacts == {}
     with pytest.raises(NotFound):
         contacts.remove_address(database, demo, "j@x.example", now)
     contacts.add(database, demo, "Jane", ["j@x.example"], None, now)
