@@ -369,3 +369,29 @@ def test_two_workers_write_at_once(path: Path, entry: MakeEntry) -> None:
         assert all(caller.ended() for caller in callers)
     assert {str(caller.error) for caller in callers} == {"None"}
     assert len(_written(path)) == 60
+
+
+def test_who_writes_waits_for_others_only_where_messages_come_together(
+    group: GroupCommit, gated: GatedDatabase, entry: MakeEntry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits: list[float] = []
+    monkeypatch.setattr(group_commit.time, "sleep", waits.append)
+    _commit(group, entry("alone-1"))
+    _commit(group, entry("alone-2"))
+    assert waits == []
+    gated.gate.clear()
+    gated.at_commit.clear()
+    first = Caller(group, [entry("first")])
+    first.start()
+    assert gated.at_commit.wait(LONG_SECONDS)
+    behind = [Caller(group, [entry(f"behind-{number}")]) for number in range(3)]
+    for caller in behind:
+        caller.start()
+    _until(lambda: len(group._waiting) == 3)
+    gated.gate.set()
+    assert all(caller.ended() for caller in (first, *behind))
+    assert waits == []  # the three were there already
+    _commit(group, entry("after"))
+    assert waits == [group_commit.GATHER_SECONDS]
+    _commit(group, entry("alone-3"))
+    assert waits == [group_commit.GATHER_SECONDS]
