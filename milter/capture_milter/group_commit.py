@@ -8,8 +8,8 @@ when the entries are on the disk (law 1). Called by `session` at the end of each
 """
 
 import threading
-import time
 from collections.abc import Callable, Sequence
+from time import sleep
 
 from mailweir import recording
 from mailweir.errors import DatabaseUnavailable
@@ -91,7 +91,7 @@ class GroupCommit:
     def _write_for_all(self) -> None:
         """Writes what waits, then hands over."""
         if self._last_batch_size > 1:
-            time.sleep(GATHER_SECONDS)
+            sleep(GATHER_SECONDS)
         with self._lock:
             batch = self._waiting[:MAX_BATCH]
             del self._waiting[:MAX_BATCH]

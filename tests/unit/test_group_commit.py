@@ -375,7 +375,7 @@ def test_who_writes_waits_for_others_only_where_messages_come_together(
     group: GroupCommit, gated: GatedDatabase, entry: MakeEntry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     waits: list[float] = []
-    monkeypatch.setattr(group_commit.time, "sleep", waits.append)
+    monkeypatch.setattr("capture_milter.group_commit.sleep", waits.append)
     _commit(group, entry("alone-1"))
     _commit(group, entry("alone-2"))
     assert waits == []
