@@ -35,8 +35,8 @@ class GatedDatabase(Database):
         self.fault: Callable[[Database], object] = lambda _: None
 
     @contextmanager
-    def transaction(self) -> Iterator[None]:
-        with super().transaction():
+    def transaction(self, *, alone: bool = True) -> Iterator[None]:
+        with super().transaction(alone=alone):
             yield
             self.at_commit.set()
             assert self.gate.wait(LONG_SECONDS)
