@@ -40,7 +40,9 @@ def now() -> datetime:
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Cluster]:
     """A PostgreSQL server of the test run's own."""
-    missing = "needs root" if os.geteuid() != 0 else "needs PostgreSQL's server" if postgresql.programs() is None else ""
+    missing = (
+        "needs root" if os.geteuid() != 0 else "needs PostgreSQL's server" if postgresql.programs() is None else ""
+    )
     if missing and os.environ.get("CI") == "true":
         pytest.fail(missing)
     if missing:

@@ -48,7 +48,19 @@ class Cluster:
             (self._folder / name).mkdir()
             (self._folder / name).chmod(mode)
             os.chown(self._folder / name, self._account.uid, self._account.gid)
-        self._run("initdb", "-D", str(self._data), "-A", "trust", "-U", "postgres", "--no-sync", "-E", "UTF8", "--locale=C.UTF-8")
+        self._run(
+            "initdb",
+            "-D",
+            str(self._data),
+            "-A",
+            "trust",
+            "-U",
+            "postgres",
+            "--no-sync",
+            "-E",
+            "UTF8",
+            "--locale=C.UTF-8",
+        )
         with (self._data / "postgresql.conf").open("a") as file:
             # fsync: a process is killed in these tests, never the machine
             file.write(
@@ -59,7 +71,13 @@ class Cluster:
     def _run(self, program: str, *arguments: str) -> None:
         command = [str(self._bin_dir / program), *arguments]
         subprocess.run(
-            command, check=True, capture_output=True, cwd="/", user=self._account.uid, group=self._account.gid, extra_groups=[]
+            command,
+            check=True,
+            capture_output=True,
+            cwd="/",
+            user=self._account.uid,
+            group=self._account.gid,
+            extra_groups=[],
         )
 
     @property

@@ -24,6 +24,7 @@ class _Backend(Protocol):
     serialise: str | None
 
     def is_stale(self) -> bool: ...
+    def refuse_lost_transaction(self) -> None: ...
     def executor(self) -> Callable[..., Any]: ...
     def is_outage(self, error: BaseException) -> bool: ...
 
@@ -105,6 +106,7 @@ class Database:
             if alone and self._backend.serialise:
                 self.fast_execute()(self._backend.serialise)
             yield
+            self._backend.refuse_lost_transaction()
 
     @contextmanager
     def savepoint(self) -> Iterator[None]:

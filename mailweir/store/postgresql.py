@@ -1,7 +1,7 @@
 """PostgreSQL as a back end, for several hosts that share a record: its connection, and which of its errors mean an outage.
 
-Needs psycopg 3 (`mailweir[postgresql]`). A connection that the server gave up is noticed before it is used, so a server that comes
-back is used again without a message being put off for it. Called by `connection`.
+Needs psycopg 3 (`mailweir[postgresql]`). A connection that the server gave up is noticed before it is used, so a server that
+comes back is used again without a message being put off for it. Called by `connection`.
 """
 
 import select
@@ -29,10 +29,10 @@ class Postgresql:
             import psycopg
         except ImportError as error:
             raise SettingsError("PostgreSQL needs psycopg: install 'mailweir[postgresql]'") from error
-        self._errors = psycopg.Error
+        self._in_transaction = psycopg.pq.TransactionStatus.INTRANS
         self._outages = (psycopg.OperationalError, psycopg.InterfaceError, psycopg.InternalError)
         options = {
-            "lock_timeout": f"{busy_timeout_seconds:.0f}s",
+            "lock_timeout": f"{int(busy_timeout_seconds * 1000)}ms",
             "statement_timeout": f"{max(busy_timeout_seconds, STATEMENT_TIMEOUT_SECONDS):.0f}s",
             "synchronous_commit": "on",  # law 1: a commit is on the disk, whatever the server's default
             "idle_in_transaction_session_timeout": "60s",
@@ -62,6 +62,12 @@ class Postgresql:
         poll = select.poll()
         poll.register(connection.fileno(), select.POLLIN)
         return bool(poll.poll(0))
+
+    def refuse_lost_transaction(self) -> None:
+        """Before a commit: PostgreSQL answers COMMIT of a failed transaction with a quiet rollback, of none with a warning."""
+        connection: Any = self.peewee.connection()  # type: ignore[no-untyped-call]
+        if connection.info.transaction_status != self._in_transaction:
+            raise peewee.OperationalError("the transaction was lost before it could be committed")
 
     def executor(self) -> Callable[..., Any]:
         """An `execute` that takes `?` for a parameter."""

@@ -35,12 +35,15 @@ class Sqlite:
             },
         )
         # a transaction that writes takes the write lock at once, for a read that turns into a write fails as 'locked'
-        self.begin = ("IMMEDIATE",)
+        self.begin: tuple[str, ...] = ("IMMEDIATE",)
         self.serialise: str | None = None
 
     def is_stale(self) -> bool:
         """A file doesn't hang up."""
         return False
+
+    def refuse_lost_transaction(self) -> None:
+        """Where SQLite has rolled back by itself, COMMIT fails."""
 
     def executor(self) -> Callable[..., Any]:
         """The driver's own `execute`."""

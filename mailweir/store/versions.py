@@ -60,11 +60,8 @@ def _known() -> set[str]:
 
 
 def _applied(database: Database) -> set[str]:
-    if database.is_sqlite:
-        is_there = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?"
-    else:
-        is_there = "SELECT to_regclass(?)"
-    table = database.execute(is_there, (_HISTORY,)).fetchone()
+    on_sqlite, on_postgresql = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?", "SELECT to_regclass(?)"
+    table = database.execute(on_sqlite if database.is_sqlite else on_postgresql, (_HISTORY,)).fetchone()
     if table is None or table[0] is None:
         return set()
     return {name for (name,) in database.execute(f"SELECT name FROM {_HISTORY}").fetchall()}
