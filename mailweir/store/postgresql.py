@@ -87,5 +87,5 @@ class Postgresql:
 
 @lru_cache(maxsize=1024)
 def _with_percent_signs(sql: str) -> str:
-    """No statement of ours has a `?` or `%` that means itself."""
-    return sql.replace("?", "%s")
+    """No statement of ours has a `?` that means itself."""
+    return sql.replace("%", "%%").replace("?", "%s")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 REPOSITORY = Path(__file__).parents[2]
-PURE = ("address", "envelope", "headers", "encoded_words", "confirmation", "matching", "identity")
+PURE = ("address", "envelope", "headers", "encoded_words", "confirmation", "matching", "folding", "identity")
 PACKAGES = ("mailweir", "milter", "postfix", "admin_cli", "gmail_sync", "integrations", "bench", "tests")
 
 
