@@ -93,25 +93,22 @@ def export(
         form = Form.CSV if target is None else _form_of(target)
     with context.opened() as database:
         chosen = context.choose(database, deployment)
-        found = contacts.list_all(database, chosen)
-    text = _written(form, ((contact.name, contact.addresses, contact.company or "") for contact in found))
+        # whole in memory: the target isn't opened as the database's owner, nor left half written by an error
+        written = b"".join(part.encode() for part in _written(form, contacts.each(database, chosen)))
+    _write(target, written)
+    if target is not None:
+        output.remark(f"The contacts of {chosen.name} are in {target}.")
+
+
+def _write(target: Path | None, content: bytes) -> None:
     try:
-        if target is None:
-            _write_stdout(text)
-        else:
-            with target.open("wb") as file:
-                file.writelines(part.encode() for part in text)
+        if target is not None:
+            target.write_bytes(content)
+            return
+        sys.stdout.buffer.write(content)
+        sys.stdout.buffer.flush()
     except OSError as error:
         raise BadInput(f"{target or 'stdout'} can't be written: {error.strerror or error}") from error
-    if target is not None:
-        output.remark(f"{len(found)} contacts of {chosen.name} are in {target}.")
-
-
-def _write_stdout(text: "Iterator[str]") -> None:
-    sys.stdout.flush()
-    for part in text:
-        sys.stdout.buffer.write(part.encode())
-    sys.stdout.buffer.flush()
 
 
 def _form_of(file: Path) -> Form:

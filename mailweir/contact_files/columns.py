@@ -21,7 +21,8 @@ _MAIL = re.compile(
 _ADDRESS = re.compile(r"address(?:es)?(?: \d+)?|adressen?")  # a postal one, where there is a column for mail
 
 # Several addresses in a cell: `;`, `,`, a line each, or Google's ` ::: `; a quoted local part may hold any of them
-_ADDRESSES = re.compile(r'(?:"(?:[^"\\]|\\.)*+"|(?!\s:::\s)[^;,\r\n])++')
+_SEPARATOR = re.compile(r"\s:::\s|[;,\r\n]")
+_STEP = re.compile(rf"""{_SEPARATOR.pattern}|\\.|"|[^\\";,\s]+|.""", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,20 @@ def is_row(cells: Sequence[str]) -> bool:
 
 def split_addresses(cell: str) -> list[str]:
     """The addresses of one cell."""
-    return [found for match in _ADDRESSES.finditer(cell) if (found := match[0].strip().removeprefix("::: ").strip())]
+    parts = _SEPARATOR.split(cell) if '"' not in cell else _split_outside_quotes(cell)
+    return [part.strip() for part in parts if part.strip()]
+
+
+def _split_outside_quotes(cell: str) -> list[str]:
+    parts: list[list[str]] = [[]]
+    quoted = False
+    for step in _STEP.finditer(cell):
+        quoted ^= step[0] == '"'
+        if not quoted and _SEPARATOR.fullmatch(step[0]):
+            parts.append([])
+        else:
+            parts[-1].append(step[0])
+    return ["".join(part) for part in parts]
 
 
 def _where(titles: Sequence[str], is_meant: Callable[[str], object]) -> tuple[int, ...]:

@@ -18,17 +18,15 @@ _WANTED = frozenset(("BEGIN", "END", "VERSION", "FN", "N", "ORG", "EMAIL"))
 _VERSIONS = frozenset(("2.1", "3.0", "4.0"))
 # of 2.1's CHARSET; Python's codecs also know names that are no charsets
 _CHARSETS = frozenset(
-    ("utf-8", "us-ascii", "iso-8859-1", "iso-8859-2", "iso-8859-15", "windows-1250", "windows-1251", "windows-1252")
-    + ("koi8-r", "shift_jis", "big5", "gb2312")
+    "utf-8 us-ascii iso-8859-1 iso-8859-2 iso-8859-15 windows-1250 windows-1251 windows-1252 shift_jis big5 gb2312".split()  # noqa: SIM905
 )
 # RFC 6350 3.3: a group, the name, parameters whose quoted values may hold `:` and `;`
 _PROPERTY = re.compile(
-    r'(?:[A-Za-z0-9_\-]++\.)?+(?P<name>[A-Za-z0-9_\-]++)(?P<parameters>(?:;(?:[^";:]|"[^"]*+")*+)*+):(?P<value>.*)',
-    re.DOTALL,
+    r'(?:[A-Za-z0-9_\-]+\.)?(?P<name>[A-Za-z0-9_\-]+)(?P<parameters>(?:;(?:[^";:]|"[^"]*")*)*):(?P<value>.*)', re.DOTALL
 )
-_NAME = re.compile(r"(?:[A-Za-z0-9_\-]++\.)?+([A-Za-z0-9_\-]++)[;:]")
+_NAME = re.compile(r"(?:[A-Za-z0-9_\-]+\.)?([A-Za-z0-9_\-]+)[;:]")
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
-_COMPONENT = re.compile(r"(?:[^\\;]|\\.|\\$)*+", re.DOTALL)
+_COMPONENT = re.compile(r"(?:[^\\;]|\\.|\\\Z)*", re.DOTALL)
 _FOLD_OCTETS = 75  # RFC 6350 3.2
 
 
@@ -115,7 +113,7 @@ def _properties(lines: Lines) -> Iterator[_Property]:
             chars += len(part)
         else:
             if kept:
-                yield _property(number, "".join(parts), chars)
+                yield from _property(number, "".join(parts), chars)
             name = _NAME.match(text)
             kept = bool(text) and (name is None or name[1].upper() in _WANTED)
             number, parts, chars = lines.number, [text if kept else ""], len(text)
@@ -126,20 +124,19 @@ def _properties(lines: Lines) -> Iterator[_Property]:
         if soft and kept:
             parts[-1] = parts[-1].removesuffix("=")
     if kept:
-        yield _property(number, "".join(parts), chars)
+        yield from _property(number, "".join(parts), chars)
 
 
-def _property(line: int, text: str, chars: int) -> _Property:
+def _property(line: int, text: str, chars: int) -> Iterator[_Property]:
     match = _PROPERTY.fullmatch(text)
     name = match["name"].upper() if match else ""
+    value = _decode(match["parameters"].upper(), match["value"]) if match else None
     if chars > MAX_PROPERTY_CHARS:
-        return _Property(line, name, "", f"longer than {MAX_PROPERTY_CHARS} characters")
-    if match is None or name not in _WANTED:
-        return _Property(line, "", "", f"'{text[:60]}' is no property")
-    value = _decode(match["parameters"].upper(), match["value"])
-    if value is None:
-        return _Property(line, name, "", f"the encoding of {name} can't be read")
-    return _Property(line, name, value, "")
+        yield _Property(line, name, "", f"longer than {MAX_PROPERTY_CHARS} characters")
+    elif match is None:
+        yield _Property(line, "", "", f"'{text[:60]}' is no property")
+    elif name in _WANTED:
+        yield _Property(line, name, value or "", "" if value is not None else f"the encoding of {name} can't be read")
 
 
 def _decode(parameters: str, value: str) -> str | None:
