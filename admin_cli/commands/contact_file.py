@@ -147,7 +147,8 @@ def _report(file: Path, deployment: str, imported: "Imported", as_json: bool) ->
     """Says what was done; with a bad row that is an error."""
     good = imported.added + imported.completed + imported.unchanged
     if as_json:
-        output.show_json({"file": str(file), "deployment": deployment, **output.plain(imported)})
+        bad = [row._asdict() for row in imported.bad]
+        output.show_json({"file": str(file), "deployment": deployment, **output.plain(imported), "bad": bad})
     elif imported.written:
         output.say(
             f"{file}: {imported.added} contacts added, {imported.completed} completed, {imported.unchanged} unchanged"
