@@ -1,6 +1,6 @@
 """What the columns of a CSV file are: by its header line, in whatever order and whoever exported it, or by the plain order.
 
-Knows the headers of Google Contacts and of Outlook (English and German). Pure; called by `csv_file`.
+Knows the headers of Google Contacts, Outlook (English and German) and Thunderbird. Pure; called by `csv_file`.
 """
 
 import re

@@ -12,14 +12,16 @@ MAX_ROWS = 500  # of one statement; SQLite takes 32,766 values
 def insert(
     database: Database, table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], ending: str = ""
 ) -> list[tuple[Any, ...]]:
-    """Inserts rows; what an `ending` with RETURNING gives, in no sure order."""
+    """Inserts rows; what an `ending` that is RETURNING gives, in no sure order."""
     marks = f"({', '.join('?' * len(columns))})"
     found: list[tuple[Any, ...]] = []
     left = iter(rows)
     while part := list(islice(left, MAX_ROWS)):
         values = [value for row in part for value in row]
         sql = f"INSERT INTO {table} ({', '.join(columns)}) VALUES {', '.join([marks] * len(part))} {ending}"
-        found += database.execute(sql, values).fetchall()
+        cursor = database.execute(sql, values)
+        if ending.startswith("RETURNING"):  # psycopg has nothing to fetch without it, and says so
+            found += cursor.fetchall()
     return found
 
 

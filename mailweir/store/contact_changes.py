@@ -47,7 +47,7 @@ def write(
     if missing:
         columns = ("deployment_id", "name", "created_at")
         rows = ((deployment.id, name, rfc3339(now)) for name in missing)
-        batches.insert(database, "companies", columns, rows)
+        batches.insert(database, "companies", columns, rows, "ON CONFLICT (deployment_id, name) DO NOTHING")
         company_ids |= _company_ids(database, deployment, missing)
     _fill_companies(database, changes.filled, company_ids)
     _write_new(database, deployment, changes.new, company_ids, now, lambda part: progress(part / 2))

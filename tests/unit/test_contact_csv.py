@@ -89,6 +89,8 @@ def test_an_addresses_semicolon_is_no_delimiter() -> None:
             "Jane,,Client Ltd,Buyer,* Work,jane@client.example ::: j@x.example",
         ),
         ("Vorname,Nachname,Firma,E-Mail-Adresse,E-Mail 2: Adresse", "Jane,,Client Ltd,jane@client.example,j@x.example"),
+        ("Display Name,Primary Email,Secondary Email,Organization", "Jane,jane@client.example,j@x.example,Client Ltd"),
+        ("name, address, company", 'Jane, "jane@client.example; j@x.example", "Client Ltd"'),
         ("Email,Name,Organisation", '"jane@client.example\nj@x.example",Jane,Client Ltd'),
         ("Name,Address,Email,Company", 'Jane,1 High Street,"jane@client.example, j@x.example",Client Ltd'),
     ],
