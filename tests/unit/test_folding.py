@@ -7,10 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailweir import address
+from mailweir.contact_files.rows import Row
 from mailweir.errors import BadInput, NotFound
 from mailweir.folding import EXACT, Folding
 from mailweir.matching import ContactRef
-from mailweir.store import contacts, deployments, users
+from mailweir.store import contact_import, contacts, deployments, users
 from mailweir.store.connection import Database
 from mailweir.store.deployments import Deployment
 from mailweir.store.directory import SqlDirectory, Standing
@@ -133,3 +134,17 @@ def test_capture_addresses_take_tags_too(
     assert SqlDirectory(database).standing(recipient) is off
     _fold(database, plus=True)
     assert SqlDirectory(database).standing(recipient) is on
+
+
+def test_an_import_takes_two_spellings_for_one_address(database: Database, demo: Deployment, now: datetime) -> None:
+    demo = _fold(database, plus=True, dots=True)
+
+    def take(*rows: Row) -> contact_import.Imported:
+        prepared = contact_import.prepare(demo, rows, None, lambda _: None)
+        return contact_import.run(database, demo, prepared, now, progress=lambda _: None)
+
+    assert take(Row(1, "Jane", ("ja.ne+x@googlemail.com",), "")).unchanged == 1
+    assert take(Row(1, "Other", ("jane@gmail.com",), "")).left_out == 1
+    assert take(Row(1, "Joe", ("joe+a@client.example", "joe+b@client.example"), "")).added == 1
+    assert take(Row(1, "Joe", ("joe+c@client.example",), "")).unchanged == 1
+    assert take(Row(1, "R", ("richard@firm.example",), "")).left_out == 1
