@@ -28,7 +28,7 @@ _STEP = re.compile(rf"""{_SEPARATOR.pattern}|\\.|"|[^\\";,\s]+|.""", re.DOTALL)
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """Where in a row what stands. first_names: with middle names, in the order of the words. width: of the header."""
+    """Where in a row what stands. name_parts: in the order of the words. width: of the header."""
 
     names: tuple[int, ...]
     name_parts: tuple[int, ...]
