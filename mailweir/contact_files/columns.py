@@ -14,8 +14,9 @@ _FIRST = frozenset(("first name", "given name", "forename", "vorname"))
 _MIDDLE = frozenset(("middle name", "additional name", "weitere vornamen"))
 _LAST = frozenset(("last name", "family name", "surname", "nachname"))
 _COMPANY = re.compile(r"(?:company|organi[sz]ation|firm)(?: \d+)?(?: name)?|firma|unternehmen")
-# "E-mail 1 - Value", "E-mail 2 Address", "E-Mail-Adresse", "Email"; never "E-mail 1 - Type" or "E-mail Display Name"
+# "E-mail 1 - Value", "E-mail 2 Address", "E-Mail-Adresse", "Primary Email"; never "E-mail 1 - Type" or "E-mail Display Name"
 _MAIL = re.compile(
+    r"(?:(?:primary|secondary|work|home|business|personal|other) )?"
     r"(?:e ?mail|mail|mailbox)(?: address(?:es)?| adresse)?(?: \d+)?(?: value| address| adresse)?|e ?mails"
 )
 _ADDRESS = re.compile(r"address(?:es)?(?: \d+)?|adressen?")  # a postal one, where there is a column for mail
@@ -27,7 +28,7 @@ _STEP = re.compile(rf"""{_SEPARATOR.pattern}|\\.|"|[^\\";,\s]+|.""", re.DOTALL)
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """Where in a row what stands. first_names: with middle names, in the order of the words. width: of the header."""
+    """Where in a row what stands. name_parts: in the order of the words. width: of the header."""
 
     names: tuple[int, ...]
     name_parts: tuple[int, ...]

@@ -18,7 +18,7 @@ from mailweir.store.connection import Database
 from mailweir.store.contact_changes import Changes, Person, write
 from mailweir.store.deployments import Deployment
 
-MAX_ROWS = 1_000_000  # all of a file's rows are in memory at once, some 500 bytes each
+MAX_ROWS = 1_000_000  # all of a file's rows are in memory at once, some 800 bytes each with what is known of them
 MAX_BAD_ROWS = 1_000  # kept with their reasons; the others are counted
 
 _MAX_REASON_CHARS = 300

@@ -317,13 +317,14 @@ def two(tmp_path: Path, now: datetime) -> Iterator[tuple[Database, Database]]:
 
 
 @pytest.mark.parametrize("form", [csv_file, vcard], ids=["csv", "vcard"])
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(people=PEOPLE)
 def test_what_is_exported_is_imported_as_the_same(two: tuple[Database, Database], form: Any, people: list[Any]) -> None:
     moment = datetime(2026, 11, 24, tzinfo=UTC)
     for database in two:
-        for table in ("contact_addresses", "contacts", "companies"):
-            database.execute(f"DELETE FROM {table}")
+        with database.transaction():
+            for table in ("contact_addresses", "contacts", "companies"):
+                database.execute(f"DELETE FROM {table}")
     first, second = two
     demo = deployments.find(first, "demo")
     rows = [Row(number, name, tuple(addresses), company) for number, (name, addresses, company) in enumerate(people, 1)]
