@@ -269,5 +269,25 @@ def test_a_from_of_300_kb_is_not_read_at_all(grows_linearly: "GrowsLinearly") ->
     assert headers.look([(b"From", value[: headers.MAX_AUTHOR_BYTES])]).author is None
 
 
+def test_an_author_whom_postfix_may_have_cut_is_not_read() -> None:
+    # sent: `(…) jane@client.example.evil.example`; the filter gets the first 59,998 bytes and can't see that there was more
+    address = b" jane@client.example"
+    value = b" (" + b"x" * (headers.CUT_VALUE_BYTES - len(address) - 3) + b")" + address
+    assert len(value) == headers.CUT_VALUE_BYTES
+    assert headers.look([(b"From", value)]).author is None
+    folded = value.replace(b"xxxx", b"x\r\n x")
+    assert headers.look([(b"From", folded)]).author is None
+    assert headers.look([(b"From", b" (" + b"x" * 40_000 + b")" + address)]).author == "jane@client.example"
+
+
+@pytest.mark.parametrize("name", [b"To", b"Cc"])
+def test_a_recipient_whom_postfix_may_have_cut_is_not_read(name: bytes) -> None:
+    address = b" jane@client.example"
+    value = b" joe@client.example, (" + b"x" * (headers.CUT_VALUE_BYTES - len(address) - 23) + b")" + address
+    assert len(value) == headers.CUT_VALUE_BYTES
+    assert headers.look([(name, value)]).recipients == ("joe@client.example",)
+    assert headers.look([(name, value.replace(b"xx", b"x"))]).recipients == ("joe@client.example", "jane@client.example")
+
+
 def test_many_headers_take_time_that_grows_with_their_number(grows_linearly: "GrowsLinearly") -> None:
     grows_linearly(lambda size: headers.look([(b"To", b"a@x.example"), (b"X", b"y"), (b"From", b"z")] * (size // 30)))
