@@ -15,10 +15,10 @@ from mailweir import address, encoded_words
 Header = tuple[bytes, bytes]  # name; value with its leading white space and its folds (CRLF), without the final CRLF
 
 MAX_RECIPIENT_BYTES = 250_000  # of To: and Cc: together, each of which stands once
-# Postfix hands over this much of a header's value and no sign of more (milter8.c; folds as one byte). What is that long may be
-# cut, and `jane@client.example.evil.example` may be `jane@client.example` then.
-CUT_VALUE_BYTES = 59_998
-MAX_AUTHOR_BYTES = CUT_VALUE_BYTES - 1  # an author who may be a part of another one is not read
+# Postfix hands over at most 60,000 bytes of a header, leaves out whole the folded line that doesn't fit, and gives no sign of it.
+# What is near that may be cut: of `jane@client.example.evil.example` the filter may get `jane@client.example`.
+MAX_WHOLE_BYTES = 50_000
+MAX_AUTHOR_BYTES = MAX_WHOLE_BYTES  # an author who may be a part of another one is not read
 MAX_SUBJECT_CHARS = 998
 MAX_MESSAGE_ID_CHARS = 998
 LOOP_HEADER = b"X-Mailweir-Loop"
@@ -100,7 +100,7 @@ def _read_recipients(values: list[bytes]) -> tuple[str, ...]:
     left = MAX_RECIPIENT_BYTES
     for value in values:
         # of what is cut, the last address could be a part of another one
-        whole = len(value) <= left and len(value) < CUT_VALUE_BYTES
+        whole = len(value) <= left and len(value) <= MAX_WHOLE_BYTES
         part = value if whole else value[:left].rpartition(b",")[0]
         addresses.update(dict.fromkeys(address.read_list(_text(part)).addresses))
         left -= len(value)

@@ -9,9 +9,11 @@ from collections.abc import Callable
 
 Rule = Callable[[bytes], bytes]
 
-CUT_VALUE_BYTES = 59_998  # of a header's value, its folds counted as one byte each
+MAX_HEADER_BYTES = 60_000  # name and all; a fold counts as one byte
 _HEADER_LINE = re.compile(rb"[!-9;-~]+[ \t]*:")
-_MAX_NAME_BYTES = 2_048  # line_length_limit: a longer line reaches cleanup in pieces, and the first one has to hold the colon
+_MAX_NAME_BYTES = (
+    2_048  # line_length_limit: a longer line reaches cleanup in pieces, and the first one has to hold the colon
+)
 
 
 def bare_lf(raw: bytes) -> bytes:
@@ -74,14 +76,20 @@ def white_space_before_colon(raw: bytes) -> bytes:
 
 
 def long_header(raw: bytes) -> bytes:
-    """The milter protocol: a header's value is cut after 59,998 bytes."""
+    """The milter protocol: a header is cut after 60,000 bytes; a folded line that doesn't fit is left out whole, unless it's very long."""
     head, body = split(raw)
     return b"".join(_cut(field) for field in fields(head)) + body
 
 
 def _cut(field: bytes) -> bytes:
-    name, _, value = field[:-2].replace(b"\r\n", b"\n").partition(b":")
-    return (name + b":" + value[:CUT_VALUE_BYTES]).replace(b"\n", b"\r\n") + b"\r\n"
+    kept = b""
+    for number, line in enumerate(field[:-2].split(b"\r\n")):
+        grown = kept + b"\n" * bool(number) + line
+        if len(grown) > MAX_HEADER_BYTES:
+            kept = grown[:MAX_HEADER_BYTES] if not number or len(line) > _MAX_NAME_BYTES else kept
+            break
+        kept = grown
+    return kept.replace(b"\n", b"\r\n") + b"\r\n"
 
 
 RULES: tuple[Rule, ...] = (
