@@ -3,8 +3,8 @@
 Whoever comes first writes for all who wait by then, and hands over to the first of those who came meanwhile: no thread of its
 own, hence no two switches of threads for each message. A message that can't be written fails alone: where a batch fails, it is
 written again with a savepoint for each message. Where messages come together, the one that writes first waits a moment for those
-right behind it (PostgreSQL's `commit_delay` likewise); a message that comes alone waits for nobody. `commit` returns only when the entries are on the disk (law 1). Called by
-`session` at the end of each message.
+right behind it (PostgreSQL's `commit_delay` likewise); a message that comes alone waits for nobody. `commit` returns only when
+the entries are on the disk (law 1). Called by `session` at the end of each message.
 """
 
 import threading

@@ -76,7 +76,7 @@ def white_space_before_colon(raw: bytes) -> bytes:
 
 
 def long_header(raw: bytes) -> bytes:
-    """The milter protocol: a header is cut after 60,000 bytes; a folded line that doesn't fit is left out whole, unless it's very long."""
+    """The milter protocol: a header is cut after 60,000 bytes; a folded line that doesn't fit is left out whole."""
     head, body = split(raw)
     return b"".join(_cut(field) for field in fields(head)) + body
 

@@ -1,8 +1,8 @@
-"""Every mail of the corpus, over real SMTP from a known contact: taken, and on the record as it was sent, but for what Postfix changes.
+"""Every mail of the corpus, over real SMTP from a known contact: taken, and recorded as sent but for Postfix's changes.
 
-A sample whose From doesn't read one way is sent as it is, which has to leave a decision that says so, and once more with a known
-contact's From in front and its own taken out, so that its other bytes are compared too. Lines are sent as SMTP wants them (CRLF, the
-last one too: `wire.lines_of`), bare CRs and NULs as they are.
+A sample whose From doesn't read one way is sent as it is, which has to leave a decision that says so, and once more with a
+known contact's From in front and its own taken out, so that its other bytes are compared too. Lines are sent as SMTP wants them
+(CRLF, the last one too: `wire.lines_of`), bare CRs and NULs as they are.
 """
 
 import io
@@ -31,7 +31,7 @@ RICHARD = "richard@demo.example.net"
 _CONNECTIONS = 4
 _FRONT = b"From: known@client.example\r\nMessage-ID: <%d@rules.example>\r\n"
 
-# Each kind of change that Postfix makes, where no sample has it or where it is worth a case of its own: name of the rule, bytes sent.
+# Each kind of change that Postfix makes: name of the rule, bytes sent behind `_FRONT`. None: nothing is changed.
 CASES = [
     (None, b"Bcc: x@y.example\r\nReturn-Path: <a@b.example>\r\nContent-Length: 4\r\nReceived: from x\r\n\tby y\r\n"
            b"X-None:\r\nX-Ends:  a \t\r\n \r\n\t b\r\nSubject: \xe9\r\n\r\n.\r\n..x\r\n\xff" + b"x" * 5_000 + b"\r\n\r\n"),
@@ -137,7 +137,7 @@ def _check(stack: "Stack", mails: list[Mail]) -> None:
 
 
 def _is_on_record(database: sqlite3.Connection, queue_id: str, mail: Mail) -> bool:
-    """Are its bytes there; of a body that was there before, other headers are kept with its first sighting only (decision 0004)."""
+    """Are its bytes there; of a body that was there before, the first sighting's headers are kept (decision 0004)."""
     content, first = database.execute(
         "SELECT r.content_zstd, (SELECT f.source_id FROM sightings f WHERE f.raw_message_id = r.id ORDER BY f.id LIMIT 1)"
         " FROM sightings s JOIN raw_messages r ON r.id = s.raw_message_id WHERE s.source_id = ?",

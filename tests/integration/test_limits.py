@@ -1,4 +1,4 @@
-"""Limits: what is large, many or deep is accepted or gets an honest 5xx; the worker stays small, and the next mail is captured."""
+"""Limits: what is large, many or deep is taken or gets an honest 5xx; the worker stays small, the next mail is captured."""
 
 import io
 import itertools

@@ -1,7 +1,6 @@
 """An SMTP client that sends a message's bytes as they are: no line end is repaired, no byte is left out.
 
-smtplib normalises line ends by itself, which would hide what Postfix does with them. Used by the tests of the corpus, the limits and
-the fuzzer.
+smtplib normalises line ends by itself, which would hide what Postfix does with them. Used by the tests of corpus and limits.
 """
 
 import re
@@ -69,7 +68,7 @@ class Connection:
         return self._reply()
 
     def _reply(self) -> tuple[int, str]:
-        lines = []
+        lines: list[str] = []
         while True:
             line = self._replies.readline().decode("utf-8", "replace")
             if not line:
