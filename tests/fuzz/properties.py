@@ -116,7 +116,7 @@ def mutated(name: str, chance: random.Random) -> bytes:
             case 1:
                 raw = raw[:at] + raw[end:]
             case 2:
-                raw = raw[:at] + raw[at:end] * chance.choice((2, 2, 3, 3, 3, 1_000)) + raw[end:]
+                raw = raw[:at] + raw[at:end] * chance.choice((2, 3) * 15 + (1_000,)) + raw[end:]
             case 3:
                 raw = raw[:at] + chance.randbytes(chance.randint(1, 4)) + raw[at:]
             case 4:
