@@ -2,11 +2,12 @@
 PYTHON ?= /usr/bin/python3
 VENV ?= $(shell sh scripts/venv-path.sh)
 BIN = $(VENV)/bin
+FUZZ_SECONDS ?= 3600
 # Starting Postfix needs root, in the demo as in the tests.
 AS_ROOT = $(if $(filter-out 0,$(shell id -u)),sudo)
 SHELL_SCRIPTS = scripts/*.sh .ci/run
 
-.PHONY: help setup demo test check bench bench-all clean
+.PHONY: help setup demo test fuzz check bench bench-all clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
@@ -19,6 +20,9 @@ demo: setup ## starts everything on loopback, delivers real mail and shows what 
 
 test: setup ## all tests, those with a real Postfix included
 	@$(AS_ROOT) env CI="$(CI)" MAILWEIR_SHARED="$(MAILWEIR_SHARED)" $(BIN)/python -m pytest $(PYTEST_OPTIONS)
+
+fuzz: setup ## hostile headers and addresses for FUZZ_SECONDS (an hour); stops at the first finding
+	$(BIN)/python -m tests.fuzz.run --seconds $(FUZZ_SECONDS)
 
 check: setup ## ruff, mypy, import-linter, shellcheck
 	$(BIN)/ruff check

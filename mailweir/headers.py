@@ -14,10 +14,11 @@ from mailweir import address, encoded_words
 
 Header = tuple[bytes, bytes]  # name; value with its leading white space and its folds (CRLF), without the final CRLF
 
-MAX_RECIPIENT_BYTES = (
-    250_000  # of To: and Cc: together; Postfix hands over at most 60 kB of one header, and each stands once
-)
-MAX_AUTHOR_BYTES = 60_000
+MAX_RECIPIENT_BYTES = 250_000  # of To: and Cc: together, each of which stands once
+# Postfix hands over at most 60,000 bytes of a header, leaves out whole the folded line that doesn't fit, and gives no sign of it.
+# What is near that may be cut: of `jane@client.example.evil.example` the filter may get `jane@client.example`.
+MAX_WHOLE_BYTES = 50_000
+MAX_AUTHOR_BYTES = MAX_WHOLE_BYTES  # an author who may be a part of another one is not read
 MAX_SUBJECT_CHARS = 998
 MAX_MESSAGE_ID_BYTES = 998  # RFC 5322 2.1.1: no line is longer; and PostgreSQL indexes no more than 2,700
 LOOP_HEADER = b"X-Mailweir-Loop"
@@ -99,7 +100,8 @@ def _read_recipients(values: list[bytes]) -> tuple[str, ...]:
     left = MAX_RECIPIENT_BYTES
     for value in values:
         # of what is cut, the last address could be a part of another one
-        part = value if len(value) <= left else value[:left].rpartition(b",")[0]
+        whole = len(value) <= left and len(value) <= MAX_WHOLE_BYTES
+        part = value if whole else value[:left].rpartition(b",")[0]
         addresses.update(dict.fromkeys(address.read_list(_text(part)).addresses))
         left -= len(value)
         if left <= 0:

@@ -1,4 +1,4 @@
-"""Fixtures that many tests share: a database, and the command line run within the test's process."""
+"""Fixtures that many tests share: a database, mail samples, and the command line run within the test's process."""
 
 import hashlib
 import json
@@ -213,3 +213,20 @@ def ignore(database: Database, now: datetime) -> Ignore:
             recording.record(database, recording.Entry(decision, queue_id, at or now))
 
     return put
+
+
+def shared_folder() -> Path:
+    """The folder of shared material: `../shared`, or what MAILWEIR_SHARED names."""
+    return Path(os.environ.get("MAILWEIR_SHARED") or Path(__file__).parents[1].parent / "shared")
+
+
+@pytest.fixture(scope="session")
+def corpus() -> list[Path]:
+    """Mail samples of other projects."""
+    found = sorted(path for path in (shared_folder() / "corpus").rglob("*") if path.suffix in (".eml", ".raw"))
+    if not found:
+        reason = f"no mail samples in {shared_folder() / 'corpus'}; MAILWEIR_SHARED may name their folder"
+        if os.environ.get("CI") == "true":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    return found

@@ -1,8 +1,10 @@
 """A message's raw bytes, put together from what Postfix hands over, and compressed on the way where it is large.
 
-Memory stays near the compressed size of a large message. Never parses. One for each captured message, made by `session`.
+What a large message is compressed to waits in a file without a name until it is asked for, so that many large ones at once take
+no memory while they come. Never parses. One for each captured message, made by `session`.
 """
 
+import tempfile
 from collections.abc import Sequence
 
 import zstandard
@@ -11,6 +13,7 @@ from mailweir.headers import Header
 from mailweir.identity import BodyDigest
 
 STREAM_ABOVE_BYTES = 262_144
+SPOOL_ABOVE_BYTES = 262_144  # compressed
 _LEVEL = 3  # level 1 saves 5 % of the time, level 9 costs four times as much for 4 % less
 
 
@@ -26,6 +29,7 @@ class Assembly:
         self._chunks: list[bytes] = [join_headers(headers)]
         self._digest = BodyDigest()
         self._stream: zstandard.ZstdCompressionObj | None = None
+        self._spool: tempfile.SpooledTemporaryFile[bytes] | None = None
         self._whole: bytes | None = None
         self.size_bytes = len(self._chunks[0])
 
@@ -33,13 +37,21 @@ class Assembly:
         """Takes the next part of the body."""
         self._digest.update(chunk)
         self.size_bytes += len(chunk)
-        if self._stream:
-            self._chunks.append(self._stream.compress(chunk))
+        if self._stream and self._spool:
+            self._spool.write(self._stream.compress(chunk))
         elif self.size_bytes > STREAM_ABOVE_BYTES:
             self._stream = zstandard.ZstdCompressor(level=_LEVEL).compressobj()
-            self._chunks = [self._stream.compress(part) for part in (*self._chunks, chunk)]
+            self._spool = tempfile.SpooledTemporaryFile(max_size=SPOOL_ABOVE_BYTES)  # noqa: SIM115  closed with the object
+            for part in (*self._chunks, chunk):
+                self._spool.write(self._stream.compress(part))
+            self._chunks.clear()
         else:
             self._chunks.append(chunk)
+
+    @property
+    def is_large(self) -> bool:
+        """Is it so large that a worker should hold no second one in memory at the same time?"""
+        return self._spool is not None
 
     def body_digest(self) -> bytes:
         """See identity.BodyDigest."""
@@ -48,8 +60,11 @@ class Assembly:
     def compressed(self) -> bytes:
         """The whole message as one zstd frame; asked once for each deployment. Nothing can be added after it."""
         if self._whole is None:
-            if self._stream:
-                self._whole = b"".join((*self._chunks, self._stream.flush()))
+            if self._stream and self._spool:
+                self._spool.write(self._stream.flush())
+                self._spool.seek(0)
+                self._whole = self._spool.read()
+                self._spool.close()
             else:
                 self._whole = zstandard.ZstdCompressor(level=_LEVEL).compress(b"".join(self._chunks))
             self._chunks.clear()

@@ -6,8 +6,10 @@ queue id: the sender tries again and nothing is lost. libmilter calls each objec
 `server`; without pymilter's `Base`, whose layers cost a fifth of the filter's CPU.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -25,6 +27,7 @@ from mailweir.headers import LOOP_HEADER, Header
 from mailweir.recording import Entry
 
 COMMIT_TIMEOUT_SECONDS = 60.0
+_KEEP_ALIVE_SECONDS = 5.0
 ACTIONS = milter.ADDHDRS | milter.ADDRCPT | milter.DELRCPT | milter.CHGFROM | milter.SETSYMLIST
 # No callback for these, no waiting for an answer at those; headers with their white space and folds.
 PROTOCOL = (
@@ -42,6 +45,7 @@ class Services:
     group_commit: GroupCommit
     desk: ConfirmationDesk
     log: structlog.stdlib.BoundLogger
+    large_turn: threading.Lock = field(default_factory=threading.Lock)
 
 
 class Session:
@@ -126,12 +130,31 @@ class Session:
             queue_id = self._ctx.getsymval("i")
             if not queue_id:
                 raise RuntimeError("Postfix gave no queue id")
-            recorded = self._services.group_commit.commit(
-                self._entries(plan, queue_id), timeout_seconds=COMMIT_TIMEOUT_SECONDS, keep_alive=self._ctx.progress
-            )
+            with self._large_turn():
+                recorded = self._services.group_commit.commit(
+                    self._entries(plan, queue_id), timeout_seconds=COMMIT_TIMEOUT_SECONDS, keep_alive=self._ctx.progress
+                )
+                self._assembly = None
             return self._carry_out(handling.answer(plan.recipients, recorded))
         except Exception as error:  # noqa: BLE001  likewise
             return self._try_again(error)
+
+    @contextmanager
+    def _large_turn(self) -> Iterator[None]:
+        """A worker holds one large message in memory at a time: a database driver keeps copies of what it writes."""
+        if self._assembly is None or not self._assembly.is_large:
+            yield
+            return
+        left = COMMIT_TIMEOUT_SECONDS
+        while not self._services.large_turn.acquire(timeout=_KEEP_ALIVE_SECONDS):
+            left -= _KEEP_ALIVE_SECONDS
+            if left <= 0:
+                raise TimeoutError("other large messages took too long to be written")
+            self._ctx.progress()
+        try:
+            yield
+        finally:
+            self._services.large_turn.release()
 
     def abort(self) -> int:
         """The message ends before its end; can come twice."""

@@ -1,12 +1,10 @@
-"""Fixtures of the unit tests: who is known, kept in memory or in a database; time that grows with the input; mail samples."""
+"""Fixtures of the unit tests: who is known, kept in memory or in a database; time that grows with the input."""
 
 import gc
-import os
 import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import pytest
 
@@ -144,23 +142,6 @@ def grows_linearly() -> GrowsLinearly:
         pytest.fail(f"four times the size takes {min(ratios):.1f} times the time")
 
     return check
-
-
-def shared_folder() -> Path:
-    """The folder of shared material: `../shared`, or what MAILWEIR_SHARED names."""
-    return Path(os.environ.get("MAILWEIR_SHARED") or Path(__file__).parents[2].parent / "shared")
-
-
-@pytest.fixture(scope="session")
-def corpus() -> list[Path]:
-    """Mail samples of other projects."""
-    found = sorted(path for path in (shared_folder() / "corpus").rglob("*") if path.suffix in (".eml", ".raw"))
-    if not found:
-        reason = f"no mail samples in {shared_folder() / 'corpus'}; MAILWEIR_SHARED may name their folder"
-        if os.environ.get("CI") == "true":
-            pytest.fail(reason)
-        pytest.skip(reason)
-    return found
 
 
 SplitHeaders = Callable[[bytes], list[Header]]

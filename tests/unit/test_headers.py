@@ -80,7 +80,7 @@ def test_without_one_from_that_reads_one_way_there_is_no_author(values: list[byt
         b" J\xc3\xa4ne <jane@client.example>",
         b" J\xe4ne <jane@client.example>",
         b" \xff\xfe\x80 <jane@client.example>",
-        b' "' + b"x" * 50_000 + b'" <jane@client.example>',
+        b' "' + b"x" * 49_000 + b'" <jane@client.example>',
     ],
 )
 def test_a_from_in_any_script_and_fold_has_its_author(value: bytes) -> None:
@@ -267,6 +267,29 @@ def test_a_from_of_300_kb_is_not_read_at_all(grows_linearly: "GrowsLinearly") ->
     assert len(value) > 300_000
     grows_linearly(lambda _: headers.look([(b"From", value)]))
     assert headers.look([(b"From", value[: headers.MAX_AUTHOR_BYTES])]).author is None
+
+
+def test_an_author_whom_postfix_may_have_cut_is_not_read() -> None:
+    # sent: `(…) jane@client.example.evil.example`; the filter gets 60,000 bytes of the header and can't see that there was more
+    address = b" jane@client.example"
+    value = b" (" + b"x" * (59_998 - len(address) - 3) + b")" + address
+    assert len(value) == 59_998
+    assert headers.look([(b"From", value)]).author is None
+    folded = value.replace(b"xxxx", b"x\r\n x")
+    assert headers.look([(b"From", folded)]).author is None
+    assert headers.look([(b"From", b" (" + b"x" * 40_000 + b")" + address)]).author == "jane@client.example"
+
+
+@pytest.mark.parametrize("name", [b"To", b"Cc"])
+def test_a_recipient_whom_postfix_may_have_cut_is_not_read(name: bytes) -> None:
+    address = b" jane@client.example"
+    value = b" joe@client.example, (" + b"x" * (59_998 - len(address) - 23) + b")" + address
+    assert len(value) == 59_998
+    assert headers.look([(name, value)]).recipients == ("joe@client.example",)
+    assert headers.look([(name, value.replace(b"xx", b"x"))]).recipients == (
+        "joe@client.example",
+        "jane@client.example",
+    )
 
 
 def test_many_headers_take_time_that_grows_with_their_number(grows_linearly: "GrowsLinearly") -> None:

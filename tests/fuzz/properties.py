@@ -1,0 +1,129 @@
+"""What must hold for any headers and addresses, and the inputs that are tried: seeds of the corpus, mutated, and hostile pieces.
+
+Each property takes bytes and raises where it doesn't hold. Used by `test_fuzz` (seconds, in `make test`) and `run` (`make fuzz`).
+"""
+
+import io
+import random
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import zstandard
+
+from capture_milter.assembly import Assembly, join_headers
+from mailweir import address, encoded_words, headers, identity
+
+CORPUS = Path(__file__).with_name("corpus")
+MAX_BYTES = 64_000
+SECONDS_PER_KB = 0.02  # a hundred times what is usual: only work that isn't linear gets there
+MIN_SECONDS = 1.0
+NAMES = (b"From", b"To", b"Cc", b"Subject", b"Date", b"Message-ID", b"X-Other")
+PIECES = (
+    *(b"<", b">", b'"', b"(", b")", b",", b";", b":", b"@", b"\\", b".", b"[", b"]", b"\0", b"\r\n ", b"\r\n\t", b"\r", b"\n"),
+    *(b"=?utf-8?q?", b"=?utf-8?b?", b"?=", b"=?x?q?=FF?=", b"\xff", b"\xc3", "ß".encode(), "\u202e".encode(), "\uff20".encode()),
+    *(b"a@a.example", b"<a@a.example>", b"@a.example:b@b.example", b"a@[127.0.0.1]", b'"a b"@a.example', b"xn--a.example"),
+    *(b"Mon, 24 Nov 2026 03:12:55 +0000", b"-0000", b"99999999999999999999", b"\r\nFrom: b@b.example\r\n", b"undisclosed:;"),
+)  # fmt: skip
+_CASE = (bytes.upper, bytes.lower)
+
+
+def parse(raw: bytes) -> list[headers.Header]:
+    """Header lines as the filter gets them, from lines that end in CRLF."""
+    lines: list[headers.Header] = []
+    for line in raw.split(b"\r\n"):
+        name, colon, value = line.partition(b":")
+        if line[:1] in (b" ", b"\t") and lines:
+            lines[-1] = lines[-1][0], lines[-1][1] + b"\r\n" + line
+        elif (colon and name.isalnum()) or name in NAMES:
+            lines.append((name, value))
+    return lines
+
+
+def check_headers(raw: bytes) -> None:
+    """Nothing raises; what is read is the same after writing and reading again; the assembly gives the bytes back."""
+    lines = parse(raw)
+    view = headers.look(lines)
+    assert len(view.subject) <= headers.MAX_SUBJECT_CHARS
+    assert view.subject == headers.look(lines).subject
+    assert not any(ord(char) < 32 for char in view.subject)
+    assert len(identity.key(view, view.author or "", b"x")) == 32
+    assert headers.look(parse(join_headers(lines))) == view
+    headers.read_date(raw)
+    assert len(encoded_words.decode(raw, max_chars=100)) <= 100
+    for found in (*view.recipients, *((view.author,) if view.author else ())):
+        assert address.normalise(found) == found
+    made = Assembly(lines)
+    made.add(raw)
+    got = zstandard.ZstdDecompressor().stream_reader(io.BytesIO(made.compressed())).read()
+    assert got == join_headers(lines) + raw
+
+
+def check_address(raw: bytes) -> None:
+    """Nothing raises; the normal form is a fixed point; an author stays the same in front of and behind folding white space,
+    and with the domain in capitals."""
+    text = raw.decode("utf-8", "surrogateescape")
+    for read in (address.normalise, address.normalise_path):
+        found = read(text)
+        assert found is None or found == "" or address.normalise(found) == found
+    address.normalise_username(text)
+    address.forwarded_for(text)
+    domain = address.normalise_domain(text)
+    assert domain is None or address.normalise_domain(domain) == domain
+    listed = address.read_list(text)
+    assert all(address.normalise(one) == one for one in listed.addresses)
+    author = address.read_author(text)
+    if author is None:
+        return
+    assert listed.addresses == (author,)
+    assert address.read_author(f"\r\n {text}\r\n\t") == author
+    local, name = address.split(author)
+    for domain_text in (name.upper(), name + "."):
+        if not name.startswith("["):
+            assert address.read_author(f"{local}@{domain_text}") == author
+    assert address.read_author(f"<{author}>") == author
+    assert address.read_author(f"x\r\n <{author}>") == author
+
+
+PROPERTIES: dict[str, Callable[[bytes], None]] = {"headers": check_headers, "address": check_address}
+
+
+def check(name: str, raw: bytes) -> None:
+    """Runs a property, and bounds its CPU time."""
+    begun = time.thread_time()
+    PROPERTIES[name](raw)
+    took = time.thread_time() - begun
+    assert took < MIN_SECONDS + SECONDS_PER_KB * len(raw) / 1_000, f"{took:.2f} s for {len(raw)} bytes"
+
+
+def seeds(name: str) -> list[bytes]:
+    """The corpus of a property."""
+    return [path.read_bytes() for path in sorted((CORPUS / name).iterdir())]
+
+
+def mutated(name: str, chance: random.Random) -> bytes:
+    """A new input: a seed, or pieces, cut, joined, repeated and spiced; for headers with names in front."""
+    raw = (
+        chance.choice(seeds(name))
+        if chance.random() < 0.6
+        else b"".join(chance.choices(PIECES, k=chance.randint(1, 12)))
+    )
+    for _ in range(chance.randint(1, 6)):
+        at, end = sorted((chance.randint(0, len(raw)), chance.randint(0, len(raw))))
+        match chance.randrange(6):
+            case 0:
+                raw = raw[:at] + chance.choice(PIECES) + raw[at:]
+            case 1:
+                raw = raw[:at] + raw[end:]
+            case 2:
+                raw = raw[:at] + raw[at:end] * chance.choice((2, 3) * 15 + (1_000,)) + raw[end:]
+            case 3:
+                raw = raw[:at] + chance.randbytes(chance.randint(1, 4)) + raw[at:]
+            case 4:
+                raw = raw[:at] + chance.choice(_CASE)(raw[at:end]) + raw[end:]
+            case _:
+                raw = raw[:at] + (chance.choice(NAMES) + b": " if name == "headers" else b"") + raw[at:]
+        raw = raw[:MAX_BYTES]
+    if name == "headers" and chance.random() < 0.5:
+        raw = chance.choice(NAMES) + b": " + raw
+    return raw

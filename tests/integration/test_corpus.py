@@ -1,0 +1,183 @@
+"""Every mail of the corpus, over real SMTP from a known contact: taken, and recorded as sent but for Postfix's changes.
+
+A sample whose From doesn't read one way is sent as it is, which has to leave a decision that says so, and once more with a
+known contact's From in front and its own taken out, so that its other bytes are compared too. Lines are sent as SMTP wants them
+(CRLF, the last one too: `wire.lines_of`), bare CRs and NULs as they are.
+"""
+
+import io
+import sqlite3
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+import zstandard
+
+from mailweir import headers
+from mailweir.store import contacts, deployments
+from mailweir.store.connection import Database
+from tests.integration import postfix_changes, wire
+
+if TYPE_CHECKING:
+    from tests.integration.conftest import MakeStack, Stack
+
+KNOWN = "known@client.example"
+RICHARD = "richard@demo.example.net"
+_CONNECTIONS = 4
+_FRONT = b"From: known@client.example\r\nMessage-ID: <%d@rules.example>\r\n"
+
+# Each kind of change that Postfix makes: name of the rule, bytes sent behind `_FRONT`. None: nothing is changed.
+CASES = [
+    (None, b"Bcc: x@y.example\r\nReturn-Path: <a@b.example>\r\nContent-Length: 4\r\nReceived: from x\r\n\tby y\r\n"
+           b"X-None:\r\nX-Ends:  a \t\r\n \r\n\t b\r\nSubject: \xe9\r\n\r\n.\r\n..x\r\n\xff" + b"x" * 5_000 + b"\r\n\r\n"),
+    ("bare_lf", b"X: a\nY: b\r\n\r\nhi\nho\r\n"),
+    ("bare_cr", b"X: a\rb\r\r\n d\r\r\n\r\nhi\rho\r\r\n"),
+    ("nul", b"X: a\0b\r\n\r\nhi\0ho\r\n.\0\r\n"),
+    ("from_line_in_front", b"X: a\r\n\r\nhi\r\n"),
+    ("white_space_in_front", b"X: a\r\n\r\nhi\r\n"),
+    ("line_that_is_no_header", b"X: a\r\n>From b\r\nY: c\r\n\r\nhi\r\n"),
+    ("line_that_is_no_header", b"X: a\r\n\xef\xbb\xbfY: c\r\n\r\nhi\r\n"),
+    ("line_that_is_no_header", b"X" * 3_000 + b": a\r\nY: c\r\n\r\nhi\r\n"),
+    ("no_empty_line", b"X: a\r\n"),
+    ("white_space_before_colon", b"X \t : a\r\nY :b\r\n\r\nhi\r\n"),
+    ("long_header", b"X: " + b"x" * 59_997 + b"\r\nY: " + b"x" * 59_998 + b"\r\nZ: " + b"x" * 200_000 + b"\r\n\r\nhi\r\n"),
+    ("long_header", b"X:" + b" x y\r\n" * 30_000 + b"\r\nhi\r\n"),
+]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Mail:
+    """One delivery. name: of the sample. author: as the filter should read it, or None."""
+
+    name: str
+    lined: bytes
+    recorded: bytes
+    changes: frozenset[str]
+    author: str | None
+
+
+def _mail(name: str, lined: bytes) -> Mail:
+    recorded, changes = postfix_changes.recorded(lined)
+    author = headers.look(_header_lines(recorded)).author
+    return Mail(name, lined, recorded, frozenset(changes), author)
+
+
+def _header_lines(raw: bytes) -> list[headers.Header]:
+    parts = (field[:-2].partition(b":") for field in postfix_changes.fields(postfix_changes.split(raw)[0]))
+    return [(name, value) for name, _, value in parts]
+
+
+def _mails(corpus: list[Path]) -> Iterator[Mail]:
+    for path in corpus:
+        lined = wire.lines_of(path.read_bytes())
+        as_it_is = _mail(f"{path.parent.name}/{path.name}", lined)
+        yield as_it_is
+        if as_it_is.author is None:
+            head, rest = postfix_changes.split(lined)
+            own = [
+                field for field in postfix_changes.fields(head) if not field.lower().startswith((b"from:", b"from :"))
+            ]
+            # a second header, so that a first line of white space doesn't continue From
+            front = b"From: known@client.example\r\nX-Sample: yes\r\n"
+            yield _mail(f"{as_it_is.name} with a known From", front + b"".join(own) + rest)
+
+
+def _deliver(stack: "Stack", mails: list[Mail]) -> list[tuple[int, str]]:
+    """The replies. Several connections, each with many messages, one after the other."""
+    parts = [mails[start::_CONNECTIONS] for start in range(_CONNECTIONS)]
+
+    def deliver(part: list[Mail]) -> list[tuple[int, str]]:
+        with wire.Connection(stack.smtp_port) as connection:
+            return [connection.send("sender@client.example", RICHARD, mail.lined) for mail in part]
+
+    with ThreadPoolExecutor(_CONNECTIONS) as pool:
+        replies = list(pool.map(deliver, parts))
+    return [replies[at % _CONNECTIONS][at // _CONNECTIONS] for at in range(len(mails))]
+
+
+@pytest.fixture(scope="module")
+def known(make_module_stack: "MakeStack") -> "Stack":
+    stack = make_module_stack()
+    stack.cli("deployment", "add", "demo", "--domain", "demo.example.net", check=True)
+    stack.cli("user", "add", "richard", "--email", "richard@firm.example", check=True)
+    stack.cli("contact", "add", "The client", KNOWN, check=True)
+    return stack
+
+
+def _add_contacts(stack: "Stack", addresses: set[str]) -> None:
+    with closing(Database(stack.settings.database_path)) as database:
+        demo = deployments.find(database, "demo")
+        for address in sorted(addresses - {KNOWN}):
+            contacts.add(database, demo, "A sample's author", [address], None, datetime.now(UTC))
+
+
+def _check(stack: "Stack", mails: list[Mail]) -> None:
+    replies = _deliver(stack, mails)
+    assert [(mail.name, *reply) for mail, reply in zip(mails, replies, strict=True) if reply[0] != 250] == []
+    ids = [wire.queue_id(text) for _, text in replies]
+    decided = {row[0]: row[1:] for row in stack.rows("SELECT source_id, outcome, reason, author FROM decisions")}
+    wrong = []
+    with closing(sqlite3.connect(stack.settings.database_path)) as database:
+        for mail, queue_id in zip(mails, ids, strict=True):
+            if mail.author is None:
+                fine = decided[queue_id][:2] == ("ignored", "unreadable author")
+            else:
+                captured = decided[queue_id] == ("captured", "author is a contact", mail.author)
+                fine = captured and _is_on_record(database, queue_id, mail)
+            wrong += [] if fine else [(mail.name, queue_id, decided[queue_id], sorted(mail.changes))]
+    assert wrong == []
+    log = stack.log("mailweir-milter")
+    assert "unexpected" not in log
+    assert "Traceback" not in log
+
+
+def _is_on_record(database: sqlite3.Connection, queue_id: str, mail: Mail) -> bool:
+    """Are its bytes there; of a body that was there before, the first sighting's headers are kept (decision 0004)."""
+    content, first = database.execute(
+        "SELECT r.content_zstd, (SELECT f.source_id FROM sightings f WHERE f.raw_message_id = r.id ORDER BY f.id LIMIT 1)"
+        " FROM sightings s JOIN raw_messages r ON r.id = s.raw_message_id WHERE s.source_id = ?",
+        (queue_id,),
+    ).fetchone()
+    raw = zstandard.ZstdDecompressor().stream_reader(io.BytesIO(content)).read()
+    if first == queue_id:
+        return raw == mail.recorded
+    bodies = [postfix_changes.split(whole)[1].rstrip(b"\r\n") for whole in (raw, mail.recorded)]
+    return bodies[0] == bodies[1]
+
+
+def test_every_mail_of_the_corpus_is_on_the_record_with_its_bytes(known: "Stack", corpus: list[Path]) -> None:
+    mails = list(_mails(corpus))
+    _add_contacts(known, {mail.author for mail in mails if mail.author})
+    _check(known, mails)
+
+
+def test_each_change_that_postfix_makes_is_a_known_one(known: "Stack") -> None:
+    mails = []
+    for number, (rule, rest) in enumerate(CASES):
+        front = _FRONT % number
+        if rule == "from_line_in_front":
+            front = b"From a@b.example Mon\r\n>From c\r\n" + front
+        if rule == "white_space_in_front":
+            front = b" x\r\n" + front
+        mails.append(_mail(f"{number} {rule}", front + rest))
+        assert rule in mails[-1].changes or (rule is None and not mails[-1].changes)
+    assert {rule for rule, _ in CASES if rule} == {rule.__name__ for rule in postfix_changes.RULES}
+    _check(known, mails)
+
+
+@pytest.mark.parametrize("line_bytes", [1, 100, 900, 2_000, 2_048, 2_049, 5_000, 20_000, 40_000, 59_970, 120_000])
+def test_an_author_whom_postfix_cut_is_nobody(known: "Stack", line_bytes: int) -> None:
+    spaces = (b"\r\n" + b" " * line_bytes) * (70_000 // line_bytes + 1)
+    comment = b"(" + b"x" * (postfix_changes.MAX_HEADER_BYTES - len(KNOWN) - 9) + b") "
+    values = (KNOWN.encode() + spaces + b"<evil@x.example>", comment + KNOWN.encode() + b".other.example")
+    with wire.Connection(known.smtp_port) as connection:
+        for value in values:
+            code, text = connection.send("a@x.example", RICHARD, b"From: " + value + b"\r\n\r\nhi\r\n")
+            assert code == 250
+            rows = known.rows("SELECT outcome, reason FROM decisions WHERE source_id = ?", wire.queue_id(text))
+            assert rows == [("ignored", "unreadable author")]

@@ -1,0 +1,78 @@
+"""An SMTP client that sends a message's bytes as they are: no line end is repaired, no byte is left out.
+
+smtplib normalises line ends by itself, which would hide what Postfix does with them. Used by the tests of corpus and limits.
+"""
+
+import re
+import socket
+from types import TracebackType
+from typing import Self
+
+TIMEOUT_SECONDS = 180.0  # the machine may be busy with other things
+_QUEUE_ID = re.compile(r"queued as (\S+)")
+
+
+def lines_of(raw: bytes) -> bytes:
+    """A file's bytes as an SMTP client has to send them: lines end in CRLF (RFC 5321 2.3.8), the last one too. Bare CRs stay."""
+    lined = re.sub(rb"\r?\n", b"\r\n", raw)
+    return lined if lined.endswith(b"\r\n") or not lined else lined + b"\r\n"
+
+
+def stuffed(lined: bytes) -> bytes:
+    """With the dots of RFC 5321 4.5.2 and the end of the data."""
+    return re.sub(rb"(?:\A|(?<=\r\n))\.", b"..", lined) + b".\r\n"
+
+
+def queue_id(text: str) -> str:
+    """The queue id in the reply to a message that was taken."""
+    found = _QUEUE_ID.search(text)
+    assert found, text
+    return found[1]
+
+
+class Connection:
+    """One SMTP session, EHLO said."""
+
+    def __init__(self, port: int) -> None:
+        self._socket = socket.create_connection(("127.0.0.1", port), TIMEOUT_SECONDS)
+        self._replies = self._socket.makefile("rb")
+        self.greeting = self._reply()
+        if self.greeting[0] == 220:
+            self.command("EHLO client.example")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Hangs up."""
+        self._replies.close()
+        self._socket.close()
+
+    def command(self, line: str) -> tuple[int, str]:
+        """Sends one command; code and text of the reply."""
+        self._socket.sendall(line.encode() + b"\r\n")
+        return self._reply()
+
+    def send(self, sender: str, recipient: str, lined: bytes) -> tuple[int, str]:
+        """Delivers one message, whose lines end in CRLF; the reply at its end, or the first that isn't a success."""
+        for line in (f"MAIL FROM:<{sender}> BODY=8BITMIME", f"RCPT TO:<{recipient}>", "DATA"):
+            code, text = self.command(line)
+            if code not in (250, 354):
+                return code, text
+        self._socket.sendall(stuffed(lined))
+        return self._reply()
+
+    def _reply(self) -> tuple[int, str]:
+        lines: list[str] = []
+        while True:
+            line = self._replies.readline().decode("utf-8", "replace")
+            if not line:
+                raise ConnectionError(f"the server hung up after {lines}")
+            lines.append(line.strip())
+            if line[3:4] != "-":
+                return int(line[:3]), "\n".join(lines)
