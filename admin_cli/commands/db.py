@@ -1,19 +1,21 @@
-"""`mailweir db`: the database's version and what it forgets."""
+"""`mailweir db`: the database's version, its backups, and what it forgets."""
 
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import Annotated
 
 import typer
 
 from admin_cli import context, options, output
 
-if TYPE_CHECKING:
-    from pathlib import Path
+FileArgument = Annotated[Path, typer.Argument(metavar="FILE", help="The backup's file.")]
 
 
 def register(app: typer.Typer) -> None:
     """Adds the noun to the command line."""
     group = options.noun(app, "db", "The database.", options.example("mailweir db upgrade"))
     group.command("upgrade", epilog=options.example("mailweir db upgrade"))(upgrade)
+    group.command("backup", epilog=options.example("mailweir db backup /srv/backup/mailweir-20261124.db"))(back_up)
+    group.command("restore", epilog=options.example("mailweir db restore /srv/backup/mailweir-20261124.db"))(restore)
     group.command("prune", epilog=options.example("mailweir db prune"))(prune)
 
 
@@ -47,7 +49,48 @@ def prune(as_json: options.JsonOption = False) -> None:
     output.say(f"Deleted {deleted} decisions older than {days} days on mail that was not captured.")
 
 
-def _upgrade(path: "Path", run_as: str) -> list[str]:
+def back_up(
+    file: FileArgument,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite the file where there is one.")] = False,
+    as_json: options.JsonOption = False,
+) -> None:
+    """Copies the whole record into one file, while mail flows. The file appears once it is complete and checked."""
+    from admin_cli import backups
+    from mailweir.settings import load
+
+    with output.progress("Copying") as progress:
+        made = backups.make(load().database_path, file.absolute(), force=force, progress=progress)
+    if as_json:
+        output.show_json({"file": str(made.file), "size_bytes": made.size_bytes, "counts": made.counts})
+        return
+    output.say(f"The backup {made.file} is complete and checked: {made.size_bytes:,} bytes, {_counted(made.counts)}.")
+
+
+def restore(file: FileArgument, as_json: options.JsonOption = False) -> None:
+    """Puts a backup in the place of the database, while nothing runs. Keeps the one that was there, under another name."""
+    from admin_cli import backups
+    from mailweir.settings import load
+
+    with output.progress("Copying") as progress:
+        done = backups.restore(load(), file.absolute(), context.now(), progress)
+    if as_json:
+        kept = str(done.kept) if done.kept else None
+        output.show_json(
+            {"database": str(done.database), "kept": kept, "applied": done.applied, "counts": done.counts}
+        )
+        return
+    output.say(f"The database {done.database} is restored: {_counted(done.counts)}.")
+    if done.applied:
+        output.say(f"It was upgraded: {', '.join(done.applied)}.")
+    if done.kept:
+        output.say(f"The one that was there is kept as {done.kept}.")
+
+
+def _counted(counts: dict[str, int]) -> str:
+    return ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in counts.items())
+
+
+def _upgrade(path: Path, run_as: str) -> list[str]:
     from admin_cli.ownership import acting_as_owner, give_to_owner, make_folder
     from mailweir.errors import DatabaseUnavailable
     from mailweir.store import versions

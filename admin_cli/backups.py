@@ -1,0 +1,180 @@
+"""A backup file made and put in place of the database, so that nothing is ever half done.
+
+Root reads and writes the file that the admin names; what lies in the database's folder is opened, made and renamed as that folder's
+owner (see `ownership`). Called by `mailweir db backup` and `db restore`.
+"""
+
+import contextlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from admin_cli.ownership import acting_as_owner, give_to_owner
+from admin_cli.processes import CannotStart, Lock, users_of
+from mailweir.errors import BackupError
+from mailweir.settings import Settings
+from mailweir.store import backup
+from mailweir.store.backup import Progress
+
+_SUFFIXES = ("", "-wal", "-shm")
+
+
+@dataclass(frozen=True)
+class Made:
+    """A backup that was made. counts: rows of each kind."""
+
+    file: Path
+    size_bytes: int
+    counts: dict[str, int]
+
+
+@dataclass(frozen=True)
+class Restored:
+    """What was put in place. kept: the database that was there before, or None. applied: the upgrade's steps."""
+
+    database: Path
+    kept: Path | None
+    applied: list[str]
+    counts: dict[str, int]
+
+
+def make(database: Path, file: Path, *, force: bool, progress: Progress) -> Made:
+    """Backs up while mail flows. The file is whole, or isn't there. BackupError, DatabaseUnavailable."""
+    _refuse_overwriting(file, database, force)
+    with _folder_beside(file) as folder:
+        part = folder / file.name
+        os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+        with _snapshot(database) as snapshot:
+            snapshot.copy(part, progress)
+        counts = backup.verify(part)
+        _sync(part)
+        _refuse_overwriting(file, database, force)
+        part.replace(file)
+        _sync(file.parent)
+    return Made(file, file.stat().st_size, counts)
+
+
+def _refuse_overwriting(file: Path, database: Path, force: bool) -> None:
+    own = {database.with_name(database.name + suffix).resolve() for suffix in _SUFFIXES}
+    if file.resolve() in own:
+        raise BackupError(f"{file} is the database itself: name another file")
+    if file.is_dir():
+        raise BackupError(f"{file} is a folder: name a file")
+    if not force and (file.exists() or file.is_symlink()):
+        raise BackupError(f"there is a file {file} already: name another one, or overwrite it with --force")
+
+
+@contextlib.contextmanager
+def _snapshot(database: Path) -> Iterator[backup.Snapshot]:
+    with acting_as_owner(database.parent):
+        if not database.is_file():
+            raise BackupError(f"there is no database at {database}")
+        snapshot = backup.Snapshot(database)
+    try:
+        yield snapshot
+    finally:
+        with acting_as_owner(database.parent):  # the last one to close it removes its log
+            snapshot.close()
+
+
+@contextlib.contextmanager
+def _folder_beside(file: Path) -> Iterator[Path]:
+    """A folder that nobody else can lay anything in."""
+    try:
+        folder = Path(tempfile.mkdtemp(prefix=f".{file.name}.", dir=file.parent))
+    except OSError as error:
+        raise BackupError(f"can't write in {file.parent}: {error.strerror}") from error
+    try:
+        yield folder
+    except OSError as error:
+        raise BackupError(f"can't write {file}: {error.strerror}") from error
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def restore(settings: Settings, file: Path, now: datetime, progress: Progress) -> Restored:
+    """Puts the backup in the database's place, upgraded where it is older. BackupError, and then nothing is changed."""
+    database = settings.database_path
+    with _stopped(settings), _opened(file) as source, acting_as_owner(database.parent) as stepped_down:
+        if not database.parent.is_dir():
+            raise BackupError(f"there is no folder {database.parent}: make it with 'mailweir db upgrade'")
+        with _folder_beside(database) as folder:
+            part = folder / database.name
+            _copy(source, part, progress)
+            backup.verify(part, named=file)
+            applied = backup.make_current(part)
+            counts = backup.verify(part, named=file)
+            _sync(part)
+            kept = _swap(part, database, now)
+        if not stepped_down:
+            give_to_owner(database.parent, [database])
+    return Restored(database, kept, applied, counts)
+
+
+@contextlib.contextmanager
+def _stopped(settings: Settings) -> Iterator[None]:
+    """Nobody uses the database, and no `mailweir up` starts meanwhile."""
+    lock = Lock(settings.milter_socket.with_name("up.lock"))
+    has_run = settings.milter_socket.parent.is_dir()
+    if has_run:
+        try:
+            lock.take()
+        except CannotStart as error:
+            raise BackupError(f"can't restore now: {error}") from error
+    try:
+        users = users_of(settings.database_path.with_name(settings.database_path.name + suffix) for suffix in _SUFFIXES)
+        if users:
+            raise BackupError(f"can't restore now: the database is in use by {', '.join(users)}; stop that first")
+        yield
+    finally:
+        lock.release()
+
+
+@contextlib.contextmanager
+def _opened(file: Path) -> Iterator[int]:
+    try:
+        descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError as error:
+        raise BackupError(f"can't read {file}: {error.strerror}") from error
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _copy(source: int, target: Path, progress: Progress) -> None:
+    total = os.fstat(source).st_size
+    done = 0
+    with os.fdopen(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as copy:
+        while block := os.read(source, 1 << 20):
+            copy.write(block)
+            done += len(block)
+            progress(done, total)
+
+
+def _swap(part: Path, database: Path, now: datetime) -> Path | None:
+    """Keeps what is there under another name, and puts the new file in its place in one step."""
+    kept = database.with_name(f"{database.name}.before-restore-{now:%Y%m%dT%H%M%SZ}")
+    if database.exists():
+        backup.settle(database)
+        for suffix in ("", "-wal"):
+            with contextlib.suppress(FileNotFoundError):
+                os.link(database.with_name(database.name + suffix), kept.with_name(kept.name + suffix))
+    # a log that isn't the new file's would be played into it: it goes first
+    for suffix in ("-wal", "-shm"):
+        database.with_name(database.name + suffix).unlink(missing_ok=True)
+    part.replace(database)
+    _sync(database.parent)
+    return kept if kept.exists() else None
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
