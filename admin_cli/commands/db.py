@@ -1,11 +1,14 @@
 """`mailweir db`: the database's version, its backups, and what it forgets."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from admin_cli import context, options, output
+
+if TYPE_CHECKING:
+    from mailweir.place import Place
 
 FileArgument = Annotated[Path, typer.Argument(metavar="FILE", help="The backup's file.")]
 
@@ -24,14 +27,14 @@ def upgrade(as_json: options.JsonOption = False) -> None:
     from mailweir.settings import load
 
     settings = load()
-    path = settings.database_path
-    applied = _upgrade(path, settings.run_as)
+    place = settings.database_place
+    applied = _upgrade(place, settings.run_as)
     if as_json:
-        output.show_json({"database": str(path), "applied": applied})
+        output.show_json({"database": str(place), "applied": applied})
     elif applied:
-        output.say(f"The database {path} is upgraded: {', '.join(applied)}.")
+        output.say(f"The database {place} is upgraded: {', '.join(applied)}.")
     else:
-        output.say(f"The database {path} is up to date; nothing was done.")
+        output.say(f"The database {place} is up to date; nothing was done.")
 
 
 def prune(as_json: options.JsonOption = False) -> None:
@@ -90,7 +93,13 @@ def _counted(counts: dict[str, int]) -> str:
     return ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in counts.items())
 
 
-def _upgrade(path: Path, run_as: str) -> list[str]:
+def _upgrade(place: "Place", run_as: str) -> list[str]:
+    from mailweir.store import versions
+
+    return _upgrade_file(place, run_as) if isinstance(place, Path) else versions.upgrade(place)
+
+
+def _upgrade_file(path: Path, run_as: str) -> list[str]:
     from admin_cli.ownership import acting_as_owner, give_to_owner, make_folder
     from mailweir.errors import DatabaseUnavailable
     from mailweir.store import versions

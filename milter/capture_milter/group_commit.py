@@ -1,15 +1,15 @@
 """One transaction for all messages that wait at the same moment, so that one fsync serves many.
 
 Whoever comes first writes for all who wait by then, and hands over to the first of those who came meanwhile: no thread of its
-own, hence no two switches of threads for each message. A message that can't be written fails alone: where a batch fails, it is
-written again with a savepoint for each message. Where messages come together, the one that writes first waits a moment for those
-right behind it (PostgreSQL's `commit_delay` likewise); a message that comes alone waits for nobody. `commit` returns only when the entries are on the disk (law 1). Called by
-`session` at the end of each message.
+own, hence no two switches of threads for each message. Where messages come together, the one that writes first waits a moment
+for those right behind it (PostgreSQL's `commit_delay` likewise); a message that comes alone waits for nobody. A message that
+can't be written fails alone: where a batch fails, it is written again with a savepoint for each message. `commit` returns only
+when the entries are on the disk (law 1). Called by `session` at the end of each message.
 """
 
 import threading
-import time
 from collections.abc import Callable, Sequence
+from time import sleep
 
 from mailweir import recording
 from mailweir.errors import DatabaseUnavailable
@@ -91,7 +91,7 @@ class GroupCommit:
     def _write_for_all(self) -> None:
         """Writes what waits, then hands over."""
         if self._last_batch_size > 1:
-            time.sleep(GATHER_SECONDS)
+            sleep(GATHER_SECONDS)
         with self._lock:
             batch = self._waiting[:MAX_BATCH]
             del self._waiting[:MAX_BATCH]
@@ -121,13 +121,13 @@ class GroupCommit:
                 ticket.error = ticket.error or error
 
     def _write_at_once(self, batch: list[_Ticket]) -> None:
-        with self._database.transaction():
+        with self._database.transaction(alone=False):
             recorded = iter(recording.record_all(self._database, [e for ticket in batch for e in ticket.entries]))
         for ticket in batch:
             ticket.results = [next(recorded) for _ in ticket.entries]
 
     def _write_one_by_one(self, batch: list[_Ticket]) -> None:
-        with self._database.transaction():
+        with self._database.transaction(alone=False):
             for ticket in batch:
                 try:
                     with self._database.savepoint():
