@@ -199,7 +199,7 @@ def users_of(files: Iterable[Path]) -> list[str]:
         if not entry.name.isdecimal() or int(entry.name) == os.getpid():
             continue
         with contextlib.suppress(OSError):
-            links = {os.readlink(link.path) for link in os.scandir(f"/proc/{entry.name}/fd")}
+            links = {str(Path(link.path).readlink()) for link in os.scandir(f"/proc/{entry.name}/fd")}
             if links & held:
                 name = Path(f"/proc/{entry.name}/comm").read_text(errors="replace").strip()
                 found.append(f"{name} ({entry.name})")

@@ -166,8 +166,8 @@ class Supervisor:
         self._remember()
 
     def _remember(self) -> None:
-        living = [*self._kept, *self._chores]
-        self._lock.write([one.remembered for one in living if one.remembered])
+        living = [kept.remembered for kept in self._kept] + [chore.remembered for chore in self._chores]
+        self._lock.write([remembered for remembered in living if remembered])
 
     def _how_it_ended(self, kept: _Kept) -> str:
         assert kept.process is not None

@@ -1,13 +1,13 @@
 """What Postfix refused, read backwards from its log.
 
-Attackers write into this log: names, addresses and the greeting stand in it as they gave them. So a line counts only where it can be
-read in one way, from end to end; one that holds a field's mark twice, or is longer than a line of ours gets, is left out and
-counted. Reads a bounded part. Never writes. Called by `mailweir why`.
+Attackers write into this log: names, addresses and the greeting stand in it as they gave them. So a line counts only where it
+can be read in one way, from end to end; one that holds a field's mark twice, or is longer than a line of ours gets, is left out
+and counted. Reads a bounded part. Never writes. Called by `mailweir why`.
 """
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -21,7 +21,9 @@ _MAX_LINE_BYTES = 1000  # Postfix cuts near 2,000, where what the client gave co
 _MAX_REFUSALS = 100
 
 _TIME = r"(?P<time>[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d|\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\S*)"
-_PROGRAM = rf"{_TIME} \S+ postfix(?:-[\w-]+)?/(?:\w+/)?(?:smtpd|cleanup|postscreen)\[\d+\]: (?P<queue_id>[0-9A-Za-z]+): "
+_PROGRAM = (
+    rf"{_TIME} \S+ postfix(?:-[\w-]+)?/(?:\w+/)?(?:smtpd|cleanup|postscreen)\[\d+\]: (?P<queue_id>[0-9A-Za-z]+): "
+)
 _REFUSAL = re.compile(
     _PROGRAM + r"(?:milter-)?reject: (?P<stage>[A-Z-]+) from (?P<client>[\w.-]+\[[0-9A-Fa-f.:]+\])(?::\d+)?: "
     r"(?P<reply>(?:[45]\d\d )?[45]\.\d+\.\d+ (?:<[^<>]*>: )?[^<>;]*)"
@@ -60,7 +62,7 @@ class Refusal:
 
 @dataclass(frozen=True)
 class Found:
-    """Refusals, the newest first. left_out: lines that could be read in two ways."""
+    """Refusals, the newest first. left_out: lines with the text that can be read in two ways."""
 
     refusals: list[Refusal]
     left_out: int
@@ -80,16 +82,22 @@ def find(log: Path, text: str, now: datetime, limit: int | None = None, max_byte
         if b"reject: " in raw:
             refusal = parse(raw, now)
             if refusal is None:
-                left_out += 1
+                left_out += wanted.lower() in _text(raw).lower()
             elif _concerns(refusal, wanted, by_address):
                 found.append(refusal)
             elif refusal.queue_id:
                 with_id.setdefault(refusal.queue_id, []).append(refusal)
-        elif b": message-id=" in raw and (match := _MESSAGE_ID.fullmatch(_text(raw))):
-            # its refusals stand below it, so they have been met
-            if match["message_id"] in message_ids:
-                found += with_id.pop(match["queue_id"], [])
+        elif b": message-id=" in raw:
+            found += _with_message_id(raw, message_ids, with_id)
     return Found(found, left_out)
+
+
+def _with_message_id(raw: bytes, wanted: set[str], with_id: dict[str, list[Refusal]]) -> list[Refusal]:
+    """The refusals under the queue id of this line, where its Message-ID is wanted. They stand below it: they have been met."""
+    match = _MESSAGE_ID.fullmatch(_text(raw))
+    if match is None or match["message_id"] not in wanted:
+        return []
+    return [replace(one, message_id=match["message_id"]) for one in with_id.pop(match["queue_id"], [])]
 
 
 def _concerns(refusal: Refusal, wanted: str, by_address: str | None) -> bool:
@@ -97,6 +105,12 @@ def _concerns(refusal: Refusal, wanted: str, by_address: str | None) -> bool:
         return True
     given = (refusal.sender, refusal.recipient)
     return bool(by_address) and by_address in [address.normalise_path(one) for one in given if one]
+
+
+def domain_of(recipient: str | None) -> str:
+    """The domain of a recipient as it was given, in its normal form; "" where there is none."""
+    normal = address.normalise_path(recipient) if recipient else None
+    return address.split(normal)[1] if normal else ""
 
 
 def parse(raw: bytes, now: datetime) -> Refusal | None:

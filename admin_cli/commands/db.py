@@ -78,9 +78,7 @@ def restore(file: FileArgument, as_json: options.JsonOption = False) -> None:
         done = backups.restore(load(), file.absolute(), context.now(), progress)
     if as_json:
         kept = str(done.kept) if done.kept else None
-        output.show_json(
-            {"database": str(done.database), "kept": kept, "applied": done.applied, "counts": done.counts}
-        )
+        output.show_json({"database": str(done.database), "kept": kept, "applied": done.applied, "counts": done.counts})
         return
     output.say(f"The database {done.database} is restored: {_counted(done.counts)}.")
     if done.applied:
