@@ -1,7 +1,7 @@
 """A backup file made and put in place of the database, so that nothing is ever half done.
 
-Root reads and writes the file that the admin names; what lies in the database's folder is opened, made and renamed as that folder's
-owner (see `ownership`). Called by `mailweir db backup` and `db restore`.
+Root reads and writes the file that the admin names; what lies in the database's folder is opened, made and renamed as that
+folder's owner (see `ownership`). Called by `mailweir db backup` and `db restore`.
 """
 
 import contextlib

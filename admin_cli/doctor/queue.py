@@ -45,7 +45,8 @@ def _waiting(settings: Settings) -> list[dict[str, Any]]:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     ) as process:
-        assert process.stdout and process.stderr
+        assert process.stdout
+        assert process.stderr
         try:
             found = [json.loads(line) for line in itertools.islice(process.stdout, _MAX_MESSAGES)]
             said = process.stderr.read(500).decode(errors="replace") if not found else ""
@@ -70,7 +71,7 @@ def check_outbox(settings: Settings) -> Iterator[Finding]:
     if count:
         yield note(
             AREA,
-            f"{count} messages that would go out lie as files in {settings.outbox_dir}, forwarding confirmations perhaps among them",
+            f"{count} messages that would go out lie as files in {settings.outbox_dir} (perhaps forwarding confirmations)",
             'read them there, and set outbound to "mx" or "relayhost HOST:PORT" for mail to leave this host',
         )
     else:
