@@ -16,6 +16,7 @@ from pathlib import Path
 from admin_cli.ownership import acting_as_owner, give_to_owner
 from admin_cli.processes import CannotStart, Lock, users_of
 from mailweir.errors import BackupError
+from mailweir.place import Place, Postgresql
 from mailweir.settings import Settings
 from mailweir.store import backup
 from mailweir.store.backup import Progress
@@ -34,32 +35,40 @@ class Made:
 
 @dataclass(frozen=True)
 class Restored:
-    """What was put in place. kept: the database that was there before, or None. applied: the upgrade's steps."""
+    """What was put in place. kept: where the database that was there before is now, or None. applied: the upgrade's steps."""
 
-    database: Path
-    kept: Path | None
+    database: Place
+    kept: str | None
     applied: list[str]
     counts: dict[str, int]
 
 
-def make(database: Path, file: Path, *, force: bool, progress: Progress) -> Made:
+def make(place: Place, file: Path, *, force: bool, progress: Progress) -> Made:
     """Backs up while mail flows. The file is whole, or isn't there. BackupError, DatabaseUnavailable."""
-    _refuse_overwriting(file, database, force)
+    _refuse_overwriting(file, place, force)
     with _folder_beside(file) as folder:
         part = folder / file.name
         os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
-        with _snapshot(database) as snapshot:
-            snapshot.copy(part, progress)
-        counts = backup.verify(part)
+        counts = _copy_database(place, part, progress)
         _sync(part)
-        _refuse_overwriting(file, database, force)
+        _refuse_overwriting(file, place, force)
         part.replace(file)
         _sync(file.parent)
     return Made(file, file.stat().st_size, counts)
 
 
-def _refuse_overwriting(file: Path, database: Path, force: bool) -> None:
-    own = {database.with_name(database.name + suffix).resolve() for suffix in _SUFFIXES}
+def _copy_database(place: Place, part: Path, progress: Progress) -> dict[str, int]:
+    if not isinstance(place, Path):
+        from mailweir.store import postgresql_backup
+
+        return postgresql_backup.dump(place, part)
+    with _snapshot(place) as snapshot:
+        snapshot.copy(part, progress)
+    return backup.verify(part)
+
+
+def _refuse_overwriting(file: Path, place: Place, force: bool) -> None:
+    own = {one.resolve() for one in _files(place)}
     if file.resolve() in own:
         raise BackupError(f"{file} is the database itself: name another file")
     if file.is_dir():
@@ -98,8 +107,13 @@ def _folder_beside(file: Path) -> Iterator[Path]:
 
 def restore(settings: Settings, file: Path, now: datetime, progress: Progress) -> Restored:
     """Puts the backup in the database's place, upgraded where it is older. BackupError, and then nothing is changed."""
-    database = settings.database_path
-    with _stopped(settings), _opened(file) as source, acting_as_owner(database.parent) as stepped_down:
+    place = settings.database_place
+    with _stopped(settings):
+        return _restore_file(place, file, now, progress) if isinstance(place, Path) else _restore_rows(place, file, now)
+
+
+def _restore_file(database: Path, file: Path, now: datetime, progress: Progress) -> Restored:
+    with _opened(file) as source, acting_as_owner(database.parent) as stepped_down:
         if not database.parent.is_dir():
             raise BackupError(f"there is no folder {database.parent}: make it with 'mailweir db upgrade'")
         with _folder_beside(database) as folder:
@@ -112,21 +126,40 @@ def restore(settings: Settings, file: Path, now: datetime, progress: Progress) -
             kept = _swap(part, database, now)
         if not stepped_down:
             give_to_owner(database.parent, [database])
-    return Restored(database, kept, applied, counts)
+    return Restored(database, str(kept) if kept else None, applied, counts)
+
+
+def _restore_rows(place: Postgresql, file: Path, now: datetime) -> Restored:
+    from mailweir.store import postgresql_backup
+
+    with _opened(file):  # one line where it can't be read
+        postgresql_backup.refuse_foreign(file)
+    others = postgresql_backup.count_users(place)
+    if others:
+        raise BackupError(
+            f"can't restore now: {others} other connections to {place}; stop 'mailweir up' on every host first"
+        )
+    kept, applied, counts = postgresql_backup.load(place, file, now)
+    return Restored(place, f"the schema {kept}" if kept else None, applied, counts)
+
+
+def _files(place: Place) -> list[Path]:
+    if not isinstance(place, Path):
+        return []
+    return [place.with_name(place.name + suffix) for suffix in _SUFFIXES]
 
 
 @contextlib.contextmanager
 def _stopped(settings: Settings) -> Iterator[None]:
     """Nobody uses the database, and no `mailweir up` starts meanwhile."""
     lock = Lock(settings.milter_socket.with_name("up.lock"))
-    has_run = settings.milter_socket.parent.is_dir()
-    if has_run:
+    if settings.milter_socket.parent.is_dir():
         try:
             lock.take()
         except CannotStart as error:
             raise BackupError(f"can't restore now: {error}") from error
     try:
-        users = users_of(settings.database_path.with_name(settings.database_path.name + suffix) for suffix in _SUFFIXES)
+        users = users_of(_files(settings.database_place))
         if users:
             raise BackupError(f"can't restore now: the database is in use by {', '.join(users)}; stop that first")
         yield

@@ -62,7 +62,7 @@ def back_up(
     from mailweir.settings import load
 
     with output.progress("Copying") as progress:
-        made = backups.make(load().database_path, file.absolute(), force=force, progress=progress)
+        made = backups.make(load().database_place, file.absolute(), force=force, progress=progress)
     if as_json:
         output.show_json({"file": str(made.file), "size_bytes": made.size_bytes, "counts": made.counts})
         return
@@ -77,8 +77,9 @@ def restore(file: FileArgument, as_json: options.JsonOption = False) -> None:
     with output.progress("Copying") as progress:
         done = backups.restore(load(), file.absolute(), context.now(), progress)
     if as_json:
-        kept = str(done.kept) if done.kept else None
-        output.show_json({"database": str(done.database), "kept": kept, "applied": done.applied, "counts": done.counts})
+        output.show_json(
+            {"database": str(done.database), "kept": done.kept, "applied": done.applied, "counts": done.counts}
+        )
         return
     output.say(f"The database {done.database} is restored: {_counted(done.counts)}.")
     if done.applied:

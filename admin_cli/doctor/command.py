@@ -68,7 +68,8 @@ def examine(settings: "Settings", name: str | None, now: "datetime") -> "Iterato
     in_force = _in_force(settings)
     yield from run(stack.AREA, partial(stack.check_processes, settings))
     if stack.is_running(settings) is not False:
-        yield from run(stack.AREA, partial(stack.check_dialogue, in_force))
+        for check in (stack.check_filter, stack.check_lookups, stack.check_dialogue):
+            yield from run(stack.AREA, partial(check, in_force))
     yield from run(settings_sense.AREA, partial(settings_sense.check, settings, in_force))
     yield from run(postfix_files.AREA, partial(postfix_files.check, in_force))
     yield from run(certificate.AREA, partial(certificate.check, in_force, now))

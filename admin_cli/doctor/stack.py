@@ -1,11 +1,14 @@
-"""Does the stack run: the supervisor, its processes, and one SMTP dialogue that goes through all of them."""
+"""Does the stack run: the supervisor, its processes, each of their sockets, and one SMTP dialogue through all of them."""
 
 import fcntl
 import json
 import os
 import smtplib
+import socket
+import struct
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
+from pathlib import Path
 
 from admin_cli import processes
 from admin_cli.doctor.findings import Finding, note, ok, wrong
@@ -14,6 +17,12 @@ from mailweir.settings import Settings
 
 AREA = "processes"
 _SMTP_SECONDS = 15.0  # Postfix waits 10 s for a filter that doesn't answer
+_ANSWER_SECONDS = 4.0
+_OPTION_NEGOTIATION = struct.pack(
+    ">IcIII", 13, b"O", 6, 0x1FF, 0x1FFFFF
+)  # as Postfix begins: version 6, and all that it can
+_QUIT = struct.pack(">Ic", 1, b"Q")
+_QUESTION = b"rcpt ready@probe.invalid"
 _MAX_RECORD_BYTES = 65_536
 
 
@@ -72,36 +81,68 @@ def _remembered(record: bytes) -> list[Remembered]:
     return []
 
 
+def check_filter(settings: Settings) -> Iterator[Finding]:
+    """Does it answer the first thing that Postfix says to it?"""
+    try:
+        with _connected(settings.milter_socket) as channel:
+            channel.sendall(_OPTION_NEGOTIATION)
+            answer = channel.recv(5)
+            channel.sendall(_QUIT)
+    except OSError as error:
+        yield _silent("the filter", "mailweir-milter", error, settings)
+        return
+    if answer[4:5] == b"O":
+        yield ok(AREA, "the filter answers")
+    else:
+        yield _silent("the filter", "mailweir-milter", "it hung up", settings)
+
+
+def check_lookups(settings: Settings) -> Iterator[Finding]:
+    """Do they, and the database behind them, answer about a recipient?"""
+    try:
+        with _connected(settings.lookups_socket) as channel:
+            channel.sendall(b"%d:%s," % (len(_QUESTION), _QUESTION))
+            answer = channel.recv(1000).partition(b":")[2].decode(errors="replace")
+    except OSError as error:
+        yield _silent("the look-ups", "mailweir-lookups", error, settings)
+        return
+    if answer.startswith("OK 554"):
+        yield ok(AREA, "the look-ups answer")
+    else:
+        yield _silent("the look-ups", "mailweir-lookups", answer.rstrip(",") or "they hung up", settings)
+
+
+def _silent(what: str, name: str, why: object, settings: Settings) -> Finding:
+    return wrong(
+        AREA,
+        f"no answer from {what}: {why}; senders get 451 and come again",
+        f"see {settings.log_dir / name}.log, and what is said of the database here; where it hangs, end the process {name}: "
+        "it is started again",
+    )
+
+
+@contextmanager
+def _connected(path: Path) -> Iterator[socket.socket]:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as channel:
+        channel.settimeout(_ANSWER_SECONDS)
+        channel.connect(str(path))
+        yield channel
+
+
 def check_dialogue(settings: Settings) -> Iterator[Finding]:
-    """220 is Postfix; 250 to MAIL is the filter; 554 to RCPT of a foreign address is the look-ups and their database."""
+    """The way of a mail, as far as it leaves no trace: Postfix greets, takes a sender, refuses a foreign recipient."""
     host, port = settings.smtp.bind_address, settings.smtp.smtp_port
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
-    logs = settings.log_dir
+    to_do = f"see {settings.log_dir / 'postfix.log'}"
     try:
-        client = smtplib.SMTP(host, port, "localhost", _SMTP_SECONDS)
-    except (OSError, smtplib.SMTPException) as error:
-        yield wrong(AREA, f"Postfix doesn't answer on {host} port {port}: {error}", f"see {logs / 'postfix.log'}")
-        return
-    try:
-        with client:
+        with smtplib.SMTP(host, port, "localhost", _SMTP_SECONDS) as client:
             client.ehlo()
-            code, text = client.mail("")
-            if code != 250:
-                yield wrong(
-                    AREA,
-                    f"the filter doesn't answer: senders get {code} {text.decode(errors='replace')} and come again",
-                    f"see {logs / 'mailweir-milter.log'}",
-                )
-                return
-            code, text = client.rcpt("ready@probe.invalid")
+            said = [client.mail(""), client.rcpt("ready@probe.invalid")]
     except (OSError, smtplib.SMTPException) as error:
-        yield wrong(AREA, f"Postfix or the filter stopped answering in mid-session: {error}", f"see the logs in {logs}")
+        yield wrong(AREA, f"Postfix doesn't answer on {host} port {port}: {error}", to_do)
         return
-    if code != 554:
-        yield wrong(
-            AREA,
-            f"the look-ups don't answer: senders get {code} {text.decode(errors='replace')} and come again",
-            f"see {logs / 'mailweir-lookups.log'}, and what is said of the database here",
-        )
+    if [code for code, _ in said] == [250, 554]:
+        yield ok(AREA, f"Postfix answers on {host} port {port} as it should")
     else:
-        yield ok(AREA, f"Postfix answers on {host} port {port}, and so do the filter and the look-ups")
+        replies = "; ".join(f"{code} {text.decode(errors='replace')}" for code, text in said)
+        yield wrong(AREA, f"Postfix on {host} port {port} puts mail off: {replies}", to_do)

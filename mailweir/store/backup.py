@@ -2,7 +2,7 @@
 
 One read transaction holds a snapshot for as long as the copying takes: nobody waits for it (write-ahead log), and what is written
 meanwhile doesn't make it start again. The copy is one file without a log beside it. Never writes to the database itself.
-PostgreSQL's counterpart is another module. Called by `mailweir db backup` and `db restore`.
+PostgreSQL's counterpart is `postgresql_backup`. Called by `mailweir db backup` and `db restore`.
 """
 
 import sqlite3
