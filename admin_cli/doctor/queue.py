@@ -50,9 +50,10 @@ def _waiting(settings: Settings) -> list[dict[str, Any]]:
         try:
             found = [json.loads(line) for line in itertools.islice(process.stdout, _MAX_MESSAGES)]
             said = process.stderr.read(500).decode(errors="replace") if not found else ""
+            failed = not found and process.wait() != 0  # a warning alone is none
         finally:
             process.kill()
-    if said.strip():
+    if failed:
         raise OSError(f"postqueue: {' '.join(said.split())}")
     return found
 

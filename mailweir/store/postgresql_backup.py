@@ -1,7 +1,8 @@
 """A backup of PostgreSQL's database by its own programs: `pg_dump` in its custom format, read back by `pg_restore`.
 
 `pg_dump` sees one moment, and nobody waits for it. Restoring is one transaction: all of it or nothing. Both need PostgreSQL's
-client programs, no older than the server. The password goes by the environment, never by the command line. Called by `mailweir db`.
+client programs, no older than the server. The password goes by the environment, never by the command line. Called by
+`admin_cli.backups`.
 """
 
 import contextlib
