@@ -6,10 +6,10 @@ BIN = $(VENV)/bin
 AS_ROOT = $(if $(filter-out 0,$(shell id -u)),sudo)
 SHELL_SCRIPTS = scripts/*.sh .ci/run
 
-.PHONY: help setup demo test check bench clean
+.PHONY: help setup demo test check bench bench-all clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
 
 setup: ## installs what is missing: Debian packages, the user mailweir, a virtual environment with the project
 	@PYTHON="$(PYTHON)" VENV="$(VENV)" sh scripts/setup.sh
@@ -29,6 +29,12 @@ check: setup ## ruff, mypy, import-linter, shellcheck
 
 bench: setup ## messages a second, beside Postfix alone and a no-op filter in C
 	@$(AS_ROOT) $(BIN)/python -m bench.run $(BENCH_OPTIONS)
+
+bench-all: setup ## the same with pipe(8), with a slow disk, on PostgreSQL, and matching with 10 million addresses (15 minutes)
+	@$(AS_ROOT) $(BIN)/python -m bench.run --pipe $(BENCH_OPTIONS)
+	@$(AS_ROOT) $(BIN)/python -m bench.run --fsync-delay-ms 5 $(BENCH_OPTIONS)
+	@$(AS_ROOT) $(BIN)/python -m bench.run --database postgresql $(BENCH_OPTIONS)
+	@$(BIN)/python -m bench.matching
 
 clean: ## removes the virtual environment and what was built
 	rm -rf "$(VENV)" build bench/build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -36,13 +36,22 @@ def cpu_seconds(pid: int) -> float:
 
 def peak_memory_bytes(pid: int) -> int:
     """The most memory (resident set) that one of the processes had at a time."""
-    peaks = [0]
+    return _most(pid, "VmHWM:")
+
+
+def memory_bytes(pid: int) -> int:
+    """The memory (resident set) of the largest of the processes now."""
+    return _most(pid, "VmRSS:")
+
+
+def _most(pid: int, key: str) -> int:
+    found = [0]
     for member in descendants(pid):
         with suppress(OSError):
             for line in Path(f"/proc/{member}/status").read_text().splitlines():
-                if line.startswith("VmHWM:"):
-                    peaks.append(int(line.split()[1]) * 1024)
-    return max(peaks)
+                if line.startswith(key):
+                    found.append(int(line.split()[1]) * 1024)
+    return max(found)
 
 
 def _stat_fields(pid: int) -> list[str]:

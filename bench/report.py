@@ -2,6 +2,7 @@
 
 import platform
 import statistics
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,10 +13,11 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.rounds import Measurement
-from bench.variants import CAPTURED, IGNORED, NOOP, POSTFIX_ALONE, Variant
+from bench.variants import CAPTURED, IGNORED, NOOP, POSTFIX_ALONE, Filter, Variant
 
 GOAL_OF_NOOP = 1.1
 GOAL_OF_NOOP_WITH_SLOW_FSYNC = 0.8
+GOAL_IDLE_BYTES = 60_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,7 @@ class Summary:
     postfix_cpu_seconds_a_thousand: float
     filter_cpu_seconds_a_thousand: float | None
     filter_peak_bytes: int | None
+    filter_idle_bytes: int | None
     of_postfix_alone: float | None
     of_noop: float | None
 
@@ -50,6 +53,7 @@ def _summarise_one(variant: Variant, rounds: list[Measurement], measured: dict[V
         statistics.median(_a_thousand(each.postfix_cpu_seconds, each) for each in rounds),
         statistics.median(filter_cpu) if filter_cpu else None,
         max((each.filter_peak_bytes for each in rounds if each.filter_peak_bytes is not None), default=None),
+        max((each.filter_idle_bytes for each in rounds if each.filter_idle_bytes is not None), default=None),
         _ratio(rounds, measured.get(POSTFIX_ALONE)),
         _ratio(rounds, measured.get(NOOP)),
     )
@@ -69,7 +73,12 @@ def _ratio(rounds: Sequence[Measurement], others: Sequence[Measurement] | None) 
 def missed(summaries: Sequence[Summary], fsync_delay_ms: float) -> list[str]:
     """A line for each goal that isn't reached."""
     goal = GOAL_OF_NOOP_WITH_SLOW_FSYNC if fsync_delay_ms else GOAL_OF_NOOP
-    return [
+    too_large = [
+        f"{each.variant.name}: an idle worker takes {(each.filter_idle_bytes or 0) / 1e6:.0f} MB, and 60 MB is the goal"
+        for each in summaries
+        if each.variant.filter is Filter.OURS and (each.filter_idle_bytes or 0) > GOAL_IDLE_BYTES
+    ]
+    return too_large + [
         f"{each.variant.name}: {each.of_noop:.2f} of the no-op filter in C, and {goal} is the goal"
         for each in summaries
         if each.variant in (CAPTURED, IGNORED) and each.of_noop is not None and each.of_noop < goal
@@ -87,6 +96,7 @@ def as_table(summaries: Sequence[Summary], title: str, caption: str) -> Table:
         "of C no-op",
         "filter CPU s per 1,000",
         "Postfix CPU s per 1,000",
+        "filter idle MB",
         "filter peak MB",
     ):
         table.add_column(heading, justify="right")
@@ -99,6 +109,7 @@ def as_table(summaries: Sequence[Summary], title: str, caption: str) -> Table:
             _figure(each.of_noop),
             _figure(each.filter_cpu_seconds_a_thousand),
             _figure(each.postfix_cpu_seconds_a_thousand),
+            f"{each.filter_idle_bytes / 1e6:.0f}" if each.filter_idle_bytes else "–",
             f"{each.filter_peak_bytes / 1e6:.0f}" if each.filter_peak_bytes else "–",
         )
     return table
@@ -119,6 +130,7 @@ def as_json(summaries: Sequence[Summary], conditions: dict[str, Any], failures: 
             "filter_cpu_seconds_per_1000": each.filter_cpu_seconds_a_thousand,
             "postfix_cpu_seconds_per_1000": each.postfix_cpu_seconds_a_thousand,
             "filter_peak_bytes": each.filter_peak_bytes,
+            "filter_idle_bytes": each.filter_idle_bytes,
             "of_postfix_alone": each.of_postfix_alone,
             "of_noop_filter": each.of_noop,
         }
@@ -139,4 +151,4 @@ def machine() -> str:
 def print_table(summaries: Sequence[Summary], now: datetime, remark: str) -> None:
     """The table on stdout."""
     title = f"Mailweir throughput, {now:%Y-%m-%d %H:%M} UTC, {machine()}"
-    Console(width=None).print(as_table(summaries, title, remark))
+    Console(width=None if sys.stdout.isatty() else 150).print(as_table(summaries, title, remark))

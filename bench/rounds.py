@@ -4,17 +4,17 @@ Never goes on over a wrong count: a variant that loses or doubles a message has 
 """
 
 import shutil
-import sqlite3
 import subprocess
 import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from pathlib import Path
 
 from bench import processes
 from bench.stack import BenchError, Stack
 from bench.variants import CAPTURE_ADDRESS, Variant
+from mailweir.place import Place
+from mailweir.store.connection import Database
 from postfix.instance import SEARCH_PATH
 
 SESSIONS = 20
@@ -33,13 +33,14 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """One variant in one round. filter_cpu_seconds and filter_peak_bytes are None where there is no filter."""
+    """One variant in one round. filter_…: None where there is no filter; idle: before its first message."""
 
     messages: int
     seconds: float
     postfix_cpu_seconds: float
     filter_cpu_seconds: float | None
     filter_peak_bytes: int | None
+    filter_idle_bytes: int | None
 
     @property
     def messages_a_second(self) -> float:
@@ -62,24 +63,30 @@ def measure(
 
 
 def _measure_one(stack: Stack, variant: Variant, load: Load) -> Measurement:
+    messages = min(load.messages, variant.most_messages or load.messages)
     with stack.filtering(variant.filter) as filter_pid:
-        _send(stack.ports[variant], variant.author, load.warm_up_messages, load.keep_connections)
+        idle_bytes = processes.memory_bytes(filter_pid) if filter_pid else None
+        warm_up = min(load.warm_up_messages, messages // 10 or 1) if variant.most_messages else load.warm_up_messages
+        _send(stack.ports[variant], variant.author, warm_up, load.keep_connections)
         stack.drain()
-        recorded = _counts(stack.settings.database_path)
+        recorded = _counts(stack.settings.database_place)
         postfix_cpu = processes.cpu_seconds(stack.postfix_pid)
         filter_cpu = processes.cpu_seconds(filter_pid) if filter_pid else 0.0
         start = time.monotonic()
-        _send(stack.ports[variant], variant.author, load.messages, load.keep_connections)
+        _send(stack.ports[variant], variant.author, messages, load.keep_connections)
+        if variant.until_delivered:
+            stack.drain()
         seconds = time.monotonic() - start
         stack.drain()
         measured = Measurement(
-            load.messages,
+            messages,
             seconds,
             processes.cpu_seconds(stack.postfix_pid) - postfix_cpu,
             processes.cpu_seconds(filter_pid) - filter_cpu if filter_pid else None,
             processes.peak_memory_bytes(filter_pid) if filter_pid else None,
+            idle_bytes,
         )
-        _check_record(variant, load.messages, recorded, _counts(stack.settings.database_path))
+        _check_record(variant, messages, recorded, _counts(stack.settings.database_place))
     return measured
 
 
@@ -99,8 +106,8 @@ def _send(port: int, author: str, messages: int, keep_connections: bool) -> None
         raise BenchError(f"smtp-source: {' '.join(done.stderr.split())}")
 
 
-def _counts(database_path: Path) -> tuple[int, int, int]:
-    with closing(sqlite3.connect(f"file:{database_path}?mode=ro", uri=True)) as database:
+def _counts(place: Place) -> tuple[int, int, int]:
+    with closing(Database(place)) as database:
         tables = ("decisions", "activities", "raw_messages")
         found = [int(database.execute(f"SELECT COUNT(*) FROM {table}").fetchone()[0]) for table in tables]
     return found[0], found[1], found[2]

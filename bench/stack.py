@@ -9,12 +9,13 @@ import os
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from bench import variants
 from bench.variants import Filter, Variant
 from mailweir import settings
 from mailweir.errors import MailweirError
+from mailweir.place import Place
 from mailweir.settings import Settings
 from postfix.instance import SEARCH_PATH, Account, Instance
 
@@ -53,13 +55,16 @@ def _is_older(target: Path, source: Path) -> bool:
 class Stack:
     """A running Postfix and look-ups; filters come and go with `filtering`."""
 
-    def __init__(self, folder: Path, chosen: Sequence[Variant], fsync_delay_ms: float) -> None:
+    def __init__(
+        self, folder: Path, chosen: Sequence[Variant], fsync_delay_ms: float, place: Place | None = None
+    ) -> None:
         self._folder = folder
         self._fsync_delay_ms = fsync_delay_ms
         self._config_file = folder / "mailweir.toml"
         ports = iter(_free_ports(len(chosen) + 3))
         smtp = f"smtp_port = {next(ports)}\nsubmission_port = {next(ports)}\nsubmissions_port = {next(ports)}\n"
-        self._config_file.write_text(f'data_dir = "{folder}"\n[smtp]\n{smtp}')
+        database = f'database = "{place}"\n' if place else ""
+        self._config_file.write_text(f'data_dir = "{folder}"\n{database}[smtp]\n{smtp}')
         self.settings: Settings = settings.load(self._config_file)
         self.ports = {variant: next(ports) for variant in chosen}
         self._account = Account.named(self.settings.run_as)
@@ -105,13 +110,29 @@ class Stack:
             f"127.0.0.1:{port} inet n - n - - smtpd\n"
             f"    -o milter_macro_daemon_name=inbound\n"
             f"    -o smtpd_milters={self._milter(variant.filter)}\n"
+            f"    -o content_filter={'script:' if variant.filter is Filter.PIPE else ''}\n"
             for variant, port in self.ports.items()
         )
+        services += self._script_service()
         with (self._instance.places.config_dir / "master.cf").open("a") as file:
             file.write(f"\n# bench: one port a variant\n{services}")
 
+    def _script_service(self) -> str:
+        # copied, as the no-op filter is; its table is its own
+        script = shutil.copy(_HERE / "pipe_script.py", self._folder / "pipe_script.py")
+        folder = self._folder / "script"
+        folder.mkdir()
+        with closing(sqlite3.connect(folder / "mail.db")) as database:
+            database.execute("CREATE TABLE mail (id INTEGER PRIMARY KEY, message_id, author, subject, raw BLOB)")
+        for path in (folder, folder / "mail.db"):
+            os.chown(path, self._account.uid, self._account.gid)
+        command = f"/usr/bin/python3 {script} {folder / 'mail.db'}"
+        return f"script unix - n n - 20 pipe\n    user={self._account.name} argv={command}\n"
+
     def _milter(self, which: Filter) -> str:
-        path = {Filter.OURS: self.settings.milter_socket, Filter.NONE: None}.get(which, self._noop_socket)
+        path = {Filter.OURS: self.settings.milter_socket, Filter.NONE: None, Filter.PIPE: None}.get(
+            which, self._noop_socket
+        )
         return f"unix:{path}" if path else ""
 
     @property
@@ -138,7 +159,7 @@ class Stack:
     @contextmanager
     def filtering(self, which: Filter) -> Iterator[int | None]:
         """Runs the filter for as long as the block lasts; its process id."""
-        if which is Filter.NONE:
+        if which in (Filter.NONE, Filter.PIPE):
             yield None
             return
         process, path = self._start_filter(which)
@@ -183,11 +204,11 @@ class Stack:
 
 
 @contextmanager
-def running(chosen: Sequence[Variant], fsync_delay_ms: float = 0.0) -> Iterator[Stack]:
+def running(chosen: Sequence[Variant], fsync_delay_ms: float = 0.0, place: Place | None = None) -> Iterator[Stack]:
     """A stack for these variants in a new folder, which is removed afterwards (kept where something failed)."""
     folder = Path(tempfile.mkdtemp(prefix="mailweir-bench-"))
     folder.chmod(0o711)
-    stack = Stack(folder, chosen, fsync_delay_ms)
+    stack = Stack(folder, chosen, fsync_delay_ms, place)
     try:
         stack.start()
         yield stack

@@ -19,7 +19,7 @@ MAX_RECIPIENT_BYTES = (
 )
 MAX_AUTHOR_BYTES = 60_000
 MAX_SUBJECT_CHARS = 998
-MAX_MESSAGE_ID_CHARS = 998
+MAX_MESSAGE_ID_BYTES = 998  # RFC 5322 2.1.1: no line is longer; and PostgreSQL indexes no more than 2,700
 LOOP_HEADER = b"X-Mailweir-Loop"
 
 _BRACKETED = re.compile(rb"<[^<>]+>")
@@ -111,7 +111,8 @@ def _read_message_id(value: bytes) -> str | None:
     match = _BRACKETED.search(value)
     raw = match[0] if match else value.strip()
     text = encoded_words.flatten(raw.decode("utf-8", "replace"))
-    return None if text == "<>" else text[:MAX_MESSAGE_ID_CHARS] or None
+    part = text.encode("utf-8", "replace")[:MAX_MESSAGE_ID_BYTES].decode("utf-8", "ignore")
+    return None if text == "<>" else part or None
 
 
 def _text(value: bytes) -> str:

@@ -33,16 +33,16 @@ def programs() -> Path | None:
 class Cluster:
     """A server of our own. The caller stops it."""
 
-    def __init__(self, folder: Path, bin_dir: Path) -> None:
+    def __init__(self, folder: Path, bin_dir: Path, *, fsync: bool) -> None:
         self._folder = folder
         self._bin_dir = bin_dir
         self._data = folder / "data"
         self._account = Account.named(OWNER)
         self._numbers = itertools.count(1)
         self._process: subprocess.Popen[bytes] | None = None
-        self._make()
+        self._make(fsync)
 
-    def _make(self) -> None:
+    def _make(self, fsync: bool) -> None:
         self._folder.chmod(0o711)
         for name, mode in (("data", 0o700), ("socket", 0o755)):
             (self._folder / name).mkdir()
@@ -62,9 +62,10 @@ class Cluster:
             "--locale=C.UTF-8",
         )
         with (self._data / "postgresql.conf").open("a") as file:
-            # fsync: a process is killed in these tests, never the machine
+            # without fsync in tests: processes are killed there, never the machine
             file.write(
-                f"listen_addresses = ''\nunix_socket_directories = '{self._folder / 'socket'}'\nfsync = off\n"
+                f"listen_addresses = ''\nunix_socket_directories = '{self._folder / 'socket'}'\n"
+                f"fsync = {'on' if fsync else 'off'}\n"
                 "max_connections = 300\nshared_buffers = 32MB\n"
             )
 
@@ -142,12 +143,12 @@ class Cluster:
 
 
 @contextmanager
-def running() -> Iterator[Cluster]:
+def running(*, fsync: bool = False) -> Iterator[Cluster]:
     """A started cluster in a folder of its own, which is removed afterwards."""
     bin_dir = programs()
     assert bin_dir
     folder = Path(tempfile.mkdtemp(prefix="mailweir-pg-"))
-    cluster = Cluster(folder, bin_dir)
+    cluster = Cluster(folder, bin_dir, fsync=fsync)
     try:
         cluster.start()
         cluster.make_template()

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from admin_cli import context, options, output
+from admin_cli.commands import contact_file
 
 
 def register(app: typer.Typer) -> None:
@@ -19,12 +20,16 @@ def register(app: typer.Typer) -> None:
     group.command("add", epilog=options.example(add_example))(add)
     group.command("list", epilog=options.example("mailweir contact list --json"))(list_all)
     group.command("remove", epilog=options.example("mailweir contact remove jane@client.example"))(remove)
+    contact_file.register(group)
 
 
 def add(
     name: Annotated[str, typer.Argument(metavar="NAME", help="The contact's name.")],
     addresses: Annotated[list[str], typer.Argument(metavar="ADDRESS", help="One or more mail addresses.")],
     company: Annotated[str | None, typer.Option("--company", metavar="NAME", help="A company that is there.")] = None,
+    shared: Annotated[
+        bool, typer.Option("--shared", help="Take addresses that another contact has; mail is logged for both.")
+    ] = False,
     deployment: options.DeploymentOption = None,
     as_json: options.JsonOption = False,
 ) -> None:
@@ -33,7 +38,7 @@ def add(
 
     with context.opened() as database:
         chosen = context.choose(database, deployment)
-        made = contacts.add(database, chosen, name, addresses, company, context.now())
+        made = contacts.add(database, chosen, name, addresses, company, context.now(), shared=shared)
     if as_json:
         output.show_json(output.plain(made))
         return

@@ -4,14 +4,13 @@ A contact without addresses is a removed one: the row stays, for the record name
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from mailweir import address
-from mailweir.errors import BadInput, NotFound
-from mailweir.store import checks, claims, companies, models
+from mailweir.errors import NotFound
+from mailweir.store import batches, checks, claims, companies, models
 from mailweir.store.connection import Database
 from mailweir.store.deployments import Deployment
 from mailweir.store.moments import rfc3339
@@ -30,22 +29,42 @@ class Contact:
 
 
 def add(
-    database: Database, deployment: Deployment, name: str, addresses: Sequence[str], company: str | None, now: datetime
+    database: Database,
+    deployment: Deployment,
+    name: str,
+    addresses: Sequence[str],
+    company: str | None,
+    now: datetime,
+    *,
+    shared: bool = False,
 ) -> Contact:
-    """Makes a contact with one or more addresses. BadInput or NotFound (company), and then nothing is made."""
+    """Makes a contact with one or more addresses. BadInput or NotFound (company), and then nothing is made.
+
+    shared: another contact, of another name, may have the address already; mail is then logged for both.
+    """
     name = checks.clean_name(name, "contact's")
     normal = [checks.clean_address(text) for text in addresses]
     claims.refuse_twice(normal)
     with database.bound(), database.transaction():
         company_id = None if company is None else companies.known_id(deployment, company)
         for found in normal:
-            if address.split(found)[1] == deployment.domain:
-                raise BadInput(f"{found} is within the capture domain of {deployment.name}: no contact is there")
-            claims.refuse_taken(deployment, found)
+            claims.refuse_own_domain(deployment, found)
+            if shared:
+                claims.refuse_users(deployment, found)
+                claims.refuse_namesake(deployment, found, name)
+            else:
+                claims.refuse_taken(deployment, found)
         row = models.Contact.create(deployment=deployment.id, company=company_id, name=name, created_at=rfc3339(now))
-        for found in normal:
-            models.ContactAddress.create(deployment=deployment.id, contact=row.id, address=found)
+        put_addresses(database, deployment, [(row.id, found) for found in normal])
         return _plain(deployment, row, normal)
+
+
+def put_addresses(database: Database, deployment: Deployment, rows: Iterable[tuple[int, str]]) -> None:
+    """Gives addresses to contacts: (contact, address in normal form). The one place that writes them; for `contact_import`
+    too, within its transaction."""
+    columns = ("deployment_id", "contact_id", "address", "match_key")
+    values = ((deployment.id, contact_id, found, deployment.folding.key(found)) for contact_id, found in rows)
+    batches.insert(database, "contact_addresses", columns, values)
 
 
 def list_all(database: Database, deployment: Deployment) -> list[Contact]:
@@ -58,6 +77,27 @@ def list_all(database: Database, deployment: Deployment) -> list[Contact]:
         present = (models.Contact.deployment == deployment.id) & models.Contact.removed_at.is_null()
         rows = _select().where(present).order_by(models.Contact.name, models.Contact.id)
         return [_plain(deployment, row, addresses[row.id]) for row in rows]
+
+
+def each(database: Database, deployment: Deployment) -> Iterator[tuple[str, tuple[str, ...], str]]:
+    """Name, addresses and company (or an empty string) of each contact, in the order in which they were made; for the export.
+
+    By batches: never all contacts in memory. Without the removed ones.
+    """
+    sql = (
+        "SELECT c.id, c.name, o.name FROM contacts c LEFT JOIN companies o ON o.id = c.company_id"
+        " WHERE c.deployment_id = ? AND c.removed_at IS NULL AND c.id > ? ORDER BY c.id LIMIT ?"
+    )
+    last = 0
+    while rows := database.execute(sql, (deployment.id, last, batches.MAX_ROWS)).fetchall():
+        addresses = defaultdict(list)
+        held = "SELECT contact_id, address FROM contact_addresses WHERE contact_id IN ({}) ORDER BY id"
+        for contact_id, found in batches.among(database, held, (), [row[0] for row in rows]):
+            addresses[contact_id].append(found)
+        for contact_id, name, company in rows:
+            if contact_id in addresses:  # not removed in between
+                yield name, tuple(addresses[contact_id]), company or ""
+        last = rows[-1][0]
 
 
 def remove_address(database: Database, deployment: Deployment, text: str, now: datetime) -> list[Contact]:

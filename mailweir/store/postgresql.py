@@ -18,6 +18,9 @@ CONNECT_TIMEOUT_SECONDS = 5
 # A host that vanishes answers nothing: the kernel gives the connection up after this, not after two hours.
 SILENCE_TIMEOUT_SECONDS = 20
 STATEMENT_TIMEOUT_SECONDS = 60.0
+_LIMIT_EXCEEDED = (
+    "54"  # SQLSTATE class: a row too large for an index, which psycopg counts among the operational errors
+)
 _WRITERS_KEY = 7_305_806  # of the advisory lock by which commands write one after the other
 
 
@@ -81,11 +84,13 @@ class Postgresql:
 
     def is_outage(self, error: BaseException) -> bool:
         """Is it the server that fails (gone, full, a deadlock, read only), and not a row that can't be?"""
+        if (getattr(error, "sqlstate", None) or "").startswith(_LIMIT_EXCEEDED):
+            return False
         outages = (peewee.OperationalError, peewee.InterfaceError, peewee.InternalError, *self._outages)
         return isinstance(error, outages)
 
 
 @lru_cache(maxsize=1024)
 def _with_percent_signs(sql: str) -> str:
-    """No statement of ours has a `?` or `%` that means itself."""
-    return sql.replace("?", "%s")
+    """No statement of ours has a `?` that means itself."""
+    return sql.replace("%", "%%").replace("?", "%s")

@@ -40,6 +40,7 @@ def test_the_walk_finds_the_commands() -> None:
         "deployment add",
         "user alias",
         "contact remove",
+        "contact import",
         "activity raw",
         "todo done",
         "why",

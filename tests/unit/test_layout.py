@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 REPOSITORY = Path(__file__).parents[2]
-PURE = ("address", "envelope", "headers", "encoded_words", "confirmation", "matching", "identity")
+PURE = ("address", "envelope", "headers", "encoded_words", "confirmation", "matching", "folding", "identity")
+CONTACT_FILES = ("rows", "lines", "columns", "csv_file", "vcard")
 PACKAGES = ("mailweir", "milter", "postfix", "admin_cli", "gmail_sync", "integrations", "bench", "tests")
 
 
@@ -62,6 +63,14 @@ def test_a_pure_module_imports_the_standard_library_and_pure_modules_only(name: 
         top = imported.partition(".")[0]
         ours = imported in allowed or imported.rpartition(".")[0] in allowed
         assert ours if top == "mailweir" else top in sys.stdlib_module_names, imported
+
+
+@pytest.mark.parametrize("name", CONTACT_FILES)
+def test_a_reader_of_contact_files_imports_no_database_and_opens_nothing(name: str) -> None:
+    allowed = {"binascii", "codecs", "collections", "csv", "dataclasses", "io", "re", "typing"}
+    for imported in _imports(REPOSITORY / "mailweir" / "contact_files" / f"{name}.py"):
+        ours = imported == "mailweir.address" or imported.startswith("mailweir.contact_files")
+        assert ours or imported.partition(".")[0] in allowed, imported
 
 
 @pytest.mark.parametrize("name", PURE)

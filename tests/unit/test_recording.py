@@ -2,6 +2,7 @@
 
 import hashlib
 import multiprocessing
+import random
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
@@ -16,6 +17,7 @@ from capture_milter import handling
 from mailweir import headers, matching, recording
 from mailweir.confirmation import Confirmation
 from mailweir.envelope import Envelope, read_recipient
+from mailweir.errors import DatabaseUnavailable
 from mailweir.matching import Decision, Outcome, Reason
 from mailweir.place import Place
 from mailweir.recording import Content, Entry, Recorded, Redirect
@@ -474,3 +476,27 @@ def test_two_processes_write_at_once(filled: Database, decide: Decide, now: date
 )
 def test_times_are_text_that_sorts(moment: datetime, expected: str) -> None:
     assert moments.rfc3339(moment) == expected
+
+
+def test_the_longest_message_id_that_is_read_can_be_written(
+    filled: Database, write: Write, decide: Decide, now: datetime
+) -> None:
+    """PostgreSQL indexes some 2,700 bytes; what an outsider sends must never be a row that can't be."""
+    chance = random.Random(1)
+    long = "<" + "".join(chr(chance.randrange(0x10000, 0x1FFFF)) for _ in range(5_000)) + "@x.example>"
+    ignored = decide("richard@demo.example.net", [("From", "x@stranger.example"), ("Message-ID", long)])
+    assert ignored.message_id is not None
+    assert len(ignored.message_id.encode()) in range(990, 999)
+    write(Entry(ignored, "4Xy1", now))
+    assert _rows(filled, "decisions", "message_id") == [(ignored.message_id,)]
+
+
+@pytest.mark.parametrize("place", ["postgresql"], indirect=True)  # SQLite has no such limit
+def test_a_row_that_is_too_large_for_an_index_is_no_outage(
+    filled: Database, write: Write, decide: Decide, now: datetime
+) -> None:
+    chance = random.Random(1)
+    long = "".join(chr(chance.randrange(0x10000, 0x1FFFF)) for _ in range(998))
+    with pytest.raises(Exception, match="index row size") as caught:
+        write(Entry(replace(decide("richard@demo.example.net"), message_id=long), "4Xy1", now, _content()))
+    assert not isinstance(caught.value, DatabaseUnavailable)

@@ -1,0 +1,176 @@
+"""`mailweir contact import` and `mailweir contact export`: contacts from and to files, CSV or vCard."""
+
+import enum
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from admin_cli import context, options, output, progress
+from mailweir.errors import BadInput, MailweirError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mailweir.contact_files.rows import BadRow, Row
+    from mailweir.store.contact_import import Imported
+
+_SHOWN_BAD_ROWS = 20
+
+
+class Form(enum.StrEnum):
+    """The form of a file."""
+
+    CSV = "csv"
+    VCARD = "vcard"
+
+
+_SUFFIXES = {".csv": Form.CSV, ".tsv": Form.CSV, ".vcf": Form.VCARD, ".vcard": Form.VCARD}
+
+
+def register(group: typer.Typer) -> None:
+    """Adds both commands to the noun `contact`."""
+    lines = (
+        "mailweir contact import clients.csv",
+        "mailweir contact import cards.vcf --company 'Client Ltd' --partial",
+    )
+    group.command("import", epilog=options.example(*lines))(import_file)
+    group.command("export", epilog=options.example("mailweir contact export --output clients.csv"))(export)
+
+
+def import_file(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="CSV (name, address[;address…], company) or vCard.")],
+    form: Annotated[Form | None, typer.Option("--format", help="What FILE is, where its name doesn't say it.")] = None,
+    company: Annotated[
+        str | None, typer.Option("--company", metavar="NAME", help="The company of those who have none in FILE.")
+    ] = None,
+    partial: Annotated[bool, typer.Option("--partial", help="Keep the good rows where others are bad.")] = False,
+    shared: Annotated[
+        bool, typer.Option("--shared", help="Take addresses that another contact has; mail is logged for both.")
+    ] = False,
+    deployment: options.DeploymentOption = None,
+    as_json: options.JsonOption = False,
+) -> None:
+    """Makes the contacts of a file. All or, where a row is bad, none of them. The same file again changes nothing."""
+    from mailweir.store import contact_import
+
+    form = form or _form_of(file)
+    raw = _read(file)
+    steps = raw.count(b"\n")
+    with context.opened() as database:
+        chosen = context.choose(database, deployment)
+        with progress.bar("reading", steps) as advance:
+            prepared = contact_import.prepare(chosen, _rows(form, raw), company, advance)
+        del raw
+        with progress.bar("importing", len(prepared.rows)) as advance:
+            count = len(prepared.rows)
+            imported = contact_import.run(
+                database,
+                chosen,
+                prepared,
+                context.now(),
+                partial=partial,
+                shared=shared,
+                progress=lambda part: advance(part * count),
+            )
+    _report(file, chosen.name, imported, as_json)
+
+
+def export(
+    form: Annotated[
+        Form | None, typer.Option("--format", help="csv or vcard; without it, as the file's name says, or csv.")
+    ] = None,
+    target: Annotated[
+        Path | None, typer.Option("--output", metavar="FILE", help="Where to write it; without it, stdout.")
+    ] = None,
+    deployment: options.DeploymentOption = None,
+) -> None:
+    """Writes a deployment's contacts as CSV or vCard. Exactly as they are: `contact import` makes the same of it."""
+    from mailweir.store import contacts
+
+    if form is None:
+        form = Form.CSV if target is None else _form_of(target)
+    with context.opened() as database:
+        chosen = context.choose(database, deployment)
+        # whole in memory: the target isn't opened as the database's owner, nor left half written by an error
+        written = b"".join(part.encode() for part in _written(form, contacts.each(database, chosen)))
+    _write(target, written)
+    if target is not None:
+        output.remark(f"The contacts of {chosen.name} are in {target}.")
+
+
+def _write(target: Path | None, content: bytes) -> None:
+    try:
+        if target is not None:
+            target.write_bytes(content)
+            return
+        sys.stdout.buffer.write(content)
+        sys.stdout.buffer.flush()
+    except OSError as error:
+        raise BadInput(f"{target or 'stdout'} can't be written: {error.strerror or error}") from error
+
+
+def _form_of(file: Path) -> Form:
+    form = _SUFFIXES.get(file.suffix.lower())
+    if form is None:
+        raise BadInput(f"{file}: a name that ends with .csv or .vcf would say its format; give --format csv or vcard")
+    return form
+
+
+def _read(file: Path) -> bytes:
+    from mailweir.contact_files.lines import MAX_FILE_BYTES
+
+    try:
+        with file.open("rb") as opened:
+            raw = opened.read(MAX_FILE_BYTES + 1)
+    except OSError as error:
+        raise BadInput(f"{file} can't be read: {error.strerror or error}") from error
+    if len(raw) > MAX_FILE_BYTES:
+        raise BadInput(f"{file} is larger than {MAX_FILE_BYTES // 1024**2} MB: import it in several files")
+    return raw
+
+
+def _rows(form: Form, raw: bytes) -> "Iterator[Row | BadRow]":
+    from mailweir.contact_files import csv_file, vcard
+
+    return vcard.read(raw) if form is Form.VCARD else csv_file.read(raw)
+
+
+def _written(form: Form, contacts: "Iterator[tuple[str, tuple[str, ...], str]]") -> "Iterator[str]":
+    from mailweir.contact_files import csv_file, vcard
+
+    return vcard.write(contacts) if form is Form.VCARD else csv_file.write(contacts)
+
+
+def _report(file: Path, deployment: str, imported: "Imported", as_json: bool) -> None:
+    """Says what was done; with a bad row that is an error."""
+    good = imported.added + imported.completed + imported.unchanged
+    if as_json:
+        bad = [row._asdict() for row in imported.bad]
+        output.show_json({"file": str(file), "deployment": deployment, **output.plain(imported), "bad": bad})
+    elif imported.written:
+        output.say(
+            f"{file}: {imported.added} contacts added, {imported.completed} completed, {imported.unchanged} unchanged"
+            f" in {deployment}; {imported.companies_added} companies added."
+        )
+        if imported.kept_company:
+            output.say(
+                f"{imported.kept_company} contacts keep the company that they have, where the file names another."
+            )
+    if not imported.left_out:
+        return
+    shown = imported.bad[:_SHOWN_BAD_ROWS]
+    for row in shown:
+        output.complain(f"{file} line {row.line}: {row.reason}")
+    if imported.left_out > len(shown):
+        output.complain(f"and {imported.left_out - len(shown)} more bad rows")
+    if imported.written:
+        raise _BadRows(f"kept {good}, left out {imported.left_out}")
+    raise _BadRows(
+        f"nothing is imported: {imported.left_out} rows are bad; with --partial the {good} others would be kept"
+    )
+
+
+class _BadRows(MailweirError):
+    """Rows of a file can't be taken."""

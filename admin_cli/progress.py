@@ -1,0 +1,22 @@
+"""A progress bar on stderr: only on a terminal, and only for long work."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+_LONG = 5_000  # steps; fewer are done before one could read the bar
+
+
+@contextmanager
+def bar(what: str, steps: int) -> Iterator[Callable[[float], None]]:
+    """Gives a function that takes how many of the steps are done. steps: about how much work there is."""
+    if steps < _LONG or not sys.stderr.isatty():
+        yield lambda done: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as shown:
+        task = shown.add_task(what, total=steps)
+        yield lambda done: shown.update(task, completed=min(done, steps))

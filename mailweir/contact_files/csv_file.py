@@ -1,0 +1,150 @@
+"""Contacts as CSV (RFC 4180 and what is really sent): bytes into rows, contacts into text.
+
+Takes `,` `;` `|` and tabs, a header in any order or none (`columns`), quoted line ends. Strict about quotes: a row that reads two
+ways is a BadRow. Never raises on any bytes; memory is bounded by a row, not by the file. Called by the command line.
+"""
+
+import csv
+import io
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from mailweir.contact_files import columns
+from mailweir.contact_files.columns import Columns
+from mailweir.contact_files.lines import MAX_LINE_CHARS, Lines, encoding_of
+from mailweir.contact_files.rows import BadRow, Row
+
+MAX_ROW_CHARS = MAX_LINE_CHARS
+
+_DELIMITERS = ",;\t|"
+_EXCEL_HINT = re.compile(r"sep=([,;\t|])")  # Excel's own first line
+
+
+class _RowTooLong(Exception):
+    """A line or a quoted cell that doesn't end in time."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    encoding: str
+    delimiter: str
+    columns: Columns
+    header_line: int  # 0: there is none; the rows begin at once
+    hint_lines: int
+
+
+def read(raw: bytes) -> Iterator[Row | BadRow]:
+    """The contacts of a file. Rows without any content are left out."""
+    layout = _layout(raw)
+    if isinstance(layout, BadRow):
+        yield layout
+        return
+    for line, cells in _records(raw, layout.encoding, layout.delimiter, layout.hint_lines):
+        if isinstance(cells, str):
+            yield BadRow(line, cells)
+        elif line > layout.header_line and any(cell.strip() for cell in cells):
+            yield _row(layout, line, cells)
+
+
+def write(contacts: Iterable[tuple[str, tuple[str, ...], str]]) -> Iterator[str]:
+    """Name, addresses and company of each contact as lines, which `read` reads as the same."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer)  # RFC 4180: commas and CRLF
+    writer.writerow(("name", "address", "company"))
+    for name, addresses, company in contacts:
+        writer.writerow((name, ";".join(addresses), company))
+        yield buffer.getvalue()
+        buffer.seek(0)
+        buffer.truncate()
+    yield buffer.getvalue()
+
+
+def _layout(raw: bytes) -> _Layout | BadRow:
+    encoding = encoding_of(raw)
+    if isinstance(encoding, BadRow):
+        return encoding
+    hint = _EXCEL_HINT.fullmatch(next(Lines(raw, encoding), "").rstrip("\r\n"))
+    found = [
+        layout
+        for delimiter in (hint[1] if hint else _DELIMITERS)
+        if (layout := _with_delimiter(raw, encoding, delimiter, 1 if hint else 0))
+    ]
+    if not found:
+        return BadRow(
+            1, "no header names a column for the name and one for the address, and the second column is no mail address"
+        )
+    # max takes the first of equals: a header wins, then what knows more columns, then the usual delimiter
+    return max(found, key=lambda layout: (layout.header_line > 0, layout.columns.known))
+
+
+def _with_delimiter(raw: bytes, encoding: str, delimiter: str, hint_lines: int) -> _Layout | None:
+    for line, cells in _records(raw, encoding, delimiter, hint_lines):
+        if isinstance(cells, str):
+            return None
+        if any(cell.strip() for cell in cells):
+            if columns.is_row(cells):
+                return _Layout(encoding, delimiter, columns.WITHOUT_HEADER, 0, hint_lines)
+            found = columns.by_header(cells)
+            return _Layout(encoding, delimiter, found, line, hint_lines) if found else None
+    return _Layout(encoding, delimiter, columns.WITHOUT_HEADER, 0, hint_lines)  # nothing in it
+
+
+def _records(raw: bytes, encoding: str, delimiter: str, skip_lines: int) -> Iterator[tuple[int, list[str] | str]]:
+    """The line where each record begins, and its cells or what is wrong with it."""
+    source = _Source(Lines(raw, encoding))
+    for _ in range(skip_lines):
+        next(source, None)
+    reader = csv.reader(source, delimiter=delimiter, skipinitialspace=True, strict=True)
+    while True:
+        first = source.begin_row()
+        try:
+            yield first, next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            up_to = f" (up to line {source.line})" if source.line > first else ""
+            yield first, f"its quotes can't be read{up_to}: {error}"
+        except _RowTooLong:
+            if source.line > first:
+                # what follows may be inside the quotes or outside of them
+                yield (
+                    first,
+                    f"a quoted cell begins that doesn't end within {MAX_ROW_CHARS} characters; the rest was not read",
+                )
+                return
+            yield first, f"the line is longer than {MAX_ROW_CHARS} characters"
+
+
+class _Source(Iterator[str]):
+    """The lines for csv's reader, which asks for more of them while a quote is open."""
+
+    def __init__(self, lines: Lines) -> None:
+        self._lines = lines
+        self._chars = 0
+
+    @property
+    def line(self) -> int:
+        return self._lines.number
+
+    def begin_row(self) -> int:
+        self._chars = 0
+        return self._lines.number + 1
+
+    def __next__(self) -> str:
+        text = next(self._lines)
+        self._chars += len(text)
+        if self._chars > MAX_ROW_CHARS or not self._lines.whole:
+            raise _RowTooLong
+        return text
+
+
+def _row(layout: _Layout, line: int, cells: list[str]) -> Row | BadRow:
+    where = layout.columns
+    if any(cell.strip() for cell in cells[where.width :]):
+        return BadRow(line, f"it has {len(cells)} cells where {where.width} are expected; quote what holds a delimiter")
+    company = " ".join(where.company(cells).split())
+    # `jane;jane@a.example;jane@b.example`: the `;` between two addresses was taken for the one between two columns
+    if layout.delimiter == ";" and "@" in company:
+        return BadRow(line, f"the company '{company}' looks like an address; quote a cell with several addresses")
+    return Row(line, " ".join(where.name(cells).split()), where.all_addresses(cells), company)
