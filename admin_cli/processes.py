@@ -12,7 +12,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -189,6 +189,21 @@ class Lock:
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
+
+
+def users_of(files: Iterable[Path]) -> list[str]:
+    """The processes that hold one of these files open, as `NAME (PID)`; of other users' only root sees what they hold."""
+    held = {str(file) for file in files}
+    found = []
+    for entry in os.scandir("/proc"):
+        if not entry.name.isdecimal() or int(entry.name) == os.getpid():
+            continue
+        with contextlib.suppress(OSError):
+            links = {str(Path(link.path).readlink()) for link in os.scandir(f"/proc/{entry.name}/fd")}
+            if links & held:
+                name = Path(f"/proc/{entry.name}/comm").read_text(errors="replace").strip()
+                found.append(f"{name} ({entry.name})")
+    return sorted(found)
 
 
 def adopt_orphans() -> None:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from admin_cli import processes
+from admin_cli.chores import Chore, last_line
 from admin_cli.processes import CannotStart, Lock, Program, Remembered
 from mailweir.settings import Settings
 
@@ -29,7 +30,6 @@ _FIRST_PROBE_PAUSE_SECONDS = 0.05
 _LONGEST_PROBE_PAUSE_SECONDS = 0.2
 _IDLE_SECONDS = 3600.0
 STOP_SIGNALS = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
-_LOG_TAIL_BYTES = 2000
 
 
 def accepts_mail(settings: Settings) -> bool:
@@ -72,12 +72,14 @@ class Supervisor:
         data_dir: Path,
         environment: Mapping[str, str],
         say: Callable[[str], None],
+        chores: Collection[Chore] = (),
     ) -> None:
         self._kept = [_Kept(program) for program in programs]
         self._lock = lock
         self._data_dir = data_dir
         self._environment = environment
         self._say = say
+        self._chores = list(chores)
 
     def run(self, is_ready: Callable[[], bool]) -> None:
         """Runs until a signal says stop; then nothing is left. Says `ready` once `is_ready`; CannotStart where it never is."""
@@ -108,13 +110,27 @@ class Supervisor:
         """Waits that long at most, and looks after the dead; False where a signal says stop."""
         now = time.monotonic()
         due = [kept.restart_at - now for kept in self._kept if kept.process is None]
+        due += [chore.due_in(now) for chore in self._chores]
         number = _wait_for_signal(max(0.0, min([*due, longest_seconds])))
         if number in STOP_SIGNALS:
             self._say(f"stopping on {signal.Signals(number).name}")
             return False
         for kept in self._kept:
             self._look_after(kept)
+        for chore in self._chores:
+            self._tend(chore)
         return True
+
+    def _tend(self, chore: Chore) -> None:
+        before = chore.remembered
+        chore.tend(
+            time.monotonic(),
+            work_dir=self._data_dir / "run",
+            data_dir=self._data_dir,
+            environment=self._environment,
+        )
+        if chore.remembered is not before:
+            self._remember()
 
     def _look_after(self, kept: _Kept) -> None:
         now = time.monotonic()
@@ -150,14 +166,15 @@ class Supervisor:
         self._remember()
 
     def _remember(self) -> None:
-        self._lock.write([kept.remembered for kept in self._kept if kept.remembered])
+        living = [kept.remembered for kept in self._kept] + [chore.remembered for chore in self._chores]
+        self._lock.write([remembered for remembered in living if remembered])
 
     def _how_it_ended(self, kept: _Kept) -> str:
         assert kept.process is not None
         status = kept.process.returncode
         if status < 0:
             return f"was ended by signal {-status}"
-        last = _last_line(kept.program.log_file)
+        last = last_line(kept.program.log_file)
         return f"ended with {status}" + (f" ({last})" if status and last else "")
 
     def _stop(self) -> None:
@@ -174,6 +191,8 @@ class Supervisor:
                 kept.process.kill()
                 kept.process.wait()
             self._clear(kept)
+        for chore in self._chores:
+            chore.stop(STOP_SECONDS, self._data_dir)
 
 
 @contextlib.contextmanager
@@ -189,13 +208,3 @@ def blocked(numbers: Collection[signal.Signals]) -> Iterator[None]:
 def _wait_for_signal(seconds: float) -> int | None:
     found = signal.sigtimedwait(STOP_SIGNALS | {signal.SIGCHLD}, seconds)
     return found.si_signo if found else None
-
-
-def _last_line(log_file: Path) -> str:
-    try:
-        with log_file.open("rb") as log:
-            log.seek(max(0, log_file.stat().st_size - _LOG_TAIL_BYTES))
-            lines = log.read().decode("utf-8", "replace").strip().splitlines()
-    except OSError:
-        return ""
-    return lines[-1] if lines else ""

@@ -6,6 +6,7 @@ from mailweir.matching import Outcome, Reason
 
 if TYPE_CHECKING:
     from mailweir.store.decisions import Decision
+    from postfix.maillog import Refusal
 
 # {author}: the author's address; {deployment}: its name; {direction}: incoming or outgoing
 _WORDS = {
@@ -49,3 +50,10 @@ def outcome(decision: "Decision") -> str:
     if decision.outcome == Outcome.CAPTURED and decision.activity is not None:
         return f"captured as activity {decision.activity}"
     return decision.outcome
+
+
+def refusal(refused: "Refusal") -> str:
+    """What Postfix told the client, and what follows from that."""
+    if refused.is_for_good:
+        return f"refused at {refused.stage}: {refused.reply}"
+    return f"put off at {refused.stage}, so that the sender comes again: {refused.reply}"

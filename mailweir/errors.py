@@ -30,3 +30,7 @@ class DatabaseUnavailable(MailweirError):
 
 class DnsUnavailable(MailweirError):
     """DNS gave no answer (timeout, SERVFAIL): unknown, and never to be read as 'there is none'."""
+
+
+class BackupError(MailweirError):
+    """A backup can't be made, or what is to be restored is none of ours."""

@@ -30,6 +30,12 @@ def _outbound(value: str) -> str:
     raise ValueError('must be "outbox", "mx" or "relayhost HOST:PORT"')
 
 
+def _log_file(value: str) -> str:
+    if value and not Path(value).is_absolute():
+        raise ValueError("must be an absolute path")
+    return value
+
+
 def _database(value: str) -> str:
     fault = fault_of(value) if value else None
     if fault:
@@ -91,6 +97,7 @@ class Retention(_Section):
     """How long what is not on the record is kept."""
 
     decision_days: int = Field(14, ge=1)
+    prune_hours: float = Field(24.0, ge=0, le=8760)
 
 
 class Settings(BaseSettings):
@@ -103,6 +110,7 @@ class Settings(BaseSettings):
     run_as: str = "mailweir"
     admin_mailbox: str = ""
     outbound: Annotated[str, AfterValidator(_outbound)] = "outbox"
+    postfix_log: Annotated[str, AfterValidator(_log_file)] = ""
     database: Annotated[str, AfterValidator(_database)] = ""
     database_password_file: Path | None = None
     smtp: Smtp = Smtp()
@@ -167,6 +175,11 @@ class Settings(BaseSettings):
     def log_dir(self) -> Path:
         """Where the embedded stack writes its logs."""
         return self.data_dir / "log"
+
+    @property
+    def postfix_log_file(self) -> Path:
+        """Where Postfix writes its log: the embedded stack's, unless another one is named."""
+        return Path(self.postfix_log) if self.postfix_log else self.log_dir / "postfix.log"
 
     @property
     def admin_address(self) -> str:

@@ -1,7 +1,7 @@
-"""`mailweir db`: the database's version and what it forgets."""
+"""`mailweir db`: the database's version, its backups, and what it forgets."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -10,11 +10,15 @@ from admin_cli import context, options, output
 if TYPE_CHECKING:
     from mailweir.place import Place
 
+FileArgument = Annotated[Path, typer.Argument(metavar="FILE", help="The backup's file.")]
+
 
 def register(app: typer.Typer) -> None:
     """Adds the noun to the command line."""
     group = options.noun(app, "db", "The database.", options.example("mailweir db upgrade"))
     group.command("upgrade", epilog=options.example("mailweir db upgrade"))(upgrade)
+    group.command("backup", epilog=options.example("mailweir db backup /srv/backup/mailweir-20261124.db"))(back_up)
+    group.command("restore", epilog=options.example("mailweir db restore /srv/backup/mailweir-20261124.db"))(restore)
     group.command("prune", epilog=options.example("mailweir db prune"))(prune)
 
 
@@ -46,6 +50,46 @@ def prune(as_json: options.JsonOption = False) -> None:
         output.show_json({"deleted": deleted, "decision_days": days})
         return
     output.say(f"Deleted {deleted} decisions older than {days} days on mail that was not captured.")
+
+
+def back_up(
+    file: FileArgument,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite the file where there is one.")] = False,
+    as_json: options.JsonOption = False,
+) -> None:
+    """Copies the whole record into one file, while mail flows. The file appears once it is complete and checked."""
+    from admin_cli import backups
+    from mailweir.settings import load
+
+    with output.progress("Copying") as progress:
+        made = backups.make(load().database_place, file.absolute(), force=force, progress=progress)
+    if as_json:
+        output.show_json({"file": str(made.file), "size_bytes": made.size_bytes, "counts": made.counts})
+        return
+    output.say(f"The backup {made.file} is complete and checked: {made.size_bytes:,} bytes, {_counted(made.counts)}.")
+
+
+def restore(file: FileArgument, as_json: options.JsonOption = False) -> None:
+    """Puts a backup in the place of the database, while nothing runs. Keeps the one that was there, under another name."""
+    from admin_cli import backups
+    from mailweir.settings import load
+
+    with output.progress("Copying") as progress:
+        done = backups.restore(load(), file.absolute(), context.now(), progress)
+    if as_json:
+        output.show_json(
+            {"database": str(done.database), "kept": done.kept, "applied": done.applied, "counts": done.counts}
+        )
+        return
+    output.say(f"The database {done.database} is restored: {_counted(done.counts)}.")
+    if done.applied:
+        output.say(f"It was upgraded: {', '.join(done.applied)}.")
+    if done.kept:
+        output.say(f"The one that was there is kept as {done.kept}.")
+
+
+def _counted(counts: dict[str, int]) -> str:
+    return ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in counts.items())
 
 
 def _upgrade(place: "Place", run_as: str) -> list[str]:

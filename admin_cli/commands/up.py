@@ -14,12 +14,14 @@ import typer
 from admin_cli import context, options, output
 
 if TYPE_CHECKING:
+    from admin_cli.chores import Chore
     from admin_cli.processes import Lock, Program, Remembered
     from mailweir.settings import Settings
     from postfix.instance import Account, Instance
 
 Say = Callable[[str], None]
 
+FIRST_PRUNE_SECONDS = 300.0  # after the start, which has enough to do
 PORT_WAIT_SECONDS = 10.0  # for a port that an ended earlier run still held
 
 
@@ -168,6 +170,7 @@ def _run(settings: "Settings", account: "Account", scripts: dict[str, str], lock
         data_dir=settings.data_dir,
         environment={PATH_VARIABLE: str(in_force)},
         say=say,
+        chores=_chores(settings, account, say),
     )
     say(f"starting Postfix on {settings.smtp.bind_address} port {settings.smtp.smtp_port}, look-ups and filter")
     say(f"mail that goes out: {_where_out(settings)}; logs: {settings.log_dir}")
@@ -210,3 +213,19 @@ def _programs(
         Program("postfix", instance.command(), None, logs / "postfix.log"),
         *(Program(name, [script], account, logs / f"{name}.log") for name, script in scripts.items()),
     ]
+
+
+def _chores(settings: "Settings", account: "Account", say: Say) -> "list[Chore]":
+    """What is done now and then, as the unprivileged user: the database forgets what is kept for a while only."""
+    import sys
+
+    from admin_cli.chores import Chore
+    from admin_cli.processes import Program
+
+    every_seconds = settings.retention.prune_hours * 3600
+    if not every_seconds:
+        return []
+    command = [str(Path(sys.executable).with_name("mailweir")), "db", "prune"]
+    program = Program("mailweir db prune", command, account, settings.log_dir / "mailweir-prune.log")
+    first_after = min(FIRST_PRUNE_SECONDS, every_seconds)
+    return [Chore(program, every_seconds=every_seconds, first_after_seconds=first_after, say=say)]

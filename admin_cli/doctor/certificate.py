@@ -1,0 +1,66 @@
+"""The certificate that Postfix offers: is it readable, whose key is it, how long is it valid?"""
+
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+
+from admin_cli.doctor.findings import Finding, note, ok, wrong
+from mailweir.settings import Settings
+from postfix.rendering import Places
+
+AREA = "certificate"
+_SHORT_DAYS = 14
+_SOON_DAYS = 30
+
+
+def check(settings: Settings, now: datetime) -> Iterator[Finding]:
+    """The admin's own, or the self-signed one."""
+    from cryptography import x509
+
+    own = settings.smtp.tls_certificate_file
+    file = own or Places.of(settings).certificate_file
+    renew = (
+        "renew it, and start 'mailweir up' again"
+        if own
+        else f"remove {file} and start 'mailweir up' again: it makes a new one"
+    )
+    try:
+        raw = file.read_bytes()
+        certificate = x509.load_pem_x509_certificate(raw)
+    except PermissionError:
+        yield note(AREA, f"can't read {file}", "run 'mailweir doctor' as root")
+        return
+    except (OSError, ValueError) as error:
+        yield wrong(AREA, f"there is no usable certificate in {file}: {error}", renew)
+        return
+    if not _fits(certificate.public_key(), settings.smtp.tls_key_file or file):
+        yield wrong(
+            AREA,
+            f"the key in {settings.smtp.tls_key_file or file} isn't the certificate's",
+            "name the pair in the settings",
+        )
+    days = (certificate.not_valid_after_utc - now).days
+    until = f"{certificate.not_valid_after_utc:%Y-%m-%d}"
+    if now < certificate.not_valid_before_utc:
+        yield wrong(
+            AREA,
+            f"{file} is valid from {certificate.not_valid_before_utc:%Y-%m-%d} on only",
+            "set this host's clock right",
+        )
+    elif now >= certificate.not_valid_after_utc:
+        yield wrong(AREA, f"the certificate in {file} expired on {until}", renew)
+    elif days < _SHORT_DAYS:
+        yield wrong(AREA, f"the certificate in {file} expires in {days} days, on {until}", renew)
+    elif days < _SOON_DAYS:
+        yield note(AREA, f"the certificate in {file} expires in {days} days, on {until}", renew)
+    else:
+        yield ok(AREA, f"the certificate is valid for {days} days more{'' if own else ' (self-signed)'}")
+
+
+def _fits(public_key: object, key_file: Path) -> bool:
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+    try:
+        return load_pem_private_key(key_file.read_bytes(), None).public_key() == public_key
+    except (OSError, ValueError, TypeError):
+        return False

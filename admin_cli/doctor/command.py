@@ -1,0 +1,140 @@
+"""`mailweir doctor`: runs all checks, and prints what they found.
+
+Never changes anything. Root looks at the database as its folder's owner. Called by an admin, or by a monitor with --json.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
+from functools import partial
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from admin_cli import context, options, output
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from admin_cli.doctor.findings import Finding
+    from mailweir.settings import Settings
+    from mailweir.store.connection import Database
+    from mailweir.store.deployments import Deployment
+
+_BUSY_SECONDS = 3.0  # a writer of ours holds the lock for milliseconds
+_QUESTION_SECONDS = 10.0
+_OUTSIDE_LEVELS = {"ok": "ok", "note": "note", "wrong": "WRONG"}
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the command to the command line."""
+    app.command("doctor", epilog=options.example("mailweir doctor", "mailweir doctor --json"))(doctor)
+
+
+def doctor(
+    deployment: Annotated[
+        str | None, typer.Option("--deployment", metavar="NAME", help="Only this deployment's record.")
+    ] = None,
+    as_json: options.JsonOption = False,
+) -> None:
+    """Says what is right and wrong with the stack, and what to do. Exits 1 where something is wrong. Changes nothing."""
+    from mailweir.settings import load
+
+    found = list(examine(load(), deployment, context.now()))
+    if as_json:
+        output.show_json(
+            [
+                {"area": one.area, "level": str(one.level), "finding": one.sentence, "to_do": one.to_do or None}
+                for one in found
+            ]
+        )
+    else:
+        rows = [(_OUTSIDE_LEVELS[one.level], one.area, one.sentence, one.to_do) for one in found]
+        output.table(("", "area", "what was found", "what to do"), rows, empty="")
+        output.say(_summary(found))
+    if any(one.level == "wrong" for one in found):
+        raise typer.Exit(1)
+
+
+def _summary(found: "list[Finding]") -> str:
+    faults = sum(one.level == "wrong" for one in found)
+    return "Nothing is wrong." if not faults else f"{faults} {'thing is' if faults == 1 else 'things are'} wrong."
+
+
+def examine(settings: "Settings", name: str | None, now: "datetime") -> "Iterator[Finding]":
+    """All findings, in the order in which mail meets what they are about."""
+    from admin_cli.doctor import certificate, postfix_files, queue, settings_sense, stack
+    from admin_cli.doctor.findings import run
+
+    in_force = _in_force(settings)
+    yield from run(stack.AREA, partial(stack.check_processes, settings))
+    if stack.is_running(settings) is not False:
+        for check in (stack.check_filter, stack.check_lookups, stack.check_dialogue):
+            yield from run(stack.AREA, partial(check, in_force))
+    yield from run(settings_sense.AREA, partial(settings_sense.check, settings, in_force))
+    yield from run(postfix_files.AREA, partial(postfix_files.check, in_force))
+    yield from run(certificate.AREA, partial(certificate.check, in_force, now))
+    yield from run(queue.AREA, partial(queue.check, in_force, now))
+    yield from run(queue.AREA, partial(queue.check_outbox, in_force))
+    yield from _examine_database(in_force, name, now)
+
+
+def _in_force(settings: "Settings") -> "Settings":
+    """What the running processes go by: the file with the flags of `up`."""
+    from admin_cli.doctor import stack
+    from mailweir.errors import SettingsError
+    from mailweir.settings import load
+
+    path = settings.milter_socket.with_name("mailweir.toml")
+    if not stack.is_running(settings):
+        return settings
+    try:
+        return load(path)
+    except SettingsError:
+        return settings
+
+
+def _examine_database(settings: "Settings", name: str | None, now: "datetime") -> "Iterator[Finding]":
+    from admin_cli.doctor import database as checks
+    from admin_cli.doctor.findings import Level, run
+    from admin_cli.ownership import acting_for
+    from mailweir.store.connection import Database
+
+    yield from run("disk", partial(checks.check_room, settings))
+    yield from run(checks.AREA, partial(checks.check_owner, settings))
+    place = settings.database_place
+    with acting_for(place), closing(Database(place, busy_timeout_seconds=_BUSY_SECONDS)) as database:
+        state = run(checks.AREA, partial(checks.check_state, database))
+        yield from state
+        if any(one.level is Level.WRONG for one in state):
+            return
+        for check in (checks.check_writing, checks.check_damage):
+            yield from run(checks.AREA, partial(check, database))
+        yield from _examine_record(database, name, now)
+
+
+def _examine_record(database: "Database", name: str | None, now: "datetime") -> "Iterator[Finding]":
+    from admin_cli.doctor import record
+    from admin_cli.doctor.findings import note, run
+    from mailweir.store import deployments, health
+
+    def bounded(check: "Callable[[], Iterable[Finding]]") -> "Iterator[Finding]":
+        with health.limited(database, _QUESTION_SECONDS):
+            yield from check()
+
+    yield from run("clock", partial(bounded, partial(record.check_clock, database, now)))
+    chosen: list[Deployment] = []
+
+    def choose() -> "Iterator[Finding]":
+        chosen.extend([deployments.find(database, name)] if name else deployments.list_all(database))
+        if not chosen:
+            to_do = "make one: mailweir deployment add NAME --domain CAPTURE-DOMAIN"
+            yield note("record", "there is no deployment yet", to_do)
+
+    yield from run("record", choose)
+    for deployment in chosen:
+        for check in (
+            partial(record.check_routes, database, deployment),
+            partial(record.check_forwarding, database, deployment, now),
+            partial(record.check_addresses, database, deployment),
+        ):
+            yield from run(f"record {deployment.name}", partial(bounded, check))

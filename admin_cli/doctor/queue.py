@@ -1,0 +1,79 @@
+"""What waits: Postfix's queue and the outbox."""
+
+import itertools
+import json
+import os
+import subprocess
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from admin_cli.doctor.findings import Finding, note, ok, wrong
+from mailweir.settings import Settings
+from postfix.instance import SEARCH_PATH
+from postfix.rendering import Places
+
+AREA = "queue"
+_MAX_MESSAGES = 20_000
+_LONG = timedelta(hours=1)
+
+
+def check(settings: Settings, now: datetime) -> Iterator[Finding]:
+    """Mail that couldn't be delivered yet, and since when."""
+    waiting = _waiting(settings)
+    deferred = [one for one in waiting if one["queue_name"] == "deferred"]
+    if not deferred:
+        yield ok(AREA, f"no mail waits for another try ({len(waiting)} on their way)")
+        return
+    oldest = min(deferred, key=lambda one: one["arrival_time"])
+    since = datetime.fromtimestamp(oldest["arrival_time"], UTC)
+    reason = next(
+        (to["delay_reason"] for to in oldest.get("recipients", []) if "delay_reason" in to), "no reason is known"
+    )
+    sentence = f"{len(deferred)} messages wait for another try, the oldest since {since:%Y-%m-%d %H:%M}Z: {reason}"
+    to_do = f"see 'postqueue -c {Places.of(settings).config_dir} -p', and the setting outbound"
+    yield wrong(AREA, sentence, to_do) if now - since > _LONG else note(AREA, sentence, to_do)
+
+
+def _waiting(settings: Settings) -> list[dict[str, Any]]:
+    command = ["postqueue", "-c", str(Places.of(settings).config_dir), "-j"]
+    environment = {"PATH": SEARCH_PATH, "LANG": "C.UTF-8"}
+    with subprocess.Popen(
+        command,
+        env={**os.environ, **environment},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        assert process.stdout
+        assert process.stderr
+        try:
+            found = [json.loads(line) for line in itertools.islice(process.stdout, _MAX_MESSAGES)]
+            said = process.stderr.read(500).decode(errors="replace") if not found else ""
+            failed = not found and process.wait() != 0  # a warning alone is none
+        finally:
+            process.kill()
+    if failed:
+        raise OSError(f"postqueue: {' '.join(said.split())}")
+    return found
+
+
+def check_outbox(settings: Settings) -> Iterator[Finding]:
+    """Files that nobody collects."""
+    if settings.outbound != "outbox":
+        return
+    try:
+        count = sum(1 for _ in os.scandir(settings.outbox_dir / "new"))
+    except FileNotFoundError:
+        count = 0
+    except PermissionError:
+        yield note(AREA, f"can't look into {settings.outbox_dir}", "run 'mailweir doctor' as root")
+        return
+    if count:
+        yield note(
+            AREA,
+            f"{count} messages that would go out lie as files in {settings.outbox_dir} (perhaps forwarding confirmations)",
+            'read them there, and set outbound to "mx" or "relayhost HOST:PORT" for mail to leave this host',
+        )
+    else:
+        yield ok(AREA, "the outbox is empty")

@@ -1,0 +1,148 @@
+"""Does the stack run: the supervisor, its processes, each of their sockets, and one SMTP dialogue through all of them."""
+
+import fcntl
+import json
+import os
+import smtplib
+import socket
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from admin_cli import processes
+from admin_cli.doctor.findings import Finding, note, ok, wrong
+from admin_cli.processes import Remembered
+from mailweir.settings import Settings
+
+AREA = "processes"
+_SMTP_SECONDS = 15.0  # Postfix waits 10 s for a filter that doesn't answer
+_ANSWER_SECONDS = 4.0
+_OPTION_NEGOTIATION = struct.pack(
+    ">IcIII", 13, b"O", 6, 0x1FF, 0x1FFFFF
+)  # as Postfix begins: version 6, and all that it can
+_QUIT = struct.pack(">Ic", 1, b"Q")
+_QUESTION = b"rcpt ready@probe.invalid"
+_MAX_RECORD_BYTES = 65_536
+
+
+def is_running(settings: Settings) -> bool | None:
+    """Does a `mailweir up` hold the lock of the data folder? None where that can't be seen."""
+    return _look_at_lock(settings)[0]
+
+
+def _look_at_lock(settings: Settings) -> tuple[bool | None, bytes]:
+    path = settings.milter_socket.with_name("up.lock")
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False, b""
+    except OSError:
+        return None, b""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True, os.pread(descriptor, _MAX_RECORD_BYTES, 0)
+    finally:
+        os.close(descriptor)
+    return False, b""
+
+
+def check_processes(settings: Settings) -> Iterator[Finding]:
+    """The supervisor and what it keeps running."""
+    running, record = _look_at_lock(settings)
+    if running is None:
+        yield note(AREA, "whether 'mailweir up' runs can't be seen without root", "run 'mailweir doctor' as root")
+        return
+    if not running:
+        yield wrong(
+            AREA,
+            f"no 'mailweir up' runs on {settings.data_dir}: nothing takes mail, and senders keep it for some days",
+            f"start it: mailweir up --data {settings.data_dir}",
+        )
+        return
+    kept = _remembered(record)
+    dead = [one.name for one in kept if processes.remember(one.name, one.pid) != one]
+    missing = {"postfix", "mailweir-lookups", "mailweir-milter"} - {one.name for one in kept if one.name not in dead}
+    if missing:
+        names = ", ".join(sorted(missing))
+        yield wrong(
+            AREA,
+            f"not running: {names}; 'mailweir up' starts it again within seconds, so it may be failing over and over",
+            f"see what 'mailweir up' printed, and the logs in {settings.log_dir}",
+        )
+    else:
+        yield ok(AREA, f"'mailweir up' and its {len(kept)} processes run")
+
+
+def _remembered(record: bytes) -> list[Remembered]:
+    with suppress(ValueError, TypeError, KeyError):
+        return [Remembered(one["name"], one["pid"], one["started_ticks"]) for one in json.loads(record)]
+    return []
+
+
+def check_filter(settings: Settings) -> Iterator[Finding]:
+    """Does it answer the first thing that Postfix says to it?"""
+    try:
+        with _connected(settings.milter_socket) as channel:
+            channel.sendall(_OPTION_NEGOTIATION)
+            answer = channel.recv(5)
+            channel.sendall(_QUIT)
+    except OSError as error:
+        yield _silent("the filter", "mailweir-milter", error, settings)
+        return
+    if answer[4:5] == b"O":
+        yield ok(AREA, "the filter answers")
+    else:
+        yield _silent("the filter", "mailweir-milter", "it hung up", settings)
+
+
+def check_lookups(settings: Settings) -> Iterator[Finding]:
+    """Do they, and the database behind them, answer about a recipient?"""
+    try:
+        with _connected(settings.lookups_socket) as channel:
+            channel.sendall(b"%d:%s," % (len(_QUESTION), _QUESTION))
+            answer = channel.recv(1000).partition(b":")[2].decode(errors="replace")
+    except OSError as error:
+        yield _silent("the look-ups", "mailweir-lookups", error, settings)
+        return
+    if answer.startswith("OK 554"):
+        yield ok(AREA, "the look-ups answer")
+    else:
+        yield _silent("the look-ups", "mailweir-lookups", answer.rstrip(",") or "they hung up", settings)
+
+
+def _silent(what: str, name: str, why: object, settings: Settings) -> Finding:
+    return wrong(
+        AREA,
+        f"no answer from {what}: {why}; senders get 451 and come again",
+        f"see {settings.log_dir / name}.log, and what is said of the database here; where it hangs, end the process {name}: "
+        "it is started again",
+    )
+
+
+@contextmanager
+def _connected(path: Path) -> Iterator[socket.socket]:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as channel:
+        channel.settimeout(_ANSWER_SECONDS)
+        channel.connect(str(path))
+        yield channel
+
+
+def check_dialogue(settings: Settings) -> Iterator[Finding]:
+    """The way of a mail, as far as it leaves no trace: Postfix greets, takes a sender, refuses a foreign recipient."""
+    host, port = settings.smtp.bind_address, settings.smtp.smtp_port
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    to_do = f"see {settings.log_dir / 'postfix.log'}"
+    try:
+        with smtplib.SMTP(host, port, "localhost", _SMTP_SECONDS) as client:
+            client.ehlo()
+            said = [client.mail(""), client.rcpt("ready@probe.invalid")]
+    except (OSError, smtplib.SMTPException) as error:
+        yield wrong(AREA, f"Postfix doesn't answer on {host} port {port}: {error}", to_do)
+        return
+    if [code for code, _ in said] == [250, 554]:
+        yield ok(AREA, f"Postfix answers on {host} port {port} as it should")
+    else:
+        replies = "; ".join(f"{code} {text.decode(errors='replace')}" for code, text in said)
+        yield wrong(AREA, f"Postfix on {host} port {port} puts mail off: {replies}", to_do)

@@ -1,0 +1,98 @@
+"""`mailweir db backup` and `db restore` on PostgreSQL, with its own programs."""
+
+import stat
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mailweir.place import Postgresql
+from mailweir.store.connection import Database
+
+Mailweir = Any
+JANE = "jane@client.example"
+
+
+@pytest.fixture
+def place(postgresql_place: Postgresql) -> Postgresql:
+    """The command line's, on PostgreSQL only."""
+    return postgresql_place
+
+
+@pytest.fixture
+def demo(mailweir: Mailweir, record: Callable[..., int]) -> Mailweir:
+    """The command line on a deployment with one captured mail."""
+    for line in (
+        "deployment add demo --domain demo.example.net",
+        "user add richard --email richard@firm.example",
+        f"contact add Jane {JANE}",
+    ):
+        assert mailweir(*line.split()).code == 0
+    record("demo", "richard", JANE)
+    return mailweir
+
+
+def test_restoring_brings_back_what_was_and_keeps_what_is(
+    demo: Mailweir, database: Database, tmp_path: Path, record: Callable[..., int]
+) -> None:
+    file = tmp_path / "kept.dump"
+    made = demo("db", "backup", str(file), "--json")
+    assert made.code == 0, made.err
+    assert (made.json["counts"]["activities"], stat.S_IMODE(file.stat().st_mode)) == (1, 0o600)
+    assert not [one for one in tmp_path.iterdir() if one.name.startswith(".")]
+    record("demo", "richard", JANE, number=2)
+    database.close()
+    ran = demo("db", "restore", str(file), "--json")
+    assert ran.code == 0, ran.err
+    assert (ran.json["counts"]["activities"], ran.json["applied"]) == (1, [])
+    assert len(demo("activity", "list", "--json").json) == 1
+    schema = ran.json["kept"].removeprefix("the schema ")
+    with closing(Database(database.place)) as again:
+        assert again.execute(f"SELECT COUNT(*) FROM {schema}.activities").fetchone() == (2,)
+        again.execute("INSERT INTO companies (deployment_id, name, created_at) VALUES (1, 'New Ltd', '')")
+
+
+@pytest.mark.parametrize("what", ["absent", "text", "newer", "cut"])
+def test_what_is_no_backup_changes_nothing(demo: Mailweir, database: Database, tmp_path: Path, what: str) -> None:
+    file = tmp_path / "kept.dump"
+    newer = "INSERT INTO schema_migration (name, applied) VALUES ('9999_later', '2026-01-01')"
+    if what == "newer":
+        from mailweir.store import postgresql_backup, versions
+
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(versions, "check", lambda _: None)
+            database.execute(newer)
+            file.touch()
+            assert isinstance(database.place, Postgresql)
+            postgresql_backup.dump(database.place, file)
+        database.execute("DELETE FROM schema_migration WHERE name = '9999_later'")
+    elif what == "text":
+        file.write_text("hello\n" * 1000)
+    elif what == "cut":
+        assert demo("db", "backup", str(file)).code == 0
+        raw = file.read_bytes()
+        file.write_bytes(raw[: len(raw) * 2 // 3])
+    database.close()
+    ran = demo("db", "restore", str(file))
+    assert (ran.code, ran.out, ran.err.count("\n")) == (1, "", 1), ran.err
+    assert len(demo("activity", "list", "--json").json) == 1
+    assert demo("company", "add", "Another Ltd").code == 0
+
+
+def test_restoring_is_refused_while_others_are_connected(demo: Mailweir, database: Database, tmp_path: Path) -> None:
+    file = tmp_path / "kept.dump"
+    assert demo("db", "backup", str(file)).code == 0
+    database.open()
+    ran = demo("db", "restore", str(file))
+    assert ran.code == 1
+    assert "1 other connections" in ran.err
+
+
+def test_doctor_looks_at_postgresql_too(demo: Mailweir) -> None:
+    found = demo("doctor", "--json").json
+    said = [one["finding"] for one in found if one["area"] == "database"]
+    assert any("has this program's version" in one for one in said), said
+    assert "it can be written" in said
+    assert any(one["finding"].startswith("route forward: last mail") for one in found)
