@@ -23,6 +23,7 @@ class _Backend(Protocol):
     begin: tuple[str, ...]
     serialise: str | None
 
+    def connect(self) -> None: ...
     def is_stale(self) -> bool: ...
     def refuse_lost_transaction(self) -> None: ...
     def executor(self) -> Callable[..., Any]: ...
@@ -54,14 +55,14 @@ class Database:
         return isinstance(self.place, Path)
 
     def open(self) -> None:
-        """Connects where it isn't connected, or the server has hung up."""
+        """Connects where it isn't connected, the server has hung up, or the file is another one by now."""
         if self.peewee.is_closed():
             with self._translated():
-                self.peewee.connect()
+                self._backend.connect()
         elif not self.peewee.in_transaction() and self._backend.is_stale():
             self.close()
             with self._translated():
-                self.peewee.connect()
+                self._backend.connect()
 
     def close(self) -> None:
         """Disconnects where it is connected."""

@@ -57,6 +57,10 @@ class Postgresql:
         self.begin: tuple[str, ...] = ()
         self.serialise: str | None = f"SELECT pg_advisory_xact_lock({_WRITERS_KEY})"
 
+    def connect(self) -> None:
+        """Opens a connection."""
+        self.peewee.connect()
+
     def is_stale(self) -> bool:
         """Has the server hung up? An idle connection has nothing to read but its end."""
         connection: Any = self.peewee.connection()  # type: ignore[no-untyped-call]

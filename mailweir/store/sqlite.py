@@ -3,6 +3,7 @@
 Called by `connection`.
 """
 
+import os
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +17,8 @@ class Sqlite:
     """One connection to a file."""
 
     def __init__(self, path: Path, busy_timeout_seconds: float, create: bool) -> None:
+        self._path = path
+        self._file: tuple[int, int] | None = None
         mode = "rwc" if create else "rw"
         # thread_safe=False: peewee would keep a connection for each thread, and the filter has a thread a connection
         self.peewee = peewee.SqliteDatabase(
@@ -38,12 +41,19 @@ class Sqlite:
         self.begin: tuple[str, ...] = ("IMMEDIATE",)
         self.serialise: str | None = None
 
+    def connect(self) -> None:
+        """Opens the file, and remembers which one it is."""
+        self.peewee.connect()
+        self._file = _identity(self._path)
+
     def is_stale(self) -> bool:
-        """A file doesn't hang up."""
-        return False
+        """Is the open file no longer the one of that name? What is written to a removed file is gone with its last user."""
+        return _identity(self._path) != self._file
 
     def refuse_lost_transaction(self) -> None:
-        """Where SQLite has rolled back by itself, COMMIT fails."""
+        """Before a commit. Where SQLite has rolled back by itself, COMMIT fails; a removed file would take it."""
+        if self.is_stale():
+            raise peewee.OperationalError("the file was removed or replaced")
 
     def executor(self) -> Callable[..., Any]:
         """The driver's own `execute`."""
@@ -57,3 +67,11 @@ class Sqlite:
             return True
         # the class itself stands for a file that is no database or is damaged; its subclasses for a row that can't be
         return type(error) in (peewee.DatabaseError, sqlite3.DatabaseError)
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        found = os.stat(path)  # noqa: PTH116  on the path of every message: pathlib takes twice the time
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino

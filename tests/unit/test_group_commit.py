@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -402,3 +403,24 @@ def test_who_writes_waits_for_others_only_where_messages_come_together(
     assert waits == [group_commit.GATHER_SECONDS]
     _commit(group, entry("alone-3"))
     assert waits == [group_commit.GATHER_SECONDS]
+
+
+@pytest.mark.parametrize("place", ["sqlite"], indirect=True)  # a server's files are its own affair
+@pytest.mark.parametrize("when", ["before", "at the commit"])
+def test_law_1_nothing_is_acknowledged_into_a_file_that_was_taken_away(
+    gated: GatedDatabase, group: GroupCommit, place: Place, entry: MakeEntry, when: str
+) -> None:
+    assert isinstance(place, Path)
+    _commit(group, entry("4Xy1"))
+    away = place.with_name("away")
+    if when == "before":
+        place.rename(away)
+    else:
+        gated.fault = lambda _: place.rename(away)
+    with pytest.raises(DatabaseUnavailable, match=r"removed or replaced|unable to open"):
+        _commit(group, entry("4Xy2"))
+    gated.fault = lambda _: None
+    assert not place.exists()  # nor made anew
+    away.rename(place)
+    _commit(group, entry("4Xy3"))
+    assert _written(place) == {"4Xy1", "4Xy3"}
