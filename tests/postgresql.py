@@ -123,6 +123,7 @@ class Cluster:
         away = socket.with_name("away")
         end_others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
         with closing(Database(Postgresql(self.url("postgres")))) as database:
+            database.open()
             socket.rename(away)
             database.execute(f"{end_others} AND backend_type = 'client backend'")
         try:

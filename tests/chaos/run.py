@@ -126,7 +126,11 @@ def main() -> int:
         if f"{scenario.name}/{database}" in left_out:
             return None
         budget = asked.kills if scenario.is_kill else asked.rounds
-        figures = run(scenario, database, budget=budget, seconds=asked.seconds, keep=True)
+        try:
+            figures = run(scenario, database, budget=budget, seconds=asked.seconds, keep=True)
+        except BaseException as error:  # the others go on
+            traceback.print_exc()
+            figures = Figures(scenario.name, database, *([0] * 6), 0.0, 0.0, [f"the scenario failed: {error}"])
         print(show([verdict.HEADINGS, verdict.row(figures)]).splitlines()[-1], *figures.violations, sep="\n  ", flush=True)
         return figures
 
