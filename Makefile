@@ -3,10 +3,12 @@ PYTHON ?= /usr/bin/python3
 VENV ?= $(shell sh scripts/venv-path.sh)
 BIN = $(VENV)/bin
 # Starting Postfix needs root, in the demo as in the tests.
+# Kills of each scenario that kills, in `make chaos`.
+CHAOS_KILLS ?= 2000
 AS_ROOT = $(if $(filter-out 0,$(shell id -u)),sudo)
 SHELL_SCRIPTS = scripts/*.sh .ci/run
 
-.PHONY: help setup demo test check bench clean
+.PHONY: help setup demo test chaos check bench clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' Makefile
@@ -19,6 +21,9 @@ demo: setup ## starts everything on loopback, delivers real mail and shows what 
 
 test: setup ## all tests, those with a real Postfix included
 	@$(AS_ROOT) env CI="$(CI)" MAILWEIR_SHARED="$(MAILWEIR_SHARED)" $(BIN)/python -m pytest $(PYTEST_OPTIONS)
+
+chaos: setup ## kill -9 of everything, thousands of times, on SQLite and PostgreSQL; a table of what was seen
+	@$(AS_ROOT) $(BIN)/python -m tests.chaos.run --kills $(CHAOS_KILLS) $(CHAOS_OPTIONS)
 
 check: setup ## ruff, mypy, import-linter, shellcheck
 	$(BIN)/ruff check

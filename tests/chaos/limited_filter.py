@@ -12,15 +12,16 @@ import peewee
 from capture_milter import server
 
 LIMIT = Path("max_page_count")
-_connect = peewee.SqliteDatabase._connect
+_CLASS: Any = peewee.SqliteDatabase
+_connect = _CLASS._connect
 
 
-def _limited(database: peewee.SqliteDatabase) -> Any:
+def _limited(database: Any) -> Any:
     connection = _connect(database)
     if LIMIT.exists():
         connection.execute(f"PRAGMA max_page_count = {int(LIMIT.read_text())}")
     return connection
 
 
-peewee.SqliteDatabase._connect = _limited
+_CLASS._connect = _limited
 server.main()

@@ -10,6 +10,7 @@ import random
 import smtplib
 import threading
 import time
+from collections import Counter
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -86,6 +87,7 @@ class Load:
 
     def __init__(self, port: int, *, max_messages: int, seed: int = 1) -> None:
         self.messages: dict[str, Message] = {}
+        self.temporary: Counter[str] = Counter()  # 4xx replies by their text
         self._port = port
         self._numbers = iter(range(max_messages))
         self._lock = threading.Lock()
@@ -145,6 +147,8 @@ class Load:
                         message.acknowledged_at = time.monotonic()
                     elif code >= 500:
                         message.complaint = f"{code} {text}"
+                    else:
+                        self.temporary[f"{code} {text}"] += 1
                     if code == 250 or code >= 500:
                         open_ones.remove((message, raw))
                     else:
@@ -173,8 +177,8 @@ def _transact(smtp: smtplib.SMTP, kind: Kind, raw: bytes) -> tuple[int, str]:
     try:
         return _checked(*smtp.data(raw))
     except smtplib.SMTPDataError as error:  # DATA itself refused
-        text = error.smtp_error
-        return _checked(error.smtp_code, text if isinstance(text, bytes) else text.encode())
+        refusal = error.smtp_error
+        return _checked(error.smtp_code, refusal if isinstance(refusal, bytes) else refusal.encode())
 
 
 def _checked(code: int, text: bytes) -> tuple[int, str]:

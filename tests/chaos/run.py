@@ -16,6 +16,8 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import pytest
+
 from tests import postgresql
 from tests.chaos import scenarios, verdict
 from tests.chaos.scenarios import Scenario
@@ -69,6 +71,9 @@ def run(scenario: Scenario, database: str, *, budget: int, seconds: float, keep:
         finally:
             site.load.finish(0)
             site.remove()
+    if keep:
+        for text, count in site.load.temporary.most_common(5):
+            print(f"  {scenario.name}/{database}: {count} x {text}")
     codes = [code for message in messages for code in message.codes]
     return Figures(
         scenario.name,
@@ -88,7 +93,7 @@ def run(scenario: Scenario, database: str, *, budget: int, seconds: float, keep:
 def _act(scenario: Scenario, site: Site) -> list[str]:
     try:
         scenario.act(site)
-    except BaseException as error:  # pytest.fail is none of Exception's; the figures count all the more
+    except (Exception, pytest.fail.Exception) as error:  # noqa: BLE001  its figures count all the more
         traceback.print_exc()
         return [f"the scenario failed: {error}"]
     return []
@@ -128,10 +133,12 @@ def main() -> int:
         budget = asked.kills if scenario.is_kill else asked.rounds
         try:
             figures = run(scenario, database, budget=budget, seconds=asked.seconds, keep=True)
-        except BaseException as error:  # the others go on
+        except (Exception, pytest.fail.Exception) as error:  # noqa: BLE001  the others go on
             traceback.print_exc()
-            figures = Figures(scenario.name, database, *([0] * 6), 0.0, 0.0, [f"the scenario failed: {error}"])
-        print(show([verdict.HEADINGS, verdict.row(figures)]).splitlines()[-1], *figures.violations, sep="\n  ", flush=True)
+            figures = Figures(scenario.name, database, 0, 0, 0, 0, 0, 0, 0.0, 0.0, [f"the scenario failed: {error}"])
+        print(
+            show([verdict.HEADINGS, verdict.row(figures)]).splitlines()[-1], *figures.violations, sep="\n  ", flush=True
+        )
         return figures
 
     # A scenario's daemons end with the thread that started them, so the threads stay to the end.

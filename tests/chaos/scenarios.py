@@ -3,6 +3,7 @@
 Never judges: `verdict` does, once everything that was sent is acknowledged. Called by `run`.
 """
 
+import contextlib
 import os
 import signal
 import time
@@ -83,6 +84,18 @@ def kill_any_postfix_process(site: Site) -> None:
         return site.stack.pids(name if name != "master" or site.chance.random() < 0.3 else "smtpd")
 
     site.kill_again_and_again(victims)
+
+
+@scenario("sqlite", short=1)
+def kill_smtpd_at_birth(site: Site) -> None:
+    """kill -9 of each smtpd before it has served anybody: the master throttles the service, for 5 s and not for 60."""
+    while site.goes_on():
+        for pid in site.stack.pids("smtpd"):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        if (throttled := site.stack.log().count("bad command startup")) > site.faults:
+            site.faults = throttled
+            site.progress()
 
 
 @scenario(short=2, is_kill=True)
