@@ -4,10 +4,12 @@ VENV ?= $(shell sh scripts/venv-path.sh)
 BIN = $(VENV)/bin
 FUZZ_SECONDS ?= 3600
 # Starting Postfix needs root, in the demo as in the tests.
+# Kills of each scenario that kills, in `make chaos`.
+CHAOS_KILLS ?= 2000
 AS_ROOT = $(if $(filter-out 0,$(shell id -u)),sudo)
 SHELL_SCRIPTS = scripts/*.sh .ci/run
 
-.PHONY: help setup demo test fuzz check bench bench-all clean
+.PHONY: help setup demo test fuzz chaos check bench bench-all clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
@@ -23,6 +25,8 @@ test: setup ## all tests, those with a real Postfix included
 
 fuzz: setup ## hostile headers and addresses for FUZZ_SECONDS (an hour); stops at the first finding
 	$(BIN)/python -m tests.fuzz.run --seconds $(FUZZ_SECONDS)
+chaos: setup ## kill -9 of everything, thousands of times, on SQLite and PostgreSQL; a table of what was seen
+	@$(AS_ROOT) $(BIN)/python -m tests.chaos.run --kills $(CHAOS_KILLS) $(CHAOS_OPTIONS)
 
 check: setup ## ruff, mypy, import-linter, shellcheck
 	$(BIN)/ruff check

@@ -117,6 +117,21 @@ class Cluster:
         self._process.wait(START_SECONDS)
         self._process = None
 
+    @contextmanager
+    def cut_off(self) -> Iterator[None]:
+        """Nobody reaches it: its socket is moved away, and the connections there are end."""
+        socket = next((self._folder / "socket").glob(".s.PGSQL.*[0-9]"))
+        away = socket.with_name("away")
+        end_others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
+        with closing(Database(Postgresql(self.url("postgres")))) as database:
+            database.open()
+            socket.rename(away)
+            database.execute(f"{end_others} AND backend_type = 'client backend'")
+        try:
+            yield
+        finally:
+            away.rename(socket)
+
     def url(self, name: str) -> str:
         """A database's address, as the settings have it."""
         return f"postgresql://postgres@/{name}?host={self._folder / 'socket'}"

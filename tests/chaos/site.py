@@ -1,0 +1,234 @@
+"""Where a scenario takes place: a stack of its own, its database, and what counts the blows.
+
+Called by `scenarios`; made by `run`.
+"""
+
+import contextlib
+import itertools
+import os
+import random
+import shutil
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from mailweir.place import Place
+from mailweir.store.connection import Database
+from tests.chaos.load import Load
+from tests.integration.conftest import Stack, free_port, wait_until
+from tests.postgresql import Cluster
+
+PEOPLE = (
+    ("deployment", "add", "demo", "--domain", "demo.example.net"),
+    ("user", "add", "richard", "--email", "richard@firm.example"),
+    ("contact", "add", "The client", "client@client.example"),
+)
+PAUSES_SECONDS = (0.05, 0.35)  # between two kills
+PROGRESS_SECONDS = 45.0  # once the fault is gone; less than the minute for which Postfix may throttle a server
+_HERE = Path(__file__).parent
+# below the kernel's own range, so that no client's end of a connection sits on it while Postfix is down
+_PORTS = itertools.count(20_000 + os.getpid() % 1000 * 10)
+
+UP = """\
+#!{python}
+import sys
+from admin_cli import main, preflight
+programs = preflight.check_programs
+preflight.check_programs = lambda: programs() | {programs!r}
+sys.exit(main.run())
+"""
+FAULTY = '#!/bin/sh\nexec env LD_PRELOAD="{library}" CHAOS_FAULTS="{faults}" "{program}"\n'
+
+
+def _port() -> int:
+    return next((port for port in itertools.islice(_PORTS, 50) if _is_free(port)), None) or free_port()
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as one:
+        return one.connect_ex(("127.0.0.1", port)) != 0
+
+
+class Site:
+    """One scenario's. budget: how many blows; seconds: no longer than that."""
+
+    def __init__(self, *, budget: int, seconds: float, cluster: Cluster | None, workers: int, seed: int = 1) -> None:
+        self.chance = random.Random(seed)
+        self.budget = budget
+        self.faults = 0
+        self.cluster = cluster
+        self._seconds = seconds
+        self._deadline = 0.0
+        port = _port()
+        database = {"database": str(cluster.make_database(empty=True))} if cluster else {}
+        self.stack = Stack({"smtp": {"smtp_port": port}, "filter": {"workers": workers}, **database})
+        self.stack.smtp_port = port
+        self.load = Load(port, max_messages=200_000)
+        self._cleanup = contextlib.ExitStack()
+
+    @property
+    def place(self) -> Place:
+        """Its database."""
+        return self.stack.settings.database_place
+
+    @property
+    def database_dir(self) -> Path:
+        """The folder of SQLite's file."""
+        assert isinstance(self.place, Path)
+        return self.place.parent
+
+    def start(self) -> None:
+        """Starts stack and load, and waits until mail flows."""
+        self.stack.start()
+        for arguments in PEOPLE:
+            self.stack.cli(*arguments, check=True)
+        self.load.start()
+        self.progress(20)
+        self._deadline = time.monotonic() + self._seconds
+
+    def remove(self) -> None:
+        """Ends everything and removes its files."""
+        self.stack.stop()
+        self._cleanup.close()
+        self.stack.remove()
+
+    def progress(self, messages: int = 5) -> None:
+        """Waits until so many more are acknowledged."""
+        goal = self.load.acknowledged() + messages
+        wait_until(lambda: self.load.acknowledged() >= goal, "mail is accepted again", PROGRESS_SECONDS)
+
+    def goes_on(self) -> bool:
+        """Is another blow wanted?"""
+        return self.faults < self.budget and time.monotonic() < self._deadline
+
+    def pause(self, shortest: float | None = None, longest: float | None = None) -> None:
+        """A while of chance; between two kills where nothing is said."""
+        time.sleep(self.chance.uniform(shortest or PAUSES_SECONDS[0], longest or PAUSES_SECONDS[1]))
+
+    def kill_again_and_again(self, victims: Callable[[], list[int]]) -> None:
+        """Kills one of these with -9, pauses, and so on."""
+        while self.goes_on():
+            self.pause()
+            if found := victims():
+                self.kill(self.chance.choice(found))
+
+    def kill(self, pid: int) -> None:
+        """One blow with -9, where that one still lives."""
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+            self.faults += 1
+
+    def filter_processes(self) -> tuple[list[int], list[int]]:
+        """The filter's parent, and its workers; by who is whose child."""
+        pids = self.stack.pids("mailweir-milter")
+        parents = {pid: _parent(pid) for pid in pids}
+        return [p for p in pids if parents[p] not in pids], [p for p in pids if parents[p] in pids]
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Somebody else writes meanwhile, and doesn't come to an end."""
+        with contextlib.closing(Database(self.place, busy_timeout_seconds=60)) as other, other.transaction():
+            if not other.is_sqlite:
+                other.execute("LOCK TABLE decisions IN EXCLUSIVE MODE")
+            yield
+        self.faults += 1
+
+    # --- before the start -------------------------------------------------------------------------------------------
+
+    def put_in_place(self, programs: dict[str, Path]) -> None:
+        """`mailweir up` starts these in place of its daemons."""
+        self._write_script(
+            "mailweir", UP.format(python=sys.executable, programs={k: str(v) for k, v in programs.items()})
+        )
+        self.stack.script = self._bin / "mailweir"
+
+    def limit_pages(self) -> None:
+        """The filter goes by `set_max_pages`."""
+        self.replace_filter("limited_filter.py")
+
+    def replace_filter(self, name: str) -> None:
+        """A faulty filter of this folder, in the filter's place."""
+        text = f"#!{sys.executable}\n" + (_HERE / name).read_text()
+        self.put_in_place({"mailweir-milter": self._write_script("mailweir-milter", text)})
+
+    def preload_faults(self) -> None:
+        """Filter and look-ups go by `set_faults`."""
+        library, faults = self._bin / "faults.so", self._bin / "faults"
+        subprocess.run(
+            ["gcc", "-O2", "-Wall", "-Wextra", "-shared", "-fPIC", "-o", library, _HERE / "faults.c", "-ldl"],
+            check=True,
+        )
+        faults.write_bytes(struct.pack("qq", 0, 0))
+        daemons = {}
+        for name in ("mailweir-milter", "mailweir-lookups"):
+            text = FAULTY.format(library=library, faults=faults, program=Path(sys.executable).with_name(name))
+            daemons[name] = self._write_script(name, text)
+        self.put_in_place(daemons)
+
+    def mount_small(self, size_bytes: int) -> None:
+        """The database's folder becomes a file system of this size."""
+        folder = self.database_dir
+        folder.mkdir()
+        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size_bytes}", "chaos", folder], check=True)
+        self._cleanup.callback(lambda: subprocess.run(["umount", folder], check=False))
+
+    @property
+    def _bin(self) -> Path:
+        folder = self.stack.data_dir / "bin"
+        folder.mkdir(exist_ok=True)
+        return folder
+
+    def _write_script(self, name: str, text: str) -> Path:
+        path = self._bin / name
+        path.write_text(text)
+        path.chmod(0o755)
+        return path
+
+    # --- while it runs ----------------------------------------------------------------------------------------------
+
+    def set_faults(self, *, clock_seconds: int = 0, fsync_ms: int = 0) -> None:
+        """See faults.c. The file is mapped: written in place, it counts at once."""
+        with (self._bin / "faults").open("r+b") as file:
+            file.write(struct.pack("qq", clock_seconds, fsync_ms))
+
+    def set_max_pages(self, count: int | None) -> None:
+        """See limited_filter.py; None: no limit. Counts for connections made from now on."""
+        limit = self.stack.data_dir / "run" / "max_page_count"
+        if count is None:
+            limit.unlink(missing_ok=True)
+        else:
+            limit.write_text(str(count))
+
+    def grow(self, size_bytes: int) -> None:
+        """The small file system gets larger."""
+        subprocess.run(["mount", "-o", f"remount,size={size_bytes}", self.database_dir], check=True)
+
+    def refused(self) -> int:
+        """4xx replies so far."""
+        return sum(400 <= code < 500 for message in list(self.load.messages.values()) for code in list(message.codes))
+
+    def wait_for_refusals(self, count: int = 5, seconds: float = 60.0) -> None:
+        """Until the fault shows."""
+        goal = self.refused() + count
+        wait_until(lambda: self.refused() >= goal, "4xx replies", seconds)
+
+
+def can_mount(folder: Path) -> bool:
+    """May this process mount a tmpfs?"""
+    folder.mkdir(exist_ok=True)
+    done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "chaos", folder], check=False, capture_output=True)
+    if done.returncode == 0:
+        subprocess.run(["umount", folder], check=True)
+    shutil.rmtree(folder)
+    return done.returncode == 0
+
+
+def _parent(pid: int) -> int:
+    with contextlib.suppress(OSError):
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    return 0

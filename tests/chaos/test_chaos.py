@@ -1,0 +1,74 @@
+"""The short form of chaos: every scenario with a few blows, several at a time, since most of them wait.
+
+`make chaos` is the long form.
+"""
+
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import pytest
+
+from tests.chaos import run, scenarios, verdict
+from tests.chaos.scenarios import Scenario
+from tests.chaos.site import Site
+from tests.chaos.verdict import Figures
+from tests.integration.conftest import require_root_and_postfix
+
+AT_ONCE = 6
+SECONDS = 40.0
+# On PostgreSQL what is its own, and one that is common to both.
+SHORT = [
+    (scenario, database)
+    for scenario in scenarios.ALL
+    for database in scenario.databases
+    if database == "sqlite" or len(scenario.databases) == 1 or scenario.act is scenarios.kill_filter_worker
+]
+# The long ones first, so that the short ones run beside them
+LONG = (scenarios.database_slow_by_20_s, scenarios.filter_stopped, scenarios.database_locked_for_25_s)
+
+Running = dict[tuple[str, str], "Future[Figures]"]
+
+
+@pytest.fixture(scope="module")
+def running(request: pytest.FixtureRequest) -> Iterator[Running]:
+    """All that are asked for, on their way."""
+    require_root_and_postfix()
+    asked = {item.callspec.params["pair"] for item in request.session.items if item.module is request.module}  # type: ignore[attr-defined]
+    first = sorted(asked, key=lambda pair: (pair[0].act not in LONG, SHORT.index(pair)))
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        yield {
+            (one.name, database): pool.submit(run.run, one, database, budget=one.short_budget, seconds=SECONDS)
+            for one, database in first
+            if not run.missing(one, database)
+        }
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("pair", SHORT, ids=lambda pair: f"{pair[0].name}-{pair[1]}")
+def test_law_1_and_law_2_hold_through(running: Running, pair: tuple[Scenario, str]) -> None:
+    scenario, database = pair
+    if (scenario.name, database) not in running:
+        pytest.skip(run.missing(scenario, database))
+    figures = running[scenario.name, database].result()
+    print(run.show([verdict.HEADINGS, verdict.row(figures)]))
+    assert figures.violations == [], scenario.act.__doc__
+
+
+def close_database_to_the_filter(site: Site) -> None:
+    """The look-ups keep their open file, so mail comes in."""
+    site.database_dir.chmod(0o000)
+    for pid in site.filter_processes()[1]:
+        site.kill(pid)
+    site.progress(10)
+    site.database_dir.chmod(0o700)
+
+
+def test_a_filter_that_acknowledges_without_a_commit_is_noticed() -> None:
+    require_root_and_postfix()
+
+    def prepare(site: Site) -> None:
+        site.replace_filter("lying_filter.py")
+
+    lying = Scenario(close_database_to_the_filter, ("sqlite",), 1, False, prepare)
+    figures = run.run(lying, "sqlite", budget=1, seconds=SECONDS)
+    assert any(line.startswith("acknowledged without a decision") for line in figures.violations), figures
