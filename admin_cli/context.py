@@ -24,17 +24,17 @@ def opened(settings: "Settings | None" = None) -> Iterator["Database"]:
 
     Errors: SettingsError, DatabaseVersionError, DatabaseUnavailable.
     """
-    from admin_cli.ownership import acting_as_owner
+    from admin_cli.ownership import acting_for
     from mailweir.settings import load
     from mailweir.store import versions
     from mailweir.store.connection import Database
 
-    path = (settings or load()).database_path
-    with acting_as_owner(path.parent), closing(Database(path)) as database:
+    place = (settings or load()).database_place
+    with acting_for(place), closing(Database(place)) as database:
         try:
             versions.check(database)
         except PermissionError as error:
-            raise DatabaseUnavailable(f"no permission to open the database {path}: run this as root") from error
+            raise DatabaseUnavailable(f"no permission to open the database {place}: run this as root") from error
         yield database
 
 

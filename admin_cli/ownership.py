@@ -8,8 +8,10 @@ steps down for as long as the database is open. Called by `context` and `db upgr
 import os
 import pwd
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
+
+from mailweir.place import Place
 
 
 @contextmanager
@@ -29,6 +31,11 @@ def acting_as_owner(folder: Path) -> Iterator[bool]:
     finally:
         if stepped:
             _step_up(*before)
+
+
+def acting_for(place: Place) -> AbstractContextManager[bool]:
+    """As `acting_as_owner` of the folder of SQLite's file; a server gives nobody files to lay in our way."""
+    return acting_as_owner(place.parent) if isinstance(place, Path) else nullcontext(False)
 
 
 def _owner(folder: Path) -> tuple[int, int] | None:

@@ -12,6 +12,7 @@ from typing import NamedTuple, Protocol
 
 from mailweir import address
 from mailweir.envelope import Envelope, Recipient
+from mailweir.folding import EXACT, Folding
 from mailweir.headers import HeaderView
 
 
@@ -65,6 +66,7 @@ class DeploymentRef(NamedTuple):
     id: int
     name: str
     domain: str
+    folding: Folding = EXACT
 
 
 class UserRef(NamedTuple):
@@ -83,7 +85,7 @@ class ContactRef(NamedTuple):
 
 
 class People(NamedTuple):
-    """Users by address, and contacts by address; an address may be several contacts'."""
+    """Users and contacts by what their addresses are matched by (see `folding`); an address may be several contacts'."""
 
     users: Mapping[str, UserRef]
     contacts: Mapping[str, tuple[ContactRef, ...]]
@@ -98,8 +100,8 @@ class Directory(Protocol):
     def users_named(self, deployment_id: int, usernames: Collection[str]) -> Mapping[str, UserRef]:
         """Users by username."""
 
-    def people_with(self, deployment_id: int, addresses: Collection[str]) -> People:
-        """Users and contacts by their own addresses."""
+    def people_with(self, deployment_id: int, keys: Collection[str]) -> People:
+        """Users and contacts by the keys of their own addresses."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,13 +166,14 @@ def sort_recipients(recipients: Collection[Recipient], directory: Directory) -> 
 
 def _arrival(deployment: DeploymentRef, local_parts: list[str], directory: Directory) -> Arrival:
     local_parts = list(dict.fromkeys(local_parts))
-    owners = directory.users_named(deployment.id, local_parts)
+    names = {local: deployment.folding.without_tag(local) for local in local_parts}
+    owners = directory.users_named(deployment.id, set(names.values()))
     prefix = address.BOUNCE_LOCAL_PART + "+"
     return Arrival(
         deployment,
         tuple(f"{local}@{deployment.domain}" for local in local_parts),
-        {f"{local}@{deployment.domain}": owners[local] for local in local_parts if local in owners},
-        address.LOG_LOCAL_PART in local_parts,
+        {f"{local}@{deployment.domain}": owners[name] for local, name in names.items() if name in owners},
+        address.LOG_LOCAL_PART in names.values(),
         tuple(local.removeprefix(prefix) for local in local_parts if local.startswith(prefix)),
     )
 
@@ -181,15 +184,25 @@ def decide(arrival: Arrival, envelope: Envelope, view: HeaderView, directory: Di
     if ignored:
         return ignore(arrival, view, ignored)
     assert view.author is not None
-    deployment_id = arrival.deployment.id
     recipients = [a for a in view.recipients if a not in arrival.addresses and not _is_capture(a, arrival)]
-    everyone = (view.author, *recipients)
-    users, contacts = directory.people_with(deployment_id, everyone)
+    users, contacts = _people(arrival.deployment, (view.author, *recipients), directory)
     if view.author in users:
         return _outgoing(arrival, view, recipients, users, contacts)
     if view.author in contacts:
         return _incoming(arrival, view, users, contacts)
     return ignore(arrival, view, Reason.UNKNOWN_AUTHOR)
+
+
+def _people(deployment: DeploymentRef, addresses: tuple[str, ...], directory: Directory) -> People:
+    """Users and contacts by the addresses in the mail, whatever spelling of theirs we know."""
+    if deployment.folding == EXACT:
+        return directory.people_with(deployment.id, addresses)
+    keys = {a: deployment.folding.key(a) for a in addresses}
+    users, contacts = directory.people_with(deployment.id, set(keys.values()))
+    return People(
+        {a: users[key] for a, key in keys.items() if key in users},
+        {a: tuple(ContactRef(ref.id, a) for ref in contacts[key]) for a, key in keys.items() if key in contacts},
+    )
 
 
 def ignore(arrival: Arrival, view: HeaderView, reason: Reason) -> Decision:

@@ -15,6 +15,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from mailweir.errors import SettingsError
+from mailweir.place import Place, Postgresql, fault_of
 
 DEFAULT_PATH = Path("/etc/mailweir/mailweir.toml")
 PATH_VARIABLE = "MAILWEIR_CONFIG"
@@ -30,9 +31,10 @@ def _outbound(value: str) -> str:
 
 
 def _database(value: str) -> str:
-    if not value or value.startswith("sqlite:/"):
-        return value
-    raise ValueError('must be "sqlite:/absolute/path"')
+    fault = fault_of(value) if value else None
+    if fault:
+        raise ValueError(fault)
+    return value
 
 
 def _nameserver(value: str) -> str:
@@ -127,6 +129,7 @@ class Settings(BaseSettings):
     admin_mailbox: str = ""
     outbound: Annotated[str, AfterValidator(_outbound)] = "outbox"
     database: Annotated[str, AfterValidator(_database)] = ""
+    database_password_file: Path | None = None
     smtp: Smtp = Smtp()
     web: Web = Web()
     filter: Filter = Filter()
@@ -160,9 +163,18 @@ class Settings(BaseSettings):
         return (init_settings,)
 
     @property
-    def database_path(self) -> Path:
-        """The SQLite file."""
+    def database_place(self) -> Place:
+        """Where the database is: SQLite's file, or PostgreSQL's address."""
+        if self.database.startswith("postgresql:"):
+            return Postgresql(self.database, self.database_password_file)
         return Path(self.database.removeprefix("sqlite:")) if self.database else self.data_dir / "db" / "mailweir.db"
+
+    @property
+    def database_path(self) -> Path:
+        """The SQLite file. SettingsError where the database is PostgreSQL's."""
+        if isinstance(self.database_place, Postgresql):
+            raise SettingsError(f"this is for SQLite, and the database is {self.database_place}")
+        return self.database_place
 
     @property
     def milter_socket(self) -> Path:

@@ -36,7 +36,7 @@ other_mta() {
 }
 
 missing_packages() {
-    for package in postfix gcc libc6-dev libmilter-dev python3-dev python3-venv shellcheck; do
+    for package in postfix gcc libc6-dev libmilter-dev postgresql python3-dev python3-venv shellcheck; do
         installed "$package" || printf '%s ' "$package"
     done
 }
@@ -73,6 +73,11 @@ install_packages() {
     $as_root apt-get update -q >/dev/null || die "apt-get update failed; see its message above"
     if ! installed postfix; then
         echo 'postfix postfix/main_mailer_type select No configuration' | $as_root debconf-set-selections
+    fi
+    # The tests start clusters of their own: Debian's package is not to make one, let alone start it.
+    if ! installed postgresql-common; then
+        $as_root mkdir -p /etc/postgresql-common/createcluster.d
+        echo 'create_main_cluster = false' | $as_root tee /etc/postgresql-common/createcluster.d/mailweir.conf >/dev/null
     fi
     # shellcheck disable=SC2086  # a list of words on purpose
     $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $packages \

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -15,9 +16,12 @@ import zstandard
 
 from admin_cli import main
 from mailweir import matching, recording
+from mailweir.place import Place, Postgresql
 from mailweir.store import deployments, versions
 from mailweir.store.connection import Database
 from mailweir.store.directory import SqlDirectory
+from tests import postgresql
+from tests.postgresql import Cluster
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -33,12 +37,54 @@ def now() -> datetime:
     return datetime(2026, 11, 24, 3, 12, 55, 123456, tzinfo=UTC)
 
 
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    """A PostgreSQL server of the test run's own."""
+    missing = (
+        "needs root" if os.geteuid() != 0 else "needs PostgreSQL's server" if postgresql.programs() is None else ""
+    )
+    if missing and os.environ.get("CI") == "true":
+        pytest.fail(missing)
+    if missing:
+        pytest.skip(missing)
+    with postgresql.running() as started:
+        yield started
+
+
 @pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
+def sqlite_place(tmp_path: Path) -> Path:
     """An empty database of this version, in a file."""
     path = tmp_path / "db" / "mailweir.db"
     versions.upgrade(path)
-    with closing(Database(path)) as opened:
+    return path
+
+
+@pytest.fixture
+def postgresql_place(cluster: Cluster) -> Iterator[Postgresql]:
+    """An empty database of this version, on a server."""
+    place = cluster.make_database()
+    yield place
+    cluster.drop_database(place)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def place(request: pytest.FixtureRequest) -> Place:
+    """An empty database of this version, on each kind in turn."""
+    chosen: Place = request.getfixturevalue(f"{request.param}_place")
+    return chosen
+
+
+@pytest.fixture
+def database(place: Place) -> Iterator[Database]:
+    """An empty database of this version, on each kind in turn."""
+    with closing(Database(place)) as opened:
+        yield opened
+
+
+@pytest.fixture
+def sqlite_database(sqlite_place: Path) -> Iterator[Database]:
+    """The same on SQLite alone, for tests of its own ways."""
+    with closing(Database(sqlite_place)) as opened:
         yield opened
 
 
@@ -70,7 +116,8 @@ def mailweir(
 ) -> Mailweir:
     """Runs `mailweir …` on that database, with settings of its own: `mailweir("user", "list")`."""
     config = tmp_path / "mailweir.toml"
-    config.write_text(f'data_dir = "{tmp_path}"\nhostname = "mail.example.net"\n')
+    kind = f'database = "{database.place}"\n' if not database.is_sqlite else ""
+    config.write_text(f'data_dir = "{tmp_path}"\nhostname = "mail.example.net"\n{kind}')
     monkeypatch.setenv("MAILWEIR_CONFIG", str(config))
 
     def run(*arguments: str) -> Ran:

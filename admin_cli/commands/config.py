@@ -37,7 +37,8 @@ def show(as_json: options.JsonOption = False) -> None:
 def _in_force(settings: "Settings") -> dict[str, Any]:
     values: dict[str, Any] = settings.model_dump(mode="json")
     # what an empty value stands for
-    return {**values, "database": f"sqlite:{settings.database_path}", "admin_mailbox": settings.admin_address}
+    database = settings.database or f"sqlite:{settings.database_path}"
+    return {**values, "database": database, "admin_mailbox": settings.admin_address}
 
 
 def _given(model: "BaseModel", prefix: str = "") -> set[str]:

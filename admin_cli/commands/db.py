@@ -1,5 +1,6 @@
 """`mailweir db`: the database's version and what it forgets."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
@@ -7,7 +8,7 @@ import typer
 from admin_cli import context, options, output
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from mailweir.place import Place
 
 
 def register(app: typer.Typer) -> None:
@@ -22,14 +23,14 @@ def upgrade(as_json: options.JsonOption = False) -> None:
     from mailweir.settings import load
 
     settings = load()
-    path = settings.database_path
-    applied = _upgrade(path, settings.run_as)
+    place = settings.database_place
+    applied = _upgrade(place, settings.run_as)
     if as_json:
-        output.show_json({"database": str(path), "applied": applied})
+        output.show_json({"database": str(place), "applied": applied})
     elif applied:
-        output.say(f"The database {path} is upgraded: {', '.join(applied)}.")
+        output.say(f"The database {place} is upgraded: {', '.join(applied)}.")
     else:
-        output.say(f"The database {path} is up to date; nothing was done.")
+        output.say(f"The database {place} is up to date; nothing was done.")
 
 
 def prune(as_json: options.JsonOption = False) -> None:
@@ -47,7 +48,13 @@ def prune(as_json: options.JsonOption = False) -> None:
     output.say(f"Deleted {deleted} decisions older than {days} days on mail that was not captured.")
 
 
-def _upgrade(path: "Path", run_as: str) -> list[str]:
+def _upgrade(place: "Place", run_as: str) -> list[str]:
+    from mailweir.store import versions
+
+    return _upgrade_file(place, run_as) if isinstance(place, Path) else versions.upgrade(place)
+
+
+def _upgrade_file(path: Path, run_as: str) -> list[str]:
     from admin_cli.ownership import acting_as_owner, give_to_owner, make_folder
     from mailweir.errors import DatabaseUnavailable
     from mailweir.store import versions

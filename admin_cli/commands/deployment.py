@@ -20,6 +20,8 @@ def register(app: typer.Typer) -> None:
         options.example("mailweir deployment add demo --domain demo.example.net"),
     )
     group.command("add", epilog=options.example("mailweir deployment add demo --domain demo.example.net"))(add)
+    set_line = "mailweir deployment set demo --plus-addresses --no-gmail-dots"
+    group.command("set", epilog=options.example(set_line))(set_choices)
     group.command("list", epilog=options.example("mailweir deployment list --json"))(list_all)
 
 
@@ -46,6 +48,30 @@ def add(
     output.say(f"  {_mx_record(made, settings)}")
     if settings.hostname.startswith("localhost"):
         output.remark("mailweir: set hostname in the settings to this host's public name first: the record needs it")
+
+
+def set_choices(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The deployment's name.")],
+    plus_addresses: Annotated[
+        bool | None,
+        typer.Option("--plus-addresses/--no-plus-addresses", help="jane+news@ is jane@, of users and contacts."),
+    ] = None,
+    gmail_dots: Annotated[
+        bool | None, typer.Option("--gmail-dots/--no-gmail-dots", help="At gmail.com, dots before the @ don't count.")
+    ] = None,
+    as_json: options.JsonOption = False,
+) -> None:
+    """Changes which spellings of an address are one person's. Both are off at first; counts at the next message."""
+    from mailweir.store import deployments
+
+    with context.opened() as database:
+        changed = deployments.change_folding(database, name, plus_addresses=plus_addresses, gmail_dots=gmail_dots)
+    if as_json:
+        output.show_json(output.plain(changed))
+        return
+    plus = "jane+news@ is jane@" if changed.plus_addresses else "jane+news@ is not jane@"
+    dots = "dots at gmail.com don't count" if changed.gmail_dots else "dots at gmail.com count"
+    output.say(f"The deployment {changed.name}: {plus}; {dots}.")
 
 
 def list_all(as_json: options.JsonOption = False) -> None:

@@ -185,18 +185,18 @@ def _where_out(settings: "Settings") -> str:
 
 def _upgrade(settings: "Settings", account: "Account", say: Say) -> None:
     """As the unprivileged user, who has to write the files later on."""
-    from admin_cli.ownership import acting_as_owner
+    from admin_cli.ownership import acting_for
     from admin_cli.processes import still_ending_with_parent
     from mailweir.store import versions
     from postfix.instance import make_folder
 
-    folder = settings.database_path.parent
-    if folder.is_relative_to(settings.data_dir):
-        make_folder(folder, 0o700, account)
-    with still_ending_with_parent(), acting_as_owner(folder):
-        applied = versions.upgrade(settings.database_path)
+    place = settings.database_place
+    if isinstance(place, Path) and place.parent.is_relative_to(settings.data_dir):
+        make_folder(place.parent, 0o700, account)
+    with still_ending_with_parent(), acting_for(place):
+        applied = versions.upgrade(place)
     if applied:
-        say(f"upgraded the database {settings.database_path}: {', '.join(applied)}")
+        say(f"upgraded the database {place}: {', '.join(applied)}")
 
 
 def _programs(

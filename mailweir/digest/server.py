@@ -37,7 +37,7 @@ def main() -> None:
     logger = log.configure(PROCESS)
     try:
         config = settings.load()
-        database = Database(config.database_path, busy_timeout_seconds=_BUSY_SECONDS)
+        database = Database(config.database_place, busy_timeout_seconds=_BUSY_SECONDS)
         versions.check(database)
     except MailweirError as error:
         sys.exit(f"{PROCESS}: {error}")

@@ -101,7 +101,8 @@ def _of_user(deployment: Deployment, username: str) -> Any:
 
 def _of_contact(deployment: Deployment, text: str) -> Any:
     address = checks.clean_address(text)
-    held = (models.ContactAddress.deployment == deployment.id) & (models.ContactAddress.address == address)
+    key = deployment.folding.key(address)
+    held = (models.ContactAddress.deployment == deployment.id) & (models.ContactAddress.match_key == key)
     ids = [row.contact_id for row in models.ContactAddress.select().where(held)]
     # an address that was taken off is still on the record; no index has it, so it is looked for last
     if not ids:

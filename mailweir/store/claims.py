@@ -17,11 +17,12 @@ def refuse_twice(addresses: list[str]) -> None:
 
 
 def refuse_taken(deployment: Deployment, found: str) -> None:
-    """BadInput, saying whose it is, where the address is a user's or contact's of this deployment."""
+    """BadInput, saying whose it is, where the address, in any spelling that counts, is a user's or contact's of it."""
+    key = deployment.folding.key(found)
     user = (
         models.UserAddress.select(models.User.username)
         .join(models.User)
-        .where(models.UserAddress.deployment == deployment.id, models.UserAddress.address == found)
+        .where(models.UserAddress.deployment == deployment.id, models.UserAddress.match_key == key)
         .tuples()
         .first()
     )
@@ -30,7 +31,7 @@ def refuse_taken(deployment: Deployment, found: str) -> None:
     contact = (
         models.ContactAddress.select(models.Contact.name)
         .join(models.Contact)
-        .where(models.ContactAddress.deployment == deployment.id, models.ContactAddress.address == found)
+        .where(models.ContactAddress.deployment == deployment.id, models.ContactAddress.match_key == key)
         .tuples()
         .first()
     )

@@ -1,22 +1,32 @@
-"""One connection to the database, and the transaction that fits it.
+"""One connection to the database, SQLite's or PostgreSQL's, and the transaction that fits it.
 
 A `Database` belongs to one thread at a time and is opened after a fork, never before. Reads see what was committed last,
 so a contact added by the command line counts at the next message. Called by every process that reads or records.
 """
 
-import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
-from urllib.parse import quote
-
-import peewee
+from typing import Any, Protocol
 
 from mailweir.errors import DatabaseUnavailable
+from mailweir.place import Place
 from mailweir.store import models
 
 BUSY_TIMEOUT_SECONDS = 5.0
+
+
+class _Backend(Protocol):
+    """What differs between the two. begin: of peewee's `atomic`; serialise: makes writers wait for each other, or None."""
+
+    peewee: Any
+    begin: tuple[str, ...]
+    serialise: str | None
+
+    def is_stale(self) -> bool: ...
+    def refuse_lost_transaction(self) -> None: ...
+    def executor(self) -> Callable[..., Any]: ...
+    def is_outage(self, error: BaseException) -> bool: ...
 
 
 class Database:
@@ -25,30 +35,31 @@ class Database:
     Errors: DatabaseUnavailable where the database can't be opened, is locked for longer than the time-out, is full or gone.
     """
 
-    def __init__(self, path: Path, *, busy_timeout_seconds: float = BUSY_TIMEOUT_SECONDS, create: bool = False) -> None:
-        self.path = path
-        mode = "rwc" if create else "rw"
-        # thread_safe=False: peewee would keep a connection for each thread, and the filter has a thread a connection
-        self.peewee = peewee.SqliteDatabase(
-            f"file:{quote(str(path))}?mode={mode}",
-            uri=True,
-            timeout=busy_timeout_seconds,
-            check_same_thread=False,
-            thread_safe=False,
-            autoconnect=False,
-            pragmas={
-                "journal_mode": "wal",
-                "synchronous": "full",  # law 1: a commit is on the disk
-                "wal_autocheckpoint": 4000,  # pages: with 1,000 a busy filter writes the same pages into the file four times
-                "cache_size": -8000,  # kB; the default 2 MB doesn't hold the inner pages of a large record's indexes
-                "foreign_keys": 1,
-                "busy_timeout": int(busy_timeout_seconds * 1000),
-            },
-        )
+    def __init__(
+        self, place: Place, *, busy_timeout_seconds: float = BUSY_TIMEOUT_SECONDS, create: bool = False
+    ) -> None:
+        self.place = place
+        self._backend = _backend(place, busy_timeout_seconds, create)
+        self.peewee = self._backend.peewee
+
+    @property
+    def path(self) -> Path:
+        """SQLite's file."""
+        assert isinstance(self.place, Path)
+        return self.place
+
+    @property
+    def is_sqlite(self) -> bool:
+        """SQLite, or else PostgreSQL?"""
+        return isinstance(self.place, Path)
 
     def open(self) -> None:
-        """Connects where it isn't connected."""
+        """Connects where it isn't connected, or the server has hung up."""
         if self.peewee.is_closed():
+            with self._translated():
+                self.peewee.connect()
+        elif not self.peewee.in_transaction() and self._backend.is_stale():
+            self.close()
             with self._translated():
                 self.peewee.connect()
 
@@ -68,9 +79,7 @@ class Database:
 
         To be used within `transaction` or `reading`, which open the connection and translate the errors.
         """
-        connection: Any = self.peewee.connection()  # type: ignore[no-untyped-call]
-        execute: Callable[..., Any] = connection.execute
-        return execute
+        return self._backend.executor()
 
     @contextmanager
     def reading(self) -> Iterator[None]:
@@ -87,11 +96,17 @@ class Database:
             yield
 
     @contextmanager
-    def transaction(self) -> Iterator[None]:
-        """A transaction that writes: takes the write lock at once, for a read that turns into a write fails as 'locked'."""
+    def transaction(self, *, alone: bool = True) -> Iterator[None]:
+        """A transaction that writes. alone: no other one of the kind runs meanwhile, so that what was looked up still holds.
+
+        On SQLite that is always so; on PostgreSQL the recording of mail does without it, and many hosts record at once.
+        """
         self.open()
-        with self._translated(), self.peewee.atomic("IMMEDIATE"):
+        with self._translated(), self.peewee.atomic(*self._backend.begin):
+            if alone and self._backend.serialise:
+                self.fast_execute()(self._backend.serialise)
             yield
+            self._backend.refuse_lost_transaction()
 
     @contextmanager
     def savepoint(self) -> Iterator[None]:
@@ -110,10 +125,18 @@ class Database:
     def _translated(self) -> Iterator[None]:
         try:
             yield
-        except (peewee.OperationalError, peewee.InterfaceError, sqlite3.OperationalError) as error:
-            raise DatabaseUnavailable(f"database {self.path}: {error}") from error
-        except (peewee.DatabaseError, sqlite3.DatabaseError) as error:
-            # the class itself stands for a file that is no database or is damaged; its subclasses for a row that can't be
-            if type(error) not in (peewee.DatabaseError, sqlite3.DatabaseError):
+        except Exception as error:
+            if not self._backend.is_outage(error):
                 raise
-            raise DatabaseUnavailable(f"database {self.path}: {error}") from error
+            raise DatabaseUnavailable(f"database {self.place}: {' '.join(str(error).split())}") from error
+
+
+def _backend(place: Place, busy_timeout_seconds: float, create: bool) -> _Backend:
+    if isinstance(place, Path):
+        from mailweir.store.sqlite import Sqlite
+
+        return Sqlite(place, busy_timeout_seconds, create)
+    # imported when needed: psycopg takes 27 MB and 0.14 s
+    from mailweir.store.postgresql import Postgresql
+
+    return Postgresql(place, busy_timeout_seconds)

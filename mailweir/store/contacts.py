@@ -44,7 +44,8 @@ def add(
             claims.refuse_taken(deployment, found)
         row = models.Contact.create(deployment=deployment.id, company=company_id, name=name, created_at=rfc3339(now))
         for found in normal:
-            models.ContactAddress.create(deployment=deployment.id, contact=row.id, address=found)
+            key = deployment.folding.key(found)
+            models.ContactAddress.create(deployment=deployment.id, contact=row.id, address=found, match_key=key)
         return _plain(deployment, row, normal)
 
 

@@ -1,23 +1,31 @@
 """Deployments: the tenants and their capture domains. Called by the command line."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from mailweir.errors import BadInput, NotFound
-from mailweir.store import checks, models
+from mailweir.folding import Folding
+from mailweir.store import checks, match_keys, models
 from mailweir.store.connection import Database
 from mailweir.store.moments import rfc3339
 
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """A tenant. created_at: RFC 3339, UTC."""
+    """A tenant. created_at: RFC 3339, UTC. plus_addresses, gmail_dots: see `folding`."""
 
     id: int
     name: str
     domain: str
     created_at: str
+    plus_addresses: bool = False
+    gmail_dots: bool = False
+
+    @property
+    def folding(self) -> Folding:
+        """Which spellings of an address are one person's."""
+        return Folding(self.plus_addresses, self.gmail_dots)
 
     @property
     def log_address(self) -> str:
@@ -55,6 +63,26 @@ def find(database: Database, name: str) -> Deployment:
     raise NotFound(f"unknown deployment '{name}'; " + (f"there is: {names}" if names else "there is none yet"))
 
 
+def change_folding(
+    database: Database, name: str, *, plus_addresses: bool | None, gmail_dots: bool | None
+) -> Deployment:
+    """Switches the folding of addresses; None leaves it. It counts at the next message.
+
+    NotFound; BadInput where two persons' addresses would become one, and then nothing is changed.
+    """
+    with database.bound(), database.transaction():
+        before = find(database, name)
+        after = replace(
+            before,
+            plus_addresses=before.plus_addresses if plus_addresses is None else plus_addresses,
+            gmail_dots=before.gmail_dots if gmail_dots is None else gmail_dots,
+        )
+        chosen = {"plus_addresses": int(after.plus_addresses), "gmail_dots": int(after.gmail_dots)}
+        models.Deployment.update(**chosen).where(models.Deployment.id == before.id).execute()
+        match_keys.rewrite(database, after.id, after.folding)
+        return after
+
+
 def _refuse_taken(name: str, domain: str) -> None:
     for row in models.Deployment.select().where(
         (models.Deployment.name == name) | (models.Deployment.domain == domain)
@@ -80,4 +108,4 @@ def _refuse_loop(domain: str) -> None:
 
 
 def _plain(row: Any) -> Deployment:
-    return Deployment(row.id, row.name, row.domain, row.created_at)
+    return Deployment(row.id, row.name, row.domain, row.created_at, bool(row.plus_addresses), bool(row.gmail_dots))

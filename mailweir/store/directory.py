@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterator
 from typing import Any
 
 from mailweir import address
+from mailweir.folding import Folding
 from mailweir.matching import ContactRef, DeploymentRef, People, UserRef
 from mailweir.store.connection import Database
 
@@ -41,16 +42,18 @@ class SqlDirectory:
         if not normal:
             return Standing.FOREIGN
         local, domain = address.split(normal)
+        untagged = local.partition("+")[0]
         row = self._database.execute(
-            "SELECT d.id, u.id FROM deployments d LEFT JOIN users u"
-            " ON u.deployment_id = d.id AND u.username = ? AND u.removed_at IS NULL WHERE d.domain = ?",
-            (local, domain),
+            "SELECT d.id, u.id, d.plus_addresses FROM deployments d LEFT JOIN users u"
+            " ON u.deployment_id = d.id AND u.removed_at IS NULL"
+            " AND u.username = CASE WHEN d.plus_addresses = 1 THEN ? ELSE ? END WHERE d.domain = ?",
+            (untagged, local, domain),
         ).fetchone()
         if row is None:
             return Standing.FOREIGN
         if row[1] is not None:
             return Standing.USER
-        if local == address.LOG_LOCAL_PART:
+        if address.LOG_LOCAL_PART in (local, untagged if row[2] else local):
             return Standing.LOG
         if local in address.ROLE_LOCAL_PARTS:
             return Standing.ROLE
@@ -65,29 +68,32 @@ class SqlDirectory:
 
     def deployments(self, domains: Collection[str]) -> dict[str, DeploymentRef]:
         """See matching.Directory."""
-        sql = "SELECT id, name, domain FROM deployments WHERE domain IN ({})"
-        return {row[2]: DeploymentRef(*row) for row in self._rows(sql, (), domains)}
+        sql = "SELECT id, name, domain, plus_addresses, gmail_dots FROM deployments WHERE domain IN ({})"
+        return {
+            domain: DeploymentRef(row_id, name, domain, Folding(bool(plus), bool(dots)))
+            for row_id, name, domain, plus, dots in self._rows(sql, (), domains)
+        }
 
     def users_named(self, deployment_id: int, usernames: Collection[str]) -> dict[str, UserRef]:
         """See matching.Directory."""
         sql = "SELECT id, username, mailbox FROM users WHERE deployment_id = ? AND removed_at IS NULL AND username IN ({})"
         return {row[1]: UserRef(*row) for row in self._rows(sql, (deployment_id,), usernames)}
 
-    def people_with(self, deployment_id: int, addresses: Collection[str]) -> People:
+    def people_with(self, deployment_id: int, keys: Collection[str]) -> People:
         """See matching.Directory. One statement for both: each costs the filter's threads a change."""
         sql = (
-            "SELECT a.address, u.id, u.username, u.mailbox FROM user_addresses a JOIN users u ON u.id = a.user_id"
-            " WHERE a.deployment_id = ? AND a.address IN ({})"
-            " UNION ALL SELECT address, contact_id, NULL, NULL FROM contact_addresses"
-            " WHERE deployment_id = ? AND address IN ({})"
+            "SELECT a.match_key, u.id, u.username, u.mailbox FROM user_addresses a JOIN users u ON u.id = a.user_id"
+            " WHERE a.deployment_id = ? AND a.match_key IN ({})"
+            " UNION ALL SELECT match_key, contact_id, NULL, NULL FROM contact_addresses"
+            " WHERE deployment_id = ? AND match_key IN ({})"
         )
         users: dict[str, UserRef] = {}
-        contacts: dict[str, list[ContactRef]] = {}
-        for address_, person_id, username, mailbox in self._rows(sql, (deployment_id,), addresses):
+        contacts: dict[str, set[ContactRef]] = {}  # a contact may have several addresses with one key
+        for key, person_id, username, mailbox in self._rows(sql, (deployment_id,), keys):
             if username is None:
-                contacts.setdefault(address_, []).append(ContactRef(person_id, address_))
+                contacts.setdefault(key, set()).add(ContactRef(person_id, key))
             else:
-                users[address_] = UserRef(person_id, username, mailbox)
+                users[key] = UserRef(person_id, username, mailbox)
         return People(users, {found: tuple(sorted(refs)) for found, refs in contacts.items()})
 
     def _rows(self, sql: str, first: tuple[int, ...], values: Collection[str]) -> Iterator[tuple[Any, ...]]:

@@ -23,6 +23,8 @@ class Deployment(_Base):
     name = peewee.TextField()
     domain = peewee.TextField()
     created_at = peewee.TextField()
+    plus_addresses = peewee.IntegerField(default=0)
+    gmail_dots = peewee.IntegerField(default=0)
 
     class Meta:
         table_name = "deployments"
@@ -48,6 +50,7 @@ class UserAddress(_Base):
     deployment = peewee.ForeignKeyField(Deployment)
     user = peewee.ForeignKeyField(User, backref="addresses")
     address = peewee.TextField()
+    match_key = peewee.TextField()
     user_id: int
 
     class Meta:
@@ -86,6 +89,7 @@ class ContactAddress(_Base):
     deployment = peewee.ForeignKeyField(Deployment)
     contact = peewee.ForeignKeyField(Contact, backref="addresses")
     address = peewee.TextField()
+    match_key = peewee.TextField()
     contact_id: int
 
     class Meta:

@@ -43,7 +43,8 @@ def add(database: Database, deployment: Deployment, username: str, mailbox: str,
         row = models.User.create(
             deployment=deployment.id, username=username, name=name, mailbox=mailbox, created_at=rfc3339(now)
         )
-        models.UserAddress.create(deployment=deployment.id, user=row.id, address=mailbox)
+        key = deployment.folding.key(mailbox)
+        models.UserAddress.create(deployment=deployment.id, user=row.id, address=mailbox, match_key=key)
         return _plain(deployment, row, [mailbox])
 
 
@@ -54,7 +55,8 @@ def add_address(database: Database, deployment: Deployment, username: str, addre
         row = _known(deployment, username)
         claims.refuse_captured(address)
         claims.refuse_taken(deployment, address)
-        models.UserAddress.create(deployment=deployment.id, user=row.id, address=address)
+        key = deployment.folding.key(address)
+        models.UserAddress.create(deployment=deployment.id, user=row.id, address=address, match_key=key)
         return _plain(deployment, row, _addresses(row.id))
 
 

@@ -78,7 +78,8 @@ class Writer:
             "ON CONFLICT (deployment_id, identity) DO UPDATE SET identity = excluded.identity"
             " RETURNING deployment_id, identity, id"
         )
-        found = self._put("activities", ActivityRow._fields, once.values(), ending)
+        # in one order everywhere: two hosts that record the same messages would else wait for each other
+        found = self._put("activities", ActivityRow._fields, [once[key] for key in sorted(once)], ending)
         return {(deployment_id, identity): activity_id for deployment_id, identity, activity_id in found}
 
     def put_raws(self, rows: Iterable[RawRow]) -> dict[tuple[int, bytes], int]:
@@ -135,7 +136,8 @@ class Writer:
         left = iter(rows)
         while part := list(islice(left, _MAX_ROWS)):
             values = [value for row in part for value in row]
-            found += self._execute(_insert(table, columns, len(part), ending), values).fetchall()
+            cursor = self._execute(_insert(table, columns, len(part), ending), values)
+            found += cursor.fetchall() if "RETURNING" in ending else ()
         return found
 
 

@@ -142,13 +142,13 @@ class GroupCommit:
                 ticket.error = ticket.error or error
 
     def _write_at_once(self, batch: list[_Ticket]) -> None:
-        with self._database.transaction():
+        with self._database.transaction(alone=False):
             recorded = iter(recording.record_all(self._database, [e for ticket in batch for e in ticket.entries]))
         for ticket in batch:
             ticket.results = [next(recorded) for _ in ticket.entries]
 
     def _write_one_by_one(self, batch: list[_Ticket]) -> None:
-        with self._database.transaction():
+        with self._database.transaction(alone=False):
             for ticket in batch:
                 try:
                     with self._database.savepoint():

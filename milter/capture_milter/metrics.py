@@ -16,6 +16,7 @@ import structlog
 
 from capture_milter.counters import BATCH_MESSAGES, COMMIT_SECONDS, Counters
 from mailweir.errors import MailweirError
+from mailweir.place import Place
 from mailweir.settings import Settings
 from mailweir.store import verdicts
 from mailweir.store.connection import Database
@@ -33,8 +34,8 @@ def serve(config: Settings, counters: Counters, log: structlog.stdlib.BoundLogge
     from prometheus_client.registry import CollectorRegistry
 
     registry = CollectorRegistry()
-    registry.register(Collector(counters, lambda: _waiting(config.database_path)))
-    place = {"address": config.metrics.bind_address, "port": config.metrics.port}
+    registry.register(Collector(counters, lambda: _waiting(config.database_place)))
+    listening = {"address": config.metrics.bind_address, "port": config.metrics.port}
     is_first = True
     while True:
         try:
@@ -42,16 +43,16 @@ def serve(config: Settings, counters: Counters, log: structlog.stdlib.BoundLogge
             break
         except OSError as error:
             if is_first:
-                log.error("metrics can't be served", **place, error=str(error))
+                log.error("metrics can't be served", **listening, error=str(error))
             is_first = False
             time.sleep(RETRY_SECONDS)
-    log.info("serving metrics", **place)
+    log.info("serving metrics", **listening)
     threading.Event().wait()
 
 
-def _waiting(database_path: Path) -> int | None:
+def _waiting(place: Place) -> int | None:
     """Bodies that the digest hasn't examined; None where the database can't be asked."""
-    database = Database(database_path, busy_timeout_seconds=BUSY_SECONDS)
+    database = Database(place, busy_timeout_seconds=BUSY_SECONDS)
     try:
         return verdicts.count_pending(database)
     except MailweirError:

@@ -45,7 +45,7 @@ def main() -> None:
     place = _Place()
     try:
         config = settings.load()
-        database = Database(config.database_path)
+        database = Database(config.database_place)
         versions.check(database)
         database.close()
         _open_socket(config.milter_socket, place)
@@ -185,10 +185,10 @@ def _work(
     events = Events(page, log_decisions=config.log.decisions)
 
     def open_to_write() -> Database:
-        return Database(config.database_path, busy_timeout_seconds=WRITE_BUSY_SECONDS)
+        return Database(config.database_place, busy_timeout_seconds=WRITE_BUSY_SECONDS)
 
     def open_to_read() -> Database:
-        return Database(config.database_path)
+        return Database(config.database_place)
 
     group_commit = GroupCommit(open_to_write, events.committed)
     desk = ConfirmationDesk(DkimProver(config.dns), config.confirmation)

@@ -22,6 +22,7 @@ COMMAND = [sys.executable, "-c", "import sys; from admin_cli.main import run; sy
 ACCOUNT = "mailweir"
 
 
+@pytest.mark.parametrize("place", ["sqlite"], indirect=True)  # a file, its lock and its default place
 def test_upgrade_makes_the_database_and_says_what_it_did(
     mailweir: Mailweir, database: Database, tmp_path: Path
 ) -> None:
@@ -34,7 +35,7 @@ def test_upgrade_makes_the_database_and_says_what_it_did(
         == f"mailweir: there is no database at {tmp_path}/db/mailweir.db: run 'mailweir db upgrade' to make it\n"
     )
     assert not (tmp_path / "db").exists()
-    assert "is upgraded: 0001_record, 0003_sender_verdicts" in mailweir("db", "upgrade").out
+    assert "is upgraded: 0001_record, 0002_match_keys, 0003_sender_verdicts" in mailweir("db", "upgrade").out
     assert "up to date" in mailweir("db", "upgrade").out
     assert mailweir("db", "upgrade", "--json").json == {"database": f"{tmp_path}/db/mailweir.db", "applied": []}
     assert mailweir("deployment", "list").code == 0
@@ -57,6 +58,7 @@ def test_an_older_database_is_refused_in_one_line(mailweir: Mailweir, database: 
     assert "run 'mailweir db upgrade'" in ran.err
 
 
+@pytest.mark.parametrize("place", ["sqlite"], indirect=True)  # a file
 def test_what_is_no_database_is_refused_in_one_line(mailweir: Mailweir, database: Database) -> None:
     database.close()
     for left in database.path.parent.glob("mailweir.db*"):
@@ -69,6 +71,7 @@ def test_what_is_no_database_is_refused_in_one_line(mailweir: Mailweir, database
         assert ran.err.count("\n") == 1
 
 
+@pytest.mark.parametrize("place", ["sqlite"], indirect=True)  # a file, its lock and its default place
 def test_a_locked_database_is_one_line(mailweir: Mailweir, database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         "mailweir.store.connection.Database.__init__.__kwdefaults__", {"busy_timeout_seconds": 0.1, "create": False}
@@ -80,6 +83,7 @@ def test_a_locked_database_is_one_line(mailweir: Mailweir, database: Database, m
     assert ran.err.count("\n") == 1
 
 
+@pytest.mark.parametrize("place", ["sqlite"], indirect=True)  # a file, its lock and its default place
 def test_config_show_tells_values_and_where_they_are_from(mailweir: Mailweir, tmp_path: Path) -> None:
     with (tmp_path / "mailweir.toml").open("a") as file:
         file.write("[retention]\ndecision_days = 3\n")
@@ -117,6 +121,7 @@ def test_missing_settings_are_one_line(mailweir: Mailweir, tmp_path: Path) -> No
     assert "no settings file at" in ran.err
 
 
+@pytest.mark.parametrize("place", ["sqlite"], indirect=True)  # the lock that it waits for
 def test_ctrl_c_is_exit_130_without_a_traceback(mailweir: Mailweir, database: Database) -> None:
     for _ in range(3):
         code, errors = _interrupt_a_waiting_command(database)

@@ -40,7 +40,8 @@ def test_deployment_add_prints_the_mx_record(mailweir: Mailweir) -> None:
 
 
 def test_a_host_without_a_public_name_is_told(mailweir: Mailweir, tmp_path: Path) -> None:
-    (tmp_path / "mailweir.toml").write_text(f'data_dir = "{tmp_path}"\n')
+    config = tmp_path / "mailweir.toml"
+    config.write_text(config.read_text().replace('hostname = "mail.example.net"\n', ""))
     assert "set hostname" in mailweir("deployment", "add", "demo", "--domain", "demo.example.net").err
 
 

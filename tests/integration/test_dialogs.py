@@ -31,10 +31,13 @@ CAST = (
 )
 
 
-@pytest.fixture(scope="module")
-def cast(make_module_stack: "MakeStack") -> "Stack":
-    """A stack that knows the cast of the dialogs."""
-    stack = make_module_stack(admin_mailbox="admin@host.example")
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def cast(request: pytest.FixtureRequest, make_module_stack: "MakeStack") -> "Stack":
+    """A stack that knows the cast of the dialogs, on each kind of database."""
+    overrides = {}
+    if request.param == "postgresql":
+        overrides["database"] = str(request.getfixturevalue("cluster").make_database(empty=True))
+    stack = make_module_stack(admin_mailbox="admin@host.example", **overrides)
     for arguments in CAST:
         stack.cli(*arguments, check=True)
     return stack
@@ -52,7 +55,7 @@ def hold(name: str, text: str, stack: "Stack") -> None:
         return stack.outbox()
 
     parsed = script.parse(Path(name), text, secrets.token_hex(8))
-    runner.run(parsed, runner.Target(stack.smtp_port, stack.settings.database_path, stack.cli, outbox))
+    runner.run(parsed, runner.Target(stack.smtp_port, stack.settings.database_place, stack.cli, outbox))
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)

@@ -9,15 +9,16 @@ import os
 import random
 import signal
 import smtplib
-import sqlite3
 import threading
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 import zstandard
+
+from mailweir.place import Place
+from mailweir.store.connection import Database
 
 CLIENTS = 8
 MESSAGES_A_CLIENT = 40
@@ -67,8 +68,10 @@ def reply_codes(error: Exception) -> Iterator[int]:
 
 
 @pytest.mark.slow
-def test_law_1_holds_while_the_filter_is_killed(make_stack: Any) -> None:
-    stack = make_stack()
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_law_1_holds_while_the_filter_is_killed(make_stack: Any, request: pytest.FixtureRequest, kind: str) -> None:
+    overrides = {} if kind == "sqlite" else {"database": str(request.getfixturevalue("postgresql_place"))}
+    stack = make_stack(**overrides)
     stack.cli("deployment", "add", "demo", "--domain", "demo.example.net")
     stack.cli("user", "add", "richard", "--email", "richard@firm.example")
     stack.cli("contact", "add", "The client", "client@client.example")
@@ -85,7 +88,7 @@ def test_law_1_holds_while_the_filter_is_killed(make_stack: Any) -> None:
     assert len(acknowledged) == CLIENTS * MESSAGES_A_CLIENT, "a client gave up: the filter didn't come back"
     assert kills >= 5
     assert sum(client.temporary_refusals for client in clients) > 0, "no kill hit a delivery: the test shows nothing"
-    check_record(stack.data_dir / "db" / "mailweir.db", acknowledged)
+    check_record(stack.settings.database_place, acknowledged)
 
 
 def kill_while(stack: Any, clients: list[Client]) -> int:
@@ -103,16 +106,16 @@ def kill_while(stack: Any, clients: list[Client]) -> int:
     return kills
 
 
-def check_record(database_path: Path, acknowledged: set[str]) -> None:
+def check_record(place: Place, acknowledged: set[str]) -> None:
     """Decisions, activities and raw bytes of every acknowledged message."""
-    with contextlib.closing(sqlite3.connect(database_path)) as database:
+    with contextlib.closing(Database(place)) as database:
         outcomes: dict[str, set[str]] = {}
-        for message_id, outcome in database.execute("SELECT message_id, outcome FROM decisions"):
+        for message_id, outcome in database.execute("SELECT message_id, outcome FROM decisions").fetchall():
             outcomes.setdefault(message_id, set()).add(outcome)
         activities: dict[str, list[bytes]] = {}
         for message_id, content in database.execute(
             "SELECT a.message_id, r.content_zstd FROM activities a JOIN raw_messages r ON r.id = a.leading_raw_id"
-        ):
+        ).fetchall():
             activities.setdefault(message_id, []).append(zstandard.decompress(content))
         (rows,) = database.execute("SELECT COUNT(*) FROM activities").fetchone()
     for message_id in acknowledged:

@@ -57,23 +57,24 @@ class MemoryDirectory:
         now = "2026-11-24T03:12:55.123456Z"
         with database.transaction():
             for tenant in self.tenants:
-                database.execute("INSERT INTO deployments VALUES (?, ?, ?, ?)", (*tenant, now))
+                database.execute(
+                    "INSERT INTO deployments (id, name, domain, created_at) VALUES (?, ?, ?, ?)", (*tenant[:3], now)
+                )
             for at, user, addresses in self.users:
-                row = (user.id, at, user.username, "", user.mailbox, now, None)
-                database.execute("INSERT INTO users VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+                columns = "(id, deployment_id, username, name, mailbox, created_at) VALUES (?, ?, ?, '', ?, ?)"
+                database.execute(f"INSERT INTO users {columns}", (user.id, at, user.username, user.mailbox, now))
                 for a in addresses:
-                    database.execute(
-                        "INSERT INTO user_addresses (deployment_id, user_id, address) VALUES (?, ?, ?)",
-                        (at, user.id, a),
-                    )
+                    columns = "(deployment_id, user_id, address, match_key) VALUES (?, ?, ?, ?)"
+                    database.execute(f"INSERT INTO user_addresses {columns}", (at, user.id, a, a))
             for at, contact_id, addresses in self.contacts:
-                row_of_contact = (contact_id, at, None, "Client", now, None)
-                database.execute("INSERT INTO contacts VALUES (?, ?, ?, ?, ?, ?)", row_of_contact)
+                columns = "(id, deployment_id, name, created_at) VALUES (?, ?, 'Client', ?)"
+                database.execute(f"INSERT INTO contacts {columns}", (contact_id, at, now))
                 for a in addresses:
-                    database.execute(
-                        "INSERT INTO contact_addresses (deployment_id, contact_id, address) VALUES (?, ?, ?)",
-                        (at, contact_id, a),
-                    )
+                    columns = "(deployment_id, contact_id, address, match_key) VALUES (?, ?, ?, ?)"
+                    database.execute(f"INSERT INTO contact_addresses {columns}", (at, contact_id, a, a))
+            if not database.is_sqlite:  # ids that were given don't count there
+                for table in ("deployments", "users", "contacts"):
+                    database.execute(f"SELECT setval(pg_get_serial_sequence('{table}', 'id'), 100)")
 
 
 @pytest.fixture(scope="session")

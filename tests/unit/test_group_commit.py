@@ -7,36 +7,38 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+import psycopg
 import pytest
 
 from capture_milter import group_commit
 from capture_milter.group_commit import GroupCommit
 from mailweir.errors import DatabaseUnavailable
 from mailweir.matching import Decision, Direction, Outcome, Reason
+from mailweir.place import Place
 from mailweir.recording import Content, Entry, Recorded
 from mailweir.store.connection import Database
 
 if TYPE_CHECKING:
     from tests.unit.conftest import MemoryDirectory
 
+ROW_ERRORS = (sqlite3.IntegrityError, psycopg.IntegrityError)
 LONG_SECONDS = 20.0  # more than any of this takes
 
 
 class GatedDatabase(Database):
     """Stops before each COMMIT until the gate is open; `fault` is run there, and may raise or spoil the transaction."""
 
-    def __init__(self, path: Path, *, busy_timeout_seconds: float = 0.3) -> None:
-        super().__init__(path, busy_timeout_seconds=busy_timeout_seconds)
+    def __init__(self, place: Place, *, busy_timeout_seconds: float = 0.3) -> None:
+        super().__init__(place, busy_timeout_seconds=busy_timeout_seconds)
         self.at_commit, self.gate = threading.Event(), threading.Event()
         self.gate.set()
         self.fault: Callable[[Database], object] = lambda _: None
 
     @contextmanager
-    def transaction(self) -> Iterator[None]:
-        with super().transaction():
+    def transaction(self, *, alone: bool = True) -> Iterator[None]:
+        with super().transaction(alone=alone):
             yield
             self.at_commit.set()
             assert self.gate.wait(LONG_SECONDS)
@@ -74,17 +76,17 @@ class Caller(threading.Thread):
 
 
 @pytest.fixture
-def path(database: Database, people: "MemoryDirectory") -> Path:
-    """A database file that knows the people."""
-    people.write(database)
-    database.close()
-    return database.path
+def knowing(place: Place, people: "MemoryDirectory") -> Place:
+    """A database that knows the people."""
+    with closing(Database(place)) as database:
+        people.write(database)
+    return place
 
 
 @pytest.fixture
-def gated(path: Path) -> Iterator[GatedDatabase]:
+def gated(knowing: Place) -> Iterator[GatedDatabase]:
     """The writer's connection."""
-    with closing(GatedDatabase(path)) as opened:
+    with closing(GatedDatabase(knowing)) as opened:
         yield opened
 
 
@@ -111,10 +113,10 @@ def entry(people: "MemoryDirectory", now: datetime) -> MakeEntry:
     return make
 
 
-def _written(path: Path) -> set[str]:
+def _written(place: Place) -> set[str]:
     """What another process sees."""
-    with closing(sqlite3.connect(path)) as connection:
-        return {row[0] for row in connection.execute("SELECT source_id FROM decisions")}
+    with closing(Database(place)) as database:
+        return {row[0] for row in database.execute("SELECT source_id FROM decisions").fetchall()}
 
 
 def _commit(group: GroupCommit, *entries: Entry) -> list[Recorded]:
@@ -140,27 +142,27 @@ def _until(condition: Callable[[], bool]) -> None:
         time.sleep(0.002)
 
 
-def test_law_1_what_is_committed_is_on_the_disk(group: GroupCommit, path: Path, entry: MakeEntry) -> None:
+def test_law_1_what_is_committed_is_on_the_disk(group: GroupCommit, place: Place, entry: MakeEntry) -> None:
     assert _commit(group, entry("4Xy1"), entry("4Xy2")) == [Recorded(Outcome.IGNORED)] * 2
-    assert _written(path) == {"4Xy1", "4Xy2"}
+    assert _written(place) == {"4Xy1", "4Xy2"}
 
 
 def test_law_1_nothing_returns_before_the_commit(
-    gated: GatedDatabase, group: GroupCommit, path: Path, entry: MakeEntry
+    gated: GatedDatabase, group: GroupCommit, place: Place, entry: MakeEntry
 ) -> None:
     callers = [Caller(group, [entry(f"4Xy{n}")]) for n in range(4)]
     _gather(gated, group, callers)
     assert [caller.ended(0.05) for caller in callers] == [False] * 4
-    assert _written(path) == set()
+    assert _written(place) == set()
     gated.gate.set()
     assert all(caller.ended() for caller in callers)
     assert [caller.result for caller in callers] == [[Recorded(Outcome.IGNORED)]] * 4
-    assert _written(path) == {"4Xy0", "4Xy1", "4Xy2", "4Xy3"}
+    assert _written(place) == {"4Xy0", "4Xy1", "4Xy2", "4Xy3"}
 
 
 @pytest.mark.parametrize("max_batch", [200, 3])
 def test_results_belong_to_their_message_under_many_threads(
-    group: GroupCommit, path: Path, entry: MakeEntry, monkeypatch: pytest.MonkeyPatch, max_batch: int
+    group: GroupCommit, place: Place, entry: MakeEntry, monkeypatch: pytest.MonkeyPatch, max_batch: int
 ) -> None:
     monkeypatch.setattr(group_commit, "MAX_BATCH", max_batch)
     wrong: list[str] = []
@@ -175,9 +177,9 @@ def test_results_belong_to_their_message_under_many_threads(
                     *[entry(f"{source_id}-{part}") for part in range(worker % 3 + 1)],
                     entry("x", spoiled=spoiled),
                 )
-            except sqlite3.IntegrityError:
+            except ROW_ERRORS:
                 done = []
-            is_written = f"{source_id}-0" in _written(path)
+            is_written = f"{source_id}-0" in _written(place)
             if len(done) != (0 if spoiled else worker % 3 + 2) or is_written is spoiled:
                 wrong.append(source_id)
 
@@ -189,11 +191,11 @@ def test_results_belong_to_their_message_under_many_threads(
         assert not thread.is_alive()
     assert wrong == []
     expected = {f"{w}-{n}-{part}" for w in range(20) for n in range(15) if (w + n) % 5 for part in range(w % 3 + 1)}
-    assert _written(path) - {"x"} == expected
+    assert _written(place) - {"x"} == expected
 
 
 def test_a_message_that_can_not_be_written_fails_alone(
-    gated: GatedDatabase, group: GroupCommit, path: Path, entry: MakeEntry
+    gated: GatedDatabase, group: GroupCommit, place: Place, entry: MakeEntry
 ) -> None:
     callers = [Caller(group, [entry(f"4Xy{n}")]) for n in range(4)]
     callers.insert(2, Caller(group, [entry("half"), entry("bad", spoiled=True)]))
@@ -201,13 +203,13 @@ def test_a_message_that_can_not_be_written_fails_alone(
     gated.gate.set()
     assert all(caller.ended() for caller in callers)
     bad = callers.pop(2)
-    assert isinstance(bad.error, sqlite3.IntegrityError)
+    assert isinstance(bad.error, ROW_ERRORS)
     assert [caller.result for caller in callers] == [[Recorded(Outcome.IGNORED)]] * 4
-    assert _written(path) == {"4Xy0", "4Xy1", "4Xy2", "4Xy3"}  # and nothing of the half that could be
+    assert _written(place) == {"4Xy0", "4Xy1", "4Xy2", "4Xy3"}  # and nothing of the half that could be
 
 
 def test_of_a_message_that_can_not_be_written_nothing_is(
-    gated: GatedDatabase, group: GroupCommit, path: Path, people: "MemoryDirectory", now: datetime
+    gated: GatedDatabase, group: GroupCommit, place: Place, people: "MemoryDirectory", now: datetime
 ) -> None:
     """Its activity can be, and its owner can't: the activity goes too, and the other message of the batch stays."""
     good = Decision(
@@ -223,10 +225,10 @@ def test_of_a_message_that_can_not_be_written_nothing_is(
     gated.gate.set()
     assert all(caller.ended() for caller in callers)
     assert [caller.error is None for caller in callers] == [True, False, True]
-    assert _written(path) == {"4Xy0", "4Xy2"}
-    with closing(sqlite3.connect(path)) as connection:
-        assert connection.execute("SELECT identity FROM activities ORDER BY id").fetchall() == [(b"0",), (b"2",)]
-        assert connection.execute("SELECT COUNT(*) FROM raw_messages").fetchone() == (2,)
+    assert _written(place) == {"4Xy0", "4Xy2"}
+    with closing(Database(place)) as database:
+        assert database.execute("SELECT identity FROM activities ORDER BY id").fetchall() == [(b"0",), (b"2",)]
+        assert database.execute("SELECT COUNT(*) FROM raw_messages").fetchone() == (2,)
 
 
 def _raise(error: Exception) -> Callable[[Database], object]:
@@ -247,7 +249,7 @@ def _raise(error: Exception) -> Callable[[Database], object]:
     ],
 )
 def test_law_1_a_failed_commit_fails_all_and_the_next_works(
-    gated: GatedDatabase, group: GroupCommit, path: Path, entry: MakeEntry, fault: Callable[[Database], object]
+    gated: GatedDatabase, group: GroupCommit, place: Place, entry: MakeEntry, fault: Callable[[Database], object]
 ) -> None:
     callers = [Caller(group, [entry(f"4Xy{n}")]) for n in range(3)]
     _gather(gated, group, callers)
@@ -256,33 +258,38 @@ def test_law_1_a_failed_commit_fails_all_and_the_next_works(
     assert all(caller.ended() for caller in callers)
     assert [caller.result for caller in callers] == [None] * 3
     assert all(isinstance(caller.error, Exception) for caller in callers)
-    assert _written(path) == set()
+    assert _written(place) == set()
     gated.fault = lambda _: None
     assert _commit(group, entry("4Xy9")) == [Recorded(Outcome.IGNORED)]
-    assert _written(path) == {"4Xy9"}
+    assert _written(place) == {"4Xy9"}
 
 
-def test_a_locked_database_fails_all_and_the_next_works(group: GroupCommit, path: Path, entry: MakeEntry) -> None:
-    with closing(sqlite3.connect(path, isolation_level=None)) as other:
-        other.execute("BEGIN IMMEDIATE")
+@contextmanager
+def _locked(place: Place) -> Iterator[None]:
+    """Another process holds what is to be written."""
+    with closing(Database(place)) as other, other.transaction():
+        if not other.is_sqlite:
+            other.execute("LOCK TABLE decisions IN EXCLUSIVE MODE")
+        yield
+
+
+def test_a_locked_database_fails_all_and_the_next_works(group: GroupCommit, place: Place, entry: MakeEntry) -> None:
+    with _locked(place):
         callers = [Caller(group, [entry(f"4Xy{n}")]) for n in range(3)]
         for caller in callers:
             caller.start()
         assert all(caller.ended() for caller in callers)
         assert [type(caller.error) for caller in callers] == [DatabaseUnavailable] * 3
-        assert "locked" in str(callers[0].error)
-        other.execute("ROLLBACK")
+        assert "lock" in str(callers[0].error)
     assert _commit(group, entry("4Xy9")) == [Recorded(Outcome.IGNORED)]
-    assert _written(path) == {"4Xy9"}
+    assert _written(place) == {"4Xy9"}
 
 
-def test_a_lock_that_ends_in_time_is_waited_for(group: GroupCommit, path: Path, entry: MakeEntry) -> None:
-    with closing(sqlite3.connect(path, isolation_level=None)) as other:
-        other.execute("BEGIN IMMEDIATE")
+def test_a_lock_that_ends_in_time_is_waited_for(group: GroupCommit, place: Place, entry: MakeEntry) -> None:
+    with _locked(place):
         caller = Caller(group, [entry("4Xy1")])
         caller.start()
         assert not caller.ended(0.05)
-        other.execute("COMMIT")
     assert caller.ended()
     assert caller.result == [Recorded(Outcome.IGNORED)]
 
@@ -295,7 +302,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("quick")
 def test_a_slow_database_is_waited_for_as_long_as_is_said(
-    gated: GatedDatabase, group: GroupCommit, path: Path, entry: MakeEntry
+    gated: GatedDatabase, group: GroupCommit, place: Place, entry: MakeEntry
 ) -> None:
     alive: list[float] = []
     hasty = Caller(group, [entry("hasty")], 0.1, lambda: alive.append(time.monotonic()))
@@ -307,13 +314,13 @@ def test_a_slow_database_is_waited_for_as_long_as_is_said(
     gated.gate.set()
     assert callers[0].ended()
     assert callers[2].ended()
-    assert _written(path) == {"first", "patient"}
+    assert _written(place) == {"first", "patient"}
     assert _commit(group, entry("4Xy9")) == [Recorded(Outcome.IGNORED)]
 
 
 @pytest.mark.usefixtures("quick")
 def test_a_client_that_is_gone_while_waiting_keeps_nobody_waiting(
-    gated: GatedDatabase, group: GroupCommit, path: Path, entry: MakeEntry
+    gated: GatedDatabase, group: GroupCommit, place: Place, entry: MakeEntry
 ) -> None:
     """Postfix may hang up while a message waits for its turn: `progress` then raises."""
 
@@ -332,12 +339,12 @@ def test_a_client_that_is_gone_while_waiting_keeps_nobody_waiting(
     gated.gate.set()
     assert callers[0].ended()
     assert callers[2].ended(2.0)
-    assert {"first", "next"} <= _written(path)
+    assert {"first", "next"} <= _written(place)
 
 
 @pytest.mark.usefixtures("quick")
 def test_a_client_that_is_gone_when_its_turn_comes_still_writes_for_the_others(
-    gated: GatedDatabase, group: GroupCommit, path: Path, entry: MakeEntry
+    gated: GatedDatabase, group: GroupCommit, place: Place, entry: MakeEntry
 ) -> None:
     first = Caller(group, [entry("first")])
 
@@ -357,25 +364,25 @@ def test_a_client_that_is_gone_when_its_turn_comes_still_writes_for_the_others(
     after.start()
     assert after.ended(5.0)
     assert gone.ended()
-    assert _written(path) == {"first", "gone", "after"}
+    assert _written(place) == {"first", "gone", "after"}
 
 
-def test_two_workers_write_at_once(path: Path, entry: MakeEntry) -> None:
-    with closing(Database(path)) as one, closing(Database(path)) as two:
+def test_two_workers_write_at_once(knowing: Place, entry: MakeEntry) -> None:
+    with closing(Database(knowing)) as one, closing(Database(knowing)) as two:
         groups = [GroupCommit(lambda: one), GroupCommit(lambda: two)]
         callers = [Caller(groups[n % 2], [entry(f"4Xy{n}")]) for n in range(60)]
         for caller in callers:
             caller.start()
         assert all(caller.ended() for caller in callers)
     assert {str(caller.error) for caller in callers} == {"None"}
-    assert len(_written(path)) == 60
+    assert len(_written(knowing)) == 60
 
 
 def test_who_writes_waits_for_others_only_where_messages_come_together(
     group: GroupCommit, gated: GatedDatabase, entry: MakeEntry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     waits: list[float] = []
-    monkeypatch.setattr(group_commit.time, "sleep", waits.append)
+    monkeypatch.setattr("capture_milter.group_commit.sleep", waits.append)
     _commit(group, entry("alone-1"))
     _commit(group, entry("alone-2"))
     assert waits == []

@@ -57,7 +57,9 @@ def test_models_read_what_plain_sql_wrote(tmp_path: Path) -> None:
     versions.upgrade(path)
     with closing(Database(path)) as database:
         with database.transaction():
-            database.execute("INSERT INTO deployments VALUES (7, 'demo', 'demo.example.net', 'now')")
+            database.execute(
+                "INSERT INTO deployments (id, name, domain, created_at) VALUES (7, 'demo', 'demo.example.net', 'now')"
+            )
         with database.bound():
             (row,) = models.Deployment.select()
             assert (row.id, row.name, row.domain, row.created_at) == (7, "demo", "demo.example.net", "now")

@@ -1,6 +1,10 @@
 """Readers: connections that threads borrow, and that recover."""
 
+import os
+import signal
 import threading
+import time
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -8,17 +12,20 @@ import pytest
 
 from capture_milter.readers import Readers
 from mailweir.errors import DatabaseUnavailable
+from mailweir.place import Place, Postgresql
 from mailweir.store.connection import Database
+from tests.postgresql import Cluster
 
 if TYPE_CHECKING:
     from tests.unit.conftest import MemoryDirectory
 
 
 @pytest.fixture
-def path(database: Database, people: "MemoryDirectory") -> Path:
-    people.write(database)
-    database.close()
-    return database.path
+def knowing(place: Place, people: "MemoryDirectory") -> Place:
+    """A database that knows the people."""
+    with closing(Database(place)) as database:
+        people.write(database)
+    return place
 
 
 def _noted(opened: list[Database], database: Database) -> Database:
@@ -26,9 +33,9 @@ def _noted(opened: list[Database], database: Database) -> Database:
     return database
 
 
-def test_a_connection_is_lent_again_and_a_second_one_opened_only_where_needed(path: Path) -> None:
+def test_a_connection_is_lent_again_and_a_second_one_opened_only_where_needed(knowing: Place) -> None:
     opened: list[Database] = []
-    readers = Readers(lambda: _noted(opened, Database(path)))
+    readers = Readers(lambda: _noted(opened, Database(knowing)))
     for _ in range(3):
         with readers.directory() as directory:
             assert directory.users_named(1, ["richard"])
@@ -38,8 +45,8 @@ def test_a_connection_is_lent_again_and_a_second_one_opened_only_where_needed(pa
     assert len(opened) == 2
 
 
-def test_many_threads_read_at_once(path: Path) -> None:
-    readers = Readers(lambda: Database(path))
+def test_many_threads_read_at_once(knowing: Place) -> None:
+    readers = Readers(lambda: Database(knowing))
     wrong: list[object] = []
 
     def work() -> None:
@@ -57,7 +64,12 @@ def test_many_threads_read_at_once(path: Path) -> None:
     assert wrong == []
 
 
-def test_a_missing_database_is_unavailable_and_found_when_it_is_back(path: Path) -> None:
+def test_a_missing_database_is_unavailable_and_found_when_it_is_back(
+    sqlite_database: Database, people: "MemoryDirectory"
+) -> None:
+    people.write(sqlite_database)
+    sqlite_database.close()
+    path = sqlite_database.path
     away = path.with_name("away")
     path.rename(away)
     readers = Readers(lambda: Database(path))
@@ -77,9 +89,9 @@ def test_a_damaged_database_is_unavailable(tmp_path: Path) -> None:
         directory.deployments(["demo.example.net"])
 
 
-def test_a_connection_that_failed_is_opened_anew(path: Path) -> None:
+def test_a_connection_that_failed_is_opened_anew(knowing: Place) -> None:
     opened: list[Database] = []
-    readers = Readers(lambda: _noted(opened, Database(path)))
+    readers = Readers(lambda: _noted(opened, Database(knowing)))
     with pytest.raises(DatabaseUnavailable), readers.directory():
         raise DatabaseUnavailable("disk I/O error")
     assert opened[0].peewee.is_closed()
@@ -87,11 +99,50 @@ def test_a_connection_that_failed_is_opened_anew(path: Path) -> None:
         assert directory.users_named(1, ["richard"])
 
 
-def test_an_error_of_the_borrower_keeps_the_connection(path: Path) -> None:
+def test_an_error_of_the_borrower_keeps_the_connection(knowing: Place) -> None:
     opened: list[Database] = []
-    readers = Readers(lambda: _noted(opened, Database(path)))
+    readers = Readers(lambda: _noted(opened, Database(knowing)))
     with pytest.raises(KeyError), readers.directory():
         raise KeyError
     with readers.directory() as directory:
         assert directory.users_named(1, ["richard"])
     assert len(opened) == 1
+
+
+def test_a_server_that_was_away_costs_no_message_once_it_is_back(cluster: Cluster, people: "MemoryDirectory") -> None:
+    place = cluster.make_database()
+    with closing(Database(place)) as database:
+        people.write(database)
+    readers = Readers(lambda: Database(place))
+    with readers.directory() as one, readers.directory() as two:
+        assert one.users_named(1, ["richard"]) == two.users_named(1, ["richard"]) != {}
+    cluster.stop()
+    with pytest.raises(DatabaseUnavailable), readers.directory():
+        pytest.fail("not reached")
+    cluster.start()
+    for _ in range(3):
+        with readers.directory() as one, readers.directory() as two:
+            assert one.users_named(1, ["richard"]) == two.users_named(1, ["richard"]) != {}
+    cluster.drop_database(place)
+
+
+def test_a_connection_that_the_server_killed_is_opened_anew_before_its_use(
+    postgresql_place: Postgresql, people: "MemoryDirectory"
+) -> None:
+    with closing(Database(postgresql_place)) as database:
+        people.write(database)
+    readers = Readers(lambda: Database(postgresql_place))
+    with readers.directory():
+        pass
+    (pid,) = readers._idle[0].execute("SELECT pg_backend_pid()").fetchone()
+    os.kill(pid, signal.SIGTERM)  # the backend ends; SIGKILL would make the server restart all of them
+    _until_gone(pid)
+    with readers.directory() as directory:
+        assert directory.users_named(1, ["richard"])
+
+
+def _until_gone(pid: int) -> None:
+    deadline = time.monotonic() + 10
+    while Path(f"/proc/{pid}").exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import peewee
@@ -18,6 +17,7 @@ from mailweir import headers, matching, recording
 from mailweir.confirmation import Confirmation
 from mailweir.envelope import Envelope, read_recipient
 from mailweir.matching import Decision, Outcome, Reason
+from mailweir.place import Place
 from mailweir.recording import Content, Entry, Recorded, Redirect
 from mailweir.store import moments
 from mailweir.store.connection import Database
@@ -86,15 +86,19 @@ def _rows(database: Database, table: str, columns: str = "*") -> list[tuple[Any,
     return found
 
 
+_TABLES = (
+    *("activities", "raw_messages", "sightings", "activity_contacts", "activity_users", "todos", "decisions"),
+    "forwarding_confirmations",
+)
+
+
 def _counts(database: Database) -> dict[str, int]:
     """How many rows each table of the record has."""
-    tables = ("activities", "raw_messages", "sightings", "activity_contacts", "activity_users", "todos", "decisions")
-    return {table: len(_rows(database, table)) for table in (*tables, "forwarding_confirmations")}
+    return {table: len(_rows(database, table)) for table in _TABLES}
 
 
-def _dump(database: Database) -> list[str]:
-    connection: Any = database.peewee.connection()  # type: ignore[no-untyped-call]
-    return list(connection.iterdump())
+def _dump(database: Database) -> dict[str, list[tuple[Any, ...]]]:
+    return {table: _rows(database, table) for table in _TABLES}
 
 
 # --- what is captured -------------------------------------------------------------------------------------------------
@@ -269,7 +273,7 @@ def test_an_entry_that_can_not_be_written_leaves_nothing(
     filled: Database, write: Write, decide: Decide, now: datetime
 ) -> None:
     decision = replace(decide("richard@demo.example.net"), users=(RICHARD, 99))
-    with pytest.raises((peewee.IntegrityError, Exception), match="FOREIGN KEY"):
+    with pytest.raises((peewee.IntegrityError, Exception), match=r"(?i)foreign key"):
         write(Entry(decision, "4Xy1", now, _content()))
     assert set(_counts(filled).values()) == {0}
 
@@ -304,6 +308,8 @@ def test_law_3_of_ignored_mail_nothing_is_kept_but_the_decision(
         '["richard@demo.example.net"]',
     )
     assert _rows(filled, "decisions") == [(*decision, "x@stranger.example", "<1@stranger.example>", None)]
+    if not filled.is_sqlite:
+        return  # a server's files are its own
     filled.close()
     on_disk = b"".join(file.read_bytes() for file in filled.path.parent.iterdir())
     assert b"x@stranger.example" in on_disk
@@ -315,7 +321,7 @@ def test_a_decision_is_written_once_for_a_deployment_and_queue_id(
 ) -> None:
     ignored = decide("richard@demo.example.net", [("From", "x@stranger.example")])
     write(Entry(ignored, "4Xy1", now), Entry(ignored, "4Xy1", now), Entry(ignored, "4Xy2", now))
-    assert _rows(filled, "decisions", "id, source_id") == [(1, "4Xy1"), (2, "4Xy2")]
+    assert _rows(filled, "decisions", "source_id") == [("4Xy1",), ("4Xy2",)]
 
 
 # --- redirected confirmations -----------------------------------------------------------------------------------------
@@ -425,10 +431,10 @@ def test_law_4_a_bounce_is_noted_in_its_own_deployment_only(
 # --- several writers --------------------------------------------------------------------------------------------------
 
 
-def _write_all(path: Path, entries: list[Entry]) -> None:
-    with closing(Database(path)) as database:
+def _write_all(place: Place, entries: list[Entry]) -> None:
+    with closing(Database(place)) as database:
         for entry in entries:
-            with database.transaction():
+            with database.transaction(alone=False):
                 recording.record(database, entry)
 
 
@@ -440,7 +446,7 @@ def test_two_processes_write_at_once(filled: Database, decide: Decide, now: date
     workers = [
         context.Process(
             target=_write_all,
-            args=(filled.path, [Entry(decision, f"{worker}-{n}", now, _content(key=b"%d" % n)) for n in range(60)]),
+            args=(filled.place, [Entry(decision, f"{worker}-{n}", now, _content(key=b"%d" % n)) for n in range(60)]),
         )
         for worker in ("a", "b")
     ]

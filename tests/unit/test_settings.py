@@ -195,7 +195,7 @@ def test_the_example_loads_as_it_is(load: Load) -> None:
 def test_the_example_shows_the_defaults(load: Load) -> None:
     """Without its `#`, each key that has a default changes nothing."""
     without = {key.rpartition(".")[2] for key, default in _keys(Settings) if default is None}
-    assert without == {"tls_certificate_file", "tls_key_file"}
+    assert without == {"database_password_file", "tls_certificate_file", "tls_key_file"}
     text = re.sub(r"^#(?=([a-z_]+) = )", lambda at: at[0] if at[1] in without else "", _example(), flags=re.MULTILINE)
     assert len(re.findall(r"^[a-z_]+ = ", text, re.MULTILINE)) == len(list(_keys(Settings))) - len(without)
     assert load(text) == Settings(data_dir=Path("/var/lib/mailweir"))

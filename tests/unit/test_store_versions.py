@@ -94,7 +94,9 @@ def test_upgrades_at_once_do_the_work_once(path: Path) -> None:
 def test_an_older_database_is_refused_and_upgraded_with_its_rows(path: Path, steps: Path) -> None:
     versions.upgrade(path)
     with closing(sqlite3.connect(path)) as connection, connection:
-        connection.execute("INSERT INTO deployments VALUES (1, 'demo', 'demo.example.net', '')")
+        connection.execute(
+            "INSERT INTO deployments (id, name, domain, created_at) VALUES (1, 'demo', 'demo.example.net', '')"
+        )
     _add_step(steps, "0998_colour", "ALTER TABLE deployments ADD COLUMN colour TEXT")
     _add_step(steps, "0999_shape", "ALTER TABLE deployments ADD COLUMN shape TEXT")
     with pytest.raises(DatabaseVersionError) as caught:

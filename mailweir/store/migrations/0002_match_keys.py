@@ -1,0 +1,24 @@
+"""Plus-addresses and Gmail's dots as a deployment's choice: the key that an address is matched by stands beside the address.
+
+Both are off in what is there already, so each key is the address itself.
+"""
+
+from typing import Any
+
+STATEMENTS = (
+    "ALTER TABLE deployments ADD COLUMN plus_addresses INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE deployments ADD COLUMN gmail_dots INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE user_addresses ADD COLUMN match_key TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE contact_addresses ADD COLUMN match_key TEXT NOT NULL DEFAULT ''",
+    "UPDATE user_addresses SET match_key = address",
+    "UPDATE contact_addresses SET match_key = address",
+    # two users never share a key, for an author must be one of them
+    "CREATE UNIQUE INDEX user_addresses_match_key ON user_addresses(deployment_id, match_key)",
+    "CREATE INDEX contact_addresses_match_key ON contact_addresses(deployment_id, match_key)",
+)
+
+
+def up(migrator: Any, db: Any) -> None:
+    """Adds the columns and their indexes."""
+    for statement in STATEMENTS:
+        db.execute_sql(statement)

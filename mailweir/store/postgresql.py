@@ -1,0 +1,91 @@
+"""PostgreSQL as a back end, for several hosts that share a record: its connection, and which of its errors mean an outage.
+
+Needs psycopg 3 (`mailweir[postgresql]`). A connection that the server gave up is noticed before it is used, so a server that
+comes back is used again without a message being put off for it. Called by `connection`.
+"""
+
+import select
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import Any
+
+import peewee
+
+from mailweir.errors import SettingsError
+from mailweir.place import Postgresql as Place
+
+CONNECT_TIMEOUT_SECONDS = 5
+# A host that vanishes answers nothing: the kernel gives the connection up after this, not after two hours.
+SILENCE_TIMEOUT_SECONDS = 20
+STATEMENT_TIMEOUT_SECONDS = 60.0
+_WRITERS_KEY = 7_305_806  # of the advisory lock by which commands write one after the other
+
+
+class Postgresql:
+    """One connection to a server."""
+
+    def __init__(self, place: Place, busy_timeout_seconds: float) -> None:
+        try:
+            import psycopg
+        except ImportError as error:
+            raise SettingsError("PostgreSQL needs psycopg: install 'mailweir[postgresql]'") from error
+        self._in_transaction = psycopg.pq.TransactionStatus.INTRANS
+        self._outages = (psycopg.OperationalError, psycopg.InterfaceError, psycopg.InternalError)
+        options = {
+            "lock_timeout": f"{int(busy_timeout_seconds * 1000)}ms",
+            "statement_timeout": f"{max(busy_timeout_seconds, STATEMENT_TIMEOUT_SECONDS):.0f}s",
+            "synchronous_commit": "on",  # law 1: a commit is on the disk, whatever the server's default
+            "idle_in_transaction_session_timeout": "60s",
+            "timezone": "UTC",
+        }
+        self.peewee = peewee.PostgresqlDatabase(
+            place.url,
+            prefer_psycopg3=True,
+            thread_safe=False,
+            autoconnect=False,
+            encoding="utf8",
+            password=place.password(),
+            application_name="mailweir",
+            connect_timeout=CONNECT_TIMEOUT_SECONDS,
+            tcp_user_timeout=SILENCE_TIMEOUT_SECONDS * 1000,
+            keepalives_idle=SILENCE_TIMEOUT_SECONDS,
+            options=" ".join(f"-c {name}={value}" for name, value in options.items()),
+        )
+        self.begin: tuple[str, ...] = ()
+        self.serialise: str | None = f"SELECT pg_advisory_xact_lock({_WRITERS_KEY})"
+
+    def is_stale(self) -> bool:
+        """Has the server hung up? An idle connection has nothing to read but its end."""
+        connection: Any = self.peewee.connection()  # type: ignore[no-untyped-call]
+        if connection.closed:
+            return True
+        poll = select.poll()
+        poll.register(connection.fileno(), select.POLLIN)
+        return bool(poll.poll(0))
+
+    def refuse_lost_transaction(self) -> None:
+        """Before a commit: PostgreSQL answers COMMIT of a failed transaction with a quiet rollback, of none with a warning."""
+        connection: Any = self.peewee.connection()  # type: ignore[no-untyped-call]
+        if connection.info.transaction_status != self._in_transaction:
+            raise peewee.OperationalError("the transaction was lost before it could be committed")
+
+    def executor(self) -> Callable[..., Any]:
+        """An `execute` that takes `?` for a parameter."""
+        connection: Any = self.peewee.connection()  # type: ignore[no-untyped-call]
+        run: Callable[..., Any] = connection.execute
+
+        def execute(sql: str, parameters: Sequence[Any] = ()) -> Any:
+            return run(_with_percent_signs(sql), parameters)
+
+        return execute
+
+    def is_outage(self, error: BaseException) -> bool:
+        """Is it the server that fails (gone, full, a deadlock, read only), and not a row that can't be?"""
+        outages = (peewee.OperationalError, peewee.InterfaceError, peewee.InternalError, *self._outages)
+        return isinstance(error, outages)
+
+
+@lru_cache(maxsize=1024)
+def _with_percent_signs(sql: str) -> str:
+    """No statement of ours has a `?` that means itself."""
+    return sql.replace("%", "%%").replace("?", "%s")

@@ -1,0 +1,59 @@
+"""SQLite as a back end: how its connection is made, and which of its errors mean that it can't be asked now.
+
+Called by `connection`.
+"""
+
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import peewee
+
+
+class Sqlite:
+    """One connection to a file."""
+
+    def __init__(self, path: Path, busy_timeout_seconds: float, create: bool) -> None:
+        mode = "rwc" if create else "rw"
+        # thread_safe=False: peewee would keep a connection for each thread, and the filter has a thread a connection
+        self.peewee = peewee.SqliteDatabase(
+            f"file:{quote(str(path))}?mode={mode}",
+            uri=True,
+            timeout=busy_timeout_seconds,
+            check_same_thread=False,
+            thread_safe=False,
+            autoconnect=False,
+            pragmas={
+                "journal_mode": "wal",
+                "synchronous": "full",  # law 1: a commit is on the disk
+                "wal_autocheckpoint": 4000,  # pages: with 1,000 a busy filter writes the same pages into the file four times
+                "cache_size": -8000,  # kB; the default 2 MB doesn't hold the inner pages of a large record's indexes
+                "foreign_keys": 1,
+                "busy_timeout": int(busy_timeout_seconds * 1000),
+            },
+        )
+        # a transaction that writes takes the write lock at once, for a read that turns into a write fails as 'locked'
+        self.begin: tuple[str, ...] = ("IMMEDIATE",)
+        self.serialise: str | None = None
+
+    def is_stale(self) -> bool:
+        """A file doesn't hang up."""
+        return False
+
+    def refuse_lost_transaction(self) -> None:
+        """Where SQLite has rolled back by itself, COMMIT fails."""
+
+    def executor(self) -> Callable[..., Any]:
+        """The driver's own `execute`."""
+        connection: Any = self.peewee.connection()  # type: ignore[no-untyped-call]
+        execute: Callable[..., Any] = connection.execute
+        return execute
+
+    def is_outage(self, error: BaseException) -> bool:
+        """Is it the database that fails, and not a row that can't be?"""
+        if isinstance(error, (peewee.OperationalError, peewee.InterfaceError, sqlite3.OperationalError)):
+            return True
+        # the class itself stands for a file that is no database or is damaged; its subclasses for a row that can't be
+        return type(error) in (peewee.DatabaseError, sqlite3.DatabaseError)

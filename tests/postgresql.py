@@ -1,0 +1,157 @@
+"""A private PostgreSQL cluster for a test run: made, started and stopped by the tests, on a unix socket that everybody may open.
+
+Databases are copied from one that has this version's tables. Needs Debian's postgresql package ('make setup' installs it).
+"""
+
+import itertools
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from mailweir.place import Postgresql
+from mailweir.store import versions
+from mailweir.store.connection import Database
+from postfix.instance import Account
+
+OWNER = "mailweir"  # initdb refuses root
+START_SECONDS = 60.0
+_TEMPLATE = "template_mailweir"
+
+
+def programs() -> Path | None:
+    """The folder of the newest server's programs, or None where there is none."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
+    return found[-1].parent if found else None
+
+
+class Cluster:
+    """A server of our own. The caller stops it."""
+
+    def __init__(self, folder: Path, bin_dir: Path) -> None:
+        self._folder = folder
+        self._bin_dir = bin_dir
+        self._data = folder / "data"
+        self._account = Account.named(OWNER)
+        self._numbers = itertools.count(1)
+        self._process: subprocess.Popen[bytes] | None = None
+        self._make()
+
+    def _make(self) -> None:
+        self._folder.chmod(0o711)
+        for name, mode in (("data", 0o700), ("socket", 0o755)):
+            (self._folder / name).mkdir()
+            (self._folder / name).chmod(mode)
+            os.chown(self._folder / name, self._account.uid, self._account.gid)
+        self._run(
+            "initdb",
+            "-D",
+            str(self._data),
+            "-A",
+            "trust",
+            "-U",
+            "postgres",
+            "--no-sync",
+            "-E",
+            "UTF8",
+            "--locale=C.UTF-8",
+        )
+        with (self._data / "postgresql.conf").open("a") as file:
+            # fsync: a process is killed in these tests, never the machine
+            file.write(
+                f"listen_addresses = ''\nunix_socket_directories = '{self._folder / 'socket'}'\nfsync = off\n"
+                "max_connections = 300\nshared_buffers = 32MB\n"
+            )
+
+    def _run(self, program: str, *arguments: str) -> None:
+        command = [str(self._bin_dir / program), *arguments]
+        subprocess.run(
+            command,
+            check=True,
+            capture_output=True,
+            cwd="/",
+            user=self._account.uid,
+            group=self._account.gid,
+            extra_groups=[],
+        )
+
+    @property
+    def pid(self) -> int:
+        """The postmaster's."""
+        assert self._process
+        return self._process.pid
+
+    def start(self) -> None:
+        """Starts it, and waits until it answers."""
+        with (self._folder / "server.log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [str(self._bin_dir / "postgres"), "-D", str(self._data)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd="/",
+                user=self._account.uid,
+                group=self._account.gid,
+                extra_groups=[],
+            )
+        deadline = time.monotonic() + START_SECONDS
+        while not self._answers():
+            assert time.monotonic() < deadline, "PostgreSQL didn't start"
+            time.sleep(0.05)
+
+    def _answers(self) -> bool:
+        command = [str(self._bin_dir / "pg_isready"), "-q", "-h", str(self._folder / "socket")]
+        return subprocess.run(command, check=False).returncode == 0
+
+    def stop(self, number: int = signal.SIGINT) -> None:
+        """Stops it (SIGINT: its fast shutdown), or kills it; its children end with it."""
+        if self._process is None:
+            return
+        self._process.send_signal(number)
+        self._process.wait(START_SECONDS)
+        self._process = None
+
+    def url(self, name: str) -> str:
+        """A database's address, as the settings have it."""
+        return f"postgresql://postgres@/{name}?host={self._folder / 'socket'}"
+
+    def make_template(self) -> None:
+        """The database that the others are copied from."""
+        self._sql(f"CREATE DATABASE {_TEMPLATE}")
+        versions.upgrade(Postgresql(self.url(_TEMPLATE)))
+
+    def make_database(self, *, empty: bool = False) -> Postgresql:
+        """A new database with this version's tables, or with nothing."""
+        name = f"test_{next(self._numbers)}"
+        self._sql(f"CREATE DATABASE {name} TEMPLATE {'template0' if empty else _TEMPLATE}")
+        return Postgresql(self.url(name))
+
+    def drop_database(self, place: Postgresql) -> None:
+        """Removes it, whoever still uses it."""
+        name = place.url.partition("@/")[2].partition("?")[0]
+        self._sql(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+
+    def _sql(self, statement: str) -> None:
+        with closing(Database(Postgresql(self.url("postgres")))) as database:
+            database.execute(statement)
+
+
+@contextmanager
+def running() -> Iterator[Cluster]:
+    """A started cluster in a folder of its own, which is removed afterwards."""
+    bin_dir = programs()
+    assert bin_dir
+    folder = Path(tempfile.mkdtemp(prefix="mailweir-pg-"))
+    cluster = Cluster(folder, bin_dir)
+    try:
+        cluster.start()
+        cluster.make_template()
+        yield cluster
+    finally:
+        cluster.stop()
+        shutil.rmtree(folder)
