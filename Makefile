@@ -25,6 +25,7 @@ test: setup ## all tests, those with a real Postfix included
 
 fuzz: setup ## hostile headers and addresses for FUZZ_SECONDS (an hour); stops at the first finding
 	$(BIN)/python -m tests.fuzz.run --seconds $(FUZZ_SECONDS)
+
 chaos: setup ## kill -9 of everything, thousands of times, on SQLite and PostgreSQL; a table of what was seen
 	@$(AS_ROOT) $(BIN)/python -m tests.chaos.run --kills $(CHAOS_KILLS) $(CHAOS_OPTIONS)
 

@@ -20,7 +20,7 @@ from postfix import instance, rendering
 from postfix.instance import MAIL_OWNER, Account
 
 SETTINGS_NAME = "mailweir.toml"
-DAEMONS = ("mailweir-lookups", "mailweir-milter")
+DAEMONS = ("mailweir-lookups", "mailweir-milter", "mailweir-digest")
 _MAX_SOCKET_CHARS = 107  # unix(7): sun_path, less the NUL
 _LONGEST_SOCKET = "/run/lookups.sock"
 _PLAIN = re.compile(r"[A-Za-z0-9._/+@=~-]+")  # what needs no quoting in Postfix's files

@@ -7,7 +7,7 @@ Called by the filter's group commit and by the sync.
 import json
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from mailweir.confirmation import Confirmation
@@ -53,12 +53,16 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """What came of an entry. mailboxes: where a confirmation is to be redirected; token: of its envelope sender."""
+    """What came of an entry. mailboxes: where a confirmation is to be redirected; token: of its envelope sender.
+
+    reason: the one that the decision was written with.
+    """
 
     outcome: Outcome
     activity_id: int | None = None
     mailboxes: tuple[str, ...] = ()
     token: str | None = None
+    reason: Reason | None = field(default=None, compare=False)
 
 
 def record(database: Database, entry: Entry) -> Recorded:
@@ -79,7 +83,8 @@ def record_all(database: Database, entries: Sequence[Entry]) -> list[Recorded]:
         if entry.redirect:
             result, reason = _record_redirect(ConfirmationWriter(database), entry, entry.redirect)
         else:
-            result, reason = Recorded(entry.decision.outcome, activity_ids.get(_key(entry))), entry.decision.reason
+            reason = entry.decision.reason
+            result = Recorded(entry.decision.outcome, activity_ids.get(_key(entry)), reason=reason)
         for token in entry.decision.bounce_tokens:
             ConfirmationWriter(database).mark_bounced(entry.decision.deployment.id, token, rfc3339(entry.seen_at))
         recorded.append(result)
@@ -159,8 +164,8 @@ def _record_redirect(writer: ConfirmationWriter, entry: Entry, redirect: Redirec
             mailboxes.append(mailbox)
             token = known_token  # of one that it goes to, so that a bounce is noted there
     if not mailboxes:
-        return Recorded(Outcome.IGNORED), Reason.CONFIRMATION_LIMIT
-    return Recorded(Outcome.REDIRECTED, None, tuple(mailboxes), token), Reason.CONFIRMATION
+        return Recorded(Outcome.IGNORED, reason=Reason.CONFIRMATION_LIMIT), Reason.CONFIRMATION_LIMIT
+    return Recorded(Outcome.REDIRECTED, None, tuple(mailboxes), token, Reason.CONFIRMATION), Reason.CONFIRMATION
 
 
 def _decision_row(entry: Entry, result: Recorded, reason: Reason) -> DecisionRow:

@@ -1,10 +1,11 @@
 """Is a message proven to be of the domain that it says: DKIM, with our own look-ups and a deadline.
 
 Owns DNS for signatures. Never trusts an Authentication-Results header. Called by the filter for a likely forwarding confirmation
-only, for DNS has no place on the path of every message. dkimpy and dnspython are imported when first needed: they cost a
-worker 18 MB.
+only, for DNS has no place on the path of every message, and by the digest for everything on the record. dkimpy, dnspython and the
+list of public suffixes are imported when first needed: they cost a worker 18 MB.
 """
 
+import enum
 import re
 import threading
 import time
@@ -16,6 +17,7 @@ from mailweir.errors import DnsUnavailable
 from mailweir.settings import Dns
 
 MAX_SIGNATURES = 2  # of the wanted domain; Google signs once
+MAX_ALIGNED_SIGNATURES = 4  # of the author's organisation: its own servers', its mailing service's
 MIN_RSA_BITS = 1024  # RFC 8301 3.2
 # dkimpy's time grows with the square of a signature's length, and with signed names times headers. Google: 800 bytes, 30 headers.
 MAX_SIGNATURE_BYTES = 4_096
@@ -28,23 +30,63 @@ _SPACES = re.compile(rb"[ \t]+")
 _STUMBLES = (ValueError, LookupError, TypeError, ArithmeticError)
 
 
-class DkimProver:
-    """Verifies DKIM signatures. One for each process; safe for its threads."""
+class Verdict(enum.StrEnum):
+    """Was an author proven. fail: there are signatures of the author's organisation, and each of them is bad."""
 
-    def __init__(self, dns: Dns) -> None:
+    PASS = "pass"
+    FAIL = "fail"
+    NONE = "none"
+
+
+class DkimProver:
+    """Verifies DKIM signatures. One for each process; safe for its threads. keep_answers: keys count as long as DNS says."""
+
+    def __init__(self, dns: Dns, *, keep_answers: bool = False) -> None:
         self._dns = dns
         self._places = threading.BoundedSemaphore(_MAX_AT_ONCE)
+        self._keep_answers = keep_answers
+        self._cache: Any = None
+        self._suffixes: Any = None
+
+    def load(self) -> None:
+        """Imports and reads at once what is else had when it is needed, for children to share."""
+        import dkim
+        import dns.resolver
+        from publicsuffixlist import PublicSuffixList
+
+        assert dkim
+        if self._keep_answers:
+            self._cache = dns.resolver.LRUCache(10_000)
+        self._suffixes = PublicSuffixList()
+
+    def verdict(self, raw: bytes, author: str) -> Verdict:
+        """Is the message (CRLF) proven to be of its author's organisation (RFC 7489 3.1.1, relaxed)? After `load`.
+
+        author: in normal form. Errors: DnsUnavailable, as with `proves`.
+        """
+        domain = author.rpartition("@")[2]
+        return self._examine(raw, lambda signer: self._is_aligned(signer, domain), MAX_ALIGNED_SIGNATURES)
+
+    def _is_aligned(self, signer: str, domain: str) -> bool:
+        # RFC 7489 3.2. A public suffix itself has no organisation above it: there only the same name counts.
+        if signer == domain:
+            return True
+        organisation = self._suffixes.privatesuffix(domain)
+        return organisation is not None and self._suffixes.privatesuffix(signer) == organisation
 
     def proves(self, raw: bytes, domain: str) -> bool:
         """Has the message (CRLF) a signature by exactly `domain` that verifies and covers From and the whole body?
 
         Errors: DnsUnavailable where the key can't be had within the deadline: unknown, to be tried again.
         """
+        return self._examine(raw, lambda signer: signer == domain, MAX_SIGNATURES) is Verdict.PASS
+
+    def _examine(self, raw: bytes, is_wanted: Callable[[str], bool], max_signatures: int) -> Verdict:
         deadline = time.monotonic() + self._dns.timeout_seconds
         if not self._places.acquire(timeout=self._dns.timeout_seconds):
             raise DnsUnavailable("too many signatures are being checked at once")
         try:
-            return _verify(raw, domain, lambda name: self._txt(name, deadline))
+            return _verify(raw, is_wanted, max_signatures, lambda name: self._txt(name, deadline))
         finally:
             self._places.release()
 
@@ -62,6 +104,7 @@ class DkimProver:
             if left <= 0:
                 raise DnsUnavailable(f"no answer for {name} in time")
             resolver = dns.resolver.Resolver(configure=not self._dns.nameserver)
+            resolver.cache = self._cache
             if self._dns.nameserver:
                 resolver.nameservers = [self._dns.nameserver]
                 resolver.port = self._dns.port
@@ -73,38 +116,56 @@ class DkimProver:
         return b"".join(answer[0].strings) if len(answer) == 1 else b""  # RFC 6376 3.6.2.2: one record, or undefined
 
 
-def _verify(raw: bytes, domain: str, txt: Callable[[str], bytes]) -> bool:
+def _verify(raw: bytes, is_wanted: Callable[[str], bool], max_signatures: int, txt: Callable[[str], bytes]) -> Verdict:
+    """The verdict on signatures by the wanted domains. Errors: DnsUnavailable where none is good and one isn't known."""
     import dkim
-
-    def look_up(name: bytes, timeout: int = 5) -> bytes:
-        return txt(name.decode("ascii"))
 
     try:
         message = dkim.DKIM(raw, minkey=MIN_RSA_BITS)
     except (dkim.DKIMException, *_STUMBLES):
-        return False
+        return Verdict.NONE
     if len(message.headers) > MAX_HEADERS or _has_additions(message.headers):
-        return False
+        return Verdict.NONE
     values = [value for name, value in message.headers if name.lower() == b"dkim-signature"]
     signatures = [(index, _tags(value)) for index, value in enumerate(values)]
-    wanted = [(index, tags) for index, tags in signatures if _is_whole_and_of(tags, domain)]
+    wanted = [(index, tags) for index, tags in signatures if is_wanted(_domain(tags))]
     body = message.body
-    for index, tags in wanted[:MAX_SIGNATURES]:
+    found: list[bool | None] = []
+    unknown: DnsUnavailable | None = None
+    for index, tags in wanted[:max_signatures]:
         # dkimpy takes a run of spaces apart in quadratic time, and holds the interpreter meanwhile: 256 kB of them take minutes.
         # RFC 6376 3.4.4 makes one space of them anyway.
         message.body = _SPACES.sub(b" ", body) if _is_relaxed(tags) else body
-        if _verify_one(message, index, look_up):
-            return True
-    return False
+        try:
+            found.append(_verify_one(message, index, txt) if _proves_something(tags) else None)
+        except DnsUnavailable as error:
+            unknown = unknown or error
+        if found and found[-1]:
+            return Verdict.PASS
+    if unknown:
+        raise unknown
+    all_bad = len(found) == len(wanted) > 0 and all(good is False for good in found)
+    return Verdict.FAIL if all_bad else Verdict.NONE
 
 
-def _verify_one(message: Any, index: int, look_up: Callable[..., bytes]) -> bool:
+def _verify_one(message: Any, index: int, txt: Callable[[str], bytes]) -> bool | None:
+    """Is a signature good; None where there is no key to tell by. Of an altered body the key isn't even asked for."""
     import dkim
 
+    lacks_key = False
+
+    def look_up(name: bytes, timeout: int = 5) -> bytes:
+        nonlocal lacks_key
+        record = txt(name.decode("ascii"))
+        lacks_key = not record
+        return record
+
     try:
-        return bool(message.verify(idx=index, dnsfunc=look_up))
+        if message.verify(idx=index, dnsfunc=look_up):
+            return True
     except (dkim.DKIMException, *_STUMBLES):
-        return False
+        pass
+    return None if lacks_key else False
 
 
 def _has_additions(headers: Sequence[tuple[bytes, bytes]]) -> bool:
@@ -126,12 +187,16 @@ def _tags(value: bytes) -> Mapping[bytes, bytes]:
     return tags
 
 
-def _is_whole_and_of(tags: Mapping[bytes, bytes], domain: str) -> bool:
+def _domain(tags: Mapping[bytes, bytes]) -> str:
+    """Whose signature it says that it is."""
+    return tags.get(b"d", b"").strip().lower().decode("ascii", "replace")
+
+
+def _proves_something(tags: Mapping[bytes, bytes]) -> bool:
     # RFC 6376 8.2: with l=, anybody can add text below what is signed. RFC 8301 3.1: rsa-sha1 proves nothing.
     whole = b"l" not in tags and tags.get(b"a") == b"rsa-sha256"
     # RFC 6376 5.4: From must be signed; dkimpy doesn't insist
-    covers_from = b"from" in (name.strip().lower() for name in tags.get(b"h", b"").split(b":"))
-    return whole and covers_from and tags.get(b"d", b"").strip().lower() == domain.encode()
+    return whole and b"from" in (name.strip().lower() for name in tags.get(b"h", b"").split(b":"))
 
 
 def _is_relaxed(tags: Mapping[bytes, bytes]) -> bool:

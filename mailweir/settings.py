@@ -49,6 +49,11 @@ def _nameserver(value: str) -> str:
     return value
 
 
+def _bind_address(value: str) -> str:
+    ipaddress.ip_address(value)
+    return value
+
+
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -93,6 +98,26 @@ class Confirmation(_Section):
     max_redirects_per_user_and_hour: int = Field(20, ge=1)
 
 
+class Log(_Section):
+    """What is logged beside faults."""
+
+    decisions: bool = True
+
+
+class Metrics(_Section):
+    """Where the filter's counts can be read. Port 0: nowhere."""
+
+    port: int = Field(0, ge=0, le=65535)
+    bind_address: Annotated[str, AfterValidator(_bind_address)] = "127.0.0.1"
+
+
+class Digest(_Section):
+    """How recorded mail is examined."""
+
+    workers: int = Field(2, ge=1, le=64)
+    poll_seconds: float = Field(1.0, ge=0.05, le=3600)
+
+
 class Retention(_Section):
     """How long what is not on the record is kept."""
 
@@ -119,6 +144,9 @@ class Settings(BaseSettings):
     dns: Dns = Dns()
     confirmation: Confirmation = Confirmation()
     retention: Retention = Retention()
+    log: Log = Log()
+    metrics: Metrics = Metrics()
+    digest: Digest = Digest()
 
     @model_validator(mode="after")
     def _whole(self) -> Self:

@@ -153,5 +153,6 @@ def _say_sightings(seen: "list[Sighting]", kept: "list[Version]") -> None:
     for item in kept:
         leads = ", leading" if item.leading and len(kept) > 1 else ""
         output.say(
-            f"  kept        version {item.number}: {item.size_bytes} bytes, {output.moment(item.recorded_at)}{leads}"
+            f"  kept        version {item.number}: {item.size_bytes} bytes, {output.moment(item.recorded_at)},"
+            f" verdict {item.verdict}{leads}"
         )

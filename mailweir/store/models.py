@@ -122,6 +122,10 @@ class RawMessage(_Base):
     size_bytes = peewee.IntegerField()
     content_zstd = peewee.BlobField()
     recorded_at = peewee.TextField()
+    verdict = peewee.TextField()
+    examined_at = peewee.TextField(null=True)
+    attempts = peewee.IntegerField()
+    next_try_at = peewee.TextField()
 
     class Meta:
         table_name = "raw_messages"

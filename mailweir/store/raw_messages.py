@@ -1,6 +1,6 @@
 """Raw messages: what was kept of an activity byte for byte, and when each was seen. Never writes: `writing` does.
 
-Called by the command line.
+Called by the command line and the digest.
 """
 
 import io
@@ -17,12 +17,16 @@ from mailweir.store.connection import Database
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """One body that came under an activity's identity. number: from 1, in order of arrival. leading: it speaks for it."""
+    """One body that came under an activity's identity. number: from 1, in order of arrival. leading: it speaks for it.
+
+    verdict: is the author of this one proven; the leading one's is the activity's sender verdict.
+    """
 
     number: int
     size_bytes: int
     recorded_at: str
     leading: bool
+    verdict: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +45,7 @@ def versions(database: Database, activity: Activity) -> list[Version]:
     with database.bound():
         leading_id = _leading_id(activity)
         return [
-            Version(number, row.size_bytes, row.recorded_at, row.id == leading_id)
+            Version(number, row.size_bytes, row.recorded_at, row.id == leading_id, row.verdict)
             for number, row in enumerate(_rows(activity), 1)
         ]
 
@@ -78,27 +82,28 @@ def read(database: Database, activity: Activity, number: int | None = None) -> b
                 f"activity {activity.id} has no version {number or 'that leads'}: {len(rows)} are kept, from 1 on"
             )
         row = models.RawMessage.get_by_id(wanted[0])
-    return _decompressed(activity, row)
+    return decompress(row.content_zstd, row.size_bytes, activity.id)
 
 
-def _decompressed(activity: Activity, row: Any) -> bytes:
+def decompress(content_zstd: bytes, size_bytes: int, activity_id: int) -> bytes:
+    """A kept message's bytes. MailweirError where they are damaged."""
     try:
-        reader = zstandard.ZstdDecompressor().stream_reader(io.BytesIO(row.content_zstd), read_across_frames=True)
-        raw = reader.read()
+        reader = zstandard.ZstdDecompressor().stream_reader(io.BytesIO(content_zstd), read_across_frames=True)
+        raw = reader.read(size_bytes + 1)
     except zstandard.ZstdError as error:
-        raise MailweirError(f"the raw message of activity {activity.id} is damaged in the database: {error}") from error
-    if len(raw) != row.size_bytes:
+        raise MailweirError(f"the raw message of activity {activity_id} is damaged in the database: {error}") from error
+    if len(raw) != size_bytes:
         raise MailweirError(
-            f"the raw message of activity {activity.id} is damaged in the database: {len(raw)} of {row.size_bytes} bytes"
+            f"the raw message of activity {activity_id} is damaged in the database: {len(raw)} of {size_bytes} bytes"
         )
     return raw
 
 
 def _rows(activity: Activity) -> Any:
     # without the content, which may be many megabytes
-    fields = (models.RawMessage.id, models.RawMessage.size_bytes, models.RawMessage.recorded_at)
-    own = models.RawMessage.activity == activity.id
-    return list(models.RawMessage.select(*fields).where(own).order_by(models.RawMessage.id))
+    table = models.RawMessage
+    fields = (table.id, table.size_bytes, table.recorded_at, table.verdict)
+    return list(table.select(*fields).where(table.activity == activity.id).order_by(table.id))
 
 
 def _leading_id(activity: Activity) -> Any:

@@ -1,8 +1,8 @@
 """`mailweir-milter`: opens the filter's socket, and keeps as many workers on it as the settings say.
 
 The parent only forks and waits; each worker opens its own connections after the fork, for a child's close would break the
-parent's. A dead worker is replaced; a worker whose parent died ends. SIGTERM ends them all and removes the socket. Runs as
-the unprivileged user that starts it.
+parent's. A dead worker is replaced; a worker whose parent died ends. SIGTERM ends them all and removes the socket. Where the
+settings name a port for metrics, one more child serves the counts. Runs as the unprivileged user that starts it.
 """
 
 import ctypes
@@ -10,13 +10,17 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import structlog
 
 import milter
+from capture_milter.counters import Counters
+from capture_milter.events import Events
 from capture_milter.group_commit import GroupCommit
 from capture_milter.handling import ConfirmationDesk
 from capture_milter.readers import Readers
@@ -30,6 +34,7 @@ from mailweir.store.connection import Database
 
 WRITE_BUSY_SECONDS = 20.0
 _PR_SET_PDEATHSIG = 1
+_PR_SET_NAME = 15
 _M_ARENA_MAX = -8
 _MIN_WORKER_LIFE_SECONDS = 1.0
 
@@ -72,12 +77,14 @@ def _open_socket(path: Path, place: _Place) -> None:
 
 def _keep_workers(config: Settings, place: _Place, logger: structlog.stdlib.BoundLogger) -> None:
     workers: dict[int, tuple[int, float]] = {}  # pid: slot, when it started
+    counters = Counters(config.filter.workers) if config.metrics.port else None
+    metrics_pid, is_first = 0, True
     own_socket = _inode(config.milter_socket)
 
     def stop(*_: object) -> None:
         # Not SIGTERM: libmilter looks only every five seconds whether it is to stop, and then removes the socket, which may be
         # a successor's by then. What is under way gets a 451 from Postfix, and nothing is half done.
-        for pid in workers:
+        for pid in (*workers, *([metrics_pid] if metrics_pid else [])):
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         if _inode(config.milter_socket) == own_socket:
@@ -91,8 +98,15 @@ def _keep_workers(config: Settings, place: _Place, logger: structlog.stdlib.Boun
     while True:
         while len(workers) < config.filter.workers:
             slot = min(set(range(config.filter.workers)) - {slot for slot, _ in workers.values()})
-            workers[_fork_worker(config, place, slot, logger)] = slot, time.monotonic()
+            workers[_fork(partial(_work, config, place, slot, counters, logger), logger)] = slot, time.monotonic()
+        if counters and not metrics_pid:
+            metrics_pid = _fork(partial(_serve_metrics, config, counters, is_first, logger), logger)
+            is_first = False
         pid, status = os.wait()
+        if pid == metrics_pid:
+            logger.error("metrics died", pid=pid, status=os.waitstatus_to_exitcode(status))
+            metrics_pid = 0
+            continue
         _, started = workers.pop(pid)
         logger.error("worker died", pid=pid, status=os.waitstatus_to_exitcode(status))
         if _inode(config.milter_socket) != own_socket:
@@ -106,7 +120,8 @@ def _inode(path: Path) -> int | None:
     return None
 
 
-def _fork_worker(config: Settings, place: _Place, slot: int, logger: structlog.stdlib.BoundLogger) -> int:
+def _fork(work: Callable[[], None], logger: structlog.stdlib.BoundLogger) -> int:
+    """A child that does this and ends; its pid."""
     parent = os.getpid()
     # a stop between the fork and the entry would go unseen
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
@@ -117,12 +132,10 @@ def _fork_worker(config: Settings, place: _Place, slot: int, logger: structlog.s
     status = 1
     try:
         _end_with(parent)
-        if config.filter.pin_workers:
-            _stay_on_one_core(parent + slot)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM, signal.SIGINT})
-        _work(config, place, logger)
+        work()
         status = 0
     except Exception as error:
         logger.error("worker failed", exc_info=error)
@@ -151,16 +164,35 @@ def _stay_on_one_core(number: int) -> None:
         os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
 
 
-def _work(config: Settings, place: _Place, logger: structlog.stdlib.BoundLogger) -> None:
+def _serve_metrics(config: Settings, counters: Counters, is_first: bool, logger: structlog.stdlib.BoundLogger) -> None:
+    from capture_milter import metrics
+
+    ctypes.CDLL(None).prctl(_PR_SET_NAME, b"mailweir-metrics")
+    os.closerange(3, os.sysconf("SC_OPEN_MAX"))  # the filter's socket among them
+    if not is_first:
+        time.sleep(metrics.RETRY_SECONDS)  # here, and not in the parent, which looks after the workers
+    metrics.serve(config, counters, logger)
+
+
+def _work(
+    config: Settings, place: _Place, slot: int, counters: Counters | None, logger: structlog.stdlib.BoundLogger
+) -> None:
+    if config.filter.pin_workers:
+        _stay_on_one_core(os.getppid() + slot)
+    page = counters.page(slot) if counters else None
+    if page:
+        page.begin(os.getpid())
+    events = Events(page, log_decisions=config.log.decisions)
+
     def open_to_write() -> Database:
         return Database(config.database_place, busy_timeout_seconds=WRITE_BUSY_SECONDS)
 
     def open_to_read() -> Database:
         return Database(config.database_place)
 
-    group_commit = GroupCommit(open_to_write)
+    group_commit = GroupCommit(open_to_write, events.committed)
     desk = ConfirmationDesk(DkimProver(config.dns), config.confirmation)
-    place.services = Services(Readers(open_to_read), group_commit, desk, logger)
+    place.services = Services(Readers(open_to_read), group_commit, desk, logger, events)
     milter.main()
 
 

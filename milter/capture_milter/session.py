@@ -18,6 +18,8 @@ import structlog
 import milter
 from capture_milter import handling
 from capture_milter.assembly import Assembly
+from capture_milter.counters import TempfailCause
+from capture_milter.events import Events
 from capture_milter.group_commit import GroupCommit
 from capture_milter.handling import Answer, ConfirmationDesk, Plan
 from capture_milter.readers import Readers
@@ -45,6 +47,7 @@ class Services:
     group_commit: GroupCommit
     desk: ConfirmationDesk
     log: structlog.stdlib.BoundLogger
+    events: Events
     large_turn: threading.Lock = field(default_factory=threading.Lock)
 
 
@@ -200,16 +203,20 @@ class Session:
         return milter.ACCEPT
 
     def _try_again(self, error: Exception) -> int:
-        queue_id = self._ctx.getsymval("i")
+        facts = {"queue_id": self._ctx.getsymval("i"), "client": self._client}
         if isinstance(error, (DatabaseUnavailable, TimeoutError)):
-            self._services.log.error("database unavailable", queue_id=queue_id, error=str(error))
+            cause = TempfailCause.DATABASE
+            self._services.log.error("database unavailable", **facts, error=str(error))
             self._ctx.setreply("451", "4.3.0", "The record can't be written right now, try again later")
         elif isinstance(error, DnsUnavailable):
-            self._services.log.warning("DNS unavailable", queue_id=queue_id, error=str(error))
+            cause = TempfailCause.DNS
+            self._services.log.warning("DNS unavailable", **facts, error=str(error))
             self._ctx.setreply("451", "4.4.3", "A signature can't be checked right now, try again later")
         else:
-            self._services.log.error("unexpected", queue_id=queue_id, exc_info=error)
+            cause = TempfailCause.UNEXPECTED
+            self._services.log.error("unexpected", **facts, exc_info=error)
             self._ctx.setreply("451", "4.3.0", "Something went wrong here, try again later")
+        self._services.events.tempfailed(cause)
         return milter.TEMPFAIL
 
 

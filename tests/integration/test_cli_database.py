@@ -35,7 +35,7 @@ def test_upgrade_makes_the_database_and_says_what_it_did(
         == f"mailweir: there is no database at {tmp_path}/db/mailweir.db: run 'mailweir db upgrade' to make it\n"
     )
     assert not (tmp_path / "db").exists()
-    assert "is upgraded: 0001_record" in mailweir("db", "upgrade").out
+    assert "is upgraded: 0001_record, 0002_match_keys, 0003_sender_verdicts" in mailweir("db", "upgrade").out
     assert "up to date" in mailweir("db", "upgrade").out
     assert mailweir("db", "upgrade", "--json").json == {"database": f"{tmp_path}/db/mailweir.db", "applied": []}
     assert mailweir("deployment", "list").code == 0

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 Wait = Callable[..., Any]
 
 RUN_AS = "mailweir"
-NAMES = ["postfix", "mailweir-lookups", "mailweir-milter"]
+NAMES = ["postfix", "mailweir-lookups", "mailweir-milter", "mailweir-digest"]
 
 
 def processes_in(data_dir: Path) -> dict[int, tuple[str, int]]:
