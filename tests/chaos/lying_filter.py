@@ -1,4 +1,4 @@
-"""`mailweir-milter` with the worst of faults: it acknowledges what it couldn't write. test_chaos.py wants that noticed."""
+"""`mailweir-milter` with the worst of faults: it acknowledges what it couldn't write. test_chaos.py wants it seen."""
 
 import milter
 from capture_milter import server
