@@ -163,5 +163,5 @@ def test_a_database_that_cant_be_asked_costs_its_number_only() -> None:
 
 def _scrape(collector: Collector) -> list[str]:
     registry = CollectorRegistry()
-    registry.register(collector)  # type: ignore[arg-type]
+    registry.register(collector)
     return generate_latest(registry).decode().splitlines()

@@ -13,7 +13,8 @@ STATEMENTS = (
     "ALTER TABLE raw_messages ADD COLUMN attempts INTEGER NOT NULL DEFAULT 0",
     # empty sorts before every time: at once
     "ALTER TABLE raw_messages ADD COLUMN next_try_at TEXT NOT NULL DEFAULT ''",
-    "CREATE INDEX raw_messages_pending ON raw_messages(next_try_at, id) WHERE verdict = 'pending'",
+    # verdict is in it, so that SQLite doesn't look for it in the row, behind megabytes of content
+    "CREATE INDEX raw_messages_pending ON raw_messages(verdict, next_try_at, id) WHERE verdict = 'pending'",
 )
 
 

@@ -1,0 +1,229 @@
+"""Identity under attack (laws 2, 4 and 8): who sends a forged copy, reuses a Message-ID or logs in elsewhere gains nothing.
+
+A DNS server on loopback publishes the client's key; the digest of the running stack proves authors with it.
+"""
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from admin_cli.demo import signing
+from admin_cli.demo.signing import SigningKey
+from admin_cli.demo.zone import Mood, ZoneServer
+
+if TYPE_CHECKING:
+    from tests.integration.conftest import MakeStack, Stack
+
+Wait = Callable[..., Any]
+
+SELECTOR = "sel"
+JANE, RICHARD, LOG, LOG_OF_B = (
+    "jane@client.example",
+    "richard@demo.example.net",
+    "log@demo.example.net",
+    "log@b.example.org",
+)
+STAFF_OF_B = "olga@second.example"
+DATE = "Tue, 24 Nov 2026 03:12:55 +0000"
+
+
+@dataclass
+class Weir:
+    """A stack with two deployments, the client's key, and the DNS that has it."""
+
+    stack: "Stack"
+    zone: ZoneServer
+    key: SigningKey
+    wait_until: Wait
+
+    def send(self, raw: bytes, recipient: str = RICHARD, sender: str = JANE) -> None:
+        """Delivers; it has to be taken."""
+        code, text = self.stack.transact(sender, [recipient], raw)
+        assert code == 250, text
+
+    def sign(self, raw: bytes) -> bytes:
+        """As the client's own server does."""
+        return signing.sign(raw, self.key, selector=SELECTOR, domain="client.example")
+
+    def examined(self) -> None:
+        """Waits until nobody waits for a verdict."""
+        sql = "SELECT COUNT(*) FROM raw_messages WHERE verdict = 'pending'"
+        self.wait_until(lambda: self.stack.rows(sql) == [(0,)], "all bodies are examined", 60)
+
+    def shown(self, message_id: str) -> list[Any]:
+        """`activity show` of each activity with this Message-ID, the oldest first."""
+        ids = self.stack.rows("SELECT id FROM activities WHERE message_id = ? ORDER BY id", message_id)
+        return [json.loads(self.cli("activity", "show", str(one), "--json")) for (one,) in ids]
+
+    def raw(self, activity: Any, *options: str) -> str:
+        """`activity raw`."""
+        return self.cli("activity", "raw", str(activity["id"]), *options)
+
+    def reasons(self, message_id: str) -> list[tuple[str, str, str]]:
+        """Deployment, outcome and reason of each decision."""
+        return self.stack.rows(
+            "SELECT d.name, x.outcome, x.reason FROM decisions x JOIN deployments d ON d.id = x.deployment_id"
+            " WHERE x.message_id = ? ORDER BY x.id",
+            message_id,
+        )
+
+    def cli(self, *arguments: str) -> str:
+        """`mailweir …`, which has to succeed."""
+        return self.stack.cli(*arguments, check=True).stdout
+
+
+@pytest.fixture(scope="module")
+def weir(make_module_stack: "MakeStack", wait_until: Wait) -> Iterator[Weir]:
+    """The stack of all tests here; each has Message-IDs of its own."""
+    key = SigningKey.generate()
+    with ZoneServer({(signing.key_name(SELECTOR, "client.example"), "TXT"): [key.record]}) as zone:
+        dns = {"nameserver": "127.0.0.1", "port": zone.port, "timeout_seconds": 2.0}
+        stack = make_module_stack(dns=dns, digest={"poll_seconds": 0.1})
+        made = Weir(stack, zone, key, wait_until)
+        for arguments in (
+            ("deployment", "add", "demo", "--domain", "demo.example.net"),
+            ("deployment", "add", "b", "--domain", "b.example.org"),
+            ("user", "add", "richard", "--email", "richard@firm.example", "--deployment", "demo"),
+            ("user", "add", "olga", "--email", STAFF_OF_B, "--deployment", "b"),
+            ("contact", "add", "Jane", JANE, "--deployment", "demo"),
+            ("contact", "add", "Jane", JANE, "--deployment", "b"),
+        ):
+            made.cli(*arguments)
+        yield made
+
+
+def mail(
+    message_id: str, body: str, *, author: str = JANE, to: str = "richard@firm.example", date: str = DATE
+) -> bytes:
+    """A message with CRLF; without a Message-ID where it is empty."""
+    named = f"Message-ID: {message_id}\r\n" if message_id else ""
+    return f"From: {author}\r\nTo: {to}\r\nSubject: An offer\r\n{named}Date: {date}\r\n\r\n{body}\r\n".encode()
+
+
+@pytest.mark.parametrize("order", ["forged first", "genuine first"])
+@pytest.mark.parametrize("examined_between", [True, False])
+def test_of_a_forged_and_a_genuine_copy_both_are_kept_and_the_genuine_one_leads(
+    weir: Weir, order: str, examined_between: bool
+) -> None:
+    message_id = f"<{order.replace(' ', '-')}-{examined_between}@client.example>"
+    copies = [mail(message_id, "pay to account 666"), weir.sign(mail(message_id, "pay to account 1"))]
+    genuine = 2 if order == "forged first" else 1
+    if genuine == 1:
+        copies.reverse()
+    for copy in copies:
+        weir.send(copy)
+        if examined_between:
+            weir.examined()
+    weir.examined()
+
+    (activity,) = weir.shown(message_id)
+    assert activity["sender_verdict"] == "pass"
+    versions = [(one["number"], one["leading"], one["verdict"]) for one in activity["versions"]]
+    assert sorted(versions) == [
+        (1, genuine == 1, "pass" if genuine == 1 else "none"),
+        (2, genuine == 2, "pass" if genuine == 2 else "none"),
+    ]
+    assert "account 1\n" in weir.raw(activity)
+    assert "account 1\n" in weir.raw(activity, "--version", str(genuine))
+    assert "account 666" in weir.raw(activity, "--version", str(3 - genuine))
+    assert len(weir.stack.rows("SELECT id FROM todos WHERE activity_id = ?", activity["id"])) == 1
+
+
+def test_law_8_listings_show_the_verdict(weir: Weir) -> None:
+    verdicts = {"proven": "pass", "altered": "fail", "unsigned": "none"}
+    signed = weir.sign(mail("<proven@client.example>", "hello"))
+    weir.send(signed)
+    weir.send(weir.sign(mail("<altered@client.example>", "hello")).replace(b"hello", b"other"))
+    weir.send(mail("<unsigned@client.example>", "hello"))
+    weir.examined()
+    for noun in ("activity", "todo"):
+        command = (noun, "list")
+        found = json.loads(weir.cli(*command, "--deployment", "demo", "--json"))
+        listed = [one.get("activity", one) if noun == "todo" else one for one in found]
+        told = {one["message_id"]: one["sender_verdict"] for one in listed}
+        assert {name: told[f"<{name}@client.example>"] for name in verdicts} == verdicts
+        rows = weir.cli(*command, "--deployment", "demo").splitlines()
+        assert "verdict" in rows[0].split()
+        for name, verdict in verdicts.items():
+            (activity,) = weir.shown(f"<{name}@client.example>")
+            at = 0 if noun == "activity" else 2
+            (row,) = [row for row in rows[1:] if row.split()[at] == str(activity["id"])]
+            assert verdict in row.split()
+    (activity,) = weir.shown("<altered@client.example>")
+    words = weir.cli("activity", "show", str(activity["id"]))
+    assert "sender verdict: fail" in words
+    assert ", verdict fail" in words
+
+
+def test_law_8_without_dns_the_author_stays_pending(weir: Weir) -> None:
+    weir.examined()
+    weir.zone.mood = Mood.SERVFAIL
+    try:
+        # a key that the digest hasn't had yet
+        weir.send(
+            signing.sign(mail("<no-dns@client.example>", "hello"), weir.key, selector="new", domain="client.example")
+        )
+        attempts = (
+            "SELECT attempts FROM raw_messages r JOIN activities a ON a.id = r.activity_id WHERE a.message_id = ?"
+        )
+        weir.wait_until(lambda: weir.stack.rows(attempts, "<no-dns@client.example>") == [(1,)], "a try", 60)
+        assert weir.shown("<no-dns@client.example>")[0]["sender_verdict"] == "pending"
+        weir.zone.records[signing.key_name("new", "client.example"), "TXT"] = [weir.key.record]
+    finally:
+        weir.zone.mood = Mood.WELL
+    weir.examined()
+    assert weir.shown("<no-dns@client.example>")[0]["sender_verdict"] == "pass"
+
+
+def test_mail_without_message_id_that_is_sent_twice_is_one_activity(weir: Weir) -> None:
+    before = weir.stack.rows("SELECT COUNT(*) FROM activities WHERE message_id IS NULL")
+    assert before == [(0,)]
+    for _ in range(2):
+        weir.send(mail("", "no Message-ID"))
+    found = weir.stack.rows("SELECT id, (SELECT COUNT(*) FROM sightings s WHERE s.activity_id = a.id) FROM activities a"
+                            " WHERE message_id IS NULL")  # fmt: skip
+    assert [count for _, count in found] == [2]
+    weir.send(mail("", "another one"))
+    assert weir.stack.rows("SELECT COUNT(*) FROM activities WHERE message_id IS NULL") == [(2,)]
+
+
+def test_a_message_id_that_is_used_again_for_another_mail_is_another_activity(weir: Weir) -> None:
+    weir.send(mail("<again@client.example>", "the first"))
+    weir.send(mail("<again@client.example>", "the second", date="Wed, 25 Nov 2026 03:12:55 +0000"))
+    first, second = weir.shown("<again@client.example>")
+    assert "the first" in weir.raw(first)
+    assert "the second" in weir.raw(second)
+    assert [len(one["versions"]) for one in (first, second)] == [1, 1]
+
+
+def test_laws_4_and_8_a_login_of_one_deployment_is_an_outsider_at_another_ones_log(weir: Weir) -> None:
+    stack = weir.stack
+    stack.postfix("postconf", "-e", "smtpd_authorized_xclient_hosts = 127.0.0.1")
+    stack.postfix("postfix", "reload")
+
+    def log_in_and_send(raw: bytes) -> None:
+        with stack.connect() as client:
+            code, text = client.docmd("XCLIENT LOGIN=richard@firm.example")
+            assert code == 220, text
+            client.ehlo()
+            assert client.sendmail("richard@firm.example", [LOG_OF_B], raw) == {}
+
+    weir.wait_until(lambda: b"XCLIENT" in stack.connect().ehlo()[1], "XCLIENT is offered")
+    try:
+        # in the own name: nobody that B knows
+        log_in_and_send(mail("<own-name@firm.example>", "x", author="richard@firm.example", to=JANE))
+        assert weir.reasons("<own-name@firm.example>") == [("b", "ignored", "unknown author")]
+        # in the name of B's staff: no login proves that
+        log_in_and_send(mail("<in-bs-name@second.example>", "x", author=STAFF_OF_B, to=JANE))
+    finally:
+        stack.postfix("postconf", "-e", "smtpd_authorized_xclient_hosts =")
+        stack.postfix("postfix", "reload")
+    assert weir.reasons("<in-bs-name@second.example>") == [("b", "captured", "author is a user")]
+    weir.examined()
+    (activity,) = weir.shown("<in-bs-name@second.example>")
+    assert (activity["deployment"], activity["sender_verdict"]) == ("b", "none")
+    assert stack.rows("SELECT COUNT(*) FROM todos WHERE activity_id = ?", activity["id"]) == [(0,)]
+    assert "<own-name@firm.example>" not in weir.cli("activity", "list", "--deployment", "demo", "--json")

@@ -1,0 +1,183 @@
+"""The digest: which bodies wait, which one leads, what silent DNS and hostile mail bring about. On both databases."""
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+import structlog
+
+from mailweir.digest import server
+from mailweir.digest.workers import DIED, Workers
+from mailweir.store import raw_messages, verdicts
+from mailweir.store.connection import Database
+from mailweir.store.verdicts import Waiting
+
+Put = Callable[..., int]
+JANE = "jane@client.example"
+
+
+@pytest.fixture
+def demo(mailweir: Any, database: Database) -> Database:
+    """A database that knows richard and Jane."""
+    mailweir("deployment", "add", "demo", "--domain", "demo.example.net")
+    mailweir("user", "add", "richard", "--email", "richard@firm.example")
+    mailweir("contact", "add", "Jane", JANE)
+    return database
+
+
+def word(content: tuple[object, ...]) -> str:
+    """Stands in for the examiner: does what the body says."""
+    raw = raw_messages.decompress(content[3], content[2], 1)  # type: ignore[arg-type]
+    said = raw.rpartition(b"\r\n\r\n")[2].decode().strip()
+    match said.partition(" ")[0]:
+        case "kill":
+            os.kill(os.getpid(), signal.SIGKILL)
+        case "hang":
+            time.sleep(600)
+        case "eat":
+            bytearray(2_000_000_000)
+        case "raise":
+            raise RuntimeError(said)
+        case "chatter":
+            return "x" * 10_000
+    return said.partition(" ")[0]
+
+
+@pytest.fixture
+def workers() -> Iterator[Workers[Waiting]]:
+    """Two children with a short time limit."""
+    made: Workers[Waiting] = Workers(2, word, max_seconds=3.0)
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def work_off(demo: Database, workers: Workers[Waiting], now: datetime) -> Callable[..., int]:
+    """One pass, at a time of the test's choice."""
+
+    def run(after: timedelta = timedelta(hours=1)) -> int:
+        return server.work_off(demo, workers, structlog.get_logger(), lambda: now + after)
+
+    return run
+
+
+def _body(said: str) -> bytes:
+    return f"Subject: x\r\n\r\n{said}\r\n".encode()
+
+
+def _activity(database: Database, activity_id: int) -> tuple[int, str]:
+    """The number of the version that leads, from 1, and the sender verdict."""
+    leading, verdict = database.execute(
+        "SELECT leading_raw_id, sender_verdict FROM activities WHERE id = ?", (activity_id,)
+    ).fetchone()
+    raw_ids = database.execute("SELECT id FROM raw_messages WHERE activity_id = ? ORDER BY id", (activity_id,))
+    return [raw_id for (raw_id,) in raw_ids.fetchall()].index(leading) + 1, verdict
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        (["pass"], (1, "pass")),
+        (["none"], (1, "none")),
+        (["fail"], (1, "fail")),
+        (["none forged", "pass"], (2, "pass")),
+        (["fail forged", "none", "pass", "pass later"], (3, "pass")),
+        (["pass", "none forged"], (1, "pass")),
+        (["none", "fail later"], (1, "none")),
+        (["dns", "none"], (1, "pending")),
+        (["dns", "pass"], (2, "pass")),
+    ],
+)
+@pytest.mark.parametrize("at_once", [True, False])
+def test_law_2_the_first_proven_body_leads(
+    demo: Database, record: Put, work_off: Callable[..., int], said: list[str], expected: tuple[int, str], at_once: bool
+) -> None:
+    for number, one in enumerate(said):
+        activity_id = record("demo", "richard", JANE, raw=_body(one), queue_id=f"4Xy{number}")
+        if not at_once:
+            assert work_off() == 1
+    if at_once:
+        assert work_off() == len(said)
+    assert _activity(demo, activity_id) == expected
+    assert work_off() == 0
+
+
+def test_a_repeat_is_not_examined_again(demo: Database, record: Put, work_off: Callable[..., int]) -> None:
+    record("demo", "richard", JANE, raw=_body("pass"))
+    assert work_off() == 1
+    record("demo", "richard", JANE, raw=_body("pass"), queue_id="4XyAgain")
+    assert verdicts.count_pending(demo) == 0
+    assert work_off() == 0
+
+
+def test_without_dns_a_body_waits_longer_each_time(
+    demo: Database, record: Put, work_off: Callable[..., int], now: datetime
+) -> None:
+    activity_id = record("demo", "richard", JANE, raw=_body("dns"))
+    after = timedelta(0)
+    for pause_seconds in (30, 60, 120):
+        assert work_off(after) == 1
+        assert _activity(demo, activity_id) == (1, "pending")
+        assert work_off(after + timedelta(seconds=pause_seconds - 1)) == 0
+        after += timedelta(seconds=pause_seconds)
+    assert server.pause_after(1000) == timedelta(days=1)
+    assert verdicts.count_pending(demo) == 1
+
+
+@pytest.mark.parametrize("said", ["kill", "hang", "eat", "raise", "chatter", "garbage"])
+def test_hostile_mail_ends_its_examiner_and_nothing_else(
+    demo: Database, record: Put, work_off: Callable[..., int], said: str
+) -> None:
+    hostile = record("demo", "richard", JANE, number=1, raw=_body(said))
+    good = [record("demo", "richard", JANE, number=number, raw=_body("pass")) for number in (2, 3, 4)]
+    assert work_off(timedelta(hours=1)) == 4
+    assert [_activity(demo, one)[1] for one in good] == ["pass"] * 3
+    assert _activity(demo, hostile)[1] == "pending"
+    for hours in (2, 3):
+        assert work_off(timedelta(hours=hours)) == 1
+    assert _activity(demo, hostile)[1] == "none"
+
+
+def test_damaged_raw_bytes_are_not_proven(demo: Database, record: Put, work_off: Callable[..., int]) -> None:
+    activity_id = record("demo", "richard", JANE, raw=_body("pass"))
+    with demo.transaction():
+        demo.execute("UPDATE raw_messages SET content_zstd = ?", (b"no zstd",))
+    for hours in (1, 2, 3):
+        assert work_off(timedelta(hours=hours)) == 1
+    assert _activity(demo, activity_id)[1] == "none"
+
+
+def test_many_are_worked_off_in_parts(demo: Database, record: Put, work_off: Callable[..., int]) -> None:
+    for number in range(1, server.MAX_BATCH + 3):
+        record("demo", "richard", JANE, number=number, raw=_body("none"))
+    assert verdicts.count_pending(demo) == server.MAX_BATCH + 2
+    assert [work_off(timedelta(days=1)) for _ in range(3)] == [server.MAX_BATCH, 2, 0]
+
+
+def test_what_nobody_waits_for_costs_one_look_at_an_empty_index(sqlite_database: Database) -> None:
+    plan = sqlite_database.execute(
+        "EXPLAIN QUERY PLAN SELECT id FROM raw_messages WHERE verdict = 'pending' AND next_try_at <= ?"
+        " ORDER BY next_try_at, id LIMIT ?",
+        ("x", 1),
+    ).fetchall()
+    (step,) = [row[-1] for row in plan]  # and no other one, to sort them
+    assert "USING COVERING INDEX raw_messages_pending" in step
+
+
+def test_a_child_that_died_is_replaced() -> None:
+    def one_or_death(content: tuple[object, ...]) -> str:
+        if content[0]:
+            return str(content[0])
+        os.kill(os.getpid(), signal.SIGKILL)
+        return "not reached"
+
+    workers: Workers[int] = Workers(1, one_or_death)
+    try:
+        jobs: list[tuple[int, tuple[object, ...]]] = [(n, (n % 2,)) for n in range(6)]
+        assert dict(workers.run(jobs)) == {0: DIED, 1: "1", 2: DIED, 3: "1", 4: DIED, 5: "1"}
+    finally:
+        workers.stop()
