@@ -78,7 +78,7 @@ class Instance:
         for folder in (places.config_dir.parent, places.config_dir, places.queue_dir):
             make_folder(folder, 0o755)
         make_folder(places.state_dir, 0o700, self._postfix)
-        make_folder(self._settings.log_dir, 0o750)
+        self._make_log()
         make_folder(places.certificate_file.parent, 0o700)
         if self._settings.outbound == "outbox":
             for folder in (
@@ -87,6 +87,18 @@ class Instance:
             ):
                 make_folder(folder, 0o700, run_as)
         make_run_folder(self._settings, run_as)
+
+    def _make_log(self) -> None:
+        """`postfix check` runs postsuper as Postfix's own user, and where that has something to say after a crash (a queue file
+        that a killed cleanup left half made), it must be able to write to the log, or the check fails."""
+        log_dir = self._settings.log_dir
+        make_folder(log_dir, 0o750, Account("root", 0, self._postfix.gid))
+        descriptor = os.open(log_dir / "postfix.log", os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW, 0o640)
+        try:
+            os.fchown(descriptor, self._postfix.uid, self._postfix.gid)
+            os.fchmod(descriptor, 0o640)
+        finally:
+            os.close(descriptor)
 
     def _refuse_warnings(self) -> None:
         # postconf warns of unknown and unused parameters, which Postfix would pass over in silence.

@@ -394,6 +394,21 @@ def test_settings_of_another_folder(make_stack: "MakeStack") -> None:
     assert_refuses(stack, "data_dir is /var/lib/mailweir")
 
 
+def test_what_a_killed_cleanup_left_half_made_stops_no_start(make_stack: "MakeStack") -> None:
+    """Postfix's postsuper says a word about such a file, into a log that it has to be able to write."""
+    stack = make_stack()
+    stack.stop()
+    left = stack.data_dir / "postfix" / "spool" / "incoming" / "12345.678901"
+    left.write_bytes(b"half a queue file")
+    left.chmod(0o600)
+    owner = pwd.getpwnam("postfix")
+    os.chown(left, owner.pw_uid, owner.pw_gid)
+    long_ago = time.time() - 3 * 86_400
+    os.utime(left, (long_ago, long_ago))
+    stack.start()
+    assert takes_mail(stack)
+
+
 def test_a_database_of_a_later_version(make_stack: "MakeStack") -> None:
     stack = make_stack()
     stack.stop()
