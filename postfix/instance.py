@@ -78,7 +78,9 @@ class Instance:
         for folder in (places.config_dir.parent, places.config_dir, places.queue_dir):
             make_folder(folder, 0o755)
         make_folder(places.state_dir, 0o700, self._postfix)
-        make_folder(self._settings.log_dir, 0o750)
+        # postsuper, as Postfix's user, logs by itself while postlogd doesn't run: it warns of what a killed cleanup left
+        make_folder(self._settings.log_dir, 0o710, Account("root", 0, self._postfix.gid))
+        _make_file(self._settings.log_dir / "postfix.log", 0o640, self._postfix)
         make_folder(places.certificate_file.parent, 0o700)
         if self._settings.outbound == "outbox":
             for folder in (
@@ -133,6 +135,16 @@ def make_folder(folder: Path, mode: int, owner: Account | None = None) -> None:
     os.chown(folder, owner.uid if owner else 0, owner.gid if owner else 0, follow_symlinks=False)
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     try:
+        os.fchmod(descriptor, mode)
+    finally:
+        os.close(descriptor)
+
+
+def _make_file(path: Path, mode: int, owner: Account) -> None:
+    """Makes an empty file, or sets right the owner and mode of the one that is there."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, mode)
+    try:
+        os.fchown(descriptor, owner.uid, owner.gid)
         os.fchmod(descriptor, mode)
     finally:
         os.close(descriptor)
