@@ -78,7 +78,9 @@ class Instance:
         for folder in (places.config_dir.parent, places.config_dir, places.queue_dir):
             make_folder(folder, 0o755)
         make_folder(places.state_dir, 0o700, self._postfix)
-        self._make_log()
+        # postsuper, as Postfix's user, logs by itself while postlogd doesn't run: it warns of what a killed cleanup left
+        make_folder(self._settings.log_dir, 0o710, Account("root", 0, self._postfix.gid))
+        _make_file(self._settings.log_dir / "postfix.log", 0o640, self._postfix)
         make_folder(places.certificate_file.parent, 0o700)
         if self._settings.outbound == "outbox":
             for folder in (
@@ -87,18 +89,6 @@ class Instance:
             ):
                 make_folder(folder, 0o700, run_as)
         make_run_folder(self._settings, run_as)
-
-    def _make_log(self) -> None:
-        """`postfix check` runs postsuper as Postfix's own user, and where that has something to say after a crash (a queue file
-        that a killed cleanup left half made), it must be able to write to the log, or the check fails."""
-        log_dir = self._settings.log_dir
-        make_folder(log_dir, 0o750, Account("root", 0, self._postfix.gid))
-        descriptor = os.open(log_dir / "postfix.log", os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW, 0o640)
-        try:
-            os.fchown(descriptor, self._postfix.uid, self._postfix.gid)
-            os.fchmod(descriptor, 0o640)
-        finally:
-            os.close(descriptor)
 
     def _refuse_warnings(self) -> None:
         # postconf warns of unknown and unused parameters, which Postfix would pass over in silence.
@@ -145,6 +135,16 @@ def make_folder(folder: Path, mode: int, owner: Account | None = None) -> None:
     os.chown(folder, owner.uid if owner else 0, owner.gid if owner else 0, follow_symlinks=False)
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     try:
+        os.fchmod(descriptor, mode)
+    finally:
+        os.close(descriptor)
+
+
+def _make_file(path: Path, mode: int, owner: Account) -> None:
+    """Makes an empty file, or sets right the owner and mode of the one that is there."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, mode)
+    try:
+        os.fchown(descriptor, owner.uid, owner.gid)
         os.fchmod(descriptor, mode)
     finally:
         os.close(descriptor)

@@ -9,6 +9,7 @@ import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from tests.chaos.site import Site
 
@@ -286,4 +287,12 @@ def _stop_again_and_again(site: Site, number: int) -> None:
 
 def _children(pid: int) -> list[int]:
     with open(f"/proc/{pid}/task/{pid}/children") as file:  # noqa: PTH123
-        return [int(child) for child in file.read().split()]
+        children = [int(child) for child in file.read().split()]
+    # without the one that recovers: its death ends the postmaster, which is kill_database_server's part
+    return [child for child in children if b"startup" not in _command(child)]
+
+
+def _command(pid: int) -> bytes:
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    return b"startup"

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import shutil
 import smtplib
 import socket
 import ssl
@@ -287,3 +288,13 @@ def test_postfix_has_nothing_to_say_about_its_configuration(make_stack: "MakeSta
     for command in (("postconf", "-n"), ("postconf", "-M"), ("postconf", "-P"), ("postfix", "check")):
         assert stack.postfix(*command).stderr == ""
     assert "warning" not in stack.log()
+
+
+def test_a_queue_file_that_a_killed_cleanup_left_half_made_is_no_hindrance(make_stack: "MakeStack") -> None:
+    stack = make_stack()
+    stack.kill()
+    left = stack.data_dir / "postfix" / "spool" / "incoming" / "390053.7144"  # cleanup's name for it: PID.USEC
+    left.touch(mode=0o600)
+    shutil.chown(left, "postfix")
+    stack.start()
+    assert "bogus file name: incoming/390053.7144" in stack.log()
