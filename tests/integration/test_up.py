@@ -310,7 +310,7 @@ def unreachable_interpreter() -> Iterator[Path]:
         site = next((environment / "lib").iterdir()) / "site-packages"
         own = next(path for path in sys.path if path.endswith("site-packages"))
         (site / "all.pth").write_text(f"{own}\nimport site; site.addsitedir({own!r})\n")
-        for name in ("mailweir", "mailweir-milter", "mailweir-lookups"):
+        for name in ("mailweir", "mailweir-milter", "mailweir-lookups", "mailweir-digest"):
             text = Path(sys.executable).with_name(name).read_text().splitlines(keepends=True)
             (environment / "bin" / name).write_text(f"#!{environment}/bin/python\n" + "".join(text[1:]))
             (environment / "bin" / name).chmod(0o755)
@@ -399,7 +399,7 @@ def test_a_database_of_a_later_version(make_stack: "MakeStack") -> None:
     stack.stop()
     with contextlib.closing(sqlite3.connect(stack.data_dir / "db" / "mailweir.db")) as database, database:
         database.execute(
-            "INSERT INTO schema_migration (name, applied) SELECT '9999_later', applied FROM schema_migration"
+            "INSERT INTO schema_migration (name, applied) SELECT '9999_later', MAX(applied) FROM schema_migration"
         )
     assert_refuses(stack, "newer than this program")
     assert processes_in(stack.data_dir) == {}
