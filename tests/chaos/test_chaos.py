@@ -33,7 +33,8 @@ Running = dict[tuple[str, str], "Future[Figures]"]
 def running(request: pytest.FixtureRequest) -> Iterator[Running]:
     """All that are asked for, on their way."""
     require_root_and_postfix()
-    asked = {item.callspec.params["pair"] for item in request.session.items if item.module is request.module}  # type: ignore[attr-defined]
+    mine = [item for item in request.session.items if item.path == request.path]
+    asked = {spec.params["pair"] for item in mine if (spec := getattr(item, "callspec", None))}
     first = sorted(asked, key=lambda pair: (pair[0].act not in LONG, SHORT.index(pair)))
     with ThreadPoolExecutor(AT_ONCE) as pool:
         yield {
