@@ -7,8 +7,7 @@ nothing is read as markup. Colours only on a terminal.
 import json
 import re
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -89,17 +88,3 @@ def _align(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 def moment(text: str | None) -> str:
     """A stored time as people read it: `2026-11-24 03:12:55Z`."""
     return f"{text[:19].replace('T', ' ')}Z" if text else "-"
-
-
-@contextmanager
-def progress(what: str) -> Iterator[Callable[[int, int], None]]:
-    """Shows how far something long is, on a terminal only: call what you get with what is done and what there is."""
-    if not sys.stderr.isatty():
-        yield lambda done, total: None
-        return
-    from rich.console import Console
-    from rich.progress import Progress
-
-    with Progress(console=Console(stderr=True), transient=True) as shown:
-        task = shown.add_task(what)
-        yield lambda done, total: shown.update(task, completed=done, total=total)

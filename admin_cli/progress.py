@@ -20,3 +20,17 @@ def bar(what: str, steps: int) -> Iterator[Callable[[float], None]]:
     with Progress(*columns, console=Console(stderr=True), transient=True) as shown:
         task = shown.add_task(what, total=steps)
         yield lambda done: shown.update(task, completed=min(done, steps))
+
+
+@contextmanager
+def copying(what: str) -> Iterator[Callable[[int, int], None]]:
+    """Shows how far something long is, on a terminal only: call what you get with what is done and what there is."""
+    if not sys.stderr.isatty():
+        yield lambda done, total: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as shown:
+        task = shown.add_task(what)
+        yield lambda done, total: shown.update(task, completed=done, total=total)

@@ -1,8 +1,8 @@
 """What Postfix refused, read backwards from its log.
 
 Attackers write into this log: names, addresses and the greeting stand in it as they gave them. So a line counts only where it
-can be read in one way, from end to end; one that holds a field's mark twice, or is longer than a line of ours gets, is left out
-and counted. Reads a bounded part. Never writes. Called by `mailweir why`.
+can be read in one way, from end to end; one with < or > within a field, or longer than a line of ours gets, is left out and
+counted. Reads a bounded part. Never writes. Called by `mailweir why`.
 """
 
 import re
@@ -30,7 +30,6 @@ _REFUSAL = re.compile(
     r"(?:; from=<(?P<sender>[^<>]*)>)?(?: to=<(?P<recipient>[^<>]*)>)?[; ]+proto=\w+(?: helo=<(?P<helo>[^<>]*)>)?"
 )
 _MESSAGE_ID = re.compile(_PROGRAM + r"message-id=(?P<message_id><[^<>\s]+>)")
-_MARKS = ("reject: ", "; from=<", " to=<", " proto=", " helo=<")
 _QUEUE_ID_OF_NONE = "NOQUEUE"
 
 
@@ -116,7 +115,7 @@ def domain_of(recipient: str | None) -> str:
 def parse(raw: bytes, now: datetime) -> Refusal | None:
     """One line, without its end; None where it can't be read in one way."""
     line = _text(raw)
-    if len(raw) > _MAX_LINE_BYTES or any(line.count(mark) > 1 for mark in _MARKS):
+    if len(raw) > _MAX_LINE_BYTES:
         return None
     match = _REFUSAL.fullmatch(line)
     time = _moment(match["time"], now) if match else None

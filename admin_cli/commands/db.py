@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from admin_cli import context, options, output
+from admin_cli import context, options, output, progress
 
 if TYPE_CHECKING:
     from mailweir.place import Place
@@ -61,8 +61,8 @@ def back_up(
     from admin_cli import backups
     from mailweir.settings import load
 
-    with output.progress("Copying") as progress:
-        made = backups.make(load().database_place, file.absolute(), force=force, progress=progress)
+    with progress.copying("Copying") as show:
+        made = backups.make(load().database_place, file.absolute(), force=force, progress=show)
     if as_json:
         output.show_json({"file": str(made.file), "size_bytes": made.size_bytes, "counts": made.counts})
         return
@@ -74,8 +74,8 @@ def restore(file: FileArgument, as_json: options.JsonOption = False) -> None:
     from admin_cli import backups
     from mailweir.settings import load
 
-    with output.progress("Copying") as progress:
-        done = backups.restore(load(), file.absolute(), context.now(), progress)
+    with progress.copying("Copying") as show:
+        done = backups.restore(load(), file.absolute(), context.now(), show)
     if as_json:
         output.show_json(
             {"database": str(done.database), "kept": done.kept, "applied": done.applied, "counts": done.counts}
