@@ -233,9 +233,12 @@ def kill_session(remembered: Remembered, data_dir: Path) -> None:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
     _wait_until_gone([remembered], data_dir, KILL_SECONDS)
-    with contextlib.suppress(ChildProcessError):
-        while os.waitpid(-remembered.pid, os.WNOHANG)[0]:  # its orphans are in its process group
-            pass
+    deadline = time.monotonic() + KILL_SECONDS
+    with contextlib.suppress(ChildProcessError):  # none is left
+        while time.monotonic() < deadline:
+            # Its orphans are in its process group. One that is just ending has no folder any more, and can't be buried yet.
+            if os.waitpid(-remembered.pid, os.WNOHANG)[0] == 0:
+                time.sleep(_POLL_SECONDS)
 
 
 def _wait_until_gone(remembered: Collection[Remembered], data_dir: Path, seconds: float) -> bool:
