@@ -113,7 +113,9 @@ def test_folders_are_open_to_nobody_who_needs_not_enter(make_stack: "MakeStack")
         "db": (run_as.pw_uid, run_as.pw_gid, 0o700),
         "run": (run_as.pw_uid, postfix.pw_gid, 0o2750),
         "outbox": (run_as.pw_uid, run_as.pw_gid, 0o700),
-        "log": (0, 0, 0o750),
+        # its own log is Postfix's, which passes through the folder and can't look into it
+        "log": (0, postfix.pw_gid, 0o710),
+        "log/postfix.log": (postfix.pw_uid, postfix.pw_gid, 0o640),
         "tls": (0, 0, 0o700),
         "tls/self-signed.pem": (0, 0, 0o600),
         "db/mailweir.db": (run_as.pw_uid, run_as.pw_gid, 0o644),
