@@ -20,10 +20,13 @@ from mailweir.store.writing import ActivityRow, DecisionRow, RawRow, SightingRow
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """What is kept of a captured message. raw_zstd: the message's bytes, compressed; size_bytes: before that."""
+    """What is kept of a captured message. raw_zstd: the message's bytes, compressed; size_bytes: before that.
+
+    identity, version_digest: `identity.key` and `identity.version`.
+    """
 
     identity: bytes
-    body_digest: bytes
+    version_digest: bytes
     raw_zstd: bytes
     size_bytes: int
     subject: str
@@ -110,7 +113,7 @@ def _record_activities(writer: Writer, entries: Sequence[Entry]) -> dict[tuple[i
     for entry in entries:
         assert entry.content is not None
         activity_id, now = ids[_key(entry)], rfc3339(entry.seen_at)
-        raw_id = raw_ids[activity_id, entry.content.body_digest]
+        raw_id = raw_ids[activity_id, entry.content.version_digest]
         for route, user_id in entry.decision.sightings:
             sightings.append(SightingRow(activity_id, str(route), entry.source_id, user_id, raw_id, now))
         contacts += [(activity_id, contact.id, contact.address) for contact in entry.decision.contacts]
@@ -138,7 +141,14 @@ def _activity_row(entry: Entry, content: Content) -> ActivityRow:
 
 
 def _raw_row(activity_id: int, entry: Entry, content: Content) -> RawRow:
-    return RawRow(activity_id, content.body_digest, content.size_bytes, content.raw_zstd, rfc3339(entry.seen_at))
+    return RawRow(
+        activity_id,
+        content.version_digest,
+        content.subject,
+        content.size_bytes,
+        content.raw_zstd,
+        rfc3339(entry.seen_at),
+    )
 
 
 def _record_redirect(writer: ConfirmationWriter, entry: Entry, redirect: Redirect) -> tuple[Recorded, Reason]:

@@ -115,10 +115,10 @@ class Activity(_Base):
 
 
 class RawMessage(_Base):
-    """The bytes of one body that came under an activity's identity."""
+    """The bytes of one version of an activity's message; subject is None where it was recorded before that was kept."""
 
     activity = peewee.ForeignKeyField(Activity, backref="raw_messages")
-    body_digest = peewee.BlobField()
+    version_digest = peewee.BlobField()
     size_bytes = peewee.IntegerField()
     content_zstd = peewee.BlobField()
     recorded_at = peewee.TextField()
@@ -126,6 +126,7 @@ class RawMessage(_Base):
     examined_at = peewee.TextField(null=True)
     attempts = peewee.IntegerField()
     next_try_at = peewee.TextField()
+    subject = peewee.TextField(null=True)
 
     class Meta:
         table_name = "raw_messages"

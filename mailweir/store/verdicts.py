@@ -51,7 +51,7 @@ def count_pending(database: Database) -> int:
 def settle(database: Database, verdicts: Iterable[tuple[Waiting, str]], now: datetime) -> None:
     """Writes final verdicts (pass, fail, none), and lets the right body lead each activity; in the caller's transaction.
 
-    The first body that is proven leads; where none is, the first one. Its verdict is the activity's (law 2).
+    The first body that is proven leads; where none is, the first one. Its verdict and subject are the activity's (law 2).
     """
     activity_ids: dict[int, None] = {}
     for waiting, verdict in verdicts:
@@ -71,7 +71,9 @@ def _lead(database: Database, activity_id: int) -> None:
     ).fetchall()
     raw_id, verdict = next((row for row in found if row[1] == "pass"), found[0])
     database.execute(
-        "UPDATE activities SET leading_raw_id = ?, sender_verdict = ? WHERE id = ?", (raw_id, verdict, activity_id)
+        "UPDATE activities SET leading_raw_id = ?, sender_verdict = ?,"
+        " subject = COALESCE((SELECT r.subject FROM raw_messages r WHERE r.id = ?), subject) WHERE id = ?",
+        (raw_id, verdict, raw_id, activity_id),
     )
 
 

@@ -29,10 +29,11 @@ class ActivityRow(NamedTuple):
 
 
 class RawRow(NamedTuple):
-    """A body that came under an activity's identity."""
+    """A version of an activity's message."""
 
     activity_id: int
-    body_digest: bytes
+    version_digest: bytes
+    subject: str
     size_bytes: int
     content_zstd: bytes
     recorded_at: str
@@ -83,13 +84,13 @@ class Writer:
         return {(deployment_id, identity): activity_id for deployment_id, identity, activity_id in found}
 
     def put_raws(self, rows: Iterable[RawRow]) -> dict[tuple[int, bytes], int]:
-        """Ids by activity and body digest. The first body of an activity speaks for it until another one is proven."""
+        """Ids by activity and version digest. The first version of an activity speaks for it until another one is proven."""
         once: dict[tuple[int, bytes], RawRow] = {}
         for row in rows:
-            once.setdefault((row.activity_id, row.body_digest), row)
+            once.setdefault((row.activity_id, row.version_digest), row)
         ending = (
-            "ON CONFLICT (activity_id, body_digest) DO UPDATE SET body_digest = excluded.body_digest"
-            " RETURNING activity_id, body_digest, id"
+            "ON CONFLICT (activity_id, version_digest) DO UPDATE SET version_digest = excluded.version_digest"
+            " RETURNING activity_id, version_digest, id"
         )
         found = self._put("raw_messages", RawRow._fields, once.values(), ending)
         ids = {(activity_id, digest): raw_id for activity_id, digest, raw_id in found}

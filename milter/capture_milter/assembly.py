@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import zstandard
 
 from mailweir.headers import Header
-from mailweir.identity import BodyDigest
+from mailweir.identity import BodyDigest, version
 
 STREAM_ABOVE_BYTES = 262_144
 SPOOL_ABOVE_BYTES = 262_144  # compressed
@@ -26,6 +26,7 @@ class Assembly:
     """Takes the headers, then the body's chunks; gives size, digest and the compressed whole."""
 
     def __init__(self, headers: Sequence[Header]) -> None:
+        self._headers = headers
         self._chunks: list[bytes] = [join_headers(headers)]
         self._digest = BodyDigest()
         self._stream: zstandard.ZstdCompressionObj | None = None
@@ -56,6 +57,10 @@ class Assembly:
     def body_digest(self) -> bytes:
         """See identity.BodyDigest."""
         return self._digest.digest()
+
+    def version_digest(self) -> bytes:
+        """See identity.version."""
+        return version(self._headers, self.body_digest())
 
     def compressed(self) -> bytes:
         """The whole message as one zstd frame; asked once for each deployment. Nothing can be added after it."""

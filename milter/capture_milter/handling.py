@@ -61,10 +61,9 @@ def _entry(plan: Plan, decision: Decision, assembly: Assembly | None, queue_id: 
 
 
 def _content(view: HeaderView, author: str, assembly: Assembly) -> Content:
-    digest = assembly.body_digest()
     return Content(
-        identity.key(view, author, digest),
-        digest,
+        identity.key(view, author, assembly.body_digest()),
+        assembly.version_digest(),
         assembly.compressed(),
         assembly.size_bytes,
         view.subject,

@@ -132,6 +132,32 @@ def test_of_a_forged_and_a_genuine_copy_both_are_kept_and_the_genuine_one_leads(
     assert len(weir.stack.rows("SELECT id FROM todos WHERE activity_id = ?", activity["id"])) == 1
 
 
+@pytest.mark.parametrize(
+    "forged", ["without the signature", "another subject", "another recipient", "a broken signature"]
+)
+def test_a_forged_copy_with_the_whole_body_does_not_keep_the_genuine_one_from_leading(weir: Weir, forged: str) -> None:
+    message_id = f"<{forged.replace(' ', '-')}@client.example>"
+    plain = mail(message_id, "pay to account 1")
+    genuine = weir.sign(plain)
+    copy = {
+        "without the signature": plain,
+        "another subject": genuine.replace(b"Subject: An offer", b"Subject: A fraud"),
+        "another recipient": genuine.replace(b"To: richard@firm.example", b"To: richard@other.example"),
+        "a broken signature": genuine.replace(b"b=", b"b=A", 1) if b"b=" in genuine else plain,
+    }[forged]
+    assert copy != genuine
+    weir.send(copy)
+    weir.examined()
+    assert weir.shown(message_id)[0]["sender_verdict"] in {"none", "fail"}
+    weir.send(genuine)
+    weir.send(genuine)  # a second user's forwarded copy
+    weir.examined()
+    (activity,) = weir.shown(message_id)
+    assert (activity["sender_verdict"], activity["subject"]) == ("pass", "An offer")
+    assert [one["leading"] for one in activity["versions"]] == [False, True]
+    assert "account 1\n" in weir.raw(activity)
+
+
 def test_law_8_listings_show_the_verdict(weir: Weir) -> None:
     verdicts = {"proven": "pass", "altered": "fail", "unsigned": "none"}
     signed = weir.sign(mail("<proven@client.example>", "hello"))

@@ -100,6 +100,44 @@ def _digest(chunks: list[bytes]) -> bytes:
     return digest.digest()
 
 
+SIGNED = [
+    (b"DKIM-Signature", b" v=1; d=client.example; h=From:To :\r\n Reply-To; b=abc"),
+    (b"From", b" Jane <jane@client.example>"),
+    (b"To", b" richard@firm.example"),
+    (b"Subject", b" An offer"),
+    (b"Received", b" from mx.client.example"),
+]
+
+
+@pytest.mark.parametrize(
+    ("at", "header"),
+    [
+        (0, (b"DKIM-Signature", b" v=1; d=client.example; h=From:To:Reply-To; b=abd")),
+        (0, (b"X-Signature", b" none")),
+        (1, (b"From", b" The boss <jane@client.example>")),
+        (2, (b"to", b" mary@firm.example")),
+        (3, (b"Subject", b" Anoffer")),
+        (3, (b"Subject", b"  An offer")),  # under "simple" (RFC 6376 3.4.1) this breaks a signature
+        (3, (b"Subject", b" Another offer")),
+        (4, (b"Reply-to", b" forger@elsewhere.example")),
+    ],
+)
+def test_what_a_signature_proves_makes_a_version(at: int, header: headers.Header) -> None:
+    changed = [*SIGNED[:at], header, *SIGNED[at + 1 :]]
+    assert identity.version(changed, DIGEST) != identity.version(SIGNED, DIGEST)
+    assert identity.version(SIGNED, OTHER_DIGEST) != identity.version(SIGNED, DIGEST)
+
+
+def test_what_forwarders_add_and_move_makes_no_version() -> None:
+    added = [(b"Received", b" from forwarder.example"), (b"X-Forwarded-To", b" a@b.example"), (b"ARC-Seal", b" i=1")]
+    assert identity.version([*added, *SIGNED[1:4], SIGNED[0]], DIGEST) == identity.version(SIGNED, DIGEST)
+
+
+def test_a_second_instance_of_a_signed_header_makes_a_version() -> None:
+    for line in SIGNED[1:4]:
+        assert identity.version([*SIGNED, line], DIGEST) != identity.version(SIGNED, DIGEST)
+
+
 _LINES = st.lists(
     st.sampled_from([b"a", b"\r\n", b"\n", b"\r", b" ", b"hello\r\n", b"", b"\r\n\r\n"]), max_size=30
 ).map(b"".join)

@@ -119,8 +119,8 @@ def test_a_captured_message_leaves_each_of_its_rows_once(
     assert _rows(filled, "activities", columns) == [said]
     columns = "message_id, sender_verdict, leading_raw_id"
     assert _rows(filled, "activities", columns) == [("<1@client.example>", "pending", 1)]
-    raw = (1, 1, content.body_digest, content.size_bytes, content.raw_zstd, stamp, "pending", None, 0, "")
-    assert _rows(filled, "raw_messages") == [raw]
+    raw = (1, 1, content.version_digest, content.size_bytes, content.raw_zstd, stamp, "pending", None, 0, "")
+    assert _rows(filled, "raw_messages") == [(*raw, "An offer")]
     assert _rows(filled, "sightings") == [(1, 1, "forward", "4Xy1", RICHARD, 1, stamp)]
     assert _rows(filled, "activity_contacts") == [(1, 1, "jane@client.example")]
     assert _rows(filled, "activity_users") == [(1, RICHARD)]
@@ -234,10 +234,11 @@ def test_a_large_batch_gives_each_entry_its_own_result(
     for entry, result in zip(entries, done, strict=True):
         assert result.outcome is entry.decision.outcome
         sql = (
-            "SELECT r.body_digest FROM raw_messages r JOIN sightings s ON s.raw_message_id = r.id WHERE s.source_id = ?"
+            "SELECT r.version_digest FROM raw_messages r JOIN sightings s ON s.raw_message_id = r.id"
+            " WHERE s.source_id = ?"
         )
         found = filled.execute(sql, (entry.source_id,)).fetchall()
-        assert found == ([(entry.content.body_digest,)] if entry.content else [])
+        assert found == ([(entry.content.version_digest,)] if entry.content else [])
         sql = "SELECT activity_id FROM decisions WHERE source_id = ?"
         assert filled.execute(sql, (entry.source_id,)).fetchall() == [(result.activity_id,)]
     counts = {"activities": 40, "raw_messages": 40, "sightings": 80, "decisions": 120, "todos": 40}

@@ -1,0 +1,17 @@
+"""What tells versions of a message apart is more than the body: subject and signatures too. Each version has its own subject.
+
+The digests of what was recorded before stay as they are, so a later copy of it becomes a further version, once.
+"""
+
+from typing import Any
+
+STATEMENTS = (
+    "ALTER TABLE raw_messages RENAME COLUMN body_digest TO version_digest",
+    "ALTER TABLE raw_messages ADD COLUMN subject TEXT",
+)
+
+
+def up(migrator: Any, db: Any) -> None:
+    """Renames the column and adds the subject's."""
+    for statement in STATEMENTS:
+        db.execute_sql(statement)
