@@ -34,7 +34,7 @@ class Cluster:
     """A server of our own. The caller stops it."""
 
     def __init__(self, folder: Path, bin_dir: Path, *, fsync: bool) -> None:
-        self._folder = folder
+        self.folder = folder
         self._bin_dir = bin_dir
         self._data = folder / "data"
         self._account = Account.named(OWNER)
@@ -43,11 +43,11 @@ class Cluster:
         self._make(fsync)
 
     def _make(self, fsync: bool) -> None:
-        self._folder.chmod(0o711)
+        self.folder.chmod(0o711)
         for name, mode in (("data", 0o700), ("socket", 0o755)):
-            (self._folder / name).mkdir()
-            (self._folder / name).chmod(mode)
-            os.chown(self._folder / name, self._account.uid, self._account.gid)
+            (self.folder / name).mkdir()
+            (self.folder / name).chmod(mode)
+            os.chown(self.folder / name, self._account.uid, self._account.gid)
         self._run(
             "initdb",
             "-D",
@@ -64,7 +64,7 @@ class Cluster:
         with (self._data / "postgresql.conf").open("a") as file:
             # without fsync in tests: processes are killed there, never the machine
             file.write(
-                f"listen_addresses = ''\nunix_socket_directories = '{self._folder / 'socket'}'\n"
+                f"listen_addresses = ''\nunix_socket_directories = '{self.folder / 'socket'}'\n"
                 f"fsync = {'on' if fsync else 'off'}\n"
                 "max_connections = 300\nshared_buffers = 32MB\n"
             )
@@ -89,7 +89,7 @@ class Cluster:
 
     def start(self) -> None:
         """Starts it, and waits until it answers."""
-        with (self._folder / "server.log").open("ab") as log:
+        with (self.folder / "server.log").open("ab") as log:
             self._process = subprocess.Popen(
                 [str(self._bin_dir / "postgres"), "-D", str(self._data)],
                 stdin=subprocess.DEVNULL,
@@ -106,7 +106,7 @@ class Cluster:
             time.sleep(0.05)
 
     def _answers(self) -> bool:
-        command = [str(self._bin_dir / "pg_isready"), "-q", "-h", str(self._folder / "socket")]
+        command = [str(self._bin_dir / "pg_isready"), "-q", "-h", str(self.folder / "socket")]
         return subprocess.run(command, check=False).returncode == 0
 
     def stop(self, number: int = signal.SIGINT) -> None:
@@ -120,7 +120,7 @@ class Cluster:
     @contextmanager
     def cut_off(self) -> Iterator[None]:
         """Nobody reaches it: its socket is moved away, and the connections there are end."""
-        socket = next((self._folder / "socket").glob(".s.PGSQL.*[0-9]"))
+        socket = next((self.folder / "socket").glob(".s.PGSQL.*[0-9]"))
         away = socket.with_name("away")
         end_others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
         with closing(Database(Postgresql(self.url("postgres")))) as database:
@@ -134,7 +134,7 @@ class Cluster:
 
     def url(self, name: str) -> str:
         """A database's address, as the settings have it."""
-        return f"postgresql://postgres@/{name}?host={self._folder / 'socket'}"
+        return f"postgresql://postgres@/{name}?host={self.folder / 'socket'}"
 
     def make_template(self) -> None:
         """The database that the others are copied from."""
@@ -149,12 +149,22 @@ class Cluster:
 
     def drop_database(self, place: Postgresql) -> None:
         """Removes it, whoever still uses it."""
-        name = place.url.partition("@/")[2].partition("?")[0]
-        self._sql(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+        self._sql(f"DROP DATABASE IF EXISTS {_name(place)} WITH (FORCE)")
+
+    def move_database(self, place: Postgresql, folder: Path) -> None:
+        """Into a tablespace in this empty folder. Nobody may be connected to it."""
+        folder.chmod(0o700)
+        os.chown(folder, self._account.uid, self._account.gid)
+        self._sql(f"CREATE TABLESPACE {folder.name} LOCATION '{folder}'")
+        self._sql(f"ALTER DATABASE {_name(place)} SET TABLESPACE {folder.name}")
 
     def _sql(self, statement: str) -> None:
         with closing(Database(Postgresql(self.url("postgres")))) as database:
             database.execute(statement)
+
+
+def _name(place: Postgresql) -> str:
+    return place.url.partition("@/")[2].partition("?")[0]
 
 
 @contextmanager

@@ -165,13 +165,18 @@ def database_full_by_max_page_count(site: Site) -> None:
         site.progress()
 
 
-SMALL_BYTES, STEP_BYTES = 3_000_000, 4_000_000
+# An empty database takes 8 MB on PostgreSQL
+SMALL_BYTES, STEP_BYTES = {"sqlite": 3_000_000, "postgresql": 14_000_000}, 4_000_000
 
 
-@scenario("sqlite", prepare=lambda site: site.mount_small(SMALL_BYTES), needs_mount=True)
+def _kind(site: Site) -> str:
+    return "postgresql" if site.cluster else "sqlite"
+
+
+@scenario(prepare=lambda site: site.mount_small(SMALL_BYTES[_kind(site)]), needs_mount=True)
 def database_full_by_file_system(site: Site) -> None:
     """The database lies on a small file system, which fills up and is made larger: 451 in between, nothing else."""
-    size = SMALL_BYTES
+    size = SMALL_BYTES[_kind(site)]
     while site.goes_on():
         site.wait_for_refusals(20, 120)
         size += STEP_BYTES

@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from mailweir.place import Place
+from mailweir.place import Place, Postgresql
 from mailweir.store.connection import Database
 from tests.chaos.load import Load
 from tests.integration.conftest import Stack, free_port, wait_until
@@ -70,6 +70,7 @@ class Site:
         self.stack.smtp_port = port
         self.load = Load(port, max_messages=200_000)
         self._cleanup = contextlib.ExitStack()
+        self._small = Path()
 
     @property
     def place(self) -> Place:
@@ -171,11 +172,15 @@ class Site:
         self.put_in_place(daemons)
 
     def mount_small(self, size_bytes: int) -> None:
-        """The database's folder becomes a file system of this size."""
-        folder = self.database_dir
-        folder.mkdir()
-        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size_bytes}", "chaos", folder], check=True)
-        self._cleanup.callback(lambda: subprocess.run(["umount", folder], check=False))
+        """What the database is in becomes a file system of this size: SQLite's folder, or PostgreSQL's tablespace."""
+        self._small = self.cluster.folder / "small" if self.cluster else self.database_dir
+        self._small.mkdir()
+        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size_bytes}", "chaos", self._small], check=True)
+        # lazily: a server still has its files open
+        self._cleanup.callback(lambda: subprocess.run(["umount", "--lazy", self._small], check=False))
+        if self.cluster:
+            assert isinstance(self.place, Postgresql)
+            self.cluster.move_database(self.place, self._small)
 
     @property
     def _bin(self) -> Path:
@@ -206,7 +211,7 @@ class Site:
 
     def grow(self, size_bytes: int) -> None:
         """The small file system gets larger."""
-        subprocess.run(["mount", "-o", f"remount,size={size_bytes}", self.database_dir], check=True)
+        subprocess.run(["mount", "-o", f"remount,size={size_bytes}", self._small], check=True)
 
     def refused(self) -> int:
         """4xx replies so far."""
