@@ -8,6 +8,9 @@ DeploymentOption = Annotated[
     str | None,
     typer.Option("--deployment", metavar="NAME", help="The deployment; may be left out where there is only one."),
 ]
+SharedOption = Annotated[
+    bool, typer.Option("--shared", help="Take addresses that another contact has; mail is logged for both.")
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 

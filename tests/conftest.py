@@ -183,6 +183,19 @@ def record(database: Database, now: datetime) -> Record:
     return put
 
 
+@pytest.fixture
+def with_one_mail(mailweir: Mailweir, record: Record) -> Mailweir:
+    """The command line on a deployment with one captured mail."""
+    for line in (
+        "deployment add demo --domain demo.example.net",
+        "user add richard --email richard@firm.example",
+        "contact add Jane jane@client.example",
+    ):
+        assert mailweir(*line.split()).code == 0
+    record("demo", "richard", "jane@client.example")
+    return mailweir
+
+
 Ignore = Callable[..., None]
 
 

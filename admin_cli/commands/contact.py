@@ -27,9 +27,7 @@ def add(
     name: Annotated[str, typer.Argument(metavar="NAME", help="The contact's name.")],
     addresses: Annotated[list[str], typer.Argument(metavar="ADDRESS", help="One or more mail addresses.")],
     company: Annotated[str | None, typer.Option("--company", metavar="NAME", help="A company that is there.")] = None,
-    shared: Annotated[
-        bool, typer.Option("--shared", help="Take addresses that another contact has; mail is logged for both.")
-    ] = False,
+    shared: options.SharedOption = False,
     deployment: options.DeploymentOption = None,
     as_json: options.JsonOption = False,
 ) -> None:

@@ -46,9 +46,7 @@ def import_file(
         str | None, typer.Option("--company", metavar="NAME", help="The company of those who have none in FILE.")
     ] = None,
     partial: Annotated[bool, typer.Option("--partial", help="Keep the good rows where others are bad.")] = False,
-    shared: Annotated[
-        bool, typer.Option("--shared", help="Take addresses that another contact has; mail is logged for both.")
-    ] = False,
+    shared: options.SharedOption = False,
     deployment: options.DeploymentOption = None,
     as_json: options.JsonOption = False,
 ) -> None:

@@ -30,19 +30,6 @@ def database(sqlite_database: Database) -> Database:
 
 
 @pytest.fixture
-def demo(mailweir: Mailweir, record: Callable[..., int]) -> Mailweir:
-    """The command line on a deployment with one captured mail."""
-    for line in (
-        "deployment add demo --domain demo.example.net",
-        "user add richard --email richard@firm.example",
-        f"contact add Jane {JANE}",
-    ):
-        assert mailweir(*line.split()).code == 0
-    record("demo", "richard", JANE)
-    return mailweir
-
-
-@pytest.fixture
 def file(tmp_path: Path) -> Path:
     """Where the backup goes."""
     return tmp_path / "kept" / "mailweir.bak"
@@ -61,8 +48,8 @@ def activities(file: Path) -> int:
         return int(opened.execute("SELECT COUNT(*) FROM activities").fetchone()[0])
 
 
-def test_a_backup_is_one_whole_file_for_its_owner_alone(demo: Mailweir, file: Path) -> None:
-    ran = demo("db", "backup", str(file), "--json")
+def test_a_backup_is_one_whole_file_for_its_owner_alone(with_one_mail: Mailweir, file: Path) -> None:
+    ran = with_one_mail("db", "backup", str(file), "--json")
     assert ran.code == 0, ran.err
     assert ran.json["file"] == str(file)
     assert ran.json["size_bytes"] == file.stat().st_size
@@ -73,35 +60,35 @@ def test_a_backup_is_one_whole_file_for_its_owner_alone(demo: Mailweir, file: Pa
     assert activities(file) == 1
 
 
-def test_a_backup_says_what_is_in_it(demo: Mailweir, file: Path) -> None:
-    assert "is complete and checked" in (said := demo("db", "backup", str(file)).out)
+def test_a_backup_says_what_is_in_it(with_one_mail: Mailweir, file: Path) -> None:
+    assert "is complete and checked" in (said := with_one_mail("db", "backup", str(file)).out)
     assert "1 activities" in said
 
 
-def test_a_backup_overwrites_only_where_it_may(demo: Mailweir, file: Path) -> None:
+def test_a_backup_overwrites_only_where_it_may(with_one_mail: Mailweir, file: Path) -> None:
     file.write_text("mine")
-    ran = demo("db", "backup", str(file))
+    ran = with_one_mail("db", "backup", str(file))
     assert (ran.code, ran.out, ran.err.count("\n")) == (1, "", 1)
     assert "overwrite it with --force" in ran.err
     assert file.read_text() == "mine"
-    assert demo("db", "backup", str(file), "--force").code == 0
+    assert with_one_mail("db", "backup", str(file), "--force").code == 0
     assert activities(file) == 1
 
 
 @pytest.mark.parametrize("name", ["db/mailweir.db", "db/mailweir.db-wal", "db"])
-def test_a_backup_never_goes_over_the_database(demo: Mailweir, tmp_path: Path, name: str) -> None:
-    assert demo("db", "backup", str(tmp_path / name), "--force").code == 1
-    assert demo("activity", "list", "--json").json
+def test_a_backup_never_goes_over_the_database(with_one_mail: Mailweir, tmp_path: Path, name: str) -> None:
+    assert with_one_mail("db", "backup", str(tmp_path / name), "--force").code == 1
+    assert with_one_mail("activity", "list", "--json").json
 
 
-def test_a_backup_that_can_not_be_written_is_one_line(demo: Mailweir, file: Path) -> None:
-    ran = demo("db", "backup", str(file.parent / "absent" / "x"))
+def test_a_backup_that_can_not_be_written_is_one_line(with_one_mail: Mailweir, file: Path) -> None:
+    ran = with_one_mail("db", "backup", str(file.parent / "absent" / "x"))
     assert (ran.code, ran.err.count("\n")) == (1, 1)
     assert "can't write in" in ran.err
 
 
 def test_others_commit_while_a_backup_is_made_and_it_shows_one_moment(
-    demo: Mailweir, database: Database, file: Path, now: Any
+    with_one_mail: Mailweir, database: Database, file: Path, now: Any
 ) -> None:
     """Between all of its steps somebody commits, who would rather fail than wait."""
     with closing(sqlite3.connect(database.path, timeout=0, isolation_level=None)) as other:
@@ -122,29 +109,29 @@ def test_others_commit_while_a_backup_is_made_and_it_shows_one_moment(
     backup.verify(file)
     with closing(sqlite3.connect(file)) as copied:
         assert copied.execute("SELECT COUNT(*) FROM companies").fetchone() == (50,)
-    assert len(demo("company", "list", "--json").json) == 50 + len(steps)
+    assert len(with_one_mail("company", "list", "--json").json) == 50 + len(steps)
 
 
-def test_a_backup_of_a_damaged_database_is_refused(demo: Mailweir, database: Database, file: Path) -> None:
+def test_a_backup_of_a_damaged_database_is_refused(with_one_mail: Mailweir, database: Database, file: Path) -> None:
     database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     database.close()
     raw = bytearray(database.path.read_bytes())
     raw[4096 * 3 : 4096 * 12] = b"\xff" * (4096 * 9)
     database.path.write_bytes(raw)
-    ran = demo("db", "backup", str(file))
+    ran = with_one_mail("db", "backup", str(file))
     assert (ran.code, ran.err.count("\n"), file.exists()) == (1, 1, False), ran.err
 
 
 def test_restoring_brings_back_what_was_and_keeps_what_is(
-    demo: Mailweir, database: Database, file: Path, record: Callable[..., int]
+    with_one_mail: Mailweir, database: Database, file: Path, record: Callable[..., int]
 ) -> None:
-    assert demo("db", "backup", str(file)).code == 0
+    assert with_one_mail("db", "backup", str(file)).code == 0
     record("demo", "richard", JANE, number=2)
     database.close()
-    ran = demo("db", "restore", str(file), "--json")
+    ran = with_one_mail("db", "restore", str(file), "--json")
     assert ran.code == 0, ran.err
     assert (ran.json["counts"]["activities"], ran.json["applied"]) == (1, [])
-    assert len(demo("activity", "list", "--json").json) == 1
+    assert len(with_one_mail("activity", "list", "--json").json) == 1
     kept = Path(ran.json["kept"])
     assert kept.name.startswith("mailweir.db.before-restore-")
     assert activities(kept) == 2
@@ -152,10 +139,10 @@ def test_restoring_brings_back_what_was_and_keeps_what_is(
 
 
 def test_restoring_keeps_what_only_the_log_held(
-    demo: Mailweir, database: Database, file: Path, record: Callable[..., int]
+    with_one_mail: Mailweir, database: Database, file: Path, record: Callable[..., int]
 ) -> None:
     """After a kill -9 the last commits are in the write-ahead log."""
-    assert demo("db", "backup", str(file)).code == 0
+    assert with_one_mail("db", "backup", str(file)).code == 0
     database.close()
     code = (
         "import os, sqlite3, sys; d = sqlite3.connect(sys.argv[1], isolation_level=None); d.execute('PRAGMA journal_mode=wal');"
@@ -163,35 +150,35 @@ def test_restoring_keeps_what_only_the_log_held(
     )
     subprocess.run([sys.executable, "-c", code, str(database.path)], check=True)
     assert database.path.with_name("mailweir.db-wal").stat().st_size > 0
-    kept = demo("db", "restore", str(file), "--json").json["kept"]
+    kept = with_one_mail("db", "restore", str(file), "--json").json["kept"]
     with closing(sqlite3.connect(kept)) as opened:
         assert opened.execute("SELECT name FROM companies").fetchall() == [("Late Ltd",)]
-    assert demo("company", "list", "--json").json == []
+    assert with_one_mail("company", "list", "--json").json == []
 
 
-def test_restoring_where_nothing_is(demo: Mailweir, database: Database, file: Path) -> None:
-    assert demo("db", "backup", str(file)).code == 0
+def test_restoring_where_nothing_is(with_one_mail: Mailweir, database: Database, file: Path) -> None:
+    assert with_one_mail("db", "backup", str(file)).code == 0
     database.close()
     for one in database.path.parent.iterdir():
         one.unlink()
-    ran = demo("db", "restore", str(file), "--json")
+    ran = with_one_mail("db", "restore", str(file), "--json")
     assert (ran.code, ran.json["kept"]) == (0, None)
-    assert len(demo("activity", "list", "--json").json) == 1
+    assert len(with_one_mail("activity", "list", "--json").json) == 1
 
 
-def test_restoring_over_a_damaged_database(demo: Mailweir, database: Database, file: Path) -> None:
-    assert demo("db", "backup", str(file)).code == 0
+def test_restoring_over_a_damaged_database(with_one_mail: Mailweir, database: Database, file: Path) -> None:
+    assert with_one_mail("db", "backup", str(file)).code == 0
     database.close()
     database.path.write_bytes(b"no database " * 1000)
-    ran = demo("db", "restore", str(file), "--json")
+    ran = with_one_mail("db", "restore", str(file), "--json")
     assert ran.code == 0, ran.err
     assert Path(ran.json["kept"]).read_bytes().startswith(b"no database")
-    assert len(demo("activity", "list", "--json").json) == 1
+    assert len(with_one_mail("activity", "list", "--json").json) == 1
 
 
 @pytest.mark.parametrize("what", ["absent", "text", "other", "newer", "cut"])
-def test_what_is_no_backup_changes_nothing(demo: Mailweir, database: Database, file: Path, what: str) -> None:
-    assert demo("db", "backup", str(file)).code == 0
+def test_what_is_no_backup_changes_nothing(with_one_mail: Mailweir, database: Database, file: Path, what: str) -> None:
+    assert with_one_mail("db", "backup", str(file)).code == 0
     database.close()
     if what == "absent":
         file.unlink()
@@ -208,15 +195,17 @@ def test_what_is_no_backup_changes_nothing(demo: Mailweir, database: Database, f
         raw = file.read_bytes()
         file.write_bytes(raw[: len(raw) // 2])
     before = database.path.read_bytes()
-    ran = demo("db", "restore", str(file))
+    ran = with_one_mail("db", "restore", str(file))
     assert (ran.code, ran.out, ran.err.count("\n")) == (1, "", 1), ran.err
     assert database.path.read_bytes() == before
     assert not list(database.path.parent.glob("*before-restore*"))
-    assert len(demo("activity", "list", "--json").json) == 1
+    assert len(with_one_mail("activity", "list", "--json").json) == 1
 
 
-def test_restoring_is_refused_while_somebody_holds_the_database(demo: Mailweir, database: Database, file: Path) -> None:
-    assert demo("db", "backup", str(file)).code == 0
+def test_restoring_is_refused_while_somebody_holds_the_database(
+    with_one_mail: Mailweir, database: Database, file: Path
+) -> None:
+    assert with_one_mail("db", "backup", str(file)).code == 0
     database.close()
     code = "import sys; f = open(sys.argv[1]); print(flush=True); sys.stdin.read()"
     with subprocess.Popen(
@@ -224,7 +213,7 @@ def test_restoring_is_refused_while_somebody_holds_the_database(demo: Mailweir, 
     ) as holder:
         assert holder.stdout
         holder.stdout.readline()
-        ran = demo("db", "restore", str(file))
+        ran = with_one_mail("db", "restore", str(file))
         assert holder.stdin
         holder.stdin.close()
     assert ran.code == 1

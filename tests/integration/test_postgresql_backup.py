@@ -21,33 +21,20 @@ def place(postgresql_place: Postgresql) -> Postgresql:
     return postgresql_place
 
 
-@pytest.fixture
-def demo(mailweir: Mailweir, record: Callable[..., int]) -> Mailweir:
-    """The command line on a deployment with one captured mail."""
-    for line in (
-        "deployment add demo --domain demo.example.net",
-        "user add richard --email richard@firm.example",
-        f"contact add Jane {JANE}",
-    ):
-        assert mailweir(*line.split()).code == 0
-    record("demo", "richard", JANE)
-    return mailweir
-
-
 def test_restoring_brings_back_what_was_and_keeps_what_is(
-    demo: Mailweir, database: Database, tmp_path: Path, record: Callable[..., int]
+    with_one_mail: Mailweir, database: Database, tmp_path: Path, record: Callable[..., int]
 ) -> None:
     file = tmp_path / "kept.dump"
-    made = demo("db", "backup", str(file), "--json")
+    made = with_one_mail("db", "backup", str(file), "--json")
     assert made.code == 0, made.err
     assert (made.json["counts"]["activities"], stat.S_IMODE(file.stat().st_mode)) == (1, 0o600)
     assert not [one for one in tmp_path.iterdir() if one.name.startswith(".")]
     record("demo", "richard", JANE, number=2)
     database.close()
-    ran = demo("db", "restore", str(file), "--json")
+    ran = with_one_mail("db", "restore", str(file), "--json")
     assert ran.code == 0, ran.err
     assert (ran.json["counts"]["activities"], ran.json["applied"]) == (1, [])
-    assert len(demo("activity", "list", "--json").json) == 1
+    assert len(with_one_mail("activity", "list", "--json").json) == 1
     schema = ran.json["kept"].removeprefix("the schema ")
     with closing(Database(database.place)) as again:
         assert again.execute(f"SELECT COUNT(*) FROM {schema}.activities").fetchone() == (2,)
@@ -55,7 +42,9 @@ def test_restoring_brings_back_what_was_and_keeps_what_is(
 
 
 @pytest.mark.parametrize("what", ["absent", "text", "newer", "cut"])
-def test_what_is_no_backup_changes_nothing(demo: Mailweir, database: Database, tmp_path: Path, what: str) -> None:
+def test_what_is_no_backup_changes_nothing(
+    with_one_mail: Mailweir, database: Database, tmp_path: Path, what: str
+) -> None:
     file = tmp_path / "kept.dump"
     newer = "INSERT INTO schema_migration (name, applied) VALUES ('9999_later', '2026-01-01')"
     if what == "newer":
@@ -71,27 +60,29 @@ def test_what_is_no_backup_changes_nothing(demo: Mailweir, database: Database, t
     elif what == "text":
         file.write_text("hello\n" * 1000)
     elif what == "cut":
-        assert demo("db", "backup", str(file)).code == 0
+        assert with_one_mail("db", "backup", str(file)).code == 0
         raw = file.read_bytes()
         file.write_bytes(raw[: len(raw) * 2 // 3])
     database.close()
-    ran = demo("db", "restore", str(file))
+    ran = with_one_mail("db", "restore", str(file))
     assert (ran.code, ran.out, ran.err.count("\n")) == (1, "", 1), ran.err
-    assert len(demo("activity", "list", "--json").json) == 1
-    assert demo("company", "add", "Another Ltd").code == 0
+    assert len(with_one_mail("activity", "list", "--json").json) == 1
+    assert with_one_mail("company", "add", "Another Ltd").code == 0
 
 
-def test_restoring_is_refused_while_others_are_connected(demo: Mailweir, database: Database, tmp_path: Path) -> None:
+def test_restoring_is_refused_while_others_are_connected(
+    with_one_mail: Mailweir, database: Database, tmp_path: Path
+) -> None:
     file = tmp_path / "kept.dump"
-    assert demo("db", "backup", str(file)).code == 0
+    assert with_one_mail("db", "backup", str(file)).code == 0
     database.open()
-    ran = demo("db", "restore", str(file))
+    ran = with_one_mail("db", "restore", str(file))
     assert ran.code == 1
     assert "1 other connections" in ran.err
 
 
-def test_doctor_looks_at_postgresql_too(demo: Mailweir) -> None:
-    found = demo("doctor", "--json").json
+def test_doctor_looks_at_postgresql_too(with_one_mail: Mailweir) -> None:
+    found = with_one_mail("doctor", "--json").json
     said = [one["finding"] for one in found if one["area"] == "database"]
     assert any("has this program's version" in one for one in said), said
     assert "it can be written" in said
