@@ -26,6 +26,7 @@ _PR_SET_PDEATHSIG = 1
 _PR_GET_PDEATHSIG = 2
 _PR_SET_CHILD_SUBREAPER = 36
 _MAX_RECORD_BYTES = 65_536
+_LOCK_TRIES, _LOCK_PAUSE_SECONDS = 10, 0.05
 
 
 class CannotStart(MailweirError):
@@ -164,11 +165,18 @@ class Lock:
             raise CannotStart(f"can't open {self._path}: {error.strerror}") from error
         if os.fstat(self._descriptor).st_uid != os.geteuid():
             raise CannotStart(f"{self._path} belongs to another user than root; remove it")
-        try:
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise CannotStart(f"another 'mailweir up' runs on {self._path.parent.parent}; stop it first") from error
+        if not self._locked():
+            raise CannotStart(f"another 'mailweir up' runs on {self._path.parent.parent}; stop it first")
         return self._read()
+
+    def _locked(self) -> bool:
+        """A few tries: who looks whether somebody holds it (`doctor`) holds it himself for a moment."""
+        for _ in range(_LOCK_TRIES):
+            with contextlib.suppress(BlockingIOError):
+                fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return True
+            time.sleep(_LOCK_PAUSE_SECONDS)
+        return False
 
     def _read(self) -> list[Remembered]:
         text = os.pread(self._descriptor, _MAX_RECORD_BYTES, 0)
@@ -193,7 +201,7 @@ class Lock:
 
 def users_of(files: Iterable[Path]) -> list[str]:
     """The processes that hold one of these files open, as `NAME (PID)`; of other users' only root sees what they hold."""
-    held = {str(file) for file in files}
+    held = {str(file.resolve()) for file in files}
     found = []
     for entry in os.scandir("/proc"):
         if not entry.name.isdecimal() or int(entry.name) == os.getpid():

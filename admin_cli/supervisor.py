@@ -144,7 +144,16 @@ class Supervisor:
             kept.restart_at = now + kept.pause_seconds
             kept.pause_seconds = min(2 * kept.pause_seconds, LONGEST_PAUSE_SECONDS)
         elif kept.process is None and now >= kept.restart_at:
+            self._start_again(kept)
+
+    def _start_again(self, kept: _Kept) -> None:
+        """What can't be started right now is no reason to stop the others."""
+        try:
             self._start(kept)
+        except CannotStart as error:
+            self._say(f"{error}; trying again in {kept.pause_seconds:.1f} s")
+            kept.restart_at = time.monotonic() + kept.pause_seconds
+            kept.pause_seconds = min(2 * kept.pause_seconds, LONGEST_PAUSE_SECONDS)
 
     def _start(self, kept: _Kept) -> None:
         try:

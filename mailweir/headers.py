@@ -22,6 +22,11 @@ MAX_AUTHOR_BYTES = MAX_WHOLE_BYTES  # an author who may be a part of another one
 MAX_SUBJECT_CHARS = 998
 MAX_MESSAGE_ID_BYTES = 998  # RFC 5322 2.1.1: no line is longer; and PostgreSQL indexes no more than 2,700
 LOOP_HEADER = b"X-Mailweir-Loop"
+# RFC 5322 3.6, RFC 2045: a message has each of these once, and readers differ in which of two they take
+ONCE = frozenset(b"from to cc subject date message-id reply-to sender content-type content-transfer-encoding".split())
+MAX_PROVABLE_HEADERS = (
+    300  # of a message with more, no signature is checked: dkimpy's time grows with names times headers
+)
 
 _BRACKETED = re.compile(rb"<[^<>]+>")
 _CONFIRMATION_MARK = b"x-google-address-confirmation"

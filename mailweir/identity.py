@@ -7,7 +7,7 @@ import hashlib
 import re
 from collections.abc import Sequence
 
-from mailweir.headers import Header, HeaderView
+from mailweir.headers import MAX_PROVABLE_HEADERS, ONCE, Header, HeaderView
 
 _SIGNATURE = b"dkim-signature"
 _SIGNED_NAMES = re.compile(rb"(?:^|;)\s*h\s*=([^;]*)")
@@ -30,19 +30,22 @@ def key(view: HeaderView, author: str, body_digest: bytes) -> bytes:
 
 
 def version(headers: Sequence[Header], body_digest: bytes) -> bytes:
-    """32 bytes that tell apart what comes under one key: of the body, the subject, the signatures and the headers they sign.
+    """32 bytes that tell apart what comes under one key: of the body, the signatures, and the headers that the verdict goes by.
 
-    All that DKIM proves counts (RFC 6376 5.4), so that no copy whose signature is left out or broken takes the place of the one
-    that can be proven; byte for byte, for a signature may be over the white space too (3.4.1). Trace headers don't count: copies
-    of one mail that two users forward are one version.
+    Those are the signed ones (RFC 6376 5.4) and those of which a second one makes all signatures worthless, and whether they are
+    too many (`sender_auth`). So two copies with one digest have one verdict, and none takes the place of one that can be proven.
+    Byte for byte, for a signature may be over the white space too (3.4.1). Trace headers don't count: copies of one mail that two
+    users forward are one version.
     """
-    names = {b"subject", _SIGNATURE}
+    names = {_SIGNATURE, *ONCE}
     for name, value in headers:
         if name.strip().lower() == _SIGNATURE and (signed := _SIGNED_NAMES.search(value)):
             names.update(part.strip().lower() for part in signed[1].split(b":"))
     counted = [(key, value) for name, value in headers if (key := name.strip().lower()) in names]
     counted.sort(key=lambda header: header[0])  # stable: headers of one name stay in their order
-    return hashlib.sha256(b"\n".join(b"%s:%s" % header for header in counted) + b"\n\n" + body_digest).digest()
+    too_many = b"%d" % (len(headers) > MAX_PROVABLE_HEADERS)
+    lines = [b"%s:%s" % header for header in counted]
+    return hashlib.sha256(b"\n".join([*lines, b"", too_many, body_digest])).digest()
 
 
 class BodyDigest:

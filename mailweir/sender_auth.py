@@ -14,16 +14,14 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from mailweir.errors import DnsUnavailable
+from mailweir.headers import MAX_PROVABLE_HEADERS, ONCE
 from mailweir.settings import Dns
 
 MAX_SIGNATURES = 2  # of the wanted domain; Google signs once
 MAX_ALIGNED_SIGNATURES = 4  # of the author's organisation: its own servers', its mailing service's
 MIN_RSA_BITS = 1024  # RFC 8301 3.2
-# dkimpy's time grows with the square of a signature's length, and with signed names times headers. Google: 800 bytes, 30 headers.
-MAX_SIGNATURE_BYTES = 4_096
-MAX_HEADERS = 300
-# RFC 5322 3.6, RFC 2045: a message has each of these once, and readers differ in which of two they take
-_ONCE = frozenset(b"from to cc subject date message-id reply-to sender content-type content-transfer-encoding".split())
+MAX_SIGNATURE_BYTES = 4_096  # dkimpy's time grows with the square of it; Google's have 800
+CLOCK_SLACK_SECONDS = 36_000  # dkimpy's own
 _MAX_AT_ONCE = 4
 _SPACES = re.compile(rb"[ \t]+")
 # What dkimpy lets through besides its own exceptions where it stumbles over a malformed signature or key
@@ -124,7 +122,7 @@ def _verify(raw: bytes, is_wanted: Callable[[str], bool], max_signatures: int, t
         message = dkim.DKIM(raw, minkey=MIN_RSA_BITS)
     except (dkim.DKIMException, *_STUMBLES):
         return Verdict.NONE
-    if len(message.headers) > MAX_HEADERS or _has_additions(message.headers):
+    if len(message.headers) > MAX_PROVABLE_HEADERS or _has_additions(message.headers):
         return Verdict.NONE
     values = [value for name, value in message.headers if name.lower() == b"dkim-signature"]
     signatures = [(index, _tags(value)) for index, value in enumerate(values)]
@@ -137,7 +135,8 @@ def _verify(raw: bytes, is_wanted: Callable[[str], bool], max_signatures: int, t
         # RFC 6376 3.4.4 makes one space of them anyway.
         message.body = _SPACES.sub(b" ", body) if _is_relaxed(tags) else body
         try:
-            found.append(_verify_one(message, index, txt) if _proves_something(tags) else None)
+            can_tell = _proves_something(tags) and _is_timely(tags, time.time())
+            found.append(_verify_one(message, index, txt) if can_tell else None)
         except DnsUnavailable as error:
             unknown = unknown or error
         if found and found[-1]:
@@ -171,7 +170,7 @@ def _verify_one(message: Any, index: int, txt: Callable[[str], bytes]) -> bool |
 def _has_additions(headers: Sequence[tuple[bytes, bytes]]) -> bool:
     """RFC 6376 8.15: a header put on top of a signed one of its name isn't covered, and would be read in its place."""
     times = Counter(name.strip().lower() for name, _ in headers)
-    return any(times[name] > 1 for name in _ONCE)
+    return any(times[name] > 1 for name in ONCE)
 
 
 def _tags(value: bytes) -> Mapping[bytes, bytes]:
@@ -197,6 +196,17 @@ def _proves_something(tags: Mapping[bytes, bytes]) -> bool:
     whole = b"l" not in tags and tags.get(b"a") == b"rsa-sha256"
     # RFC 6376 5.4: From must be signed; dkimpy doesn't insist
     return whole and b"from" in (name.strip().lower() for name in tags.get(b"h", b"").split(b":"))
+
+
+def _is_timely(tags: Mapping[bytes, bytes], now: float) -> bool:
+    """Can it be told by now? What is examined late, or by a clock that is behind, isn't forged for that (RFC 6376 3.5)."""
+    expires_at, signed_at = _seconds(tags, b"x"), _seconds(tags, b"t")
+    return (expires_at is None or expires_at >= now) and (signed_at is None or signed_at <= now + CLOCK_SLACK_SECONDS)
+
+
+def _seconds(tags: Mapping[bytes, bytes], name: bytes) -> int | None:
+    value = tags.get(name, b"").strip()
+    return int(value) if value.isdigit() and len(value) <= 12 else None
 
 
 def _is_relaxed(tags: Mapping[bytes, bytes]) -> bool:

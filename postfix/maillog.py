@@ -5,6 +5,7 @@ can be read in one way, from end to end; one with < or > within a field, or long
 counted. Reads a bounded part. Never writes. Called by `mailweir why`.
 """
 
+import contextlib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -139,15 +140,15 @@ def _text(raw: bytes) -> str:
 
 def _moment(text: str, now: datetime) -> datetime | None:
     """The old form of syslog has local time and no year: it is the last such moment up to now."""
-    try:
-        if text[0].isdigit():
+    if text[0].isdigit():
+        with contextlib.suppress(ValueError):
             return datetime.fromisoformat(text).astimezone(UTC)
-        for year in (now.year + 1, now.year, now.year - 1):  # +1: in the last hours of a year, east of Greenwich
+        return None
+    for year in (now.year + 1, now.year, now.year - 1):  # +1: in the last hours of a year, east of Greenwich
+        with contextlib.suppress(ValueError):  # 29 February is in some years only
             moment = datetime.strptime(f"{year} {text}", "%Y %b %d %H:%M:%S").astimezone(UTC)
             if moment <= now + timedelta(hours=1):
                 return moment
-    except ValueError:
-        pass
     return None
 
 

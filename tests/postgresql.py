@@ -117,6 +117,12 @@ class Cluster:
         self._process.wait(START_SECONDS)
         self._process = None
 
+    def revive(self) -> None:
+        """Starts it again where it has ended by itself."""
+        assert self._process
+        if self._process.poll() is not None:
+            self.start()
+
     @contextmanager
     def cut_off(self) -> Iterator[None]:
         """Nobody reaches it: its socket is moved away, and the connections there are end."""

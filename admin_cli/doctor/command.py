@@ -102,7 +102,17 @@ def _examine_database(settings: "Settings", name: str | None, now: "datetime") -
     yield from run("disk", partial(checks.check_room, settings))
     yield from run(checks.AREA, partial(checks.check_owner, settings))
     place = settings.database_place
-    with acting_for(place), closing(Database(place, busy_timeout_seconds=_BUSY_SECONDS)) as database:
+    opened: list[Database] = []
+
+    def open_it() -> "Iterator[Finding]":
+        opened.append(Database(place, busy_timeout_seconds=_BUSY_SECONDS))
+        yield from ()
+
+    with acting_for(place):
+        yield from run(checks.AREA, open_it)
+    if not opened:
+        return
+    with acting_for(place), closing(opened[0]) as database:
         state = run(checks.AREA, partial(checks.check_state, database))
         yield from state
         if any(one.level is Level.WRONG for one in state):
@@ -115,11 +125,19 @@ def _examine_database(settings: "Settings", name: str | None, now: "datetime") -
 def _examine_record(database: "Database", name: str | None, now: "datetime") -> "Iterator[Finding]":
     from admin_cli.doctor import record
     from admin_cli.doctor.findings import note, run
+    from mailweir.errors import DatabaseUnavailable
     from mailweir.store import deployments, health
 
     def bounded(check: "Callable[[], Iterable[Finding]]") -> "Iterator[Finding]":
-        with health.limited(database, _QUESTION_SECONDS):
-            yield from check()
+        try:
+            with health.limited(database, _QUESTION_SECONDS):
+                yield from check()
+        except DatabaseUnavailable as error:
+            if "interrupted" not in str(error):
+                raise
+            yield note(
+                "record", f"it is too large for a question that may take {_QUESTION_SECONDS:.0f} s; not looked at"
+            )
 
     yield from run("clock", partial(bounded, partial(record.check_clock, database, now)))
     chosen: list[Deployment] = []

@@ -13,6 +13,7 @@ from mailweir.store.users import User
 _LOOK_BACK = timedelta(days=240)
 _CLOCK_SLACK = timedelta(minutes=5)
 _NEW_USER = timedelta(days=1)
+_LONG_AGO = timedelta(days=30)
 _SHOWN = 5
 
 
@@ -54,6 +55,13 @@ def check_forwarding(database: Database, deployment: Deployment, now: datetime) 
                 yield _never(deployment, user)
         elif quiet is not None:
             yield _quiet(deployment, user, quiet, now)
+        elif last is None or now - last > _LONG_AGO:
+            since = f"since {last:%Y-%m-%d %H:%M}Z" if last else "of late"
+            yield note(
+                _area(deployment),
+                f"{user.username}: no mail was forwarded {since}; too little came before to tell whether that is usual",
+                f"ask {user.username} whether the forwarding is still on",
+            )
         else:
             fine += 1
     if fine:

@@ -28,6 +28,7 @@ FIRST_PAUSE_SECONDS = 30.0
 LONGEST_PAUSE_SECONDS = 86_400.0
 MAX_DEATHS = 3  # attempts, after which a body that ends its examiner counts as not proven
 _NO_DNS = "dns"
+_DAMAGED = "damaged"
 _FINAL = ("pass", "fail", "none")
 _BUSY_SECONDS = 20.0
 
@@ -82,6 +83,9 @@ class Examiner:
         assert isinstance(content_zstd, bytes)
         try:
             raw = raw_messages.decompress(content_zstd, size_bytes, activity_id)
+        except MailweirError:
+            return _DAMAGED
+        try:
             return self._prover.verdict(raw, author).value
         except DnsUnavailable:
             return _NO_DNS
@@ -102,6 +106,9 @@ def work_off(
         if word in _FINAL:
             settled.append((waiting, word))
             logger.info("examined", verdict=word, **facts)
+        elif word == _DAMAGED:
+            settled.append((waiting, "none"))
+            logger.error("raw message is damaged in the database: restore a backup", **facts)
         elif word == _NO_DNS or waiting.attempts + 1 < MAX_DEATHS:
             postponed.append(waiting)
             logger.warning("DNS unavailable" if word == _NO_DNS else "examiner died", **facts)

@@ -35,6 +35,8 @@ def find(
     """The decisions on a Message-ID (with <> or without), an author's address, or a queue id; the newest first."""
     table = models.Decision
     text = text.strip()
+    if not text.isprintable():  # bytes of another encoding among them: nothing on the record is called so
+        return []
     with database.bound():
         fits = (table.message_id.in_([text, f"<{text}>"])) | (table.source_id == text)
         author = address.normalise_path(text)

@@ -246,7 +246,13 @@ def kill_database_backend(site: Site) -> None:
     """kill -9 of a server process; the postmaster throws all others out and recovers."""
     assert site.cluster is not None
     cluster = site.cluster
-    site.kill_again_and_again(lambda: _children(cluster.pid))
+
+    def victims() -> list[int]:
+        cluster.revive()  # the death of the one that recovers, or of too many, ends the server
+        return _children(cluster.pid)
+
+    site.kill_again_and_again(victims)
+    cluster.revive()
 
 
 @scenario("postgresql", short=2, is_kill=True)
