@@ -46,7 +46,7 @@ _MAX_NAMES = 200  # in h=: ordinary mail has 14; a thousand To headers are no re
 _SPACES = re.compile(rb"[ \t]+")
 _LINE_END = re.compile(rb"\r?\n")
 _UNSETTLED = re.compile(rb" ?\r?\Z")
-_ENDS_BACKWARDS = re.compile(rb"(?:\n\r)*")
+_ENDS_BACKWARDS = re.compile(rb"(?:\n\r)*+")  # possessive: else each end is remembered, to come back to
 _BLANK_PIECE_LINES = 4_096
 _FOLD = b"\r\n\t"
 _LINE_CHARS = 72
