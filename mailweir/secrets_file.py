@@ -26,7 +26,7 @@ class Secrets:
     """Seals and opens short values. key: 32 bytes. file: where it is from, for errors."""
 
     def __init__(self, key: bytes, file: Path) -> None:
-        # imported when needed: it costs a worker 7 MB
+        # imported when needed: it costs a worker 9 MB
         from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
         self._cipher = AESGCM(key)

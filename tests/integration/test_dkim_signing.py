@@ -242,6 +242,23 @@ def test_a_large_message_is_signed_too(relay: Relay) -> None:
     assert relay.opendkim(came)
 
 
+def _peak_kilobytes(relay: Relay) -> int:
+    """Of the worker, the younger of the two."""
+    worker = relay.stack.pids("mailweir-milter")[-1]
+    found = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{worker}/status").read_text())
+    assert found
+    return int(found[1])
+
+
+def test_a_mail_of_30_mb_is_signed_without_being_held(relay: Relay) -> None:
+    relay.send(MESSAGES["plain"], to=STRANGER)
+    before = _peak_kilobytes(relay)
+    line = b"0123456789abcdef \t" * 4 + b"\r\n"
+    came = relay.send(_head("30mb") + line * (30_000_000 // len(line)), to=STRANGER)
+    assert _peak_kilobytes(relay) - before < 10_000
+    assert relay.dkimpy(came)
+
+
 @pytest.mark.parametrize(
     ("login", "author"),
     [
