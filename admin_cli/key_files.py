@@ -39,7 +39,7 @@ def _refuse_lost(settings: "Settings", file: Path) -> None:
     from mailweir.store import dkim_keys
 
     with context.opened(settings) as database:
-        if dkim_keys.is_any(database):
+        if dkim_keys.sealed_keys(database):
             raise SettingsError(
                 f"there is no key file {file}, and the database holds what was sealed with it: copy the file from the host that "
                 "made it, or from its backup"

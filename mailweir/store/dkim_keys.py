@@ -91,10 +91,10 @@ def active_key(database: Database, deployment_id: int, domain: str) -> SealedKey
     return SealedKey(found[0], found[1], bytes(found[2])) if found else None
 
 
-def is_any(database: Database) -> bool:
-    """Is anything sealed under the key file?"""
+def sealed_keys(database: Database) -> list[SealedKey]:
+    """All that is sealed under the key file, whosever it is."""
     with database.bound():
-        return _sealed_one() is not None
+        return [_sealed(row) for row in _rows(models.DkimKey.retired_at.is_null())]
 
 
 def clean_selector(text: str) -> str:
@@ -256,7 +256,11 @@ def _rows(condition: Any) -> Any:
 
 def _sealed_one() -> SealedKey | None:
     row = _rows(models.DkimKey.retired_at.is_null()).first()
-    return SealedKey(row.domain, row.selector, bytes(row.private_key_sealed)) if row else None
+    return _sealed(row) if row else None
+
+
+def _sealed(row: Any) -> SealedKey:
+    return SealedKey(row.domain, row.selector, bytes(row.private_key_sealed))
 
 
 def _purpose(domain: str, selector: str) -> str:

@@ -131,6 +131,15 @@ def test_a_key_is_activated_once_dns_has_it(mailweir: "Mailweir", tmp_path: Path
     assert states == {"s1": "active", "s2": "next"}
 
 
+def test_the_doctor_tries_the_key_file(mailweir: "Mailweir") -> None:
+    def told() -> list[str]:
+        return [one["level"] for one in mailweir("doctor", "--json").json if one["area"] == "key file"]
+
+    assert told() == []
+    mailweir("domain", "add", "client.example")
+    assert told() == ["ok"]
+
+
 def test_a_removed_domain_can_be_added_anew(mailweir: "Mailweir") -> None:
     first = mailweir("domain", "add", "client.example", "--json").json
     assert mailweir("domain", "remove", "client.example").code == 0
@@ -163,6 +172,8 @@ def test_a_key_file_that_does_not_fit_is_told(mailweir: "Mailweir", tmp_path: Pa
         secrets_file.make(file)
     ran = mailweir("domain", "add", "second.example")
     assert ran.code == 1
+    told = [one for one in mailweir("doctor", "--json").json if one["area"] == "key file"]
+    assert [one["level"] for one in told] == ["wrong"]
     assert {"lost": "no key file", "another": "doesn't open", "open to others": "chmod 600"}[state] in ran.err
     assert len(mailweir("domain", "list", "--json").json) == 1
     assert file.exists() == (state != "lost")

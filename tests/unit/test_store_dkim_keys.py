@@ -171,7 +171,7 @@ def test_keys_that_do_not_sign_can_be_taken_away(
         dkim_keys.remove_key(database, demo, DOMAIN, "s2")
     assert [key.selector for key in dkim_keys.remove(database, demo, DOMAIN)] == ["s1"]
     assert dkim_keys.list_keys(database, demo) == []
-    assert not dkim_keys.is_any(database)
+    assert dkim_keys.sealed_keys(database) == []
 
 
 def test_with_another_key_file_nothing_is_added(
