@@ -4,11 +4,14 @@ As the folder's owner where root may step down, so that the daemons can read it 
 `commands.domain`.
 """
 
+import os
+import pwd
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from admin_cli import context
-from admin_cli.ownership import acting_as_owner, give_to_owner, make_folder
+from admin_cli.ownership import acting_as_owner, make_folder
 from mailweir import secrets_file
 from mailweir.errors import SettingsError
 
@@ -51,7 +54,14 @@ def _make(settings: "Settings", file: Path) -> None:
         make_folder(file.parent, settings.run_as)
         with acting_as_owner(file.parent) as stepped_down:
             secrets_file.make(file)
-        if not stepped_down:
-            give_to_owner(file.parent, [file])
+        if not stepped_down and os.geteuid() == 0:
+            _give(file, settings.run_as)
     except OSError as error:
         raise SettingsError(f"can't make the key file {file}: {error.strerror or error}; run this as root") from error
+
+
+def _give(file: Path, owner: str) -> None:
+    """Of a folder of root's, `/etc/mailweir` say, the daemons read the file all the same."""
+    with suppress(KeyError):
+        entry = pwd.getpwnam(owner)
+        os.chown(file, entry.pw_uid, entry.pw_gid, follow_symlinks=False)

@@ -1,5 +1,7 @@
 """`mailweir domain`, on both databases: what is printed, what is kept, and what is looked up before a key is activated."""
 
+import os
+import pwd
 import re
 import stat
 from pathlib import Path
@@ -138,6 +140,19 @@ def test_the_doctor_tries_the_key_file(mailweir: "Mailweir") -> None:
     assert told() == []
     mailweir("domain", "add", "client.example")
     assert told() == ["ok"]
+
+
+def test_a_key_file_in_a_folder_of_roots_is_the_daemons(mailweir: "Mailweir", tmp_path: Path) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("needs root")
+    folder = tmp_path / "etc"
+    folder.mkdir(0o755)
+    config = tmp_path / "mailweir.toml"
+    config.write_text(config.read_text() + f'token_key_file = "{folder}/token.key"\n')
+    assert mailweir("domain", "add", "client.example").code == 0
+    found = (folder / "token.key").stat()
+    assert (found.st_uid, stat.S_IMODE(found.st_mode)) == (pwd.getpwnam("mailweir").pw_uid, 0o600)
+    assert folder.stat().st_uid == 0
 
 
 def test_a_removed_domain_can_be_added_anew(mailweir: "Mailweir") -> None:
