@@ -153,6 +153,11 @@ def test_what_mail_says_never_reaches_the_terminal_raw(demo: Mailweir, record: P
         assert sequence not in text
 
 
+@pytest.mark.parametrize("text", ["\udcff", "a\x00b", "\n"])
+def test_why_of_what_nothing_is_called_finds_nothing(demo: Mailweir, text: str) -> None:
+    assert (demo("why", text).code, demo("why", text, "--json").json) == (1, [])
+
+
 @pytest.mark.parametrize("text", ["<1@x.example>", "1@x.example", "jane@x.example", "JANE@x.example", "4XyZ"])
 def test_why_answers_in_words(demo: Mailweir, ignore: Put, text: str) -> None:
     ignore("demo")

@@ -64,6 +64,14 @@ def test_a_user_whose_forwarding_went_quiet_is_wrong(
     assert forwarding(database, now - 9 * DAY)["mail of 1 users is forwarded as is usual"].level is Level.OK
 
 
+def test_a_single_mail_long_ago_is_not_called_usual(
+    demo: Mailweir, database: Database, record: Callable[..., int], now: datetime.datetime
+) -> None:
+    day(database, record("demo", "richard", JANE), now - 200 * DAY)
+    found = forwarding(database, now)["richard"]
+    assert (found.level, "too little came before to tell" in found.sentence) == (Level.NOTE, True)
+
+
 def test_ignored_mail_shows_that_the_forwarding_works(
     demo: Mailweir,
     database: Database,

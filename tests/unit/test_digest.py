@@ -5,13 +5,16 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 import structlog
+import structlog.testing
 
 from mailweir.digest import server
 from mailweir.digest.workers import DIED, Workers
+from mailweir.settings import Settings
 from mailweir.store import raw_messages, verdicts
 from mailweir.store.connection import Database
 from mailweir.store.verdicts import Waiting
@@ -149,6 +152,23 @@ def test_damaged_raw_bytes_are_not_proven(demo: Database, record: Put, work_off:
     for hours in (1, 2, 3):
         assert work_off(timedelta(hours=hours)) == 1
     assert _activity(demo, activity_id)[1] == "none"
+
+
+def test_damaged_raw_bytes_are_told_at_once_and_as_what_they_are(
+    demo: Database, record: Put, now: datetime, tmp_path: Path
+) -> None:
+    """Lost raw bytes are the worst that the record can have: no examiner's death, which is tried again."""
+    activity_id = record("demo", "richard", JANE, raw=_body("pass"))
+    with demo.transaction():
+        demo.execute("UPDATE raw_messages SET content_zstd = ?", (b"no zstd",))
+    workers: Workers[Waiting] = Workers(1, server.Examiner(Settings(data_dir=tmp_path)))
+    try:
+        with structlog.testing.capture_logs() as events:
+            assert server.work_off(demo, workers, structlog.get_logger(), lambda: now + timedelta(hours=1)) == 1
+    finally:
+        workers.stop()
+    assert _activity(demo, activity_id)[1] == "none"
+    assert [(one["log_level"], "damaged" in one["event"]) for one in events] == [("error", True)]
 
 
 def test_many_are_worked_off_in_parts(demo: Database, record: Put, work_off: Callable[..., int]) -> None:

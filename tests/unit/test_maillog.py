@@ -120,6 +120,12 @@ def test_a_time_without_a_year_is_the_last_one(text: str, year: int) -> None:
     assert found.time.startswith(f"{year}-")
 
 
+def test_the_29th_of_february_is_of_the_last_leap_year() -> None:
+    found = maillog.parse(UNKNOWN.replace("Nov 24", "Feb 29").encode(), datetime(2028, 3, 1, 12, 0, tzinfo=UTC))
+    assert found is not None
+    assert found.time.startswith(("2028-02-29", "2028-02-28"))  # local time
+
+
 def test_an_impossible_time_is_no_line() -> None:
     assert maillog.parse(UNKNOWN.replace("Nov 24", "Foo 99").encode(), NOW) is None
     assert maillog.parse(UNKNOWN.replace("Nov 24", "Feb 30").encode(), NOW) is None

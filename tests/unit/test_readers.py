@@ -4,13 +4,13 @@ import os
 import signal
 import threading
 import time
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from capture_milter.readers import Readers
+from capture_milter.readers import MAX_READERS, Readers
 from mailweir.errors import DatabaseUnavailable
 from mailweir.place import Place, Postgresql
 from mailweir.store.connection import Database
@@ -43,6 +43,20 @@ def test_a_connection_is_lent_again_and_a_second_one_opened_only_where_needed(kn
     with readers.directory() as one, readers.directory() as two:
         assert one.users_named(1, ["mary"]) == two.users_named(1, ["mary"]) != {}
     assert len(opened) == 2
+
+
+def test_a_stall_takes_no_more_than_a_few_connections(knowing: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[Database] = []
+    monkeypatch.setattr("capture_milter.readers.WAIT_SECONDS", 0.1)
+    readers = Readers(lambda: _noted(opened, Database(knowing)))
+    with ExitStack() as held:
+        for _ in range(MAX_READERS):
+            held.enter_context(readers.directory())
+        with pytest.raises(DatabaseUnavailable, match="busy"), readers.directory():
+            pass
+    with readers.directory() as directory:
+        assert directory.users_named(1, ["richard"])
+    assert len(opened) == MAX_READERS
 
 
 def test_many_threads_read_at_once(knowing: Place) -> None:

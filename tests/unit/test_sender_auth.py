@@ -20,7 +20,7 @@ from admin_cli.demo.signing import SigningKey
 from admin_cli.demo.zone import Mood, ZoneServer
 from mailweir import sender_auth
 from mailweir.errors import DnsUnavailable
-from mailweir.sender_auth import DkimProver
+from mailweir.sender_auth import DkimProver, Verdict
 from mailweir.settings import Dns
 
 SELECTOR, DOMAIN = "sel", "google.com"
@@ -266,6 +266,18 @@ def test_a_signature_that_does_not_cover_from_proves_nothing(prover: DkimProver,
 )
 def test_tags_count(prover: DkimProver, key: SigningKey, tags: dict[str, str], proven: bool) -> None:
     assert prover.proves(_sign_by_hand(key, RAW, **tags), DOMAIN) is proven
+
+
+@pytest.mark.parametrize("days", [-8, 8])
+def test_mail_that_is_examined_late_or_by_a_wrong_clock_is_not_called_forged(
+    prover: DkimProver, key: SigningKey, monkeypatch: pytest.MonkeyPatch, days: int
+) -> None:
+    now = int(time.time())
+    raw = _sign_by_hand(key, RAW, t=str(now), x=str(now + 7 * 86_400))
+    prover.load()
+    assert prover.verdict(raw, f"somebody@{DOMAIN}") is Verdict.PASS
+    monkeypatch.setattr(time, "time", lambda: now + days * 86_400)
+    assert prover.verdict(raw, f"somebody@{DOMAIN}") is Verdict.NONE
 
 
 @pytest.mark.parametrize(

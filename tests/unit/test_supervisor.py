@@ -1,0 +1,61 @@
+"""The supervisor where something can't be started right now; test_up.py shows what it does with a running stack."""
+
+import signal
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from admin_cli import processes, supervisor
+from admin_cli.processes import Lock, Program
+from admin_cli.supervisor import Supervisor
+
+
+def test_a_restart_that_fails_is_tried_again_and_stops_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "log").mkdir()
+    start: Callable[..., Any] = processes.start
+    starts: list[str] = []
+
+    def failing(program: Program, **options: Any) -> Any:
+        starts.append(program.name)
+        if len(starts) == 2:
+            raise OSError(11, "Resource temporarily unavailable")
+        return start(program, **options)
+
+    monkeypatch.setattr(processes, "start", failing)
+    monkeypatch.setattr(supervisor, "_IDLE_SECONDS", 0.1)
+    said: list[str] = []
+    lock = Lock(tmp_path / "run" / "up.lock")
+    lock.take()
+    program = Program("short-lived", ["/bin/sleep", "0.2"], None, tmp_path / "log" / "short-lived.log")
+    made = Supervisor([program], lock=lock, data_dir=tmp_path, environment={"PATH": "/usr/bin:/bin"}, say=said.append)
+    waits = supervisor._wait_for_signal
+
+    def until_third_start(seconds: float) -> int | None:
+        return signal.SIGTERM if len(starts) >= 3 else waits(seconds)
+
+    monkeypatch.setattr(supervisor, "_wait_for_signal", until_third_start)
+    try:
+        made.run(lambda: True)
+    finally:
+        lock.release()
+    assert len(starts) == 3
+    assert any("can't start short-lived" in line and "trying again" in line for line in said)
+
+
+def test_who_holds_a_file_is_found_by_a_link_too(tmp_path: Path) -> None:
+    folder, link = tmp_path / "real", tmp_path / "link"
+    folder.mkdir()
+    link.symlink_to(folder)
+    file = folder / "held"
+    file.touch()
+    with file.open() as stream:
+        holder = subprocess.Popen(["/bin/sleep", "30"], stdin=stream)
+    try:
+        assert processes.users_of([link / "held"]) == [f"sleep ({holder.pid})"]
+    finally:
+        holder.kill()
+        holder.wait()
