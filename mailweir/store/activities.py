@@ -65,7 +65,7 @@ def select(database: Database, deployment: Deployment, wanted: Filter) -> list[A
             mine = models.ActivityUser.select(models.ActivityUser.activity)
             query = query.where(models.Activity.id.in_(mine.where(_of_user(deployment, wanted.user))))
         if wanted.contact is not None:
-            theirs = models.ActivityContact.select(models.ActivityContact.activity)
+            theirs = _taking_part(models.ActivityContact.activity)
             query = query.where(models.Activity.id.in_(theirs.where(_of_contact(deployment, wanted.contact))))
         if wanted.since is not None:
             query = query.where(models.Activity.recorded_at >= rfc3339(wanted.since))
@@ -148,13 +148,21 @@ def _users(ids: Sequence[int]) -> dict[int, list[str]]:
     return _grouped(query.where(models.ActivityUser.activity.in_(ids)).order_by(models.User.username).tuples())
 
 
+def _taking_part(*fields: Any) -> Any:
+    """Law 8: of a proven activity only those whom a proven version of the message names."""
+    query: Any = models.ActivityContact.select(*fields).join(models.Activity)
+    query = query.switch(models.ActivityContact).join(models.RawMessage)
+    return query.where((models.Activity.sender_verdict != "pass") | (models.RawMessage.verdict == "pass"))
+
+
 def _contacts(ids: Sequence[int]) -> dict[int, list[Participant]]:
+    part = models.ActivityContact
     query: Any = (
-        models.ActivityContact.select(
-            models.ActivityContact.activity, models.Contact.name, models.ActivityContact.address, models.Company.name
-        )
+        _taking_part(part.activity, models.Contact.name, part.address, models.Company.name)
+        .switch(part)
         .join(models.Contact)
         .join(models.Company, peewee.JOIN.LEFT_OUTER)
+        .distinct()
         .where(models.ActivityContact.activity.in_(ids))
         .order_by(models.Contact.name, models.ActivityContact.address)
         .tuples()

@@ -149,15 +149,16 @@ class Sighting(_Base):
 
 
 class ActivityContact(_Base):
-    """A contact who takes part in an activity, with the address that took part."""
+    """A contact who takes part in an activity, with the address that took part, by one version of the message."""
 
     activity = peewee.ForeignKeyField(Activity, backref="contacts")
     contact = peewee.ForeignKeyField(Contact)
     address = peewee.TextField()
+    raw_message = peewee.ForeignKeyField(RawMessage)
 
     class Meta:
         table_name = "activity_contacts"
-        primary_key = peewee.CompositeKey("activity", "contact", "address")
+        primary_key = peewee.CompositeKey("activity", "contact", "address", "raw_message")
 
 
 class ActivityUser(_Base):

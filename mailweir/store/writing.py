@@ -111,10 +111,10 @@ class Writer:
         ending = "ON CONFLICT (activity_id, source_id, route, COALESCE(user_id, 0)) DO NOTHING"
         self._put("sightings", SightingRow._fields, rows, ending)
 
-    def put_contacts(self, rows: Iterable[tuple[int, int, str]]) -> None:
-        """Puts activities on contacts' record: (activity, contact, address)."""
-        ending = "ON CONFLICT (activity_id, contact_id, address) DO NOTHING"
-        self._put("activity_contacts", ("activity_id", "contact_id", "address"), rows, ending)
+    def put_contacts(self, rows: Iterable[tuple[int, int, str, int]]) -> None:
+        """Puts activities on contacts' record: (activity, contact, address, raw message)."""
+        ending = "ON CONFLICT (activity_id, contact_id, address, raw_message_id) DO NOTHING"
+        self._put("activity_contacts", ("activity_id", "contact_id", "address", "raw_message_id"), rows, ending)
 
     def put_users(self, rows: Iterable[tuple[int, int]]) -> None:
         """Puts activities on users' record: (activity, user)."""

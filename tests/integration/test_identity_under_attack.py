@@ -158,6 +158,28 @@ def test_a_forged_copy_with_the_whole_body_does_not_keep_the_genuine_one_from_le
     assert "account 1\n" in weir.raw(activity)
 
 
+def test_law_8_a_forged_copy_puts_no_contact_on_a_proven_activity(weir: Weir) -> None:
+    """Staff's mail to one client, and a copy under its name to another one, both at the log address."""
+    weir.cli("contact", "add", "Other", "other@elsewhere.example", "--deployment", "demo")
+    weir.cli("user", "alias", "richard", "richard@client.example", "--deployment", "demo")
+    message_id, staff = "<to-one@client.example>", "richard@client.example"
+    genuine = weir.sign(mail(message_id, "hello", author=staff, to=JANE))
+    forged = mail(message_id, "hello", author=staff, to="other@elsewhere.example")
+    for copy in (forged, genuine):
+        weir.send(copy, LOG, staff)
+    listed = json.loads(
+        weir.cli("activity", "list", "--contact", "other@elsewhere.example", "--json", "--deployment", "demo")
+    )
+    assert [one["message_id"] for one in listed] in ([message_id], [])  # the digest may have been quicker
+    weir.examined()
+    (activity,) = weir.shown(message_id)
+    assert activity["sender_verdict"] == "pass"
+    assert [one["address"] for one in activity["contacts"]] == [JANE]
+    for address, expected in ((JANE, True), ("other@elsewhere.example", False)):
+        found = json.loads(weir.cli("activity", "list", "--contact", address, "--json", "--deployment", "demo"))
+        assert (message_id in [one["message_id"] for one in found]) is expected
+
+
 def test_law_8_listings_show_the_verdict(weir: Weir) -> None:
     verdicts = {"proven": "pass", "altered": "fail", "unsigned": "none"}
     signed = weir.sign(mail("<proven@client.example>", "hello"))
