@@ -1,0 +1,117 @@
+"""Questions to DNS: each asked once, all within one deadline; an empty answer and no answer are kept apart.
+
+Called by the checks of this package. A resolver is given; nothing here reads the settings or /etc/resolv.conf.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import dns.exception
+import dns.name
+import dns.resolver
+
+from mailweir.errors import DnsUnavailable
+
+MAX_SECONDS = 20.0  # for all questions of one check; RFC 7208 4.6.4 asks for at least 20
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """values: as a zone file has them, TXT as joined bytes in latin-1. canonical: the name that they stand at (an alias's end)."""
+
+    values: tuple[str, ...]
+    ttl_seconds: int = 0
+    canonical: str = ""
+
+
+_VOID = Answer(())
+
+
+class Questions:
+    """Asks, and remembers the answers of one check.
+
+    overrides: TXT values by lower-case name, taken instead of DNS's: how a suggested record is tried before it is published.
+    """
+
+    def __init__(
+        self,
+        resolver: dns.resolver.Resolver,
+        overrides: Mapping[str, str] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._resolver = resolver
+        self._overrides = dict(overrides or {})
+        self._clock = clock
+        self._deadline = clock() + MAX_SECONDS
+        self._known: dict[tuple[str, str], Answer | DnsUnavailable] = {}
+
+    def supposing(self, name: str, txt: str) -> "Questions":
+        """The same answers, but for this TXT record."""
+        other = Questions(self._resolver, {**self._overrides, name.lower(): txt}, self._clock)
+        other._deadline = self._deadline
+        other._known = {key: value for key, value in self._known.items() if key != (name.lower(), "TXT")}
+        return other
+
+    def ask(self, name: str, kind: str) -> Answer:
+        """The answer; without values where the name, or this type of it, isn't there, or no name can be so.
+
+        Errors: DnsUnavailable (timeout, SERVFAIL, a loop of aliases): unknown.
+        """
+        key = (name.lower().rstrip("."), kind)
+        if kind == "TXT" and key[0] in self._overrides:
+            return Answer((self._overrides[key[0]],), 0, key[0])
+        if key not in self._known:
+            try:
+                self._known[key] = self._fetch(*key)
+            except DnsUnavailable as error:
+                self._known[key] = error
+        found = self._known[key]
+        if isinstance(found, DnsUnavailable):
+            raise found
+        return found
+
+    def _fetch(self, name: str, kind: str) -> Answer:
+        try:
+            # by its labels: what a macro has put into a name is no escape of a zone file
+            wanted = dns.name.Name([*name.encode().split(b"."), b""])
+        except dns.exception.DNSException:
+            return _VOID
+        left = self._deadline - self._clock()
+        if left <= 0:
+            raise DnsUnavailable(f"no answer for {name} in time")
+        try:
+            lifetime = min(left, self._resolver.lifetime)
+            answer = self._resolver.resolve(wanted, kind, lifetime=lifetime, search=False)
+        except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
+            return _VOID
+        except (dns.exception.DNSException, OSError) as error:
+            raise DnsUnavailable(f"no answer for {name} {kind}: {' '.join(str(error).split())}") from error
+        rrset = answer.rrset
+        if rrset is None:
+            return _VOID
+        values = tuple(_value(item, kind) for item in rrset)
+        return Answer(values, int(rrset.ttl), answer.canonical_name.to_text(omit_final_dot=True).lower())
+
+
+def _value(item: object, kind: str) -> str:
+    if kind == "TXT":
+        return b"".join(item.strings).decode("latin-1")  # type: ignore[attr-defined]
+    if kind == "MX":
+        return f"{item.preference} {item.exchange.to_text(omit_final_dot=True)}"  # type: ignore[attr-defined]
+    if kind == "PTR":
+        return str(item.target.to_text(omit_final_dot=True))  # type: ignore[attr-defined]
+    return str(item.to_text())  # type: ignore[attr-defined]
+
+
+def resolver_at(nameserver: str, port: int, timeout_seconds: float) -> dns.resolver.Resolver:
+    """A resolver that asks this address, or with "" the system's. Errors: DnsUnavailable where the system has none."""
+    try:
+        resolver = dns.resolver.Resolver(configure=not nameserver)
+    except dns.resolver.NoResolverConfiguration as error:
+        raise DnsUnavailable("the system names no resolver: give one with --nameserver") from error
+    resolver.lifetime = timeout_seconds
+    if nameserver:
+        resolver.nameservers = [nameserver]
+        resolver.port = port
+    return resolver
