@@ -44,6 +44,14 @@ def record(domain: str, selector: str, public_key_der: bytes) -> TxtRecord:
 
 def fault_of(values: Sequence[bytes], public_key_der: bytes) -> str | None:
     """What is wrong with what DNS has at a key's name, or None. values: of each TXT record there, its strings put together."""
+    published = published_key(values)
+    if isinstance(published, str):
+        return published
+    return None if published == public_key_der else "another key is published there"
+
+
+def published_key(values: Sequence[bytes]) -> bytes | str:
+    """The RSA key that DNS has at a key's name (DER), or what is wrong in words. values: as for `fault_of`."""
     if not values:
         return "it isn't published"
     if len(values) > 1:
@@ -57,10 +65,9 @@ def fault_of(values: Sequence[bytes], public_key_der: bytes) -> str | None:
     if not tags["p"]:
         return "the key that is published is revoked (an empty p=)"
     try:
-        published = base64.b64decode(re.sub(r"\s", "", tags["p"]), validate=True)
+        return base64.b64decode(re.sub(r"\s", "", tags["p"]), validate=True)
     except (binascii.Error, ValueError):
         return "the p= that is published isn't base64: a part of it may be missing"
-    return None if published == public_key_der else "another key is published there"
 
 
 def _tags(value: bytes) -> Mapping[str, str] | None:

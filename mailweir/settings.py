@@ -97,6 +97,13 @@ class Dkim(_Section):
     sign: bool = True
 
 
+class Relay(_Section):
+    """By which addresses the relay sends, and the name whose SPF record clients include."""
+
+    relay_addresses: tuple[ipaddress.IPv4Address | ipaddress.IPv6Address, ...] = ()
+    spf_include: str = ""
+
+
 class Confirmation(_Section):
     """Limits on what is redirected to a person."""
 
@@ -150,6 +157,7 @@ class Settings(BaseSettings):
     filter: Filter = Filter()
     dns: Dns = Dns()
     dkim: Dkim = Dkim()
+    relay: Relay = Relay()
     confirmation: Confirmation = Confirmation()
     retention: Retention = Retention()
     log: Log = Log()

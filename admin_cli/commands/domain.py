@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from admin_cli import context, options, output
+from admin_cli import context, domain_options, options, output
+from admin_cli.commands import domain_check
 
 if TYPE_CHECKING:
     from mailweir.settings import Settings
@@ -26,6 +27,8 @@ def register(app: typer.Typer) -> None:
     )
     group.command("add", epilog=options.example("mailweir domain add client.example"))(add)
     group.command("list", epilog=options.example("mailweir domain list"))(list_all)
+    check_line = "mailweir domain check client.example"
+    group.command("check", cls=domain_options.CheckCommand, epilog=options.example(check_line))(domain_check.check)
     lines = ("mailweir domain rotate client.example", "mailweir domain rotate client.example --activate")
     group.command("rotate", epilog=options.example(*lines))(rotate)
     remove_line = "mailweir domain remove-key client.example mw20261124-3fa9"

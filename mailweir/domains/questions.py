@@ -18,7 +18,7 @@ MAX_SECONDS = 20.0  # for all questions of one check; RFC 7208 4.6.4 asks for at
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """values: as a zone file has them, TXT as joined bytes in latin-1. canonical: the name that they stand at (an alias's end)."""
+    """values: as a zone file has them, TXT as joined bytes in latin-1. canonical: the name that has them (an alias's end)."""
 
     values: tuple[str, ...]
     ttl_seconds: int = 0

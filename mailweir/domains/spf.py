@@ -1,7 +1,7 @@
 """An SPF evaluator (RFC 7208) that explains itself: it walks the whole tree of records, also past the term that matches.
 
-The result is what the RFC says: by the terms up to the match, with its limits. What lies past the match is walked all the same, so
-that look-ups are counted as a receiver counts them whose sender matches nowhere, and faults are seen before somebody meets them.
+The result is what the RFC says: by the terms up to the match, with its limits. What lies past the match is walked all the same:
+look-ups are counted as a receiver counts them whose sender matches nowhere, and faults are seen before somebody meets them.
 Called by `checks` and by the command line.
 """
 

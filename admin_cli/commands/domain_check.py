@@ -1,0 +1,79 @@
+"""`mailweir domain check`: SPF, DKIM and DMARC of a domain, and what its owner has to publish."""
+
+import time
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from admin_cli import context, domain_options, domain_report, options, output
+
+if TYPE_CHECKING:
+    from mailweir.domains.dkim_published import Key
+    from mailweir.settings import Settings
+
+SelectorsOption = Annotated[
+    list[str] | None,
+    typer.Option("--selector", metavar="S", help="A DKIM key by its name; may be given again. Default: our keys."),
+]
+
+
+def check(
+    domain: domain_options.DomainArgument,
+    ip: domain_options.IpOption = None,
+    mail_from: domain_options.SenderOption = None,
+    selector: SelectorsOption = None,
+    nameserver: domain_options.NameserverOption = None,
+    port: domain_options.PortOption = None,
+    whole: domain_options.WholeOption = False,
+    deployment: options.DeploymentOption = None,
+    as_json: options.JsonOption = False,
+) -> None:
+    """Looks at SPF, DKIM and DMARC. Exits 0 all well, 1 not authorised, 2 with warnings, 3 broken, 4 no answer from DNS."""
+    settings = domain_options.settings_if_any()
+    name = domain_options.domain_of(domain)
+    sender = domain_options.sender_of(mail_from)
+    relay = domain_options.relay_of(settings, ip)
+
+    from mailweir.domains.checks import check_domain
+
+    with domain_options.own_codes():
+        keys = _named(selector) if selector else _ours(settings, name, deployment)
+        began = time.monotonic()
+        questions, resolver = domain_options.questions_to(settings, nameserver, port)
+        report = check_domain(questions, name, relay, keys, sender)
+    if as_json:
+        output.show_json(domain_report.domain_object(report))
+    else:
+        milliseconds = 1000 * (time.monotonic() - began)
+        who = ", ".join(str(address) for address in relay.addresses)
+        named = f"{relay.name} ({who})" if relay.name else who
+        output.say(f"{name}: may {named} send for it?   resolver {resolver}, {milliseconds:.0f} ms")
+        lines = (*domain_report.domain_lines(report, whole=whole), *domain_report.advice_lines(report.spf.suggestion))
+        for line in lines:
+            output.say(line)
+    raise typer.Exit(int(report.verdict))
+
+
+def _named(selectors: list[str]) -> "list[Key]":
+    from mailweir.domains.dkim_published import Key
+    from mailweir.store import dkim_keys
+
+    return [Key(dkim_keys.clean_selector(text)) for text in selectors]
+
+
+def _ours(settings: "Settings | None", domain: str, deployment: str | None) -> "list[Key]":
+    """The keys that sign for the domain or will; none where it isn't one of ours."""
+    from mailweir.domains.dkim_published import Key
+    from mailweir.errors import NotFound
+    from mailweir.store import dkim_keys
+
+    if settings is None:
+        return []
+    with context.opened(settings) as database:
+        try:
+            found = dkim_keys.keys_of(database, context.choose(database, deployment), domain)
+        except NotFound:
+            if deployment is not None:
+                raise
+            return []
+    return [Key(key.selector, key.public_key_der) for key in found if key.state != dkim_keys.State.RETIRED]

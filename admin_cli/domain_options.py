@@ -1,0 +1,141 @@
+"""What `spf check` and `domain check` are asked with: their options, and who is meant by them.
+
+Usage errors exit with 64, for the codes from 0 to 4 speak of the domain. Called by `commands.spf` and `commands.domain_check`.
+"""
+
+import ipaddress
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+from typer.core import TyperCommand
+
+from admin_cli import output
+
+if TYPE_CHECKING:
+    from mailweir.domains.questions import Questions
+    from mailweir.domains.suggestion import Relay
+    from mailweir.settings import Settings
+
+USAGE = 64  # EX_USAGE of sysexits.h
+UNKNOWN = 4
+_UsageError: type[Exception] = typer.BadParameter.__mro__[1]  # typer has no public name for it
+
+DomainArgument = Annotated[str, typer.Argument(metavar="DOMAIN", help="The domain whose DNS is looked at.")]
+IpOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--ip", metavar="A", help="An address that sends; may be given again. Default: relay.relay_addresses."
+    ),
+]
+SenderOption = Annotated[
+    str | None, typer.Option("--mail-from", metavar="S", help="The envelope sender. Default: postmaster@DOMAIN.")
+]
+NameserverOption = Annotated[
+    str | None, typer.Option("--nameserver", metavar="H", help="The resolver's address. Default: dns.nameserver.")
+]
+PortOption = Annotated[
+    int | None, typer.Option("--port", metavar="P", help="The resolver's port. Default: dns.port, 53.")
+]
+WholeOption = Annotated[bool, typer.Option("--all", help="Show every term of the tree.")]
+
+
+class CheckCommand(TyperCommand):
+    """A command whose usage errors exit with 64."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """As the library's, but for the code."""
+        try:
+            return super().parse_args(ctx, args)
+        except _UsageError as error:
+            vars(error)["exit_code"] = USAGE
+            raise
+
+
+@contextmanager
+def own_codes() -> Iterator[None]:
+    """What hinders a check says nothing of the domain: 4 where it may go away, 64 where something is to be put right."""
+    from mailweir.errors import DatabaseUnavailable, DnsUnavailable, MailweirError
+
+    try:
+        yield
+    except MailweirError as error:
+        output.complain(str(error))
+        raise typer.Exit(UNKNOWN if isinstance(error, (DatabaseUnavailable, DnsUnavailable)) else USAGE) from error
+
+
+def refuse(text: str) -> NoReturn:
+    """One line, and the exit code of a usage error."""
+    output.complain(text)
+    raise typer.Exit(USAGE)
+
+
+def settings_if_any() -> "Settings | None":
+    """The settings, or None where there is no file: a domain can be checked from anywhere."""
+    from mailweir.errors import SettingsError
+    from mailweir.settings import load, path_in_force
+
+    if not path_in_force().exists():
+        return None
+    try:
+        return load()
+    except SettingsError as error:
+        refuse(str(error))
+
+
+def domain_of(text: str) -> str:
+    """In normal form: lower case, IDN as A-labels."""
+    from mailweir import address
+
+    domain = address.normalise_domain(text.strip().rstrip("."))
+    if domain is None or domain.startswith("[") or "." not in domain:
+        refuse(f"'{text}' is no domain, such as client.example")
+    return domain
+
+
+def sender_of(text: str | None) -> str:
+    """The envelope sender in normal form, or "" for the default."""
+    from mailweir import address
+
+    if text is None:
+        return ""
+    return address.normalise(text) or refuse(f"--mail-from '{text}' is no mail address")
+
+
+def relay_of(settings: "Settings | None", ips: list[str] | None) -> "Relay":
+    """Who sends: the addresses given, else those of the settings."""
+    from mailweir.domains.suggestion import Relay
+
+    addresses: list[Any] = []
+    for text in ips or ():
+        try:
+            addresses.append(ipaddress.ip_address(text))
+        except ValueError:
+            refuse(f"--ip '{text}' is no IPv4 or IPv6 address")
+    known = settings.relay.relay_addresses if settings else ()
+    chosen = tuple(dict.fromkeys(addresses)) or known
+    if not chosen:
+        refuse("it isn't known who sends: give --ip, or set relay.relay_addresses in the settings")
+    # an include stands for the relay's own addresses, not for others that are asked about
+    include = settings.relay.spf_include if settings and set(chosen) <= set(known) else ""
+    return Relay(chosen, settings.hostname if settings else "", include)
+
+
+def questions_to(settings: "Settings | None", nameserver: str | None, port: int | None) -> "tuple[Questions, str]":
+    """DNS as it is to be asked, and the resolver's name for a person. Errors: DnsUnavailable."""
+    from mailweir.domains.questions import Questions, resolver_at
+    from mailweir.settings import Dns
+
+    dns = settings.dns if settings else Dns()
+    host = nameserver if nameserver is not None else dns.nameserver
+    if host:
+        try:
+            ipaddress.ip_address(host)
+        except ValueError:
+            refuse(f"--nameserver '{host}' is no address")
+    if port is not None and not 1 <= port <= 65_535:
+        refuse(f"--port {port} is no port")
+    number = port or (53 if nameserver is not None else dns.port)
+    resolver = resolver_at(host, number, dns.timeout_seconds)
+    return Questions(resolver), f"{resolver.nameservers[0]}:{number}"

@@ -1,0 +1,184 @@
+"""A domain's checks for a person and for a program. Called by `commands.spf` and `commands.domain_check`."""
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mailweir.domains.checks import DomainReport, SpfReport
+    from mailweir.domains.spf import Evaluation, Node, Step
+    from mailweir.domains.suggestion import Suggestion
+
+_WORDS = {0: "OK", 1: "FAIL", 2: "WARN", 3: "BROKEN", 4: "UNKNOWN"}
+_COLUMN = 7
+
+
+def spf_lines(report: "SpfReport", *, whole: bool) -> Iterator[str]:
+    """The SPF part. whole: every term of the tree, not only what leads further or is wrong."""
+    results = "   ".join(f"{one.request.ip} -> {one.result}{_by(one)}" for one in report.evaluations)
+    yield _line("SPF", f"{_WORDS[report.verdict]:<8}{results}")
+    root = report.root
+    if root.text is None:
+        yield _line("", root.fault or f"no SPF record at {report.domain}")
+    else:
+        yield _line("", f"{root.text}   TTL {root.ttl_seconds}")
+        yield from (_line("", text) for text in _branches(root, "", whole=whole))
+        yield _line(
+            "",
+            f"look-ups {root.lookups}/10{_after(report.suggestion)}   void {root.voids}/2   {len(root.text)}/255 bytes   "
+            f"SPF records found: {root.records}",
+        )
+    yield from (_line("!!", text) for text in (*report.faults, *report.warnings))
+
+
+def _by(one: "Evaluation") -> str:
+    decided = next((step for step in one.root.steps if step.live and step.outcome == "match"), None)
+    return f" ({decided.text})" if decided else ""
+
+
+def _after(advice: "Suggestion | None") -> str:
+    return f" (after the change {advice.lookups}/10)" if advice and advice.record else ""
+
+
+def _branches(node: "Node", indent: str, *, whole: bool) -> Iterator[str]:
+    shown = [step for step in node.steps if whole or step.child or step.fault]
+    for at, step in enumerate(shown, 1):
+        last = at == len(shown)
+        yield f"{indent} {'└' if last else '├'} {step.text:<32}{_told(step)}".rstrip()
+        if step.child:
+            yield from _branches(step.child, indent + ("    " if last else " │  "), whole=whole)
+
+
+def _told(step: "Step") -> str:
+    parts = [f"{step.lookups} look-up{'s' * (step.lookups != 1)}"] if step.lookups else []
+    parts += [f"{step.voids} void"] if step.voids else []
+    parts += ["match"] if step.outcome == "match" and step.live and step.text.lstrip("+-~?").lower() != "all" else []
+    parts += [f"!! {step.fault}"] if step.fault else []
+    return ", ".join(parts)
+
+
+def domain_lines(report: "DomainReport", *, whole: bool) -> Iterator[str]:
+    """SPF, DKIM, DMARC, what follows, and what to do."""
+    yield from spf_lines(report.spf, whole=whole)
+    for key in report.keys:
+        facts = [key.kind, "matches our signing key" if key.is_ours else "", f"!! {key.fault}" if key.fault else ""]
+        state = "FAIL" if key.fault else "OK"
+        yield _line("DKIM", f"{state:<8}{key.name}  {', '.join(filter(None, facts))}")
+    if not report.keys:
+        yield _line("DKIM", f"{'NONE':<8}no key of ours signs for it")
+    policy = report.policy
+    if policy is None:
+        yield _line("DMARC", "UNKNOWN")
+    elif policy.found_at:
+        alignment = f"aspf={'s' if policy.strict_spf else 'r'} adkim={'s' if policy.strict_dkim else 'r'}"
+        yield _line("DMARC", f"{'OK':<8}p={policy.policy} ({policy.found_at})  {alignment}")
+    else:
+        yield _line("DMARC", f"{'NONE':<8}no record")
+    yield _line("ALIGN", report.outcome)
+    yield from (_line("!!", text) for text in (*report.warnings, *report.unknown))
+
+
+def advice_lines(advice: "Suggestion | None") -> Iterator[str]:
+    """The record to paste."""
+    if advice is None:
+        return
+    if advice.record is None:
+        yield _line("DO", "; ".join(advice.notes))
+        return
+    yield _line(
+        "DO", f"let the one SPF record at {advice.record.name} be (TXT; none beside it that begins with v=spf1):"
+    )
+    yield _line("", advice.record.value)
+    if len(advice.record.strings) > 1:
+        yield _line("", "in a zone file, in strings of at most 255 bytes: " + advice.record.quoted)
+    yield from (_line("", f"- {note}") for note in advice.notes)
+
+
+def _line(head: str, text: str) -> str:
+    return f"{head:<{_COLUMN}}{text}".rstrip()
+
+
+def spf_object(report: "SpfReport") -> dict[str, Any]:
+    """For --json."""
+    return {
+        "domain": report.domain,
+        "mail_from": report.sender,
+        "verdict": report.verdict.name.lower(),
+        "results": [_evaluation(one) for one in report.evaluations],
+        "record": report.root.text,
+        "tree": _node(report.root),
+        "faults": list(report.faults),
+        "warnings": list(report.warnings),
+        "suggestion": _advice(report.suggestion),
+    }
+
+
+def domain_object(report: "DomainReport") -> dict[str, Any]:
+    """For --json."""
+    policy = report.policy
+    return {
+        "domain": report.spf.domain,
+        "verdict": report.verdict.name.lower(),
+        "spf": spf_object(report.spf),
+        "dkim": [
+            {"selector": one.selector, "name": one.name, "kind": one.kind, "ours": one.is_ours, "fault": one.fault}
+            for one in report.keys
+        ],
+        "dmarc": None if policy is None else {
+            "policy": policy.policy,
+            "found_at": policy.found_at,
+            "record": policy.text,
+            "strict_spf": policy.strict_spf,
+            "strict_dkim": policy.strict_dkim,
+            "fault": policy.fault,
+        },
+        "outcome": report.outcome,
+        "warnings": list(report.warnings),
+        "unknown": list(report.unknown),
+    }  # fmt: skip
+
+
+def _evaluation(one: "Evaluation") -> dict[str, Any]:
+    return {
+        "ip": str(one.request.ip),
+        "result": one.result,
+        "explanation": one.explanation,
+        "lookups": one.lookups_to_match,
+        "void_lookups": one.voids_to_match,
+    }
+
+
+def _node(node: "Node") -> dict[str, Any]:
+    return {
+        "domain": node.domain,
+        "record": node.text,
+        "result": node.result,
+        "lookups": node.lookups,
+        "void_lookups": node.voids,
+        "fault": node.fault,
+        "terms": [_step(step) for step in node.steps],
+    }
+
+
+def _step(step: "Step") -> dict[str, Any]:
+    made = {
+        "term": step.text,
+        "outcome": step.outcome,
+        "lookups": step.lookups,
+        "void_lookups": step.voids,
+        "fault": step.fault,
+    }
+    return made | ({"below": _node(step.child)} if step.child else {})
+
+
+def _advice(advice: "Suggestion | None") -> dict[str, Any] | None:
+    if advice is None:
+        return None
+    record = advice.record
+    strings: Sequence[str] = record.strings if record else ()
+    return {
+        "name": record.name if record else None,
+        "record": record.value if record else None,
+        "strings": list(strings),
+        "lookups": advice.lookups,
+        "notes": list(advice.notes),
+    }

@@ -1,0 +1,217 @@
+"""May the relay send for a domain: SPF for each of its addresses, DKIM, DMARC, and one verdict of it all.
+
+Every exit code of `spf check` and `domain check` is decided here. Called by the command line.
+"""
+
+import enum
+import secrets
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from mailweir.domains import dkim_published, dmarc, suggestion
+from mailweir.domains.dkim_published import Key, Published
+from mailweir.domains.dmarc import Policy
+from mailweir.domains.questions import Questions
+from mailweir.domains.spf import MAX_LOOKUPS, MAX_VOID_LOOKUPS, Evaluation, Node, Step, evaluate
+from mailweir.domains.suggestion import Relay, Suggestion, steps
+from mailweir.errors import DnsUnavailable
+
+MANY_LOOKUPS = 8
+
+
+class Verdict(enum.IntEnum):
+    """The exit codes. UNKNOWN: DNS gave no answer, which says nothing about the domain."""
+
+    AUTHORISED = 0
+    NOT_AUTHORISED = 1
+    WITH_WARNINGS = 2
+    BROKEN = 3
+    UNKNOWN = 4
+
+
+@dataclass(frozen=True, slots=True)
+class SpfReport:
+    """evaluations: one for each address, in their order. suggestion: None where nothing has to be done."""
+
+    domain: str
+    sender: str
+    evaluations: tuple[Evaluation, ...]
+    warnings: tuple[str, ...]
+    faults: tuple[str, ...]
+    suggestion: Suggestion | None
+    verdict: Verdict
+
+    @property
+    def root(self) -> Node:
+        """The tree: the same for every address but for what matches."""
+        return self.evaluations[0].root
+
+
+@dataclass(frozen=True, slots=True)
+class DomainReport:
+    """unknown: questions that DNS gave no answer to. outcome: what DMARC makes of the relay's mail today, in words."""
+
+    spf: SpfReport
+    keys: tuple[Published, ...]
+    policy: Policy | None
+    outcome: str
+    warnings: tuple[str, ...]
+    unknown: tuple[str, ...]
+    verdict: Verdict
+
+
+def check_spf(questions: Questions, domain: str, relay: Relay, sender: str = "") -> SpfReport:
+    """SPF alone. domain: in normal form. sender: the envelope sender, by default postmaster@domain. At least one address."""
+    sender = sender or f"postmaster@{domain}"
+    found = tuple(evaluate(questions, ip, sender, domain) for ip in relay.addresses)
+    results = {one.result for one in found}
+    faults = tuple(dict.fromkeys(_faults(found)))
+    warnings = tuple(dict.fromkeys(_warnings(questions, found[0].root)))
+    verdict = _spf_verdict(results, faults, warnings)
+    needs_change = verdict in (Verdict.NOT_AUTHORISED, Verdict.BROKEN) or any("anyone" in one for one in warnings)
+    advice = None
+    if needs_change:
+        try:
+            advice = suggestion.suggest(questions, relay, found[0])
+        except DnsUnavailable as error:
+            advice = Suggestion(None, (str(error),))
+    return SpfReport(domain, sender, found, warnings, faults, advice, verdict)
+
+
+def _spf_verdict(results: set[str], faults: Sequence[str], warnings: Sequence[str]) -> Verdict:
+    if "temperror" in results:
+        return Verdict.UNKNOWN
+    if "permerror" in results or faults:
+        return Verdict.BROKEN
+    if results != {"pass"}:
+        return Verdict.NOT_AUTHORISED
+    return Verdict.WITH_WARNINGS if warnings else Verdict.AUTHORISED
+
+
+def _faults(found: Sequence[Evaluation]) -> Iterator[str]:
+    """What is a permerror to somebody: at the latest to a receiver of mail from an address that matches nowhere."""
+    root = found[0].root
+    if root.lookups > MAX_LOOKUPS:
+        yield f"{root.lookups} look-ups in the whole tree, and {MAX_LOOKUPS} are allowed (RFC 7208 4.6.4)"
+    if root.voids > MAX_VOID_LOOKUPS:
+        yield f"{root.voids} look-ups that find nothing, and {MAX_VOID_LOOKUPS} are allowed (RFC 7208 4.6.4)"
+    for one in found:
+        if one.result == "permerror" and one.root.fault:
+            yield one.root.fault
+    yield from (step.fault for step in steps(root) if step.outcome == "permerror" and step.fault)
+
+
+def _warnings(questions: Questions, root: Node) -> Iterator[str]:
+    if MANY_LOOKUPS <= root.lookups <= MAX_LOOKUPS:
+        yield f"{root.lookups} of {MAX_LOOKUPS} look-ups are used"
+    if 0 < root.voids <= MAX_VOID_LOOKUPS:
+        yield f"{root.voids} of {MAX_VOID_LOOKUPS} look-ups that may find nothing do"
+    yield from _wide(root)
+    for step in steps(root):
+        if _name_of(step) == "ptr":
+            yield "ptr is slow and unreliable, and receivers may leave it out (RFC 7208 5.5)"
+        if step.outcome == "temperror":
+            yield f"{step.text}: {step.fault}"
+    if root.canonical and root.canonical != root.domain.lower().rstrip("."):
+        yield f"the name is an alias (CNAME) of {root.canonical}: the record stands there, and is to be changed there"
+    if root.text and _is_wildcard(questions, root):
+        yield "every name below the domain has the same TXT record (a wildcard): DKIM and DMARC look-ups may find it"
+
+
+def _wide(node: Node) -> Iterator[str]:
+    for step in node.steps:
+        if _name_of(step) == "all" and step.text.lower() in ("all", "+all", "?all"):
+            yield f"{node.domain} ends in {step.text}: anyone may send as you"
+        if step.child:
+            yield from _wide(step.child)
+
+
+def _name_of(step: Step) -> str:
+    return step.text.lower().lstrip("+-~?").partition(":")[0].partition("/")[0]
+
+
+def _is_wildcard(questions: Questions, root: Node) -> bool:
+    try:
+        return root.text in questions.ask(f"{secrets.token_hex(6)}.{root.domain}", "TXT").values
+    except DnsUnavailable:
+        return False
+
+
+def check_domain(
+    questions: Questions, domain: str, relay: Relay, keys: Sequence[Key], sender: str = ""
+) -> DomainReport:
+    """SPF, DKIM and DMARC together. keys: those that sign for the domain, or will."""
+    spf = check_spf(questions, domain, relay, sender)
+    unknown: list[str] = []
+    published: list[Published] = []
+    for key in keys:
+        try:
+            published.append(dkim_published.look(questions, domain, key))
+        except DnsUnavailable as error:
+            unknown.append(str(error))
+    policy: Policy | None = None
+    try:
+        policy = dmarc.look(questions, domain)
+    except DnsUnavailable as error:
+        unknown.append(str(error))
+    by_spf = _is_aligned(policy, spf)
+    by_dkim = any(not one.fault for one in published)
+    warnings = tuple(_domain_warnings(published, policy, by_spf=by_spf))
+    passes = spf.verdict in (Verdict.AUTHORISED, Verdict.WITH_WARNINGS)
+    return DomainReport(
+        spf,
+        tuple(published),
+        policy,
+        _outcome(policy, by_spf=passes and by_spf, by_dkim=by_dkim),
+        warnings,
+        tuple(unknown),
+        _domain_verdict(spf, warnings, unknown, aligned=by_spf or by_dkim),
+    )
+
+
+def _is_aligned(policy: Policy | None, spf: SpfReport) -> bool:
+    strict = policy is not None and policy.strict_spf
+    sender_domain = spf.sender.rpartition("@")[2]
+    return (policy or Policy("none", "")).is_aligned(sender_domain, spf.domain, strict=strict)
+
+
+def _domain_warnings(published: Sequence[Published], policy: Policy | None, *, by_spf: bool) -> Iterator[str]:
+    if not published:
+        yield "no DKIM key of ours signs for it: 'mailweir domain add' makes one"
+    for one in published:
+        if one.fault or one.note:
+            yield f"DKIM key {one.selector}: {one.fault or one.note}"
+    if policy is not None and not policy.found_at:
+        yield "no DMARC record: large receivers want one of who sends much (at least v=DMARC1; p=none)"
+    if policy is not None and policy.fault:
+        yield f"DMARC: {policy.fault}"
+    if not by_spf:
+        yield "the envelope sender's domain isn't aligned with the author's: SPF doesn't count for DMARC"
+
+
+def _domain_verdict(spf: SpfReport, warnings: Sequence[str], unknown: Sequence[str], *, aligned: bool) -> Verdict:
+    if unknown or spf.verdict is Verdict.UNKNOWN:
+        return Verdict.UNKNOWN
+    if spf.verdict in (Verdict.BROKEN, Verdict.NOT_AUTHORISED):
+        return spf.verdict
+    if not aligned:
+        return Verdict.NOT_AUTHORISED
+    return Verdict.WITH_WARNINGS if warnings else spf.verdict
+
+
+def _outcome(policy: Policy | None, *, by_spf: bool, by_dkim: bool) -> str:
+    if policy is None:
+        return "unknown: DNS gives no answer"
+    ways = [name for name, does in (("SPF", by_spf), ("DKIM", by_dkim)) if does]
+    if ways:
+        return f"DMARC passes today through {' and '.join(ways)}" + (" only" if len(ways) == 1 else "")
+    asked = {
+        "none": "nothing is asked to be done about it",
+        "quarantine": "receivers are asked to take it for spam",
+        "reject": "receivers are asked to refuse it",
+    }
+    return (
+        f"DMARC fails today: {asked[policy.policy]} (p={policy.policy})"
+        if policy.found_at
+        else "DMARC has no record to go by"
+    )

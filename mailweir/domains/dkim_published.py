@@ -1,0 +1,65 @@
+"""Is a DKIM key published as it should be (RFC 6376 3.6.1): there, once, ours, long enough, not revoked. Called by `checks`."""
+
+import binascii
+from dataclasses import dataclass
+
+from mailweir import dkim_record
+from mailweir.domains.questions import Questions
+
+LEAST_BITS = 1024  # RFC 8301 3.2
+GOOD_BITS = 2048
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A key that signs, or will. public_key_der: ours, or None where only the selector is known."""
+
+    selector: str
+    public_key_der: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """name: where it is looked for. kind: such as rsa-2048, or "". fault: what is wrong, or "". note: what is to be known."""
+
+    selector: str
+    name: str
+    kind: str = ""
+    is_ours: bool | None = None
+    fault: str = ""
+    note: str = ""
+
+
+def look(questions: Questions, domain: str, key: Key) -> Published:
+    """What DNS says of a key. Errors: DnsUnavailable."""
+    name = f"{key.selector}._domainkey.{domain}"
+    values = [value.encode("latin-1") for value in questions.ask(name, "TXT").values]
+    if key.public_key_der is not None:
+        fault = dkim_record.fault_of(values, key.public_key_der)
+        return Published(key.selector, name, _kind(key.public_key_der), fault is None, fault or "")
+    published = dkim_record.published_key(values)
+    if isinstance(published, str):
+        return Published(key.selector, name, fault=published)
+    kind, bits = _kind(published), _bits(published)
+    if bits is None:
+        return Published(key.selector, name, fault="the p= that is published is no RSA key")
+    fault = f"{bits} bits are too few: receivers take {LEAST_BITS} at least" if bits < LEAST_BITS else ""
+    note = f"{GOOD_BITS} bits are usual" if LEAST_BITS <= bits < GOOD_BITS else ""
+    return Published(key.selector, name, kind, None, fault, note)
+
+
+def _kind(der: bytes) -> str:
+    bits = _bits(der)
+    return f"rsa-{bits}" if bits else ""
+
+
+def _bits(der: bytes) -> int | None:
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+    from cryptography.hazmat.primitives.serialization import load_der_public_key
+
+    try:
+        key = load_der_public_key(der)
+    except (ValueError, UnsupportedAlgorithm, binascii.Error):
+        return None
+    return key.key_size if isinstance(key, RSAPublicKey) else None
