@@ -153,7 +153,7 @@ class _Walk:
         if past_limit:
             return step
         step.outcome = outcome
-        if live and self.voids > MAX_VOID_LOOKUPS and outcome == "no match":
+        if live and self.voids > MAX_VOID_LOOKUPS and outcome in ("match", "no match"):
             step.outcome, step.fault = "permerror", f"more than {MAX_VOID_LOOKUPS} void look-ups"
         return step
 

@@ -106,7 +106,8 @@ def _additions(relay: Relay) -> Iterator[tuple[list[str], str]]:
 
 
 def _base(questions: Questions, domain: str) -> _Base:
-    records = [value for value in questions.ask(domain, "TXT").values if spf_record.is_spf(value)]
+    # DNS gives them in any order
+    records = sorted(value for value in questions.ask(domain, "TXT").values if spf_record.is_spf(value))
     if not records:
         return _Base(("mx",) if _takes_mail(questions, domain) else (), SOFT, ("there is no SPF record yet",))
     notes: list[str] = []
