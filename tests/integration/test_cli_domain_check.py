@@ -1,0 +1,188 @@
+"""`mailweir spf check` and `mailweir domain check` against a real DNS server: exit codes, words, JSON."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from admin_cli.demo.zone import Mood, ZoneServer
+from mailweir.store.connection import Database
+
+Mailweir = Any
+DOMAIN, IP, IPV6 = "client.example.com", "192.0.2.9", "2001:db8::9"
+GOOD = f'"v=spf1 ip4:{IP} -all"'
+DMARC = ("_dmarc.client.example.com", "TXT")
+
+
+@pytest.fixture
+def database(sqlite_database: Database) -> Database:
+    """On SQLite only: what differs between the databases is none of DNS's business."""
+    return sqlite_database
+
+
+@pytest.fixture
+def zone() -> Iterator[ZoneServer]:
+    with ZoneServer({(DOMAIN, "TXT"): [GOOD], DMARC: ['"v=DMARC1; p=reject"']}) as running:
+        yield running
+
+
+@pytest.fixture
+def check(mailweir: Mailweir, zone: ZoneServer) -> Callable[..., Any]:
+    """`mailweir NOUN check …` that asks this server."""
+
+    def run(noun: str, *arguments: str, ips: tuple[str, ...] = (IP,)) -> Any:
+        own = [word for ip in ips for word in ("--ip", ip)]
+        return mailweir(noun, "check", *arguments, *own, "--nameserver", "127.0.0.1", "--port", str(zone.port))
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("record", "mood", "code"),
+    [
+        (GOOD, Mood.WELL, 0),
+        ('"v=spf1 -all"', Mood.WELL, 1),
+        ('"unrelated"', Mood.WELL, 1),
+        (f'"v=spf1 ip4:{IP} ?all"', Mood.WELL, 2),
+        (f'"v=spf1 ip4:{IP} ipv6:x -all"', Mood.WELL, 3),
+        ('"v=spf1 include:gone.example.com -all"', Mood.WELL, 3),
+        (GOOD, Mood.SERVFAIL, 4),
+    ],
+)
+def test_the_exit_code_says_what_is_so(
+    check: Callable[..., Any], zone: ZoneServer, record: str, mood: Mood, code: int
+) -> None:
+    zone.records[DOMAIN, "TXT"] = [record]
+    zone.mood = mood
+    assert check("spf", DOMAIN).code == code
+    assert check("spf", DOMAIN, "--json").json["verdict"] == {
+        0: "authorised", 1: "not_authorised", 2: "with_warnings", 3: "broken", 4: "unknown",
+    }[code]  # fmt: skip
+
+
+def test_a_failure_of_dns_is_never_called_not_authorised(check: Callable[..., Any], zone: ZoneServer) -> None:
+    zone.mood = Mood.SERVFAIL
+    for noun in ("spf", "domain"):
+        ran = check(noun, DOMAIN)
+        assert ran.code == 4
+        assert "no answer" in ran.out
+        assert "v=spf1" not in ran.out
+
+
+def test_every_address_of_the_relay_has_to_pass(check: Callable[..., Any]) -> None:
+    ran = check("spf", DOMAIN, "--json", ips=(IP, IPV6))
+    assert ran.code == 1
+    assert [(one["ip"], one["result"]) for one in ran.json["results"]] == [(IP, "pass"), (IPV6, "fail")]
+    assert ran.json["suggestion"]["record"] == f"v=spf1 ip4:{IP} ip6:{IPV6} -all"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("spf", "check"),
+        ("spf", "check", DOMAIN, "--what"),
+        ("spf", "check", DOMAIN, "--ip", "1.2.3"),
+        ("spf", "check", "nodots", "--ip", IP),
+        ("spf", "check", "a..b", "--ip", IP),
+        ("spf", "check", "\udcff.example", "--ip", IP),
+        ("spf", "check", DOMAIN),  # nobody is known to send
+        ("spf", "check", DOMAIN, "--ip", IP, "--nameserver", "dns.example"),
+        ("spf", "check", DOMAIN, "--ip", IP, "--port", "0"),
+        ("spf", "check", DOMAIN, "--ip", IP, "--mail-from", "nobody"),
+        ("domain", "check", DOMAIN, "--ip", IP, "--selector", "a b"),
+    ],
+)
+def test_a_usage_error_is_64_and_says_what_is_wrong(mailweir: Mailweir, arguments: tuple[str, ...]) -> None:
+    ran = mailweir(*arguments)
+    assert (ran.code, ran.out) == (64, "")
+    assert ran.err
+
+
+def test_without_a_settings_file_a_domain_can_be_checked(
+    check: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("MAILWEIR_CONFIG", str(tmp_path / "absent.toml"))
+    assert check("spf", DOMAIN).code == 0
+    assert check("domain", DOMAIN).code == 2  # no key of ours
+
+
+def test_an_international_name_is_asked_for_in_ascii(check: Callable[..., Any], zone: ZoneServer) -> None:
+    zone.records["xn--bcher-kva.example.com", "TXT"] = [GOOD]
+    for name in ("bücher.example.com", "XN--BCHER-KVA.example.com."):
+        assert check("spf", name).code == 0
+
+
+@pytest.mark.parametrize(
+    ("record", "words"),
+    [
+        (None, "isn't published"),
+        ("ours", "matches our signing key"),
+        ('"v=DKIM1; k=rsa; p="', "revoked"),
+        ('"v=DKIM1; k=ed25519; p=AAAA"', "another kind"),
+    ],
+)
+def test_our_key_is_looked_for_in_dns(
+    mailweir: Mailweir, check: Callable[..., Any], zone: ZoneServer, record: str | None, words: str
+) -> None:
+    assert mailweir("deployment", "add", "demo", "--domain", "demo.example.net").code == 0
+    (made,) = mailweir("domain", "add", DOMAIN, "--json").json["records"]
+    if record:
+        value = " ".join(f'"{part}"' for part in made["strings"]) if record == "ours" else record
+        zone.records[made["name"], "TXT"] = [value]
+    ran = check("domain", DOMAIN)
+    assert words in ran.out
+    assert ran.code == (0 if record == "ours" else 2)
+    assert ("SPF and DKIM" in ran.out) is (record == "ours")
+
+
+@pytest.mark.parametrize(
+    ("dmarc", "expected"),
+    [
+        ({DMARC: ['"v=DMARC1; p=reject"']}, ("reject", DOMAIN)),
+        ({("_dmarc.example.com", "TXT"): ['"v=DMARC1; p=reject; sp=quarantine"']}, ("quarantine", "example.com")),
+        ({("_dmarc.example.com", "TXT"): ['"v=DMARC1; p=reject"']}, ("reject", "example.com")),
+        ({DMARC: ['"v=DMARC1; p=reject"', '"v=DMARC1; p=none"']}, ("none", "")),  # two are none
+        ({DMARC: ['"v=DMARC1; p=sometimes"']}, ("none", DOMAIN)),
+        ({DMARC: [GOOD]}, ("none", "")),
+    ],
+)
+def test_the_policy_is_the_domains_or_its_organisations(
+    check: Callable[..., Any], zone: ZoneServer, dmarc: dict[tuple[str, str], list[str]], expected: tuple[str, str]
+) -> None:
+    zone.records = {(DOMAIN, "TXT"): [GOOD], **dmarc}
+    found = check("domain", DOMAIN, "--json").json["dmarc"]
+    assert (found["policy"], found["found_at"]) == expected
+
+
+@pytest.mark.parametrize(
+    ("aspf", "sender", "outcome"),
+    [
+        ("r", "bounces@mail.example.com", "DMARC passes today through SPF only"),
+        ("s", "bounces@mail.example.com", "DMARC fails today: receivers are asked to refuse it (p=reject)"),
+        ("s", f"bounces@{DOMAIN}", "DMARC passes today through SPF only"),
+        ("r", "bounces@other.com", "DMARC fails today: receivers are asked to refuse it (p=reject)"),
+    ],
+)
+def test_alignment_decides_what_dmarc_makes_of_it(
+    check: Callable[..., Any], zone: ZoneServer, aspf: str, sender: str, outcome: str
+) -> None:
+    zone.records[DMARC] = [f'"v=DMARC1; p=reject; aspf={aspf}"']
+    zone.records[sender.partition("@")[2], "TXT"] = [GOOD]
+    ran = check("domain", DOMAIN, "--mail-from", sender, "--json")
+    assert ran.json["outcome"] == outcome
+    assert ran.code == (1 if "fails" in outcome else 2)
+
+
+def test_the_whole_tree_is_shown_where_it_is_asked_for(check: Callable[..., Any], zone: ZoneServer) -> None:
+    zone.records[DOMAIN, "TXT"] = ['"v=spf1 include:a.example.com -all"']
+    zone.records["a.example.com", "TXT"] = [f'"v=spf1 ip4:198.51.100.1 ip4:{IP} -all"']
+    short, whole = check("spf", DOMAIN).out, check("spf", DOMAIN, "--all").out
+    assert "├ ip4:198.51.100.1" in whole
+    assert "ip4:198.51.100.1" not in short
+    assert "include:a.example.com" in short
+
+
+def test_hostile_records_do_not_speak_to_the_terminal(check: Callable[..., Any], zone: ZoneServer) -> None:
+    zone.records[DOMAIN, "TXT"] = ['"v=spf1 \\027[2J -all"']
+    assert "\x1b" not in check("spf", DOMAIN, "--all").out
