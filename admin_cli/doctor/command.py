@@ -75,7 +75,24 @@ def examine(settings: "Settings", name: str | None, now: "datetime") -> "Iterato
     yield from run(certificate.AREA, partial(certificate.check, in_force, now))
     yield from run(queue.AREA, partial(queue.check, in_force, now))
     yield from run(queue.AREA, partial(queue.check_outbox, in_force))
+    yield from _examine_dns(in_force)
     yield from _examine_database(in_force, name, now)
+
+
+def _examine_dns(settings: "Settings") -> "Iterator[Finding]":
+    """What needs no database; `_examine_record` asks for the capture domains."""
+    from admin_cli.doctor import dns
+    from admin_cli.doctor.findings import run
+
+    if not dns.is_meant(settings):
+        return
+
+    def look() -> "Iterator[Finding]":
+        asked = dns.questions(settings)
+        yield from dns.check_host(settings, asked)
+        yield from dns.check_spf_of_host(settings, asked)
+
+    yield from run(dns.AREA, look)
 
 
 def _in_force(settings: "Settings") -> "Settings":
@@ -121,11 +138,13 @@ def _examine_database(settings: "Settings", name: str | None, now: "datetime") -
         for check in (checks.check_writing, checks.check_damage):
             yield from run(checks.AREA, partial(check, database))
         yield from run(key_file.AREA, partial(key_file.check, settings, database))
-        yield from _examine_record(database, name, now)
+        yield from _examine_record(settings, database, name, now)
 
 
-def _examine_record(database: "Database", name: str | None, now: "datetime") -> "Iterator[Finding]":
-    from admin_cli.doctor import record
+def _examine_record(
+    settings: "Settings", database: "Database", name: str | None, now: "datetime"
+) -> "Iterator[Finding]":
+    from admin_cli.doctor import dns, record
     from admin_cli.doctor.findings import note, run
     from mailweir.errors import DatabaseUnavailable
     from mailweir.store import deployments, health
@@ -151,6 +170,8 @@ def _examine_record(database: "Database", name: str | None, now: "datetime") -> 
             yield note("record", "there is no deployment yet", to_do)
 
     yield from run("record", choose)
+    if dns.is_meant(settings):
+        yield from run(dns.AREA, lambda: dns.check_mx(settings, dns.questions(settings), chosen))
     for deployment in chosen:
         for check in (
             partial(record.check_routes, database, deployment),
