@@ -70,15 +70,22 @@ def test_models_read_what_plain_sql_wrote(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("place", ["sqlite"], indirect=True)  # the binding is the models', whichever the database
 def test_threads_that_bind_at_once_leave_nothing_bound(place: Place) -> None:
-    meeting = threading.Barrier(2)
+    first_is_in = threading.Event()
 
-    def bind(pause: float) -> None:
+    def bind(waits_for: threading.Event | None, tells: threading.Event, seconds: float) -> None:
         with closing(Database(place)) as database:
-            meeting.wait(10)
+            if waits_for:
+                assert waits_for.wait(10)
             with database.bound():
-                time.sleep(pause)  # the first to begin ends first: without an order, the second restores the first's
+                tells.set()
+                time.sleep(
+                    seconds
+                )  # the first to begin ends first: without an order, the second would restore the first's
 
-    threads = [threading.Thread(target=bind, args=(pause,)) for pause in (0.1, 0.3)]
+    threads = [
+        threading.Thread(target=bind, args=(None, first_is_in, 0.2)),
+        threading.Thread(target=bind, args=(first_is_in, threading.Event(), 0.4)),
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
