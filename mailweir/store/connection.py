@@ -4,6 +4,7 @@ A `Database` belongs to one thread at a time and is opened after a fork, never b
 so a contact added by the command line counts at the next message. Called by every process that reads or records.
 """
 
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +15,7 @@ from mailweir.place import Place
 from mailweir.store import models
 
 BUSY_TIMEOUT_SECONDS = 5.0
+_BINDING = threading.RLock()
 
 
 class _Backend(Protocol):
@@ -91,9 +93,9 @@ class Database:
 
     @contextmanager
     def bound(self) -> Iterator[None]:
-        """Lets the models of `store/` speak over this connection."""
+        """Lets the models of `store/` speak over this connection; one thread at a time, for the models are the process's."""
         self.open()
-        with self._translated(), self.peewee.bind_ctx(models.ALL):
+        with _BINDING, self._translated(), self.peewee.bind_ctx(models.ALL):
             yield
 
     @contextmanager

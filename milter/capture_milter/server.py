@@ -37,6 +37,8 @@ WRITE_BUSY_SECONDS = 20.0
 _PR_SET_PDEATHSIG = 1
 _PR_SET_NAME = 15
 _M_ARENA_MAX = -8
+_M_MMAP_THRESHOLD = -3
+_MAPPED_FROM_BYTES = 1_048_576
 _MIN_WORKER_LIFE_SECONDS = 1.0
 
 
@@ -148,6 +150,8 @@ def _end_with(parent: int) -> None:
     libc = ctypes.CDLL(None, use_errno=True)
     # libmilter makes a thread for each connection, and glibc would give each its own heap
     libc.mallopt(_M_ARENA_MAX, 2)
+    # malloc raises this bound with what it frees, up to 32 MB; then large mails stay in the heap, in pieces, and it grows
+    libc.mallopt(_M_MMAP_THRESHOLD, _MAPPED_FROM_BYTES)
     libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         os._exit(1)

@@ -1,12 +1,15 @@
 """The models of `store/` and the tables that the migrations make are the same."""
 
 import sqlite3
+import threading
+import time
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from mailweir.place import Place
 from mailweir.store import models, versions
 from mailweir.store.connection import Database
 
@@ -63,6 +66,31 @@ def test_models_read_what_plain_sql_wrote(tmp_path: Path) -> None:
         with database.bound():
             (row,) = models.Deployment.select()
             assert (row.id, row.name, row.domain, row.created_at) == (7, "demo", "demo.example.net", "now")
+
+
+@pytest.mark.parametrize("place", ["sqlite"], indirect=True)  # the binding is the models', whichever the database
+def test_threads_that_bind_at_once_leave_nothing_bound(place: Place) -> None:
+    first_is_in = threading.Event()
+
+    def bind(waits_for: threading.Event | None, tells: threading.Event, seconds: float) -> None:
+        with closing(Database(place)) as database:
+            if waits_for:
+                assert waits_for.wait(10)
+            with database.bound():
+                tells.set()
+                time.sleep(
+                    seconds
+                )  # the first to begin ends first: without an order, the second would restore the first's
+
+    threads = [
+        threading.Thread(target=bind, args=(None, first_is_in, 0.2)),
+        threading.Thread(target=bind, args=(first_is_in, threading.Event(), 0.4)),
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert {_meta(model).database for model in models.ALL} == {None}
 
 
 def test_models_are_bound_to_no_database_of_their_own() -> None:
