@@ -4,7 +4,8 @@ Called by the checks of this package. A resolver is given; nothing here reads th
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import dns.exception
@@ -53,6 +54,16 @@ class Questions:
         other._known = {key: value for key, value in self._known.items() if key != (name.lower(), "TXT")}
         return other
 
+    @contextmanager
+    def aside(self, seconds: float) -> Iterator[None]:
+        """Questions on whose answers no result hangs: they get so much time together, and take none from the others."""
+        before, began = self._deadline, self._clock()
+        self._deadline = began + seconds
+        try:
+            yield
+        finally:
+            self._deadline = before + (self._clock() - began)
+
     def ask(self, name: str, kind: str) -> Answer:
         """The answer; without values where the name, or this type of it, isn't there, or no name can be so.
 
@@ -61,12 +72,16 @@ class Questions:
         key = (name.lower().rstrip("."), kind)
         if kind == "TXT" and key[0] in self._overrides:
             return Answer((self._overrides[key[0]],), 0, key[0])
-        if key not in self._known:
+        found = self._known.get(key)
+        if found is None:
+            hurried = self._deadline - self._clock() < self._resolver.lifetime
             try:
-                self._known[key] = self._fetch(*key)
+                found = self._fetch(*key)
             except DnsUnavailable as error:
-                self._known[key] = error
-        found = self._known[key]
+                if hurried:  # who asks again may have more time
+                    raise
+                found = error
+            self._known[key] = found
         if isinstance(found, DnsUnavailable):
             raise found
         return found
@@ -75,7 +90,7 @@ class Questions:
         try:
             # by its labels: what a macro has put into a name is no escape of a zone file
             wanted = dns.name.Name([*name.encode().split(b"."), b""])
-        except dns.exception.DNSException:
+        except (dns.exception.DNSException, UnicodeEncodeError):
             return _VOID
         left = self._deadline - self._clock()
         if left <= 0:

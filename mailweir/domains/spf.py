@@ -16,7 +16,8 @@ from mailweir.errors import DnsUnavailable
 MAX_LOOKUPS = 10  # 4.6.4
 MAX_VOID_LOOKUPS = 2
 MAX_NAMES = 10  # of one mx (more: permerror) or ptr (more: not looked at)
-MAX_WALKED_LOOKUPS = 60  # past a fault; nobody's record makes us ask for ever
+MAX_BESIDE_LOOKUPS = 60  # past the match or a fault; nobody's record makes us ask for ever
+BESIDE_SECONDS = 5.0  # likewise, for each evaluation
 
 DEFAULT_EXPLANATION = "DEFAULT"
 
@@ -68,10 +69,14 @@ def evaluate(questions: Questions, ip: IpAddress, sender: str, helo: str, receiv
         ip = ip.ipv4_mapped
     local, _, domain = (sender or helo).rpartition("@")
     request = Request(ip, f"{local or 'postmaster'}@{domain}", helo, receiver)
-    walk = _Walk(questions, request)
-    root = walk.visit(domain, (), live=True)
-    explanation = walk.explain(root) if root.result == "fail" else ""
-    return Evaluation(request, root.result, explanation, walk.lookups, walk.voids, root)
+    # First what counts, alone: no term past the match may cost it time.
+    strict = _Walk(questions, request, whole=False)
+    node = strict.visit(domain, (), live=True)
+    explanation = strict.explain(node) if node.result == "fail" else ""
+    with questions.aside(BESIDE_SECONDS):
+        root = _Walk(questions, request, whole=True).visit(domain, (), live=True)
+    root.result, root.fault = node.result, node.fault
+    return Evaluation(request, node.result, explanation, strict.lookups, strict.voids, root)
 
 
 def is_host_name(domain: str) -> bool:
@@ -82,14 +87,15 @@ def is_host_name(domain: str) -> bool:
 
 
 class _Walk:
-    """The counts of one evaluation. lookups, voids: as the receiver counts them; walked: all."""
+    """The counts of one evaluation. lookups, voids: as the receiver counts them. whole: also past the match."""
 
-    def __init__(self, questions: Questions, request: Request) -> None:
+    def __init__(self, questions: Questions, request: Request, *, whole: bool) -> None:
         self._questions = questions
         self._request = request
+        self._whole = whole
         self.lookups = 0
         self.voids = 0
-        self._walked = 0
+        self._beside = 0
 
     def visit(self, domain: str, path: tuple[str, ...], live: bool) -> Node:
         node = Node(domain)
@@ -120,12 +126,15 @@ class _Walk:
     def _follow(self, node: Node, record: Record, path: tuple[str, ...], live: bool) -> None:
         decided = ""
         for term in record.mechanisms:
+            if decided and not self._whole:
+                break
             step = self._step(term, node.domain, path, live and not decided)
             _add(node, step)
             if not decided and step.outcome != "no match":
                 decided = term.result if step.outcome == "match" else step.outcome
                 node.fault = node.fault or step.fault
-        if record.redirect and not any(term.name == "all" for term in record.mechanisms):  # 6.1
+        has_all = any(term.name == "all" for term in record.mechanisms)
+        if record.redirect and not has_all and (self._whole or not decided):  # 6.1
             step = self._step(record.redirect, node.domain, path, live and not decided)
             _add(node, step)
             if not decided:
@@ -138,12 +147,12 @@ class _Walk:
         step = Step(term.text, "no match", live=live)
         if term.name in spf_record.COUNTED:
             step.lookups = 1
-            self._walked += 1
             self.lookups += live
+            self._beside += not live
             if live and self.lookups > MAX_LOOKUPS:
                 step.outcome, step.fault = "permerror", f"more than {MAX_LOOKUPS} look-ups"
-            if self._walked > MAX_WALKED_LOOKUPS:
-                step.fault = step.fault or "not walked any further"
+            if not live and self._beside > MAX_BESIDE_LOOKUPS:
+                step.fault = "not walked any further"
                 return step
         past_limit = step.outcome == "permerror"
         try:

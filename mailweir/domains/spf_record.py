@@ -15,6 +15,8 @@ IpNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 QUALIFIERS = {"+": "pass", "-": "fail", "~": "softfail", "?": "neutral"}
 COUNTED = frozenset({"include", "a", "mx", "ptr", "exists", "redirect"})  # 4.6.4: each costs a look-up
 MAX_NAME_BYTES = 253  # 7.3
+_MAX_SHOWN_CHARS = 80  # of a term that can't be read: a record may have 64 kB of it
+_MAX_LABEL_DIGITS = 3  # no name has a thousand labels: more digits keep all of them
 
 _MECHANISM = re.compile(r"([-+~?]?)(all|include|a|mx|ptr|ip4|ip6|exists)(?=[:/]|$)(.*)", re.IGNORECASE | re.DOTALL)
 _MODIFIER = re.compile(r"([A-Za-z][A-Za-z0-9._-]*)=(.*)", re.DOTALL)
@@ -84,13 +86,17 @@ def parse(text: str) -> Record:
 
 def _require(condition: object, word: str, fault: str) -> None:
     if not condition:
-        raise SyntaxFault(f"'{word}' {fault}")
+        raise SyntaxFault(f"'{_shown(word)}' {fault}")
+
+
+def _shown(word: str) -> str:
+    return word if len(word) <= _MAX_SHOWN_CHARS else word[:_MAX_SHOWN_CHARS] + "…"
 
 
 def _mechanism(word: str) -> Term:
     matched = _MECHANISM.match(word)
     if not matched:
-        raise SyntaxFault(f"'{word}' is no mechanism that SPF knows")
+        raise SyntaxFault(f"'{_shown(word)}' is no mechanism that SPF knows")
     name, rest = matched[2].lower(), matched[3]
     result = QUALIFIERS[matched[1] or "+"]
     if name == "all":
@@ -112,7 +118,7 @@ def _address_term(word: str, name: str, result: str, rest: str) -> Term:
     at = min((m.start() for m in re.finditer("/", rest) if _CIDR.match(rest, m.start())), default=len(rest))
     cidr = _CIDR.match(rest, at)
     if cidr is None:
-        raise SyntaxFault(f"'{word}' has a prefix length that can't be")
+        raise SyntaxFault(f"'{_shown(word)}' has a prefix length that can't be")
     value = _domain_spec(rest[1:at], word) if rest[:at] else None
     prefix4, prefix6 = int(cidr[1] or 32), int(cidr[2] or 128)
     _require(prefix4 <= 32 and prefix6 <= 128, word, "has a prefix length that can't be")
@@ -122,12 +128,12 @@ def _address_term(word: str, name: str, result: str, rest: str) -> Term:
 def _network(name: str, rest: str, word: str) -> IpNetwork:
     matched = re.match(r":([0-9a-fA-F.:]+)(?:/(0|[1-9][0-9]{0,2}))?\Z", rest)
     if not matched:
-        raise SyntaxFault(f"'{word}' has no address and prefix length that can be")
+        raise SyntaxFault(f"'{_shown(word)}' has no address and prefix length that can be")
     kind = ipaddress.IPv4Network if name == "ip4" else ipaddress.IPv6Network
     try:
         return kind(matched[1] if matched[2] is None else f"{matched[1]}/{matched[2]}", strict=False)
     except ValueError as error:
-        raise SyntaxFault(f"'{word}' has no address and prefix length that can be") from error
+        raise SyntaxFault(f"'{_shown(word)}' has no address and prefix length that can be") from error
 
 
 def _domain_spec(text: str, word: str) -> str:
@@ -164,8 +170,9 @@ def expand(text: str, request: Request, domain: str, validated: Callable[[], str
         parts = re.split("[" + re.escape(found[4] or ".") + "]", value)
         if found[3]:
             parts.reverse()
-        kept = ".".join(parts[-int(found[2]) :] if found[2] else parts)
-        return quote(kept, safe="-._~") if found[1].isupper() else kept
+        digits = found[2].lstrip("0")
+        kept = ".".join(parts[-int(digits) :] if 0 < len(digits) <= _MAX_LABEL_DIGITS else parts)
+        return quote(kept, safe="-._~", errors="surrogateescape") if found[1].isupper() else kept
 
     return _MACRO.sub(one, text)
 

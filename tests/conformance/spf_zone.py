@@ -22,9 +22,12 @@ class SuiteZone(ZoneServer):
 
     def __init__(self, zonedata: Mapping[str, Sequence[Any]]) -> None:
         super().__init__()
-        self.zone: dict[bytes, dict[str, list[Any]]] = {}
-        for name, entries in zonedata.items():
-            self.zone[name.lower().encode()] = _by_type(entries)
+        self.zone = self.parsed(zonedata)
+
+    @staticmethod
+    def parsed(zonedata: Mapping[str, Sequence[Any]]) -> dict[bytes, dict[str, list[Any]]]:
+        """What `zone` takes: values by name and type."""
+        return {name.lower().encode(): _by_type(entries) for name, entries in zonedata.items()}
 
     def reply(self, wire: bytes, max_bytes: int) -> bytes | None:
         query = dns.message.from_wire(wire)
