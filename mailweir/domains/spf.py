@@ -133,6 +133,8 @@ class _Walk:
             if not decided and step.outcome != "no match":
                 decided = term.result if step.outcome == "match" else step.outcome
                 node.fault = node.fault or step.fault
+            if term.name == "all":  # 5.1: nobody looks at what comes after it
+                break
         has_all = any(term.name == "all" for term in record.mechanisms)
         if record.redirect and not has_all and (self._whole or not decided):  # 6.1
             step = self._step(record.redirect, node.domain, path, live and not decided)

@@ -11,7 +11,7 @@ from mailweir.domains.spf import BESIDE_SECONDS, MAX_BESIDE_LOOKUPS, Evaluation,
 from tests.conformance.spf_zone import SuiteZone
 
 RELAY: dict[str, Any] = {"relay.example.com": [{"A": "192.0.2.9"}]}
-DEAD = "v=spf1 -all "  # what follows is past the match
+DEAD = "v=spf1 -ip4:0.0.0.0/0 "  # what follows is past the match
 
 
 def _txt(text: str) -> list[Any]:
@@ -49,7 +49,8 @@ def test_terms_past_the_match_take_no_time_from_those_that_count() -> None:
 
 
 @pytest.mark.parametrize(
-    "record", ["v=spf1 include:d.example.com -all", "v=spf1 -all include:d.example.com redirect=d.example.com"]
+    "record",
+    ["v=spf1 include:d.example.com -all", "v=spf1 -ip4:0.0.0.0/0 include:d.example.com redirect=d.example.com"],
 )
 def test_a_loop_ends(record: str) -> None:
     began = time.monotonic()
@@ -103,3 +104,9 @@ def test_a_long_term_is_read_fast_and_told_in_short(term: str) -> None:
 
 def test_a_macro_that_keeps_no_label_is_a_fault_of_syntax() -> None:
     assert _evaluate({"d.example.com": _txt("v=spf1 a:%{d0}.example.com +all")}).result == "permerror"
+
+
+def test_what_comes_after_all_is_counted_by_nobody() -> None:
+    zone = {"d.example.com": _txt("v=spf1 ip4:192.0.2.9 -all " + "a " * 11)}
+    found = _evaluate(zone)
+    assert (found.result, found.root.lookups, found.root.voids) == ("pass", 0, 0)
