@@ -103,6 +103,16 @@ def sender_of(text: str | None) -> str:
     return address.normalise(text) or refuse(f"--mail-from '{text}' is no mail address")
 
 
+def _sending(text: str) -> Any:
+    """An address as receivers see it: a mapped one is the IPv4 one. Errors: ValueError, for one of a link too."""
+    ip = ipaddress.ip_address(text)
+    if isinstance(ip, ipaddress.IPv6Address):
+        if ip.scope_id is not None:
+            raise ValueError(text)
+        return ip.ipv4_mapped or ip
+    return ip
+
+
 def relay_of(settings: "Settings | None", ips: list[str] | None) -> "Relay":
     """Who sends: the addresses given, else those of the settings."""
     from mailweir.domains.suggestion import Relay
@@ -110,9 +120,9 @@ def relay_of(settings: "Settings | None", ips: list[str] | None) -> "Relay":
     addresses: list[Any] = []
     for text in ips or ():
         try:
-            addresses.append(ipaddress.ip_address(text))
+            addresses.append(_sending(text))
         except ValueError:
-            refuse(f"--ip '{text}' is no IPv4 or IPv6 address")
+            refuse(f"--ip '{text}' is no IPv4 or IPv6 address that could send mail")
     known = settings.relay.relay_addresses if settings else ()
     chosen = tuple(dict.fromkeys(addresses)) or known
     if not chosen:

@@ -66,7 +66,7 @@ def check_spf(questions: Questions, domain: str, relay: Relay, sender: str = "")
     found = tuple(evaluate(questions, ip, sender, domain) for ip in relay.addresses)
     results = {one.result for one in found}
     faults = tuple(dict.fromkeys(_faults(found)))
-    warnings = tuple(dict.fromkeys(_warnings(questions, found[0].root)))
+    warnings = tuple(dict.fromkeys(_warnings(questions, [one.root for one in found])))
     verdict = _spf_verdict(results, faults, warnings)
     needs_change = verdict in (Verdict.NOT_AUTHORISED, Verdict.BROKEN) or any("anyone" in one for one in warnings)
     advice = None
@@ -90,24 +90,33 @@ def _spf_verdict(results: set[str], faults: Sequence[str], warnings: Sequence[st
 
 def _faults(found: Sequence[Evaluation]) -> Iterator[str]:
     """What is a permerror to somebody: at the latest to a receiver of mail from an address that matches nowhere."""
-    root = found[0].root
-    if root.lookups > MAX_LOOKUPS:
-        yield f"{root.lookups} look-ups in the whole tree, and {MAX_LOOKUPS} are allowed (RFC 7208 4.6.4)"
-    if root.voids > MAX_VOID_LOOKUPS:
-        yield f"{root.voids} look-ups that find nothing, and {MAX_VOID_LOOKUPS} are allowed (RFC 7208 4.6.4)"
+    # of all addresses: what an IPv6 client finds nothing at, an IPv4 one may, and a macro leads each elsewhere
+    lookups, voids = _most([one.root for one in found])
+    if lookups > MAX_LOOKUPS:
+        yield f"{lookups} look-ups in the whole tree, and {MAX_LOOKUPS} are allowed (RFC 7208 4.6.4)"
+    if voids > MAX_VOID_LOOKUPS:
+        yield f"{voids} look-ups that find nothing, and {MAX_VOID_LOOKUPS} are allowed (RFC 7208 4.6.4)"
     for one in found:
         if one.result == "permerror" and one.root.fault:
             yield one.root.fault
-    yield from (step.fault for step in steps(root) if step.outcome == "permerror" and step.fault)
+        yield from (step.fault for step in steps(one.root) if step.outcome == "permerror" and step.fault)
 
 
-def _warnings(questions: Questions, root: Node) -> Iterator[str]:
-    if MANY_LOOKUPS <= root.lookups <= MAX_LOOKUPS:
-        yield f"{root.lookups} of {MAX_LOOKUPS} look-ups are used"
-    if 0 < root.voids <= MAX_VOID_LOOKUPS:
-        yield f"{root.voids} of {MAX_VOID_LOOKUPS} look-ups that may find nothing do"
-    yield from _wide(root)
-    for step in steps(root):
+def _most(roots: Sequence[Node]) -> tuple[int, int]:
+    """Look-ups and void ones of the address that makes the most."""
+    return max(root.lookups for root in roots), max(root.voids for root in roots)
+
+
+def _warnings(questions: Questions, roots: Sequence[Node]) -> Iterator[str]:
+    lookups, voids = _most(roots)
+    if MANY_LOOKUPS <= lookups <= MAX_LOOKUPS:
+        yield f"{lookups} of {MAX_LOOKUPS} look-ups are used"
+    if 0 < voids <= MAX_VOID_LOOKUPS:
+        yield f"{voids} of {MAX_VOID_LOOKUPS} look-ups that may find nothing do"
+    root = roots[0]
+    for one in roots:
+        yield from _wide(one)
+    for step in (step for one in roots for step in steps(one)):
         if _name_of(step) == "ptr":
             yield "ptr is slow and unreliable, and receivers may leave it out (RFC 7208 5.5)"
         if step.outcome == "temperror":
@@ -181,7 +190,7 @@ def _domain_warnings(published: Sequence[Published], policy: Policy | None, *, b
     for one in published:
         if one.fault or one.note:
             yield f"DKIM key {one.selector}: {one.fault or one.note}"
-    if policy is not None and not policy.found_at:
+    if policy is not None and not policy.found_at and not policy.fault:
         yield "no DMARC record: large receivers want one of who sends much (at least v=DMARC1; p=none)"
     if policy is not None and policy.fault:
         yield f"DMARC: {policy.fault}"

@@ -48,18 +48,23 @@ def _suffixes() -> Any:
 def look(questions: Questions, domain: str) -> Policy:
     """The policy that counts for an author's domain (6.6.3). Errors: DnsUnavailable."""
     own = _at(questions, domain)
-    if own is not None:
-        return _policy(domain, own, "p")
+    if own:
+        return _one_of(domain, own, "p")
     above = organisation(domain)
-    if above != domain and (found := _at(questions, above)) is not None:
-        return _policy(above, found, "sp")
-    return Policy("none", "")
+    found = _at(questions, above) if above != domain else []
+    return _one_of(above, found, "sp") if found else Policy("none", "")
 
 
-def _at(questions: Questions, domain: str) -> str | None:
+def _at(questions: Questions, domain: str) -> list[str]:
     values = questions.ask(f"_dmarc.{domain}", "TXT").values
-    found = [value for value in values if re.match(r"v\s*=\s*DMARC1\s*(;|\Z)", value)]
-    return found[0] if len(found) == 1 else None  # several count as none
+    return [value for value in values if re.match(r"v\s*=\s*DMARC1\s*(;|\Z)", value)]
+
+
+def _one_of(name: str, texts: list[str], tag: str) -> Policy:
+    # 6.6.3: with several, the search ends without a policy; it doesn't go on to the organisation's
+    if len(texts) > 1:
+        return Policy("none", "", fault=f"{len(texts)} DMARC records at _dmarc.{name}, so none of them counts")
+    return _policy(name, texts[0], tag)
 
 
 def _policy(name: str, text: str, tag: str) -> Policy:

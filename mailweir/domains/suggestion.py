@@ -51,7 +51,7 @@ def suggest(questions: Questions, relay: Relay, found: Evaluation) -> Suggestion
     """The least change with which each of the relay's addresses passes, within the limits. Errors: DnsUnavailable."""
     domain = found.root.domain
     base = _base(questions, domain)
-    candidates = [(kept, *addition) for kept in _lighter(base, found.root) for addition in _additions(relay)]
+    candidates = [(kept, *addition) for kept in _lighter(questions, base, found.root) for addition in _additions(relay)]
     for rest_is_sound in (True, False):
         for kept, added, note in candidates:
             terms = [*added, *(term for term in kept.terms if term.lower() not in {one.lower() for one in added})]
@@ -155,10 +155,10 @@ def _takes_mail(questions: Questions, domain: str) -> bool:
         return False
 
 
-def _lighter(base: _Base, root: Node) -> Iterable[_Base]:
+def _lighter(questions: Questions, base: _Base, root: Node) -> Iterable[_Base]:
     """The base as it is; without what finds nothing; without `ptr` too, which RFC 7208 5.5 says not to use."""
     yield base
-    empty = {step.text.lower() for step in root.steps if _finds_nothing(step)}
+    empty = {step.text.lower() for step in root.steps if _finds_nothing(questions, root.domain, step)}
     ptr = {term.lower() for term in base.terms if term.lower().lstrip("+-~?").partition(":")[0] == "ptr"}
     for gone, why in ((empty, "finds nothing"), (empty | ptr, "isn't needed")):
         terms = tuple(term for term in base.terms if term.lower() not in gone)
@@ -167,7 +167,16 @@ def _lighter(base: _Base, root: Node) -> Iterable[_Base]:
             yield _Base(terms, base.end, (*base.notes, *(f"{term} left out: it {why}" for term in left_out)))
 
 
-def _finds_nothing(step: Step) -> bool:
+def _finds_nothing(questions: Questions, domain: str, step: Step) -> bool:
+    """Is a term of no use to anybody: also to senders of the other address family? Errors: DnsUnavailable."""
     if step.child:
         return step.child.result == "none"
-    return step.voids > 0 and step.outcome == "no match" and "%" not in step.text
+    if not step.voids or step.outcome in ("match", "temperror") or "%" in step.text:
+        return False
+    term = spf_record.parse(f"v=spf1 {step.text}").mechanisms[0]
+    if term.name == "ptr":  # the client has no name; that says nothing of the domain
+        return False
+    names = [term.value or domain]
+    if term.name == "mx":
+        names = [value.partition(" ")[2] for value in questions.ask(names[0], "MX").values]
+    return not any(questions.ask(name, kind).values for name in names if name for kind in ("A", "AAAA"))

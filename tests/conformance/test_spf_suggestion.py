@@ -181,3 +181,33 @@ def test_the_whole_tree_counts_past_the_match(server: ZoneServer) -> None:
     assert (report.root.lookups, report.verdict) == (11, Verdict.BROKEN)
     evaluation = evaluate(Questions(resolver_at("127.0.0.1", server.port, 5.0)), IPV4, f"x@{DOMAIN}", DOMAIN)
     assert evaluation.lookups_to_match == 1
+
+
+ONLY_IPV4: Records = {
+    **txt(f"v=spf1 ip4:{IPV4} ip6:{IPV6} a:a.client.example a:b.client.example a:c.client.example -all"),
+    **{(f"{letter}.client.example", "A"): ["198.51.100.9"] for letter in "abc"},
+}
+
+
+def test_the_order_of_the_addresses_changes_nothing(server: ZoneServer) -> None:
+    first, second = (checked(server, ONLY_IPV4, Relay(ips)) for ips in ((IPV4, IPV6), (IPV6, IPV4)))
+    assert first.verdict is second.verdict is Verdict.BROKEN
+    assert first.faults == second.faults
+
+
+def test_what_only_the_other_address_family_finds_stays_in_the_suggestion(server: ZoneServer) -> None:
+    found = txt("v=spf1 a:a.client.example a:b.client.example a:c.client.example -all")
+    report = checked(server, {**ONLY_IPV4, **found}, Relay((IPV6,)))
+    assert report.suggestion is not None
+    assert report.suggestion.record is not None
+    text = "".join(report.suggestion.record.strings)
+    assert [letter for letter in "abc" if f"a:{letter}.client.example" not in text] == []
+
+
+def test_what_nobody_finds_may_go(server: ZoneServer) -> None:
+    report = checked(
+        server, txt("v=spf1 a:a.client.example a:b.client.example a:c.client.example -all"), Relay((IPV6,))
+    )
+    assert report.suggestion is not None
+    assert report.suggestion.record is not None
+    assert "a:" not in "".join(report.suggestion.record.strings)

@@ -186,3 +186,24 @@ def test_the_whole_tree_is_shown_where_it_is_asked_for(check: Callable[..., Any]
 def test_hostile_records_do_not_speak_to_the_terminal(check: Callable[..., Any], zone: ZoneServer) -> None:
     zone.records[DOMAIN, "TXT"] = ['"v=spf1 \\027[2J -all"']
     assert "\x1b" not in check("spf", DOMAIN, "--all").out
+
+
+def test_several_dmarc_records_are_none_and_the_organisations_does_not_step_in(
+    check: Callable[..., Any], zone: ZoneServer
+) -> None:
+    zone.records[DMARC] = ['"v=DMARC1; p=none"', '"v=DMARC1; p=quarantine"']
+    zone.records["_dmarc.example.com", "TXT"] = ['"v=DMARC1; p=reject"']
+    found = check("domain", DOMAIN)
+    assert found.code == 2
+    assert "2 DMARC records" in found.out
+    assert "p=reject" not in found.out
+
+
+def test_a_mapped_address_is_the_ipv4_one(check: Callable[..., Any], zone: ZoneServer) -> None:
+    assert check("spf", DOMAIN, ips=(f"::ffff:{IP}",)).code == 0
+    zone.records[DOMAIN, "TXT"] = ['"v=spf1 -all"']
+    assert f"v=spf1 ip4:{IP} -all" in check("spf", DOMAIN, ips=(f"::ffff:{IP}",)).out
+
+
+def test_an_address_of_a_link_is_a_usage_error(check: Callable[..., Any]) -> None:
+    assert check("spf", DOMAIN, ips=("fe80::1%eth0",)).code == 64
