@@ -97,10 +97,16 @@ class Dkim(_Section):
     sign: bool = True
 
 
+def _public(value: ipaddress.IPv4Address | ipaddress.IPv6Address) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    if isinstance(value, ipaddress.IPv6Address) and (value.ipv4_mapped or value.scope_id):
+        raise ValueError("must be an address as others see it: no ::ffff: and no %")
+    return value
+
+
 class Relay(_Section):
     """By which addresses the relay sends, and the name whose SPF record clients include."""
 
-    relay_addresses: tuple[ipaddress.IPv4Address | ipaddress.IPv6Address, ...] = ()
+    relay_addresses: tuple[Annotated[ipaddress.IPv4Address | ipaddress.IPv6Address, AfterValidator(_public)], ...] = ()
     spf_include: str = ""
 
 

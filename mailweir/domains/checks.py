@@ -166,7 +166,7 @@ def check_domain(
     by_spf = _is_aligned(policy, spf)
     by_dkim = any(not one.fault for one in published)
     warnings = tuple(_domain_warnings(published, policy, by_spf=by_spf))
-    passes = spf.verdict in (Verdict.AUTHORISED, Verdict.WITH_WARNINGS)
+    passes = all(one.result == "pass" for one in spf.evaluations)
     return DomainReport(
         spf,
         tuple(published),
