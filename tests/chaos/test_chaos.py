@@ -16,6 +16,7 @@ from tests.integration.conftest import require_root_and_postfix
 
 AT_ONCE = 6
 SECONDS = 40.0
+LYING_TRIES = 3  # one message at a time is lied about, and none where the lock happens to be let go just then
 # On PostgreSQL what is its own, and one that is common to both.
 SHORT = [
     (scenario, database)
@@ -63,5 +64,9 @@ def test_a_filter_that_acknowledges_without_a_commit_is_noticed() -> None:
 
     # the look-ups go on reading, so mail comes in; what the filter can't write it says that it has
     lying = Scenario(scenarios.database_locked_for_25_s, ("sqlite",), 1, False, prepare)
-    figures = run.run(lying, "sqlite", budget=1, seconds=SECONDS)
-    assert any(line.startswith("acknowledged without a decision") for line in figures.violations), figures
+    found: list[Figures] = []
+    for _ in range(LYING_TRIES):
+        found.append(run.run(lying, "sqlite", budget=1, seconds=SECONDS))
+        if any(line.startswith("acknowledged without a decision") for line in found[-1].violations):
+            return
+    pytest.fail(f"nothing was noticed: {found}")
