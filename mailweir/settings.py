@@ -30,7 +30,7 @@ def _outbound(value: str) -> str:
     raise ValueError('must be "outbox", "mx" or "relayhost HOST:PORT"')
 
 
-def _log_file(value: str) -> str:
+def _absolute(value: str) -> str:
     if value and not Path(value).is_absolute():
         raise ValueError("must be an absolute path")
     return value
@@ -91,6 +91,12 @@ class Dns(_Section):
     timeout_seconds: float = Field(5.0, gt=0, le=20)
 
 
+class Dkim(_Section):
+    """The signing of what goes out by the relay."""
+
+    sign: bool = True
+
+
 class Confirmation(_Section):
     """Limits on what is redirected to a person."""
 
@@ -135,13 +141,15 @@ class Settings(BaseSettings):
     run_as: str = "mailweir"
     admin_mailbox: str = ""
     outbound: Annotated[str, AfterValidator(_outbound)] = "outbox"
-    postfix_log: Annotated[str, AfterValidator(_log_file)] = ""
+    postfix_log: Annotated[str, AfterValidator(_absolute)] = ""
     database: Annotated[str, AfterValidator(_database)] = ""
     database_password_file: Path | None = None
+    token_key_file: Annotated[str, AfterValidator(_absolute)] = ""
     smtp: Smtp = Smtp()
     web: Web = Web()
     filter: Filter = Filter()
     dns: Dns = Dns()
+    dkim: Dkim = Dkim()
     confirmation: Confirmation = Confirmation()
     retention: Retention = Retention()
     log: Log = Log()
@@ -183,6 +191,11 @@ class Settings(BaseSettings):
         if isinstance(self.database_place, Postgresql):
             raise SettingsError(f"this is for SQLite, and the database is {self.database_place}")
         return self.database_place
+
+    @property
+    def token_key_path(self) -> Path:
+        """The key under which DKIM keys and tokens are kept in the database; see `secrets_file`."""
+        return Path(self.token_key_file) if self.token_key_file else self.data_dir / "secrets" / "token.key"
 
     @property
     def milter_socket(self) -> Path:

@@ -95,6 +95,7 @@ def _in_force(settings: "Settings") -> "Settings":
 
 def _examine_database(settings: "Settings", name: str | None, now: "datetime") -> "Iterator[Finding]":
     from admin_cli.doctor import database as checks
+    from admin_cli.doctor import key_file
     from admin_cli.doctor.findings import Level, run
     from admin_cli.ownership import acting_for
     from mailweir.store.connection import Database
@@ -119,6 +120,7 @@ def _examine_database(settings: "Settings", name: str | None, now: "datetime") -
             return
         for check in (checks.check_writing, checks.check_damage):
             yield from run(checks.AREA, partial(check, database))
+        yield from run(key_file.AREA, partial(key_file.check, settings, database))
         yield from _examine_record(database, name, now)
 
 

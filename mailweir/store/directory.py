@@ -11,7 +11,9 @@ from typing import Any
 from mailweir import address
 from mailweir.folding import Folding
 from mailweir.matching import ContactRef, DeploymentRef, People, UserRef
+from mailweir.store import dkim_keys
 from mailweir.store.connection import Database
+from mailweir.store.dkim_keys import SealedKey
 
 _MAX_VALUES = 500  # in one statement; SQLite's own limit is 32,766
 
@@ -73,6 +75,10 @@ class SqlDirectory:
             domain: DeploymentRef(row_id, name, domain, Folding(bool(plus), bool(dots)))
             for row_id, name, domain, plus, dots in self._rows(sql, (), domains)
         }
+
+    def signing_key(self, deployment_id: int, domain: str) -> SealedKey | None:
+        """The DKIM key that signs for the domain, if it is the deployment's."""
+        return dkim_keys.active_key(self._database, deployment_id, domain)
 
     def users_named(self, deployment_id: int, usernames: Collection[str]) -> dict[str, UserRef]:
         """See matching.Directory."""

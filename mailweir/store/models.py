@@ -220,6 +220,22 @@ class ForwardingConfirmation(_Base):
         table_name = "forwarding_confirmations"
 
 
+class DkimKey(_Base):
+    """A key that signs for a client's domain; `private_key_sealed` is empty once it is retired."""
+
+    deployment = peewee.ForeignKeyField(Deployment)
+    domain = peewee.TextField()
+    selector = peewee.TextField()
+    private_key_sealed = peewee.BlobField()
+    public_key_der = peewee.BlobField()
+    created_at = peewee.TextField()
+    activated_at = peewee.TextField(null=True)
+    retired_at = peewee.TextField(null=True)
+
+    class Meta:
+        table_name = "dkim_keys"
+
+
 ALL = (
     Deployment,
     User,
@@ -235,4 +251,5 @@ ALL = (
     Todo,
     Decision,
     ForwardingConfirmation,
+    DkimKey,
 )

@@ -25,6 +25,7 @@ from capture_milter.group_commit import GroupCommit
 from capture_milter.handling import ConfirmationDesk
 from capture_milter.readers import Readers
 from capture_milter.session import Services, Session, register
+from capture_milter.signing import Signers
 from mailweir import log, settings
 from mailweir.errors import MailweirError
 from mailweir.sender_auth import DkimProver
@@ -192,7 +193,8 @@ def _work(
 
     group_commit = GroupCommit(open_to_write, events.committed)
     desk = ConfirmationDesk(DkimProver(config.dns), config.confirmation)
-    place.services = Services(Readers(open_to_read), group_commit, desk, logger, events)
+    signers = Signers(config.token_key_path, enabled=config.dkim.sign)
+    place.services = Services(Readers(open_to_read), group_commit, desk, signers, logger, events)
     milter.main()
 
 

@@ -16,13 +16,14 @@ from typing import Any
 import structlog
 
 import milter
-from capture_milter import handling
+from capture_milter import handling, signing
 from capture_milter.assembly import Assembly
 from capture_milter.counters import TempfailCause
 from capture_milter.events import Events
 from capture_milter.group_commit import GroupCommit
 from capture_milter.handling import Answer, ConfirmationDesk, Plan
 from capture_milter.readers import Readers
+from capture_milter.signing import Signers, Signing
 from mailweir.envelope import Envelope, Recipient, read_recipient, read_sender
 from mailweir.errors import DatabaseUnavailable, DnsUnavailable
 from mailweir.headers import LOOP_HEADER, Header
@@ -46,6 +47,7 @@ class Services:
     readers: Readers
     group_commit: GroupCommit
     desk: ConfirmationDesk
+    signers: Signers
     log: structlog.stdlib.BoundLogger
     events: Events
     large_turn: threading.Lock = field(default_factory=threading.Lock)
@@ -66,6 +68,7 @@ class Session:
         "_recipients",
         "_sender",
         "_services",
+        "_signing",
     )
 
     def __init__(self, services: Services, ctx: Any) -> None:
@@ -83,6 +86,7 @@ class Session:
         self._plan: Plan | None = None
         self._assembly: Assembly | None = None
         self._body: list[bytes] = []  # of a possible confirmation only
+        self._signing: Signing | None = None
 
     def connect(self, hostaddr: Any) -> int:
         """Notes the client."""
@@ -113,8 +117,10 @@ class Session:
         """Takes a part of the body, or says that nobody wants the rest of it."""
         try:
             plan = self._planned()
+            if self._signing:
+                self._signing.add(chunk)
             if not plan.wants_body:
-                return milter.SKIP
+                return milter.CONTINUE if self._signing else milter.SKIP
             if self._assembly is None:
                 self._assembly = Assembly(self._headers)
             self._assembly.add(chunk)
@@ -129,7 +135,7 @@ class Session:
         try:
             plan = self._planned()
             if not plan.recipients.arrivals:
-                return milter.ACCEPT
+                return self._accept()
             queue_id = self._ctx.getsymval("i")
             if not queue_id:
                 raise RuntimeError("Postfix gave no queue id")
@@ -176,7 +182,9 @@ class Session:
             sender, recipients = read_sender(self._sender), tuple(self._recipients)
             envelope = Envelope(sender, recipients, self._login, self._client, self._received_at)
             with self._services.readers.directory() as directory:
-                self._plan = handling.plan(envelope, self._headers, directory)
+                plan = handling.plan(envelope, self._headers, directory)
+                self._signing = self._services.signers.begin(self._login, plan.view, self._headers, directory)
+            self._plan = plan
         return self._plan
 
     def _entries(self, plan: Plan, queue_id: str) -> list[Entry]:
@@ -200,6 +208,12 @@ class Session:
             self._ctx.delrcpt(name)
         for mailbox in answer.add:
             self._ctx.addrcpt(f"<{mailbox}>", None)
+        return self._accept()
+
+    def _accept(self) -> int:
+        """What goes on from the relay is signed, on top of all other headers."""
+        if self._signing:
+            self._ctx.addheader(signing.NAME, self._signing.value(), 0)
         return milter.ACCEPT
 
     def _try_again(self, error: Exception) -> int:

@@ -37,6 +37,8 @@ def test_the_least_file_gives_the_defaults(load: Load) -> None:
     assert found.lookups_socket == Path("/srv/mailweir/run/lookups.sock")
     assert found.outbox_dir == Path("/srv/mailweir/outbox")
     assert found.log_dir == Path("/srv/mailweir/log")
+    assert found.token_key_path == Path("/srv/mailweir/secrets/token.key")
+    assert found.dkim.sign is True
     assert found.admin_address == "admin@localhost.localdomain"
     assert (found.confirmation.max_redirects_per_message, found.retention.decision_days) == (3, 14)
 
@@ -49,6 +51,7 @@ def test_what_is_set_is_read(load: Load) -> None:
         admin_mailbox = "admin@firm.example"
         outbound = "relayhost smtp.example.net:587"
         database = "sqlite:/srv/elsewhere/m.db"
+        token_key_file = "/srv/t.key"
         [smtp]
         smtp_port = 25
         tls_certificate_file = "/srv/c.pem"
@@ -59,6 +62,7 @@ def test_what_is_set_is_read(load: Load) -> None:
         """
     )
     assert found.database_path == Path("/srv/elsewhere/m.db")
+    assert found.token_key_path == Path("/srv/t.key")
     assert found.admin_address == "admin@firm.example"
     assert found.outbound == "relayhost smtp.example.net:587"
     assert (found.smtp.smtp_port, found.smtp.submission_port) == (25, 2587)
@@ -93,6 +97,8 @@ def test_what_is_set_is_read(load: Load) -> None:
             for value in ("", "MX", "relayhost", *(f"relayhost {bad}" for bad in ("h", "h:0", "h:65536", "h:25 ", "a b:25")))
         ],
         ('data_dir = "/srv"\noutbound = "mx"', "admin_mailbox must be set"),
+        ('data_dir = "/srv"\ntoken_key_file = "t.key"', "token_key_file: must be an absolute path"),
+        ('data_dir = "/srv"\n[dkim]\nsign = "perhaps"', "dkim.sign: "),
         ('data_dir = "/srv"\ndatabase = "m.db"', "database: "),
         ('data_dir = "/srv"\ndatabase = "sqlite:m.db"', "database: "),
         ('data_dir = "/srv"\n[smtp]\ntls_key_file = "/srv/k.pem"', "go together"),

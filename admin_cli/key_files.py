@@ -1,0 +1,67 @@
+"""The key file, for a command that seals something: read, and made where it was never needed before.
+
+As the folder's owner where root may step down, so that the daemons can read it and no link is followed as root. Called by
+`commands.domain`.
+"""
+
+import os
+import pwd
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from admin_cli import context
+from admin_cli.ownership import acting_as_owner, make_folder
+from mailweir import secrets_file
+from mailweir.errors import SettingsError
+
+if TYPE_CHECKING:
+    from mailweir.secrets_file import Secrets
+    from mailweir.settings import Settings
+
+
+def opened(settings: "Settings") -> "Secrets":
+    """The key to seal with.
+
+    SettingsError where it can't be read or made. Also where it is missing and the database holds what was sealed with it: another
+    key would be of no use.
+    """
+    file = settings.token_key_path
+    try:
+        missing = not file.is_symlink() and not file.exists()
+    except PermissionError as error:
+        raise SettingsError(f"no permission for {file}: run this as root") from error
+    if missing:
+        _refuse_lost(settings, file)
+        _make(settings, file)
+    with acting_as_owner(file.parent):
+        return secrets_file.load(file)
+
+
+def _refuse_lost(settings: "Settings", file: Path) -> None:
+    from mailweir.store import dkim_keys
+
+    with context.opened(settings) as database:
+        if dkim_keys.sealed_keys(database):
+            raise SettingsError(
+                f"there is no key file {file}, and the database holds what was sealed with it: copy the file from the host that "
+                "made it, or from its backup"
+            )
+
+
+def _make(settings: "Settings", file: Path) -> None:
+    try:
+        make_folder(file.parent, settings.run_as)
+        with acting_as_owner(file.parent) as stepped_down:
+            secrets_file.make(file)
+        if not stepped_down and os.geteuid() == 0:
+            _give(file, settings.run_as)
+    except OSError as error:
+        raise SettingsError(f"can't make the key file {file}: {error.strerror or error}; run this as root") from error
+
+
+def _give(file: Path, owner: str) -> None:
+    """Of a folder of root's, `/etc/mailweir` say, the daemons read the file all the same."""
+    with suppress(KeyError):
+        entry = pwd.getpwnam(owner)
+        os.chown(file, entry.pw_uid, entry.pw_gid, follow_symlinks=False)

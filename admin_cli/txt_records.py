@@ -1,0 +1,28 @@
+"""TXT records, asked of the resolver that the settings name. Called by `commands.domain`."""
+
+from typing import TYPE_CHECKING
+
+from mailweir.errors import DnsUnavailable
+
+if TYPE_CHECKING:
+    from mailweir.settings import Dns
+
+
+def look_up(name: str, settings: "Dns") -> list[bytes]:
+    """Each TXT record there is at the name, its strings put together. DnsUnavailable where DNS gives no answer."""
+    import dns.exception
+    import dns.resolver
+
+    resolver = dns.resolver.Resolver(configure=not settings.nameserver)
+    if settings.nameserver:
+        resolver.nameservers = [settings.nameserver]
+        resolver.port = settings.port
+    try:
+        answer = resolver.resolve(name, "TXT", lifetime=settings.timeout_seconds, search=False)
+    except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
+        return []
+    except (dns.exception.DNSException, OSError) as error:
+        raise DnsUnavailable(
+            f"DNS gives no answer for {name}: {error}; try again, or skip this look with --force"
+        ) from error
+    return [b"".join(record.strings) for record in answer]

@@ -1,0 +1,89 @@
+"""The key file, and what is kept in the database under it: DKIM's private keys, and later the tokens of mailboxes.
+
+Whoever has a copy of the database alone has none of these. The file (`token_key_file` of the settings, mode 0600, its owner
+`run_as`) holds one line, 32 random bytes in base64. Several hosts that share a database share a copy of it. AES-256-GCM (NIST SP
+800-38D); each value is bound to its purpose, so that one row's can't be put into another row. Called by the filter and the
+command line; the command line makes the file.
+"""
+
+import base64
+import binascii
+import os
+import secrets
+import stat
+from contextlib import suppress
+from pathlib import Path
+
+from mailweir.errors import SettingsError
+
+KEY_BYTES = 32
+_NONCE_BYTES = 12  # random; one key may seal 2^32 values
+_FORMAT = b"\x01"
+_MAX_FILE_BYTES = 1_000
+
+
+class Secrets:
+    """Seals and opens short values. key: 32 bytes. file: where it is from, for errors."""
+
+    def __init__(self, key: bytes, file: Path) -> None:
+        # imported when needed: it costs a worker 9 MB
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+        self._cipher = AESGCM(key)
+        self._file = file
+
+    def seal(self, plain: bytes, purpose: str) -> bytes:
+        """The value encrypted. purpose: what it is and whose, e.g. its table and its row's name."""
+        nonce = os.urandom(_NONCE_BYTES)
+        return _FORMAT + nonce + self._cipher.encrypt(nonce, plain, purpose.encode())
+
+    def open(self, sealed: bytes, purpose: str) -> bytes:
+        """The value again. SettingsError where it was sealed under another key or for another purpose, or was altered."""
+        from cryptography.exceptions import InvalidTag
+
+        nonce, text = sealed[1 : 1 + _NONCE_BYTES], sealed[1 + _NONCE_BYTES :]
+        try:
+            if sealed[:1] != _FORMAT:
+                raise InvalidTag
+            return self._cipher.decrypt(nonce, text, purpose.encode())
+        except (InvalidTag, ValueError):
+            raise SettingsError(
+                f"{self._file} doesn't open what the database holds ({purpose}): copy the file from the host that made it, "
+                "or from its backup"
+            ) from None
+
+
+def load(file: Path) -> Secrets:
+    """Reads the key file. SettingsError where it is missing, others can read it, or it holds no key."""
+    try:
+        # no blocking on a FIFO, no following of a link
+        descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        with os.fdopen(descriptor, "rb") as stream:
+            found = os.fstat(stream.fileno())
+            text = stream.read(_MAX_FILE_BYTES) if stat.S_ISREG(found.st_mode) else b""
+    except OSError as error:
+        raise SettingsError(f"can't read the key file {file}: {error.strerror or error}") from error
+    if stat.S_IMODE(found.st_mode) & 0o077:
+        raise SettingsError(f"{file} holds a key and others can read it: chmod 600 it")
+    try:
+        key = base64.b64decode(text.strip(), validate=True)
+    except binascii.Error:
+        key = b""
+    if len(key) != KEY_BYTES:
+        raise SettingsError(f"{file} holds no key: it takes one line, {KEY_BYTES} bytes in base64")
+    return Secrets(key, file)
+
+
+def make(file: Path) -> None:
+    """Makes the file where there is none, in a folder that is there; two at once end with one key. Errors: OSError."""
+    part = file.with_name(f".{file.name}.{secrets.token_hex(8)}")
+    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(base64.b64encode(os.urandom(KEY_BYTES)) + b"\n")
+            stream.flush()
+            os.fsync(stream.fileno())
+        with suppress(FileExistsError):
+            os.link(part, file)
+    finally:
+        part.unlink()

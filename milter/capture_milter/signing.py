@@ -1,0 +1,87 @@
+"""The DKIM signature of what is relayed: with which key, and the body's digest while its chunks pass.
+
+The database is asked which key signs for each relayed message, so that a rotation counts at the next one on every host; what a
+worker keeps are keys that it has opened. A key that can't be opened is an error (451, the sender keeps the mail), for mail that
+should be signed is worth little unsigned. Called by `session`.
+"""
+
+from collections import OrderedDict
+from collections.abc import Collection, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Protocol
+
+from mailweir import address, secrets_file
+from mailweir.dkim_signing import RelaxedBody, SigningKey
+from mailweir.headers import Header, HeaderView
+from mailweir.matching import DeploymentRef
+from mailweir.store.dkim_keys import SealedKey
+
+NAME = "DKIM-Signature"
+_MAX_KEYS = 1_000  # 5 kB each
+
+
+class KeyDirectory(Protocol):
+    """Whose key signs."""
+
+    def deployments(self, domains: Collection[str]) -> Mapping[str, DeploymentRef]:
+        """See matching.Directory."""
+
+    def signing_key(self, deployment_id: int, domain: str) -> SealedKey | None:
+        """The key that signs for the domain, if it is the deployment's."""
+
+
+class Signing:
+    """One message's signature in the making."""
+
+    def __init__(self, key: SigningKey, headers: Sequence[Header]) -> None:
+        self._key = key
+        self._headers = headers
+        self._body = RelaxedBody()
+
+    def add(self, chunk: bytes) -> None:
+        """Takes the next part of the body."""
+        self._body.update(chunk)
+
+    def value(self, now: datetime | None = None) -> str:
+        """The header's value, as libmilter wants it: its own leading space, and folds of LF and a tab."""
+        signature = self._key.signature(self._headers, self._body.digest(), now or datetime.now(UTC))
+        return signature.decode("ascii").replace("\r\n", "\n")
+
+
+class Signers:
+    """A worker's opened keys. key_file: see `secrets_file`. enabled: False where others sign."""
+
+    def __init__(self, key_file: Path, *, enabled: bool) -> None:
+        self._key_file = key_file
+        self._enabled = enabled
+        self._opened: OrderedDict[SealedKey, SigningKey] = OrderedDict()
+
+    def begin(
+        self, login: str | None, view: HeaderView, headers: Sequence[Header], directory: KeyDirectory
+    ) -> Signing | None:
+        """For a message of the relay whose author's domain has a key of the login's deployment; else None.
+
+        Errors: DatabaseUnavailable; SettingsError where the key file is missing or another one.
+        """
+        if not self._enabled or login is None or view.author is None:
+            return None
+        deployment = _deployment_of(login, directory)
+        key = deployment and directory.signing_key(deployment.id, address.split(view.author)[1])
+        return Signing(self._open(key), headers) if key else None
+
+    def _open(self, sealed: SealedKey) -> SigningKey:
+        key = self._opened.get(sealed)
+        if key is None:
+            secrets = secrets_file.load(self._key_file)  # anew: it may have been put right since
+            key = SigningKey(sealed.domain, sealed.selector, sealed.private_der(secrets))
+            self._opened[sealed] = key
+            if len(self._opened) > _MAX_KEYS:
+                self._opened.popitem(last=False)
+        return key
+
+
+def _deployment_of(login: str, directory: KeyDirectory) -> DeploymentRef | None:
+    """A login is a capture address."""
+    domain = address.split(address.normalise(login) or "")[1]
+    return directory.deployments([domain]).get(domain) if domain else None

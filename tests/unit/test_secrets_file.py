@@ -1,0 +1,105 @@
+"""The key file: what is sealed opens for its purpose only, and a file that others can read isn't used."""
+
+import base64
+import os
+import stat
+import threading
+from pathlib import Path
+
+import pytest
+
+from mailweir import secrets_file
+from mailweir.errors import SettingsError
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """A key file."""
+    path = tmp_path / "token.key"
+    secrets_file.make(path)
+    return path
+
+
+def test_what_is_sealed_opens_and_shows_nothing(file: Path) -> None:
+    secrets = secrets_file.load(file)
+    sealed = secrets.seal(b"a private thing", "thing 1")
+    assert b"private" not in sealed
+    assert secrets.seal(b"a private thing", "thing 1") != sealed
+    assert secrets_file.load(file).open(sealed, "thing 1") == b"a private thing"
+
+
+@pytest.mark.parametrize("change", ["purpose", "a bit", "cut", "empty", "format"])
+def test_what_was_altered_or_moved_does_not_open(file: Path, change: str) -> None:
+    secrets = secrets_file.load(file)
+    sealed = secrets.seal(b"a private thing", "thing 1")
+    altered = {
+        "purpose": sealed,
+        "a bit": sealed[:-1] + bytes([sealed[-1] ^ 1]),
+        "cut": sealed[:9],
+        "empty": b"",
+        "format": b"\x02" + sealed[1:],
+    }[change]
+    with pytest.raises(SettingsError, match=r"token\.key doesn't open .* copy the file"):
+        secrets.open(altered, "thing 2" if change == "purpose" else "thing 1")
+
+
+def test_another_hosts_own_key_opens_nothing(file: Path, tmp_path: Path) -> None:
+    sealed = secrets_file.load(file).seal(b"x", "thing 1")
+    other = tmp_path / "other.key"
+    secrets_file.make(other)
+    with pytest.raises(SettingsError, match=r"other\.key doesn't open"):
+        secrets_file.load(other).open(sealed, "thing 1")
+
+
+def test_the_file_is_its_owners_alone_and_is_never_made_anew(file: Path) -> None:
+    before = file.read_bytes()
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    secrets_file.make(file)
+    assert file.read_bytes() == before
+    assert [one.name for one in file.parent.iterdir()] == ["token.key"]
+
+
+def test_two_that_make_it_at_once_end_with_one_key(tmp_path: Path) -> None:
+    path = tmp_path / "token.key"
+    found = []
+
+    def work() -> None:
+        secrets_file.make(path)
+        found.append(path.read_bytes())
+
+    threads = [threading.Thread(target=work) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(found) == 8
+    assert len(set(found)) == 1
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o620])
+def test_a_file_that_others_can_reach_is_refused(file: Path, mode: int) -> None:
+    file.chmod(mode)
+    with pytest.raises(SettingsError, match=r"others can read it: chmod 600"):
+        secrets_file.load(file)
+
+
+@pytest.mark.parametrize(
+    "text", [b"", b"\n", b"!!!", base64.b64encode(bytes(31)), base64.b64encode(bytes(33)), b"\xff" * 44]
+)
+def test_a_file_without_a_key_is_refused(file: Path, text: bytes) -> None:
+    file.write_bytes(text)
+    with pytest.raises(SettingsError, match="holds no key"):
+        secrets_file.load(file)
+
+
+@pytest.mark.parametrize("kind", ["missing", "link", "fifo", "folder"])
+def test_what_is_no_file_is_refused_at_once(file: Path, kind: str) -> None:
+    path = file.with_name("x")
+    if kind == "link":
+        path.symlink_to(file)
+    elif kind == "fifo":
+        os.mkfifo(path, 0o600)
+    elif kind == "folder":
+        path.mkdir(0o700)
+    with pytest.raises(SettingsError, match=r"x: |x holds no key"):
+        secrets_file.load(path)
