@@ -97,6 +97,14 @@ class Dkim(_Section):
     sign: bool = True
 
 
+class Relay(_Section):
+    """What one login may send within an hour."""
+
+    max_messages_per_hour: int = Field(300, ge=1)
+    max_recipients_per_hour: int = Field(1_500, ge=1)
+    suspend_after_refusals: int = Field(300, ge=1)
+
+
 class Confirmation(_Section):
     """Limits on what is redirected to a person."""
 
@@ -150,6 +158,7 @@ class Settings(BaseSettings):
     filter: Filter = Filter()
     dns: Dns = Dns()
     dkim: Dkim = Dkim()
+    relay: Relay = Relay()
     confirmation: Confirmation = Confirmation()
     retention: Retention = Retention()
     log: Log = Log()
@@ -206,6 +215,16 @@ class Settings(BaseSettings):
     def lookups_socket(self) -> Path:
         """The unix socket on which the look-ups answer Postfix."""
         return self.data_dir / "run" / "lookups.sock"
+
+    @property
+    def logins_socket(self) -> Path:
+        """The unix socket on which the look-ups answer Dovecot."""
+        return self.data_dir / "run" / "logins.sock"
+
+    @property
+    def auth_socket(self) -> Path:
+        """The unix socket on which Dovecot answers Postfix."""
+        return self.data_dir / "dovecot" / "run" / "postfix-auth"
 
     @property
     def outbox_dir(self) -> Path:
