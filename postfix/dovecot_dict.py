@@ -11,6 +11,9 @@ from collections.abc import Callable
 from postfix import socketmap
 
 MAX_LINE_BYTES = 10_000
+# Postfix 3.7 takes Dovecot's "not now" for a wrong password (535), and Dovecot's silence of 10 s for "not now" (454).
+WITHHOLD_SECONDS = 12.0
+RETRY_SECONDS = 0.5
 _PREFIX = "shared/passdb/"
 _ESCAPED = {"0": "\0", "1": "\1", "t": "\t", "r": "\r", "n": "\n"}
 _NONE = "N\n"
@@ -19,7 +22,7 @@ Ask = Callable[[str], str | None]  # a login -> the hash of its password, or Non
 
 
 class CannotAnswer(Exception):
-    """The question can't be answered now: Dovecot says so to its client, which tries again."""
+    """The question can't be answered now."""
 
 
 def unescape(text: str) -> str:
@@ -45,7 +48,10 @@ def escape(text: str) -> str:
 
 
 def answer(line: str, ask: Ask) -> str:
-    """The reply to one line, with its end; "" where none is due. socketmap.MalformedRequest where it is none of ours."""
+    """The reply to one line, with its end; "" where none is due.
+
+    Errors: socketmap.MalformedRequest where the line is none of ours; CannotAnswer, of `ask`.
+    """
     if line.startswith("H"):
         return ""  # version, value type, user, name of the dict: there is only one here
     if not line.startswith("L"):
@@ -53,35 +59,61 @@ def answer(line: str, ask: Ask) -> str:
     key = unescape(line[1:].partition("\t")[0])
     if not key.startswith(_PREFIX):
         return _NONE
-    try:
-        password_hash = ask(key.removeprefix(_PREFIX))
-    except CannotAnswer as error:
-        return f"F{escape(str(error))}\n"
+    password_hash = ask(key.removeprefix(_PREFIX))
     return _NONE if password_hash is None else "O" + escape(json.dumps({"password": password_hash})) + "\n"
 
 
 class Connection(socketmap.Connection):
-    """One client: answers its lines in their order."""
+    """One client: answers its lines in their order. What can't be answered now is asked again until it is too late for it."""
 
     def __init__(self, ask: Ask, complain: Callable[[str], None], open_ones: set[socketmap.Connection]) -> None:
         super().__init__(lambda *_: "", complain, open_ones)
         self._ask = ask
+        self._withheld_since: float | None = None
 
     def data_received(self, data: bytes) -> None:
         """See asyncio.Protocol."""
-        assert self._transport is not None
         self._buffer += data
+        if self._withheld_since is None:
+            self._go_on()
+
+    def _go_on(self) -> None:
+        assert self._transport is not None
         try:
             while (end := self._buffer.find(b"\n")) >= 0:
                 line = bytes(self._buffer[:end]).decode("utf-8", "surrogateescape")
+                reply = self._reply(line)
+                if reply is None:
+                    return
                 del self._buffer[: end + 1]
-                self._transport.write(answer(line, self._ask).encode("utf-8", "surrogateescape"))
+                self._transport.write(reply.encode("utf-8", "surrogateescape"))
             if len(self._buffer) > MAX_LINE_BYTES:
                 raise socketmap.MalformedRequest("a line without an end")
         except socketmap.MalformedRequest as error:
             self._complain(str(error))
             self._buffer.clear()
             self._transport.close()
+
+    def _reply(self, line: str) -> str | None:
+        """None where it is withheld for now; those behind it wait with it, and fail with it."""
+        loop = asyncio.get_running_loop()
+        try:
+            reply = answer(line, self._ask)
+        except CannotAnswer as error:
+            since = self._withheld_since = self._withheld_since or loop.time()
+            if loop.time() - since >= WITHHOLD_SECONDS:
+                return f"F{escape(str(error))}\n"
+            loop.call_later(RETRY_SECONDS, self._try_again)
+            return None
+        self._withheld_since = None
+        return reply
+
+    def _try_again(self) -> None:
+        if self._transport is None or self._transport.is_closing():
+            return
+        self._go_on()
+        if b"\n" not in self._buffer:
+            self._withheld_since = None
 
 
 def protocol(ask: Ask, complain: Callable[[str], None]) -> Callable[[set[socketmap.Connection]], asyncio.Protocol]:

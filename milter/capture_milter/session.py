@@ -226,6 +226,8 @@ class Session:
 
     def _refuse(self, refusal: Refusal) -> int:
         facts = {"queue_id": self._ctx.getsymval("i"), "login": self._login, "client": self._client}
+        if self._plan and self._plan.use and self._plan.use.suspend:
+            self._services.log.error("login suspended", **facts, reason=self._plan.use.suspend)
         self._services.log.warning("refused on the relay", **facts, code=refusal.code, reason=refusal.sentence)
         self._ctx.setreply(refusal.code, refusal.enhanced, refusal.sentence)
         return milter.TEMPFAIL if refusal.code.startswith("4") else milter.REJECT

@@ -34,6 +34,7 @@ class Site:
 
     def delivered(self, lined: bytes, to: list[str], *options: str, sender: str = RICHARD) -> "Received":
         """By richard's login, to be taken; what came at the sink."""
+        self.stack.drain()
         before = len(self.sink.received)
         code, text = self.submit(lined, to, *options, sender=sender)
         assert code == 250, text
@@ -41,6 +42,7 @@ class Site:
 
     def refused(self, lined: bytes, to: list[str] | None = None, *, sender: str = RICHARD) -> str:
         """By richard's login, to be refused for good; the reply."""
+        self.stack.drain()
         before = len(self.sink.received)
         code, text = self.submit(lined, to or [JANE], sender=sender)
         assert code == 550, text
@@ -109,13 +111,17 @@ def test_mail_to_no_contact_goes_on_and_leaves_its_decision_alone(site: Site) ->
     assert site.decision("to-stranger") == ("ignored", "no contact")
     site.delivered(mail("to-olga", to=OLGA), [OLGA])
     assert site.decision("to-olga") == ("ignored", "internal")
-    raw = site.stack.rows("SELECT COUNT(*) FROM raw_messages r JOIN activities a ON a.id = r.activity_id"
-                          " WHERE a.message_id IN ('<to-olga@firm.example>', '<to-stranger@firm.example>')")
+    raw = site.stack.rows(
+        "SELECT COUNT(*) FROM raw_messages r JOIN activities a ON a.id = r.activity_id"
+        " WHERE a.message_id IN ('<to-olga@firm.example>', '<to-stranger@firm.example>')"
+    )
     assert raw == [(0,)]
 
 
 def test_log_and_capture_addresses_are_taken_off_and_the_rest_goes_on(site: Site) -> None:
-    came = site.delivered(mail("with-log"), [JANE, "log@demo.example.net", "olga@demo.example.net", "rick@b.example.org"])
+    came = site.delivered(
+        mail("with-log"), [JANE, "log@demo.example.net", "olga@demo.example.net", "rick@b.example.org"]
+    )
     assert came.recipients == (JANE,)
     assert site.activity("with-log")["users"] == ["olga", "richard"]
     assert set(site.activity("with-log")["routes"]) == {"relay", "log", "forward"}
@@ -126,6 +132,7 @@ def test_log_and_capture_addresses_are_taken_off_and_the_rest_goes_on(site: Site
 
 
 def test_mail_to_log_alone_is_recorded_and_goes_nowhere(site: Site) -> None:
+    site.stack.drain()
     before = len(site.sink.received)
     assert site.submit(mail("log-alone"), ["log@demo.example.net"])[0] == 250
     assert site.activity("log-alone") is not None
@@ -164,7 +171,7 @@ SPOOFS = {
     "folded within": (b"From: ceo@other.example\r\n <richard@firm.example>\r\n", "one address"),
     "NUL": (b"From: richard@firm.example\0@other.example\r\n", "From"),
     "NUL before": (b"From: ceo@other.example\0 <richard@firm.example>\r\n", "one address"),
-    "a space before the colon": (b"From : ceo@other.example\r\n" + _FROM, "exactly one From"),
+    "a space before the colon": (_FROM + b"From : ceo@other.example\r\n", "exactly one From"),
     "NUL in the name": (_FROM + b"Fr\0om: ceo@other.example\r\n", "exactly one From"),
     "in capitals": (_FROM + b"FROM: ceo@other.example\r\n", "exactly one From"),
     "a comment": (b"From: richard@firm.example (ceo@other.example)\r\n", "one address"),
@@ -195,7 +202,9 @@ def test_a_refusal_is_a_decision_and_why_tells_of_it(site: Site) -> None:
     assert "login" in told.stdout
 
 
-@pytest.mark.parametrize("sender", ["ceo@other.example", OLGA, "richard@demo.example.net", "", "Richard@Firm.example@x.example"])
+@pytest.mark.parametrize(
+    "sender", ["ceo@other.example", OLGA, "richard@demo.example.net", "", "Richard@Firm.example@x.example"]
+)
 def test_law_10_nor_in_the_envelope(site: Site, sender: str) -> None:
     with Client(site.stack) as client:
         assert client.auth(*site.richard)[0] == 235
@@ -314,6 +323,7 @@ ENDINGS = (b"\n.\n", b"\n.\r\n", b"\r\n.\n", b"\r.\r", b"\r\n.\r", b"\r.\r\n", b
 @pytest.mark.parametrize("ending", ENDINGS)
 def test_no_ending_smuggles_a_second_message(site: Site, ending: bytes) -> None:
     second = b"MAIL FROM:<richard@firm.example>\r\nRCPT TO:<x@stranger.example>\r\nDATA\r\n" + mail("smuggled")
+    site.stack.drain()
     before = len(site.sink.received)
     with Client(site.stack) as client:
         client.auth(*site.richard)
@@ -347,7 +357,6 @@ def test_the_limits_of_one_login_are_its_own(make_stack: "MakeStack", sink: "Sin
     )
     people(stack)
     richard, olga = connect(stack, "richard"), connect(stack, "olga")
-    stack.rows  # noqa: B018
     assert submit(stack, richard, RICHARD, [JANE, JOE, STRANGER, "y@stranger.example"], mail("a"))[0] == 250
     code, text = submit(stack, richard, RICHARD, [JANE, JOE], mail("b"))
     assert (code, "5 recipients within an hour; try again after" in text) == (451, True)
@@ -358,7 +367,7 @@ def test_the_limits_of_one_login_are_its_own(make_stack: "MakeStack", sink: "Sin
     with Client(stack) as client:
         assert client.auth(*richard)[0] == 535  # suspended by the third refusal
     assert submit(stack, olga, OLGA, [JANE], mail("g", sender=OLGA))[0] == 250
-    assert "suspended" in stack.log("mailweir-milter")
+    assert "login suspended" in stack.log("mailweir-milter")
     said = stack.cli("doctor", "--json")
     assert any("richard" in one["finding"] and "suspended" in one["finding"] for one in json.loads(said.stdout))
     new = json.loads(stack.cli("relay", "rotate", "richard", "--json", check=True).stdout)
