@@ -201,7 +201,8 @@ def decide_relayed(
 ) -> Decision:
     """The decision for the deployment of a login that sends, by envelope and header recipients: Bcc is in the envelope alone.
 
-    user: whose login it is; that he owns the author's address is settled by now. arrival: what came for the deployment, if anything.
+    user: whose login it is; that he owns the author's address is settled by now. arrival: what came for the deployment, if
+    anything did.
     """
     assert view.author is not None
     envelope_recipients = [r.address for r in envelope.recipients if r.address]

@@ -5,6 +5,7 @@ Touches nothing of a Dovecot that the system has, and opens no port. Called by `
 
 import contextlib
 import shutil
+import stat
 import subprocess
 from pathlib import Path
 
@@ -52,6 +53,13 @@ class Dovecot:
             raise DovecotUnusable(f"Dovecot can't start from {self._conf}: {' '.join(done.stderr.split())}")
         with contextlib.suppress(FileNotFoundError):
             (run_dir / "master.pid").unlink()  # of a killed one: its number may be another process's by now
+
+    def remove_sockets(self) -> None:
+        """Removes the sockets that a stopped Dovecot leaves behind; it makes them anew."""
+        for entry in self._settings.auth_socket.parent.rglob("*"):
+            with contextlib.suppress(FileNotFoundError):
+                if stat.S_ISSOCK(entry.lstat().st_mode) or stat.S_ISFIFO(entry.lstat().st_mode):
+                    entry.unlink()
 
     def command(self) -> list[str]:
         """Runs it in the foreground."""

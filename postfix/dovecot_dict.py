@@ -1,7 +1,7 @@
 """Dovecot's dict protocol on a unix socket (Dovecot 2.3, src/lib-dict/dict-client.h): lines of fields that tabs separate.
 
-Only what a passdb needs: the hello, and look-ups. A function answers. Whatever else is asked ends the connection and nothing else.
-Called by `lookups`.
+Only what a passdb needs: the hello, and look-ups. A function answers. Whatever else is asked ends its connection and nothing
+else. Called by `lookups`.
 """
 
 import asyncio

@@ -2,9 +2,9 @@
 
 Postfix's maps, each asked with a whole address: `rcpt` (may mail for it come in: at each RCPT), `transport` (may mail for it go
 out: the queue manager), `alias` (who gets postmaster's mail: cleanup), and on the relay `sender` (which logins own it) and
-`relayed` (is it a capture address of nobody's). Dovecot asks for the hash of a login's password. Never writes, never caches: what is added or removed counts at
-the next question. Started by `mailweir up` or systemd, as the unprivileged user; asked by Postfix over `socketmap:`, by Dovecot over
-its dict protocol.
+`relayed` (is it a capture address of nobody's). Dovecot asks for the hash of a login's password. Never writes, never caches: what
+is added or removed counts at the next question. Started by `mailweir up` or systemd, as the unprivileged user; asked by Postfix
+over `socketmap:`, by Dovecot over its dict protocol.
 """
 
 import asyncio

@@ -125,7 +125,8 @@ def protocol(answer: Answer, complain: Callable[[str], None]) -> Callable[[set[C
 async def serving(path: Path, connection: Callable[[set[Connection]], asyncio.Protocol]) -> AsyncIterator[None]:
     """Answers on a unix socket of mode 0660 for as long as the block runs; then the socket is gone.
 
-    connection: makes one, which keeps itself in the set while it is open. A socket left behind by a killed process is replaced; one that somebody answers on is BadInput.
+    connection: makes one, which keeps itself in the set while it is open. A socket left behind by a killed process is replaced;
+    one that somebody answers on is BadInput.
     """
     _remove_stale(path)
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -146,8 +147,8 @@ async def serving(path: Path, connection: Callable[[set[Connection]], asyncio.Pr
         yield
     finally:
         server.close()
-        for connection in list(open_ones):
-            connection.close()
+        for open_one in list(open_ones):
+            open_one.close()
         with contextlib.suppress(OSError):
             if path.stat().st_ino == own:
                 path.unlink()

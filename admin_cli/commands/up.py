@@ -184,6 +184,7 @@ def _run(settings: "Settings", account: "Account", scripts: dict[str, str], lock
         supervisor.run(lambda: accepts_mail(settings))
     finally:
         instance.remove_sockets()
+        dovecot.remove_sockets()
         _remove_sockets(settings)
     say("stopped")
 

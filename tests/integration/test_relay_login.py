@@ -1,10 +1,13 @@
-"""Logins on the real stack: rotated and disconnected ones are refused at the very next AUTH, and AUTH is where it belongs only."""
+"""Logins on the real stack: rotated and disconnected ones are refused at the next AUTH, and AUTH is where it belongs only."""
 
 import json
+import os
+import signal
 import smtplib
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -98,10 +101,7 @@ def test_who_guesses_one_login_delays_no_other(known: "Stack") -> None:
             known.cli("relay", "disconnect", name, check=True)
 
 
-def test_dovecot_is_started_again(known: "Stack", wait_until: "relay.Any") -> None:
-    import os
-    import signal
-
+def test_dovecot_is_started_again(known: "Stack", wait_until: Callable[..., Any]) -> None:
     login = connect(known, "olga")
     (master,) = known.pids("dovecot")
     os.kill(master, signal.SIGKILL)

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.integration import relay
 from tests.integration.relay import JANE, JOE, OLGA, RICHARD, STRANGER, Client, connect, mail, people, submit
 
 if TYPE_CHECKING:

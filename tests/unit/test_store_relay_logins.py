@@ -82,7 +82,9 @@ def test_uses_add_up_within_an_hour(database: Database, demo: Deployment, now: d
     relay_logins.connect(database, demo, "richard", "x", now)
     with database.reading():
         holder = relay_logins.holder(database, LOGIN)
-    assert holder and holder.user.username == "richard" and not holder.suspended
+    assert holder
+    assert holder.user.username == "richard"
+    assert not holder.suspended
     hour = relay_logins.hour_of(now)
     rows = [UseRow(holder.id, hour, 1, 3, 0), UseRow(holder.id, hour, 1, 2, 0)]
     for _ in range(2):
