@@ -331,10 +331,11 @@ class Received:
 class Sink:
     """An SMTP server on loopback that keeps what it gets.
 
-    eight_bit: offers 8BITMIME. refuse: the reply to every RCPT, instead of 250.
+    eight_bit: offers 8BITMIME. utf8: offers SMTPUTF8. refuse: the reply to every RCPT, instead of 250.
     """
 
     eight_bit: bool = True
+    utf8: bool = False
     refuse: str = ""
     received: list[Received] = field(default_factory=list)
     commands: list[str] = field(default_factory=list)
@@ -369,7 +370,8 @@ class _SinkSession(socketserver.StreamRequestHandler):
             verb, _, argument = sink.commands[-1].partition(" ")
             match verb.upper():
                 case "EHLO":
-                    self._reply("250-sink.example\r\n250 8BITMIME" if sink.eight_bit else "250 sink.example")
+                    offered = ["8BITMIME"] * sink.eight_bit + ["SMTPUTF8"] * sink.utf8
+                    self._reply("\r\n".join([*(f"250-{one}" for one in ["sink.example", *offered]), "250 HELP"]))
                 case "MAIL":
                     sender, recipients = _path(argument), []
                     self._reply("250 ok")

@@ -34,6 +34,7 @@ class Client:
             self.smtp = smtplib.SMTP("127.0.0.1", stack.submission_port, "mail.google.example", timeout=60)
             self.smtp.starttls(context=untrusting())
         self.smtp.ehlo()
+        self.smtp.command_encoding = "utf-8"
 
     def __enter__(self) -> "Client":
         return self
@@ -51,7 +52,7 @@ class Client:
         """One message with these bytes; the reply at its end, or the first that isn't a success."""
         mail = " ".join([f"MAIL FROM:<{sender}>", *options])
         for command in (mail, *(f"RCPT TO:<{one}>" for one in to), "DATA"):
-            self.smtp.putcmd(command.encode().decode("latin-1") if not command.isascii() else command)
+            self.smtp.putcmd(command)
             code, text = self.smtp.getreply()
             if code not in (250, 354):
                 return code, text.decode()

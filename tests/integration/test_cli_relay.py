@@ -19,7 +19,11 @@ def known(mailweir: "Mailweir") -> "Mailweir":
 def test_connect_prints_what_gmails_form_asks(known: "Mailweir") -> None:
     said = known("relay", "connect", "richard")
     assert said.code == 0
-    rows = [tuple(part.strip() for part in line.strip().split("  ", 1)) for line in said.out.splitlines() if line[:2] == "  "]
+    rows = [
+        tuple(part.strip() for part in line.strip().split("  ", 1))
+        for line in said.out.splitlines()
+        if line[:2] == "  "
+    ]
     form = dict(rows)
     assert form.pop("Password").isalnum()
     assert form == {

@@ -284,6 +284,27 @@ def test_law_7_what_is_relayed_is_untouched(site: Site, name: str, to: str) -> N
     assert _without_ours(site.delivered(MESSAGES[name], [to], "BODY=8BITMIME").raw) == MESSAGES[name]
 
 
+@pytest.mark.parametrize("utf8", [True, False], ids=["SMTPUTF8 at the next hop", "no SMTPUTF8 at the next hop"])
+def test_law_7_with_smtputf8(make_stack: "MakeStack", make_sink: "MakeSink", utf8: bool) -> None:
+    sink = make_sink(utf8=utf8)
+    joerg = "jörg@client.example"
+    with _site(make_stack, sink) as site:
+        site.stack.cli("contact", "add", "Jörg", joerg, "--deployment", "demo", check=True)
+        # asked for, and not needed
+        plain = mail("plain-utf8")
+        assert _without_ours(site.delivered(plain, [JANE], "SMTPUTF8", "BODY=8BITMIME").raw) == plain
+        sent = mail("utf8", to=joerg).replace(b"Richard <", "Jürgen <".encode()).replace(b": utf8", ": Grüße".encode())
+        if utf8:
+            came = site.delivered(sent, [joerg], "SMTPUTF8", "BODY=8BITMIME")
+            assert _without_ours(came.raw) == sent
+            assert came.recipients == (joerg,)
+        else:  # it can't be told to that hop, and is altered by nobody
+            assert site.submit(sent, [joerg], "SMTPUTF8", "BODY=8BITMIME")[0] == 250
+            site.stack.drain()
+            assert len(sink.received) == 1
+        assert [contact["address"] for contact in site.activity("utf8")["contacts"]] == [joerg]
+
+
 # --- probes -----------------------------------------------------------------------------------------------------------
 
 FORMS = (
