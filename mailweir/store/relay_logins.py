@@ -6,7 +6,7 @@ password is known. Called by the command line, by the look-ups (who may log in, 
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 from mailweir import address
@@ -188,6 +188,16 @@ def put_uses(database: Database, rows: Iterable[UseRow], now: datetime) -> None:
             " recipients = relay_uses.recipients + excluded.recipients, refused = relay_uses.refused + excluded.refused",
             (*key, *sums[key]),
         )
+
+
+def prune_uses(database: Database, now: datetime, days: int) -> None:
+    """Forgets the counts of hours that are longer ago: only this hour's are asked for."""
+    try:
+        before = hour_of(now - timedelta(days=days))
+    except OverflowError:
+        return
+    with database.transaction():
+        database.execute("DELETE FROM relay_uses WHERE hour < ?", (before,))
 
 
 def suspended(database: Database, deployment: Deployment) -> list[tuple[str, str, str]]:

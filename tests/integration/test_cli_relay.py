@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
+    from mailweir.store.connection import Database
     from tests.conftest import Mailweir
 
 
@@ -19,12 +20,8 @@ def known(mailweir: "Mailweir") -> "Mailweir":
 def test_connect_prints_what_gmails_form_asks(known: "Mailweir") -> None:
     said = known("relay", "connect", "richard")
     assert said.code == 0
-    rows = [
-        tuple(part.strip() for part in line.strip().split("  ", 1))
-        for line in said.out.splitlines()
-        if line[:2] == "  "
-    ]
-    form = dict(rows)
+    lines = [line.strip() for line in said.out.splitlines() if line.startswith("  ")]
+    form = {name: value.strip() for name, _, value in (line.partition("  ") for line in lines)}
     assert form.pop("Password").isalnum()
     assert form == {
         "SMTP server": "mail.example.net",
@@ -52,9 +49,9 @@ def test_json(known: "Mailweir") -> None:
     assert known("relay", "list", "--json").json == []
 
 
-def test_the_password_is_shown_once_and_stored_nowhere(known: "Mailweir", database: "object") -> None:
+def test_the_password_is_shown_once_and_stored_nowhere(known: "Mailweir", database: "Database") -> None:
     password = known("relay", "connect", "richard", "--json").json["password"]
-    stored = database.execute("SELECT password_hash FROM relay_logins").fetchone()[0]  # type: ignore[attr-defined]
+    stored = database.execute("SELECT password_hash FROM relay_logins").fetchone()[0]
     assert password not in stored
     assert password not in known("relay", "list").out
 

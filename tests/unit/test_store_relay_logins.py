@@ -97,6 +97,21 @@ def test_uses_add_up_within_an_hour(database: Database, demo: Deployment, now: d
     assert (listed.messages, listed.recipients) == (4, 10)
 
 
+def test_old_counts_are_forgotten(database: Database, demo: Deployment, now: datetime) -> None:
+    relay_logins.connect(database, demo, "richard", "x", now)
+    with database.reading():
+        holder = relay_logins.holder(database, LOGIN)
+    assert holder
+    old = now - timedelta(days=2)
+    with database.transaction():
+        relay_logins.put_uses(
+            database, [UseRow(holder.id, relay_logins.hour_of(at), 1, 1, 0) for at in (old, now)], now
+        )
+    for days, left in ((10**9, 2), (3, 2), (1, 1)):
+        relay_logins.prune_uses(database, now, days)
+        assert database.execute("SELECT COUNT(*) FROM relay_uses").fetchone() == (left,)
+
+
 def test_a_suspended_login_is_let_in_again_by_a_new_password(
     database: Database, demo: Deployment, now: datetime
 ) -> None:
