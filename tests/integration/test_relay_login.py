@@ -101,6 +101,22 @@ def test_who_guesses_one_login_delays_no_other(known: "Stack") -> None:
             known.cli("relay", "disconnect", name, check=True)
 
 
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGKILL, 235), (signal.SIGSTOP, 454)])
+def test_without_the_look_ups_no_password_is_called_wrong(known: "Stack", number: signal.Signals, code: int) -> None:
+    login = connect(known, "olga")
+    try:
+        with Client(known) as client:
+            (pid,) = known.pids("mailweir-lookups")
+            os.kill(pid, number)
+            try:
+                assert client.auth(*login)[0] == code
+            finally:
+                if number == signal.SIGSTOP:
+                    os.kill(pid, signal.SIGCONT)
+    finally:
+        known.cli("relay", "disconnect", "olga", check=True)
+
+
 def test_dovecot_is_started_again(known: "Stack", wait_until: Callable[..., Any]) -> None:
     login = connect(known, "olga")
     (master,) = known.pids("dovecot")
