@@ -9,7 +9,21 @@ from collections.abc import Sequence
 import typer
 
 from admin_cli import options, output
-from admin_cli.commands import activity, company, config, contact, db, deployment, domain, spf, todo, up, user, why
+from admin_cli.commands import (
+    activity,
+    company,
+    config,
+    contact,
+    db,
+    deployment,
+    domain,
+    relay,
+    spf,
+    todo,
+    up,
+    user,
+    why,
+)
 from admin_cli.demo import command as demo
 from admin_cli.doctor import command as doctor
 from mailweir.errors import MailweirError
@@ -27,7 +41,23 @@ def build() -> typer.Typer:
         rich_markup_mode=None,
         add_completion=False,
     )
-    for noun in (up, demo, deployment, user, company, contact, domain, spf, activity, todo, why, doctor, db, config):
+    for noun in (
+        up,
+        demo,
+        deployment,
+        user,
+        company,
+        contact,
+        domain,
+        spf,
+        relay,
+        activity,
+        todo,
+        why,
+        doctor,
+        db,
+        config,
+    ):
         noun.register(app)
     return app
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from admin_cli.processes import CannotStart
 from mailweir.errors import SettingsError
 from mailweir.settings import Settings
-from postfix import instance, rendering
+from postfix import dovecot, instance, rendering
 from postfix.instance import MAIL_OWNER, Account
 
 SETTINGS_NAME = "mailweir.toml"
@@ -37,6 +37,7 @@ def check_root() -> None:
 def check_programs() -> dict[str, str]:
     """Where the daemons' console scripts are. CannotStart, PostfixUnusable where a program isn't installed."""
     instance.check_installed()
+    dovecot.check_installed()
     beside = Path(sys.executable).parent
     for name in DAEMONS:
         if shutil.which(name, path=str(beside)) is None:
@@ -137,16 +138,24 @@ def check_names(settings: Settings, account: Account) -> None:
 
 
 def check_port(settings: Settings, *, wait_seconds: float = 0.0) -> None:
-    """Is port 25's substitute free? Waits for an earlier run's to become so. The other ports have no server yet."""
-    host, port = settings.smtp.bind_address, settings.smtp.smtp_port
+    """Are Postfix's three ports free, and not the same? Waits for an earlier run's to become so."""
+    smtp = settings.smtp
+    ports = {
+        "--smtp-port": smtp.smtp_port,
+        "--submission-port": smtp.submission_port,
+        "--submissions-port": smtp.submissions_port,
+    }
+    if len(set(ports.values())) < len(ports):
+        raise CannotStart("two of the SMTP ports are the same: each needs one of its own")
     deadline = time.monotonic() + wait_seconds
-    while (why := _why_taken(host, port)) is not None:
-        if time.monotonic() >= deadline:
-            raise CannotStart(f"can't listen on {host} port {port}: {why}")
-        time.sleep(_PORT_POLL_SECONDS)
+    for flag, port in ports.items():
+        while (why := _why_taken(smtp.bind_address, port, flag)) is not None:
+            if time.monotonic() >= deadline:
+                raise CannotStart(f"can't listen on {smtp.bind_address} port {port}: {why}")
+            time.sleep(_PORT_POLL_SECONDS)
 
 
-def _why_taken(host: str, port: int) -> str | None:
+def _why_taken(host: str, port: int, flag: str) -> str | None:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as trial:
         trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as Postfix does: a port in TIME_WAIT is free
@@ -155,6 +164,6 @@ def _why_taken(host: str, port: int) -> str | None:
             trial.listen()
         except OSError as error:
             if error.errno == errno.EADDRINUSE:
-                return "another program uses it; stop that, or choose another port with --smtp-port"
+                return f"another program uses it; stop that, or choose another port with {flag}"
             return error.strerror or str(error)
     return None

@@ -32,6 +32,9 @@ _WORDS = {
         "a forwarding confirmation that was sent on already came back from the mailbox, and stops here so that it can't loop"
     ),
     Reason.BOUNCE: "a forwarding confirmation that was sent on could not be delivered, and this is the bounce",
+    Reason.NOT_THE_LOGINS: "sent by the relay, and an address in it isn't one of the login's; see the filter's log",
+    Reason.LOGIN_LIMIT: "sent by the relay, and the login is over its limit for this hour",
+    Reason.SEND_AS_CONFIRMATION: "Gmail's question whether an address is the user's, sent on by the relay as it was",
 }
 
 

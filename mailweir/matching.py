@@ -41,6 +41,9 @@ class Reason(enum.StrEnum):
     CONFIRMATION_LIMIT = "forwarding confirmation over its limit"
     RETURNED_CONFIRMATION = "redirected confirmation came back"
     BOUNCE = "bounce of a redirected confirmation"
+    NOT_THE_LOGINS = "not the login's address"
+    LOGIN_LIMIT = "login over its limit"
+    SEND_AS_CONFIRMATION = "Gmail's confirmation of a login's address"
 
 
 class Direction(enum.StrEnum):
@@ -191,6 +194,39 @@ def decide(arrival: Arrival, envelope: Envelope, view: HeaderView, directory: Di
     if view.author in contacts:
         return _incoming(arrival, view, users, contacts)
     return ignore(arrival, view, Reason.UNKNOWN_AUTHOR)
+
+
+def decide_relayed(
+    arrival: Arrival, envelope: Envelope, view: HeaderView, directory: Directory, user: UserRef
+) -> Decision:
+    """The decision for the deployment of a login that sends, by envelope and header recipients: Bcc is in the envelope alone.
+
+    user: whose login it is; that he owns the author's address is settled by now. arrival: what came for the deployment, if
+    anything did.
+    """
+    assert view.author is not None
+    envelope_recipients = [r.address for r in envelope.recipients if r.address]
+    named = dict.fromkeys([*envelope_recipients, *view.recipients])
+    recipients = [a for a in named if not _is_capture(a, arrival)]
+    users, contacts = _people(arrival.deployment, tuple(recipients), directory)
+    found = tuple(ref for a in recipients if a not in users for ref in contacts.get(a, ()))
+    if not found:
+        internal = bool(recipients) and all(a in users for a in recipients)
+        return ignore(arrival, view, Reason.INTERNAL if internal else Reason.NO_CONTACT)
+    owners = [owner.id for owner in arrival.owners.values()]
+    return Decision(
+        arrival.deployment,
+        arrival.addresses,
+        Outcome.CAPTURED,
+        Reason.AUTHOR_IS_USER,
+        view.author,
+        view.message_id,
+        Direction.OUTGOING,
+        _each_once(found),
+        tuple(dict.fromkeys([user.id, *owners])),
+        (),
+        ((Route.RELAY, user.id), *_sightings(arrival, user.id)),
+    )
 
 
 def _people(deployment: DeploymentRef, addresses: tuple[str, ...], directory: Directory) -> People:

@@ -12,9 +12,11 @@ from datetime import datetime, timedelta
 
 from mailweir.confirmation import Confirmation
 from mailweir.matching import Decision, Outcome, Reason
+from mailweir.store import relay_logins, verdicts
 from mailweir.store.confirmations import ConfirmationWriter
 from mailweir.store.connection import Database
 from mailweir.store.moments import rfc3339
+from mailweir.store.relay_logins import UseRow
 from mailweir.store.writing import ActivityRow, DecisionRow, RawRow, SightingRow, Writer
 
 
@@ -22,7 +24,8 @@ from mailweir.store.writing import ActivityRow, DecisionRow, RawRow, SightingRow
 class Content:
     """What is kept of a captured message. raw_zstd: the message's bytes, compressed; size_bytes: before that.
 
-    identity, version_digest: `identity.key` and `identity.version`.
+    identity, version_digest: `identity.key` and `identity.version`. is_proven: the author is known otherwise than by a signature,
+    by a login.
     """
 
     identity: bytes
@@ -31,6 +34,7 @@ class Content:
     size_bytes: int
     subject: str
     sent_at: datetime | None
+    is_proven: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +49,17 @@ class Redirect:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One message in one deployment. source_id: queue id or Gmail id. content is there exactly where it is captured."""
+    """One message in one deployment. source_id: queue id or Gmail id. content is there exactly where it is captured.
+
+    use: what it adds to the count of the login that sent it.
+    """
 
     decision: Decision
     source_id: str
     seen_at: datetime
     content: Content | None = None
     redirect: Redirect | None = None
+    use: UseRow | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +87,7 @@ def record_all(database: Database, entries: Sequence[Entry]) -> list[Recorded]:
     A repeat, of the same source or of the same message, adds what is new of it and nothing else. Errors: DatabaseUnavailable, or
     the database's own error where a row can't be (the caller rolls back).
     """
-    activity_ids = _record_activities(Writer(database), [entry for entry in entries if entry.content])
+    activity_ids = _record_activities(database, [entry for entry in entries if entry.content])
     recorded: list[Recorded] = []
     decisions: list[DecisionRow] = []
     for entry in entries:
@@ -93,6 +101,9 @@ def record_all(database: Database, entries: Sequence[Entry]) -> list[Recorded]:
         recorded.append(result)
         decisions.append(_decision_row(entry, result, reason))
     Writer(database).put_decisions(decisions)
+    uses = [entry.use for entry in entries if entry.use]
+    if uses:
+        relay_logins.put_uses(database, uses, max(entry.seen_at for entry in entries))
     return recorded
 
 
@@ -100,10 +111,11 @@ def _key(entry: Entry) -> tuple[int, bytes]:
     return entry.decision.deployment.id, entry.content.identity if entry.content else b""
 
 
-def _record_activities(writer: Writer, entries: Sequence[Entry]) -> dict[tuple[int, bytes], int]:
+def _record_activities(database: Database, entries: Sequence[Entry]) -> dict[tuple[int, bytes], int]:
     """Activities by deployment and identity."""
     if not entries:
         return {}
+    writer = Writer(database)
     ids = writer.put_activities([_activity_row(entry, entry.content) for entry in entries if entry.content])
     raw_ids = writer.put_raws([_raw_row(ids[_key(entry)], entry, entry.content) for entry in entries if entry.content])
     sightings: list[SightingRow] = []
@@ -123,6 +135,11 @@ def _record_activities(writer: Writer, entries: Sequence[Entry]) -> dict[tuple[i
     writer.put_contacts(contacts)
     writer.put_users(users)
     writer.put_todos(todos)
+    for entry in entries:
+        if entry.content and entry.content.is_proven:
+            activity_id = ids[_key(entry)]
+            raw_id = raw_ids[activity_id, entry.content.version_digest]
+            verdicts.prove(database, raw_id, activity_id, entry.seen_at)
     return ids
 
 

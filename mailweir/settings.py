@@ -104,10 +104,13 @@ def _public(value: ipaddress.IPv4Address | ipaddress.IPv6Address) -> ipaddress.I
 
 
 class Relay(_Section):
-    """By which addresses the relay sends, and the name whose SPF record clients include."""
+    """By which addresses the relay sends, the name whose SPF record clients include, and what a login may send."""
 
     relay_addresses: tuple[Annotated[ipaddress.IPv4Address | ipaddress.IPv6Address, AfterValidator(_public)], ...] = ()
     spf_include: str = ""
+    max_messages_per_hour: int = Field(300, ge=1)
+    max_recipients_per_hour: int = Field(1_500, ge=1)
+    suspend_after_refusals: int = Field(300, ge=1)
 
 
 class Confirmation(_Section):
@@ -220,6 +223,16 @@ class Settings(BaseSettings):
     def lookups_socket(self) -> Path:
         """The unix socket on which the look-ups answer Postfix."""
         return self.data_dir / "run" / "lookups.sock"
+
+    @property
+    def logins_socket(self) -> Path:
+        """The unix socket on which the look-ups answer Dovecot."""
+        return self.data_dir / "run" / "logins.sock"
+
+    @property
+    def auth_socket(self) -> Path:
+        """The unix socket on which Dovecot answers Postfix."""
+        return self.data_dir / "dovecot" / "run" / "postfix-auth"
 
     @property
     def outbox_dir(self) -> Path:

@@ -1,4 +1,4 @@
-"""The private Postfix's main.cf and master.cf, made from the templates and the settings.
+"""The private Postfix's main.cf and master.cf, and Dovecot's files, made from the templates and the settings.
 
 Never asks Postfix or the system anything: same settings, same text. Called by `instance` at each start. Ansible renders the
 same templates with the same flat names.
@@ -56,7 +56,32 @@ def render(settings: Settings, *, run_as_uid: int, run_as_gid: int) -> Configura
     for name, value in names.items():
         for part in value if isinstance(value, list) else [value]:
             _refuse_special(name, str(part))
-    environment = jinja2.Environment(
+    templates = _templates()
+    return Configuration(*(templates.get_template(name).render(names) for name in ("main.cf.j2", "master.cf.j2")))
+
+
+def render_dovecot(settings: Settings, base_dir: Path, mail_owner: str) -> dict[str, str]:
+    """Dovecot's files by name. base_dir: holds its folders. mail_owner: Postfix's user and group, whom it answers.
+
+    SettingsError where a setting holds a character that the files can't.
+    """
+    names = {
+        "dovecot_run_dir": settings.auth_socket.parent,
+        "dovecot_state_dir": base_dir / "state",
+        "dovecot_log_file": "/dev/stderr",
+        "dovecot_logins_conf": base_dir / "etc" / "logins.conf",
+        "logins_socket": settings.logins_socket,
+        "mail_owner": mail_owner,
+        "mail_group": mail_owner,
+    }
+    for name, value in names.items():
+        _refuse_special(name, str(value))
+    files = {"dovecot.conf": "dovecot.conf.j2", "logins.conf": "dovecot-logins.conf.j2"}
+    return {file: _templates().get_template(template).render(names) for file, template in files.items()}
+
+
+def _templates() -> jinja2.Environment:
+    return jinja2.Environment(
         loader=jinja2.FileSystemLoader(_TEMPLATES_DIR),
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
@@ -64,7 +89,6 @@ def render(settings: Settings, *, run_as_uid: int, run_as_gid: int) -> Configura
         keep_trailing_newline=True,
         autoescape=False,  # not HTML
     )
-    return Configuration(*(environment.get_template(name).render(names) for name in ("main.cf.j2", "master.cf.j2")))
 
 
 def _names(settings: Settings, places: Places) -> dict[str, Any]:
@@ -77,6 +101,9 @@ def _names(settings: Settings, places: Places) -> dict[str, Any]:
         "hostname": settings.hostname,
         "bind_address": smtp.bind_address,
         "smtp_listen": f"{address}:{smtp.smtp_port}",
+        "submission_listen": f"{address}:{smtp.submission_port}",
+        "submissions_listen": f"{address}:{smtp.submissions_port}",
+        "auth_socket": settings.auth_socket,
         "max_message_bytes": smtp.max_message_bytes,
         "queue_dir": places.queue_dir,
         "state_dir": places.state_dir,

@@ -116,11 +116,17 @@ class Connection(asyncio.Protocol):
             self._transport.close()
 
 
+def protocol(answer: Answer, complain: Callable[[str], None]) -> Callable[[set[Connection]], asyncio.Protocol]:
+    """What `serving` makes connections with."""
+    return lambda open_ones: Connection(answer, complain, open_ones)
+
+
 @contextlib.asynccontextmanager
-async def serving(path: Path, answer: Answer, complain: Callable[[str], None]) -> AsyncIterator[None]:
+async def serving(path: Path, connection: Callable[[set[Connection]], asyncio.Protocol]) -> AsyncIterator[None]:
     """Answers on a unix socket of mode 0660 for as long as the block runs; then the socket is gone.
 
-    A socket left behind by a killed process is replaced; one that somebody answers on is BadInput.
+    connection: makes one, which keeps itself in the set while it is open. A socket left behind by a killed process is replaced;
+    one that somebody answers on is BadInput.
     """
     _remove_stale(path)
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -135,14 +141,14 @@ async def serving(path: Path, answer: Answer, complain: Callable[[str], None]) -
     own = path.stat().st_ino
     open_ones: set[Connection] = set()
     server = await asyncio.get_running_loop().create_unix_server(
-        lambda: Connection(answer, complain, open_ones), sock=listener, backlog=1024
+        lambda: connection(open_ones), sock=listener, backlog=1024
     )
     try:
         yield
     finally:
         server.close()
-        for connection in list(open_ones):
-            connection.close()
+        for open_one in list(open_ones):
+            open_one.close()
         with contextlib.suppress(OSError):
             if path.stat().st_ino == own:
                 path.unlink()

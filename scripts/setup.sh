@@ -36,7 +36,7 @@ other_mta() {
 }
 
 missing_packages() {
-    for package in postfix gcc libc6-dev libmilter-dev opendkim opendkim-tools postgresql python3-dev python3-venv shellcheck; do
+    for package in postfix dovecot-core gcc libc6-dev libmilter-dev opendkim opendkim-tools postgresql python3-dev python3-venv shellcheck; do
         installed "$package" || printf '%s ' "$package"
     done
 }

@@ -40,12 +40,13 @@ def upgrade(as_json: options.JsonOption = False) -> None:
 def prune(as_json: options.JsonOption = False) -> None:
     """Deletes old decisions. Those on mail that was not captured, older than the decision_days of the settings."""
     from mailweir.settings import load
-    from mailweir.store import retention
+    from mailweir.store import relay_logins, retention
 
     settings = load()
     days = settings.retention.decision_days
     with context.opened(settings) as database:
         deleted = retention.prune_decisions(database, context.now(), days)
+        relay_logins.prune_uses(database, context.now(), days)
     if as_json:
         output.show_json({"deleted": deleted, "decision_days": days})
         return

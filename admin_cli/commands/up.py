@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from admin_cli.chores import Chore
     from admin_cli.processes import Lock, Program, Remembered
     from mailweir.settings import Settings
+    from postfix.dovecot import Dovecot
     from postfix.instance import Account, Instance
 
 Say = Callable[[str], None]
@@ -53,7 +54,7 @@ def up(
     submissions_port: PortOption = None,
     web_port: PortOption = None,
 ) -> None:
-    """Runs Postfix, the look-ups and the filter until Ctrl-C. Prints 'ready' when mail is accepted. Needs root."""
+    """Runs Postfix, Dovecot, the look-ups and the filter until Ctrl-C. Prints 'ready' when mail is accepted. Needs root."""
     run_up(data, Ports(smtp_port, submission_port, submissions_port, web_port), output.say)
 
 
@@ -140,7 +141,7 @@ def _take_over(settings: "Settings", lock: "Lock", remembered: "list[Remembered]
 
 
 def _remove_sockets(settings: "Settings") -> None:
-    for path in (settings.milter_socket, settings.lookups_socket):
+    for path in (settings.milter_socket, settings.lookups_socket, settings.logins_socket):
         path.unlink(missing_ok=True)
 
 
@@ -157,6 +158,7 @@ def _run(settings: "Settings", account: "Account", scripts: dict[str, str], lock
     from admin_cli import settings_files
     from admin_cli.supervisor import Supervisor, accepts_mail
     from mailweir.settings import PATH_VARIABLE
+    from postfix.dovecot import Dovecot
     from postfix.instance import Instance
 
     in_force = settings.milter_socket.with_name("mailweir.toml")
@@ -164,20 +166,25 @@ def _run(settings: "Settings", account: "Account", scripts: dict[str, str], lock
     _upgrade(settings, account, say)
     instance = Instance(settings, account)
     instance.prepare(context.now())
+    dovecot = Dovecot(settings)
+    dovecot.prepare()
     supervisor = Supervisor(
-        _programs(settings, account, scripts, instance),
+        _programs(settings, account, scripts, instance, dovecot),
         lock=lock,
         data_dir=settings.data_dir,
         environment={PATH_VARIABLE: str(in_force)},
         say=say,
         chores=_chores(settings, account, say),
     )
-    say(f"starting Postfix on {settings.smtp.bind_address} port {settings.smtp.smtp_port}, look-ups and filter")
+    smtp = settings.smtp
+    say(f"starting Postfix on {smtp.bind_address} port {smtp.smtp_port}, look-ups and filter")
+    say(f"the relay: ports {smtp.submission_port} (STARTTLS) and {smtp.submissions_port} (TLS)")
     say(f"mail that goes out: {_where_out(settings)}; logs: {settings.log_dir}")
     try:
         supervisor.run(lambda: accepts_mail(settings))
     finally:
         instance.remove_sockets()
+        dovecot.remove_sockets()
         _remove_sockets(settings)
     say("stopped")
 
@@ -203,7 +210,7 @@ def _upgrade(settings: "Settings", account: "Account", say: Say) -> None:
 
 
 def _programs(
-    settings: "Settings", account: "Account", scripts: dict[str, str], instance: "Instance"
+    settings: "Settings", account: "Account", scripts: dict[str, str], instance: "Instance", dovecot: "Dovecot"
 ) -> "list[Program]":
     """In the order in which they are stopped."""
     from admin_cli.processes import Program
@@ -211,6 +218,7 @@ def _programs(
     logs = settings.log_dir
     return [
         Program("postfix", instance.command(), None, logs / "postfix.log"),
+        Program("dovecot", dovecot.command(), None, logs / "dovecot.log"),
         *(Program(name, [script], account, logs / f"{name}.log") for name, script in scripts.items()),
     ]
 

@@ -175,6 +175,7 @@ def _examine_record(
     for deployment in chosen:
         for check in (
             partial(record.check_routes, database, deployment),
+            partial(record.check_logins, database, deployment),
             partial(record.check_forwarding, database, deployment, now),
             partial(record.check_addresses, database, deployment),
         ):

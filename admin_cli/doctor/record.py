@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from admin_cli.doctor.findings import Finding, note, ok, wrong
 from mailweir import forwarding
-from mailweir.store import overview, users
+from mailweir.store import overview, relay_logins, users
 from mailweir.store.connection import Database
 from mailweir.store.deployments import Deployment
 from mailweir.store.users import User
@@ -36,6 +36,16 @@ def check_routes(database: Database, deployment: Deployment) -> Iterator[Finding
             yield ok(_area(deployment), f"route {route}: last mail at {last[route][:19].replace('T', ' ')}Z")
         else:
             yield note(_area(deployment), f"route {route}: no mail has been captured yet")
+
+
+def check_logins(database: Database, deployment: Deployment) -> Iterator[Finding]:
+    """Suspended logins of the relay."""
+    for username, since, why in relay_logins.suspended(database, deployment):
+        yield wrong(
+            _area(deployment),
+            f"the relay's login of {username} is suspended since {since[:19].replace('T', ' ')}Z: {why}",
+            f"ask {username} what was sent; then a new password lets it in again: mailweir relay rotate {username}",
+        )
 
 
 def check_forwarding(database: Database, deployment: Deployment, now: datetime) -> Iterator[Finding]:

@@ -63,7 +63,7 @@ def check_processes(settings: Settings) -> Iterator[Finding]:
         return
     kept = _remembered(record)
     dead = [one.name for one in kept if processes.remember(one.name, one.pid) != one]
-    missing = {"postfix", "mailweir-lookups", "mailweir-milter", "mailweir-digest"} - {
+    missing = {"postfix", "dovecot", "mailweir-lookups", "mailweir-milter", "mailweir-digest"} - {
         one.name for one in kept if one.name not in dead
     }
     if missing:

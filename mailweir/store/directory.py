@@ -6,12 +6,13 @@ contacts. Called by `mailweir-lookups` and by the filter.
 
 import enum
 from collections.abc import Collection, Iterator
+from datetime import datetime
 from typing import Any
 
 from mailweir import address
 from mailweir.folding import Folding
 from mailweir.matching import ContactRef, DeploymentRef, People, UserRef
-from mailweir.store import dkim_keys
+from mailweir.store import dkim_keys, relay_logins
 from mailweir.store.connection import Database
 from mailweir.store.dkim_keys import SealedKey
 
@@ -79,6 +80,18 @@ class SqlDirectory:
     def signing_key(self, deployment_id: int, domain: str) -> SealedKey | None:
         """The DKIM key that signs for the domain, if it is the deployment's."""
         return dkim_keys.active_key(self._database, deployment_id, domain)
+
+    def relay_owners(self, sender: str) -> list[str]:
+        """The logins that may send as an address, as Postfix gives it."""
+        return relay_logins.owners(self._database, sender)
+
+    def relay_holder(self, login: str) -> relay_logins.Holder | None:
+        """Who stands behind a login of the relay."""
+        return relay_logins.holder(self._database, login)
+
+    def relay_use(self, login_id: int, now: datetime) -> relay_logins.Use:
+        """What a login sent within this hour."""
+        return relay_logins.use(self._database, login_id, now)
 
     def users_named(self, deployment_id: int, usernames: Collection[str]) -> dict[str, UserRef]:
         """See matching.Directory."""

@@ -237,6 +237,37 @@ class DkimKey(_Base):
         table_name = "dkim_keys"
 
 
+class RelayLogin(_Base):
+    """A user's login at the relay; `disconnected_at` is None while it counts."""
+
+    deployment = peewee.ForeignKeyField(Deployment)
+    user = peewee.ForeignKeyField(User)
+    password_hash = peewee.TextField()
+    created_at = peewee.TextField()
+    rotated_at = peewee.TextField(null=True)
+    disconnected_at = peewee.TextField(null=True)
+    suspended_at = peewee.TextField(null=True)
+    suspended_reason = peewee.TextField(null=True)
+    user_id: int
+
+    class Meta:
+        table_name = "relay_logins"
+
+
+class RelayUse(_Base):
+    """What a login sent within one hour; `refused`: the messages over its limit."""
+
+    login = peewee.ForeignKeyField(RelayLogin)
+    hour = peewee.TextField()
+    messages = peewee.IntegerField()
+    recipients = peewee.IntegerField()
+    refused = peewee.IntegerField()
+
+    class Meta:
+        table_name = "relay_uses"
+        primary_key = peewee.CompositeKey("login", "hour")
+
+
 ALL = (
     Deployment,
     User,
@@ -253,4 +284,6 @@ ALL = (
     Decision,
     ForwardingConfirmation,
     DkimKey,
+    RelayLogin,
+    RelayUse,
 )

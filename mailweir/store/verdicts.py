@@ -65,6 +65,15 @@ def settle(database: Database, verdicts: Iterable[tuple[Waiting, str]], now: dat
         _lead(database, activity_id)
 
 
+def prove(database: Database, raw_id: int, activity_id: int, now: datetime) -> None:
+    """Writes that a body's author is proven, by a login, whatever its signatures say; in the caller's transaction."""
+    database.execute(
+        "UPDATE raw_messages SET verdict = 'pass', examined_at = ? WHERE id = ? AND verdict <> 'pass'",
+        (rfc3339(now), raw_id),
+    )
+    _lead(database, activity_id)
+
+
 def _lead(database: Database, activity_id: int) -> None:
     found = database.execute(
         "SELECT id, verdict FROM raw_messages WHERE activity_id = ? ORDER BY id", (activity_id,)

@@ -15,15 +15,26 @@ from mailweir.matching import Arrival, Decision, Outcome, Reason
 from mailweir.recording import Content, Entry, Recorded, Redirect
 from mailweir.sender_auth import DkimProver
 from mailweir.settings import Confirmation as ConfirmationLimits
+from mailweir.store.relay_logins import UseRow
 
 MAX_CONFIRMATION_BYTES = 262_144  # Google's are 5 kB; a larger look-alike isn't worth proving
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """An SMTP reply that isn't a success: 451 or 550, its enhanced code, a sentence."""
+
+    code: str
+    enhanced: str
+    sentence: str
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What is known of a message once its headers are in.
 
-    decisions: one for each deployment; of a possible confirmation those that hold if it isn't proven.
+    decisions: one for each deployment; of a possible confirmation those that hold if it isn't proven. On the relay the first one
+    is that of the login's deployment; refusal: why the message is not taken; use: what it adds to the login's count.
     """
 
     envelope: Envelope
@@ -31,6 +42,8 @@ class Plan:
     recipients: matching.Sorted
     decisions: tuple[Decision, ...]
     possible_confirmation: bool
+    refusal: Refusal | None = None
+    use: UseRow | None = None
 
     @property
     def wants_body(self) -> bool:
@@ -54,13 +67,15 @@ def entries(plan: Plan, assembly: Assembly | None, queue_id: str) -> list[Entry]
 
 def _entry(plan: Plan, decision: Decision, assembly: Assembly | None, queue_id: str) -> Entry:
     content = None
+    # the login proves the author to its own deployment alone (law 8)
+    use = plan.use if decision is plan.decisions[0] else None
     if decision.outcome is Outcome.CAPTURED:
         assert assembly is not None
-        content = _content(plan.view, decision.author or "", assembly)
-    return Entry(decision, queue_id, plan.envelope.received_at, content)
+        content = _content(plan.view, decision.author or "", assembly, is_proven=use is not None)
+    return Entry(decision, queue_id, plan.envelope.received_at, content, use=use)
 
 
-def _content(view: HeaderView, author: str, assembly: Assembly) -> Content:
+def _content(view: HeaderView, author: str, assembly: Assembly, *, is_proven: bool) -> Content:
     return Content(
         identity.key(view, author, assembly.body_digest()),
         assembly.version_digest(),
@@ -68,6 +83,7 @@ def _content(view: HeaderView, author: str, assembly: Assembly) -> Content:
         assembly.size_bytes,
         view.subject,
         view.sent_at,
+        is_proven,
     )
 
 

@@ -198,7 +198,7 @@ def _work(
     group_commit = GroupCommit(open_to_write, events.committed)
     desk = ConfirmationDesk(DkimProver(config.dns), config.confirmation)
     signers = Signers(config.token_key_path, enabled=config.dkim.sign)
-    place.services = Services(Readers(open_to_read), group_commit, desk, signers, logger, events)
+    place.services = Services(Readers(open_to_read), group_commit, desk, signers, logger, events, config.relay)
     milter.main()
 
 

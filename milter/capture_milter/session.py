@@ -16,18 +16,19 @@ from typing import Any
 import structlog
 
 import milter
-from capture_milter import handling, signing
+from capture_milter import handling, relay, signing
 from capture_milter.assembly import Assembly
 from capture_milter.counters import TempfailCause
 from capture_milter.events import Events
 from capture_milter.group_commit import GroupCommit
-from capture_milter.handling import Answer, ConfirmationDesk, Plan
+from capture_milter.handling import Answer, ConfirmationDesk, Plan, Refusal
 from capture_milter.readers import Readers
 from capture_milter.signing import Signers, Signing
 from mailweir.envelope import Envelope, Recipient, read_recipient, read_sender
 from mailweir.errors import DatabaseUnavailable, DnsUnavailable
 from mailweir.headers import LOOP_HEADER, Header
 from mailweir.recording import Entry
+from mailweir.settings import Relay as RelayLimits
 
 COMMIT_TIMEOUT_SECONDS = 60.0
 _KEEP_ALIVE_SECONDS = 5.0
@@ -50,6 +51,7 @@ class Services:
     signers: Signers
     log: structlog.stdlib.BoundLogger
     events: Events
+    relay_limits: RelayLimits
     large_turn: threading.Lock = field(default_factory=threading.Lock)
 
 
@@ -134,8 +136,8 @@ class Session:
         """The end of a message: records it, and only then answers."""
         try:
             plan = self._planned()
-            if not plan.recipients.arrivals:
-                return self._accept()
+            if not plan.decisions:
+                return self._refuse(plan.refusal) if plan.refusal else self._accept()
             queue_id = self._ctx.getsymval("i")
             if not queue_id:
                 raise RuntimeError("Postfix gave no queue id")
@@ -144,6 +146,8 @@ class Session:
                     self._entries(plan, queue_id), timeout_seconds=COMMIT_TIMEOUT_SECONDS, keep_alive=self._ctx.progress
                 )
                 self._assembly = None
+            if plan.refusal:
+                return self._refuse(plan.refusal)
             return self._carry_out(handling.answer(plan.recipients, recorded))
         except Exception as error:  # noqa: BLE001  likewise
             return self._try_again(error)
@@ -182,8 +186,12 @@ class Session:
             sender, recipients = read_sender(self._sender), tuple(self._recipients)
             envelope = Envelope(sender, recipients, self._login, self._client, self._received_at)
             with self._services.readers.directory() as directory:
-                plan = handling.plan(envelope, self._headers, directory)
-                self._signing = self._services.signers.begin(self._login, plan.view, self._headers, directory)
+                if self._login is None:
+                    plan = handling.plan(envelope, self._headers, directory)
+                else:
+                    plan = relay.plan(envelope, self._headers, directory, self._services.relay_limits)
+                if not plan.refusal:
+                    self._signing = self._services.signers.begin(self._login, plan.view, self._headers, directory)
             self._plan = plan
         return self._plan
 
@@ -215,6 +223,14 @@ class Session:
         if self._signing:
             self._ctx.addheader(signing.NAME, self._signing.value(), 0)
         return milter.ACCEPT
+
+    def _refuse(self, refusal: Refusal) -> int:
+        facts = {"queue_id": self._ctx.getsymval("i"), "login": self._login, "client": self._client}
+        if self._plan and self._plan.use and self._plan.use.suspend:
+            self._services.log.error("login suspended", **facts, reason=self._plan.use.suspend)
+        self._services.log.warning("refused on the relay", **facts, code=refusal.code, reason=refusal.sentence)
+        self._ctx.setreply(refusal.code, refusal.enhanced, refusal.sentence)
+        return milter.TEMPFAIL if refusal.code.startswith("4") else milter.REJECT
 
     def _try_again(self, error: Exception) -> int:
         facts = {"queue_id": self._ctx.getsymval("i"), "client": self._client}

@@ -89,7 +89,13 @@ class Stack:
         self.script = mailweir_script()  # a test of faults may put another one here
         self.smtp_port = free_port()
         self.config = self.data_dir / "mailweir.toml"
-        smtp = {"smtp_port": self.smtp_port, **overrides.pop("smtp", {})}
+        self.submission_port, self.submissions_port = free_port(), free_port()
+        ports = {
+            "smtp_port": self.smtp_port,
+            "submission_port": self.submission_port,
+            "submissions_port": self.submissions_port,
+        }
+        smtp = {**ports, **overrides.pop("smtp", {})}
         values = {"data_dir": str(self.data_dir), "hostname": "mx.host.example", "admin_mailbox": "admin@host.example"}
         self.config.write_text(settings_files.to_toml({**values, **overrides, "smtp": smtp}))
         self.process: subprocess.Popen[bytes] | None = None
@@ -306,7 +312,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     if report.failed:
         for stack in item.config.stash.get(_STACKS, []):
             report.sections.append((f"mailweir up on {stack.data_dir}", "\n".join(stack.said[-_LOG_TAIL_LINES:])))
-            for name in ("postfix", "mailweir-milter", "mailweir-lookups", "mailweir-digest"):
+            for name in ("postfix", "dovecot", "mailweir-milter", "mailweir-lookups", "mailweir-digest"):
                 tail = "\n".join(stack.log(name).splitlines()[-_LOG_TAIL_LINES:])
                 report.sections.append((f"{name}.log", tail))
     return report
@@ -325,10 +331,11 @@ class Received:
 class Sink:
     """An SMTP server on loopback that keeps what it gets.
 
-    eight_bit: offers 8BITMIME. refuse: the reply to every RCPT, instead of 250.
+    eight_bit: offers 8BITMIME. utf8: offers SMTPUTF8. refuse: the reply to every RCPT, instead of 250.
     """
 
     eight_bit: bool = True
+    utf8: bool = False
     refuse: str = ""
     received: list[Received] = field(default_factory=list)
     commands: list[str] = field(default_factory=list)
@@ -363,7 +370,8 @@ class _SinkSession(socketserver.StreamRequestHandler):
             verb, _, argument = sink.commands[-1].partition(" ")
             match verb.upper():
                 case "EHLO":
-                    self._reply("250-sink.example\r\n250 8BITMIME" if sink.eight_bit else "250 sink.example")
+                    offered = ["8BITMIME"] * sink.eight_bit + ["SMTPUTF8"] * sink.utf8
+                    self._reply("\r\n".join([*(f"250-{one}" for one in ["sink.example", *offered]), "250 HELP"]))
                 case "MAIL":
                     sender, recipients = _path(argument), []
                     self._reply("250 ok")

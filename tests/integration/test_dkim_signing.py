@@ -115,6 +115,11 @@ def _relay(make: "MakeStack", sink: "Sink", folder: Path, wait_until: Wait, **ov
             ("deployment", "add", "demo", "--domain", "demo.example.net"),
             ("deployment", "add", "b", "--domain", "b.example.org"),
             ("user", "add", "richard", "--email", RICHARD, "--deployment", "demo"),
+            ("user", "alias", "richard", "richard@other.example", "--deployment", "demo"),
+            ("user", "alias", "richard", "richard@sub.firm.example", "--deployment", "demo"),
+            ("user", "add", "olga", "--email", RICHARD, "--deployment", "b"),
+            ("relay", "connect", "richard", "--deployment", "demo"),
+            ("relay", "connect", "olga", "--deployment", "b"),
             ("contact", "add", "Jane", JANE, "--deployment", "demo"),
         ):
             stack.cli(*arguments, check=True)
@@ -186,7 +191,7 @@ MESSAGES = {
     "signed by PGP": _head("pgp", 'Content-Type: multipart/signed; protocol="application/pgp-signature"; boundary="b"')
     + b"--b\r\n\r\nFrom here \r\n--b\r\nContent-Type: application/pgp-signature\r\n\r\n-----BEGIN PGP\r\n--b--\r\n",
     "several of one name": _head(
-        "two", "To: joe@client.example", "List-Id: <l>", "List-Unsubscribe: <u>", f"Sender: {LOGIN}"
+        "two", "To: joe@client.example", "List-Id: <l>", "List-Unsubscribe: <u>", f"Sender: {RICHARD}"
     )
     + b"x\r\n",
     "odd white space": _head("odd", "X-A:", "Cc:\tjoe@client.example ", "Content-Type:   text/plain;\r\n\t  x=y  ")

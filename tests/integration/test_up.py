@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 Wait = Callable[..., Any]
 
 RUN_AS = "mailweir"
-NAMES = ["postfix", "mailweir-lookups", "mailweir-milter", "mailweir-digest"]
+NAMES = ["postfix", "dovecot", "mailweir-lookups", "mailweir-milter", "mailweir-digest"]
 
 
 def processes_in(data_dir: Path) -> dict[int, tuple[str, int]]:
@@ -79,7 +79,12 @@ def test_a_new_folder(make_stack: "MakeStack") -> None:
     stack = make_stack(start=False)
     stack.config.unlink()
     stack.data_dir.rmdir()
-    stack.start("--smtp-port", str(stack.smtp_port))
+    ports = zip(
+        ("--smtp-port", "--submission-port", "--submissions-port"),
+        (stack.smtp_port, stack.submission_port, stack.submissions_port),
+        strict=True,
+    )
+    stack.start(*(str(word) for pair in ports for word in pair))
     written = tomllib.loads(stack.config.read_text())
     assert written["outbound"] == "outbox"
     assert written["data_dir"] == str(stack.data_dir)
@@ -121,15 +126,22 @@ def test_folders_are_open_to_nobody_who_needs_not_enter(make_stack: "MakeStack")
         "db/mailweir.db": (run_as.pw_uid, run_as.pw_gid, 0o644),
         "run/milter.sock": (run_as.pw_uid, postfix.pw_gid, 0o660),
         "run/lookups.sock": (run_as.pw_uid, postfix.pw_gid, 0o660),
+        "run/logins.sock": (run_as.pw_uid, postfix.pw_gid, 0o660),
+        "dovecot/run/postfix-auth": (postfix.pw_uid, 0, 0o600),
     }
     found = {name: (stack.data_dir / name).stat() for name in expected}
     assert {name: (one.st_uid, one.st_gid, stat.S_IMODE(one.st_mode)) for name, one in found.items()} == expected
 
 
-def test_only_postfixs_master_stays_root(make_stack: "MakeStack") -> None:
+def test_only_the_masters_stay_root(make_stack: "MakeStack") -> None:
     stack = make_stack()
     processes = processes_in(stack.data_dir).values()
-    assert {name for name, uid in processes if uid == 0} == {"master"}
+    assert {name for name, uid in processes if uid == 0} <= {
+        "master",
+        "dovecot",
+        "log",
+        "config",
+    }  # the latter two are Dovecot's
     names = {name for name, _ in processes}
     assert {"mailweir-milter", "mailweir-lookup", "qmgr"} <= names
 
@@ -163,7 +175,7 @@ def test_a_stop_in_the_middle_of_a_start(make_stack: "MakeStack", after_seconds:
     assert sockets_in(stack.data_dir) == []
 
 
-@pytest.mark.parametrize("name", ["master", "smtpd", "mailweir-lookups", "mailweir-milter"])
+@pytest.mark.parametrize("name", ["master", "dovecot", "smtpd", "mailweir-lookups", "mailweir-milter"])
 def test_what_dies_is_started_again(make_stack: "MakeStack", wait_until: Wait, name: str) -> None:
     stack = make_stack()
     assert takes_mail(stack)
@@ -272,6 +284,9 @@ def test_a_port_that_is_taken(make_stack: "MakeStack") -> None:
     stack = make_stack(start=False)
     with socket.create_server(("127.0.0.1", stack.smtp_port)):
         assert_refuses(stack, f"127.0.0.1 port {stack.smtp_port}", "another program", "--smtp-port")
+    with socket.create_server(("127.0.0.1", stack.submissions_port)):
+        assert_refuses(stack, f"127.0.0.1 port {stack.submissions_port}", "another program", "--submissions-port")
+    assert_refuses(stack, "the same", flags=("--submission-port", str(stack.smtp_port)))
     assert [path.name for path in stack.data_dir.iterdir()] == ["mailweir.toml"]
 
 

@@ -61,7 +61,40 @@ def test_smtpd_and_cleanup_resolve_by_no_changing_table() -> None:
 def test_nothing_runs_chrooted_and_nothing_else_listens() -> None:
     entries = services(render().master_cf)
     assert {entry.split()[4] for entry in entries.values()} == {"n"}
-    assert [name for name, entry in entries.items() if entry.split()[1] == "inet"] == ["127.0.0.1:2525"]
+    assert [name for name, entry in entries.items() if entry.split()[1] == "inet"] == [
+        "127.0.0.1:2525",
+        "127.0.0.1:2587",
+        "127.0.0.1:2465",
+    ]
+
+
+def test_law_10_auth_is_offered_within_tls_on_the_relays_ports_alone() -> None:
+    configuration = render()
+    assert parameters(configuration.main_cf)["smtpd_sasl_auth_enable"] == "no"
+    entries = services(configuration.master_cf)
+    relays = {name: entry for name, entry in entries.items() if "smtpd_sasl_auth_enable=yes" in entry}
+    assert set(relays) == {"127.0.0.1:2587", "127.0.0.1:2465"}
+    for entry in relays.values():
+        assert ("smtpd_tls_security_level=encrypt" in entry) != ("smtpd_tls_wrappermode=yes" in entry)
+        for option in (
+            "smtpd_tls_auth_only=yes",
+            "smtpd_client_restrictions=permit_sasl_authenticated,reject",
+            "smtpd_relay_restrictions=permit_sasl_authenticated,reject",
+            "milter_macro_daemon_name=relay",
+            "{ <> = 550",
+            "reject_sender_login_mismatch",
+        ):
+            assert option in entry
+
+
+def test_dovecot_opens_no_port_and_answers_postfix_alone() -> None:
+    settings = Settings(data_dir=Path("/srv/mailweir"))
+    files = rendering.render_dovecot(settings, Path("/srv/mailweir/dovecot"), "postfix")
+    assert set(files) == {"dovecot.conf", "logins.conf"}
+    assert "\nprotocols =\n" in files["dovecot.conf"]
+    assert "uri = proxy:/srv/mailweir/run/logins.sock:auth" in files["logins.conf"]
+    with pytest.raises(SettingsError, match="dovecot_run_dir"):
+        rendering.render_dovecot(Settings(data_dir=Path("/srv/a b")), Path("/srv/a b"), "postfix")
 
 
 def test_all_notices_to_senders_are_thrown_away() -> None:

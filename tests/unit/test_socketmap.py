@@ -29,8 +29,13 @@ class People:
             "postmaster@demo.example.net": Standing.ROLE,
             "bounce+token@demo.example.net": Standing.BOUNCE,
         }
+        self.owners: list[str] = []
         self.down: Exception | None = None
         self.asked: list[str] = []
+
+    def relay_owners(self, sender: str) -> list[str]:
+        """The same for every address."""
+        return self.owners
 
     def standing(self, text: str) -> Standing:
         """As SqlDirectory, but for the normal form."""
@@ -142,6 +147,25 @@ def test_bytes_that_are_no_utf_8_come_back(maps: lookups.Lookups) -> None:
     assert socketmap.encode(text) == b"3:\xff a,"
 
 
+def test_the_owners_of_a_sender(people: People, maps: lookups.Lookups) -> None:
+    assert maps.answer("sender", "a@firm.example") == "NOTFOUND "
+    people.owners = ["richard@demo.example.net", "rick@b.example.org"]
+    assert maps.answer("sender", "a@firm.example") == "OK richard@demo.example.net,rick@b.example.org"
+    assert maps.answer("sender", "@firm.example") == "OK richard@demo.example.net,rick@b.example.org"
+
+
+@pytest.mark.parametrize(
+    ("key", "answer"),
+    [
+        ("richard@demo.example.net", "NOTFOUND "),
+        ("x@stranger.example", "NOTFOUND "),
+        ("nobody@demo.example.net", "OK 550 5.1.1 nobody by that name here"),
+    ],
+)
+def test_a_capture_address_of_nobodys_on_the_relay(maps: lookups.Lookups, key: str, answer: str) -> None:
+    assert maps.answer("relayed", key) == answer
+
+
 class Server:
     """The server in a thread of its own, until `close`."""
 
@@ -155,7 +179,7 @@ class Server:
 
     async def _serve(self) -> None:
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
-        async with socketmap.serving(self._path, self._answer, self.complaints.append):
+        async with socketmap.serving(self._path, socketmap.protocol(self._answer, self.complaints.append)):
             self._up.set()
             await self._stop.wait()
 
@@ -276,7 +300,7 @@ def test_a_socket_left_behind_is_replaced(path: Path) -> None:
 
 
 async def _serve_once(path: Path) -> None:
-    async with socketmap.serving(path, lambda *_: socketmap.NOT_FOUND, print):
+    async with socketmap.serving(path, socketmap.protocol(lambda *_: socketmap.NOT_FOUND, print)):
         pass
 
 

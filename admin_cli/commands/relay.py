@@ -1,0 +1,123 @@
+"""`mailweir relay`: logins by which Gmail's "Send mail as" sends through this host."""
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from admin_cli import context, options, output
+
+if TYPE_CHECKING:
+    from mailweir.settings import Settings
+    from mailweir.store.relay_logins import RelayLogin
+
+Username = Annotated[str, typer.Argument(metavar="USERNAME", help="The user, as 'mailweir user list' shows it.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the noun to the command line."""
+    group = options.noun(
+        app,
+        "relay",
+        'Logins for sending through this host, as Gmail\'s "Send mail as" does.',
+        options.example("mailweir relay connect richard"),
+    )
+    group.command("connect", epilog=options.example("mailweir relay connect richard"))(connect)
+    group.command("list", epilog=options.example("mailweir relay list"))(list_all)
+    group.command("rotate", epilog=options.example("mailweir relay rotate richard"))(rotate)
+    group.command("disconnect", epilog=options.example("mailweir relay disconnect richard"))(disconnect)
+
+
+def connect(
+    username: Username, deployment: options.DeploymentOption = None, as_json: options.JsonOption = False
+) -> None:
+    """Makes a user's login, and prints what Gmail's form asks for. The password is shown this once."""
+    from mailweir import passwords
+    from mailweir.settings import load
+    from mailweir.store import relay_logins
+
+    settings, password = load(), passwords.generate()
+    with context.opened(settings) as database:
+        chosen = context.choose(database, deployment)
+        made = relay_logins.connect(database, chosen, username, passwords.digest(password), context.now())
+    _show(settings, made, password, as_json=as_json)
+
+
+def rotate(
+    username: Username, deployment: options.DeploymentOption = None, as_json: options.JsonOption = False
+) -> None:
+    """Gives a login a new password, and prints it once. The old one is refused from now on; a suspension is lifted."""
+    from mailweir import passwords
+    from mailweir.settings import load
+    from mailweir.store import relay_logins
+
+    settings, password = load(), passwords.generate()
+    with context.opened(settings) as database:
+        chosen = context.choose(database, deployment)
+        changed = relay_logins.rotate(database, chosen, username, passwords.digest(password), context.now())
+    _show(settings, changed, password, as_json=as_json)
+
+
+def disconnect(
+    username: Username, deployment: options.DeploymentOption = None, as_json: options.JsonOption = False
+) -> None:
+    """Ends a login: its password is refused from now on. What was sent stays on the record."""
+    from mailweir.store import relay_logins
+
+    with context.opened() as database:
+        gone = relay_logins.disconnect(database, context.choose(database, deployment), username, context.now())
+    if as_json:
+        output.show_json({"deployment": gone.deployment, "username": gone.login})
+        return
+    output.say(f"The login {gone.login} is disconnected: nobody sends by it any more.")
+
+
+def list_all(deployment: options.DeploymentOption = None, as_json: options.JsonOption = False) -> None:
+    """Lists a deployment's logins, and what each sent within this hour."""
+    from mailweir.store import relay_logins
+
+    with context.opened() as database:
+        chosen = context.choose(database, deployment)
+        found = relay_logins.list_all(database, chosen, context.now())
+    if as_json:
+        output.show_json([output.plain(one) for one in found])
+        return
+    rows = [
+        (
+            one.username,
+            one.login,
+            output.moment(one.rotated_at or one.created_at),
+            f"{one.messages} to {one.recipients}" + (f", {one.refused} refused" if one.refused else ""),
+            f"suspended: {one.suspended_reason}" if one.suspended_at else "in use",
+        )
+        for one in found
+    ]
+    columns = ("username", "login", "password since", "messages this hour", "state")
+    empty = f"There is no login in {chosen.name} yet: make one with 'mailweir relay connect'."
+    output.table(columns, rows, empty=empty)
+
+
+def _show(settings: "Settings", login: "RelayLogin", password: str, *, as_json: bool) -> None:
+    if as_json:
+        output.show_json(_object(settings, login, password))
+        return
+    smtp = settings.smtp
+    output.say(
+        f"{login.username} of {login.deployment} can send through this host. In Gmail: Settings, Accounts, Send mail as,"
+    )
+    output.say('"Add another email address"; then, for the SMTP server:')
+    output.say(f"  SMTP server           {settings.hostname}")
+    output.say(f"  Port                  {smtp.submission_port}")
+    output.say(f"  Username              {login.login}")
+    output.say(f"  Password              {password}")
+    output.say("  Secured connection    using TLS")
+    output.say(f'With port {smtp.submissions_port} choose "using SSL" instead. The password isn\'t shown again.')
+
+
+def _object(settings: "Settings", login: "RelayLogin", password: str) -> dict[str, Any]:
+    return {
+        "host": settings.hostname,
+        "submission_port": settings.smtp.submission_port,
+        "submissions_port": settings.smtp.submissions_port,
+        "username": login.login,
+        "password": password,
+    }

@@ -1,0 +1,438 @@
+"""What a login may send and as whom, what goes on the record, and that what goes on is untouched, on the real stack."""
+
+import contextlib
+import json
+import re
+import smtplib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.integration.relay import JANE, JOE, OLGA, RICHARD, STRANGER, Client, connect, mail, people, submit
+
+if TYPE_CHECKING:
+    from tests.integration.conftest import MakeSink, MakeStack, Received, Sink, Stack
+
+Wait = Callable[..., Any]
+GMAIL_ASKS = "gmail-noreply@google.com"
+
+
+@dataclass
+class Site:
+    """A stack whose mail goes to a sink, with the logins of richard and olga of demo, and rick of b."""
+
+    stack: "Stack"
+    sink: "Sink"
+    richard: tuple[str, str]
+    rick: tuple[str, str]
+
+    def submit(self, lined: bytes, to: list[str], *options: str, sender: str = RICHARD) -> tuple[int, str]:
+        """By richard's login."""
+        return submit(self.stack, self.richard, sender, to, lined, *options)
+
+    def delivered(self, lined: bytes, to: list[str], *options: str, sender: str = RICHARD) -> "Received":
+        """By richard's login, to be taken; what came at the sink."""
+        self.stack.drain()
+        before = len(self.sink.received)
+        code, text = self.submit(lined, to, *options, sender=sender)
+        assert code == 250, text
+        return self.sink.wait(before + 1, 60)[-1]
+
+    def refused(self, lined: bytes, to: list[str] | None = None, *, sender: str = RICHARD) -> str:
+        """By richard's login, to be refused for good; the reply."""
+        self.stack.drain()
+        before = len(self.sink.received)
+        code, text = self.submit(lined, to or [JANE], sender=sender)
+        assert code == 550, text
+        assert len(self.sink.received) == before
+        return text
+
+    def activity(self, name: str) -> Any:
+        """What the command line shows of a message, or None."""
+        listed = json.loads(self.stack.cli("activity", "list", "--deployment", "demo", "--json", check=True).stdout)
+        return next((one for one in listed if one["message_id"] == f"<{name}@firm.example>"), None)
+
+    def decision(self, name: str) -> tuple[str, str]:
+        """Outcome and reason in demo."""
+        sql = "SELECT outcome, reason FROM decisions WHERE message_id = ? AND deployment_id = 1 ORDER BY id DESC"
+        found: tuple[str, str] = self.stack.rows(sql, f"<{name}@firm.example>")[0]
+        return found
+
+
+@contextlib.contextmanager
+def _site(make: "MakeStack", sink: "Sink") -> Iterator[Site]:
+    stack = make(outbound=f"relayhost 127.0.0.1:{sink.port}")
+    people(stack)
+    for line in (
+        "deployment add b --domain b.example.org",
+        "user add rick --email rick@other.example --deployment b",
+        f"contact add Jane {JANE} --deployment b",
+    ):
+        stack.cli(*line.split(), check=True)
+    yield Site(stack, sink, connect(stack, "richard"), connect(stack, "rick", "b"))
+
+
+@pytest.fixture(scope="module", params=["8BITMIME at the next hop", "no 8BITMIME at the next hop"])
+def site(
+    request: pytest.FixtureRequest, make_module_stack: "MakeStack", make_module_sink: "MakeSink"
+) -> Iterator[Site]:
+    """For all tests that leave it as it was."""
+    sink = make_module_sink(eight_bit=not request.param.startswith("no"))
+    with _site(make_module_stack, sink) as made:
+        yield made
+
+
+# --- what goes on the record ------------------------------------------------------------------------------------------
+
+
+def test_mail_to_a_contact_goes_on_and_is_on_the_record(site: Site) -> None:
+    sent = mail("to-jane")
+    came = site.delivered(sent, [JANE])
+    assert came.sender == RICHARD
+    assert came.recipients == (JANE,)
+    assert _without_ours(came.raw) == sent
+    found = site.activity("to-jane")
+    assert (found["direction"], found["routes"], found["users"]) == ("outgoing", ["relay"], ["richard"])
+    assert [contact["address"] for contact in found["contacts"]] == [JANE]
+    assert found["sender_verdict"] == "pass"
+    assert site.stack.rows("SELECT COUNT(*) FROM todos") == [(0,)]
+
+
+def test_a_contact_in_bcc_counts(site: Site) -> None:
+    site.delivered(mail("bcc", to=STRANGER), [STRANGER, JOE])
+    assert [contact["address"] for contact in site.activity("bcc")["contacts"]] == [JOE]
+
+
+def test_mail_to_no_contact_goes_on_and_leaves_its_decision_alone(site: Site) -> None:
+    site.delivered(mail("to-stranger", to=STRANGER), [STRANGER])
+    assert site.activity("to-stranger") is None
+    assert site.decision("to-stranger") == ("ignored", "no contact")
+    site.delivered(mail("to-olga", to=OLGA), [OLGA])
+    assert site.decision("to-olga") == ("ignored", "internal")
+    raw = site.stack.rows(
+        "SELECT COUNT(*) FROM raw_messages r JOIN activities a ON a.id = r.activity_id"
+        " WHERE a.message_id IN ('<to-olga@firm.example>', '<to-stranger@firm.example>')"
+    )
+    assert raw == [(0,)]
+
+
+def test_log_and_capture_addresses_are_taken_off_and_the_rest_goes_on(site: Site) -> None:
+    came = site.delivered(
+        mail("with-log"), [JANE, "log@demo.example.net", "olga@demo.example.net", "rick@b.example.org"]
+    )
+    assert came.recipients == (JANE,)
+    assert site.activity("with-log")["users"] == ["olga", "richard"]
+    assert set(site.activity("with-log")["routes"]) == {"relay", "log", "forward"}
+    # law 4, law 8: to b an outsider
+    assert site.stack.rows(
+        "SELECT outcome, reason FROM decisions WHERE message_id = '<with-log@firm.example>' AND deployment_id = 2"
+    ) == [("ignored", "unknown author")]
+
+
+def test_mail_to_log_alone_is_recorded_and_goes_nowhere(site: Site) -> None:
+    site.stack.drain()
+    before = len(site.sink.received)
+    assert site.submit(mail("log-alone"), ["log@demo.example.net"])[0] == 250
+    assert site.activity("log-alone") is not None
+    site.stack.drain()
+    assert len(site.sink.received) == before
+
+
+def test_an_unknown_capture_address_is_refused_at_rcpt(site: Site) -> None:
+    code, text = site.submit(mail("x"), ["nobody@demo.example.net"])
+    assert (code, "nobody by that name" in text) == (550, True)
+
+
+def test_a_login_of_another_deployment_is_an_outsider(site: Site) -> None:
+    sent = mail("rick", sender="rick@other.example")
+    code, text = submit(site.stack, site.rick, "rick@other.example", [JANE, "richard@demo.example.net"], sent)
+    assert code == 250, text
+    assert site.decision("rick") == ("ignored", "unknown author")
+
+
+# --- as whom ----------------------------------------------------------------------------------------------------------
+
+_FROM = b"From: Richard <richard@firm.example>\r\n"
+SPOOFS = {
+    "another's": (b"From: <ceo@other.example>\r\n", "ceo@other.example"),
+    "a colleague's": (b"From: olga@firm.example\r\n", OLGA),
+    "the capture address": (b"From: richard@demo.example.net\r\n", "richard@demo.example.net"),
+    "two Froms": (_FROM + b"From: ceo@other.example\r\n", "exactly one From"),
+    "twice the same": (_FROM + _FROM, "exactly one From"),
+    "none": (b"", "exactly one From"),
+    "a list": (b"From: richard@firm.example, ceo@other.example\r\n", "one address"),
+    "a group": (b"From: us: richard@firm.example;\r\n", "one address"),
+    "an empty group": (b"From: undisclosed:;\r\n", "one address"),
+    "a second address as name": (b"From: ceo@other.example <richard@firm.example>\r\n", "one address"),
+    "in quotes": (b'From: "ceo@other.example\r\n" <richard@firm.example>\r\n', "one address"),
+    "folded": (b"From:\r\n ceo@other.example,\r\n\trichard@firm.example\r\n", "one address"),
+    "folded within": (b"From: ceo@other.example\r\n <richard@firm.example>\r\n", "one address"),
+    "NUL": (b"From: richard@firm.example\0@other.example\r\n", "From"),
+    "NUL before": (b"From: ceo@other.example\0 <richard@firm.example>\r\n", "one address"),
+    "a space before the colon": (_FROM + b"From : ceo@other.example\r\n", "exactly one From"),
+    "NUL in the name": (_FROM + b"Fr\0om: ceo@other.example\r\n", "exactly one From"),
+    "in capitals": (_FROM + b"FROM: ceo@other.example\r\n", "exactly one From"),
+    "a comment": (b"From: richard@firm.example (ceo@other.example)\r\n", "one address"),
+    "Gmail": (b"From: richard@gmail.com\r\n", "Gmail's to send"),
+    "Gmail's other name": (b"From: richard@GoogleMail.com\r\n", "Gmail's to send"),
+    "Sender": (_FROM + b"Sender: ceo@other.example\r\n", "its Sender ceo@other.example"),
+    "Sender unreadable": (_FROM + b"Sender: a:b@c.example;\r\n", "its Sender"),
+    "Resent-From": (_FROM + b"Resent-From: ceo@other.example\r\n", "its Resent-From ceo@other.example"),
+    "Resent-From second": (_FROM + b"Resent-From: richard@firm.example\r\nResent-From: a@b.example\r\n", "a@b.example"),
+    "Resent-Sender": (_FROM + b"Resent-Sender: ceo@other.example\r\n", "its Resent-Sender ceo@other.example"),
+    "percent": (b"From: 100%s%n@other.example\r\n", "100%s%n@other.example"),
+    "too long": (b"From: " + b"(x)\r\n " * 12_000 + b"richard@firm.example\r\n", "From"),
+}
+
+
+@pytest.mark.parametrize("name", SPOOFS)
+def test_law_10_no_login_sends_as_somebody_else(site: Site, name: str) -> None:
+    lines, said = SPOOFS[name]
+    sent = mail(f"spoof-{len(name)}").replace(_FROM, lines)
+    assert said in site.refused(sent)
+
+
+def test_a_refusal_is_a_decision_and_why_tells_of_it(site: Site) -> None:
+    site.refused(mail("refused", sender=OLGA))
+    assert site.decision("refused") == ("refused", "not the login's address")
+    told = site.stack.cli("why", "<refused@firm.example>")
+    assert told.returncode == 0
+    assert "login" in told.stdout
+
+
+@pytest.mark.parametrize(
+    "sender", ["ceo@other.example", OLGA, "richard@demo.example.net", "", "Richard@Firm.example@x.example"]
+)
+def test_law_10_nor_in_the_envelope(site: Site, sender: str) -> None:
+    with Client(site.stack) as client:
+        assert client.auth(*site.richard)[0] == 235
+        code, text = client.send(sender, [JANE], mail("envelope"))
+    assert 500 <= code < 600, text
+
+
+def test_an_alias_counts_from_the_moment_it_is_made(site: Site) -> None:
+    alias = "r.smith@firm.example"
+    with Client(site.stack) as client:
+        client.auth(*site.richard)
+        assert client.send(alias, [JANE], mail("alias", sender=alias))[0] == 553
+    site.stack.cli("user", "alias", "richard", alias, "--deployment", "demo", check=True)
+    try:
+        sent = mail("alias", f"Sender: {RICHARD}", sender=alias)
+        assert _without_ours(site.delivered(sent, [JANE], sender=alias).raw) == sent
+    finally:
+        site.stack.cli("user", "alias", "richard", alias, "--remove", "--deployment", "demo", check=True)
+    assert "r.smith" in site.refused(mail("alias", sender=alias))
+
+
+def test_gmails_own_confirmation_passes_untouched_to_the_logins_own_address_alone(site: Site) -> None:
+    sent = mail("gmail-asks", sender=GMAIL_ASKS, to=RICHARD).replace(b"Richard <", b"Gmail Team <")
+    for sender in (GMAIL_ASKS, RICHARD):
+        came = site.delivered(sent, [RICHARD], sender=sender)
+        assert _without_ours(came.raw) == sent
+    assert site.decision("gmail-asks") == ("ignored", "Gmail's confirmation of a login's address")
+    for to in ([JANE], [RICHARD, JANE], [OLGA]):
+        assert GMAIL_ASKS in site.refused(sent, to, sender=GMAIL_ASKS)
+    assert GMAIL_ASKS in site.refused(mail("borrowed"), [RICHARD], sender=GMAIL_ASKS)
+
+
+# --- law 7 ------------------------------------------------------------------------------------------------------------
+
+
+def _without_ours(raw: bytes) -> bytes:
+    """What came, but for the one Received on top."""
+    match = re.match(rb"Received: [^\r\n]*\r\n(?:[ \t][^\r\n]*\r\n)*", raw)
+    assert match, raw[:600]
+    assert b"richard@demo" not in match[0]
+    return raw[match.end() :]
+
+
+def _with(name: str, body: bytes, *more: str) -> bytes:
+    return mail(name, *more).replace(b"hello\r\n", body)
+
+
+MESSAGES = {
+    "long line": _with("long", b"x " * 2_500 + b"\r\n"),
+    "eight bit": _with("8bit", "Grüße\r\n".encode() + b"\xff\x80\r\n", "Content-Transfer-Encoding: 8bit"),
+    "attached": _with(
+        "attached",
+        b"--b\r\nContent-Type: message/rfc822\r\n\r\nFrom: a@b.example\r\nUser-Agent: x\r\nBcc: c@d.example\r\n"
+        b"Received: from a by b with ESMTPSA\r\nSubject:  two  spaces \r\n\r\nhi\r\n--b--\r\n",
+        "MIME-Version: 1.0",
+        'Content-Type: multipart/mixed; boundary="b"',
+    ),
+    "own Received": b"Received: from laptop ([10.0.0.1]) by x with ESMTPSA id 1\r\n\tfor <c>; x\r\n" + mail("received"),
+    "PGP": _with(
+        "pgp",
+        b"--b\r\n\r\nFrom here \r\n- x\r\n\r\n--b\r\nContent-Type: application/pgp-signature\r\n\r\n-----BEGIN PGP\r\n--b--\r\n",
+        'Content-Type: multipart/signed; protocol="application/pgp-signature"; boundary="b"',
+    ),
+    "S/MIME": _with(
+        "smime",
+        b"--b\r\nContent-Type: text/plain\r\n\r\nsigned \t\r\n--b\r\nContent-Type: application/pkcs7-signature\r\n"
+        b"Content-Transfer-Encoding: base64\r\n\r\nMIAGCSqGSIb3DQEHAqCA\r\n--b--\r\n",
+        'Content-Type: multipart/signed; protocol="application/pkcs7-signature"; micalg=sha-256; boundary="b"',
+    ),
+    "Bcc in the header": mail("bcc-header", "Bcc: secret@client.example"),
+    "dots": _with("dots", b".\r\n..\r\n.x\r\n\r\n\r\n"),
+}
+
+
+@pytest.mark.parametrize("to", [JANE, STRANGER], ids=["to a contact", "to nobody we know"])
+@pytest.mark.parametrize("name", MESSAGES)
+def test_law_7_what_is_relayed_is_untouched(site: Site, name: str, to: str) -> None:
+    assert _without_ours(site.delivered(MESSAGES[name], [to], "BODY=8BITMIME").raw) == MESSAGES[name]
+
+
+@pytest.mark.parametrize("utf8", [True, False], ids=["SMTPUTF8 at the next hop", "no SMTPUTF8 at the next hop"])
+def test_law_7_with_smtputf8(make_stack: "MakeStack", make_sink: "MakeSink", utf8: bool) -> None:
+    sink = make_sink(utf8=utf8)
+    joerg = "jörg@client.example"
+    with _site(make_stack, sink) as site:
+        site.stack.cli("contact", "add", "Jörg", joerg, "--deployment", "demo", check=True)
+        # asked for, and not needed
+        plain = mail("plain-utf8")
+        assert _without_ours(site.delivered(plain, [JANE], "SMTPUTF8", "BODY=8BITMIME").raw) == plain
+        sent = mail("utf8", to=joerg).replace(b"Richard <", "Jürgen <".encode()).replace(b": utf8", ": Grüße".encode())
+        if utf8:
+            came = site.delivered(sent, [joerg], "SMTPUTF8", "BODY=8BITMIME")
+            assert _without_ours(came.raw) == sent
+            assert came.recipients == (joerg,)
+        else:  # it can't be told to that hop, and is altered by nobody
+            assert site.submit(sent, [joerg], "SMTPUTF8", "BODY=8BITMIME")[0] == 250
+            site.stack.drain()
+            assert len(sink.received) == 1
+        assert [contact["address"] for contact in site.activity("utf8")["contacts"]] == [joerg]
+
+
+# --- probes -----------------------------------------------------------------------------------------------------------
+
+FORMS = (
+    "x@stranger.example",
+    "@demo.example.net:x@stranger.example",
+    "x%stranger.example@demo.example.net",
+    "stranger.example!x",
+    "stranger.example!x@demo.example.net",
+    '"x@stranger.example"@demo.example.net',
+    "x@[127.0.0.1]",
+    "x",
+)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_nobody_relays_without_a_login(site: Site, form: str) -> None:
+    with Client(site.stack) as client:
+        assert client.smtp.docmd(f"MAIL FROM:<{RICHARD}>")[0] in (250, 530, 553, 554)
+        assert client.smtp.docmd(f"RCPT TO:<{form}>")[0] >= 500
+    with site.stack.connect() as outside:
+        assert outside.docmd(f"MAIL FROM:<{RICHARD}>")[0] == 250
+        assert outside.docmd(f"RCPT TO:<{form}>")[0] >= 500
+
+
+def test_no_vrfy_no_etrn(site: Site) -> None:
+    with Client(site.stack) as client:
+        assert not {"vrfy", "etrn", "chunking", "dsn"} & set(client.smtp.esmtp_features)
+        client.auth(*site.richard)
+        assert client.smtp.docmd("VRFY richard")[0] in (252, 502)
+        assert client.smtp.docmd("ETRN demo.example.net")[0] >= 454
+
+
+ENDINGS = (b"\n.\n", b"\n.\r\n", b"\r\n.\n", b"\r.\r", b"\r\n.\r", b"\r.\r\n", b"\n.\r", b"\r\r\n.\r\n", b"\r\n\0.\r\n")
+
+
+def _smuggled(site: Site, ending: bytes) -> int:
+    """How many messages come of one that holds this ending and then a second dialogue."""
+    second = b"MAIL FROM:<richard@firm.example>\r\nRCPT TO:<x@stranger.example>\r\nDATA\r\n" + mail("smuggled")
+    site.stack.drain()
+    before = len(site.sink.received)
+    with Client(site.stack) as client:
+        client.auth(*site.richard)
+        for command in (f"MAIL FROM:<{RICHARD}>", f"RCPT TO:<{JANE}>", "DATA"):
+            assert client.smtp.docmd(command)[0] in (250, 354)
+        assert client.smtp.sock
+        client.smtp.sock.sendall(mail("first")[:-2] + ending + second + b"\r\n.\r\n")
+        client.smtp.getreply()
+        client.smtp.sock.settimeout(2)
+        with contextlib.suppress(OSError, smtplib.SMTPException):
+            for _ in range(4):  # of the dialogue that is smuggled in, if it is
+                client.smtp.getreply()
+    site.stack.drain()
+    return len(site.sink.received) - before
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_no_ending_smuggles_a_second_message(site: Site, ending: bytes) -> None:
+    assert _smuggled(site, ending) <= 1
+
+
+def test_with_the_defences_off_an_ending_smuggles(make_stack: "MakeStack", sink: "Sink") -> None:
+    """The control of the probe above."""
+    with _site(make_stack, sink) as site:
+        off = ("smtpd_forbid_bare_newline = no", "smtpd_forbid_unauth_pipelining = no", "smtpd_data_restrictions =")
+        for line in off:
+            site.stack.postfix("postconf", "-e", line)
+        site.stack.postfix("postfix", "reload")
+        assert max(_smuggled(site, ending) for ending in ENDINGS) == 2
+
+
+def test_30_mb_are_taken_and_50_mb_are_not(site: Site) -> None:
+    line = b"0123456789abcdef" * 4 + b"\r\n"
+    big = mail("30mb") + line * (30_000_000 // len(line))
+    assert _without_ours(site.delivered(big, [JANE]).raw) == big
+    too_big = mail("50mb") + line * (50_000_000 // len(line))
+    assert site.submit(too_big, [JANE], f"SIZE={len(too_big)}")[0] == 552
+    with contextlib.suppress(OSError):  # it may hang up meanwhile
+        assert site.submit(too_big, [JANE])[0] == 552
+    assert site.activity("50mb") is None
+
+
+def test_the_limits_of_one_login_are_its_own(make_stack: "MakeStack", sink: "Sink") -> None:
+    stack = make_stack(
+        outbound=f"relayhost 127.0.0.1:{sink.port}",
+        relay={"max_messages_per_hour": 3, "max_recipients_per_hour": 5, "suspend_after_refusals": 3},
+    )
+    people(stack)
+    richard, olga = connect(stack, "richard"), connect(stack, "olga")
+    assert submit(stack, richard, RICHARD, [JANE, JOE, STRANGER, "y@stranger.example"], mail("a"))[0] == 250
+    code, text = submit(stack, richard, RICHARD, [JANE, JOE], mail("b"))
+    assert (code, "5 recipients within an hour; try again after" in text) == (451, True)
+    assert submit(stack, richard, RICHARD, [JANE], mail("c"))[0] == 250
+    assert submit(stack, olga, OLGA, [JANE], mail("d", sender=OLGA))[0] == 250
+    assert submit(stack, richard, RICHARD, [JANE], mail("e"))[0] == 451
+    assert submit(stack, richard, RICHARD, [JANE], mail("f"))[0] == 451
+    with Client(stack) as client:
+        assert client.auth(*richard)[0] == 535  # suspended by the third refusal
+    assert submit(stack, olga, OLGA, [JANE], mail("g", sender=OLGA))[0] == 250
+    assert "login suspended" in stack.log("mailweir-milter")
+    said = stack.cli("doctor", "--json")
+    assert any("richard" in one["finding"] and "suspended" in one["finding"] for one in json.loads(said.stdout))
+    new = json.loads(stack.cli("relay", "rotate", "richard", "--json", check=True).stdout)
+    assert submit(stack, (new["username"], new["password"]), RICHARD, [JANE], mail("h"))[0] == 250
+
+
+def test_a_login_that_is_disconnected_within_a_session_sends_no_more(make_stack: "MakeStack") -> None:
+    stack = make_stack()
+    people(stack)
+    with Client(stack) as client:
+        assert client.auth(*connect(stack, "richard"))[0] == 235
+        assert client.send(RICHARD, [JANE], mail("before"))[0] == 250
+        stack.cli("relay", "disconnect", "richard", check=True)
+        assert client.send(RICHARD, [JANE], mail("after"))[0] in (550, 553)
+
+
+def test_without_the_database_everything_waits(make_stack: "MakeStack") -> None:
+    stack = make_stack()
+    people(stack)
+    richard = connect(stack, "richard")
+    path = stack.settings.database_path
+    with Client(stack) as inside, Client(stack) as outside:
+        assert inside.auth(*richard)[0] == 235
+        aside = path.with_name("aside.db")
+        path.rename(aside)
+        try:
+            assert outside.auth(*richard)[0] == 454
+            assert inside.send(RICHARD, [JANE], mail("down"))[0] == 451
+        finally:
+            aside.rename(path)
+    assert submit(stack, richard, RICHARD, [JANE], mail("up"))[0] == 250

@@ -1,0 +1,131 @@
+"""The filter's plan for a submitted message, on both databases: whose it is, how much there may be, what is captured."""
+
+from datetime import datetime, timedelta
+
+import pytest
+
+from capture_milter import relay
+from capture_milter.handling import Plan
+from mailweir.envelope import Envelope, read_recipient
+from mailweir.matching import Direction, Outcome, Reason, Route
+from mailweir.settings import Relay as Limits
+from mailweir.store import contacts, deployments, relay_logins, users
+from mailweir.store.connection import Database
+from mailweir.store.deployments import Deployment
+from mailweir.store.directory import SqlDirectory
+from mailweir.store.relay_logins import UseRow
+
+RICHARD, JANE, LOGIN = "richard@firm.example", "jane@client.example", "richard@demo.example.net"
+HEAD = [(b"From", b" Richard <richard@firm.example>"), (b"To", b" jane@client.example")]
+
+
+@pytest.fixture
+def demo(database: Database, now: datetime) -> Deployment:
+    """A deployment with the connected richard, and jane."""
+    made = deployments.add(database, "demo", "demo.example.net", now)
+    users.add(database, made, "richard", RICHARD, "", now)
+    contacts.add(database, made, "Jane", [JANE], None, now)
+    relay_logins.connect(database, made, "richard", "x", now)
+    return made
+
+
+def _plan(
+    database: Database,
+    now: datetime,
+    *,
+    sender: str = RICHARD,
+    to: tuple[str, ...] = (JANE,),
+    login: str = LOGIN,
+    head: list[tuple[bytes, bytes]] = HEAD,
+    limits: Limits | None = None,
+) -> Plan:
+    envelope = Envelope(sender, tuple(read_recipient(f"<{one}>") for one in to), login, "192.0.2.1", now)
+    with database.reading():
+        return relay.plan(envelope, head, SqlDirectory(database), limits or Limits())
+
+
+def test_a_contact_captures(database: Database, demo: Deployment, now: datetime) -> None:
+    plan = _plan(database, now)
+    (decision,) = plan.decisions
+    assert plan.refusal is None
+    assert (decision.outcome, decision.direction) == (Outcome.CAPTURED, Direction.OUTGOING)
+    assert [route for route, _ in decision.sightings] == [Route.RELAY]
+    assert plan.use is not None
+    assert plan.use[2:] == (1, 1, 0, None)
+
+
+def test_header_recipients_count_beside_the_envelope(database: Database, demo: Deployment, now: datetime) -> None:
+    assert _plan(database, now, to=("x@stranger.example",)).wants_body
+    nobody = [HEAD[0], (b"To", b" x@stranger.example")]
+    assert not _plan(database, now, to=("x@stranger.example",), head=nobody).wants_body
+    assert _plan(database, now, to=(JANE,), head=nobody).wants_body
+
+
+def test_an_unknown_login_sends_nothing(database: Database, demo: Deployment, now: datetime) -> None:
+    for login in ("olga@demo.example.net", "richard@other.example", "richard", ""):
+        plan = _plan(database, now, login=login)
+        assert plan.refusal is not None
+        assert (plan.refusal.code, plan.decisions, plan.wants_body) == ("550", (), False)
+
+
+def test_a_suspended_login_sends_nothing(database: Database, demo: Deployment, now: datetime) -> None:
+    use = _plan(database, now).use
+    assert use is not None
+    with database.transaction():
+        relay_logins.put_uses(database, [use._replace(suspend="why")], now)
+    plan = _plan(database, now)
+    assert plan.refusal is not None
+    assert "suspended" in plan.refusal.sentence
+
+
+def test_the_envelope_is_checked_here_too(database: Database, demo: Deployment, now: datetime) -> None:
+    for sender in ("", "ceo@other.example", LOGIN):
+        plan = _plan(database, now, sender=sender)
+        assert plan.refusal is not None
+        assert "envelope sender" in plan.refusal.sentence
+        assert plan.decisions[0].reason is Reason.NOT_THE_LOGINS
+
+
+def test_a_tag_counts_where_the_deployment_says_so(database: Database, demo: Deployment, now: datetime) -> None:
+    tagged = [(b"From", b" richard+news@firm.example"), HEAD[1]]
+    assert _plan(database, now, head=tagged).refusal is not None
+    with database.transaction():
+        database.execute("UPDATE deployments SET plus_addresses = 1")
+    assert _plan(database, now, head=tagged).refusal is None
+    assert relay_logins.owners(database, "richard+news@firm.example") == [LOGIN]
+
+
+def test_limits_of_an_hour(database: Database, demo: Deployment, now: datetime) -> None:
+    limits = Limits(max_messages_per_hour=2, max_recipients_per_hour=100, suspend_after_refusals=2)
+    use = _plan(database, now).use
+    assert use is not None
+    with database.transaction():
+        relay_logins.put_uses(database, [use, use], now)
+    for refusals in (1, 2):
+        plan = _plan(database, now, limits=limits)
+        assert plan.refusal is not None
+        assert (plan.refusal.code, plan.refusal.enhanced) == ("451", "4.7.1")
+        assert "try again after 04:00 UTC" in plan.refusal.sentence
+        assert plan.use is not None
+        assert (plan.use.messages, plan.use.refused, plan.use.suspend is not None) == (0, 1, refusals == 2)
+        with database.transaction():
+            relay_logins.put_uses(database, [plan.use], now)
+    relay_logins.rotate(database, demo, "richard", "y", now)
+    assert _plan(database, now, limits=limits).refusal is None
+    with database.transaction():
+        relay_logins.put_uses(database, [UseRow(use.login_id, use.hour, 2, 2, 0)], now)
+    assert _plan(database, now, limits=limits).refusal is not None
+    assert _plan(database, now + timedelta(hours=1), limits=limits).refusal is None
+
+
+def test_a_refusal_fits_a_reply(database: Database, demo: Deployment, now: datetime) -> None:
+    odd = [(b"From", " \u00fc%s@\u00fcber.example".encode()), HEAD[1]]
+    plan = _plan(database, now, head=odd)
+    assert plan.refusal is not None
+    assert plan.refusal.sentence.isascii()
+    assert plan.refusal.sentence.isprintable()
+    assert "%%s" in plan.refusal.sentence
+    long = [(b"From", b" " + b"x" * 250 + b"@other.example"), HEAD[1]]
+    refusal = _plan(database, now, head=long).refusal
+    assert refusal is not None
+    assert len(refusal.sentence) <= 410
