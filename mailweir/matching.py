@@ -81,10 +81,11 @@ class UserRef(NamedTuple):
 
 
 class ContactRef(NamedTuple):
-    """A contact by one of the addresses."""
+    """A contact by one of the addresses. is_bcc: the envelope has it and the headers don't."""
 
     id: int
     address: str
+    is_bcc: bool = False
 
 
 class People(NamedTuple):
@@ -209,7 +210,13 @@ def decide_relayed(
     named = dict.fromkeys([*envelope_recipients, *view.recipients])
     recipients = [a for a in named if not _is_capture(a, arrival)]
     users, contacts = _people(arrival.deployment, tuple(recipients), directory)
-    found = tuple(ref for a in recipients if a not in users for ref in contacts.get(a, ()))
+    shown = {arrival.deployment.folding.key(a) for a in view.recipients}
+    found = tuple(
+        ref._replace(is_bcc=arrival.deployment.folding.key(a) not in shown)
+        for a in recipients
+        if a not in users
+        for ref in contacts.get(a, ())
+    )
     if not found:
         internal = bool(recipients) and all(a in users for a in recipients)
         return ignore(arrival, view, Reason.INTERNAL if internal else Reason.NO_CONTACT)

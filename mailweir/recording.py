@@ -119,7 +119,7 @@ def _record_activities(database: Database, entries: Sequence[Entry]) -> dict[tup
     ids = writer.put_activities([_activity_row(entry, entry.content) for entry in entries if entry.content])
     raw_ids = writer.put_raws([_raw_row(ids[_key(entry)], entry, entry.content) for entry in entries if entry.content])
     sightings: list[SightingRow] = []
-    contacts: list[tuple[int, int, str, int]] = []
+    contacts: list[tuple[int, int, str, int, int]] = []
     users: list[tuple[int, int]] = []
     todos: list[tuple[int, int, str]] = []
     for entry in entries:
@@ -128,7 +128,10 @@ def _record_activities(database: Database, entries: Sequence[Entry]) -> dict[tup
         raw_id = raw_ids[activity_id, entry.content.version_digest]
         for route, user_id in entry.decision.sightings:
             sightings.append(SightingRow(activity_id, str(route), entry.source_id, user_id, raw_id, now))
-        contacts += [(activity_id, contact.id, contact.address, raw_id) for contact in entry.decision.contacts]
+        contacts += [
+            (activity_id, contact.id, contact.address, raw_id, int(contact.is_bcc))
+            for contact in entry.decision.contacts
+        ]
         users += [(activity_id, user_id) for user_id in entry.decision.users]
         todos += [(activity_id, user_id, now) for user_id in entry.decision.todo_users]
     writer.put_sightings(sightings)

@@ -10,7 +10,7 @@ import typer
 from admin_cli import context, options, output
 
 if TYPE_CHECKING:
-    from mailweir.store.activities import Activity
+    from mailweir.store.activities import Activity, Participant
     from mailweir.store.raw_messages import Sighting, Version
 
 COLUMNS = ("id", "recorded", "direction", "author", "verdict", "contacts", "users", "subject")
@@ -135,13 +135,13 @@ def _say_details(activity: "Activity") -> None:
         ("sent", output.moment(activity.sent_at)),
         ("recorded", output.moment(activity.recorded_at)),
         ("Message-ID", activity.message_id or "-"),
-        *(("contact", _in_words(contact.name, contact.address, contact.company)) for contact in activity.contacts),
+        *(("contact", _in_words(contact) + (" (Bcc)" if contact.bcc else "")) for contact in activity.contacts),
     ):
         output.say(f"  {name:<11} {value}")
 
 
-def _in_words(name: str, address: str, company: str | None) -> str:
-    return f"{name} <{address}>" + (f", {company}" if company else "")
+def _in_words(contact: "Participant") -> str:
+    return f"{contact.name} <{contact.address}>" + (f", {contact.company}" if contact.company else "")
 
 
 def _say_sightings(seen: "list[Sighting]", kept: "list[Version]") -> None:

@@ -5,7 +5,7 @@ A listing costs four statements for each 500 activities, whatever they hold. Cal
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -22,11 +22,12 @@ _MAX_VALUES = 500  # in one statement
 
 @dataclass(frozen=True, slots=True)
 class Participant:
-    """A contact who takes part, with the address that did. company: its name, or None."""
+    """A contact who takes part, with the address that did. company: its name, or None. bcc: only the sender is to see that."""
 
     name: str
     address: str
     company: str | None
+    bcc: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,10 @@ class Activity:
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Which activities are asked for; None asks for all. user: a username. contact: one of a contact's addresses."""
+    """Which activities are asked for; None asks for all. user: a username. contact: one of a contact's addresses.
+
+    What a user is shown has the contacts in Bcc only where it is the user's own mail.
+    """
 
     user: str | None = None
     contact: str | None = None
@@ -73,7 +77,8 @@ def select(database: Database, deployment: Deployment, wanted: Filter) -> list[A
         query = query.order_by(models.Activity.id.desc()).limit(wanted.limit)
         ids = [row.id for row in query]
         found = load(database, ids)
-        return [found[activity_id] for activity_id in ids]
+        listed = [found[activity_id] for activity_id in ids]
+        return listed if wanted.user is None else _as_shown_to(wanted.user, deployment, listed)
 
 
 def load(database: Database, activity_ids: Sequence[int]) -> dict[int, Activity]:
@@ -88,6 +93,19 @@ def find(database: Database, activity_id: int, deployment: Deployment | None = N
     if activity is None or (deployment is not None and activity.deployment != deployment.name):
         raise NotFound(f"there is no activity {activity_id}" + (f" in {deployment.name}" if deployment else ""))
     return activity
+
+
+def _as_shown_to(username: str, deployment: Deployment, found: Sequence[Activity]) -> list[Activity]:
+    """Without the contacts in Bcc, but for the user's own mail."""
+    query: Any = models.UserAddress.select(models.UserAddress.match_key).join(models.User)
+    mine = query.where((models.User.deployment == deployment.id) & (models.User.username == username.lower()))
+    own = {row.match_key for row in mine}
+    return [
+        one
+        if deployment.folding.key(one.author) in own
+        else replace(one, contacts=tuple(contact for contact in one.contacts if not contact.bcc))
+        for one in found
+    ]
 
 
 def _of_user(deployment: Deployment, username: str) -> Any:
@@ -158,16 +176,24 @@ def _taking_part(*fields: Any) -> Any:
 def _contacts(ids: Sequence[int]) -> dict[int, list[Participant]]:
     part = models.ActivityContact
     query: Any = (
-        _taking_part(part.activity, models.Contact.name, part.address, models.Company.name)
+        _taking_part(
+            part.activity,
+            models.Contact.name,
+            part.address,
+            models.Company.name,
+            peewee.fn.MIN(part.is_bcc).alias("bcc"),
+        )
         .switch(part)
         .join(models.Contact)
         .join(models.Company, peewee.JOIN.LEFT_OUTER)
-        .distinct()
-        .where(models.ActivityContact.activity.in_(ids))
-        .order_by(models.Contact.name, models.ActivityContact.address)
+        .where(part.activity.in_(ids))
+        .group_by(part.activity, models.Contact.id, models.Contact.name, part.address, models.Company.name)
+        .order_by(models.Contact.name, part.address)
         .tuples()
     )
-    return _grouped((activity_id, Participant(*rest)) for activity_id, *rest in query)
+    return _grouped(
+        (activity_id, Participant(name, held, company, bool(bcc))) for activity_id, name, held, company, bcc in query
+    )
 
 
 def _grouped(pairs: Iterable[tuple[int, Any]]) -> dict[int, list[Any]]:

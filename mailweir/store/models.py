@@ -155,6 +155,7 @@ class ActivityContact(_Base):
     contact = peewee.ForeignKeyField(Contact)
     address = peewee.TextField()
     raw_message = peewee.ForeignKeyField(RawMessage)
+    is_bcc = peewee.IntegerField(default=0)
 
     class Meta:
         table_name = "activity_contacts"

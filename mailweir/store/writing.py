@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from mailweir.store.connection import Database
 
 _MAX_ROWS = 50  # of one statement
+_CONTACT_COLUMNS = ("activity_id", "contact_id", "address", "raw_message_id", "is_bcc")
 
 
 class ActivityRow(NamedTuple):
@@ -111,10 +112,10 @@ class Writer:
         ending = "ON CONFLICT (activity_id, source_id, route, COALESCE(user_id, 0)) DO NOTHING"
         self._put("sightings", SightingRow._fields, rows, ending)
 
-    def put_contacts(self, rows: Iterable[tuple[int, int, str, int]]) -> None:
-        """Puts activities on contacts' record: (activity, contact, address, raw message)."""
+    def put_contacts(self, rows: Iterable[tuple[int, int, str, int, int]]) -> None:
+        """Puts activities on contacts' record: (activity, contact, address, raw message, 1 for Bcc)."""
         ending = "ON CONFLICT (activity_id, contact_id, address, raw_message_id) DO NOTHING"
-        self._put("activity_contacts", ("activity_id", "contact_id", "address", "raw_message_id"), rows, ending)
+        self._put("activity_contacts", _CONTACT_COLUMNS, rows, ending)
 
     def put_users(self, rows: Iterable[tuple[int, int]]) -> None:
         """Puts activities on users' record: (activity, user)."""

@@ -102,7 +102,21 @@ def test_mail_to_a_contact_goes_on_and_is_on_the_record(site: Site) -> None:
 
 def test_a_contact_in_bcc_counts(site: Site) -> None:
     site.delivered(mail("bcc", to=STRANGER), [STRANGER, JOE])
-    assert [contact["address"] for contact in site.activity("bcc")["contacts"]] == [JOE]
+    assert [(contact["address"], contact["bcc"]) for contact in site.activity("bcc")["contacts"]] == [(JOE, True)]
+
+
+def test_a_contact_in_bcc_is_shown_to_the_sender_only(site: Site) -> None:
+    """olga's capture address is in To: the mail is on her record too."""
+    site.delivered(mail("bcc-and-to", to=f"{JANE}, olga@demo.example.net"), [JANE, JOE, "olga@demo.example.net"])
+
+    def seen_by(*who: str) -> list[str]:
+        listed = site.stack.cli("activity", "list", "--deployment", "demo", "--json", *who, check=True).stdout
+        (found,) = [one for one in json.loads(listed) if one["message_id"] == "<bcc-and-to@firm.example>"]
+        return [contact["address"] for contact in found["contacts"]]
+
+    assert seen_by("--user", "richard") == seen_by() == [JANE, JOE]
+    assert seen_by("--user", "olga") == [JANE]
+    assert "(Bcc)" in site.stack.cli("activity", "show", str(site.activity("bcc-and-to")["id"]), check=True).stdout
 
 
 def test_mail_to_no_contact_goes_on_and_leaves_its_decision_alone(site: Site) -> None:

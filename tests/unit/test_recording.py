@@ -122,7 +122,7 @@ def test_a_captured_message_leaves_each_of_its_rows_once(
     raw = (1, 1, content.version_digest, content.size_bytes, content.raw_zstd, stamp, "pending", None, 0, "")
     assert _rows(filled, "raw_messages") == [(*raw, "An offer")]
     assert _rows(filled, "sightings") == [(1, 1, "forward", "4Xy1", RICHARD, 1, stamp)]
-    assert _rows(filled, "activity_contacts") == [(1, 1, "jane@client.example", 1)]
+    assert _rows(filled, "activity_contacts") == [(1, 1, "jane@client.example", 1, 0)]
     assert _rows(filled, "activity_users") == [(1, RICHARD)]
     assert _rows(filled, "todos") == [(1, 1, RICHARD, stamp, None)]
     decision = (1, 1, "4Xy1", stamp, "captured", "author is a contact", '["richard@demo.example.net"]')

@@ -1,7 +1,7 @@
 """Logins of the relay, and what they sent in each hour, which all hosts count together.
 
 A user has at most one login that is connected; a disconnected one stays, for its uses name it. A suspended one is connected and
-let in nowhere.
+let in nowhere. And which contacts got a message in Bcc, which its sender alone is to see.
 """
 
 from typing import Any
@@ -27,6 +27,7 @@ STATEMENTS = (
         PRIMARY KEY (login_id, hour))""",
     # whose an envelope sender is, is asked without a deployment
     "CREATE INDEX user_addresses_any_key ON user_addresses(match_key)",
+    "ALTER TABLE activity_contacts ADD COLUMN is_bcc INTEGER NOT NULL DEFAULT 0",
 )
 
 # SQLite's own words for what PostgreSQL says otherwise
