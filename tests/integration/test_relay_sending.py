@@ -4,12 +4,14 @@ import contextlib
 import json
 import re
 import smtplib
+import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.chaos.site import can_mount
 from tests.integration.relay import JANE, JOE, OLGA, RICHARD, STRANGER, Client, connect, mail, people, submit
 
 if TYPE_CHECKING:
@@ -342,6 +344,51 @@ def test_nobody_relays_without_a_login(site: Site, form: str) -> None:
     with site.stack.connect() as outside:
         assert outside.docmd(f"MAIL FROM:<{RICHARD}>")[0] == 250
         assert outside.docmd(f"RCPT TO:<{form}>")[0] >= 500
+
+
+TRICKS = (
+    "x%stranger.example@client.example",
+    "stranger.example!x@client.example",
+    '"x@stranger.example"@client.example',
+)
+
+
+@pytest.mark.parametrize("form", [*FORMS, *TRICKS])
+def test_a_login_relays_to_who_is_named_and_nobody_else(site: Site, form: str) -> None:
+    """No recipient is read as another one, and none of a capture domain goes on."""
+    site.stack.drain()
+    before = len(site.sink.received)
+    code, text = site.submit(mail("form"), [form])
+    site.stack.drain()
+    reached = [recipient for one in site.sink.received[before:] for recipient in one.recipients]
+    if code == 250:
+        assert reached == [form.rpartition(":")[2]], text  # without a source route (RFC 5321 C)
+    else:
+        assert (500 <= code < 600, reached) == (True, [])
+
+
+def test_a_full_disk_is_452_and_nothing_is_lost(make_stack: "MakeStack", sink: "Sink") -> None:
+    """The queue lies on a small file system, which is made larger: the control."""
+    room, full = "300m", "40m"  # the larger one and a half of the largest message
+    stack = make_stack(outbound=f"relayhost 127.0.0.1:{sink.port}", start=False)
+    if not can_mount(stack.data_dir / "probe"):
+        pytest.skip("needs the right to mount a file system")
+    folder = stack.data_dir / "postfix"
+    folder.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={room},mode=755", "queue", folder], check=True)
+    try:
+        stack.start()
+        people(stack)
+        credentials = connect(stack, "richard")
+        subprocess.run(["mount", "-o", f"remount,size={full}", folder], check=True)
+        code, text = submit(stack, credentials, RICHARD, [JANE], mail("full"))
+        assert (code, "nsufficient" in text) == (452, True)
+        subprocess.run(["mount", "-o", f"remount,size={room}", folder], check=True)
+        assert submit(stack, credentials, RICHARD, [JANE], mail("full"))[0] == 250
+        sink.wait(1, 60)
+    finally:
+        stack.stop()
+        subprocess.run(["umount", "--lazy", folder], check=True)
 
 
 def test_no_vrfy_no_etrn(site: Site) -> None:
