@@ -64,8 +64,8 @@ def suggest(questions: Questions, relay: Relay, found: Evaluation) -> Suggestion
     return Suggestion(
         None,
         (
-            f"no record can be made that stays within {MAX_LOOKUPS} look-ups: take out what is no longer needed, "
-            f"for what is there takes {found.root.lookups}",
+            f"no record can be made that stays within {MAX_LOOKUPS} look-ups: take out what is no longer needed"
+            + (f", for what is there takes {found.root.lookups}" if found.root.lookups > MAX_LOOKUPS else ""),
         ),
     )
 

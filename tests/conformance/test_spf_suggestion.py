@@ -54,7 +54,10 @@ def txt(*texts: str) -> Records:
 
 
 @settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=150,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(hosts=ZONE)
 def test_whatever_is_there_the_suggestion_passes(server: ZoneServer, hosts: list[dict[str, list[str]]]) -> None:
@@ -65,7 +68,7 @@ def test_whatever_is_there_the_suggestion_passes(server: ZoneServer, hosts: list
             if report.suggestion.record:
                 published(server, report)
             else:
-                assert report.root.lookups > 0
+                assert "no longer needed" in report.suggestion.notes[0]
 
 
 @pytest.mark.parametrize(
