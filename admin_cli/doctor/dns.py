@@ -1,6 +1,7 @@
 """The provider's own DNS: can the world reach this host, does it know whose addresses those are, and may clients include them.
 
-Only where mail goes out to the world or a resolver is set: the embedded stack on loopback has no DNS. Called by `doctor.command`.
+Only where mail goes out to the world by itself, or it is said by which addresses or resolver: the embedded stack on loopback has
+no DNS. Called by `doctor.command`.
 """
 
 import ipaddress
@@ -21,7 +22,7 @@ _UNKNOWN = "see whether the resolver answers ([dns] in the settings), then look 
 
 def is_meant(settings: Settings) -> bool:
     """Is there a DNS to speak of?"""
-    return settings.outbound != "outbox" or bool(settings.dns.nameserver)
+    return settings.outbound == "mx" or bool(settings.dns.nameserver) or bool(settings.relay.relay_addresses)
 
 
 def questions(settings: Settings) -> Questions:

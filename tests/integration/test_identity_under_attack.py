@@ -13,6 +13,7 @@ import pytest
 from admin_cli.demo import signing
 from admin_cli.demo.signing import SigningKey
 from admin_cli.demo.zone import Mood, ZoneServer
+from tests.integration.relay import connect, submit
 
 if TYPE_CHECKING:
     from tests.integration.conftest import MakeStack, Stack
@@ -248,30 +249,27 @@ def test_a_message_id_that_is_used_again_for_another_mail_is_another_activity(we
 
 
 def test_laws_4_and_8_a_login_of_one_deployment_is_an_outsider_at_another_ones_log(weir: Weir) -> None:
-    stack = weir.stack
-    stack.postfix("postconf", "-e", "smtpd_authorized_xclient_hosts = 127.0.0.1")
-    stack.postfix("postfix", "reload")
+    login = connect(weir.stack, "richard")
 
-    def log_in_and_send(raw: bytes) -> None:
-        with stack.connect() as client:
-            code, text = client.docmd("XCLIENT LOGIN=richard@firm.example")
-            assert code == 220, text
-            client.ehlo()
-            assert client.sendmail("richard@firm.example", [LOG_OF_B], raw) == {}
+    def send(raw: bytes) -> int:
+        return submit(weir.stack, login, "richard@firm.example", [LOG_OF_B], raw)[0]
 
-    weir.wait_until(lambda: b"XCLIENT" in stack.connect().ehlo()[1], "XCLIENT is offered")
-    try:
-        # in the own name: nobody that B knows
-        log_in_and_send(mail("<own-name@firm.example>", "x", author="richard@firm.example", to=JANE))
-        assert weir.reasons("<own-name@firm.example>") == [("b", "ignored", "unknown author")]
-        # in the name of B's staff: no login proves that
-        log_in_and_send(mail("<in-bs-name@second.example>", "x", author=STAFF_OF_B, to=JANE))
-    finally:
-        stack.postfix("postconf", "-e", "smtpd_authorized_xclient_hosts =")
-        stack.postfix("postfix", "reload")
-    assert weir.reasons("<in-bs-name@second.example>") == [("b", "captured", "author is a user")]
+    # in the own name: nobody that B knows
+    assert (
+        send(mail("<own-name@firm.example>", "x", author="richard@firm.example", to="nobody@elsewhere.example")) == 250
+    )
+    assert weir.reasons("<own-name@firm.example>") == [
+        ("b", "ignored", "unknown author"),
+        ("demo", "ignored", "no contact"),
+    ]
+    # in the name of B's staff: not by a login of somebody else's
+    assert send(mail("<in-bs-name@second.example>", "x", author=STAFF_OF_B, to=JANE)) == 550
+    assert "captured" not in [outcome for _, outcome, _ in weir.reasons("<in-bs-name@second.example>")]
+    # from outside it is on B's record, marked, and nobody's to-do
+    weir.send(mail("<from-outside@second.example>", "x", author=STAFF_OF_B, to=JANE), LOG_OF_B, STAFF_OF_B)
+    assert weir.reasons("<from-outside@second.example>") == [("b", "captured", "author is a user")]
     weir.examined()
-    (activity,) = weir.shown("<in-bs-name@second.example>")
+    (activity,) = weir.shown("<from-outside@second.example>")
     assert (activity["deployment"], activity["sender_verdict"]) == ("b", "none")
-    assert stack.rows("SELECT COUNT(*) FROM todos WHERE activity_id = ?", activity["id"]) == [(0,)]
+    assert weir.stack.rows("SELECT COUNT(*) FROM todos WHERE activity_id = ?", activity["id"]) == [(0,)]
     assert "<own-name@firm.example>" not in weir.cli("activity", "list", "--deployment", "demo", "--json")
