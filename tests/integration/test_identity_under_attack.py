@@ -258,10 +258,8 @@ def test_laws_4_and_8_a_login_of_one_deployment_is_an_outsider_at_another_ones_l
     assert (
         send(mail("<own-name@firm.example>", "x", author="richard@firm.example", to="nobody@elsewhere.example")) == 250
     )
-    assert weir.reasons("<own-name@firm.example>") == [
-        ("b", "ignored", "unknown author"),
-        ("demo", "ignored", "no contact"),
-    ]
+    decided = {("b", "ignored", "unknown author"), ("demo", "ignored", "no contact")}
+    assert set(weir.reasons("<own-name@firm.example>")) == decided
     # in the name of B's staff: not by a login of somebody else's
     assert send(mail("<in-bs-name@second.example>", "x", author=STAFF_OF_B, to=JANE)) == 550
     assert "captured" not in [outcome for _, outcome, _ in weir.reasons("<in-bs-name@second.example>")]
