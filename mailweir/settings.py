@@ -140,6 +140,28 @@ class Digest(_Section):
     poll_seconds: float = Field(1.0, ge=0.05, le=3600)
 
 
+class Gmail(_Section):
+    """How Gmail is reached, what of its quota may be used, and how often mailboxes are swept."""
+
+    oauth_client_file: Annotated[str, AfterValidator(_absolute)] = ""
+    service_account_file: Annotated[str, AfterValidator(_absolute)] = ""
+    api_endpoint: str = "https://gmail.googleapis.com/"
+    sweep_seconds: float = Field(60.0, ge=1, le=1800)
+    threads: int = Field(32, ge=1, le=256)
+    timeout_seconds: float = Field(30.0, ge=1, le=300)
+    first_days: int = Field(7, ge=0, le=365)
+    backfill_days: int = Field(90, ge=0, le=3650)
+    audit_hours: float = Field(24.0, ge=0, le=8760)
+    max_attempts: int = Field(8, ge=1, le=100)
+    user_units_per_minute: int = Field(6_000, ge=100)
+    project_units_per_minute: int = Field(1_200_000, ge=100)
+    project_units_per_day: int = Field(80_000_000, ge=1_000)
+    history_units: int = Field(2, ge=1)
+    list_units: int = Field(5, ge=1)
+    get_units: int = Field(20, ge=1)
+    profile_units: int = Field(1, ge=1)
+
+
 class Retention(_Section):
     """How long what is not on the record is kept."""
 
@@ -172,6 +194,7 @@ class Settings(BaseSettings):
     log: Log = Log()
     metrics: Metrics = Metrics()
     digest: Digest = Digest()
+    gmail: Gmail = Gmail()
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
@@ -181,6 +204,8 @@ class Settings(BaseSettings):
             raise ValueError("admin_mailbox must be set where mail goes out (outbound is not outbox)")
         if (self.smtp.tls_certificate_file is None) != (self.smtp.tls_key_file is None):
             raise ValueError("smtp.tls_certificate_file and smtp.tls_key_file go together")
+        if self.gmail.oauth_client_file and self.gmail.service_account_file:
+            raise ValueError("gmail.oauth_client_file and gmail.service_account_file exclude each other")
         return self
 
     @classmethod
