@@ -269,6 +269,72 @@ class RelayUse(_Base):
         primary_key = peewee.CompositeKey("login", "hour")
 
 
+class GmailMailbox(_Base):
+    """A user's Gmail mailbox; `disconnected_at` is None while it counts. See `gmail_mailboxes`."""
+
+    deployment = peewee.ForeignKeyField(Deployment)
+    user = peewee.ForeignKeyField(User)
+    address = peewee.TextField()
+    inbound = peewee.IntegerField()
+    outbound = peewee.IntegerField()
+    token_sealed = peewee.BlobField(null=True)
+    state = peewee.TextField()
+    error = peewee.TextField(null=True)
+    connected_at = peewee.TextField()
+    disconnected_at = peewee.TextField(null=True)
+    covered_since = peewee.TextField()
+    cursor = peewee.TextField(null=True)
+    list_since = peewee.TextField(null=True)
+    backfilled_address_id = peewee.IntegerField()
+    backfilling_address_id = peewee.IntegerField(null=True)
+    next_sweep_at = peewee.TextField()
+    swept_at = peewee.TextField(null=True)
+    last_message_at = peewee.TextField(null=True)
+    failures = peewee.IntegerField()
+    units = peewee.IntegerField()
+    units_at = peewee.TextField()
+    audit_due_at = peewee.TextField()
+    audited_at = peewee.TextField(null=True)
+    audit_listed = peewee.IntegerField(null=True)
+    audit_missing = peewee.IntegerField(null=True)
+    lease_owner = peewee.TextField(null=True)
+    lease_until = peewee.TextField(null=True)
+    epoch = peewee.IntegerField()
+    user_id: int
+
+    class Meta:
+        table_name = "gmail_mailboxes"
+
+
+class GmailQueued(_Base):
+    """A message of a mailbox that is to be looked at; `dead_at`: when it was given up."""
+
+    mailbox = peewee.ForeignKeyField(GmailMailbox)
+    message_id = peewee.TextField()
+    origin = peewee.TextField()
+    rank = peewee.IntegerField()
+    queued_at = peewee.TextField()
+    next_try_at = peewee.TextField()
+    attempts = peewee.IntegerField()
+    error = peewee.TextField(null=True)
+    dead_at = peewee.TextField(null=True)
+
+    class Meta:
+        table_name = "gmail_queue"
+
+
+class GmailWorker(_Base):
+    """A process that sweeps, when it was last seen, and the quota units that it used on a day."""
+
+    name = peewee.TextField(primary_key=True)
+    seen_at = peewee.TextField()
+    day = peewee.TextField()
+    units = peewee.IntegerField()
+
+    class Meta:
+        table_name = "gmail_workers"
+
+
 ALL = (
     Deployment,
     User,
@@ -287,4 +353,7 @@ ALL = (
     DkimKey,
     RelayLogin,
     RelayUse,
+    GmailMailbox,
+    GmailQueued,
+    GmailWorker,
 )

@@ -1,0 +1,204 @@
+"""Connected Gmail mailboxes, as people see them: connect, disconnect, state.
+
+A mailbox is `connected`, or `reconnect`: it can't be read until its user consents again. Its cursor and its queue stay through
+that, so that nothing is skipped. Called by the command line and `doctor`; the sweeps go by `gmail_leases` and `gmail_queue`.
+"""
+
+import enum
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from mailweir.errors import BadInput, NotFound
+from mailweir.store import models
+from mailweir.store.connection import Database
+from mailweir.store.deployments import Deployment
+from mailweir.store.moments import rfc3339
+
+
+class State(enum.StrEnum):
+    """Can a mailbox be read?"""
+
+    CONNECTED = "connected"
+    RECONNECT = "reconnect"
+
+
+@dataclass(frozen=True, slots=True)
+class GmailMailbox:
+    """A connected mailbox. Times: RFC 3339, UTC, or None.
+
+    error: why it waits or can't be read, in words. swept_at: the last whole sweep; last_message_at: the last message of it that went
+    on the record. waiting, dead: messages still to be looked at, and given up. audit_…: of the last audit. throttled: it waits till
+    next_sweep_at for Gmail's quota or an outage.
+    """
+
+    id: int
+    deployment: str
+    username: str
+    address: str
+    inbound: bool
+    outbound: bool
+    state: State
+    error: str | None
+    connected_at: str
+    covered_since: str
+    next_sweep_at: str
+    swept_at: str | None
+    last_message_at: str | None
+    waiting: int
+    dead: int
+    failures: int
+    audited_at: str | None
+    audit_listed: int | None
+    audit_missing: int | None
+
+
+def connect(
+    database: Database,
+    deployment: Deployment,
+    username: str,
+    address: str,
+    *,
+    inbound: bool,
+    outbound: bool,
+    token_sealed: bytes | None,
+    now: datetime,
+    first_days: int,
+) -> GmailMailbox:
+    """Connects a user's mailbox, or the same one again: with a new token, and at the cursor where it stood.
+
+    token_sealed: the refresh token (`secrets_file`); None where a service account reads the mailbox. first_days: how far back its
+    mail is looked at. NotFound for the user; BadInput where the address isn't one of the user's own, or another mailbox of the user
+    is connected.
+    """
+    with database.bound(), database.transaction():
+        user = _user(deployment, username)
+        refuse_foreign(deployment, user.id, user.username, address)
+        table = models.GmailMailbox
+        row = table.get_or_none(table.user == user.id, table.disconnected_at.is_null())
+        if row is not None and row.address != address:
+            raise BadInput(
+                f"{user.username} is connected with {row.address}: 'mailweir gmail disconnect {user.username}' first"
+            )
+        if row is None:
+            row = table.create(
+                deployment=deployment.id,
+                user=user.id,
+                address=address,
+                inbound=int(inbound),
+                outbound=int(outbound),
+                token_sealed=token_sealed,
+                state=State.CONNECTED.value,
+                connected_at=rfc3339(now),
+                covered_since=rfc3339(now - timedelta(days=first_days)),
+                list_since=rfc3339(now - timedelta(days=first_days)) if first_days else None,
+                backfilled_address_id=_newest_address(deployment.id),
+                next_sweep_at=rfc3339(now),
+                failures=0,
+                units=0,
+                units_at=rfc3339(now),
+                audit_due_at=rfc3339(now + timedelta(hours=1)),
+                epoch=0,
+            )
+        else:
+            row.inbound, row.outbound, row.token_sealed = int(inbound), int(outbound), token_sealed
+            row.state, row.error, row.failures, row.next_sweep_at = State.CONNECTED.value, None, 0, rfc3339(now)
+            # whoever still sweeps with the old token is fenced off
+            row.epoch, row.lease_owner, row.lease_until = row.epoch + 1, None, None
+            row.save()
+        mailbox_id = int(row.id)
+    return _one(database, deployment, mailbox_id)
+
+
+def disconnect(database: Database, deployment: Deployment, username: str, now: datetime) -> bytes | None:
+    """Ends it: the token is forgotten, and so is what was waiting; the sealed token, to revoke it. NotFound."""
+    with database.bound(), database.transaction():
+        row = _connected(deployment, username)
+        token = bytes(row.token_sealed) if row.token_sealed is not None else None
+        row.disconnected_at, row.token_sealed, row.epoch = rfc3339(now), None, row.epoch + 1
+        row.lease_owner, row.lease_until = None, None
+        row.save()
+        models.GmailQueued.delete().where(models.GmailQueued.mailbox == row.id).execute()
+    return token
+
+
+def find(database: Database, deployment: Deployment, username: str) -> GmailMailbox:
+    """A user's connected mailbox. NotFound."""
+    with database.bound():
+        mailbox_id = int(_connected(deployment, username).id)
+    return _one(database, deployment, mailbox_id)
+
+
+def token_sealed(database: Database, mailbox_id: int) -> bytes | None:
+    """The sealed refresh token of a mailbox, or None."""
+    row = database.execute("SELECT token_sealed FROM gmail_mailboxes WHERE id = ?", (mailbox_id,)).fetchone()
+    return bytes(row[0]) if row and row[0] is not None else None
+
+
+def list_all(database: Database, deployment: Deployment) -> list[GmailMailbox]:
+    """The deployment's connected mailboxes, by username."""
+    return _select(database, deployment, "ORDER BY u.username", ())
+
+
+def refuse_foreign(deployment: Deployment, user_id: int, username: str, address: str) -> None:
+    """BadInput where the address isn't one of the user's own: nobody's private mailbox is read by mistake. With the models bound."""
+    own = models.UserAddress.get_or_none(
+        models.UserAddress.deployment == deployment.id,
+        models.UserAddress.user == user_id,
+        models.UserAddress.match_key == deployment.folding.key(address),
+    )
+    if own is None:
+        raise BadInput(
+            f"{address} isn't an address of {username} in {deployment.name}: choose another Google account, or say that it is one "
+            f"with 'mailweir user alias {username} {address}'"
+        )
+
+
+def _one(database: Database, deployment: Deployment, mailbox_id: int) -> GmailMailbox:
+    return _select(database, deployment, "AND m.id = ?", (mailbox_id,))[0]
+
+
+def _select(
+    database: Database, deployment: Deployment, ending: str, parameters: tuple[Any, ...]
+) -> list[GmailMailbox]:
+    rows = database.execute(
+        "SELECT m.id, u.username, m.address, m.inbound, m.outbound, m.state, m.error, m.connected_at, m.covered_since,"
+        " m.next_sweep_at, m.swept_at, m.last_message_at,"
+        " (SELECT COUNT(*) FROM gmail_queue q WHERE q.mailbox_id = m.id AND q.dead_at IS NULL),"
+        " (SELECT COUNT(*) FROM gmail_queue q WHERE q.mailbox_id = m.id AND q.dead_at IS NOT NULL),"
+        " m.failures, m.audited_at, m.audit_listed, m.audit_missing"
+        " FROM gmail_mailboxes m JOIN users u ON u.id = m.user_id"
+        f" WHERE m.deployment_id = ? AND m.disconnected_at IS NULL AND u.removed_at IS NULL {ending}",
+        (deployment.id, *parameters),
+    ).fetchall()
+    return [
+        GmailMailbox(row[0], deployment.name, *row[1:3], bool(row[3]), bool(row[4]), State(row[5]), *row[6:])
+        for row in rows
+    ]
+
+
+def _newest_address(deployment_id: int) -> int:
+    """The contacts that are there by now are looked for in the first days' mail already."""
+    table = models.ContactAddress
+    newest = table.select(table.id).where(table.deployment == deployment_id).order_by(table.id.desc()).first()
+    return int(newest.id) if newest else 0
+
+
+def _user(deployment: Deployment, username: str) -> Any:
+    user = models.User.get_or_none(
+        models.User.deployment == deployment.id,
+        models.User.username == username.lower(),
+        models.User.removed_at.is_null(),
+    )
+    if user is None:
+        raise NotFound(f"unknown user '{username}' in {deployment.name}; 'mailweir user list' shows them")
+    return user
+
+
+def _connected(deployment: Deployment, username: str) -> Any:
+    user = _user(deployment, username)
+    table = models.GmailMailbox
+    row = table.get_or_none(table.user == user.id, table.disconnected_at.is_null())
+    if row is None:
+        raise NotFound(f"{user.username} has no Gmail connected; 'mailweir gmail connect {user.username}' does it")
+    return row
