@@ -42,6 +42,10 @@ class Bucket:
         self._at = now
         return self._left
 
+    def refill(self, seconds: float) -> None:
+        """So much time went by unseen; less than none is none."""
+        self._left = min(self._capacity, self.left + max(0.0, seconds) * self._rate)
+
     @property
     def share_left(self) -> float:
         """0 to 1."""

@@ -32,7 +32,7 @@ def list_since(job: Job) -> None:
             )
     with job.writing() as database:
         gmail_leases.note_listing(database, job.leased, None)
-    job.leased = replace(job.leased, list_since=None)
+    job.leased = replace(job.leased, list_since=None, has_queue=job.leased.has_queue or queued > 0)
     job.services.log.info("listed", since=since, queued=queued, **job.facts())
 
 

@@ -23,6 +23,7 @@ from mailweir.store.gmail_queue import LOWEST_RANK, Origin, Queued
 from mailweir.store.moments import rfc3339
 
 QUANTUM = 50  # messages of one mailbox before others have their turn
+MAX_FAILURES = 5  # likewise: each may have taken a time-out
 # What lies at the edge of what is known was perhaps only half seen; a message's date is that of its arrival, and clocks differ.
 LISTING_MARGIN = timedelta(days=1)
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=30), timedelta(hours=1)
@@ -164,28 +165,22 @@ class Sweep:
         rank = LOWEST_RANK if job.spending.allows_low_priority() else LOWEST_RANK - 1
         with job.reading() as database:
             due = gmail_queue.due(database, job.leased, self._now(), quantum + 1, rank)
-        suspect: tuple[Queued, Unreachable] | None = None
+        failed = 0
         for queued in due[:quantum]:
             try:
                 entry = look_at(Look(job.leased, job.services.directory, self._now()), queued, job.mailbox)
                 self._settle(queued, entry)
             except MessageGone:
                 self._settle(queued, None)
-            except Unreachable as error:
-                if suspect:  # two in a row: it isn't the message
-                    raise
-                suspect = queued, error
-                continue
             except (Throttled, NeedsReconnect, LeaseLost, DatabaseUnavailable):
                 raise
-            except Exception as error:  # noqa: BLE001  hostile mail must not stand in the way of what comes after it
+            except Exception as error:  # noqa: BLE001  one message must not stand in the way of what comes after it
+                if isinstance(error, Unreachable):
+                    job.mailbox.profile()  # where that can't be had either, it isn't the message: Unreachable
                 self._fail(queued, error)
-            if suspect:
-                self._fail(*suspect)
-                suspect = None
-        if suspect:
-            job.mailbox.profile()  # if that can't be had either, it isn't the message
-            self._fail(*suspect)
+                failed += 1
+                if failed >= MAX_FAILURES:
+                    break
         return len(due) > quantum
 
     def _settle(self, queued: Queued, entry: Entry | None) -> None:

@@ -49,6 +49,7 @@ class Leased:
     units_at: str
     audit_due_at: str
     connected_at: str
+    token_sealed: bytes | None
     has_queue: bool
     has_new_contacts: bool
 
@@ -69,7 +70,7 @@ class Rest(NamedTuple):
 _COLUMNS = (
     "m.id, m.epoch, d.id, d.name, d.domain, d.plus_addresses, d.gmail_dots, u.id, u.username, u.mailbox, m.address, m.inbound,"
     " m.outbound, m.cursor, m.list_since, m.covered_since, m.backfilled_address_id, m.swept_at, m.failures, m.units, m.units_at,"
-    " m.audit_due_at, m.connected_at, EXISTS (SELECT 1 FROM gmail_queue q WHERE q.mailbox_id = m.id AND q.dead_at IS NULL"
+    " m.audit_due_at, m.connected_at, m.token_sealed, EXISTS (SELECT 1 FROM gmail_queue q WHERE q.mailbox_id = m.id AND q.dead_at IS NULL"
     " AND (q.next_try_at <= ? OR q.next_try_at > ?)),"
     " EXISTS (SELECT 1 FROM contact_addresses a WHERE a.deployment_id = d.id AND a.id > m.backfilled_address_id)"
 )
@@ -128,8 +129,18 @@ def _take(database: Database, owner: str, now: datetime, ids: Sequence[int]) -> 
 
 def _leased(row: Any) -> Leased:
     deployment = DeploymentRef(row[2], row[3], row[4], Folding(bool(row[5]), bool(row[6])))
+    token = bytes(row[23]) if row[23] is not None else None
     return Leased(
-        row[0], row[1], deployment, UserRef(*row[7:10]), row[10], bool(row[11]), bool(row[12]), *row[13:23], bool(row[23]), bool(row[24])
+        *row[:2],
+        deployment,
+        UserRef(*row[7:10]),
+        row[10],
+        bool(row[11]),
+        bool(row[12]),
+        *row[13:23],
+        token,
+        bool(row[24]),
+        bool(row[25]),
     )
 
 

@@ -4,7 +4,7 @@ Called by the sync and by `doctor`.
 """
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from mailweir.store.connection import Database
 from mailweir.store.moments import rfc3339
@@ -18,6 +18,11 @@ class Fleet:
 
     workers: int
     units_today: int
+
+
+def quota_day(now: datetime) -> str:
+    """The day that Google counts a day's quota by, which begins at midnight in California; without its summer time."""
+    return (now - timedelta(hours=8)).astimezone(UTC).date().isoformat()
 
 
 def beat(database: Database, name: str, now: datetime, day: str, units: int) -> Fleet:
