@@ -20,7 +20,14 @@ class Throttled(GmailError):
 
 
 class Unreachable(GmailError):
-    """No answer, half an answer, or 5xx: the same question may be answered later."""
+    """No answer, half an answer, or 5xx: the same question may be answered later.
+
+    retry_after_seconds: what the answer said, or None.
+    """
+
+    def __init__(self, text: str, retry_after_seconds: float | None = None) -> None:
+        super().__init__(text)
+        self.retry_after_seconds = retry_after_seconds
 
 
 class MessageGone(GmailError):
@@ -32,8 +39,20 @@ class HistoryExpired(GmailError):
 
 
 class NeedsReconnect(GmailError):
-    """This mailbox can't be read until a person does something; the text says what."""
+    """This mailbox can't be read until a person does something; the text says what.
+
+    whole_project: it is the admin who has something to do, at Google, for all mailboxes; they are read again then without a new
+    consent.
+    """
+
+    def __init__(self, text: str, *, whole_project: bool = False) -> None:
+        super().__init__(text)
+        self.whole_project = whole_project
 
 
 class Refused(GmailError):
     """Gmail refuses this very question (another 4xx): asking again won't help."""
+
+
+class ConsentFailed(GmailError):
+    """There is no consent: declined, not given in time, or less of it than was asked for."""

@@ -19,7 +19,7 @@ from mailweir.errors import SettingsError
 KEY_BYTES = 32
 _NONCE_BYTES = 12  # random; one key may seal 2^32 values
 _FORMAT = b"\x01"
-_MAX_FILE_BYTES = 1_000
+_MAX_KEY_FILE_BYTES = 1_000
 
 
 class Secrets:
@@ -55,16 +55,7 @@ class Secrets:
 
 def load(file: Path) -> Secrets:
     """Reads the key file. SettingsError where it is missing, others can read it, or it holds no key."""
-    try:
-        # no blocking on a FIFO, no following of a link
-        descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-        with os.fdopen(descriptor, "rb") as stream:
-            found = os.fstat(stream.fileno())
-            text = stream.read(_MAX_FILE_BYTES) if stat.S_ISREG(found.st_mode) else b""
-    except OSError as error:
-        raise SettingsError(f"can't read the key file {file}: {error.strerror or error}") from error
-    if stat.S_IMODE(found.st_mode) & 0o077:
-        raise SettingsError(f"{file} holds a key and others can read it: chmod 600 it")
+    text = read_private(file, "key", _MAX_KEY_FILE_BYTES)
     try:
         key = base64.b64decode(text.strip(), validate=True)
     except binascii.Error:
@@ -72,6 +63,24 @@ def load(file: Path) -> Secrets:
     if len(key) != KEY_BYTES:
         raise SettingsError(f"{file} holds no key: it takes one line, {KEY_BYTES} bytes in base64")
     return Secrets(key, file)
+
+
+def read_private(file: Path, what: str, max_bytes: int) -> bytes:
+    """What a file holds that nobody else may read, up to max_bytes; nothing, where it is no regular file.
+
+    what: "key", for errors. SettingsError where it is missing, or others can read it.
+    """
+    try:
+        # no blocking on a FIFO, no following of a link
+        descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        with os.fdopen(descriptor, "rb") as stream:
+            found = os.fstat(stream.fileno())
+            text = stream.read(max_bytes) if stat.S_ISREG(found.st_mode) else b""
+    except OSError as error:
+        raise SettingsError(f"can't read the {what} file {file}: {error.strerror or error}") from error
+    if stat.S_IMODE(found.st_mode) & 0o077:
+        raise SettingsError(f"{file} holds a {what} and others can read it: chmod 600 it")
+    return text
 
 
 def make(file: Path) -> None:

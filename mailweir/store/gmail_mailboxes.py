@@ -158,9 +158,7 @@ def _one(database: Database, deployment: Deployment, mailbox_id: int) -> GmailMa
     return _select(database, deployment, "AND m.id = ?", (mailbox_id,))[0]
 
 
-def _select(
-    database: Database, deployment: Deployment, ending: str, parameters: tuple[Any, ...]
-) -> list[GmailMailbox]:
+def _select(database: Database, deployment: Deployment, ending: str, parameters: tuple[Any, ...]) -> list[GmailMailbox]:
     rows = database.execute(
         "SELECT m.id, u.username, m.address, m.inbound, m.outbound, m.state, m.error, m.connected_at, m.covered_since,"
         " m.next_sweep_at, m.swept_at, m.last_message_at,"

@@ -1,0 +1,219 @@
+"""Gmail's answers, read: from JSON to what the sweep works on. Pure. An answer of another shape is a ValueError, KeyError or TypeError.
+
+Called by `api`.
+"""
+
+import binascii
+import io
+import json
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from mailweir.headers import Header
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_ID = re.compile(r"[!-~]{1,256}")
+_HISTORY_ID = re.compile(r"[0-9]{1,39}")
+
+# What is none of our mail now. Should it become so (sent, rescued, put back), a label goes, which is a record of its own.
+_NEVER = frozenset({"SPAM", "TRASH", "CHAT"})
+_ARRIVING = frozenset({"SENT", "INBOX"})
+_RESCUED = frozenset({"SPAM", "TRASH", "DRAFT"})
+
+_RAW = re.compile(rb'"raw"\s*:\s*"')
+_PADDING = re.compile(rb"(?:=|\\u003[dD])*\Z")  # Google writes = as \u003d
+_PADDING_TAIL_BYTES = 32
+_URL_SAFE = bytes.maketrans(b"-_", b"+/")
+_PIECE_CHARS = 1 << 18  # of base64; divisible by 4
+_LINE_ENDS = re.compile(r"[\r\n]+[ \t]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """Whose mailbox it is (empty where the server doesn't say), and where its history stands."""
+
+    address: str
+    history_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryPage:
+    """What may have become relevant since: each message once, in order. history_id: where the history stands.
+
+    next_page: there is more, and until the last page is read the start stays as it is.
+    """
+
+    message_ids: tuple[str, ...]
+    history_id: str
+    next_page: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ListPage:
+    """Messages that a query finds, the newest first."""
+
+    message_ids: tuple[str, ...]
+    next_page: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Metadata:
+    """A message without its body. received_at: when Gmail took it, UTC.
+
+    headers: as Gmail reads them, which may have decoded encoded words: good enough to see who is concerned, while what counts is
+    what the raw message says.
+    """
+
+    id: str
+    labels: frozenset[str]
+    size_bytes: int
+    received_at: datetime
+    headers: tuple[Header, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RawMessage:
+    """A message as it came or went, byte for byte. received_at: when Gmail took it, UTC."""
+
+    id: str
+    labels: frozenset[str]
+    received_at: datetime
+    raw: bytes
+
+
+def profile(answer: Any) -> Profile:
+    """users.getProfile."""
+    return Profile(_text(answer["emailAddress"]), history_id(answer))
+
+
+def history_id(answer: Any) -> str:
+    """Of a profile, a message or a history: a number that can exceed 64 bits, as text."""
+    found = str(answer["historyId"])
+    if not _HISTORY_ID.fullmatch(found):
+        raise ValueError("no historyId")
+    return found
+
+
+def main_address(answer: Any) -> str:
+    """users.settings.sendAs.list: the mailbox's own address, or nothing."""
+    own = [one for one in _list(answer.get("sendAs")) if _object(one).get("isPrimary")]
+    return _text(own[0]["sendAsEmail"]) if own else ""
+
+
+def history_page(answer: Any) -> HistoryPage:
+    """users.history.list. Without news the key `history` is missing, also on a page with a next one."""
+    ids = dict.fromkeys(
+        message_id for record in _list(answer.get("history")) for message_id in _concerned(_object(record))
+    )
+    return HistoryPage(tuple(ids), history_id(answer), _next_page(answer))
+
+
+def _concerned(record: dict[str, Any]) -> list[str]:
+    """The messages of one record of the history that may be new to us."""
+    found = []
+    for kind, wanted in (("messagesAdded", None), ("labelsAdded", _ARRIVING), ("labelsRemoved", _RESCUED)):
+        for change in _list(record.get(kind)):
+            message = _object(change["message"])
+            if (wanted is None or _labels(change) & wanted) and not never_ours(_labels(message)):
+                found.append(_id(message))
+    return found
+
+
+def never_ours(labels: frozenset[str]) -> bool:
+    """Is a message with these labels no mail, or none that counts, as long as it has them? By Gmail's system labels."""
+    return bool(labels & _NEVER) or ("DRAFT" in labels and "SENT" not in labels)
+
+
+def list_page(answer: Any) -> ListPage:
+    """users.messages.list. Without a hit the key `messages` is missing."""
+    return ListPage(tuple(_id(_object(one)) for one in _list(answer.get("messages"))), _next_page(answer))
+
+
+def metadata(answer: Any) -> Metadata:
+    """users.messages.get with format=metadata."""
+    labels = _labels(answer)
+    payload = answer.get("payload")
+    if payload is None and never_ours(labels):  # a chat has no headers
+        payload = {}
+    headers = tuple(_header(_object(one)) for one in _list(_object(payload).get("headers")))
+    if not headers and not never_ours(labels):
+        raise ValueError("no headers")  # else a mail would be passed over in silence
+    return Metadata(_id(answer), labels, int(answer.get("sizeEstimate", 0)), _received_at(answer), headers)
+
+
+def _header(one: dict[str, Any]) -> Header:
+    value = _LINE_ENDS.sub("\r\n ", _text(one["value"]).strip("\r\n"))
+    return _text(one["name"]).encode("ascii", "replace"), b" " + value.encode("utf-8", "replace")
+
+
+def raw_message(content: bytes) -> RawMessage:
+    """users.messages.get with format=raw, of the answer's bytes.
+
+    Not by way of JSON and base64 at large: of a message of 35 MB these make several copies at a time.
+    """
+    found = _RAW.search(content)
+    if found is None:
+        raise ValueError("no raw message")
+    end = content.index(b'"', found.end())
+    rest = json.loads(content[: found.end()] + content[end:])
+    return RawMessage(_id(rest), _labels(rest), _received_at(rest), _decode(content, found.end(), end))
+
+
+def _decode(content: bytes, start: int, end: int) -> bytes:
+    """base64url (RFC 4648 5) from there to there, with or without padding. ValueError where it is something else."""
+    tail_at = max(start, end - _PADDING_TAIL_BYTES)
+    padding = _PADDING.search(content[tail_at:end])
+    assert padding is not None
+    end = tail_at + padding.start()
+    if content.find(b"\\", start, end) >= 0:
+        text = json.loads(content[start - 1 : end] + b'"').encode("ascii")
+        content, start, end = text, 0, len(text)
+    decoded = io.BytesIO()
+    view = memoryview(content)
+    for at in range(start, end, _PIECE_CHARS):
+        piece = bytes(view[at : min(at + _PIECE_CHARS, end)]).translate(_URL_SAFE)
+        decoded.write(binascii.a2b_base64(piece + b"=" * (-len(piece) % 4), strict_mode=True))
+    return decoded.getvalue()
+
+
+def _received_at(answer: Any) -> datetime:
+    try:
+        return _EPOCH + timedelta(milliseconds=int(answer["internalDate"]))
+    except OverflowError as error:
+        raise ValueError("no internalDate") from error
+
+
+def _next_page(answer: Any) -> str | None:
+    token = answer.get("nextPageToken")
+    return _text(token) if token else None
+
+
+def _id(message: Any) -> str:
+    found = _text(message["id"])
+    if not _ID.fullmatch(found):
+        raise ValueError("no id of a message")
+    return found
+
+
+def _labels(answer: Any) -> frozenset[str]:
+    return frozenset(_text(label) for label in _list(answer.get("labelIds")))
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError("no text")
+    return value
+
+
+def _list(value: Any) -> list[Any]:
+    if value is not None and not isinstance(value, list):
+        raise TypeError("no list")
+    return value or []
+
+
+def _object(value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise TypeError("no object")
+    return value

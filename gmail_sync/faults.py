@@ -1,0 +1,212 @@
+"""Refusals in words: what Gmail, or Google's token endpoint, answers where it doesn't do as asked, as one of our errors.
+
+Pure. Goes by the status, the `reason`s of the error (both places where Google puts them: `errors` and `details`) and, where Google has
+no reason of its own for it, the text. An answer that isn't Google's (a proxy's page) never ends anything: it is `Unreachable`.
+Called by `api`, `tokens`.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from gmail_sync.errors import GmailError, NeedsReconnect, Refused, Throttled, Unreachable
+from mailweir.headers import read_date
+
+_MAX_WAIT_SECONDS = 86_400.0  # an absurd answer doesn't stop a mailbox for ever
+_MAX_QUOTED_CHARS = 200
+_RETRY_AFTER = re.compile(r"[Rr]etry after (\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?)Z")
+
+_LIMITS = frozenset({"rateLimitExceeded", "userRateLimitExceeded", "RATE_LIMIT_EXCEEDED", "concurrentLimitExceeded"})
+_DAILY_LIMITS = frozenset({"dailyLimitExceeded", "quotaExceeded"})
+_LIMIT_WORDS = "Too many concurrent requests"
+
+# reason: what to do, and is it the admin who does it for all
+_TO_DO = {
+    "failedPrecondition": (
+        "Gmail isn't on for this account: in the Admin console switch Gmail on for it, or give it a licence",
+        False,
+    ),
+    "domainPolicy": (
+        "the Workspace doesn't let this app read its mail: in the Admin console under Security, API controls, trust the app",
+        False,
+    ),
+    "insufficientPermissions": (
+        "the consent doesn't cover reading mail: connect again and leave its box ticked",
+        False,
+    ),
+    "ACCESS_TOKEN_SCOPE_INSUFFICIENT": (
+        "the consent doesn't cover reading mail: connect again and leave its box ticked",
+        False,
+    ),
+    "accessNotConfigured": (
+        "the Gmail API is off in the Google Cloud project: in its console under APIs & Services, Library, enable it",
+        True,
+    ),
+    "SERVICE_DISABLED": (
+        "the Gmail API is off in the Google Cloud project: in its console under APIs & Services, Library, enable it",
+        True,
+    ),
+}
+_AGAIN = "; then connect it again"
+
+# RFC 6749 5.2 and 4.1.2.1, and Google's own
+_PASSING = frozenset({"temporarily_unavailable", "server_error", "internal_failure", "backend_error"})
+_CLIENT_GONE = frozenset({"invalid_client", "deleted_client", "disabled_client"})
+_POLICY = frozenset({"access_denied", "admin_policy_enforced", "org_internal"})
+
+
+def of_answer(
+    status: int, headers: Mapping[str, str], content: bytes, now: datetime, missing: type[GmailError] | None = None
+) -> GmailError:
+    """What Gmail's refusal is. headers: their names in lower case. now: UTC, for what the answer gives no time of its own for.
+
+    missing: the error that stands for 404. 401 is one after a fresh token.
+    """
+    error = _error_of(content)
+    text, reasons = _text_of(error), _reasons_of(error)
+    wait = _wait_seconds(headers, text, now)
+    if status == 429 or (status == 403 and (reasons & _LIMITS or _LIMIT_WORDS in text)):
+        return _throttled(error, text, reasons, wait)
+    if status == 403 and reasons & _DAILY_LIMITS:
+        return _throttled(error, text, reasons, wait)
+    if error is None or status >= 500 or status < 400 or status in (407, 408):
+        return Unreachable(f"Gmail answered {status}{_quoted(text)}", wait)
+    if status == 404 and missing is not None:
+        return missing(f"Gmail has it no more{_quoted(text)}")
+    if status == 401:
+        return NeedsReconnect(f"Gmail doesn't take the account's fresh token{_quoted(text)}: connect it again")
+    return _refusal(status, text, reasons)
+
+
+def _throttled(error: dict[str, Any] | None, text: str, reasons: frozenset[str], wait: float | None) -> Throttled:
+    limits = " ".join(str(one.get("metadata", {}).get("quota_limit", "")) for one in _details_of(error))
+    daily = bool(reasons & _DAILY_LIMITS) or "PerDay" in limits
+    whole_project = daily or "PerProject" in limits or "per minute'" in text or "per day" in text
+    whose = "the project's daily limit" if daily else "the project's limit" if whole_project else "the mailbox's limit"
+    return Throttled(f"Gmail says that {whose} is reached{_quoted(text)}", wait, whole_project=whole_project)
+
+
+def _refusal(status: int, text: str, reasons: frozenset[str]) -> GmailError:
+    for reason in sorted(reasons & _TO_DO.keys()):
+        if reason == "failedPrecondition" and status != 400:
+            continue
+        words, whole_project = _TO_DO[reason]
+        return NeedsReconnect(words + ("" if whole_project else _AGAIN) + _quoted(text), whole_project=whole_project)
+    if status == 403 and "Delegation denied" in text:
+        return NeedsReconnect(
+            f"this account may not read that mailbox{_quoted(text)}: connect the mailbox's own account"
+        )
+    return Refused(f"Gmail refuses with {status}{_quoted(text)}")
+
+
+def of_token_answer(
+    status: int, headers: Mapping[str, str], content: bytes, now: datetime, *, delegated: bool
+) -> GmailError:
+    """What a refusal of the token endpoint is (RFC 6749 5.2). delegated: a service account asked, for the mailbox's address."""
+    answer = _json_of(content)
+    code, text = answer.get("error"), str(answer.get("error_description") or "")
+    wait = _wait_seconds(headers, text, now)
+    if status == 429:
+        return Throttled(f"Google limits how often tokens are asked for{_quoted(text)}", wait, whole_project=True)
+    if not isinstance(code, str) or status >= 500 or status < 400 or code in _PASSING:
+        return Unreachable(f"Google's token endpoint answered {status}{_quoted(text)}", wait)
+    return _denied(code, text, delegated)
+
+
+def _denied(code: str, text: str, delegated: bool) -> GmailError:
+    said = f" ({_plain(code)}{': ' if text else ''}{_plain(text)})"
+    if code == "invalid_grant" and "reasonable timeframe" in text:
+        # all mailboxes would need a person for a clock that is set right again by itself
+        return Unreachable(f"Google doesn't take this host's time for the right one: set its clock{said}")
+    if code == "invalid_grant" and "rapt" in text:
+        return NeedsReconnect(
+            "the Workspace wants its users to sign in again and again: in the Admin console under Security, Google Cloud session "
+            f"control, exempt trusted apps, and trust this one{_AGAIN}{said}"
+        )
+    if code == "invalid_grant" and delegated and "Invalid JWT" not in text and "account not found" not in text:
+        return NeedsReconnect(f"the Workspace has no such mailbox: look up its address{_AGAIN}{said}")
+    if code == "invalid_grant" and delegated:
+        return NeedsReconnect(
+            f"Google doesn't know the service account's key: make a new one{said}", whole_project=True
+        )
+    if code == "invalid_grant":
+        return NeedsReconnect(
+            "the consent is no longer valid (withdrawn, unused for six months, the password changed, or the app is in testing): "
+            f"connect again{said}"
+        )
+    if code in ("unauthorized_client", "invalid_scope") and delegated:
+        return NeedsReconnect(
+            "the service account may not read the Workspace's mail: in the Admin console under Security, API controls, "
+            f"Domain-wide delegation, add its client ID with the scope gmail.readonly{said}",
+            whole_project=True,
+        )
+    if code in _CLIENT_GONE:
+        return NeedsReconnect(
+            "Google doesn't know the OAuth client any more: make one, name its file in gmail.oauth_client_file and connect again"
+            f"{said}",
+            whole_project=True,
+        )
+    if code in _POLICY:
+        return NeedsReconnect(_TO_DO["domainPolicy"][0] + _AGAIN + said)
+    return NeedsReconnect(f"Google gives no token: connect again{said}")
+
+
+def _wait_seconds(headers: Mapping[str, str], text: str, now: datetime) -> float | None:
+    """How long the answer wants us to wait: Retry-After (RFC 9110 10.2.3), or a moment in the text, as Gmail gives it.
+
+    A moment is taken from the answer's own Date: this host's clock may be wrong.
+    """
+    value = headers.get("retry-after", "").strip()
+    if value.isascii() and value.isdigit():
+        return min(float(value), _MAX_WAIT_SECONDS)
+    until = read_date(value.encode("ascii", "replace")) if value else None
+    moment = _RETRY_AFTER.search(text)
+    if until is None and moment is not None:
+        try:
+            until = datetime.fromisoformat(moment[1]).replace(tzinfo=UTC)
+        except ValueError:
+            return None
+    if until is None:
+        return None
+    start = read_date(headers.get("date", "").encode("ascii", "replace")) or now
+    return min(max(0.0, (until - start).total_seconds()), _MAX_WAIT_SECONDS)
+
+
+def _json_of(content: bytes) -> dict[str, Any]:
+    try:
+        found = json.loads(content)
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _error_of(content: bytes) -> dict[str, Any] | None:
+    """The `error` of Google's JSON, or None: then the answer isn't Google's."""
+    found = _json_of(content).get("error")
+    return found if isinstance(found, dict) and isinstance(found.get("code"), int) else None
+
+
+def _text_of(error: dict[str, Any] | None) -> str:
+    return str((error or {}).get("message") or "")
+
+
+def _details_of(error: dict[str, Any] | None) -> list[dict[str, Any]]:
+    lists = [(error or {}).get(key) for key in ("errors", "details")]
+    found = [one for some in lists if isinstance(some, list) for one in some if isinstance(one, dict)]
+    return [one for one in found if isinstance(one.get("metadata", {}), dict)]
+
+
+def _reasons_of(error: dict[str, Any] | None) -> frozenset[str]:
+    return frozenset(one["reason"] for one in _details_of(error) if isinstance(one.get("reason"), str))
+
+
+def _quoted(text: str) -> str:
+    return f" ({_plain(text)})" if text else ""
+
+
+def _plain(text: str) -> str:
+    """One line of it, not too long, for logs and terminals."""
+    line = " ".join("".join(char if char.isprintable() else " " for char in text[:2_000]).split())
+    return line[:_MAX_QUOTED_CHARS]

@@ -1,0 +1,122 @@
+"""The files that say as whom we ask Google: an OAuth client, or a service account. As Google's console gives them out, mode 0600.
+
+The addresses in them count, so that tests point elsewhere; they are https, or this host's own. Called by `tokens`.
+"""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urljoin, urlsplit
+
+from gmail_sync import transport
+from mailweir import secrets_file, settings
+from mailweir.errors import SettingsError
+
+_MAX_FILE_BYTES = 100_000
+_GOOGLE_REVOKES = "https://oauth2.googleapis.com/revoke"
+_GUIDE = "docs/gmail.md says how to make it"
+
+
+@dataclass(frozen=True, slots=True)
+class OAuthClient:
+    """An app that users consent to. redirects: addresses on this host that a client of type `web` is bound to; else empty."""
+
+    client_id: str
+    client_secret: str = field(repr=False)
+    auth_uri: str
+    token_uri: str
+    redirects: tuple[str, ...]
+
+    @property
+    def revoke_uri(self) -> str:
+        """Where a token is given back (RFC 7009): Google's, or beside where they are given out."""
+        host = urlsplit(self.token_uri).hostname or ""
+        return (
+            _GOOGLE_REVOKES
+            if host.endswith("google.com") or host.endswith("googleapis.com")
+            else urljoin(self.token_uri, "revoke")
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceAccount:
+    """A robot that the Workspace lets read its mailboxes. signer: its private key."""
+
+    email: str
+    client_id: str
+    token_uri: str
+    signer: Any = field(repr=False)
+
+
+def load(config: settings.Gmail) -> OAuthClient | ServiceAccount:
+    """The one that the settings name. SettingsError where there is none, or the file can't be used."""
+    if config.oauth_client_file:
+        return load_client(Path(config.oauth_client_file))
+    if config.service_account_file:
+        return load_account(Path(config.service_account_file))
+    raise SettingsError(
+        "Gmail isn't set up: name the file of an OAuth client in gmail.oauth_client_file, or that of a service account in "
+        f"gmail.service_account_file; {_GUIDE}"
+    )
+
+
+def load_client(file: Path) -> OAuthClient:
+    """Reads `client_secret_….json`. SettingsError."""
+    found = _read(file, "client secret")
+    kind = next((kind for kind in ("installed", "web") if isinstance(found.get(kind), dict)), None)
+    if kind is None:
+        raise SettingsError(f"{file} is no file of an OAuth client (installed or web); {_GUIDE}")
+    values = found[kind]
+    redirects = values.get("redirect_uris") if kind == "web" else ()
+    return OAuthClient(
+        client_id=_text(file, values, "client_id"),
+        client_secret=_text(file, values, "client_secret"),
+        auth_uri=_address(file, values, "auth_uri"),
+        token_uri=_address(file, values, "token_uri"),
+        redirects=tuple(one for one in redirects or () if isinstance(one, str) and transport.is_own_host(one)),
+    )
+
+
+def load_account(file: Path) -> ServiceAccount:
+    """Reads a service account's key file. SettingsError."""
+    from google.auth.crypt import RSASigner
+
+    found = _read(file, "private key")
+    if found.get("type") != "service_account":
+        raise SettingsError(f"{file} is no key file of a service account; {_GUIDE}")
+    _text(file, found, "private_key")
+    try:
+        signer = RSASigner.from_service_account_info(found)
+    except (ValueError, TypeError) as error:
+        raise SettingsError(f"{file}: its private_key can't be read; {_GUIDE}") from error
+    return ServiceAccount(
+        email=_text(file, found, "client_email"),
+        client_id=str(found.get("client_id") or ""),
+        token_uri=_address(file, found, "token_uri"),
+        signer=signer,
+    )
+
+
+def _read(file: Path, what: str) -> dict[str, Any]:
+    content = secrets_file.read_private(file, what, _MAX_FILE_BYTES)
+    try:
+        found = json.loads(content)
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        raise SettingsError(f"{file} holds no JSON as Google's console gives it out; {_GUIDE}")
+    return found
+
+
+def _text(file: Path, values: dict[str, Any], key: str) -> str:
+    value = values.get(key)
+    if not isinstance(value, str) or not value:
+        raise SettingsError(f"{file} lacks {key}; {_GUIDE}")
+    return value
+
+
+def _address(file: Path, values: dict[str, Any], key: str) -> str:
+    value = _text(file, values, key)
+    transport.refuse_insecure(value, f"{file}, {key}")
+    return value
