@@ -44,6 +44,7 @@ class Reason(enum.StrEnum):
     NOT_THE_LOGINS = "not the login's address"
     LOGIN_LIMIT = "login over its limit"
     SEND_AS_CONFIRMATION = "Gmail's confirmation of a login's address"
+    NOT_SYNCED = "direction that isn't synced"
 
 
 class Direction(enum.StrEnum):
@@ -234,6 +235,85 @@ def decide_relayed(
         (),
         ((Route.RELAY, user.id), *_sightings(arrival, user.id)),
     )
+
+
+class Mailbox(NamedTuple):
+    """A mailbox that the sync reads: whose it is, and which directions of it are wanted."""
+
+    deployment: DeploymentRef
+    user: UserRef
+    inbound: bool
+    outbound: bool
+
+
+def decide_synced(
+    mailbox: Mailbox, view: HeaderView, bcc: Collection[str], directory: Directory, *, is_sent: bool
+) -> Decision:
+    """The decision on a message of a mailbox, by author and header recipients. is_sent: it was sent from there.
+
+    bcc: the addresses in Bcc, which the copy that a sender keeps still has. What was sent is the user's even where its author's
+    address isn't one we know of the user; what a contact wrote is the contact's, wherever it lies.
+    """
+    arrival = Arrival(mailbox.deployment, (), {}, False, ())
+    if not (mailbox.outbound if is_sent else mailbox.inbound):
+        return ignore(arrival, view, Reason.NOT_SYNCED)
+    if view.author is None:
+        return ignore(arrival, view, Reason.UNREADABLE_AUTHOR)
+    hidden = [a for a in bcc if a not in view.recipients] if is_sent else []
+    recipients = [a for a in (*view.recipients, *hidden) if not _is_capture(a, arrival)]
+    users, contacts = _people(mailbox.deployment, (view.author, *recipients), directory)
+    if view.author not in users:
+        if view.author in contacts:
+            return _synced_incoming(mailbox, view, users, contacts)
+        if not is_sent:
+            return ignore(arrival, view, Reason.UNKNOWN_AUTHOR)
+    secret = set(hidden)
+    found = tuple(
+        ref._replace(is_bcc=a in secret) for a in recipients if a not in users for ref in contacts.get(a, ())
+    )
+    if not found:
+        internal = bool(recipients) and all(a in users for a in recipients)
+        return ignore(arrival, view, Reason.INTERNAL if internal else Reason.NO_CONTACT)
+    author = users.get(view.author, mailbox.user)
+    return Decision(
+        mailbox.deployment,
+        (),
+        Outcome.CAPTURED,
+        Reason.AUTHOR_IS_USER,
+        view.author,
+        view.message_id,
+        Direction.OUTGOING,
+        _each_once(found),
+        tuple(dict.fromkeys([author.id, mailbox.user.id])),
+        (),
+        ((Route.GMAIL_OUT if is_sent else Route.GMAIL_IN, mailbox.user.id),),
+    )
+
+
+def _synced_incoming(
+    mailbox: Mailbox, view: HeaderView, users: Mapping[str, UserRef], contacts: Mapping[str, tuple[ContactRef, ...]]
+) -> Decision:
+    return Decision(
+        mailbox.deployment,
+        (),
+        Outcome.CAPTURED,
+        Reason.AUTHOR_IS_CONTACT,
+        view.author,
+        view.message_id,
+        Direction.INCOMING,
+        _each_once(tuple(ref for a, refs in contacts.items() if a not in users for ref in refs)),
+        (mailbox.user.id,),
+        (mailbox.user.id,),
+        ((Route.GMAIL_IN, mailbox.user.id),),
+    )
+
+
+def is_own(mailbox: Mailbox, author: str | None, directory: Directory) -> bool:
+    """Is the author's address one that we know of the mailbox's user?"""
+    if author is None:
+        return False
+    found = _people(mailbox.deployment, (author,), directory).users.get(author)
+    return found is not None and found.id == mailbox.user.id
 
 
 def _people(deployment: DeploymentRef, addresses: tuple[str, ...], directory: Directory) -> People:

@@ -286,7 +286,6 @@ class GmailMailbox(_Base):
     cursor = peewee.TextField(null=True)
     list_since = peewee.TextField(null=True)
     backfilled_address_id = peewee.IntegerField()
-    backfilling_address_id = peewee.IntegerField(null=True)
     next_sweep_at = peewee.TextField()
     swept_at = peewee.TextField(null=True)
     last_message_at = peewee.TextField(null=True)

@@ -24,7 +24,6 @@ STATEMENTS = (
         cursor TEXT,
         list_since TEXT,
         backfilled_address_id INTEGER NOT NULL,
-        backfilling_address_id INTEGER,
         next_sweep_at TEXT NOT NULL,
         swept_at TEXT,
         last_message_at TEXT,
@@ -54,6 +53,8 @@ STATEMENTS = (
         dead_at TEXT)""",
     "CREATE UNIQUE INDEX gmail_queue_message ON gmail_queue(mailbox_id, message_id)",
     "CREATE INDEX gmail_queue_waiting ON gmail_queue(mailbox_id, rank, id) WHERE dead_at IS NULL",
+    # which addresses are newer than one, in one deployment
+    "CREATE INDEX contact_addresses_by_age ON contact_addresses(deployment_id, id)",
     """CREATE TABLE gmail_workers (
         name TEXT PRIMARY KEY,
         seen_at TEXT NOT NULL,

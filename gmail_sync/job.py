@@ -1,0 +1,54 @@
+"""What a sweep works with: a leased mailbox, Gmail's side of it, the quota, and fenced transactions. Used by `sweep` and `searching`."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+
+import structlog
+
+from gmail_sync.api import Mailbox
+from gmail_sync.budget import Spending
+from gmail_sync.connections import Connections, Directory
+from mailweir.settings import Settings
+from mailweir.store import gmail_leases
+from mailweir.store.connection import Database
+from mailweir.store.gmail_leases import Leased
+
+
+@dataclass(frozen=True)
+class Services:
+    """What all sweeps of a process share. clock: the time, aware."""
+
+    connections: Connections
+    directory: Directory
+    settings: Settings
+    log: structlog.stdlib.BoundLogger
+    clock: Callable[[], datetime]
+
+
+@dataclass
+class Job:
+    """One sweep's. leased: as things stand by what this sweep wrote itself."""
+
+    services: Services
+    leased: Leased
+    mailbox: Mailbox
+    spending: Spending
+
+    @contextmanager
+    def writing(self) -> Iterator[Database]:
+        """A transaction that nobody whose lease is lost gets through. Errors: LeaseLost, DatabaseUnavailable."""
+        with self.services.connections.lent() as database, database.transaction(alone=False):
+            gmail_leases.fence(database, self.leased)
+            yield database
+
+    @contextmanager
+    def reading(self) -> Iterator[Database]:
+        """A connection to ask."""
+        with self.services.connections.lent() as database:
+            yield database
+
+    def facts(self) -> dict[str, object]:
+        """Who it is about, for a log line."""
+        return {"deployment": self.leased.deployment.name, "mailbox": self.leased.address}

@@ -1,0 +1,88 @@
+"""One message of a mailbox: looked at, and what is to be recorded of it.
+
+Headers first; the whole message only where it is a contact's or to one: mail of strangers is never downloaded. The raw message then
+has the last word, for it is what is kept. Called by `sweep`.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+import zstandard
+
+from gmail_sync.api import Mailbox as Reader
+from mailweir import headers, identity, matching, raw_message
+from mailweir.headers import Header, HeaderView
+from mailweir.matching import Decision, Mailbox, Outcome
+from mailweir.recording import Content, Entry
+from mailweir.store.gmail_leases import Leased
+from mailweir.store.gmail_queue import Origin, Queued, source_id
+
+SENT = "SENT"
+# What isn't mail (yet): a draft is stored as it is sent, and spam as it is rescued, which history tells of.
+NOT_MAIL = frozenset({"DRAFT", "CHAT", "SPAM", "TRASH"})
+_LEVEL = 3  # as the filter's
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How a message is looked at: whose it is, and who is known."""
+
+    leased: Leased
+    directory: matching.Directory
+    now: datetime
+
+    @property
+    def mailbox(self) -> Mailbox:
+        """As matching sees it."""
+        leased = self.leased
+        return Mailbox(leased.deployment, leased.user, leased.inbound, leased.outbound)
+
+
+def look_at(look: Look, queued: Queued, reader: Reader) -> Entry | None:
+    """What is to be recorded; None where it isn't mail. Errors: those of `errors`; DatabaseUnavailable."""
+    seen = reader.metadata(queued.message_id)
+    if seen.labels & NOT_MAIL:
+        return None
+    decision = _decide(look, list(seen.headers), is_sent=SENT in seen.labels)[0]
+    if decision.outcome is not Outcome.CAPTURED:
+        return _entry(look, queued, decision, None)
+    whole = reader.raw(queued.message_id)
+    if whole.labels & NOT_MAIL:
+        return None
+    lines, body = raw_message.split(whole.raw)
+    is_sent = SENT in whole.labels
+    decision, view = _decide(look, lines, is_sent=is_sent)
+    if decision.outcome is not Outcome.CAPTURED:
+        return _entry(look, queued, decision, None)
+    is_proven = is_sent and matching.is_own(look.mailbox, decision.author, look.directory)
+    content = _content(view, decision.author or "", (lines, body), whole.raw, is_proven=is_proven)
+    if queued.origin is Origin.BACKFILL or whole.received_at < datetime.fromisoformat(look.leased.connected_at):
+        decision = replace(decision, todo_users=())  # what is long past is nothing to do
+    return _entry(look, queued, decision, content)
+
+
+def _decide(look: Look, lines: list[Header], *, is_sent: bool) -> tuple[Decision, HeaderView]:
+    view = headers.look(lines)
+    hidden = raw_message.bcc(lines) if is_sent else ()
+    return matching.decide_synced(look.mailbox, view, hidden, look.directory, is_sent=is_sent), view
+
+
+def _entry(look: Look, queued: Queued, decision: Decision, content: Content | None) -> Entry:
+    return Entry(decision, source_id(look.leased, queued.message_id), look.now, content)
+
+
+def _content(
+    view: HeaderView, author: str, parts: tuple[list[Header], bytes], raw: bytes, *, is_proven: bool
+) -> Content:
+    lines, body = parts
+    digest = identity.BodyDigest()
+    digest.update(body)
+    return Content(
+        identity.key(view, author, digest.digest()),
+        identity.version(lines, digest.digest()),
+        zstandard.ZstdCompressor(level=_LEVEL).compress(raw),
+        len(raw),
+        view.subject,
+        view.sent_at,
+        is_proven,
+    )

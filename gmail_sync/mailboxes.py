@@ -1,0 +1,82 @@
+"""What stands between a lease and a sweep: the mailbox's credentials, and its share of the quota. Called by `scheduler` and the
+command line.
+"""
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import structlog
+
+from gmail_sync import oauth_files, tokens
+from gmail_sync.api import Api
+from gmail_sync.budget import Bucket, Project, Spending
+from gmail_sync.connections import Connections, Directory
+from gmail_sync.job import Job, Services
+from gmail_sync.tokens import Credentials
+from mailweir import secrets_file
+from mailweir.secrets_file import Secrets
+from mailweir.settings import Settings
+from mailweir.store.connection import Database
+from mailweir.store.gmail_leases import Leased
+
+BUSY_SECONDS = 20.0
+MAX_KEPT = 20_000  # credentials with their access tokens, which would else be asked for anew at each sweep
+
+
+class Mailboxes:
+    """Makes jobs. Access tokens are kept in memory, for as long as nobody connects the mailbox anew."""
+
+    def __init__(self, services: Services, clock: Callable[[], float] = time.monotonic) -> None:
+        """SettingsError where Gmail isn't set up."""
+        self._services = services
+        self._identity = oauth_files.load(services.settings.gmail)
+        self._api = Api(services.settings.gmail)
+        self._secrets: Secrets | None = None
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._kept: OrderedDict[int, tuple[bytes | None, Credentials]] = OrderedDict()
+
+    def job(self, leased: Leased, project: Project) -> Job:
+        """A leased mailbox, ready to be swept. Errors: SettingsError, DatabaseUnavailable."""
+        spending = Spending(self._bucket(leased), project)
+        mailbox = self._api.mailbox(self._credentials(leased), spending)
+        return Job(self._services, leased, mailbox, spending)
+
+    def _bucket(self, leased: Leased) -> Bucket:
+        per_minute = self._services.settings.gmail.user_units_per_minute
+        bucket = Bucket(per_minute, self._clock, leased.units)
+        bucket.refill((self._services.clock() - datetime.fromisoformat(leased.units_at)).total_seconds())
+        return bucket
+
+    def _credentials(self, leased: Leased) -> Credentials:
+        with self._lock:
+            found = self._kept.get(leased.id)
+            if found and found[0] == leased.token_sealed:
+                self._kept.move_to_end(leased.id)
+                return found[1]
+        token = self._open(leased.address, leased.token_sealed) if leased.token_sealed else None
+        credentials = tokens.credentials(self._identity, leased.address, token)
+        with self._lock:
+            self._kept[leased.id] = (leased.token_sealed, credentials)
+            while len(self._kept) > MAX_KEPT:
+                self._kept.popitem(last=False)
+        return credentials
+
+    def _open(self, address: str, sealed: bytes) -> str:
+        if self._secrets is None:
+            self._secrets = secrets_file.load(self._services.settings.token_key_path)
+        return self._secrets.open(sealed, purpose(address)).decode()
+
+
+def purpose(address: str) -> str:
+    """What a mailbox's refresh token is sealed for; see `secrets_file`."""
+    return f"gmail_mailboxes refresh token {address}"
+
+
+def services(settings: Settings, log: structlog.stdlib.BoundLogger, busy_seconds: float = BUSY_SECONDS) -> Services:
+    """What sweeps of one process share."""
+    connections = Connections(lambda: Database(settings.database_place, busy_timeout_seconds=busy_seconds))
+    return Services(connections, Directory(connections), settings, log, lambda: datetime.now(UTC))

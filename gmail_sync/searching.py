@@ -1,0 +1,111 @@
+"""What history doesn't tell: lists of a mailbox's messages, compared with the record, and what is missing there queued.
+
+Three occasions: a list of all that came since some time (a mailbox newly connected, or one whose history expired); the audit of the
+last 48 hours; the earlier mail of contacts that were added later. Called by `sweep`.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import datetime, timedelta
+from urllib.parse import quote_plus
+
+from gmail_sync.job import Job
+from mailweir.store import gmail_backfill, gmail_leases, gmail_queue
+from mailweir.store.gmail_queue import Origin
+
+AUDIT_SPAN = timedelta(hours=48)
+MAX_ADDRESSES = 20  # of one search
+# Of the addresses in a search as they stand in the request: beyond 2,048 characters it would become a POST.
+MAX_QUERY_CHARS = 1_600
+_ONLY_MAIL = "-in:drafts -in:chats"  # a list leaves out spam and trash by itself
+
+
+def list_since(job: Job) -> None:
+    """Queues all that came since `list_since` and isn't known; once that is whole, forgets the task. A killed one begins anew."""
+    since = job.leased.list_since
+    assert since
+    queued = 0
+    for ids in _pages(job, f"after:{_seconds(since)} {_ONLY_MAIL}"):
+        with job.writing() as database:
+            queued += gmail_queue.put(
+                database, job.leased, gmail_queue.unknown(database, job.leased, ids), Origin.LISTED, job.services.clock()
+            )
+    with job.writing() as database:
+        gmail_leases.note_listing(database, job.leased, None)
+    job.leased = replace(job.leased, list_since=None, has_queue=job.leased.has_queue or queued > 0)
+    job.services.log.info("listed", since=since, queued=queued, **job.facts())
+
+
+def audit(job: Job, catch_up: Callable[[], object]) -> tuple[int, int]:
+    """Compares the last 48 hours with the record: how many messages were listed, and how many nobody had heard of; those are queued.
+
+    catch_up: reads history; what comes while the list is made is not missing.
+    """
+    now = job.services.clock()
+    since = max(now - AUDIT_SPAN, datetime.fromisoformat(job.leased.covered_since))
+    ids = [one for page in _pages(job, f"after:{_seconds(since)} {_ONLY_MAIL}") for one in page]
+    catch_up()
+    with job.writing() as database:
+        missing = gmail_queue.unknown(database, job.leased, ids)
+        gmail_queue.put(database, job.leased, missing, Origin.AUDIT, now)
+        gmail_leases.note_audit(database, job.leased, now, _next_audit(job, now), (len(ids), len(missing)))
+    job.leased = replace(job.leased, audit_due_at=_next_audit(job, now).isoformat())
+    say = job.services.log.error if missing else job.services.log.info
+    say("audited", listed=len(ids), missing=len(missing), **job.facts())
+    return len(ids), len(missing)
+
+
+def _next_audit(job: Job, now: datetime) -> datetime:
+    hours = job.services.settings.gmail.audit_hours
+    return now + timedelta(hours=hours or 24)
+
+
+def backfill(job: Job) -> bool:
+    """Searches for the mail of the next contacts' addresses; is there more to search for?"""
+    with job.reading() as database:
+        found = gmail_backfill.addresses_after(database, job.leased, MAX_ADDRESSES + 1)
+    chunk = _fitting(found)
+    if not chunk:
+        return False
+    days = job.services.settings.gmail.backfill_days
+    queued = 0
+    if days:
+        since = job.services.clock() - timedelta(days=days)
+        wanted = " ".join(f"from:{address} to:{address}" for _, address in chunk)
+        for ids in _pages(job, f"{{{wanted}}} after:{_seconds(since.isoformat())} {_ONLY_MAIL}"):
+            with job.writing() as database:
+                new = gmail_queue.unknown(database, job.leased, ids, recorded_only=True)
+                queued += gmail_queue.put(database, job.leased, new, Origin.BACKFILL, job.services.clock())
+    last = chunk[-1][0]
+    with job.writing() as database:
+        gmail_leases.note_backfilled(database, job.leased, last)
+    job.leased = replace(job.leased, backfilled_address_id=last)
+    if queued:
+        job.services.log.info("searched for new contacts", addresses=len(chunk), queued=queued, **job.facts())
+    return len(found) > len(chunk)
+
+
+def _fitting(found: list[tuple[int, str]]) -> list[tuple[int, str]]:
+    """As many as one search holds, and at least one: an address is 254 characters at most (RFC 5321 4.5.3.1.3)."""
+    chunk: list[tuple[int, str]] = []
+    chars = 0
+    for one in found[:MAX_ADDRESSES]:
+        chars += len(quote_plus(f"from:{one[1]} to:{one[1]} "))
+        if chunk and chars > MAX_QUERY_CHARS:
+            break
+        chunk.append(one)
+    return chunk
+
+
+def _pages(job: Job, query: str) -> Iterator[list[str]]:
+    page: str | None = None
+    while True:
+        found = job.mailbox.list_ids(query, page)
+        yield list(found.message_ids)
+        page = found.next_page
+        if page is None:
+            return
+
+
+def _seconds(moment: str) -> int:
+    return int(datetime.fromisoformat(moment).timestamp())

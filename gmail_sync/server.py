@@ -1,0 +1,43 @@
+"""`mailweir-gmail-sync`: sweeps connected Gmail mailboxes for ever. Started by `mailweir up` or systemd, as the unprivileged user.
+
+Several on several hosts may share a PostgreSQL; what two sweep at once is settled by leases. Without a client file in the settings it
+has nothing to do, and says so.
+"""
+
+import os
+import secrets
+import signal
+import socket
+import sys
+
+from gmail_sync import mailboxes
+from gmail_sync.mailboxes import Mailboxes
+from gmail_sync.scheduler import Scheduler
+from mailweir import log, settings
+from mailweir.errors import MailweirError
+from mailweir.store import versions
+
+PROCESS = "mailweir-gmail-sync"
+
+
+def main() -> None:
+    """The console script. Exit 1 with one line where the settings or the database don't allow to work."""
+    logger = log.configure(PROCESS)
+    try:
+        config = settings.load()
+        services = mailboxes.services(config, logger)
+        with services.connections.lent() as database:
+            versions.check(database)
+        scheduler = Scheduler(services, Mailboxes(services), _name())
+    except MailweirError as error:
+        sys.exit(f"{PROCESS}: {error}")
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: scheduler.stop())
+    logger.info("serving", threads=config.gmail.threads, sweep_seconds=config.gmail.sweep_seconds)
+    scheduler.run()
+    logger.info("stopped")
+
+
+def _name() -> str:
+    """This process's own, also after a restart: host, process, and some chance."""
+    return f"{socket.gethostname()[:100]}/{os.getpid()}/{secrets.token_hex(4)}"

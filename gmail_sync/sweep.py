@@ -1,0 +1,255 @@
+"""One pass over one leased mailbox: what came, what is still to be looked at, and, where there is room, what can wait.
+
+Law 1 for Gmail: ids are queued in the transaction that moves the cursor, and an id leaves the queue in the transaction that writes
+what became of it; each begins with the fence, so that a sweep whose lease was lost writes nothing. Called by `scheduler` and by
+`mailweir gmail sync`.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from gmail_sync import searching
+from gmail_sync.budget import OverBudget
+from gmail_sync.errors import GmailError, HistoryExpired, MessageGone, NeedsReconnect, Throttled, Unreachable
+from gmail_sync.job import Job
+from gmail_sync.looking import Look, look_at
+from mailweir import recording
+from mailweir.errors import DatabaseUnavailable
+from mailweir.recording import Entry
+from mailweir.store import gmail_leases, gmail_queue
+from mailweir.store.gmail_leases import LeaseLost, Rest
+from mailweir.store.gmail_queue import LOWEST_RANK, Origin, Queued
+from mailweir.store.moments import rfc3339
+
+QUANTUM = 50  # messages of one mailbox before others have their turn
+MAX_FAILURES = 5  # likewise: each may have taken a time-out
+# What lies at the edge of what is known was perhaps only half seen; a message's date is that of its arrival, and clocks differ.
+LISTING_MARGIN = timedelta(days=1)
+FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=30), timedelta(hours=1)
+_BUSY_SHARE = 0.25  # of the usual interval, after a sweep that found mail: where there is some, more comes
+
+
+@dataclass
+class Tally:
+    """What a sweep did. looked: messages looked at; recorded: of those, the ones that went on the record."""
+
+    looked: int = 0
+    recorded: int = 0
+    failed: int = 0
+
+
+class Sweep:
+    """One pass. progress: called after each message with the tally."""
+
+    def __init__(self, job: Job, progress: Callable[[Tally], None] | None = None) -> None:
+        self._job = job
+        self._progress = progress
+        self.tally = Tally()
+        self._caught_up_at: datetime | None = None
+        self._heard = False  # of new mail
+
+    def run(self, quantum: int = QUANTUM) -> Rest | None:
+        """Sweeps; how the lease ends, or None where it has ended already. Errors: DatabaseUnavailable, and what nobody foresaw."""
+        job = self._job
+        try:
+            self.catch_up()
+            if job.leased.list_since:
+                searching.list_since(job)
+            more = self._work_off(quantum)
+            if not more:
+                more = self._what_can_wait()
+            return self.rest(self._next(more))
+        except OverBudget as error:
+            return self.rest(_after(self._now(), error.retry_after_seconds or 1.0))
+        except (Throttled, Unreachable) as error:
+            return self._failed_rest(error)
+        except NeedsReconnect as error:
+            with job.reading() as database:
+                gmail_leases.need_reconnect(database, job.leased, str(error))
+            job.services.log.error("reconnect needed", reason=str(error), **job.facts())
+        except LeaseLost as error:
+            job.services.log.warning("lease lost", reason=str(error), **job.facts())
+        return None
+
+    def rest(self, next_sweep_at: datetime, *, failures: int = 0, error: str | None = None) -> Rest:
+        """How the lease ends."""
+        leased, caught_up = self._job.leased, self._caught_up_at
+        return Rest(
+            leased.id,
+            leased.epoch,
+            rfc3339(next_sweep_at),
+            rfc3339(caught_up) if caught_up else None,
+            failures,
+            error,
+            int(self._job.spending.bucket.left),
+            rfc3339(self._now()),
+        )
+
+    def _failed_rest(self, error: Throttled | Unreachable) -> Rest:
+        failures = self._job.leased.failures + 1
+        asked = error.retry_after_seconds if isinstance(error, Throttled) else None
+        wait = max(pause_after(failures - 1), timedelta(seconds=asked or 0))
+        next_sweep_at = self._now() + min(wait, LONGEST_PAUSE)
+        self._job.services.log.warning(
+            "mailbox waits", reason=str(error), failures=failures, until=rfc3339(next_sweep_at), **self._job.facts()
+        )
+        return self.rest(next_sweep_at, failures=failures, error=str(error))
+
+    def _next(self, more: bool) -> datetime:
+        interval = self._job.services.settings.gmail.sweep_seconds
+        return self._now() if more else _after(self._now(), interval * (_BUSY_SHARE if self._heard else 1.0))
+
+    def _now(self) -> datetime:
+        return self._job.services.clock()
+
+    # --- what came ----------------------------------------------------------------------------------------------------
+
+    def catch_up(self) -> None:
+        """Queues what history tells, and moves the cursor in the same transaction."""
+        job, began = self._job, self._now()
+        if job.leased.cursor is None:
+            self._take_baseline(None)
+        cursor, page = job.leased.cursor, None
+        assert cursor
+        while True:
+            try:
+                found = job.mailbox.history(cursor, page)
+            except HistoryExpired:
+                self._recover()
+                break
+            page = found.next_page
+            moved = found.history_id if page is None and found.history_id != cursor else None
+            if found.message_ids or moved:
+                with job.writing() as database:
+                    new = gmail_queue.unknown(database, job.leased, found.message_ids) if found.message_ids else []
+                    gmail_queue.put(database, job.leased, new, Origin.HISTORY, began)
+                    if moved:
+                        gmail_leases.move_cursor(database, job.leased, moved)
+                job.leased = replace(
+                    job.leased, cursor=moved or cursor, has_queue=job.leased.has_queue or bool(found.message_ids)
+                )
+                self._heard = self._heard or bool(new)
+            if page is None:
+                break
+        self._caught_up_at = began
+
+    def _recover(self) -> None:
+        """History doesn't reach back to the cursor: list what came since the last whole sweep, from a new baseline on."""
+        leased = self._job.leased
+        last = datetime.fromisoformat(leased.swept_at) - LISTING_MARGIN if leased.swept_at else None
+        covered = datetime.fromisoformat(leased.covered_since)
+        since = max(covered, last) if last else covered
+        if leased.list_since:
+            since = min(since, datetime.fromisoformat(leased.list_since))
+        self._job.services.log.warning("history expired", since=rfc3339(since), **self._job.facts())
+        self._take_baseline(rfc3339(since))
+
+    def _take_baseline(self, list_since: str | None) -> None:
+        """The cursor is taken before the list is made: what comes meanwhile is in history."""
+        job = self._job
+        cursor = job.mailbox.profile().history_id
+        with job.writing() as database:
+            gmail_leases.move_cursor(database, job.leased, cursor)
+            if list_since:
+                gmail_leases.note_listing(database, job.leased, list_since)
+        job.leased = replace(job.leased, cursor=cursor, list_since=list_since or job.leased.list_since)
+
+    # --- what is to be looked at --------------------------------------------------------------------------------------
+
+    def _work_off(self, quantum: int) -> bool:
+        """Looks at what is due, at most so many; is there more that needn't wait?"""
+        job = self._job
+        if not job.leased.has_queue:
+            return False
+        rank = LOWEST_RANK if job.spending.allows_low_priority() else LOWEST_RANK - 1
+        with job.reading() as database:
+            due = gmail_queue.due(database, job.leased, self._now(), quantum + 1, rank)
+        failed = 0
+        for queued in due[:quantum]:
+            try:
+                entry = look_at(Look(job.leased, job.services.directory, self._now()), queued, job.mailbox)
+                self._settle(queued, entry)
+            except MessageGone:
+                self._settle(queued, None)
+            except (Throttled, NeedsReconnect, LeaseLost, DatabaseUnavailable):
+                raise
+            except Exception as error:  # noqa: BLE001  one message must not stand in the way of what comes after it
+                if isinstance(error, Unreachable):
+                    job.mailbox.profile()  # where that can't be had either, it isn't the message: Unreachable
+                self._fail(queued, error)
+                failed += 1
+                if failed >= MAX_FAILURES:
+                    break
+        return len(due) > quantum
+
+    def _settle(self, queued: Queued, entry: Entry | None) -> None:
+        job = self._job
+        with job.writing() as database:
+            if entry:
+                if queued.origin is not Origin.HISTORY:
+                    gmail_queue.forget_ignored(database, job.leased, queued.message_id)
+                recorded = recording.record(database, entry)
+                if recorded.activity_id is not None:
+                    gmail_leases.note_message(database, job.leased, entry.seen_at)
+            gmail_queue.done(database, [queued.id])
+        self.tally.looked += 1
+        if entry:
+            self.tally.recorded += entry.content is not None
+            self._log_decision(entry)
+        if self._progress:
+            self._progress(self.tally)
+
+    def _log_decision(self, entry: Entry) -> None:
+        if self._job.services.settings.log.decisions:
+            decision = entry.decision
+            self._job.services.log.info(
+                "decided",
+                outcome=str(decision.outcome),
+                reason=str(decision.reason),
+                gmail_id=entry.source_id,
+                message_id=decision.message_id,
+                author=decision.author,
+                **self._job.facts(),
+            )
+
+    def _fail(self, queued: Queued, error: Exception) -> None:
+        """Tried again later, or given up where a person can see it; never in the way of others."""
+        job, now, attempts = self._job, self._now(), queued.attempts + 1
+        is_known = isinstance(error, GmailError)
+        text = str(error) if is_known else f"unexpected fault ({type(error).__name__}); see the log"
+        facts = {"gmail_id": queued.message_id, "attempts": attempts, "error": text, **job.facts()}
+        is_dead = attempts >= job.services.settings.gmail.max_attempts
+        with job.writing() as database:
+            if is_dead:
+                gmail_queue.bury(database, queued, text, now)
+            else:
+                gmail_queue.postpone(database, queued, text, now + pause_after(queued.attempts))
+        say = job.services.log.error if is_dead or not is_known else job.services.log.warning
+        say("dead letter" if is_dead else "message waits", exc_info=None if is_known else error, **facts)
+        self.tally.failed += 1
+        if self._progress:
+            self._progress(self.tally)
+
+    # --- what can wait ------------------------------------------------------------------------------------------------
+
+    def _what_can_wait(self) -> bool:
+        """An audit that is due, or a search for new contacts' mail; is there more that needn't wait?"""
+        job = self._job
+        wants_audit = job.services.settings.gmail.audit_hours > 0 and job.leased.audit_due_at <= rfc3339(self._now())
+        if not (wants_audit or job.leased.has_new_contacts) or not job.spending.allows_low_priority():
+            return False
+        if wants_audit:
+            _, missing = searching.audit(job, self.catch_up)
+            return missing > 0 or job.leased.has_new_contacts
+        searching.backfill(job)
+        return True
+
+
+def pause_after(failures: int) -> timedelta:
+    """How long a mailbox or a message waits after so many earlier failures: twice as long each time, up to an hour."""
+    return min(FIRST_PAUSE * 2 ** min(failures, 20), LONGEST_PAUSE)
+
+
+def _after(now: datetime, seconds: float) -> datetime:
+    return now + timedelta(seconds=seconds)

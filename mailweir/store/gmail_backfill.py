@@ -1,0 +1,17 @@
+"""Contacts' addresses that were added after a mailbox was connected: their earlier mail is still to be searched for.
+
+Ids of addresses only grow, and whoever adds contacts writes alone (`Database.transaction`), so an id that is passed never comes up
+later. Called by the sync.
+"""
+
+from mailweir.store.connection import Database
+from mailweir.store.gmail_leases import Leased
+
+
+def addresses_after(database: Database, leased: Leased, limit: int) -> list[tuple[int, str]]:
+    """The next addresses that aren't searched for yet: (id, address)."""
+    rows = database.execute(
+        "SELECT a.id, a.address FROM contact_addresses a WHERE a.deployment_id = ? AND a.id > ? ORDER BY a.id LIMIT ?",
+        (leased.deployment.id, leased.backfilled_address_id, limit),
+    ).fetchall()
+    return [(int(row[0]), str(row[1])) for row in rows]

@@ -1,0 +1,232 @@
+"""Leases: which process sweeps which mailbox now, fenced, so that no two write for one mailbox (several hosts on one PostgreSQL).
+
+Every lease raises its mailbox's epoch; whoever writes for the mailbox says under which epoch, and is refused where there is a later
+one (`LeaseLost`). A time that lies further ahead than any that is ever written comes from a clock that jumped, and counts as past.
+Times are the caller's. Called by the sync.
+"""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+from mailweir.errors import MailweirError
+from mailweir.folding import Folding
+from mailweir.matching import DeploymentRef, UserRef
+from mailweir.store.connection import Database
+from mailweir.store.moments import rfc3339
+
+LEASE_SECONDS = 120.0
+LONGEST_WAIT = timedelta(hours=2)
+
+
+class LeaseLost(MailweirError):
+    """Somebody else has the mailbox by now, or it is disconnected: nothing that was found under this lease is written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Leased:
+    """A mailbox, for as long as nobody else leases it. Times: RFC 3339, UTC, or None.
+
+    units: what was left of the user's quota at units_at. list_since: all that came since then is still to be listed.
+    has_new_contacts: contacts' addresses after backfilled_address_id are still to be searched for.
+    """
+
+    id: int
+    epoch: int
+    deployment: DeploymentRef
+    user: UserRef
+    address: str
+    inbound: bool
+    outbound: bool
+    cursor: str | None
+    list_since: str | None
+    covered_since: str
+    backfilled_address_id: int
+    swept_at: str | None
+    failures: int
+    units: int
+    units_at: str
+    audit_due_at: str
+    connected_at: str
+    token_sealed: bytes | None
+    has_queue: bool
+    has_new_contacts: bool
+
+
+class Rest(NamedTuple):
+    """What an ended lease leaves: when the mailbox is due again, and how things stand. swept_at: None where the sweep isn't whole."""
+
+    mailbox_id: int
+    epoch: int
+    next_sweep_at: str
+    swept_at: str | None
+    failures: int
+    error: str | None
+    units: int
+    units_at: str
+
+
+_COLUMNS = (
+    "m.id, m.epoch, d.id, d.name, d.domain, d.plus_addresses, d.gmail_dots, u.id, u.username, u.mailbox, m.address, m.inbound,"
+    " m.outbound, m.cursor, m.list_since, m.covered_since, m.backfilled_address_id, m.swept_at, m.failures, m.units, m.units_at,"
+    " m.audit_due_at, m.connected_at, m.token_sealed, EXISTS (SELECT 1 FROM gmail_queue q WHERE q.mailbox_id = m.id AND q.dead_at IS NULL"
+    " AND (q.next_try_at <= ? OR q.next_try_at > ?)),"
+    " EXISTS (SELECT 1 FROM contact_addresses a WHERE a.deployment_id = d.id AND a.id > m.backfilled_address_id)"
+)
+_SOURCES = (
+    "gmail_mailboxes m JOIN deployments d ON d.id = m.deployment_id"
+    " JOIN users u ON u.id = m.user_id AND u.removed_at IS NULL"
+)
+
+
+def lease(database: Database, owner: str, now: datetime, limit: int) -> list[Leased]:
+    """Leases mailboxes that are due, those first that wait longest; at most so many. Errors: DatabaseUnavailable."""
+    text, too_far = rfc3339(now), rfc3339(now + LONGEST_WAIT)
+    skip = "" if database.is_sqlite else " FOR UPDATE OF m SKIP LOCKED"
+    with database.transaction(alone=False):
+        execute = database.fast_execute()
+        due = execute(
+            "SELECT m.id FROM gmail_mailboxes m JOIN users u ON u.id = m.user_id AND u.removed_at IS NULL"
+            " WHERE m.state = 'connected' AND m.disconnected_at IS NULL AND (m.next_sweep_at <= ? OR m.next_sweep_at > ?)"
+            " AND (m.lease_until IS NULL OR m.lease_until <= ? OR m.lease_until > ?)"
+            f" ORDER BY m.next_sweep_at LIMIT ?{skip}",
+            (text, too_far, text, too_far, limit),
+        ).fetchall()
+        return _take(database, owner, now, [row[0] for row in due])
+
+
+def lease_one(database: Database, owner: str, now: datetime, mailbox_id: int) -> Leased | None:
+    """Leases this mailbox, whether it is due or not; None where somebody else has it, or it can't be read."""
+    text, too_far = rfc3339(now), rfc3339(now + LONGEST_WAIT)
+    skip = "" if database.is_sqlite else " FOR UPDATE SKIP LOCKED"
+    with database.transaction(alone=False):
+        found = database.fast_execute()(
+            "SELECT id FROM gmail_mailboxes WHERE id = ? AND state = 'connected' AND disconnected_at IS NULL"
+            f" AND (lease_until IS NULL OR lease_until <= ? OR lease_until > ?){skip}",
+            (mailbox_id, text, too_far),
+        ).fetchall()
+        taken = _take(database, owner, now, [row[0] for row in found])
+    return taken[0] if taken else None
+
+
+def _take(database: Database, owner: str, now: datetime, ids: Sequence[int]) -> list[Leased]:
+    if not ids:
+        return []
+    marks = ",".join("?" * len(ids))
+    until = rfc3339(now + timedelta(seconds=LEASE_SECONDS))
+    execute = database.fast_execute()
+    execute(
+        f"UPDATE gmail_mailboxes SET lease_owner = ?, lease_until = ?, epoch = epoch + 1 WHERE id IN ({marks})",
+        (owner, until, *ids),
+    )
+    rows = execute(
+        f"SELECT {_COLUMNS} FROM {_SOURCES} WHERE m.id IN ({marks})",
+        (rfc3339(now), rfc3339(now + LONGEST_WAIT), *ids),
+    ).fetchall()
+    return [_leased(row) for row in rows]
+
+
+def _leased(row: Any) -> Leased:
+    deployment = DeploymentRef(row[2], row[3], row[4], Folding(bool(row[5]), bool(row[6])))
+    token = bytes(row[23]) if row[23] is not None else None
+    return Leased(
+        *row[:2],
+        deployment,
+        UserRef(*row[7:10]),
+        row[10],
+        bool(row[11]),
+        bool(row[12]),
+        *row[13:23],
+        token,
+        bool(row[24]),
+        bool(row[25]),
+    )
+
+
+def fence(database: Database, leased: Leased) -> None:
+    """Within a transaction, before anything else in it: LeaseLost unless the lease still holds. Nobody takes it before the commit."""
+    lock = "" if database.is_sqlite else " FOR UPDATE"  # SQLite has one writer at a time anyway
+    row = database.fast_execute()(
+        f"SELECT epoch FROM gmail_mailboxes WHERE id = ? AND disconnected_at IS NULL{lock}", (leased.id,)
+    ).fetchone()
+    if row is None or row[0] != leased.epoch:
+        raise LeaseLost(f"{leased.address} is swept by another process by now")
+
+
+def renew(database: Database, leased: Collection[Leased], now: datetime) -> None:
+    """Holds leases for longer."""
+    until = rfc3339(now + timedelta(seconds=LEASE_SECONDS))
+    with database.transaction(alone=False):
+        execute = database.fast_execute()
+        for one in sorted(leased, key=lambda one: one.id):
+            execute("UPDATE gmail_mailboxes SET lease_until = ? WHERE id = ? AND epoch = ?", (until, one.id, one.epoch))
+
+
+def move_cursor(database: Database, leased: Leased, cursor: str) -> None:
+    """Within the transaction that queued what came before the new cursor."""
+    database.fast_execute()("UPDATE gmail_mailboxes SET cursor = ? WHERE id = ?", (cursor, leased.id))
+
+
+def note_listing(database: Database, leased: Leased, since: str | None) -> None:
+    """Within a transaction: all that came since then is to be listed; None: it was."""
+    database.fast_execute()("UPDATE gmail_mailboxes SET list_since = ? WHERE id = ?", (since, leased.id))
+
+
+def note_backfilled(database: Database, leased: Leased, address_id: int) -> None:
+    """Within the transaction that queued what was found: contacts' addresses up to this one are searched for."""
+    database.fast_execute()("UPDATE gmail_mailboxes SET backfilled_address_id = ? WHERE id = ?", (address_id, leased.id))
+
+
+def note_message(database: Database, leased: Leased, now: datetime) -> None:
+    """Within the transaction that put a message on the record."""
+    database.fast_execute()("UPDATE gmail_mailboxes SET last_message_at = ? WHERE id = ?", (rfc3339(now), leased.id))
+
+
+def note_audit(
+    database: Database, leased: Leased, now: datetime, due_at: datetime, counts: tuple[int, int] | None
+) -> None:
+    """Within a transaction: when the next audit is due; counts: listed and missing, of a whole audit."""
+    execute = database.fast_execute()
+    execute("UPDATE gmail_mailboxes SET audit_due_at = ? WHERE id = ?", (rfc3339(due_at), leased.id))
+    if counts:
+        execute(
+            "UPDATE gmail_mailboxes SET audited_at = ?, audit_listed = ?, audit_missing = ? WHERE id = ?",
+            (rfc3339(now), *counts, leased.id),
+        )
+
+
+def end(database: Database, rests: Iterable[Rest]) -> None:
+    """Ends leases; those that were lost meanwhile are passed over."""
+    with database.transaction(alone=False):
+        execute = database.fast_execute()
+        for rest in sorted(rests):  # in one order everywhere
+            execute(
+                "UPDATE gmail_mailboxes SET next_sweep_at = ?, swept_at = COALESCE(?, swept_at), failures = ?, error = ?,"
+                " units = ?, units_at = ?, lease_owner = NULL, lease_until = NULL WHERE id = ? AND epoch = ?",
+                (*rest[2:], rest.mailbox_id, rest.epoch),
+            )
+
+
+def need_reconnect(database: Database, leased: Leased, reason: str) -> None:
+    """The mailbox can't be read until its user consents again; ends the lease. Cursor and queue stay."""
+    with database.transaction(alone=False):
+        database.fast_execute()(
+            "UPDATE gmail_mailboxes SET state = 'reconnect', error = ?, lease_owner = NULL, lease_until = NULL"
+            " WHERE id = ? AND epoch = ?",
+            (reason, leased.id, leased.epoch),
+        )
+
+
+def seconds_to_next(database: Database, now: datetime) -> float | None:
+    """Until the next mailbox is due; 0 where one is; None where there is none at all."""
+    text, too_far = rfc3339(now), rfc3339(now + LONGEST_WAIT)
+    row = database.execute(
+        "SELECT MIN(CASE WHEN m.next_sweep_at > ? THEN ? ELSE m.next_sweep_at END) FROM gmail_mailboxes m"
+        " WHERE m.state = 'connected' AND m.disconnected_at IS NULL"
+        " AND (m.lease_until IS NULL OR m.lease_until <= ? OR m.lease_until > ?)",
+        (too_far, text, text, too_far),
+    ).fetchone()
+    if row is None or row[0] is None:
+        return None
+    return max(0.0, (datetime.fromisoformat(row[0]) - now).total_seconds())

@@ -1,0 +1,176 @@
+"""The messages of a mailbox that are still to be looked at. An id leaves the queue in the transaction that records what became of it.
+
+Live mail goes before what an audit found, and that before what is searched for a new contact. Called by the sync, within its
+transactions, which begin with `gmail_leases.fence`; and by the command line.
+"""
+
+import enum
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import islice
+from typing import TypeVar
+
+from mailweir.store.connection import Database
+from mailweir.store.gmail_leases import LONGEST_WAIT, Leased
+from mailweir.store.moments import rfc3339
+
+T = TypeVar("T")
+_MAX_ROWS = 100  # of one statement
+
+
+class Origin(enum.StrEnum):
+    """How a message came to be heard of."""
+
+    HISTORY = "history"
+    LISTED = "listed"
+    AUDIT = "audit"
+    BACKFILL = "backfill"
+
+
+_RANKS = {Origin.HISTORY: 0, Origin.LISTED: 1, Origin.AUDIT: 1, Origin.BACKFILL: 2}
+LOWEST_RANK = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Queued:
+    """A message to look at. attempts: those that failed."""
+
+    id: int
+    message_id: str
+    origin: Origin
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A message that was given up. Times: RFC 3339, UTC."""
+
+    message_id: str
+    origin: str
+    attempts: int
+    error: str
+    queued_at: str
+    dead_at: str
+
+
+def source_id(leased: Leased, message_id: str) -> str:
+    """What a decision and a sighting name the message by: an id is one mailbox's, not Gmail's."""
+    return f"{message_id}@{leased.id}"
+
+
+def put(database: Database, leased: Leased, message_ids: Iterable[str], origin: Origin, now: datetime) -> int:
+    """Queues messages, each once; one that waits already moves forward. How many there are now that weren't. A dead one stays dead."""
+    text, rank, made = rfc3339(now), _RANKS[origin], 0
+    for part in _parts(dict.fromkeys(message_ids)):
+        values = [
+            value for one in part for value in (leased.id, one, str(origin), rank, text, text, 0)
+        ]
+        rows = database.fast_execute()(
+            "INSERT INTO gmail_queue (mailbox_id, message_id, origin, rank, queued_at, next_try_at, attempts) VALUES "
+            + ", ".join(["(?, ?, ?, ?, ?, ?, ?)"] * len(part))
+            + " ON CONFLICT (mailbox_id, message_id) DO UPDATE SET rank = CASE WHEN excluded.rank < gmail_queue.rank"
+            " THEN excluded.rank ELSE gmail_queue.rank END RETURNING queued_at",
+            values,
+        ).fetchall()
+        made += sum(queued_at == text for (queued_at,) in rows)
+    return made
+
+
+def due(
+    database: Database, leased: Leased, now: datetime, limit: int, max_rank: int = LOWEST_RANK
+) -> list[Queued]:
+    """What is to be looked at now, the most urgent first. max_rank: what can wait even more is left out."""
+    rows = database.execute(
+        "SELECT id, message_id, origin, attempts FROM gmail_queue WHERE mailbox_id = ? AND dead_at IS NULL"
+        " AND rank <= ? AND (next_try_at <= ? OR next_try_at > ?) ORDER BY rank, id LIMIT ?",
+        (leased.id, max_rank, rfc3339(now), rfc3339(now + LONGEST_WAIT), limit),
+    ).fetchall()
+    return [Queued(row[0], row[1], Origin(row[2]), row[3]) for row in rows]
+
+
+def done(database: Database, ids: Collection[int]) -> None:
+    """They are settled."""
+    for part in _parts(ids):
+        database.fast_execute()(f"DELETE FROM gmail_queue WHERE id IN ({','.join('?' * len(part))})", part)
+
+
+def postpone(database: Database, queued: Queued, error: str, next_try_at: datetime) -> None:
+    """It failed; it is tried again later."""
+    database.fast_execute()(
+        "UPDATE gmail_queue SET attempts = attempts + 1, error = ?, next_try_at = ? WHERE id = ?",
+        (error, rfc3339(next_try_at), queued.id),
+    )
+
+
+def bury(database: Database, queued: Queued, error: str, now: datetime) -> None:
+    """It is given up, and shown as a dead letter."""
+    database.fast_execute()(
+        "UPDATE gmail_queue SET attempts = attempts + 1, error = ?, dead_at = ? WHERE id = ?",
+        (error, rfc3339(now), queued.id),
+    )
+
+
+def unknown(database: Database, leased: Leased, message_ids: Collection[str], *, recorded_only: bool = False) -> list[str]:
+    """Those of these messages that nothing was decided of and that aren't in the queue, in their order.
+
+    recorded_only: those that aren't on the record: what was ignored may be wanted by now.
+    """
+    known: set[str] = set()
+    which = " AND activity_id IS NOT NULL" if recorded_only else ""
+    for part in _parts(message_ids):
+        marks = ",".join("?" * len(part))
+        execute = database.execute
+        known.update(
+            row[0].partition("@")[0]
+            for row in execute(
+                f"SELECT source_id FROM decisions WHERE source_id IN ({marks}) AND deployment_id = ?{which}",
+                (*(source_id(leased, one) for one in part), leased.deployment.id),
+            ).fetchall()
+        )
+        known.update(
+            row[0]
+            for row in execute(
+                f"SELECT message_id FROM gmail_queue WHERE mailbox_id = ? AND message_id IN ({marks})",
+                (leased.id, *part),
+            ).fetchall()
+        )
+    return [one for one in message_ids if one not in known]
+
+
+def forget_ignored(database: Database, leased: Leased, message_id: str) -> None:
+    """Within the transaction that decides anew: a message that was ignored is decided again."""
+    database.fast_execute()(
+        "DELETE FROM decisions WHERE source_id = ? AND deployment_id = ? AND activity_id IS NULL",
+        (source_id(leased, message_id), leased.deployment.id),
+    )
+
+
+def dead_letters(database: Database, mailbox_id: int) -> list[DeadLetter]:
+    """What was given up in a mailbox, the latest first."""
+    rows = database.execute(
+        "SELECT message_id, origin, attempts, error, queued_at, dead_at FROM gmail_queue"
+        " WHERE mailbox_id = ? AND dead_at IS NOT NULL ORDER BY dead_at DESC, id DESC",
+        (mailbox_id,),
+    ).fetchall()
+    return [DeadLetter(*row) for row in rows]
+
+
+def revive(database: Database, mailbox_id: int, now: datetime) -> int:
+    """Takes up again what was given up; how many."""
+    with database.transaction():
+        cursor = database.fast_execute()(
+            "UPDATE gmail_queue SET dead_at = NULL, attempts = 0, next_try_at = ? WHERE mailbox_id = ? AND dead_at IS NOT NULL",
+            (rfc3339(now), mailbox_id),
+        )
+        database.fast_execute()(
+            "UPDATE gmail_mailboxes SET next_sweep_at = ? WHERE id = ? AND next_sweep_at > ?",
+            (rfc3339(now), mailbox_id, rfc3339(now)),
+        )
+        return int(cursor.rowcount)
+
+
+def _parts(values: Iterable[T]) -> Iterator[list[T]]:
+    left = iter(values)
+    while part := list(islice(left, _MAX_ROWS)):
+        yield part
