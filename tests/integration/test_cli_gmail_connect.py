@@ -1,4 +1,4 @@
-"""`mailweir gmail connect` and `disconnect`, on both databases, against a server that answers as Google does."""
+"""`mailweir gmail connect` and `disconnect`, what touches the database on both kinds, against a server that answers as Google does."""
 
 import io
 import json
@@ -20,10 +20,21 @@ from tests.scripted_http import Answer, Asked, Server, as_json
 
 if TYPE_CHECKING:
     from mailweir.store.connection import Database
+    from mailweir.place import Place
     from tests.conftest import Mailweir, Ran
 
 SCOPE = "https://www.googleapis.com/auth/gmail.readonly"
 RICHARD = "richard@firm.example"
+
+
+BOTH = pytest.mark.parametrize("place", ["sqlite", "postgresql"], indirect=True)
+
+
+@pytest.fixture
+def place(request: pytest.FixtureRequest) -> "Place":
+    """SQLite, unless a test is for both."""
+    chosen: Place = request.getfixturevalue(f"{getattr(request, 'param', 'sqlite')}_place")
+    return chosen
 
 
 class Google:
@@ -126,6 +137,7 @@ def rows(database: "Database") -> list[Any]:
     return list(database.execute(sql).fetchall())
 
 
+@BOTH
 def test_connect_by_consent(connect: Connect, database: "Database", tmp_path: Path) -> None:
     ran = connect("richard", "--inbound")
     assert (ran.code, ran.out.splitlines()[0]) == (0, f"The Gmail of {RICHARD} is connected for richard of demo.")
@@ -154,6 +166,7 @@ def test_json(connect: Connect, known: "Mailweir") -> None:
     }
 
 
+@BOTH
 def test_connecting_again_goes_on_where_it_was(connect: Connect, database: "Database", google: Google) -> None:
     assert connect("richard", "--inbound").code == 0
     with database.transaction():
@@ -222,11 +235,12 @@ def test_a_lost_key_file(connect: Connect, tmp_path: Path, google: Google) -> No
     assert len(google.server.asked) == before
 
 
+@BOTH
 def test_a_service_account(known: "Mailweir", setting: Setting, google: Google, database: "Database") -> None:
     use_service_account(setting, google)
     ran = known("gmail", "connect", "richard", "--inbound", "--outbound")
     assert ran.code == 0
-    assert rows(database) == [(RICHARD, 1, 1, None, "connected")] or rows(database)[0][3] is None
+    assert [list(row) for row in rows(database)] == [[RICHARD, 1, 1, None, "connected"]]
     assert (google.told("/auth"), len(google.told("/gmail/v1/users/me/profile"))) == ([], 1)
     ran = known("gmail", "disconnect", "richard")
     assert (ran.code, google.told("/revoke"), rows(database)) == (0, [], [])
@@ -239,6 +253,7 @@ def test_a_service_account_that_may_not(known: "Mailweir", setting: Setting, goo
     one_line(known("gmail", "connect", "richard", "--inbound"), "Domain-wide delegation")
 
 
+@BOTH
 def test_disconnect_gives_the_consent_back(
     connect: Connect, known: "Mailweir", google: Google, database: "Database"
 ) -> None:
@@ -276,6 +291,7 @@ def test_disconnect_where_google_cannot_be_told(
     assert database.execute("SELECT token_sealed FROM gmail_mailboxes").fetchone()[0] is None
 
 
+@BOTH
 def test_one_consent_for_two_users(connect: Connect, known: "Mailweir", google: Google) -> None:
     """At Google, giving one of the tokens back ends both."""
     assert known("deployment", "add", "other", "--domain", "other.example.org").code == 0
@@ -296,9 +312,7 @@ urllib.request.urlopen(sys.argv[1], timeout=10).read()
 """
 
 
-def as_process(
-    tmp_path: Path, *arguments: str, typed: str = "", browser: str = ""
-) -> "subprocess.CompletedProcess[str]":
+def as_process(*arguments: str, typed: str = "", browser: str = "") -> "subprocess.CompletedProcess[str]":
     code = "import sys; from admin_cli.main import run; sys.exit(run())"
     # as from a terminal without a screen
     environment = {name: value for name, value in os.environ.items() if "DISPLAY" not in name and name != "BROWSER"}
@@ -317,7 +331,7 @@ def test_by_browser(known: "Mailweir", google: Google, database: "Database", tmp
     browser = tmp_path / "browser"
     browser.write_text(BROWSER.format(python=sys.executable))
     browser.chmod(0o755)
-    ran = as_process(tmp_path, "gmail", "connect", "richard", "--inbound", browser=f"{browser} %s")
+    ran = as_process("gmail", "connect", "richard", "--inbound", browser=f"{browser} %s")
     assert (ran.returncode, ran.stdout.splitlines()[0]) == (
         0,
         f"The Gmail of {RICHARD} is connected for richard of demo.",
@@ -327,12 +341,10 @@ def test_by_browser(known: "Mailweir", google: Google, database: "Database", tmp
     assert rows(database)[0][0] == RICHARD
 
 
-def test_by_hand_with_the_whole_address(known: "Mailweir", database: "Database", tmp_path: Path) -> None:
-    ran = as_process(tmp_path, "gmail", "connect", "richard", "--inbound", "--no-browser")
+def test_by_hand(known: "Mailweir", database: "Database") -> None:
+    ran = as_process("gmail", "connect", "richard", "--inbound", "--no-browser")
     assert (ran.returncode, rows(database)) == (1, [])
     assert ran.stderr.splitlines()[-1] == "mailweir: no code was given"
     (url,) = (line.strip() for line in ran.stderr.splitlines() if "/auth?" in line)
     assert parse_qs(urlsplit(url).query)["redirect_uri"][0].startswith("http://127.0.0.1:")
-    assert (
-        as_process(tmp_path, "gmail", "connect", "richard", "--inbound", "--no-browser", typed="code-1").returncode == 0
-    )
+    assert as_process("gmail", "connect", "richard", "--inbound", "--no-browser", typed="code-1").returncode == 0
