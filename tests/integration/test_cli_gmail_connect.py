@@ -1,4 +1,4 @@
-"""`mailweir gmail connect` and `disconnect`, what touches the database on both kinds, against a server that answers as Google does."""
+"""`mailweir gmail connect` and `disconnect` against a server that answers as Google does; some on both kinds of database."""
 
 import io
 import json
@@ -19,8 +19,8 @@ from tests import scripted_http
 from tests.scripted_http import Answer, Asked, Server, as_json
 
 if TYPE_CHECKING:
-    from mailweir.store.connection import Database
     from mailweir.place import Place
+    from mailweir.store.connection import Database
     from tests.conftest import Mailweir, Ran
 
 SCOPE = "https://www.googleapis.com/auth/gmail.readonly"

@@ -126,7 +126,8 @@ def test_a_silent_or_rude_neighbour_holds_nothing_up(client: OAuthClient) -> Non
         rude = socket.create_connection(place)
         rude.sendall(b"\x16\x03\x01 what\r\n\r\n")
         visit(back(url, code="good"))
-        silent.close(), rude.close()
+        silent.close()
+        rude.close()
 
     began = time.monotonic()
     assert consent.by_browser(client, "x", browse, timeout_seconds=2, wait_seconds=5) == "for good"
@@ -159,8 +160,9 @@ def test_the_page_tells_no_secrets(client: OAuthClient) -> None:
     ],
 )
 def test_declined(client: OAuthClient, server: Server, fields: dict[str, str], said: str) -> None:
+    browse = in_background(lambda url: visit(back(url, **fields)))
     with pytest.raises(ConsentFailed, match=said):
-        consent.by_browser(client, "x", lambda url: visit(back(url, **fields)), timeout_seconds=2, wait_seconds=5)
+        consent.by_browser(client, "x", browse, timeout_seconds=2, wait_seconds=5)
     assert server.asked == []
 
 
