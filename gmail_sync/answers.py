@@ -1,4 +1,5 @@
-"""Gmail's answers, read: from JSON to what the sweep works on. Pure. An answer of another shape is a ValueError, KeyError or TypeError.
+"""Gmail's answers, read: from JSON to what the sweep works on. Pure. An answer of another shape is a ValueError, KeyError or
+TypeError.
 
 Called by `api`.
 """

@@ -59,7 +59,8 @@ class Api:
         self.histories = self.users.history()
 
     def mailbox(self, credentials: Credentials, spend: Spend) -> "Mailbox":
-        """A mailbox to ask, by one thread at a time. spend: told before each request how many units of quota it costs; may raise."""
+        """A mailbox to ask, by one thread at a time. spend: told before each request how many units of quota it costs; may
+        raise."""
         return Mailbox(self, credentials, spend)
 
     def connections(self) -> httplib2.Http:

@@ -1,8 +1,8 @@
 """Refusals in words: what Gmail, or Google's token endpoint, answers where it doesn't do as asked, as one of our errors.
 
-Pure. Goes by the status, the `reason`s of the error (both places where Google puts them: `errors` and `details`) and, where Google has
-no reason of its own for it, the text. An answer that isn't Google's (a proxy's page) never ends anything: it is `Unreachable`.
-Called by `api`, `tokens`.
+Pure. Goes by the status, the `reason`s of the error (both places where Google puts them: `errors` and `details`) and, where
+Google has no reason of its own for it, the text. An answer that isn't Google's (a proxy's page) never ends anything: it is
+`Unreachable`. Called by `api`, `tokens`.
 """
 
 import json

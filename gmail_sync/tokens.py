@@ -1,8 +1,8 @@
 """Tokens: access tokens, which are short-lived and kept in memory alone, and the refresh tokens that they come from.
 
-A refresh token lies sealed in the database (`secrets_file`), a service account needs none. No token is in a log, a repr or the text
-of an error. Google's own classes would sleep and ask again by themselves, so the questions of RFC 6749 and 7523 are asked here.
-Called by `sweep`, `consent` and the command line.
+A refresh token lies sealed in the database (`secrets_file`), a service account needs none. No token is in a log, a repr or the
+text of an error. Google's own classes would sleep and ask again by themselves, so the questions of RFC 6749 and 7523 are asked
+here. Called by `sweep`, `consent` and the command line.
 """
 
 import json

@@ -27,9 +27,9 @@ class State(enum.StrEnum):
 class GmailMailbox:
     """A connected mailbox. Times: RFC 3339, UTC, or None.
 
-    error: why it waits or can't be read, in words. swept_at: the last whole sweep; last_message_at: the last message of it that went
-    on the record. waiting, dead: messages still to be looked at, and given up. audit_…: of the last audit. throttled: it waits till
-    next_sweep_at for Gmail's quota or an outage.
+    error: why it waits or can't be read, in words. swept_at: the last whole sweep; last_message_at: the last message of it that
+    went on the record. waiting, dead: messages still to be looked at, and given up. audit_…: of the last audit. throttled: it
+    waits till next_sweep_at for Gmail's quota or an outage.
     """
 
     id: int
@@ -68,8 +68,8 @@ def connect(
     """Connects a user's mailbox, or the same one again: with a new token, and at the cursor where it stood.
 
     token_sealed: the refresh token (`secrets_file`); None where a service account reads the mailbox. first_days: how far back its
-    mail is looked at. NotFound for the user; BadInput where the address isn't one of the user's own, or another mailbox of the user
-    is connected.
+    mail is looked at. NotFound for the user; BadInput where the address isn't one of the user's own, or another mailbox of the
+    user is connected.
     """
     with database.bound(), database.transaction():
         user = _user(deployment, username)
@@ -141,7 +141,8 @@ def list_all(database: Database, deployment: Deployment) -> list[GmailMailbox]:
 
 
 def refuse_foreign(deployment: Deployment, user_id: int, username: str, address: str) -> None:
-    """BadInput where the address isn't one of the user's own: nobody's private mailbox is read by mistake. With the models bound."""
+    """BadInput where the address isn't one of the user's own: nobody's private mailbox is read by mistake. With the models
+    bound."""
     own = models.UserAddress.get_or_none(
         models.UserAddress.deployment == deployment.id,
         models.UserAddress.user == user_id,
@@ -149,8 +150,8 @@ def refuse_foreign(deployment: Deployment, user_id: int, username: str, address:
     )
     if own is None:
         raise BadInput(
-            f"{address} isn't an address of {username} in {deployment.name}: choose another Google account, or say that it is one "
-            f"with 'mailweir user alias {username} {address}'"
+            f"{address} isn't an address of {username} in {deployment.name}: choose another Google account, or say "
+            f"that it is one with 'mailweir user alias {username} {address}'"
         )
 
 
@@ -169,10 +170,11 @@ def _select(database: Database, deployment: Deployment, ending: str, parameters:
         f" WHERE m.deployment_id = ? AND m.disconnected_at IS NULL AND u.removed_at IS NULL {ending}",
         (deployment.id, *parameters),
     ).fetchall()
-    return [
-        GmailMailbox(row[0], deployment.name, *row[1:3], bool(row[3]), bool(row[4]), State(row[5]), *row[6:])
-        for row in rows
-    ]
+    found = []
+    for row in rows:
+        values: list[Any] = [row[0], deployment.name, *row[1:3], bool(row[3]), bool(row[4]), State(row[5]), *row[6:]]
+        found.append(GmailMailbox(*values))
+    return found
 
 
 def _newest_address(deployment_id: int) -> int:
