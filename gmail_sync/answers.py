@@ -1,7 +1,6 @@
-"""Gmail's answers, read: from JSON to what the sweep works on. Pure. An answer of another shape is a ValueError, KeyError or
-TypeError.
+"""Gmail's answers, read: from JSON to what the sweep works on. Pure.
 
-Called by `api`.
+An answer of another shape is a ValueError, KeyError, TypeError or AttributeError. Called by `api`.
 """
 
 import binascii

@@ -33,7 +33,7 @@ _HISTORY_FIELDS = (
 _METADATA_FIELDS = "id,labelIds,sizeEstimate,internalDate,payload/headers"
 _RAW_FIELDS = "id,labelIds,internalDate,raw"
 
-_Answer = TypeVar(_Answer)
+_Answer = TypeVar("_Answer")
 Spend = Callable[[int], None]
 
 
@@ -59,8 +59,7 @@ class Api:
         self.histories = self.users.history()
 
     def mailbox(self, credentials: Credentials, spend: Spend) -> "Mailbox":
-        """A mailbox to ask, by one thread at a time. spend: told before each request how many units of quota it costs; may
-        raise."""
+        """A mailbox, for one thread at a time. spend: told before each request what it costs, in units of quota; may raise."""
         return Mailbox(self, credentials, spend)
 
     def connections(self) -> httplib2.Http:

@@ -1,8 +1,8 @@
 """Refusals in words: what Gmail, or Google's token endpoint, answers where it doesn't do as asked, as one of our errors.
 
-Pure. Goes by the status, the `reason`s of the error (both places where Google puts them: `errors` and `details`) and, where
-Google has no reason of its own for it, the text. An answer that isn't Google's (a proxy's page) never ends anything: it is
-`Unreachable`. Called by `api`, `tokens`.
+Pure. Goes by the status, the `reason`s of the error (they stand in two places: `errors` and `details`) and, where Google has no
+reason of its own for it, the text. An answer that isn't Google's (a proxy's page) never ends anything: it is `Unreachable`.
+Called by `api`, `tokens`.
 """
 
 import json
@@ -116,7 +116,7 @@ def of_token_answer(
 
 
 def _denied(code: str, text: str, delegated: bool) -> GmailError:
-    said = f" ({_plain(code)}{': ' if text else ''}{_plain(text)})"
+    said = f" ({plain(code)}{': ' if text else ''}{plain(text)})"
     if code == "invalid_grant" and "reasonable timeframe" in text:
         # all mailboxes would need a person for a clock that is set right again by itself
         return Unreachable(f"Google doesn't take this host's time for the right one: set its clock{said}")
@@ -203,10 +203,10 @@ def _reasons_of(error: dict[str, Any] | None) -> frozenset[str]:
 
 
 def _quoted(text: str) -> str:
-    return f" ({_plain(text)})" if text else ""
+    return f" ({plain(text)})" if text else ""
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """One line of it, not too long, for logs and terminals."""
     line = " ".join("".join(char if char.isprintable() else " " for char in text[:2_000]).split())
     return line[:_MAX_QUOTED_CHARS]

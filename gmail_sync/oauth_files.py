@@ -87,7 +87,7 @@ def load_account(file: Path) -> ServiceAccount:
         raise SettingsError(f"{file} is no key file of a service account; {_GUIDE}")
     _text(file, found, "private_key")
     try:
-        signer = RSASigner.from_service_account_info(found)
+        signer = RSASigner.from_service_account_info(found)  # type: ignore[no-untyped-call]
     except (ValueError, TypeError) as error:
         raise SettingsError(f"{file}: its private_key can't be read; {_GUIDE}") from error
     return ServiceAccount(

@@ -1,8 +1,8 @@
 """Tokens: access tokens, which are short-lived and kept in memory alone, and the refresh tokens that they come from.
 
-A refresh token lies sealed in the database (`secrets_file`), a service account needs none. No token is in a log, a repr or the
-text of an error. Google's own classes would sleep and ask again by themselves, so the questions of RFC 6749 and 7523 are asked
-here. Called by `sweep`, `consent` and the command line.
+A refresh token lies sealed in the database (`secrets_file`), a service account needs none. No token is in a log, a repr or an
+error's text. Google's own classes would sleep and ask again by themselves, so the questions of RFC 6749 and 7523 are asked here.
+Called by `sweep`, `consent` and the command line.
 """
 
 import json
@@ -28,7 +28,7 @@ _ASSERTION_SECONDS = 3_600
 _LEAST_SECONDS = 60
 
 
-class Credentials(google.auth.credentials.Credentials):  # type: ignore[misc]
+class Credentials(google.auth.credentials.Credentials):
     """What one mailbox is asked with. Takes a new access token when there is none, or it is about to end, or Gmail refuses it.
 
     Used by one thread at a time. Errors of `refresh`: NeedsReconnect, Unreachable, Throttled.
@@ -60,7 +60,7 @@ class UserCredentials(Credentials):
     """By a user's consent."""
 
     def __init__(self, client: OAuthClient, refresh_token: str) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self._client = client
         self._refresh_token = refresh_token
 
@@ -77,7 +77,7 @@ class DelegatedCredentials(Credentials):
     """By the Workspace's leave: the service account asks on behalf of a mailbox's address (RFC 7523, with Google's `sub`)."""
 
     def __init__(self, account: ServiceAccount, address: str) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self._account = account
         self._address = address
 
@@ -91,7 +91,7 @@ class DelegatedCredentials(Credentials):
             "iat": now,
             "exp": now + _ASSERTION_SECONDS,
         }
-        assertion = jwt.encode(account.signer, claims).decode("ascii")
+        assertion = str(jwt.encode(account.signer, claims), "ascii")  # type: ignore[no-untyped-call]
         return account.token_uri, {"grant_type": _JWT_GRANT, "assertion": assertion}
 
     @property

@@ -215,6 +215,12 @@ def need_reconnect(database: Database, leased: Leased, reason: str) -> None:
         )
 
 
+def error_of(database: Database, mailbox_id: int) -> str | None:
+    """Why a mailbox waits or can't be read."""
+    row = database.execute("SELECT error FROM gmail_mailboxes WHERE id = ?", (mailbox_id,)).fetchone()
+    return row[0] if row else None
+
+
 def seconds_to_next(database: Database, now: datetime) -> float | None:
     """Until the next mailbox is due; 0 where one is; None where there is none at all."""
     text, too_far = rfc3339(now), rfc3339(now + LONGEST_WAIT)

@@ -85,6 +85,12 @@ def due(database: Database, leased: Leased, now: datetime, limit: int, max_rank:
     return [Queued(row[0], row[1], Origin(row[2]), row[3]) for row in rows]
 
 
+def has_due(database: Database, mailbox_id: int, now: datetime) -> bool:
+    """Is anything of this mailbox to be looked at now?"""
+    sql = "SELECT 1 FROM gmail_queue WHERE mailbox_id = ? AND dead_at IS NULL AND next_try_at <= ? LIMIT 1"
+    return database.execute(sql, (mailbox_id, rfc3339(now))).fetchone() is not None
+
+
 def done(database: Database, ids: Collection[int]) -> None:
     """They are settled."""
     for part in _parts(ids):

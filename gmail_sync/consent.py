@@ -1,0 +1,226 @@
+"""A user's consent at Google: by a browser that comes back to this host (RFC 8252), or by hand.
+
+PKCE with S256 (RFC 7636) binds the code to who asked for it, `state` (RFC 6749 10.12) what comes back to what was asked. Asks for
+gmail.readonly alone. Called by the command line.
+"""
+
+import hmac
+import html
+import queue
+import secrets
+import threading
+from base64 import urlsafe_b64encode
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from hashlib import sha256
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qs, urlencode, urlsplit
+
+from gmail_sync import faults, tokens
+from gmail_sync.errors import ConsentFailed
+from gmail_sync.oauth_files import OAuthClient
+from mailweir.errors import SettingsError
+
+WAIT_SECONDS = 600.0
+_HOST = "127.0.0.1"
+_REQUEST_SECONDS = 10.0  # for one browser to say what it wants
+_MAX_TYPED_CHARS = 8_000
+_PAGE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>Mailweir</title></head>
+<body><p>{text}</p></body></html>
+"""
+_PAGE_HEADERS = {
+    "Content-Type": "text/html; charset=utf-8",
+    "Content-Security-Policy": "default-src 'none'",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+    "Connection": "close",
+}
+_DECLINED = "access_denied"
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One consent that is asked for: where the browser goes, and what tells the answer from a forged one."""
+
+    url: str = field(repr=False)
+    redirect_uri: str
+    state: str = field(repr=False)
+    verifier: str = field(repr=False)
+
+
+def question(client: OAuthClient, redirect_uri: str, login_hint: str) -> Question:
+    """Makes one. login_hint: the mailbox that is meant."""
+    state, verifier = secrets.token_urlsafe(32), secrets.token_urlsafe(64)
+    challenge = urlsafe_b64encode(sha256(verifier.encode("ascii")).digest()).rstrip(b"=").decode("ascii")
+    fields = {
+        "response_type": "code",
+        "client_id": client.client_id,
+        "redirect_uri": redirect_uri,
+        "scope": tokens.SCOPE,
+        "state": state,
+        "code_challenge": challenge,
+        "code_challenge_method": "S256",
+        "access_type": "offline",  # else there is no refresh token,
+        "prompt": "consent",  # nor for one who consented before
+        "login_hint": login_hint,
+    }
+    separator = "&" if urlsplit(client.auth_uri).query else "?"
+    return Question(f"{client.auth_uri}{separator}{urlencode(fields)}", redirect_uri, state, verifier)
+
+
+def by_browser(
+    client: OAuthClient,
+    login_hint: str,
+    show: Callable[[str], None],
+    *,
+    timeout_seconds: float,
+    wait_seconds: float = WAIT_SECONDS,
+) -> str:
+    """The refresh token of a consent that a browser on this host brings back.
+
+    show: gets the address to open. timeout_seconds: for Google's answers; wait_seconds: for the user. ConsentFailed, Unreachable,
+    NeedsReconnect; SettingsError where the client is bound to an address that isn't free here.
+    """
+    with _listening(client) as (redirect_uri, listen):
+        asked = question(client, redirect_uri, login_hint)
+        answers = listen(asked.state)
+        show(asked.url)
+        try:
+            code = answers.get(timeout=wait_seconds)
+        except queue.Empty:
+            raise ConsentFailed(
+                f"nobody consented within {wait_seconds:.0f} s; try again, or with --no-browser"
+            ) from None
+    if isinstance(code, ConsentFailed):
+        raise code
+    return tokens.exchange(client, code, asked.redirect_uri, asked.verifier, timeout_seconds)
+
+
+def by_hand(
+    client: OAuthClient,
+    login_hint: str,
+    show: Callable[[str], None],
+    read_line: Callable[[int], str],
+    *,
+    timeout_seconds: float,
+) -> str:
+    """The refresh token of a consent whose code, or the whole address that the browser ended at, somebody types in.
+
+    show: gets the address to open, on whatever machine. read_line: a line of at most so many characters. Errors as of `by_browser`.
+    """
+    redirect_uri = client.redirects[0] if client.redirects else f"http://{_HOST}:{_free_port()}/"
+    asked = question(client, redirect_uri, login_hint)
+    show(asked.url)
+    code = _typed_code(read_line(_MAX_TYPED_CHARS).strip(), asked.state)
+    return tokens.exchange(client, code, asked.redirect_uri, asked.verifier, timeout_seconds)
+
+
+def _typed_code(typed: str, state: str) -> str:
+    if not typed:
+        raise ConsentFailed("no code was given")
+    if "?" not in typed and "code=" not in typed:
+        return typed  # of another consent it would be of no use: it takes our verifier
+    fields = _fields(typed.partition("?")[2] or typed)
+    if not _same(fields.get("state", ""), state):
+        raise ConsentFailed("that address is of another consent: open the one above, and give the one where it ends")
+    return _code(fields)
+
+
+def _code(fields: dict[str, str]) -> str:
+    """The code that came back; ConsentFailed where an error did (RFC 6749 4.1.2.1)."""
+    if fields.get("error") == _DECLINED:
+        raise ConsentFailed("the consent was declined at Google")
+    if "error" in fields:
+        raise ConsentFailed(f"Google gave no consent: {faults.plain(fields['error'])}")
+    if not fields.get("code"):
+        raise ConsentFailed("Google sent no code")
+    return fields["code"]
+
+
+def _fields(query: str) -> dict[str, str]:
+    try:
+        return {name: values[0] for name, values in parse_qs(query, max_num_fields=50).items()}
+    except ValueError:
+        return {}
+
+
+def _same(given: str, wanted: str) -> bool:
+    return hmac.compare_digest(given.encode("utf-8", "replace"), wanted.encode("ascii"))
+
+
+def _free_port() -> int:
+    """A port that nobody listens at: the address is only read off the browser's bar."""
+    with ThreadingHTTPServer((_HOST, 0), BaseHTTPRequestHandler) as server:
+        return int(server.server_port)
+
+
+_Listen = Callable[[str], "queue.Queue[str | ConsentFailed]"]
+
+
+@contextmanager
+def _listening(client: OAuthClient) -> Iterator[tuple[str, _Listen]]:
+    """A server on the loopback, and how to have it wait for an answer with this state. Others can't end the wait."""
+    wanted = urlsplit(client.redirects[0]) if client.redirects else None
+    path = (wanted.path or "/") if wanted else "/"
+    answers: queue.Queue[str | ConsentFailed] = queue.Queue()
+    handler = type("_OurHandler", (_Handler,), {"path_wanted": path, "state": "", "answers": answers})
+    try:
+        server = ThreadingHTTPServer((_HOST, wanted.port or 80 if wanted else 0), handler)
+    except (OSError, ValueError) as error:
+        raise SettingsError(
+            f"can't listen at {client.redirects[0] if wanted else _HOST}, where the consent comes back to: {error}; use an "
+            "OAuth client of the type Desktop app, or --no-browser"
+        ) from error
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, args=(0.1,), daemon=True).start()
+
+    def listen(state: str) -> "queue.Queue[str | ConsentFailed]":
+        handler.state = state  # type: ignore[attr-defined]
+        return answers
+
+    try:
+        yield client.redirects[0] if wanted else f"http://{_HOST}:{server.server_port}/", listen
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    """Answers the browser with a small page that quotes nothing of what it sent."""
+
+    timeout = _REQUEST_SECONDS
+    server_version, sys_version = "Mailweir", ""
+    path_wanted: str
+    state: str
+    answers: "queue.Queue[str | ConsentFailed]"
+
+    def do_GET(self) -> None:
+        """The one address that counts is the redirect with our state."""
+        parts = urlsplit(self.path)
+        fields = _fields(parts.query)
+        if parts.path != self.path_wanted or not self.state or not _same(fields.get("state", ""), self.state):
+            self._page(404, "There is nothing here.")
+            return
+        answer: str | ConsentFailed
+        try:
+            answer = _code(fields)
+        except ConsentFailed as error:
+            answer = error
+        failed = isinstance(answer, ConsentFailed)
+        text = "Mailweir may not read this mailbox." if failed else "Mailweir has Google's answer."
+        self._page(200, f"{text} You can close this page; the rest is where you started it.")
+        self.answers.put(answer)
+
+    def _page(self, status: int, text: str) -> None:
+        content = _PAGE.format(text=html.escape(text)).encode()
+        self.send_response(status)
+        for name, value in {**_PAGE_HEADERS, "Content-Length": str(len(content))}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Says nothing: the code is in the address."""
