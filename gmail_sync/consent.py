@@ -109,7 +109,8 @@ def by_hand(
 ) -> str:
     """The refresh token of a consent whose code, or the whole address that the browser ended at, somebody types in.
 
-    show: gets the address to open, on whatever machine. read_line: a line of at most so many characters. Errors as of `by_browser`.
+    show: gets the address to open, on whatever machine. read_line: a line of at most so many characters. Errors as of
+    `by_browser`.
     """
     redirect_uri = client.redirects[0] if client.redirects else f"http://{_HOST}:{_free_port()}/"
     asked = question(client, redirect_uri, login_hint)

@@ -32,7 +32,8 @@ def status(
     deployment: options.DeploymentOption = None,
     as_json: options.JsonOption = False,
 ) -> None:
-    """Shows how each connected mailbox stands: the last whole sweep, the last message on the record, what waits, what is wrong."""
+    """Shows how each connected mailbox stands: the last whole sweep, the last message on the record, what waits, what is
+    wrong."""
     from mailweir.store import gmail_mailboxes, gmail_queue
 
     with context.opened() as database:

@@ -219,7 +219,7 @@ def _programs(
     return [
         Program("postfix", instance.command(), None, logs / "postfix.log"),
         Program("dovecot", dovecot.command(), None, logs / "dovecot.log"),
-        *(Program(name, [script], account, logs / f"{name}.log") for name, script in scripts.items()),
+        *(Program(name, [scripts[name]], account, logs / f"{name}.log") for name in preflight.daemons(settings)),
     ]
 
 
