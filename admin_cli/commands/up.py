@@ -213,6 +213,7 @@ def _programs(
     settings: "Settings", account: "Account", scripts: dict[str, str], instance: "Instance", dovecot: "Dovecot"
 ) -> "list[Program]":
     """In the order in which they are stopped."""
+    from admin_cli import preflight
     from admin_cli.processes import Program
 
     logs = settings.log_dir
