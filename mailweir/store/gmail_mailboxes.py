@@ -16,6 +16,9 @@ from mailweir.store.deployments import Deployment
 from mailweir.store.moments import rfc3339
 
 
+FULL = 1_000_000_000  # of the quota: more than any bucket holds
+
+
 class State(enum.StrEnum):
     """Can a mailbox be read?"""
 
@@ -95,7 +98,7 @@ def connect(
                 backfilled_address_id=_newest_address(deployment.id),
                 next_sweep_at=rfc3339(now),
                 failures=0,
-                units=0,
+                units=FULL,
                 units_at=rfc3339(now),
                 audit_due_at=rfc3339(now + timedelta(hours=1)),
                 epoch=0,
