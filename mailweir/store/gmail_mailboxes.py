@@ -15,7 +15,6 @@ from mailweir.store.connection import Database
 from mailweir.store.deployments import Deployment
 from mailweir.store.moments import rfc3339
 
-
 FULL = 1_000_000_000  # of the quota: more than any bucket holds
 
 
