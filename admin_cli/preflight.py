@@ -21,6 +21,7 @@ from postfix.instance import MAIL_OWNER, Account
 
 SETTINGS_NAME = "mailweir.toml"
 DAEMONS = ("mailweir-lookups", "mailweir-milter", "mailweir-digest")
+SYNC = "mailweir-gmail-sync"
 _MAX_SOCKET_CHARS = 107  # unix(7): sun_path, less the NUL
 _LONGEST_SOCKET = "/run/lookups.sock"
 _PLAIN = re.compile(r"[A-Za-z0-9._/+@=~-]+")  # what needs no quoting in Postfix's files
@@ -39,10 +40,15 @@ def check_programs() -> dict[str, str]:
     instance.check_installed()
     dovecot.check_installed()
     beside = Path(sys.executable).parent
-    for name in DAEMONS:
+    for name in (*DAEMONS, SYNC):
         if shutil.which(name, path=str(beside)) is None:
             raise CannotStart(f"the program '{name}' isn't in {beside}: install the project there ('make setup' does)")
-    return {name: str(beside / name) for name in DAEMONS}
+    return {name: str(beside / name) for name in (*DAEMONS, SYNC)}
+
+
+def daemons(settings: Settings) -> tuple[str, ...]:
+    """Those that run with these settings: the sync only where Gmail is set up."""
+    return (*DAEMONS, SYNC) if settings.gmail.is_set_up else DAEMONS
 
 
 def check_folder(data_dir: Path) -> None:

@@ -34,3 +34,18 @@ def copying(what: str) -> Iterator[Callable[[int, int], None]]:
     with Progress(console=Console(stderr=True), transient=True) as shown:
         task = shown.add_task(what)
         yield lambda done, total: shown.update(task, completed=done, total=total)
+
+
+@contextmanager
+def counting(what: str) -> Iterator[Callable[[int, int], None]]:
+    """Shows two counts that grow, where nobody knows how far they go; on a terminal only."""
+    if not sys.stderr.isatty():
+        yield lambda first, second: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as shown:
+        task = shown.add_task(f"{what} 0, 0", total=None)
+        yield lambda first, second: shown.update(task, description=f"{what} {first:,}, {second:,}")

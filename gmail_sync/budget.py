@@ -1,8 +1,9 @@
-"""Quota kept: what one mailbox and the whole project may use of Gmail, as leaky buckets. Nobody sleeps: who is over it waits outside.
+"""Quota kept: what one mailbox and the whole project may use of Gmail, as leaky buckets. Nobody sleeps: who is over it waits
+outside.
 
-A bucket holds a quarter of a minute's units and refills three quarters of them a minute, so that no sixty seconds see more than the
-limit, whenever they begin. A mailbox's bucket goes with it from process to process (`gmail_leases`); the project's is shared out
-among the processes that are alive. Called by `sweep` and `scheduler`.
+A bucket holds a quarter of a minute's units and refills three quarters of them a minute, so that no sixty seconds see more than
+the limit, whenever they begin. A mailbox's bucket goes with it from process to process (`gmail_leases`); the project's is shared
+out among the processes that are alive. Called by `sweep` and `scheduler`.
 """
 
 import threading
@@ -52,7 +53,8 @@ class Bucket:
         return self.left / self._capacity
 
     def seconds_until(self, units: float) -> float:
-        """How long until so many may be used; 0 where they may be now. A call that costs more than a bucket holds needs a full one."""
+        """How long until so many may be used; 0 where they may be now. A call that costs more than a bucket holds needs a full
+        one."""
         lacking = min(units, self._capacity) - self.left
         return max(0.0, lacking / self._rate)
 

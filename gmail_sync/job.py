@@ -1,4 +1,5 @@
-"""What a sweep works with: a leased mailbox, Gmail's side of it, the quota, and fenced transactions. Used by `sweep` and `searching`."""
+"""What a sweep works with: a leased mailbox, Gmail's side of it, the quota, and fenced transactions. Used by `sweep` and
+`searching`."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

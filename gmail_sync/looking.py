@@ -1,7 +1,7 @@
 """One message of a mailbox: looked at, and what is to be recorded of it.
 
-Headers first; the whole message only where it is a contact's or to one: mail of strangers is never downloaded. The raw message then
-has the last word, for it is what is kept. Called by `sweep`.
+Headers first; the whole message only where it is a contact's or to one: mail of strangers is never downloaded. The raw message
+then has the last word, for it is what is kept. Called by `sweep`.
 """
 
 from dataclasses import dataclass, replace

@@ -1,7 +1,7 @@
 """What history doesn't tell: lists of a mailbox's messages, compared with the record, and what is missing there queued.
 
-Three occasions: a list of all that came since some time (a mailbox newly connected, or one whose history expired); the audit of the
-last 48 hours; the earlier mail of contacts that were added later. Called by `sweep`.
+Three occasions: a list of all that came since some time (a mailbox newly connected, or one whose history expired); the audit of
+the last 48 hours; the earlier mail of contacts that were added later. Called by `sweep`.
 """
 
 from collections.abc import Callable, Iterator
@@ -25,10 +25,14 @@ def list_since(job: Job) -> None:
     since = job.leased.list_since
     assert since
     queued = 0
-    for ids in _pages(job, f"after:{_seconds(since)} {_ONLY_MAIL}"):
+    for ids in _pages(job, f"after:{_seconds(datetime.fromisoformat(since))} {_ONLY_MAIL}"):
         with job.writing() as database:
             queued += gmail_queue.put(
-                database, job.leased, gmail_queue.unknown(database, job.leased, ids), Origin.LISTED, job.services.clock()
+                database,
+                job.leased,
+                gmail_queue.unknown(database, job.leased, ids),
+                Origin.LISTED,
+                job.services.clock(),
             )
     with job.writing() as database:
         gmail_leases.note_listing(database, job.leased, None)
@@ -37,7 +41,8 @@ def list_since(job: Job) -> None:
 
 
 def audit(job: Job, catch_up: Callable[[], object]) -> tuple[int, int]:
-    """Compares the last 48 hours with the record: how many messages were listed, and how many nobody had heard of; those are queued.
+    """Compares the last 48 hours with the record: how many messages were listed, and how many nobody had heard of; those are
+    queued.
 
     catch_up: reads history; what comes while the list is made is not missing.
     """
@@ -72,7 +77,7 @@ def backfill(job: Job) -> bool:
     if days:
         since = job.services.clock() - timedelta(days=days)
         wanted = " ".join(f"from:{address} to:{address}" for _, address in chunk)
-        for ids in _pages(job, f"{{{wanted}}} after:{_seconds(since.isoformat())} {_ONLY_MAIL}"):
+        for ids in _pages(job, f"{{{wanted}}} after:{_seconds(since)} {_ONLY_MAIL}"):
             with job.writing() as database:
                 new = gmail_queue.unknown(database, job.leased, ids, recorded_only=True)
                 queued += gmail_queue.put(database, job.leased, new, Origin.BACKFILL, job.services.clock())
@@ -107,5 +112,5 @@ def _pages(job: Job, query: str) -> Iterator[list[str]]:
             return
 
 
-def _seconds(moment: str) -> int:
-    return int(datetime.fromisoformat(moment).timestamp())
+def _seconds(moment: datetime) -> int:
+    return int(moment.timestamp())

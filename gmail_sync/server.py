@@ -1,7 +1,8 @@
-"""`mailweir-gmail-sync`: sweeps connected Gmail mailboxes for ever. Started by `mailweir up` or systemd, as the unprivileged user.
+"""`mailweir-gmail-sync`: sweeps connected Gmail mailboxes for ever. Started by `mailweir up` or systemd, as the unprivileged
+user.
 
-Several on several hosts may share a PostgreSQL; what two sweep at once is settled by leases. Without a client file in the settings it
-has nothing to do, and says so.
+Several on several hosts may share a PostgreSQL; what two sweep at once is settled by leases. Without a client file in the
+settings it has nothing to do, and says so.
 """
 
 import os

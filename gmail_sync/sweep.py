@@ -1,8 +1,8 @@
 """One pass over one leased mailbox: what came, what is still to be looked at, and, where there is room, what can wait.
 
-Law 1 for Gmail: ids are queued in the transaction that moves the cursor, and an id leaves the queue in the transaction that writes
-what became of it; each begins with the fence, so that a sweep whose lease was lost writes nothing. Called by `scheduler` and by
-`mailweir gmail sync`.
+Law 1 for Gmail: ids are queued in the transaction that moves the cursor, and an id leaves the queue in the transaction that
+writes what became of it; each begins with the fence, so that a sweep whose lease was lost writes nothing. Called by `scheduler`
+and by `mailweir gmail sync`.
 """
 
 from collections.abc import Callable
@@ -50,7 +50,8 @@ class Sweep:
         self._heard = False  # of new mail
 
     def run(self, quantum: int = QUANTUM) -> Rest | None:
-        """Sweeps; how the lease ends, or None where it has ended already. Errors: DatabaseUnavailable, and what nobody foresaw."""
+        """Sweeps; how the lease ends, or None where it has ended already. Errors: DatabaseUnavailable, and what nobody
+        foresaw."""
         job = self._job
         try:
             self.catch_up()
@@ -248,7 +249,7 @@ class Sweep:
 
 def pause_after(failures: int) -> timedelta:
     """How long a mailbox or a message waits after so many earlier failures: twice as long each time, up to an hour."""
-    return min(FIRST_PAUSE * 2 ** min(failures, 20), LONGEST_PAUSE)
+    return min(FIRST_PAUSE * float(2 ** min(failures, 20)), LONGEST_PAUSE)
 
 
 def _after(now: datetime, seconds: float) -> datetime:

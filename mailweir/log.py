@@ -4,6 +4,7 @@ Called once by each process's `main`; everything else is handed a logger. Never 
 """
 
 import sys
+from typing import Any
 
 import structlog
 
@@ -22,3 +23,15 @@ def configure(process: str) -> structlog.stdlib.BoundLogger:
     )
     logger: structlog.stdlib.BoundLogger = structlog.get_logger(process=process)
     return logger
+
+
+def silent() -> structlog.stdlib.BoundLogger:
+    """A logger that writes nothing, for a command that shows what it does otherwise."""
+    logger: structlog.stdlib.BoundLogger = structlog.wrap_logger(
+        structlog.PrintLogger(), processors=[_drop], wrapper_class=structlog.stdlib.BoundLogger
+    )
+    return logger
+
+
+def _drop(*_: Any) -> Any:
+    raise structlog.DropEvent

@@ -268,9 +268,7 @@ def decide_synced(
         if not is_sent:
             return ignore(arrival, view, Reason.UNKNOWN_AUTHOR)
     secret = set(hidden)
-    found = tuple(
-        ref._replace(is_bcc=a in secret) for a in recipients if a not in users for ref in contacts.get(a, ())
-    )
+    found = tuple(ref._replace(is_bcc=a in secret) for a in recipients if a not in users for ref in contacts.get(a, ()))
     if not found:
         internal = bool(recipients) and all(a in users for a in recipients)
         return ignore(arrival, view, Reason.INTERNAL if internal else Reason.NO_CONTACT)

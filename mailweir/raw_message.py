@@ -14,7 +14,8 @@ _BREAK = re.compile(rb"\r?\n(?![ \t])")
 
 
 def split(raw: bytes) -> tuple[list[Header], bytes]:
-    """The headers in their order, values with white space and folds (CRLF), and the body. A line that is no header is passed over."""
+    """The headers in their order, values with white space and folds (CRLF), and the body. A line that is no header is passed
+    over."""
     end = _END.search(raw)
     head, rest = (raw[: end.start()], raw[end.end() :]) if end else (raw, b"")
     body = rest[2:] if rest.startswith(b"\r\n") else rest[1:] if rest.startswith(b"\n") else rest

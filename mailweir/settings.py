@@ -161,6 +161,11 @@ class Gmail(_Section):
     get_units: int = Field(20, ge=1)
     profile_units: int = Field(1, ge=1)
 
+    @property
+    def is_set_up(self) -> bool:
+        """Is Gmail synced at all?"""
+        return bool(self.oauth_client_file or self.service_account_file)
+
 
 class Retention(_Section):
     """How long what is not on the record is kept."""

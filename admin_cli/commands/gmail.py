@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from admin_cli import context, options, output
+from admin_cli.commands import gmail_state
 
 if TYPE_CHECKING:
     from gmail_sync.oauth_files import OAuthClient, ServiceAccount
@@ -28,6 +29,7 @@ def register(app: typer.Typer) -> None:
     connect_line = "mailweir gmail connect richard --inbound --outbound"
     group.command("connect", epilog=options.example(connect_line, f"{connect_line} --no-browser"))(connect)
     group.command("disconnect", epilog=options.example("mailweir gmail disconnect richard"))(disconnect)
+    gmail_state.add_to(group)
 
 
 def connect(

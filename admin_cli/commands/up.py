@@ -213,13 +213,14 @@ def _programs(
     settings: "Settings", account: "Account", scripts: dict[str, str], instance: "Instance", dovecot: "Dovecot"
 ) -> "list[Program]":
     """In the order in which they are stopped."""
+    from admin_cli import preflight
     from admin_cli.processes import Program
 
     logs = settings.log_dir
     return [
         Program("postfix", instance.command(), None, logs / "postfix.log"),
         Program("dovecot", dovecot.command(), None, logs / "dovecot.log"),
-        *(Program(name, [script], account, logs / f"{name}.log") for name, script in scripts.items()),
+        *(Program(name, [scripts[name]], account, logs / f"{name}.log") for name in preflight.daemons(settings)),
     ]
 
 

@@ -144,7 +144,7 @@ def _examine_database(settings: "Settings", name: str | None, now: "datetime") -
 def _examine_record(
     settings: "Settings", database: "Database", name: str | None, now: "datetime"
 ) -> "Iterator[Finding]":
-    from admin_cli.doctor import dns, record
+    from admin_cli.doctor import dns, gmail, record
     from admin_cli.doctor.findings import note, run
     from mailweir.errors import DatabaseUnavailable
     from mailweir.store import deployments, health
@@ -172,8 +172,10 @@ def _examine_record(
     yield from run("record", choose)
     if dns.is_meant(settings):
         yield from run(dns.AREA, lambda: dns.check_mx(settings, dns.questions(settings), chosen))
+    yield from run(gmail.AREA, partial(gmail.check_sync, settings, database, now))
     for deployment in chosen:
         for check in (
+            partial(gmail.check_mailboxes, settings, database, deployment, now),
             partial(record.check_routes, database, deployment),
             partial(record.check_logins, database, deployment),
             partial(record.check_forwarding, database, deployment, now),

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from admin_cli import processes
+from admin_cli import preflight, processes
 from admin_cli.doctor.findings import Finding, note, ok, wrong
 from admin_cli.processes import Remembered
 from mailweir.settings import Settings
@@ -63,9 +63,7 @@ def check_processes(settings: Settings) -> Iterator[Finding]:
         return
     kept = _remembered(record)
     dead = [one.name for one in kept if processes.remember(one.name, one.pid) != one]
-    missing = {"postfix", "dovecot", "mailweir-lookups", "mailweir-milter", "mailweir-digest"} - {
-        one.name for one in kept if one.name not in dead
-    }
+    missing = {"postfix", "dovecot", *preflight.daemons(settings)} - {one.name for one in kept if one.name not in dead}
     if missing:
         names = ", ".join(sorted(missing))
         yield wrong(

@@ -1,7 +1,7 @@
 """Contacts' addresses that were added after a mailbox was connected: their earlier mail is still to be searched for.
 
-Ids of addresses only grow, and whoever adds contacts writes alone (`Database.transaction`), so an id that is passed never comes up
-later. Called by the sync.
+Ids of addresses only grow, and whoever adds contacts writes alone (`Database.transaction`), so an id that is passed never comes
+up later. Called by the sync.
 """
 
 from mailweir.store.connection import Database

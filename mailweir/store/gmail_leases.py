@@ -1,8 +1,8 @@
 """Leases: which process sweeps which mailbox now, fenced, so that no two write for one mailbox (several hosts on one PostgreSQL).
 
-Every lease raises its mailbox's epoch; whoever writes for the mailbox says under which epoch, and is refused where there is a later
-one (`LeaseLost`). A time that lies further ahead than any that is ever written comes from a clock that jumped, and counts as past.
-Times are the caller's. Called by the sync.
+Every lease raises its mailbox's epoch; whoever writes for the mailbox says under which epoch, and is refused where there is a
+later one (`LeaseLost`). A time that lies further ahead than any that is ever written comes from a clock that jumped, and counts
+as past. Times are the caller's. Called by the sync.
 """
 
 from collections.abc import Collection, Iterable, Sequence
@@ -55,7 +55,8 @@ class Leased:
 
 
 class Rest(NamedTuple):
-    """What an ended lease leaves: when the mailbox is due again, and how things stand. swept_at: None where the sweep isn't whole."""
+    """What an ended lease leaves: when the mailbox is due again, and how things stand. swept_at: None where the sweep isn't
+    whole."""
 
     mailbox_id: int
     epoch: int
@@ -70,7 +71,8 @@ class Rest(NamedTuple):
 _COLUMNS = (
     "m.id, m.epoch, d.id, d.name, d.domain, d.plus_addresses, d.gmail_dots, u.id, u.username, u.mailbox, m.address, m.inbound,"
     " m.outbound, m.cursor, m.list_since, m.covered_since, m.backfilled_address_id, m.swept_at, m.failures, m.units, m.units_at,"
-    " m.audit_due_at, m.connected_at, m.token_sealed, EXISTS (SELECT 1 FROM gmail_queue q WHERE q.mailbox_id = m.id AND q.dead_at IS NULL"
+    " m.audit_due_at, m.connected_at, m.token_sealed,"
+    " EXISTS (SELECT 1 FROM gmail_queue q WHERE q.mailbox_id = m.id AND q.dead_at IS NULL"
     " AND (q.next_try_at <= ? OR q.next_try_at > ?)),"
     " EXISTS (SELECT 1 FROM contact_addresses a WHERE a.deployment_id = d.id AND a.id > m.backfilled_address_id)"
 )
@@ -130,22 +132,15 @@ def _take(database: Database, owner: str, now: datetime, ids: Sequence[int]) -> 
 def _leased(row: Any) -> Leased:
     deployment = DeploymentRef(row[2], row[3], row[4], Folding(bool(row[5]), bool(row[6])))
     token = bytes(row[23]) if row[23] is not None else None
-    return Leased(
-        *row[:2],
-        deployment,
-        UserRef(*row[7:10]),
-        row[10],
-        bool(row[11]),
-        bool(row[12]),
-        *row[13:23],
-        token,
-        bool(row[24]),
-        bool(row[25]),
-    )
+    flags = bool(row[11]), bool(row[12])
+    there = bool(row[24]), bool(row[25])
+    values: list[Any] = [*row[:2], deployment, UserRef(*row[7:10]), row[10], *flags, *row[13:23], token, *there]
+    return Leased(*values)
 
 
 def fence(database: Database, leased: Leased) -> None:
-    """Within a transaction, before anything else in it: LeaseLost unless the lease still holds. Nobody takes it before the commit."""
+    """Within a transaction, before anything else in it: LeaseLost unless the lease still holds. Nobody takes it before the
+    commit."""
     lock = "" if database.is_sqlite else " FOR UPDATE"  # SQLite has one writer at a time anyway
     row = database.fast_execute()(
         f"SELECT epoch FROM gmail_mailboxes WHERE id = ? AND disconnected_at IS NULL{lock}", (leased.id,)
@@ -175,7 +170,9 @@ def note_listing(database: Database, leased: Leased, since: str | None) -> None:
 
 def note_backfilled(database: Database, leased: Leased, address_id: int) -> None:
     """Within the transaction that queued what was found: contacts' addresses up to this one are searched for."""
-    database.fast_execute()("UPDATE gmail_mailboxes SET backfilled_address_id = ? WHERE id = ?", (address_id, leased.id))
+    database.fast_execute()(
+        "UPDATE gmail_mailboxes SET backfilled_address_id = ? WHERE id = ?", (address_id, leased.id)
+    )
 
 
 def note_message(database: Database, leased: Leased, now: datetime) -> None:
@@ -216,6 +213,12 @@ def need_reconnect(database: Database, leased: Leased, reason: str) -> None:
             " WHERE id = ? AND epoch = ?",
             (reason, leased.id, leased.epoch),
         )
+
+
+def error_of(database: Database, mailbox_id: int) -> str | None:
+    """Why a mailbox waits or can't be read."""
+    row = database.execute("SELECT error FROM gmail_mailboxes WHERE id = ?", (mailbox_id,)).fetchone()
+    return row[0] if row else None
 
 
 def seconds_to_next(database: Database, now: datetime) -> float | None:

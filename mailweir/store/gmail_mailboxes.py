@@ -15,6 +15,8 @@ from mailweir.store.connection import Database
 from mailweir.store.deployments import Deployment
 from mailweir.store.moments import rfc3339
 
+FULL = 1_000_000_000  # of the quota: more than any bucket holds
+
 
 class State(enum.StrEnum):
     """Can a mailbox be read?"""
@@ -27,9 +29,9 @@ class State(enum.StrEnum):
 class GmailMailbox:
     """A connected mailbox. Times: RFC 3339, UTC, or None.
 
-    error: why it waits or can't be read, in words. swept_at: the last whole sweep; last_message_at: the last message of it that went
-    on the record. waiting, dead: messages still to be looked at, and given up. audit_…: of the last audit. throttled: it waits till
-    next_sweep_at for Gmail's quota or an outage.
+    error: why it waits or can't be read, in words. swept_at: the last whole sweep; last_message_at: the last message of it that
+    went on the record. waiting, dead: messages still to be looked at, and given up. audit_…: of the last audit. throttled: it
+    waits till next_sweep_at for Gmail's quota or an outage.
     """
 
     id: int
@@ -68,8 +70,8 @@ def connect(
     """Connects a user's mailbox, or the same one again: with a new token, and at the cursor where it stood.
 
     token_sealed: the refresh token (`secrets_file`); None where a service account reads the mailbox. first_days: how far back its
-    mail is looked at. NotFound for the user; BadInput where the address isn't one of the user's own, or another mailbox of the user
-    is connected.
+    mail is looked at. NotFound for the user; BadInput where the address isn't one of the user's own, or another mailbox of the
+    user is connected.
     """
     with database.bound(), database.transaction():
         user = _user(deployment, username)
@@ -92,7 +94,7 @@ def connect(
                 backfilled_address_id=_newest_address(deployment.id),
                 next_sweep_at=rfc3339(now),
                 failures=0,
-                units=0,
+                units=FULL,
                 units_at=rfc3339(now),
                 audit_due_at=rfc3339(now + timedelta(hours=1)),
                 epoch=0,
@@ -159,13 +161,20 @@ def has_sealed(database: Database) -> bool:
     return bool(database.execute(sql).fetchone()[0])
 
 
+def has_tokens(database: Database) -> bool:
+    """Does the database hold tokens under the key file, in whichever deployment?"""
+    sql = "SELECT 1 FROM gmail_mailboxes WHERE token_sealed IS NOT NULL LIMIT 1"
+    return database.execute(sql).fetchone() is not None
+
+
 def list_all(database: Database, deployment: Deployment) -> list[GmailMailbox]:
     """The deployment's connected mailboxes, by username."""
     return _select(database, deployment, "ORDER BY u.username", ())
 
 
 def refuse_foreign(deployment: Deployment, user_id: int, username: str, address: str) -> None:
-    """BadInput where the address isn't one of the user's own: nobody's private mailbox is read by mistake. With the models bound."""
+    """BadInput where the address isn't one of the user's own: nobody's private mailbox is read by mistake. With the models
+    bound."""
     own = models.UserAddress.get_or_none(
         models.UserAddress.deployment == deployment.id,
         models.UserAddress.user == user_id,
@@ -173,8 +182,8 @@ def refuse_foreign(deployment: Deployment, user_id: int, username: str, address:
     )
     if own is None:
         raise BadInput(
-            f"{address} isn't an address of {username} in {deployment.name}: choose another Google account, or say that it is one "
-            f"with 'mailweir user alias {username} {address}'"
+            f"{address} isn't an address of {username} in {deployment.name}: choose another Google account, or say "
+            f"that it is one with 'mailweir user alias {username} {address}'"
         )
 
 
@@ -187,9 +196,7 @@ def _one(database: Database, deployment: Deployment, mailbox_id: int) -> GmailMa
     return _select(database, deployment, "AND m.id = ?", (mailbox_id,))[0]
 
 
-def _select(
-    database: Database, deployment: Deployment, ending: str, parameters: tuple[Any, ...]
-) -> list[GmailMailbox]:
+def _select(database: Database, deployment: Deployment, ending: str, parameters: tuple[Any, ...]) -> list[GmailMailbox]:
     rows = database.execute(
         "SELECT m.id, u.username, m.address, m.inbound, m.outbound, m.state, m.error, m.connected_at, m.covered_since,"
         " m.next_sweep_at, m.swept_at, m.last_message_at,"
@@ -200,10 +207,11 @@ def _select(
         f" WHERE m.deployment_id = ? AND m.disconnected_at IS NULL AND u.removed_at IS NULL {ending}",
         (deployment.id, *parameters),
     ).fetchall()
-    return [
-        GmailMailbox(row[0], deployment.name, *row[1:3], bool(row[3]), bool(row[4]), State(row[5]), *row[6:])
-        for row in rows
-    ]
+    found = []
+    for row in rows:
+        values: list[Any] = [row[0], deployment.name, *row[1:3], bool(row[3]), bool(row[4]), State(row[5]), *row[6:]]
+        found.append(GmailMailbox(*values))
+    return found
 
 
 def _newest_address(deployment_id: int) -> int:

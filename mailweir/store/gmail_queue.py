@@ -1,4 +1,4 @@
-"""The messages of a mailbox that are still to be looked at. An id leaves the queue in the transaction that records what became of it.
+"""The messages of a mailbox that are still to be looked at. An id leaves the queue in the transaction that writes its decision.
 
 Live mail goes before what an audit found, and that before what is searched for a new contact. Called by the sync, within its
 transactions, which begin with `gmail_leases.fence`; and by the command line.
@@ -60,12 +60,10 @@ def source_id(leased: Leased, message_id: str) -> str:
 
 
 def put(database: Database, leased: Leased, message_ids: Iterable[str], origin: Origin, now: datetime) -> int:
-    """Queues messages, each once; one that waits already moves forward. How many there are now that weren't. A dead one stays dead."""
+    """Queues messages, each once; one that waits may move forward, a dead one stays dead. How many there weren't before."""
     text, rank, made = rfc3339(now), _RANKS[origin], 0
     for part in _parts(dict.fromkeys(message_ids)):
-        values = [
-            value for one in part for value in (leased.id, one, str(origin), rank, text, text, 0)
-        ]
+        values = [value for one in part for value in (leased.id, one, str(origin), rank, text, text, 0)]
         rows = database.fast_execute()(
             "INSERT INTO gmail_queue (mailbox_id, message_id, origin, rank, queued_at, next_try_at, attempts) VALUES "
             + ", ".join(["(?, ?, ?, ?, ?, ?, ?)"] * len(part))
@@ -77,9 +75,7 @@ def put(database: Database, leased: Leased, message_ids: Iterable[str], origin: 
     return made
 
 
-def due(
-    database: Database, leased: Leased, now: datetime, limit: int, max_rank: int = LOWEST_RANK
-) -> list[Queued]:
+def due(database: Database, leased: Leased, now: datetime, limit: int, max_rank: int = LOWEST_RANK) -> list[Queued]:
     """What is to be looked at now, the most urgent first. max_rank: what can wait even more is left out."""
     rows = database.execute(
         "SELECT id, message_id, origin, attempts FROM gmail_queue WHERE mailbox_id = ? AND dead_at IS NULL"
@@ -87,6 +83,12 @@ def due(
         (leased.id, max_rank, rfc3339(now), rfc3339(now + LONGEST_WAIT), limit),
     ).fetchall()
     return [Queued(row[0], row[1], Origin(row[2]), row[3]) for row in rows]
+
+
+def has_due(database: Database, mailbox_id: int, now: datetime) -> bool:
+    """Is anything of this mailbox to be looked at now?"""
+    sql = "SELECT 1 FROM gmail_queue WHERE mailbox_id = ? AND dead_at IS NULL AND next_try_at <= ? LIMIT 1"
+    return database.execute(sql, (mailbox_id, rfc3339(now))).fetchone() is not None
 
 
 def done(database: Database, ids: Collection[int]) -> None:
@@ -111,7 +113,9 @@ def bury(database: Database, queued: Queued, error: str, now: datetime) -> None:
     )
 
 
-def unknown(database: Database, leased: Leased, message_ids: Collection[str], *, recorded_only: bool = False) -> list[str]:
+def unknown(
+    database: Database, leased: Leased, message_ids: Collection[str], *, recorded_only: bool = False
+) -> list[str]:
     """Those of these messages that nothing was decided of and that aren't in the queue, in their order.
 
     recorded_only: those that aren't on the record: what was ignored may be wanted by now.

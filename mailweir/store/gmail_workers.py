@@ -47,9 +47,7 @@ def beat(database: Database, name: str, now: datetime, day: str, units: int) -> 
 def leave(database: Database, name: str, now: datetime) -> None:
     """This process ends; what it used today still counts."""
     with database.transaction(alone=False):
-        database.fast_execute()(
-            "UPDATE gmail_workers SET seen_at = ? WHERE name = ?", (rfc3339(now - 2 * ALIVE), name)
-        )
+        database.fast_execute()("UPDATE gmail_workers SET seen_at = ? WHERE name = ?", (rfc3339(now - 2 * ALIVE), name))
 
 
 def alive(database: Database, now: datetime) -> int:

@@ -1,0 +1,138 @@
+"""`mailweir gmail status|sync|audit|retry`: how the synced mailboxes stand, and one of them at once."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from admin_cli import context, options, output, progress
+
+if TYPE_CHECKING:
+    from gmail_sync.at_once import AtOnce
+    from mailweir.store.gmail_mailboxes import GmailMailbox
+
+COLUMNS = ("username", "mailbox", "syncs", "state", "last sweep", "last message", "waiting", "dead", "missing", "note")
+
+Username = Annotated[str, typer.Argument(metavar="USERNAME", help="The user, as 'mailweir user list' shows it.")]
+
+
+def add_to(group: typer.Typer) -> None:
+    """Adds the commands to `mailweir gmail`."""
+    group.command("status", epilog=options.example("mailweir gmail status", "mailweir gmail status richard"))(status)
+    group.command("sync", epilog=options.example("mailweir gmail sync richard"))(sync)
+    group.command("audit", epilog=options.example("mailweir gmail audit richard"))(audit)
+    group.command("retry", epilog=options.example("mailweir gmail retry richard"))(retry)
+
+
+def status(
+    username: Annotated[
+        str | None, typer.Argument(metavar="USERNAME", help="This user's, with its dead letters.")
+    ] = None,
+    deployment: options.DeploymentOption = None,
+    as_json: options.JsonOption = False,
+) -> None:
+    """Shows how each connected mailbox stands: the last whole sweep, the last message on the record, what waits, what is
+    wrong."""
+    from mailweir.store import gmail_mailboxes, gmail_queue
+
+    with context.opened() as database:
+        chosen = context.choose(database, deployment)
+        found = (
+            gmail_mailboxes.list_all(database, chosen)
+            if username is None
+            else [gmail_mailboxes.find(database, chosen, username)]
+        )
+        dead = gmail_queue.dead_letters(database, found[0].id) if username is not None else []
+    if as_json:
+        extra = {"dead_letters": [output.plain(letter) for letter in dead]} if username is not None else {}
+        output.show_json([{**output.plain(one), **extra} for one in found])
+        return
+    empty = f"No mailbox of {chosen.name} is connected: 'mailweir gmail connect USERNAME --inbound --outbound' does it."
+    output.table(COLUMNS, [_row(one) for one in found], empty=empty)
+    if dead:
+        output.say("")
+        rows = [(one.message_id, str(one.attempts), output.moment(one.dead_at), one.error) for one in dead]
+        output.table(("dead letter", "tries", "given up", "error"), rows, empty="")
+
+
+def _row(one: "GmailMailbox") -> tuple[str, ...]:
+    directions = [name for name, wanted in (("inbound", one.inbound), ("outbound", one.outbound)) if wanted]
+    return (
+        one.username,
+        one.address,
+        ", ".join(directions),
+        "waits" if one.failures and one.state == "connected" else str(one.state),
+        output.moment(one.swept_at) if one.swept_at else "never",
+        output.moment(one.last_message_at) if one.last_message_at else "–",
+        str(one.waiting),
+        str(one.dead),
+        "not audited" if one.audited_at is None else f"{one.audit_missing} of {one.audit_listed}",
+        _note(one),
+    )
+
+
+def _note(one: "GmailMailbox") -> str:
+    if one.state == "reconnect":
+        return f"{one.error}; then 'mailweir gmail connect {one.username}'"
+    return f"{one.error}; again {output.moment(one.next_sweep_at)}" if one.error else ""
+
+
+def sync(username: Username, deployment: options.DeploymentOption = None, as_json: options.JsonOption = False) -> None:
+    """Sweeps a mailbox now, until nothing is left to look at."""
+    with _at_once(username, deployment) as (_, work):
+        result = work.sweep()
+    if as_json:
+        output.show_json(output.plain(result))
+        return
+    failed = f", {result.failed} can't be read now and are tried again" if result.failed else ""
+    output.say(f"{result.looked} messages looked at, {result.recorded} on the record{failed}.")
+
+
+def audit(username: Username, deployment: options.DeploymentOption = None, as_json: options.JsonOption = False) -> None:
+    """Compares a mailbox's last 48 hours with the record, and looks at what is missing."""
+    with _at_once(username, deployment) as (mailbox, work):
+        listed, missing = work.audit()
+        result = work.sweep()
+    if as_json:
+        output.show_json({"mailbox": mailbox.address, "listed": listed, "missing": missing, **output.plain(result)})
+        return
+    output.say(f"{mailbox.address}: {listed} messages within the last 48 hours, {missing} of them unheard of.")
+    if missing:
+        output.say(f"They are looked at now: {result.recorded} went on the record.")
+
+
+def retry(username: Username, deployment: options.DeploymentOption = None, as_json: options.JsonOption = False) -> None:
+    """Takes up again a mailbox's dead letters: messages that were given up."""
+    from mailweir.store import gmail_mailboxes, gmail_queue
+
+    with context.opened() as database:
+        mailbox = gmail_mailboxes.find(database, context.choose(database, deployment), username)
+        count = gmail_queue.revive(database, mailbox.id, context.now())
+    if as_json:
+        output.show_json({"mailbox": mailbox.address, "revived": count})
+        return
+    output.say(f"{count} dead letters of {mailbox.address} are tried again.")
+
+
+@contextmanager
+def _at_once(username: str, deployment: str | None) -> "Iterator[tuple[GmailMailbox, AtOnce]]":
+    """A mailbox, and what works on it, with progress on a terminal."""
+    from gmail_sync import mailboxes
+    from gmail_sync.at_once import AtOnce
+    from mailweir import log
+    from mailweir.errors import BadInput
+    from mailweir.settings import load
+    from mailweir.store import gmail_mailboxes
+
+    settings = load()
+    with context.opened(settings) as database:
+        mailbox = gmail_mailboxes.find(database, context.choose(database, deployment), username)
+        if mailbox.state == gmail_mailboxes.State.RECONNECT:
+            raise BadInput(f"{mailbox.address} can't be read: {_note(mailbox)}")
+        services = mailboxes.services(settings, log.silent())
+        with progress.counting("messages looked at, on the record:") as show:
+            try:
+                yield mailbox, AtOnce(services, mailboxes.Mailboxes(services), mailbox.id, show)
+            finally:
+                services.connections.close()

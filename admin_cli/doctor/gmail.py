@@ -1,0 +1,73 @@
+"""The synced Gmail mailboxes: can they be read, are they swept, is anything missing or given up."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from admin_cli.doctor.findings import Finding, note, ok, wrong
+from mailweir.settings import Settings
+from mailweir.store import gmail_mailboxes, gmail_workers
+from mailweir.store.connection import Database
+from mailweir.store.deployments import Deployment
+from mailweir.store.gmail_mailboxes import GmailMailbox, State
+
+AREA = "gmail"
+_LATE_SWEEPS = 5
+_LEAST_LATE = timedelta(minutes=10)
+
+
+def check_sync(settings: Settings, database: Database, now: datetime) -> Iterator[Finding]:
+    """Is there a process that sweeps, where there are mailboxes to sweep?"""
+    alive = gmail_workers.alive(database, now)
+    if settings.gmail.is_set_up and not alive:
+        yield wrong(
+            AREA, "no mailweir-gmail-sync has been seen for a minute: no mailbox is swept", "start it; see its log"
+        )
+    elif alive:
+        yield ok(AREA, f"{alive} process{'es' if alive > 1 else ''} of mailweir-gmail-sync at work")
+
+
+def check_mailboxes(settings: Settings, database: Database, deployment: Deployment, now: datetime) -> Iterator[Finding]:
+    """Each mailbox that needs somebody, and how many don't."""
+    area, well = f"{AREA} {deployment.name}", 0
+    for mailbox in gmail_mailboxes.list_all(database, deployment):
+        found = list(_examine(settings, mailbox, area, now))
+        yield from found
+        well += not found
+    if well:
+        yield ok(area, f"{well} mailbox{'es' if well > 1 else ''} synced, with nothing to say")
+
+
+def _examine(settings: Settings, mailbox: GmailMailbox, area: str, now: datetime) -> Iterator[Finding]:
+    who = f"{mailbox.username}'s mailbox {mailbox.address}"
+    if not settings.gmail.is_set_up:
+        yield wrong(
+            area, f"{who} is connected, and the settings name no client for Gmail", "see [gmail] in the settings"
+        )
+        return
+    if mailbox.state is State.RECONNECT:
+        yield wrong(area, f"{who} can't be read: {mailbox.error}", f"mailweir gmail connect {mailbox.username}")
+        return
+    late = max(_LATE_SWEEPS * timedelta(seconds=settings.gmail.sweep_seconds), _LEAST_LATE)
+    last = datetime.fromisoformat(mailbox.swept_at or mailbox.connected_at)
+    if now - last > late:
+        why = f": {mailbox.error}" if mailbox.error else ""
+        yield wrong(area, f"{who} wasn't swept since {_text(last)}{why}", "see mailweir-gmail-sync's log")
+    elif mailbox.error:
+        yield note(area, f"{who} waits: {mailbox.error}")
+    if mailbox.dead:
+        yield wrong(
+            area,
+            f"{mailbox.dead} messages of {who} were given up",
+            f"see which: mailweir gmail status {mailbox.username}; try again: mailweir gmail retry {mailbox.username}",
+        )
+    if mailbox.audit_missing:
+        yield wrong(
+            area,
+            f"the audit of {who} found {mailbox.audit_missing} of {mailbox.audit_listed} messages that the sweeps had missed; "
+            "they are looked at now",
+            f"compare again: mailweir gmail audit {mailbox.username}; if it happens twice, tell us",
+        )
+
+
+def _text(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M:%S}Z"

@@ -1,0 +1,147 @@
+"""One mailbox at once, because somebody asks for it: swept until nothing is left that can be done now, or audited.
+
+Takes the same lease as the scheduler's sweeps, so the two never work on one mailbox at a time. Called by `mailweir gmail`.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from gmail_sync import searching
+from gmail_sync.budget import Project
+from gmail_sync.errors import GmailError, NeedsReconnect
+from gmail_sync.job import Job, Services
+from gmail_sync.mailboxes import Mailboxes
+from gmail_sync.sweep import Sweep, Tally
+from mailweir.errors import MailweirError
+from mailweir.store import gmail_leases, gmail_queue
+from mailweir.store.gmail_leases import Leased, Rest
+from mailweir.store.moments import rfc3339
+
+OWNER = "the command line"
+LEASE_WAIT_SECONDS = 60.0
+LONGEST_QUOTA_WAIT = timedelta(seconds=60)
+_POLL_SECONDS = 0.5
+
+
+class Busy(MailweirError):
+    """Another process sweeps the mailbox, and doesn't come to an end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """looked: messages looked at; recorded: of those, on the record; failed: that couldn't be read now."""
+
+    looked: int
+    recorded: int
+    failed: int
+
+
+class AtOnce:
+    """Works on one mailbox. progress: called after each message with (looked at, on the record)."""
+
+    def __init__(
+        self,
+        services: Services,
+        mailboxes: Mailboxes,
+        mailbox_id: int,
+        progress: Callable[[int, int], None] = lambda looked, recorded: None,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        gmail = services.settings.gmail
+        self._services = services
+        self._mailboxes = mailboxes
+        self._mailbox_id = mailbox_id
+        self._progress = progress
+        self._sleep = sleep
+        self._project = Project(gmail.project_units_per_minute, gmail.project_units_per_day, time.monotonic)
+        self._totals = [0, 0, 0]
+
+    def sweep(self) -> Result:
+        """Sweeps until nothing is left that can be done now. Errors: Busy, GmailError, DatabaseUnavailable."""
+        while True:
+            leased = self._lease()
+            sweep = Sweep(self._job(leased), self._count)
+            before = list(self._totals)
+            rest = self._ended(leased, sweep.run)
+            tally = sweep.tally
+            self._totals = [before[0] + tally.looked, before[1] + tally.recorded, before[2] + tally.failed]
+            if rest is None:
+                raise NeedsReconnect(self._why_not(leased))
+            if rest.error:
+                raise GmailError(f"{leased.address}: {rest.error}")
+            if not self._goes_on(datetime.fromisoformat(rest.next_sweep_at), rest):
+                return Result(*self._totals)
+
+    def audit(self) -> tuple[int, int]:
+        """Compares the last 48 hours with the record: messages listed, and missing; those are queued. Errors: as `sweep`."""
+        leased = self._lease()
+        job = self._job(leased)
+        sweep = Sweep(job)
+        counts: list[tuple[int, int]] = []
+
+        def work() -> Rest:
+            sweep.catch_up()
+            counts.append(searching.audit(job, sweep.catch_up))
+            return sweep.rest(self._services.clock())
+
+        self._ended(leased, work)
+        return counts[0]
+
+    def _count(self, tally: Tally) -> None:
+        self._progress(self._totals[0] + tally.looked, self._totals[1] + tally.recorded)
+
+    def _job(self, leased: Leased) -> Job:
+        return self._mailboxes.job(leased, self._project)
+
+    def _lease(self) -> Leased:
+        deadline = time.monotonic() + LEASE_WAIT_SECONDS
+        while True:
+            with self._services.connections.lent() as database:
+                leased = gmail_leases.lease_one(database, OWNER, self._services.clock(), self._mailbox_id)
+            if leased:
+                return leased
+            if time.monotonic() > deadline:
+                raise Busy(
+                    "another process has been sweeping this mailbox for a minute, or it needs to be connected again: "
+                    "'mailweir gmail status' shows which"
+                )
+            self._sleep(_POLL_SECONDS)
+
+    def _ended(self, leased: Leased, work: Callable[[], Rest | None]) -> Rest | None:
+        """Whatever happens, the lease ends."""
+        rest: Rest | None = None
+        due = rfc3339(self._services.clock())
+        given_back = Rest(leased.id, leased.epoch, due, None, leased.failures, None, leased.units, leased.units_at)
+        try:
+            rest = work()
+        except BaseException:
+            rest = given_back
+            raise
+        finally:
+            if rest:
+                with self._services.connections.lent() as database:
+                    gmail_leases.end(database, [rest])
+        return rest
+
+    def _goes_on(self, due: datetime, rest: Rest) -> bool:
+        """More is to be done: now, or when the quota allows it."""
+        wait = due - self._services.clock()
+        if wait <= timedelta(0):
+            return True
+        waits_for_quota = rest.swept_at is None or self._has_queue()
+        if not waits_for_quota or wait > LONGEST_QUOTA_WAIT:
+            return False
+        self._sleep(wait.total_seconds())
+        return True
+
+    def _has_queue(self) -> bool:
+        with self._services.connections.lent() as database:
+            return gmail_queue.has_due(database, self._mailbox_id, self._services.clock())
+
+    def _why_not(self, leased: Leased) -> str:
+        with self._services.connections.lent() as database:
+            return (
+                gmail_leases.error_of(database, leased.id) or "the lease was lost: another process has the mailbox now"
+            )

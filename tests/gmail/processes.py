@@ -1,0 +1,74 @@
+"""`mailweir-gmail-sync` as it is run: a process with its settings file, which a test may kill."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from mailweir import settings
+
+COMMAND = Path(sys.executable).with_name("mailweir-gmail-sync")
+
+
+class SyncProcess:
+    """One process; `stop` or `kill` ends it. log: where it writes."""
+
+    def __init__(self, settings_file: Path, log: Path) -> None:
+        self._settings_file = settings_file
+        self._log = log
+        self._process = self._start()
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        with self._log.open("ab") as log:
+            return subprocess.Popen(
+                [str(COMMAND)],
+                env=os.environ | {settings.PATH_VARIABLE: str(self._settings_file)},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+
+    @property
+    def is_running(self) -> bool:
+        """Hasn't it ended?"""
+        return self._process.poll() is None
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
+
+    def kill(self) -> None:
+        """kill -9."""
+        self._process.kill()
+        self._process.wait()
+
+    def restart(self) -> None:
+        """Another one in its place."""
+        self._process = self._start()
+
+    def stop(self) -> int:
+        """SIGTERM; the exit code."""
+        with suppress(ProcessLookupError):
+            self._process.send_signal(signal.SIGTERM)
+        try:
+            return self._process.wait(40)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise
+
+    def text(self) -> str:
+        """What it wrote."""
+        return self._log.read_text()
+
+
+def wait_until(ready: Callable[[], bool], what: str, seconds: float = 60.0) -> None:
+    """Waits; AssertionError after so long."""
+    deadline = time.monotonic() + seconds
+    while not ready():
+        assert time.monotonic() < deadline, f"not within {seconds:.0f} s: {what}"
+        time.sleep(0.05)

@@ -1,0 +1,77 @@
+"""The scheduler process itself: sweeps by itself, ends when asked, loses nothing when it is killed, shares work with another
+one."""
+
+import random
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.gmail.processes import SyncProcess, wait_until
+from tests.gmail.world import JANE, STRANGER, World, mail
+
+BOXES = ("richard", "mary", "olga")
+
+
+@pytest.fixture
+def lively(world: World) -> World:
+    """The same world, swept each second."""
+    text = world.settings_file.read_text().replace("timeout_seconds = 5", "timeout_seconds = 5\nsweep_seconds = 1")
+    world.settings_file.write_text(text)
+    return world
+
+
+@pytest.fixture
+def process(lively: World, tmp_path: Path) -> Iterator[SyncProcess]:
+    """One that runs."""
+    started = SyncProcess(lively.settings_file, tmp_path / "sync.log")
+    yield started
+    started.kill()
+
+
+def test_it_sweeps_by_itself_and_ends_when_asked(lively: World, process: SyncProcess) -> None:
+    box = lively.connect()
+    wait_until(lambda: lively.state().swept_at is not None, "the first sweep")
+    box.insert(mail("one"))
+    box.insert(mail("two", STRANGER))
+    wait_until(lambda: lively.subjects() == ["one"], "the message is on the record")
+    assert process.stop() == 0
+    assert "stopped" in process.text()
+    row = lively.database.execute("SELECT lease_owner FROM gmail_mailboxes").fetchone()
+    assert row[0] is None
+
+
+def test_4_a_kill_at_any_moment_loses_and_doubles_nothing(lively: World, tmp_path: Path) -> None:
+    """Ids that were taken from a queue and lost by a kill before they were saved. Two processes at once, on one database."""
+    boxes = [lively.connect(name) for name in BOXES]
+    chance = random.Random(4)
+    running = [SyncProcess(lively.settings_file, tmp_path / f"{number}.log") for number in range(2)]
+    expected = []
+    try:
+        kills, started = 0, time.monotonic()
+        for number in range(60):
+            box = boxes[number % 3]
+            name = box.address.partition("@")[0]
+            expected.append((f"m{number}", name))
+            box.insert(mail(f"m{number}", JANE, box.address))
+            if number % 3 == 0:
+                box.insert(mail(f"s{number}", STRANGER, box.address))
+            if chance.random() < 0.4:
+                one = chance.choice(running)
+                time.sleep(chance.uniform(0.0, 0.3))
+                one.kill()
+                one.restart()
+                kills += 1
+        assert kills > 10
+        with lively.database.transaction():  # those of the killed run out after two minutes
+            lively.database.execute("UPDATE gmail_mailboxes SET lease_until = NULL")
+        wait_until(lambda: len(lively.record()) >= len(expected), f"{len(expected)} on the record", 90)
+        wait_until(lambda: lively.queued() == [], "nothing waits")
+        found = Counter((one.subject, *one.users) for one in lively.record())
+        assert found == Counter(expected)
+        assert time.monotonic() - started < 120
+    finally:
+        for one in running:
+            one.kill()

@@ -1,0 +1,147 @@
+"""A deployment whose users' mailboxes are in the test's Gmail, and the sync on it, one sweep at a time and with a clock of the
+test's."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from gmail_sync import mailboxes
+from gmail_sync.at_once import AtOnce
+from gmail_sync.budget import Project
+from gmail_sync.job import Services
+from gmail_sync.mailboxes import Mailboxes
+from gmail_sync.sweep import Sweep
+from mailweir import log, secrets_file, settings
+from mailweir.place import Place
+from mailweir.settings import Settings
+from mailweir.store import (
+    activities,
+    contacts,
+    deployments,
+    gmail_leases,
+    gmail_mailboxes,
+    users,
+    versions,
+)
+from mailweir.store.activities import Activity, Filter
+from mailweir.store.connection import Database
+from mailweir.store.gmail_leases import Rest
+from mailweir.store.gmail_mailboxes import GmailMailbox
+from tests.gmail.server import GmailServer, Mailbox
+
+JANE, JOE, STRANGER = "jane@client.example", "joe@client.example", "x@stranger.example"
+
+
+class World:
+    """demo with richard, mary and olga of firm.example, and the contacts jane and joe. extra: lines for [gmail]."""
+
+    def __init__(self, gmail: GmailServer, folder: Path, place: Place | None = None, extra: str = "") -> None:
+        self.gmail = gmail
+        self.at = datetime.now(UTC)
+        (folder / "secrets").mkdir()
+        client = gmail.client_file(folder / "secrets" / "client.json")
+        name = f"sqlite:{place}" if isinstance(place, Path) else str(place)
+        database = f'database = "{name}"\n' if place else ""
+        file = folder / "mailweir.toml"
+        file.write_text(
+            f'data_dir = "{folder}"\n{database}[gmail]\noauth_client_file = "{client}"\n'
+            f'api_endpoint = "{gmail.endpoint}"\ntimeout_seconds = 5\n{extra}'
+        )
+        self.settings_file = file
+        self.settings: Settings = settings.load(file)
+        versions.upgrade(self.settings.database_place)
+        secrets_file.make(self.settings.token_key_path)
+        self.database = Database(self.settings.database_place)
+        self.demo = deployments.add(self.database, "demo", "demo.example.net", self.at)
+        for name in ("richard", "mary", "olga"):
+            users.add(self.database, self.demo, name, f"{name}@firm.example", "", self.at)
+        for name, address in (("Jane", JANE), ("Joe", JOE)):
+            contacts.add(self.database, self.demo, name, [address], None, self.at)
+        self.services = self._services()
+        self.mailboxes = Mailboxes(self.services)
+        self.project = Project(10**9, 10**9, lambda: 0.0)
+
+    def _services(self) -> Services:
+        made = mailboxes.services(self.settings, log.silent())
+        return Services(made.connections, made.directory, made.settings, made.log, lambda: self.at)
+
+    def close(self) -> None:
+        """Closes the database."""
+        self.services.connections.close()
+        self.database.close()
+
+    def connect(self, name: str = "richard", *, inbound: bool = True, outbound: bool = True) -> Mailbox:
+        """Connects a user's mailbox, with a consent of its own."""
+        box = self.gmail.mailbox(name)
+        token = box.consent().encode()
+        sealed = secrets_file.load(self.settings.token_key_path).seal(token, mailboxes.purpose(box.address))
+        gmail_mailboxes.connect(
+            self.database,
+            self.demo,
+            name,
+            box.address,
+            inbound=inbound,
+            outbound=outbound,
+            token_sealed=sealed,
+            now=self.at,
+            first_days=self.settings.gmail.first_days,
+        )
+        return box
+
+    def state(self, name: str = "richard") -> GmailMailbox:
+        """As `gmail status` has it."""
+        return gmail_mailboxes.find(self.database, self.demo, name)
+
+    def sweep(self, name: str = "richard", quantum: int = 50) -> Rest | None:
+        """One sweep of a mailbox, now."""
+        leased = gmail_leases.lease_one(self.database, "test", self.at, self.state(name).id)
+        assert leased, "the mailbox can't be leased"
+        rest = Sweep(self.mailboxes.job(leased, self.project)).run(quantum)
+        if rest:
+            gmail_leases.end(self.database, [rest])
+        return rest
+
+    def settle(self, name: str = "richard", sweeps: int = 20) -> None:
+        """Sweeps until nothing is left that can be done now."""
+        for _ in range(sweeps):
+            rest = self.sweep(name)
+            if rest is None or datetime.fromisoformat(rest.next_sweep_at) > self.at:
+                return
+        raise AssertionError(f"not settled after {sweeps} sweeps")
+
+    def later(self, **passed: float) -> None:
+        """Time goes by: keywords of timedelta."""
+        self.at += timedelta(**passed)
+
+    def at_once(self, name: str = "richard") -> AtOnce:
+        """What `mailweir gmail sync` and `audit` do."""
+        return AtOnce(
+            self.services, self.mailboxes, self.state(name).id, sleep=lambda seconds: self.later(seconds=seconds)
+        )
+
+    def record(self) -> list[Activity]:
+        """What is on the record, the oldest first."""
+        return sorted(activities.select(self.database, self.demo, Filter()), key=lambda one: one.id)
+
+    def subjects(self) -> list[str]:
+        """Of what is on the record."""
+        return [one.subject for one in self.record()]
+
+    def queued(self) -> list[str]:
+        """Messages that wait, of all mailboxes."""
+        rows = self.database.execute("SELECT message_id FROM gmail_queue WHERE dead_at IS NULL ORDER BY id").fetchall()
+        return [row[0] for row in rows]
+
+
+def mail(
+    subject: str, author: str = JANE, to: str = "richard@firm.example", *lines: str, body: str = "hello\r\n"
+) -> bytes:
+    """A message whose Message-ID is its subject."""
+    head = [
+        f"From: {author}",
+        f"To: {to}",
+        f"Subject: {subject}",
+        f"Message-ID: <{subject.replace(' ', '-')}@mail.example>",
+        "Date: Tue, 24 Nov 2026 03:12:55 +0000",
+        *lines,
+    ]
+    return ("\r\n".join(head) + "\r\n\r\n" + body).encode()
