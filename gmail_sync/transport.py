@@ -1,7 +1,8 @@
 """The connections to Google: one `httplib2.Http` for a thread, and what can go wrong with an answer before it is one.
 
-Never follows a redirect, never caches. httplib2 isn't thread-safe. Whoever makes a request closes the connections when it fails: the
-thread's next question may be another mailbox's, and what is left of a late or cut answer is nobody's. Called by `api`, `tokens`.
+Never follows a redirect, never caches. httplib2 isn't thread-safe. Whoever makes a request closes the connections when it fails:
+the thread's next question may be another mailbox's, and what is left of a late or cut answer is nobody's. Called by `api` and
+`tokens`.
 """
 
 import http.client

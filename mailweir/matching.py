@@ -306,6 +306,11 @@ def _synced_incoming(
     )
 
 
+def knows_contact(mailbox: Mailbox, addresses: Collection[str], directory: Directory) -> bool:
+    """Is one of these a contact's?"""
+    return bool(_people(mailbox.deployment, tuple(addresses), directory).contacts)
+
+
 def is_own(mailbox: Mailbox, author: str | None, directory: Directory) -> bool:
     """Is the author's address one that we know of the mailbox's user?"""
     if author is None:
