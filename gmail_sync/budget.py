@@ -12,6 +12,7 @@ from collections.abc import Callable
 from gmail_sync.errors import Throttled
 
 _HELD = 0.25
+_REST = 0.5
 LOW_PRIORITY_SHARE = 0.5  # of the project's bucket that backfills leave to live mail
 LOW_PRIORITY_DAY_SHARE = 0.9
 
@@ -112,11 +113,15 @@ class Spending:
         self.bucket = bucket
         self._project = project
 
-    def __call__(self, units: int) -> None:
-        """Before each call to Gmail. OverBudget where it has to wait."""
+    def reserve(self, units: int) -> None:
+        """Before what takes several calls and is worth nothing half done. OverBudget where it has to wait."""
         wait = self.bucket.seconds_until(units)
         if wait > 0:
             raise OverBudget("the user's quota for this minute is used up", wait)
+
+    def __call__(self, units: int) -> None:
+        """Before each call to Gmail. OverBudget where it has to wait."""
+        self.reserve(units)
         self._project.take(units)
         self.bucket.take(units)
 

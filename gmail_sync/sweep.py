@@ -167,7 +167,9 @@ class Sweep:
         with job.reading() as database:
             due = gmail_queue.due(database, job.leased, self._now(), quantum + 1, rank)
         failed = 0
+        both_gets = 2 * job.services.settings.gmail.get_units
         for queued in due[:quantum]:
+            job.spending.reserve(both_gets)
             try:
                 entry = look_at(Look(job.leased, job.services.directory, self._now()), queued, job.mailbox)
                 self._settle(queued, entry)
