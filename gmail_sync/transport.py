@@ -41,7 +41,8 @@ logging.getLogger("google_auth_httplib2").setLevel(logging.ERROR)
 
 def connections(timeout_seconds: float) -> httplib2.Http:
     """Connections for one thread. timeout_seconds: for each answer to begin, and for each pause within it."""
-    made = httplib2.Http(timeout=timeout_seconds)
+    # no proxy of the environment: httplib2 takes it or not by what else happens to be installed
+    made = httplib2.Http(timeout=timeout_seconds, proxy_info=None)
     made.follow_redirects = False
     return made
 
