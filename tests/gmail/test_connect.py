@@ -14,6 +14,9 @@ from gmail_sync.errors import NeedsReconnect
 from mailweir.place import Place
 from mailweir.store import gmail_leases, gmail_mailboxes, users
 from mailweir.store.gmail_mailboxes import State
+from tests.gmail import faults
+from tests.gmail.calls import Kind
+from tests.gmail.google_errors import token_error
 from tests.gmail.server import GmailServer
 from tests.gmail.world import World, mail
 
@@ -113,6 +116,21 @@ def test_reconnect_goes_on_at_the_same_cursor(world: World, gmail: GmailServer) 
     assert world.state().state is State.CONNECTED
     world.settle()
     assert world.subjects() == ["meanwhile"]
+
+
+def test_what_the_admin_mends_for_all_needs_no_new_consent(world: World, gmail: GmailServer) -> None:
+    box = world.connect()
+    deleted = faults.Fault("client deleted", token_error("deleted_client", "The OAuth client was deleted.", 401))
+    gmail.faults.add(deleted, user=box.address, kind=Kind.TOKEN)
+    world.settle()
+    state = world.state()
+    assert (state.state, state.failures) == (State.CONNECTED, 1)
+    assert "OAuth client" in (state.error or "")
+    gmail.faults.lift_all()
+    box.insert(mail("meanwhile"), at=world.at)
+    world.later(hours=1)
+    world.settle()
+    assert (world.state().error, world.subjects()) == (None, ["meanwhile"])
 
 
 def test_a_service_account(world: World, gmail: GmailServer) -> None:
