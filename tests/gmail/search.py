@@ -129,6 +129,8 @@ class _Reader:
         if token in (")", "}"):
             raise BadQuery(f"{token} closes nothing")
         if token == "-":
+            if self._peek() not in ("{", "("):
+                raise BadQuery("- stands before nothing")
             inner = self._one()
             return lambda found: not inner(found)
         if token.startswith("-") and len(token) > 1:
