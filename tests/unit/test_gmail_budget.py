@@ -44,9 +44,7 @@ _STEPS = st.lists(st.tuples(st.floats(0, 1), st.floats(0, 90)), min_size=1, max_
 @example([(1.0, 0.0)] * 40, 100, 1.0)
 @example([(1.0, 0.0), (0.1, 0.0)] * 20, 100, 0.6)
 @example([(0.1, 0.0)] * 50, 100, 0.35)
-def test_no_sixty_seconds_see_more_than_the_limit(
-    steps: list[tuple[float, float]], limit: int, dearest: float
-) -> None:
+def test_no_sixty_seconds_see_more_than_the_limit(steps: list[tuple[float, float]], limit: int, dearest: float) -> None:
     """Each step waits, of its own will and then for as long as the bucket says, and takes. dearest: share of the limit."""
     clock = Clock()
     bucket = Bucket(limit, clock)
