@@ -1,9 +1,9 @@
 """Quota kept: what one mailbox and the whole project may use of Gmail, as leaky buckets. Nobody sleeps: who is over it waits
 outside.
 
-A bucket gives a quarter of a minute's units at once and refills three quarters of them a minute, so that no sixty seconds see more
-than the limit, whenever they begin. A mailbox's bucket goes with it from process to process (`gmail_leases`); the project's is shared
-out among the processes that are alive. Called by `sweep` and `scheduler`.
+A bucket gives a quarter of a minute's units at once and refills three quarters of them a minute, so that no sixty seconds see
+more than the limit, whenever they begin. A mailbox's bucket goes with it from process to process (`gmail_leases`); the project's
+is shared out among the processes that are alive. Called by `sweep` and `scheduler`.
 """
 
 import threading

@@ -168,9 +168,10 @@ def test_disconnecting_forgets_token_and_queue(database: Database, demo: Deploym
     assert gmail_mailboxes.token_sealed(database, made.id) is None
     assert gmail_mailboxes.list_all(database, demo) == []
     assert database.execute("SELECT COUNT(*) FROM gmail_queue").fetchone() == (0,)
-    for ask in (gmail_mailboxes.find, lambda *who: gmail_mailboxes.disconnect(*who, now)):
-        with pytest.raises(NotFound, match="gmail connect richard"):
-            ask(database, demo, "richard")
+    with pytest.raises(NotFound, match="gmail connect richard"):
+        gmail_mailboxes.find(database, demo, "richard")
+    with pytest.raises(NotFound, match="gmail connect richard"):
+        gmail_mailboxes.disconnect(database, demo, "richard", now)
     anew = connect(database, demo, "richard", now + LATER)
     assert anew.id != made.id
     assert take(database, anew.id, now + LATER).cursor is None

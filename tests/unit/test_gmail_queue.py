@@ -266,10 +266,15 @@ def test_what_was_ignored_can_be_decided_anew(database: Database, leased: Leased
 
 def test_nothing_is_half_queued(database: Database, leased: Leased, now: datetime) -> None:
     """The cursor moves in the same transaction."""
-    with pytest.raises(RuntimeError), database.transaction():
-        gmail_queue.put(database, leased, MANY, Origin.HISTORY, now)
-        gmail_leases.move_cursor(database, leased, "9")
-        raise RuntimeError
+
+    def killed() -> None:
+        with database.transaction():
+            gmail_queue.put(database, leased, MANY, Origin.HISTORY, now)
+            gmail_leases.move_cursor(database, leased, "9")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        killed()
     assert _waiting(database, leased, now) == []
     assert row(database, leased.id)["cursor"] is None
 

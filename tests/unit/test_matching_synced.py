@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -83,7 +82,7 @@ SENT = [
     Case("with a copy at log", True, RICHARD, f"{JANE}, {TO_LOG}", "", f"1:{JANE}", "1"),
     Case("with a hidden copy at log", True, RICHARD, JANE, TO_LOG, f"1:{JANE}", "1"),
     Case("somebody on both sides writes as staff", True, PAT, JANE, "", f"1:{JANE}", "3 1"),
-    Case("a colleague's mail to a client, in the inbox", False, MARY, f"{JANE}, {RICHARD}", "", f"1:{JANE}", "2 1", Route.GMAIL_IN),
+    Case("a colleague's mail to a client, received", False, MARY, f"{JANE}, {RICHARD}", "", f"1:{JANE}", "2 1", Route.GMAIL_IN),
     Case("own mail that was sent elsewhere", False, RICK, JANE, "", f"1:{JANE}", "1", Route.GMAIL_IN),
     Case("Bcc of what wasn't sent from here counts for nothing", False, MARY, JANE, JOE, f"1:{JANE}", "2 1", Route.GMAIL_IN),
 ]  # fmt: skip

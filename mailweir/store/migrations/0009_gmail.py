@@ -62,8 +62,8 @@ STATEMENTS = (
         units INTEGER NOT NULL)""",
 )
 
-# SQLite gives the number of the newest row anew once that is deleted, and PostgreSQL never does. Contacts' addresses are searched for
-# in the order of their numbers, so a number that came up twice would be one that nobody searches for.
+# SQLite gives the number of the newest row anew once that is deleted, which PostgreSQL never does. Contacts' addresses are
+# searched for in the order of their numbers, so of a number that came up twice nobody would search for the second one.
 _NEVER_TWICE = (
     """CREATE TABLE addresses_by_age (
         id INTEGER PRIMARY KEY AUTOINCREMENT,
