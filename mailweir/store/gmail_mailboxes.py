@@ -80,7 +80,6 @@ def connect(
             raise BadInput(
                 f"{user.username} is connected with {row.address}: 'mailweir gmail disconnect {user.username}' first"
             )
-        _refuse_others(deployment, user, address)
         if row is None:
             row = table.create(
                 deployment=deployment.id,
@@ -141,10 +140,10 @@ def _fenced_off() -> dict[str, Any]:
     return {"epoch": models.GmailMailbox.epoch + 1, "lease_owner": None, "lease_until": None}
 
 
-def _refuse_others(deployment: Deployment, user: Any, address: str) -> None:
+def _refuse_connected(deployment: Deployment, user_id: int, address: str) -> None:
     table = models.GmailMailbox
     fits = (table.deployment == deployment.id) & (table.address == address) & table.disconnected_at.is_null()
-    other = table.select(models.User.username).join(models.User).where(fits, table.user != user.id).tuples().first()
+    other = table.select(models.User.username).join(models.User).where(fits, table.user != user_id).tuples().first()
     if other:
         raise BadInput(f"{address} is connected for {other[0]}: 'mailweir gmail disconnect {other[0]}' first")
 
@@ -168,8 +167,8 @@ def list_all(database: Database, deployment: Deployment) -> list[GmailMailbox]:
 
 
 def refuse_foreign(deployment: Deployment, user_id: int, username: str, address: str) -> None:
-    """BadInput where the address isn't one of the user's own: nobody's private mailbox is read by mistake. With the models
-    bound."""
+    """BadInput where the address isn't one of the user's own, so that nobody's private mailbox is read by mistake, or is still
+    connected for a user who had it before. With the models bound."""
     own = models.UserAddress.get_or_none(
         models.UserAddress.deployment == deployment.id,
         models.UserAddress.user == user_id,
@@ -180,6 +179,7 @@ def refuse_foreign(deployment: Deployment, user_id: int, username: str, address:
             f"{address} isn't an address of {username} in {deployment.name}: choose another Google account, or say "
             f"that it is one with 'mailweir user alias {username} {address}'"
         )
+    _refuse_connected(deployment, user_id, address)
 
 
 def _one(database: Database, deployment: Deployment, mailbox_id: int) -> GmailMailbox:

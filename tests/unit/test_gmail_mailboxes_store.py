@@ -11,7 +11,7 @@ from mailweir.place import Postgresql
 from mailweir.store import contacts, deployments, gmail_leases, gmail_mailboxes, gmail_queue, users
 from mailweir.store.connection import Database
 from mailweir.store.deployments import Deployment
-from mailweir.store.gmail_leases import LeaseLost
+from mailweir.store.gmail_leases import Leased, LeaseLost
 from mailweir.store.gmail_mailboxes import State
 from mailweir.store.gmail_queue import Origin
 from mailweir.store.moments import rfc3339
@@ -115,16 +115,18 @@ def test_a_sweep_that_begins_while_it_is_connected_again_is_fenced_off(
     with closing(Database(postgresql_place)) as database, closing(Database(postgresql_place)) as other:
         demo = make_firm(database, now)
         made = connect(database, demo, "richard", now)
-        swept: list[Any] = []
+        swept: list[Leased] = []
+        fenced_off = gmail_mailboxes._fenced_off()
 
-        def sweep_meanwhile(*_: object) -> None:
+        def sweep_meanwhile() -> dict[str, Any]:
             leased = take(other, made.id, now)
             with other.transaction(alone=False):
                 gmail_leases.fence(other, leased)
                 gmail_leases.move_cursor(other, leased, "88")
             swept.append(leased)
+            return fenced_off
 
-        monkeypatch.setattr(gmail_mailboxes, "_refuse_others", sweep_meanwhile)
+        monkeypatch.setattr(gmail_mailboxes, "_fenced_off", sweep_meanwhile)
         connect(database, demo, "richard", now, token_sealed=b"new")
         with pytest.raises(LeaseLost), other.transaction(alone=False):
             gmail_leases.fence(other, swept[0])
