@@ -89,7 +89,10 @@ def _name(mailbox: int | None) -> str:
 
 @contextmanager
 def running(mix: Mix | None = None, **options: float | bool) -> Iterator[LoadServer]:
-    """A started server: running(mailboxes=10_000, delay_ms=80). Options are those of the command, with underscores."""
+    """A started server: running(mailboxes=10_000, delay_ms=80). Options are those of the command, with underscores.
+
+    It ends with the thread that started it, at the latest.
+    """
     mix = mix or Mix()
     values: dict[str, object] = {
         "contacts": mix.contacts,

@@ -620,7 +620,7 @@ def test_who_overspends_is_told_at_the_end(gmail: GmailServer, users: Users) -> 
 
 def test_too_many_requests_at_a_time_are_told_at_the_end(gmail: GmailServer) -> None:
     richard = gmail.mailbox("richard")
-    gmail.faults.add(faults.delay(0.3))
+    gmail.faults.add(faults.delay(1.0))
     gmail.quota.in_flight = 2
     token = richard.credentials()
     _refresh(token)
