@@ -39,10 +39,11 @@ check: setup ## ruff, mypy, import-linter, shellcheck
 bench: setup ## messages a second, beside Postfix alone and a no-op filter in C
 	@$(AS_ROOT) $(BIN)/python -m bench.run $(BENCH_OPTIONS)
 
-bench-all: setup ## the same with pipe(8), with a slow disk, on PostgreSQL, and matching with 10 million addresses (15 minutes)
+bench-all: setup ## the same with pipe(8), with a slow disk, on PostgreSQL, by the relay, and matching with 10 million addresses (15 minutes)
 	@$(AS_ROOT) $(BIN)/python -m bench.run --pipe $(BENCH_OPTIONS)
 	@$(AS_ROOT) $(BIN)/python -m bench.run --fsync-delay-ms 5 $(BENCH_OPTIONS)
 	@$(AS_ROOT) $(BIN)/python -m bench.run --database postgresql $(BENCH_OPTIONS)
+	@$(AS_ROOT) $(BIN)/python -m bench.run --relay $(BENCH_OPTIONS)
 	@$(BIN)/python -m bench.matching
 
 clean: ## removes the virtual environment and what was built
