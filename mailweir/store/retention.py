@@ -23,7 +23,9 @@ def prune_decisions(database: Database, now: datetime, decision_days: int, batch
     except OverflowError:
         return 0  # kept since before there was time
     is_over = table.relay_login.is_null() | (table.decided_at < relayed_before)
-    old = table.select(table.id).where(table.outcome != "captured", table.decided_at < before, is_over).limit(batch_rows)
+    old = (
+        table.select(table.id).where(table.outcome != "captured", table.decided_at < before, is_over).limit(batch_rows)
+    )
     deleted = 0
     with database.bound():
         while True:

@@ -1,9 +1,9 @@
 """Mail of the relay that can't be delivered: its sender is told, once and why, and nobody else ever is. On the real stack."""
 
+import contextlib
 import email
-import re
-import time
-from collections.abc import Callable, Iterator
+import subprocess
+from collections.abc import Callable
 from dataclasses import dataclass
 from email.message import Message
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,7 @@ from tests.integration import wire
 from tests.integration.relay import JANE, RICHARD, STRANGER, connect, mail, people, submit
 
 if TYPE_CHECKING:
-    from tests.integration.conftest import MakeSink, MakeStack, Received, Sink, Stack
+    from tests.integration.conftest import MakeStack, Received, Sink, Stack
 
 Wait = Callable[..., Any]
 NO_SUCH_USER, LATER = "550 5.1.1 no such user", "450 4.2.1 come again"
@@ -46,7 +46,10 @@ class Site:
 
     def again(self) -> None:
         """What waits in the queue is tried now."""
-        self.stack.postfix("postqueue", "-f")
+        with contextlib.suppress(
+            subprocess.CalledProcessError
+        ):  # it also asks for pickup, which isn't there, and says so
+            self.stack.postfix("postqueue", "-f")
 
     def queued(self) -> str:
         """Postfix's queue, as it is listed."""
@@ -54,10 +57,10 @@ class Site:
 
 
 @pytest.fixture
-def site(make_stack: "MakeStack", sink: "Sink") -> Iterator[Site]:
+def site(make_stack: "MakeStack", sink: "Sink") -> Site:
     stack = make_stack(outbound=f"relayhost 127.0.0.1:{sink.port}")
     people(stack)
-    yield Site(stack, sink, connect(stack, "richard"))
+    return Site(stack, sink, connect(stack, "richard"))
 
 
 def part(notice: "Received", kind: str) -> Message:
@@ -67,7 +70,8 @@ def part(notice: "Received", kind: str) -> Message:
 
 def waits(site: Site, wait_until: Wait, queue_id: str) -> None:
     """Until the message is put off."""
-    wait_until(lambda: f"{queue_id}: to=<" in site.stack.log() and "status=deferred" in site.stack.log(), "it waits")
+    deferred = site.stack.data_dir / "postfix" / "spool" / "deferred"
+    wait_until(lambda: queue_id in [file.name for file in deferred.rglob("*")], "it waits")
 
 
 @pytest.mark.parametrize("gone", [JANE, STRANGER], ids=["a contact", "nobody we know"])
@@ -78,7 +82,7 @@ def test_who_sent_by_the_relay_is_told_once_and_why(site: Site, gone: str) -> No
     (notice,) = site.notices()
     assert notice.recipients == (RICHARD,)
     head = email.message_from_bytes(notice.raw)
-    assert (head["From"], head["To"]) == ("MAILER-DAEMON@mx.host.example (Mail Delivery System)", RICHARD)
+    assert (head["From"], head["To"]) == ("Mail Delivery System <MAILER-DAEMON@mx.host.example>", RICHARD)
     assert (head["Subject"], head["Auto-Submitted"]) == ("Undelivered Mail Returned to Sender", "auto-replied")
     assert head.get_param("report-type") == "delivery-status"
     assert NO_SUCH_USER in " ".join(part(notice, "text/plain").get_payload().split())
@@ -111,7 +115,9 @@ def test_an_alias_is_told_at_the_alias_while_it_is_one(site: Site, wait_until: W
 
 
 @pytest.mark.parametrize(
-    ("command", "notices"), [("relay disconnect richard", 1), ("user remove richard", 0)], ids=["disconnected", "removed"]
+    ("command", "notices"),
+    [("relay disconnect richard", 1), ("user remove richard", 0)],
+    ids=["disconnected", "removed"],
 )
 def test_who_is_gone_before_it_bounces(site: Site, wait_until: Wait, command: str, notices: int) -> None:
     """Who is disconnected has sent it, and is told; a removed user's address isn't one of ours any more."""
