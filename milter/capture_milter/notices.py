@@ -2,8 +2,8 @@
 
 Law 6: only who sent by the relay is told. bounce(8) addresses a notice to the envelope sender of the message, and names its
 queue id in the boundary of the notice's parts. So it is owed where the record knows that message as a login's, and its
-recipient is an address of that login's user still. Nothing here is believed of mail that came by SMTP: `session` asks only where the macro
-`{daemon_name}` is the one that master.cf gives to `cleanup-notice`.
+recipient is an address of that login's user still. Nothing here is believed of mail that came by SMTP: `session` asks only
+where the macro `{daemon_name}` is the one that master.cf gives to `cleanup-notice`.
 """
 
 import re

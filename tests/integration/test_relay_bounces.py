@@ -85,7 +85,7 @@ def test_who_sent_by_the_relay_is_told_once_and_why(site: Site, gone: str) -> No
     assert (head["From"], head["To"]) == ("Mail Delivery System <MAILER-DAEMON@mx.host.example>", RICHARD)
     assert (head["Subject"], head["Auto-Submitted"]) == ("Undelivered Mail Returned to Sender", "auto-replied")
     assert head.get_param("report-type") == "delivery-status"
-    assert NO_SUCH_USER in " ".join(part(notice, "text/plain").get_payload().split())
+    assert NO_SUCH_USER in " ".join(str(part(notice, "text/plain").get_payload()).split())
     status = part(notice, "message/delivery-status").as_string()
     assert (status.count("Final-Recipient:"), f"Final-Recipient: rfc822; {gone}" in status) == (1, True)
     assert "Action: failed" in status
@@ -141,7 +141,7 @@ def test_mail_that_expires_is_told_of_and_its_delay_is_not(site: Site, wait_unti
     wait_until(lambda: "Subject: Delayed Mail" in site.stack.log(), "a notice of the delay is thrown away", 30)
     assert site.notices() == []
     (notice,) = wait_until(site.notices, "the notice", 60)
-    assert "come again" in part(notice, "text/plain").get_payload()
+    assert "come again" in str(part(notice, "text/plain").get_payload())
     site.stack.drain()
     assert site.told(RICHARD) == 1
 
