@@ -165,6 +165,7 @@ def test_without_the_database_the_notice_waits(site: Site, wait_until: Wait) -> 
     site.again()
     site.stack.drain()
     assert [one.recipients for one in site.notices()] == [(RICHARD,)]
+    assert "forge" not in site.stack.cli("why", RICHARD, check=True).stderr
 
 
 def test_without_the_filter_the_notice_waits(site: Site, wait_until: Wait) -> None:

@@ -91,6 +91,12 @@ def test_owed_for_nothing_else(database: Database, demo: Deployment, queue_id: s
 def test_a_login_that_ended_is_told_and_a_removed_user_is_not(
     database: Database, demo: Deployment, now: datetime
 ) -> None:
+    with database.reading():
+        holder = relay_logins.holder(database, LOGIN)
+    assert holder is not None
+    with database.transaction():
+        relay_logins.put_uses(database, [UseRow(holder.id, relay_logins.hour_of(now), 0, 0, 1, "why")], now)
+    assert _owed(database, "4Xy1", RICHARD)  # suspended
     relay_logins.disconnect(database, demo, "richard", now)
     assert _owed(database, "4Xy1", RICHARD)
     relay_logins.connect(database, demo, "richard", "y", now)
