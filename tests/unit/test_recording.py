@@ -310,7 +310,7 @@ def test_law_3_of_ignored_mail_nothing_is_kept_but_the_decision(
         "unknown author",
         '["richard@demo.example.net"]',
     )
-    assert _rows(filled, "decisions") == [(*decision, "x@stranger.example", "<1@stranger.example>", None)]
+    assert _rows(filled, "decisions") == [(*decision, "x@stranger.example", "<1@stranger.example>", None, None)]
     if not filled.is_sqlite:
         return  # a server's files are its own
     filled.close()
