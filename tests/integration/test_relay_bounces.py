@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from mailweir.place import Postgresql
 from tests.integration import wire
 from tests.integration.relay import JANE, RICHARD, STRANGER, connect, mail, people, submit
 
@@ -186,6 +187,18 @@ def test_without_the_filter_the_notice_waits(site: Site, wait_until: Wait) -> No
     site.again()
     site.stack.drain()
     assert [one.recipients for one in site.notices()] == [(RICHARD,)]
+
+
+def test_on_postgresql(make_stack: "MakeStack", sink: "Sink", postgresql_place: Postgresql) -> None:
+    stack = make_stack(outbound=f"relayhost 127.0.0.1:{sink.port}", database=str(postgresql_place))
+    people(stack)
+    site = Site(stack, sink, connect(stack, "richard"))
+    sink.replies |= {JANE: NO_SUCH_USER, ADMIN: NO_SUCH_USER}
+    site.submit("gone", JANE)
+    assert stack.transact(RICHARD, ["postmaster@demo.example.net"], forged_notice("4Xy1"))[0] == 250
+    stack.drain()
+    assert [one.recipients for one in site.notices()] == [(RICHARD,)]
+    assert (site.told(RICHARD), site.told(ADMIN)) == (1, 1)
 
 
 def test_there_is_no_notice_of_a_notice(site: Site) -> None:
