@@ -107,9 +107,9 @@ def _fault(
                 "send it from Gmail itself"
             )
     named.append(("envelope sender", envelope.sender))
-    owned = _owned([found for _, found in named], holder, directory)
+    own = owned([found for _, found in named], holder, directory)
     for name, found in named:
-        if found not in owned:
+        if found not in own:
             return f"its {name} {found or '<>'} isn't an address of the login {envelope.login}"
     return None
 
@@ -130,7 +130,7 @@ def _read(value: bytes) -> str | None:
     return address.read_author(value.decode("utf-8", "surrogateescape"))
 
 
-def _owned(addresses: Collection[str], holder: Holder, directory: Directory) -> set[str]:
+def owned(addresses: Collection[str], holder: Holder, directory: Directory) -> set[str]:
     """Those of these addresses that are the login's user's."""
     keys = {found: holder.deployment.folding.key(found) for found in addresses if found}
     if not keys:
@@ -148,7 +148,7 @@ def _is_gmail_asking(
     values = _values(header_lines)
     others = [_read(value) for name in _WHO[1:] for value in values[name]]
     to = [recipient.address or "" for recipient in envelope.recipients]
-    own = _owned([*to, envelope.sender], holder, directory)
+    own = owned([*to, envelope.sender], holder, directory)
     return (
         all(found in GMAIL_ASKS for found in others)
         and (envelope.sender in GMAIL_ASKS or envelope.sender in own)

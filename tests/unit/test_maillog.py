@@ -35,6 +35,12 @@ FORGED = (
 )
 
 
+OWN_NOTICE = (
+    "Nov 24 19:48:36 mx postfix/cleanup[24291]: 4jYtfD1Kngz2FfgM: milter-reject: END-OF-MESSAGE from localhost[127.0.0.1]:"
+    " 4.3.0 try again; from=<> to=<jane@client.example>"
+)
+
+
 @pytest.fixture
 def log(tmp_path: Path) -> Path:
     path = tmp_path / "postfix.log"
@@ -73,6 +79,15 @@ def test_a_refusal_says_when_who_and_what(log: Path) -> None:
     assert found.is_for_good
     (later,) = maillog.find(log, "<big@client.example>", NOW).refusals
     assert (later.message_id, later.queue_id, later.is_for_good) == ("<big@client.example>", "4jYjJY2MJKz2FfBC", False)
+
+
+def test_a_notice_of_our_own_that_waits_is_no_refusal_and_no_forgery(tmp_path: Path) -> None:
+    path = tmp_path / "postfix.log"
+    path.write_text(OWN_NOTICE + "\n")
+    assert maillog.find(path, "jane@client.example", NOW) == maillog.Found([], 0)
+    for doubtful in (OWN_NOTICE.replace("from=<>", "from=<x>"), OWN_NOTICE + " x", OWN_NOTICE.replace("again", "a>b")):
+        path.write_text(doubtful + "\n")
+        assert maillog.find(path, "jane@client.example", NOW) == maillog.Found([], 1)
 
 
 def test_a_forged_line_is_left_out_and_counted(tmp_path: Path) -> None:
