@@ -27,7 +27,7 @@ _PROGRAM = (
 )
 _REFUSAL = re.compile(
     _PROGRAM + r"(?:milter-)?reject: (?P<stage>[A-Z-]+) from (?P<client>[\w.-]+\[[0-9A-Fa-f.:]+\])(?::\d+)?: "
-    r"(?P<reply>(?:[45]\d\d )?[45]\.\d+\.\d+ (?:<[^<>]*>: )?[^<>;]*)"
+    r"(?P<reply>(?:[45]\d\d )?[45]\.\d+\.\d+ (?:<[^<>]*>: )?(?:[^<>;]|;(?! (?:from|to|proto)=))*)"
     r"(?:; from=<(?P<sender>[^<>]*)>)?(?: to=<(?P<recipient>[^<>]*)>)?[; ]+proto=\w+(?: helo=<(?P<helo>[^<>]*)>)?"
 )
 _MESSAGE_ID = re.compile(_PROGRAM + r"message-id=(?P<message_id><[^<>\s]+>)")

@@ -39,7 +39,7 @@ def test_the_json_of_an_activity_is_as_programs_rely_on_it(demo: Mailweir, recor
         "direction": "incoming",
         "routes": ["forward"],
         "author": JANE,
-        "contacts": [{"name": "Jane", "address": JANE, "company": "Client"}],
+        "contacts": [{"name": "Jane", "address": JANE, "company": "Client", "bcc": False}],
         "users": ["richard"],
         "subject": "Angebot \ufffd",
         "sent_at": "2026-11-24T03:12:55.123456Z",

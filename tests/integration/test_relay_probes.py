@@ -49,7 +49,7 @@ def defenceless(make_module_stack: "MakeStack", make_module_sink: "MakeSink", wa
     with site_on(make_module_stack, make_module_sink()) as made:
         port = f"127.0.0.1:{made.stack.submission_port}/inet"
         main = (
-            "smtpd_relay_restrictions = permit",
+            "smtpd_relay_restrictions = permit_mynetworks, reject",
             "smtpd_forbid_bare_newline = no",
             "smtpd_forbid_unauth_pipelining = no",
             "smtpd_data_restrictions =",
@@ -64,7 +64,7 @@ def defenceless(make_module_stack: "MakeStack", make_module_sink: "MakeSink", wa
             "smtpd_client_restrictions=",
             "smtpd_sender_restrictions=",
             "smtpd_recipient_restrictions=",
-            "smtpd_relay_restrictions=permit",
+            "smtpd_relay_restrictions=permit_mynetworks,reject",
             "smtpd_milters=",
         )
         made.stack.postfix("postconf", "-e", *main)
