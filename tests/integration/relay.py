@@ -8,6 +8,8 @@ import smtplib
 import ssl
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
+from random import Random
 from typing import TYPE_CHECKING, Any
 
 from tests.integration.wire import stuffed
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 
 RICHARD, OLGA, JANE, JOE = "richard@firm.example", "olga@firm.example", "jane@client.example", "joe@client.example"
 STRANGER = "x@stranger.example"
+MAX_WORKER_BYTES = 200_000_000
 
 
 def untrusting() -> ssl.SSLContext:
@@ -170,3 +173,17 @@ def without_ours(raw: bytes) -> bytes:
     assert match, raw[:600]
     assert b"richard@demo" not in match[0]
     return raw[match.end() :]
+
+
+def attachment(size_bytes: int) -> bytes:
+    """A body of so many bytes and some more, in base64: what was compressed already, as large attachments are."""
+    return base64.encodebytes(Random(1).randbytes(3 * size_bytes // 4)).replace(b"\n", b"\r\n")
+
+
+def peak_bytes(stack: "Stack") -> int:
+    """The largest memory that a process of the filter has had."""
+    found = [
+        re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
+        for pid in stack.pids("mailweir-milter")
+    ]
+    return max(int(one[1]) * 1024 for one in found if one)

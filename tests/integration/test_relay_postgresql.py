@@ -9,7 +9,21 @@ from typing import TYPE_CHECKING
 import dkim
 import pytest
 
-from tests.integration.relay import JANE, JOE, OLGA, RICHARD, STRANGER, Client, connect, mail, people, submit
+from tests.integration.relay import (
+    JANE,
+    JOE,
+    MAX_WORKER_BYTES,
+    OLGA,
+    RICHARD,
+    STRANGER,
+    Client,
+    attachment,
+    connect,
+    mail,
+    peak_bytes,
+    people,
+    submit,
+)
 
 if TYPE_CHECKING:
     from tests.integration.conftest import MakeSink, MakeStack, Sink, Stack
@@ -63,7 +77,9 @@ def test_a_login_has_one_limit_on_both_hosts(hosts: list[tuple["Stack", "Sink"]]
         second.cli("relay", "disconnect", name, check=True)
 
 
-def test_a_key_that_one_host_made_signs_on_the_other(hosts: list[tuple["Stack", "Sink"]]) -> None:
+def test_a_key_that_one_host_made_signs_on_the_other_and_a_mail_of_30_mb_takes_little_memory(
+    hosts: list[tuple["Stack", "Sink"]],
+) -> None:
     (first, _), (second, sink) = hosts
     login = connect(first, "olga")
     try:
@@ -81,12 +97,18 @@ def test_a_key_that_one_host_made_signs_on_the_other(hosts: list[tuple["Stack", 
         before = len(sink.received)
         assert submit(second, login, OLGA, [JANE], raw)[0] == 250
         came = sink.wait(before + 1)[-1].raw
+        large = mail("large", sender=OLGA) + attachment(30_000_000)
+        assert submit(second, login, OLGA, [JANE], large)[0] == 250
+        large_came = sink.wait(before + 2, 60)[-1].raw
     finally:
         first.cli("relay", "disconnect", "olga", check=True)
     assert came.endswith(raw)
     value = key["records"][0]["value"].encode()
     assert dkim.verify(came, dnsfunc=lambda *_, **__: value)
     assert not dkim.verify(came.replace(b"hello", b"hallo"), dnsfunc=lambda *_, **__: value)
+    assert large_came.endswith(large)
+    assert dkim.verify(large_came, dnsfunc=lambda *_, **__: value)
+    assert peak_bytes(second) < MAX_WORKER_BYTES
     # what was put off isn't counted twice
     listed = json.loads(second.cli("activity", "list", "--json", check=True).stdout)
     assert [one["author"] for one in listed if one["message_id"] == "<signed@firm.example>"] == [OLGA]

@@ -3,12 +3,9 @@
 import base64
 import contextlib
 import json
-import re
 import smtplib
 import subprocess
 from collections.abc import Callable, Iterator
-from pathlib import Path
-from random import Random
 from typing import TYPE_CHECKING, Any
 
 import dkim
@@ -17,12 +14,15 @@ import pytest
 from tests.chaos.site import can_mount
 from tests.integration.relay import (
     JANE,
+    MAX_WORKER_BYTES,
     RICHARD,
     STRANGER,
     Client,
     Site,
+    attachment,
     connect,
     mail,
+    peak_bytes,
     people,
     site_on,
     submit,
@@ -30,10 +30,9 @@ from tests.integration.relay import (
 )
 
 if TYPE_CHECKING:
-    from tests.integration.conftest import MakeSink, MakeStack, Sink, Stack
+    from tests.integration.conftest import MakeSink, MakeStack, Sink
 
 Wait = Callable[..., Any]
-MAX_WORKER_BYTES = 200_000_000
 LINE = b"0123456789abcdef" * 4 + b"\r\n"
 
 
@@ -234,32 +233,19 @@ def test_with_the_defences_off_an_ending_smuggles(defenceless: Site) -> None:
     assert max(_smuggled(defenceless, ending) for ending in ENDINGS) == 2
 
 
-def _peak_bytes(stack: "Stack") -> int:
-    """Of the filter's processes, since they began."""
-    peaks = (
-        re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
-        for pid in stack.pids("mailweir-milter")
-    )
-    return max(int(found[1]) * 1024 for found in peaks if found)
-
-
 def test_30_mb_are_captured_and_signed_in_little_memory_and_50_mb_are_refused(site: Site) -> None:
     key = json.loads(
         site.stack.cli("domain", "add", "firm.example", "--deployment", "demo", "--json", check=True).stdout
     )
     try:
-        body = base64.encodebytes(Random(1).randbytes(22_000_000)).replace(
-            b"\n", b"\r\n"
-        )  # as an attachment, not to be compressed
-        big = mail("30mb") + body
+        big = mail("30mb") + attachment(30_000_000)
         came = site.delivered(big, [JANE]).raw
     finally:
         site.stack.cli("domain", "remove", "firm.example", "--deployment", "demo", check=True)
-    assert len(big) > 30_000_000
     assert came.endswith(big)
     assert dkim.verify(came, dnsfunc=lambda *_, **__: key["records"][0]["value"].encode())
     assert site.activity("30mb") is not None
-    assert _peak_bytes(site.stack) < MAX_WORKER_BYTES
+    assert peak_bytes(site.stack) < MAX_WORKER_BYTES
     too_big = mail("50mb") + LINE * (50_000_000 // len(LINE))
     assert site.submit(too_big, [JANE], f"SIZE={len(too_big)}")[0] == 552
     with contextlib.suppress(OSError):  # it may hang up meanwhile
