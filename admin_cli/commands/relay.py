@@ -104,12 +104,14 @@ def list_all(deployment: options.DeploymentOption = None, as_json: options.JsonO
             one.username,
             one.login,
             output.moment(one.rotated_at or one.created_at),
-            f"{one.messages} to {one.recipients}" + (f", {one.refused} refused" if one.refused else ""),
+            str(one.messages),
+            str(one.recipients),
+            str(one.refused),
             f"suspended: {one.suspended_reason}" if one.suspended_at else "in use",
         )
         for one in found
     ]
-    columns = ("username", "login", "password since", "messages this hour", "state")
+    columns = ("username", "login", "password since", "messages this hour", "recipients", "refused", "state")
     empty = f"There is no login in {chosen.name} yet: make one with 'mailweir relay connect'."
     output.table(columns, rows, empty=empty)
 

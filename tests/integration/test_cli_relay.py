@@ -2,10 +2,13 @@
 
 import os
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+
+from mailweir.store import relay_logins
 
 if TYPE_CHECKING:
     from mailweir.store.connection import Database
@@ -54,6 +57,20 @@ def test_what_keeps_gmail_from_it_is_told_beside_the_form(known: "Mailweir", smt
     assert said.code == 0
     assert re.findall(r"\((smtp\.\w+)", said.err) == named
     assert len(said.err.splitlines()) == bool(named)
+
+
+def test_list_counts_messages_recipients_and_refusals_apart(known: "Mailweir", database: "Database") -> None:
+    known("relay", "connect", "richard")
+    (login,) = database.execute("SELECT id FROM relay_logins").fetchone()
+    now = datetime.now(UTC)
+    with database.bound(), database.transaction():
+        relay_logins.put_uses(database, [relay_logins.UseRow(login, relay_logins.hour_of(now), 7, 9, 3)], now)
+    head, row = known("relay", "list").out.splitlines()
+    assert re.split(r"  +", head) == [
+        "username", "login", "password since", "messages this hour", "recipients", "refused", "state"
+    ]  # fmt: skip
+    cells = re.split(r"  +", row)
+    assert (cells[:2], cells[3:]) == (["richard", "richard@demo.example.net"], ["7", "9", "3", "in use"])
 
 
 def test_rotate_says_where_the_new_password_goes(known: "Mailweir") -> None:
