@@ -68,7 +68,7 @@ def examine(settings: "Settings", name: str | None, now: "datetime") -> "Iterato
     running = in_force.settings(settings)
     yield from run(stack.AREA, partial(stack.check_processes, settings))
     if stack.is_running(settings) is not False:
-        for check in (stack.check_filter, stack.check_lookups, stack.check_dialogue):
+        for check in (stack.check_filter, stack.check_lookups, stack.check_dialogue, stack.check_relay):
             yield from run(stack.AREA, partial(check, running))
     yield from run(settings_sense.AREA, partial(settings_sense.check, settings, running))
     yield from run(postfix_files.AREA, partial(postfix_files.check, running))
