@@ -250,6 +250,7 @@ def test_a_killed_supervisor_leaves_nothing_in_the_way(
     make_stack: "MakeStack", wait_until: Wait, stubborn: bool
 ) -> None:
     stack = make_stack()
+    wait_until(lambda: "event=serving" in stack.log("mailweir-digest"), "the digest, which `ready` doesn't wait for")
     before = processes_in(stack.data_dir)
     if stubborn:
         for pid in before:
