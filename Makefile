@@ -3,9 +3,11 @@ PYTHON ?= /usr/bin/python3
 VENV ?= $(shell sh scripts/venv-path.sh)
 BIN = $(VENV)/bin
 FUZZ_SECONDS ?= 3600
-# Starting Postfix needs root, in the demo as in the tests.
+# Most tests wait for a server more than they work; a file's tests share its stacks, so they stay together.
+PYTEST_WORKERS ?= 3
 # Kills of each scenario that kills, in `make chaos`.
 CHAOS_KILLS ?= 2000
+# Starting Postfix needs root, in the demo as in the tests.
 AS_ROOT = $(if $(filter-out 0,$(shell id -u)),sudo)
 SHELL_SCRIPTS = scripts/*.sh .ci/run
 
@@ -21,7 +23,7 @@ demo: setup ## starts everything on loopback, delivers real mail and shows what 
 	@$(AS_ROOT) $(BIN)/mailweir demo
 
 test: setup ## all tests, those with a real Postfix included
-	@$(AS_ROOT) env CI="$(CI)" MAILWEIR_SHARED="$(MAILWEIR_SHARED)" $(BIN)/python -m pytest $(PYTEST_OPTIONS)
+	@$(AS_ROOT) env CI="$(CI)" MAILWEIR_SHARED="$(MAILWEIR_SHARED)" $(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadfile $(PYTEST_OPTIONS)
 
 fuzz: setup ## hostile headers and addresses for FUZZ_SECONDS (an hour); stops at the first finding
 	$(BIN)/python -m tests.fuzz.run --seconds $(FUZZ_SECONDS)

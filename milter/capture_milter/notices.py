@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from typing import Protocol
 
-from capture_milter import relay
+from capture_milter import asked, relay
 from mailweir.envelope import Recipient
 from mailweir.headers import Header
 from mailweir.store.relay_logins import Holder
@@ -20,7 +20,7 @@ DAEMON_NAME = "notice"
 _BOUNDARY = re.compile(rb'\s*multipart/report\s*;.*\bboundary="([0-9A-Za-z]{1,64})\.[0-9]+/[^"]*"\s*', re.DOTALL)
 
 
-class Directory(relay.Directory, Protocol):
+class Directory(asked.Directory, Protocol):
     """Who is known, and what was relayed."""
 
     def relayed_by(self, queue_id: str) -> Holder | None:

@@ -6,9 +6,9 @@ asked about the envelope sender already. Knows no callback; called by `session`,
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
-from datetime import datetime, timedelta
-from typing import Protocol
+from datetime import timedelta
 
+from capture_milter.asked import Directory
 from capture_milter.handling import Plan, Refusal
 from mailweir import address, headers, matching
 from mailweir.envelope import Envelope
@@ -16,7 +16,7 @@ from mailweir.headers import Header, HeaderView
 from mailweir.matching import Arrival, Decision, Outcome, Reason, UserRef
 from mailweir.settings import Relay as Limits
 from mailweir.store import relay_logins
-from mailweir.store.relay_logins import Holder, Use, UseRow
+from mailweir.store.relay_logins import Holder, UseRow
 
 # Of the mail by which Gmail asks whether an address of "Send mail as" is the user's; it goes to that address by this relay
 GMAIL_ASKS = frozenset({"gmail-noreply@google.com", "account-verification-noreply@google.com"})
@@ -25,24 +25,15 @@ _WHO = ("From", "Sender", "Resent-From", "Resent-Sender")
 _MAX_SENTENCE_CHARS = 400  # RFC 5321 4.5.3.1.5: a reply line is 512 at most
 
 
-class Directory(matching.Directory, Protocol):
-    """Who is known, the logins among them."""
-
-    def relay_holder(self, login: str) -> Holder | None:
-        """Who stands behind a login."""
-
-    def relay_use(self, login_id: int, now: datetime) -> Use:
-        """What a login sent within this hour."""
-
-
 def plan(envelope: Envelope, header_lines: list[Header], directory: Directory, limits: Limits) -> Plan:
     """Matches a submitted message, or says why it isn't taken. Errors: DatabaseUnavailable."""
     view = headers.look(header_lines)
-    recipients = matching.sort_recipients(envelope.recipients, directory)
     holder = directory.relay_holder(envelope.login or "")
+    recipients = matching.sort_recipients(envelope.recipients, directory)
     if holder is None or holder.suspended:
         state = "is suspended: ask your admin" if holder else "is disconnected"
         return Plan(envelope, view, recipients, (), False, _never(f"the login {envelope.login} {state}"))
+    _ask_for_all(envelope, view, header_lines, holder, directory)
     own, others = _arrivals(recipients.arrivals, holder)
     recipients = replace(recipients, arrivals=(own, *others))
     made = Plan(envelope, view, recipients, (), False)
@@ -62,6 +53,16 @@ def plan(envelope: Envelope, header_lines: list[Header], directory: Directory, l
     )
     rest = tuple(matching.decide(arrival, envelope, view, directory) for arrival in others)
     return replace(made, decisions=(first, *rest), use=use)
+
+
+def _ask_for_all(
+    envelope: Envelope, view: HeaderView, header_lines: list[Header], holder: Holder, directory: Directory
+) -> None:
+    """Everybody that is going to be asked for, in one question (see `asked`)."""
+    named = [_read(value) for values in _values(header_lines).values() for value in values]
+    found = {envelope.sender, *named, *view.recipients, *(recipient.address for recipient in envelope.recipients)}
+    key = holder.deployment.folding.key
+    directory.people_with(holder.deployment.id, {key(one) for one in found if one})
 
 
 def _arrivals(arrivals: Iterable[Arrival], holder: Holder) -> tuple[Arrival, list[Arrival]]:

@@ -17,6 +17,7 @@ import structlog
 
 import milter
 from capture_milter import handling, notices, relay, signing
+from capture_milter.asked import Asked
 from capture_milter.assembly import Assembly
 from capture_milter.counters import TempfailCause
 from capture_milter.events import Events
@@ -189,9 +190,10 @@ class Session:
                 if self._login is None:
                     plan = handling.plan(envelope, self._headers, directory)
                 else:
-                    plan = relay.plan(envelope, self._headers, directory, self._services.relay_limits)
-                if not plan.refusal:
-                    self._signing = self._services.signers.begin(self._login, plan.view, self._headers, directory)
+                    asked = Asked(directory)
+                    plan = relay.plan(envelope, self._headers, asked, self._services.relay_limits)
+                    if not plan.refusal:
+                        self._signing = self._services.signers.begin(self._login, plan.view, self._headers, asked)
             self._plan = plan
         return self._plan
 
