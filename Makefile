@@ -3,9 +3,11 @@ PYTHON ?= /usr/bin/python3
 VENV ?= $(shell sh scripts/venv-path.sh)
 BIN = $(VENV)/bin
 FUZZ_SECONDS ?= 3600
-# Starting Postfix needs root, in the demo as in the tests.
+# Most tests wait for a server more than they work; a file's tests share its stacks, so they stay together.
+PYTEST_WORKERS ?= 3
 # Kills of each scenario that kills, in `make chaos`.
 CHAOS_KILLS ?= 2000
+# Starting Postfix needs root, in the demo as in the tests.
 AS_ROOT = $(if $(filter-out 0,$(shell id -u)),sudo)
 SHELL_SCRIPTS = scripts/*.sh .ci/run
 
@@ -21,7 +23,7 @@ demo: setup ## starts everything on loopback, delivers real mail and shows what 
 	@$(AS_ROOT) $(BIN)/mailweir demo
 
 test: setup ## all tests, those with a real Postfix included
-	@$(AS_ROOT) env CI="$(CI)" MAILWEIR_SHARED="$(MAILWEIR_SHARED)" $(BIN)/python -m pytest $(PYTEST_OPTIONS)
+	@$(AS_ROOT) env CI="$(CI)" MAILWEIR_SHARED="$(MAILWEIR_SHARED)" $(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadfile $(PYTEST_OPTIONS)
 
 fuzz: setup ## hostile headers and addresses for FUZZ_SECONDS (an hour); stops at the first finding
 	$(BIN)/python -m tests.fuzz.run --seconds $(FUZZ_SECONDS)
@@ -39,10 +41,11 @@ check: setup ## ruff, mypy, import-linter, shellcheck
 bench: setup ## messages a second, beside Postfix alone and a no-op filter in C
 	@$(AS_ROOT) $(BIN)/python -m bench.run $(BENCH_OPTIONS)
 
-bench-all: setup ## the same with pipe(8), with a slow disk, on PostgreSQL, and matching with 10 million addresses (15 minutes)
+bench-all: setup ## the same with pipe(8), with a slow disk, on PostgreSQL, by the relay, and matching with 10 million addresses (15 minutes)
 	@$(AS_ROOT) $(BIN)/python -m bench.run --pipe $(BENCH_OPTIONS)
 	@$(AS_ROOT) $(BIN)/python -m bench.run --fsync-delay-ms 5 $(BENCH_OPTIONS)
 	@$(AS_ROOT) $(BIN)/python -m bench.run --database postgresql $(BENCH_OPTIONS)
+	@$(AS_ROOT) $(BIN)/python -m bench.run --relay $(BENCH_OPTIONS)
 	@$(BIN)/python -m bench.matching
 
 clean: ## removes the virtual environment and what was built

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
 _WORDS = {0: "OK", 1: "FAIL", 2: "WARN", 3: "BROKEN", 4: "UNKNOWN"}
 _COLUMN = 7
+UNKNOWN = 4
 
 
 def spf_lines(report: "SpfReport", *, whole: bool) -> Iterator[str]:
@@ -18,7 +19,7 @@ def spf_lines(report: "SpfReport", *, whole: bool) -> Iterator[str]:
     yield _line("SPF", f"{_WORDS[report.verdict]:<8}{results}")
     root = report.root
     if root.text is None:
-        yield _line("", root.fault or f"no SPF record at {report.domain}")
+        yield _line("", root.fault or f"no SPF record at {root.domain}")
     else:
         yield _line("", f"{root.text}   TTL {root.ttl_seconds}")
         yield from (_line("", text) for text in _branches(root, "", whole=whole))
@@ -77,8 +78,16 @@ def domain_lines(report: "DomainReport", *, whole: bool) -> Iterator[str]:
     yield from (_line("!!", text) for text in (*report.warnings, *report.unknown))
 
 
-def advice_lines(advice: "Suggestion | None") -> Iterator[str]:
-    """The record to paste."""
+def asked_line(domain: str, who: str, sender: str, resolver: str, seconds: float) -> str:
+    """The first line. sender: the envelope sender that was asked about; "" for the default one."""
+    by = f" as {sender}" if sender else ""
+    return f"{domain}: may {who} send for it{by}?   resolver {resolver}, {1000 * seconds:.0f} ms"
+
+
+def advice_lines(advice: "Suggestion | None", verdict: int) -> Iterator[str]:
+    """What to do: the record to paste, or to try again."""
+    if verdict == UNKNOWN:
+        yield _line("DO", "try again: DNS gave no answer, which says nothing about the domain")
     if advice is None:
         return
     if advice.record is None:

@@ -45,8 +45,11 @@ def show_json(value: Any) -> None:
 
 
 def plain(row: Any) -> dict[str, Any]:
-    """A dataclass of the store as a dictionary for JSON."""
-    return asdict(row)
+    """A dataclass of the store as a dictionary for JSON. That a contact was in Bcc is said
+    only where it was."""
+    return asdict(
+        row, dict_factory=lambda pairs: {key: value for key, value in pairs if (key, value) != ("bcc", False)}
+    )
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, empty: str) -> None:

@@ -20,7 +20,8 @@ from postfix import dovecot, instance, rendering
 from postfix.instance import MAIL_OWNER, Account
 
 SETTINGS_NAME = "mailweir.toml"
-DAEMONS = ("mailweir-lookups", "mailweir-milter", "mailweir-digest")
+LOOKUPS = "mailweir-lookups"
+DAEMONS = (LOOKUPS, "mailweir-milter", "mailweir-digest")
 SYNC = "mailweir-gmail-sync"
 _MAX_SOCKET_CHARS = 107  # unix(7): sun_path, less the NUL
 _LONGEST_SOCKET = "/run/lookups.sock"

@@ -10,6 +10,7 @@ import fcntl
 import json
 import os
 import signal
+import socket
 import subprocess
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -35,12 +36,16 @@ class CannotStart(MailweirError):
 
 @dataclass(frozen=True)
 class Program:
-    """One of the processes that make up the stack. account: whom it runs as; None is root."""
+    """One of the processes that make up the stack.
+
+    account: whom it runs as; None is root. stdin: a socket that it answers on, and that outlives it; None is nothing to read.
+    """
 
     name: str
     command: list[str]
     account: Account | None
     log_file: Path
+    stdin: socket.socket | None = None
 
 
 @dataclass(frozen=True)
@@ -86,7 +91,7 @@ def start(program: Program, *, work_dir: Path, environment: Mapping[str, str]) -
             program.command,
             cwd=work_dir,
             env={"PATH": SEARCH_PATH, "LANG": "C.UTF-8", **environment},
-            stdin=subprocess.DEVNULL,
+            stdin=program.stdin.fileno() if program.stdin else subprocess.DEVNULL,
             stdout=log,
             stderr=log,
             start_new_session=True,

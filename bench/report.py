@@ -3,7 +3,7 @@
 import platform
 import statistics
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -12,10 +12,13 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from bench import variants
 from bench.rounds import Measurement
-from bench.variants import CAPTURED, IGNORED, NOOP, POSTFIX_ALONE, Filter, Variant
+from bench.variants import CAPTURED, IGNORED, LOGIN_RELAYED, RELAYED, Filter, Variant
 
 GOAL_OF_NOOP = 1.1
+GOAL_OF_NOOP_RELAYED = 0.75
+GOAL_CPU_OF_NOOP_WITH_LOGIN = 1.15
 GOAL_OF_NOOP_WITH_SLOW_FSYNC = 0.8
 GOAL_IDLE_BYTES = 60_000_000
 
@@ -23,7 +26,8 @@ GOAL_IDLE_BYTES = 60_000_000
 @dataclass(frozen=True, slots=True)
 class Summary:
     """A variant's figures: medians over its rounds. slowest, fastest: messages a second. of_…: the median of the ratios to
-    that variant in the same round, for the machine's speed changes from round to round."""
+    that variant behind the same door in the same round, for the machine's speed changes from round to round; cpu_of_noop: of the
+    CPU of all processes."""
 
     variant: Variant
     messages_a_second: float
@@ -35,6 +39,7 @@ class Summary:
     filter_idle_bytes: int | None
     of_postfix_alone: float | None
     of_noop: float | None
+    cpu_of_noop: float | None
 
 
 def summarise(measured: dict[Variant, list[Measurement]]) -> list[Summary]:
@@ -50,39 +55,61 @@ def _summarise_one(variant: Variant, rounds: list[Measurement], measured: dict[V
         statistics.median(speeds),
         min(speeds),
         max(speeds),
-        statistics.median(_a_thousand(each.postfix_cpu_seconds, each) for each in rounds),
+        statistics.median(_a_thousand(each.postfix_cpu_seconds + each.other_cpu_seconds, each) for each in rounds),
         statistics.median(filter_cpu) if filter_cpu else None,
         max((each.filter_peak_bytes for each in rounds if each.filter_peak_bytes is not None), default=None),
         max((each.filter_idle_bytes for each in rounds if each.filter_idle_bytes is not None), default=None),
-        _ratio(rounds, measured.get(POSTFIX_ALONE)),
-        _ratio(rounds, measured.get(NOOP)),
+        _ratio(rounds, _beside(variant, Filter.NONE, measured), _speed),
+        _ratio(rounds, _beside(variant, Filter.NOOP, measured), _speed),
+        _ratio(rounds, _beside(variant, Filter.NOOP, measured), lambda each: _a_thousand(each.cpu_seconds, each)),
     )
+
+
+def _beside(
+    variant: Variant, which: Filter, measured: dict[Variant, list[Measurement]]
+) -> Sequence[Measurement] | None:
+    other = variants.beside(variant, which)
+    return measured.get(other) if other else None
+
+
+def _speed(measured: Measurement) -> float:
+    return measured.messages_a_second
 
 
 def _a_thousand(seconds: float, measured: Measurement) -> float:
     return seconds / measured.messages * 1000
 
 
-def _ratio(rounds: Sequence[Measurement], others: Sequence[Measurement] | None) -> float | None:
+def _ratio(
+    rounds: Sequence[Measurement], others: Sequence[Measurement] | None, figure: Callable[[Measurement], float]
+) -> float | None:
     if others is None:
         return None
-    pairs = zip(rounds, others, strict=True)
-    return statistics.median(one.messages_a_second / other.messages_a_second for one, other in pairs)
+    return statistics.median(figure(one) / figure(other) for one, other in zip(rounds, others, strict=True))
 
 
 def missed(summaries: Sequence[Summary], fsync_delay_ms: float) -> list[str]:
     """A line for each goal that isn't reached."""
     goal = GOAL_OF_NOOP_WITH_SLOW_FSYNC if fsync_delay_ms else GOAL_OF_NOOP
+    goals = {CAPTURED: goal, IGNORED: goal, RELAYED: GOAL_OF_NOOP_RELAYED}
     too_large = [
         f"{each.variant.name}: an idle worker takes {(each.filter_idle_bytes or 0) / 1e6:.0f} MB, and 60 MB is the goal"
         for each in summaries
         if each.variant.filter is Filter.OURS and (each.filter_idle_bytes or 0) > GOAL_IDLE_BYTES
     ]
-    return too_large + [
-        f"{each.variant.name}: {each.of_noop:.2f} of the no-op filter in C, and {goal} is the goal"
+    too_slow = [
+        f"{each.variant.name}: {each.of_noop:.2f} of the no-op filter in C, and {least} is the goal"
         for each in summaries
-        if each.variant in (CAPTURED, IGNORED) and each.of_noop is not None and each.of_noop < goal
+        for least in (goals.get(each.variant),)
+        if least is not None and each.of_noop is not None and each.of_noop < least
     ]
+    too_dear = [
+        f"{each.variant.name}: {each.cpu_of_noop:.2f} times the CPU with the no-op filter in C, and"
+        f" {GOAL_CPU_OF_NOOP_WITH_LOGIN} is the goal"
+        for each in summaries
+        if each.variant == LOGIN_RELAYED and (each.cpu_of_noop or 0) > GOAL_CPU_OF_NOOP_WITH_LOGIN
+    ]
+    return too_large + too_slow + too_dear
 
 
 def as_table(summaries: Sequence[Summary], title: str, caption: str) -> Table:
@@ -94,6 +121,7 @@ def as_table(summaries: Sequence[Summary], title: str, caption: str) -> Table:
         "slowest–fastest",
         "of Postfix alone",
         "of C no-op",
+        "CPU of C no-op",
         "filter CPU s per 1,000",
         "Postfix CPU s per 1,000",
         "filter idle MB",
@@ -107,6 +135,7 @@ def as_table(summaries: Sequence[Summary], title: str, caption: str) -> Table:
             f"{each.slowest:,.0f}–{each.fastest:,.0f}",
             _figure(each.of_postfix_alone),
             _figure(each.of_noop),
+            _figure(each.cpu_of_noop),
             _figure(each.filter_cpu_seconds_a_thousand),
             _figure(each.postfix_cpu_seconds_a_thousand),
             f"{each.filter_idle_bytes / 1e6:.0f}" if each.filter_idle_bytes else "–",
@@ -133,6 +162,7 @@ def as_json(summaries: Sequence[Summary], conditions: dict[str, Any], failures: 
             "filter_idle_bytes": each.filter_idle_bytes,
             "of_postfix_alone": each.of_postfix_alone,
             "of_noop_filter": each.of_noop,
+            "cpu_of_noop_filter": each.cpu_of_noop,
         }
         for each in summaries
     ]

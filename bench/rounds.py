@@ -10,9 +10,9 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 
-from bench import processes
+from bench import processes, submitter
 from bench.stack import BenchError, Stack
-from bench.variants import CAPTURE_ADDRESS, Variant
+from bench.variants import Door, Variant
 from mailweir.place import Place
 from mailweir.store.connection import Database
 from postfix.instance import SEARCH_PATH
@@ -33,11 +33,13 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """One variant in one round. filter_…: None where there is no filter; idle: before its first message."""
+    """One variant in one round. filter_…: None where there is no filter; idle: before its first message. other_…: of Dovecot and
+    the look-ups."""
 
     messages: int
     seconds: float
     postfix_cpu_seconds: float
+    other_cpu_seconds: float
     filter_cpu_seconds: float | None
     filter_peak_bytes: int | None
     filter_idle_bytes: int | None
@@ -46,6 +48,11 @@ class Measurement:
     def messages_a_second(self) -> float:
         """The speed."""
         return self.messages / self.seconds
+
+    @property
+    def cpu_seconds(self) -> float:
+        """Of all of our processes together."""
+        return self.postfix_cpu_seconds + self.other_cpu_seconds + (self.filter_cpu_seconds or 0.0)
 
 
 def measure(
@@ -67,13 +74,14 @@ def _measure_one(stack: Stack, variant: Variant, load: Load) -> Measurement:
     with stack.filtering(variant.filter) as filter_pid:
         idle_bytes = processes.memory_bytes(filter_pid) if filter_pid else None
         warm_up = min(load.warm_up_messages, messages // 10 or 1) if variant.most_messages else load.warm_up_messages
-        _send(stack.ports[variant], variant.author, warm_up, load.keep_connections)
+        _send(stack, variant, warm_up, load.keep_connections)
         stack.drain()
-        recorded = _counts(stack.settings.database_place)
+        recorded, signed = _counts(stack.settings.database_place), stack.signed_messages()
         postfix_cpu = processes.cpu_seconds(stack.postfix_pid)
+        other_cpu = _cpu_seconds(stack.other_pids)
         filter_cpu = processes.cpu_seconds(filter_pid) if filter_pid else 0.0
         start = time.monotonic()
-        _send(stack.ports[variant], variant.author, messages, load.keep_connections)
+        _send(stack, variant, messages, load.keep_connections)
         if variant.until_delivered:
             stack.drain()
         seconds = time.monotonic() - start
@@ -82,22 +90,33 @@ def _measure_one(stack: Stack, variant: Variant, load: Load) -> Measurement:
             messages,
             seconds,
             processes.cpu_seconds(stack.postfix_pid) - postfix_cpu,
+            _cpu_seconds(stack.other_pids) - other_cpu,
             processes.cpu_seconds(filter_pid) - filter_cpu if filter_pid else None,
             processes.peak_memory_bytes(filter_pid) if filter_pid else None,
             idle_bytes,
         )
         _check_record(variant, messages, recorded, _counts(stack.settings.database_place))
+        _check_signatures(variant, messages, stack.signed_messages() - signed)
     return measured
 
 
-def _send(port: int, author: str, messages: int, keep_connections: bool) -> None:
+def _cpu_seconds(pids: Sequence[int]) -> float:
+    return sum(processes.cpu_seconds(pid) for pid in pids)
+
+
+def _send(stack: Stack, variant: Variant, messages: int, keep_connections: bool) -> None:
+    port = stack.ports[variant]
+    if variant.door is Door.SUBMISSIONS:
+        assert stack.credentials
+        submitter.send(port, stack.credentials, (variant.author, variant.recipient), SESSIONS, messages, MESSAGE_BYTES)
+        return
     program = shutil.which("smtp-source", path=SEARCH_PATH)
     if program is None:
         raise BenchError("Postfix's smtp-source isn't here: 'make setup' installs the Debian package 'postfix'")
     # it gives every message a Message-Id of its own; its From is its envelope sender
     options = ["-s", str(SESSIONS), "-m", str(messages), "-l", str(MESSAGE_BYTES), "-M", "client.bench.example"]
     options += ["-d"] if keep_connections else []
-    arguments = [program, *options, "-f", author, "-t", CAPTURE_ADDRESS, f"127.0.0.1:{port}"]
+    arguments = [program, *options, "-f", variant.author, "-t", variant.recipient, f"127.0.0.1:{port}"]
     try:
         done = subprocess.run(arguments, capture_output=True, text=True, timeout=GIVE_UP_SECONDS, check=False)
     except subprocess.TimeoutExpired as error:
@@ -122,3 +141,9 @@ def _check_record(variant: Variant, messages: int, before: tuple[int, ...], afte
             f"{variant.name}: {messages} messages were taken, and decisions, activities and raw messages grew by"
             f" {made} instead of {expected}"
         )
+
+
+def _check_signatures(variant: Variant, messages: int, signed: int) -> None:
+    expected = messages if variant.door is not Door.INBOUND and variant.activities else 0
+    if signed != expected:
+        raise BenchError(f"{variant.name}: {signed} messages were signed instead of {expected}")

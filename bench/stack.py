@@ -1,10 +1,11 @@
 """The stack that is measured: the project's own Postfix instance and look-ups, with one port for each variant.
 
-One main.cf serves all variants, and the look-ups answer every RCPT; only `smtpd_milters` differs by port. Other than with
+One main.cf serves all variants, and the look-ups answer every RCPT; by port differ `smtpd_milters` and the door. Other than with
 `mailweir up`, mail that gets past the filter ends at `discard:`. Everything lies in a folder of its own, which goes away with the
 stack. Needs root, as `mailweir up` does.
 """
 
+import json
 import os
 import shutil
 import signal
@@ -17,18 +18,22 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
+from itertools import takewhile
 from pathlib import Path
 
 from bench import variants
-from bench.variants import Filter, Variant
+from bench.variants import Door, Filter, Variant
 from mailweir import settings
 from mailweir.errors import MailweirError
 from mailweir.place import Place
 from mailweir.settings import Settings
+from postfix.dovecot import Dovecot
 from postfix.instance import SEARCH_PATH, Account, Instance
 
 READY_SECONDS = 15.0
 DRAIN_SECONDS = 120.0
+SIGNED = "bench-signed"
+NO_LIMIT = 10_000_000
 _HERE = Path(__file__).parent
 BUILD_DIR = _HERE / "build"
 
@@ -64,13 +69,17 @@ class Stack:
         ports = iter(_free_ports(len(chosen) + 3))
         smtp = f"smtp_port = {next(ports)}\nsubmission_port = {next(ports)}\nsubmissions_port = {next(ports)}\n"
         database = f'database = "{place}"\n' if place else ""
-        self._config_file.write_text(f'data_dir = "{folder}"\n{database}[smtp]\n{smtp}')
+        limits = f"max_messages_per_hour = {NO_LIMIT}\nmax_recipients_per_hour = {NO_LIMIT}\n"
+        self._config_file.write_text(f'data_dir = "{folder}"\n{database}[smtp]\n{smtp}[relay]\n{limits}')
         self.settings: Settings = settings.load(self._config_file)
         self.ports = {variant: next(ports) for variant in chosen}
         self._account = Account.named(self.settings.run_as)
         self._instance = Instance(self.settings, self._account)
         self._postfix: subprocess.Popen[bytes] | None = None
         self._lookups: subprocess.Popen[bytes] | None = None
+        self._dovecot: subprocess.Popen[bytes] | None = None
+        self._relaying = any(variant.door is not Door.INBOUND for variant in chosen)
+        self.credentials: tuple[str, str] | None = None
 
     @property
     def postfix_pid(self) -> int:
@@ -78,20 +87,34 @@ class Stack:
         assert self._postfix
         return self._postfix.pid
 
+    @property
+    def other_pids(self) -> list[int]:
+        """The look-ups, and Dovecot's master where it runs."""
+        return [process.pid for process in (self._lookups, self._dovecot) if process]
+
     def start(self) -> None:
         """Makes the database, and starts look-ups and Postfix."""
         for arguments in (
             ("db", "upgrade"),
             ("deployment", "add", "demo", "--domain", "demo.example.net"),
-            ("user", "add", "richard", "--email", "richard@firm.example"),
+            ("user", "add", variants.USERNAME, "--email", variants.USER),
             ("contact", "add", "The client", variants.CONTACT),
         ):
             _run(str(_command("mailweir")), *arguments, env=self._environment())
+        if self._relaying:
+            _run(str(_command("mailweir")), "domain", "add", variants.USER.partition("@")[2], env=self._environment())
+            login = _run(
+                str(_command("mailweir")), "relay", "connect", variants.USERNAME, "--json", env=self._environment()
+            )
+            made = json.loads(login)
+            self.credentials = (made["username"], made["password"])
         self.settings.log_dir.mkdir(exist_ok=True)
         self._instance.prepare(datetime.now(UTC))
         self._adapt_configuration()
         self._lookups = self._spawn("mailweir-lookups", [str(_command("mailweir-lookups"))])
         _wait_for(self.settings.lookups_socket.exists, "the look-ups", self._lookups)
+        if self._relaying:
+            self._start_dovecot()
         self._postfix = subprocess.Popen(
             self._instance.command(),
             stdin=subprocess.DEVNULL,
@@ -100,22 +123,62 @@ class Stack:
         for port in self.ports.values():
             _wait_for(lambda port=port: _listens(port), "Postfix", self._postfix)  # type: ignore[misc]
 
+    def _start_dovecot(self) -> None:
+        dovecot = Dovecot(self.settings)
+        dovecot.prepare()
+        self._dovecot = subprocess.Popen(dovecot.command(), stdin=subprocess.DEVNULL, start_new_session=True)
+        _wait_for(self.settings.auth_socket.exists, "Dovecot", self._dovecot)
+
     def _adapt_configuration(self) -> None:
         config_dir = str(self._instance.places.config_dir)
         # in_flow_delay is in the template too; named here because the comparison falls without it
         _run("postconf", "-c", config_dir, "-e", "in_flow_delay = 0", "default_transport = discard:bench")
         # or what the no-op filter lets pass would be deferred as mail for a capture domain
         _run("postconf", "-c", config_dir, "-P", "rewrite-queue/unix/transport_maps=")
-        services = "".join(
-            f"127.0.0.1:{port} inet n - n - - smtpd\n"
-            f"    -o milter_macro_daemon_name=inbound\n"
-            f"    -o smtpd_milters={self._milter(variant.filter)}\n"
-            f"    -o content_filter={'script:' if variant.filter is Filter.PIPE else ''}\n"
-            for variant, port in self.ports.items()
-        )
+        if self._relaying:
+            # a line in the log for each, by which they are counted
+            pattern = f"{{ {{/^DKIM-Signature: v=1; a=rsa-sha256/ INFO {SIGNED}}} }}"
+            _run("postconf", "-c", config_dir, "-e", f"milter_header_checks = regexp:{pattern}")
+        services = "".join(self._service(variant, port) for variant, port in self.ports.items())
         services += self._script_service()
         with (self._instance.places.config_dir / "master.cf").open("a") as file:
             file.write(f"\n# bench: one port a variant\n{services}")
+
+    def _service(self, variant: Variant, port: int) -> str:
+        options = [
+            f"smtpd_milters={self._milter(variant.filter)}",
+            f"content_filter={'script:' if variant.filter is Filter.PIPE else ''}",
+        ]
+        if variant.door is Door.INBOUND:
+            options.append("milter_macro_daemon_name=inbound")
+        elif variant.door is Door.RELAY:
+            assert self.credentials
+            options += [
+                "milter_macro_daemon_name=relay",
+                f"milter_macro_defaults=auth_authen={self.credentials[0]}",
+                "smtpd_relay_restrictions=permit_mynetworks,reject",
+                f"{{ smtpd_recipient_restrictions = {self._relayed_recipients()} }}",
+            ]
+        else:
+            options += self._submissions_options()
+        return f"127.0.0.1:{port} inet n - n - - smtpd\n" + "".join(f"    -o {option}\n" for option in options)
+
+    def _submissions_options(self) -> list[str]:
+        """As they stand in master.cf, and so whatever is changed there."""
+        master = (self._instance.places.config_dir / "master.cf").read_text()
+        section = master[master.index(f":{self.settings.smtp.submissions_port} inet ") :].splitlines()[1:]
+        found = [line.strip().removeprefix("-o ") for line in takewhile(lambda line: line.startswith(" "), section)]
+        if not found:
+            raise BenchError("master.cf has no service for submission with TLS")
+        return found
+
+    def _relayed_recipients(self) -> str:
+        (found,) = [line for line in self._submissions_options() if "smtpd_recipient_restrictions" in line]
+        return found.partition("=")[2].removesuffix("}").strip()
+
+    def signed_messages(self) -> int:
+        """How many messages were signed so far, by Postfix's log."""
+        return self.settings.postfix_log_file.read_bytes().count(SIGNED.encode())
 
     def _script_service(self) -> str:
         # copied, as the no-op filter is; its table is its own
@@ -197,8 +260,8 @@ class Stack:
             raise BenchError(f"Postfix deferred mail, so the variants don't compare; see {self.settings.log_dir}")
 
     def stop(self) -> None:
-        """Stops Postfix and the look-ups."""
-        for process in (self._postfix, self._lookups):
+        """Stops Postfix, Dovecot and the look-ups."""
+        for process in (self._postfix, self._dovecot, self._lookups):
             if process:
                 _stop(process)
 
@@ -224,7 +287,7 @@ def _command(name: str) -> Path:
     return Path(sys.executable).with_name(name)
 
 
-def _run(*arguments: str, env: dict[str, str] | None = None) -> None:
+def _run(*arguments: str, env: dict[str, str] | None = None) -> str:
     path = {"PATH": SEARCH_PATH}
     try:
         done = subprocess.run(
@@ -239,6 +302,7 @@ def _run(*arguments: str, env: dict[str, str] | None = None) -> None:
         raise BenchError(f"can't run {arguments[0]}: {error.strerror}; 'make setup' installs what is needed") from error
     if done.returncode:
         raise BenchError(f"{' '.join(arguments[:4])} …: {' '.join((done.stderr or done.stdout).split())}")
+    return done.stdout
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:

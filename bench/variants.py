@@ -4,6 +4,7 @@ import enum
 from dataclasses import dataclass
 
 CAPTURE_ADDRESS = "richard@demo.example.net"
+USERNAME, USER = "richard", "richard@firm.example"
 CONTACT = "client@client.example"
 STRANGER = "stranger@elsewhere.example"
 
@@ -16,6 +17,15 @@ class Filter(enum.StrEnum):
     NOOP_LEAN = "noop lean"
     OURS = "ours"
     PIPE = "pipe"
+
+
+class Door(enum.StrEnum):
+    """Which of Postfix's services takes the mail. relay: what a login may do, with the login given and no AUTH; submissions: with
+    TLS and AUTH for each message, as the relay's clients come."""
+
+    INBOUND = "inbound"
+    RELAY = "relay"
+    SUBMISSIONS = "submissions"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +42,8 @@ class Variant:
     activities: int | None = None
     most_messages: int | None = None
     until_delivered: bool = False
+    door: Door = Door.INBOUND
+    recipient: str = CAPTURE_ADDRESS
 
 
 POSTFIX_ALONE = Variant("Postfix alone", Filter.NONE, CONTACT)
@@ -41,4 +53,18 @@ CAPTURED = Variant("ours, all captured", Filter.OURS, CONTACT, 1)
 IGNORED = Variant("ours, all ignored", Filter.OURS, STRANGER, 0)
 PIPE = Variant("pipe(8), a script a message", Filter.PIPE, CONTACT, most_messages=400, until_delivered=True)
 
-ALL = (POSTFIX_ALONE, NOOP, NOOP_LEAN, CAPTURED, IGNORED, PIPE)
+RELAY_ALONE = Variant("relay: Postfix alone", Filter.NONE, USER, door=Door.RELAY, recipient=CONTACT)
+RELAY_NOOP = Variant("relay: no-op filter in C", Filter.NOOP, USER, door=Door.RELAY, recipient=CONTACT)
+RELAYED = Variant("relay: ours, captured and signed", Filter.OURS, USER, 1, door=Door.RELAY, recipient=CONTACT)
+# the client takes most of the machine's time
+LOGIN_NOOP = Variant("TLS and AUTH: no-op filter in C", Filter.NOOP, USER, None, 600, False, Door.SUBMISSIONS, CONTACT)
+LOGIN_RELAYED = Variant("TLS and AUTH: ours", Filter.OURS, USER, 1, 600, False, Door.SUBMISSIONS, CONTACT)
+
+INBOUND = (POSTFIX_ALONE, NOOP, NOOP_LEAN, CAPTURED, IGNORED, PIPE)
+RELAY = (RELAY_ALONE, RELAY_NOOP, RELAYED, LOGIN_NOOP, LOGIN_RELAYED)
+
+
+def beside(variant: Variant, which: Filter) -> Variant | None:
+    """The variant with this filter behind the same door."""
+    found = [each for each in (*INBOUND, *RELAY) if (each.door, each.filter) == (variant.door, which)]
+    return found[0] if found else None

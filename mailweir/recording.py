@@ -210,4 +210,6 @@ def _decision_row(entry: Entry, result: Recorded, reason: Reason) -> DecisionRow
         author=decision.author,
         message_id=decision.message_id,
         activity_id=result.activity_id,
+        # what is refused isn't relayed, and no notice is owed for it
+        relay_login_id=entry.use.login_id if entry.use and result.outcome is not Outcome.REFUSED else None,
     )

@@ -27,8 +27,12 @@ _PROGRAM = (
 )
 _REFUSAL = re.compile(
     _PROGRAM + r"(?:milter-)?reject: (?P<stage>[A-Z-]+) from (?P<client>[\w.-]+\[[0-9A-Fa-f.:]+\])(?::\d+)?: "
-    r"(?P<reply>(?:[45]\d\d )?[45]\.\d+\.\d+ (?:<[^<>]*>: )?[^<>;]*)"
+    r"(?P<reply>(?:[45]\d\d )?[45]\.\d+\.\d+ (?:<[^<>]*>: )?(?:[^<>;]|;(?! (?:from|to|proto)=))*)"
     r"(?:; from=<(?P<sender>[^<>]*)>)?(?: to=<(?P<recipient>[^<>]*)>)?[; ]+proto=\w+(?: helo=<(?P<helo>[^<>]*)>)?"
+)
+# Of a notice of our own Postfix that the filter put off: it comes by no protocol, and is nothing that somebody sent
+_OWN_NOTICE = re.compile(
+    _PROGRAM + r"milter-reject: END-OF-MESSAGE from localhost\[127\.0\.0\.1\]: [^<>;]*; from=<> to=<[^<>]*>"
 )
 _MESSAGE_ID = re.compile(_PROGRAM + r"message-id=(?P<message_id><[^<>\s]+>)")
 _QUEUE_ID_OF_NONE = "NOQUEUE"
@@ -81,6 +85,8 @@ def find(log: Path, text: str, now: datetime, limit: int | None = None, max_byte
             break
         if b"reject: " in raw:
             refusal = parse(raw, now)
+            if refusal is None and _OWN_NOTICE.fullmatch(_text(raw)):
+                continue
             if refusal is None:
                 left_out += wanted.lower() in _text(raw).lower()
             elif _concerns(refusal, wanted, by_address):

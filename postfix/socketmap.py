@@ -18,6 +18,8 @@ from mailweir.errors import BadInput
 MAX_REQUEST_BYTES = 10_000  # Postfix's line_length_limit is 2,048, and an address is no longer than a line
 _LENGTH = re.compile(rb"(0|[1-9][0-9]{0,4}):")
 _MAX_LENGTH_BYTES = 6
+BACKLOG = 1024
+_STDIN = 0
 
 NOT_FOUND = "NOTFOUND "
 
@@ -126,22 +128,15 @@ async def serving(path: Path, connection: Callable[[set[Connection]], asyncio.Pr
     """Answers on a unix socket of mode 0660 for as long as the block runs; then the socket is gone.
 
     connection: makes one, which keeps itself in the set while it is open. A socket left behind by a killed process is replaced;
-    one that somebody answers on is BadInput.
+    one that somebody answers on is BadInput. One that was handed over stays, for who comes after us.
     """
-    _remove_stale(path)
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    umask = os.umask(0o117)
-    try:
-        listener.bind(str(path))
-    except OSError as error:
-        listener.close()
-        raise BadInput(f"can't make the socket {path}: {error.strerror or error}") from error
-    finally:
-        os.umask(umask)
-    own = path.stat().st_ino
+    given = handed_over(path)
+    listener = given or listening(path)
+    own = path.stat().st_ino if given is None else None
     open_ones: set[Connection] = set()
-    server = await asyncio.get_running_loop().create_unix_server(
-        lambda: connection(open_ones), sock=listener, backlog=1024
+    # not create_unix_server: newer ones remove the file of a socket, also of one that isn't theirs
+    server = await asyncio.get_running_loop().create_server(
+        lambda: connection(open_ones), sock=listener, backlog=BACKLOG
     )
     try:
         yield
@@ -150,9 +145,39 @@ async def serving(path: Path, connection: Callable[[set[Connection]], asyncio.Pr
         for open_one in list(open_ones):
             open_one.close()
         with contextlib.suppress(OSError):
-            if path.stat().st_ino == own:
+            if own is not None and path.stat().st_ino == own:
                 path.unlink()
         await server.wait_closed()
+
+
+def listening(path: Path) -> socket.socket:
+    """A listening unix socket of mode 0660. Who connects before anybody accepts waits. BadInput where it can't be made."""
+    _remove_stale(path)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    umask = os.umask(0o117)
+    try:
+        listener.bind(str(path))
+        listener.listen(BACKLOG)
+    except OSError as error:
+        listener.close()
+        raise BadInput(f"can't make the socket {path}: {error.strerror or error}") from error
+    finally:
+        os.umask(umask)
+    return listener
+
+
+def handed_over(path: Path) -> socket.socket | None:
+    """The listening socket of this path, where our standard input is it: whoever started us keeps it open while we are away."""
+    try:
+        if not stat.S_ISSOCK(os.fstat(_STDIN).st_mode):
+            return None
+    except OSError:  # closed
+        return None
+    found = socket.socket(fileno=os.dup(_STDIN))
+    if found.getsockname() == str(path) and found.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+        return found
+    found.close()
+    return None
 
 
 def _remove_stale(path: Path) -> None:

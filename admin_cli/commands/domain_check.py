@@ -44,12 +44,11 @@ def check(
     if as_json:
         output.show_json(domain_report.domain_object(report))
     else:
-        milliseconds = 1000 * (time.monotonic() - began)
         who = ", ".join(str(address) for address in relay.addresses)
         named = f"{relay.name} ({who})" if relay.name else who
-        output.say(f"{name}: may {named} send for it?   resolver {resolver}, {milliseconds:.0f} ms")
-        lines = (*domain_report.domain_lines(report, whole=whole), *domain_report.advice_lines(report.spf.suggestion))
-        for line in lines:
+        output.say(domain_report.asked_line(name, named, sender, resolver, time.monotonic() - began))
+        advice = domain_report.advice_lines(report.spf.suggestion, report.verdict)
+        for line in (*domain_report.domain_lines(report, whole=whole), *advice):
             output.say(line)
     raise typer.Exit(int(report.verdict))
 

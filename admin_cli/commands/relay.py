@@ -4,11 +4,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from admin_cli import context, options, output
+from admin_cli import context, in_force, options, output
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from mailweir.settings import Settings
     from mailweir.store.relay_logins import RelayLogin
+
+GMAILS_PORTS = (587, 465)
 
 Username = Annotated[str, typer.Argument(metavar="USERNAME", help="The user, as 'mailweir user list' shows it.")]
 
@@ -39,7 +43,14 @@ def connect(
     with context.opened(settings) as database:
         chosen = context.choose(database, deployment)
         made = relay_logins.connect(database, chosen, username, passwords.digest(password), context.now())
-    _show(settings, made, password, as_json=as_json)
+    if as_json:
+        output.show_json(_object(in_force.settings(settings), made, password))
+        return
+    output.say(
+        f"{made.username} of {made.deployment} can send through this host. In Gmail: Settings, Accounts, Send mail as,"
+    )
+    output.say('"Add another email address"; then, for the SMTP server:')
+    _show_form(in_force.settings(settings), made, password)
 
 
 def rotate(
@@ -54,7 +65,14 @@ def rotate(
     with context.opened(settings) as database:
         chosen = context.choose(database, deployment)
         changed = relay_logins.rotate(database, chosen, username, passwords.digest(password), context.now())
-    _show(settings, changed, password, as_json=as_json)
+    if as_json:
+        output.show_json(_object(in_force.settings(settings), changed, password))
+        return
+    output.say(
+        f"The old password of {changed.login} is refused from now on. In Gmail: Settings, Accounts, Send mail as,"
+    )
+    output.say('"edit info" beside each address that is sent by this host; then:')
+    _show_form(in_force.settings(settings), changed, password)
 
 
 def disconnect(
@@ -86,31 +104,44 @@ def list_all(deployment: options.DeploymentOption = None, as_json: options.JsonO
             one.username,
             one.login,
             output.moment(one.rotated_at or one.created_at),
-            f"{one.messages} to {one.recipients}" + (f", {one.refused} refused" if one.refused else ""),
+            str(one.messages),
+            str(one.recipients),
+            str(one.refused),
             f"suspended: {one.suspended_reason}" if one.suspended_at else "in use",
         )
         for one in found
     ]
-    columns = ("username", "login", "password since", "messages this hour", "state")
+    columns = ("username", "login", "password since", "messages this hour", "recipients", "refused", "state")
     empty = f"There is no login in {chosen.name} yet: make one with 'mailweir relay connect'."
     output.table(columns, rows, empty=empty)
 
 
-def _show(settings: "Settings", login: "RelayLogin", password: str, *, as_json: bool) -> None:
-    if as_json:
-        output.show_json(_object(settings, login, password))
-        return
+def _show_form(settings: "Settings", login: "RelayLogin", password: str) -> None:
     smtp = settings.smtp
-    output.say(
-        f"{login.username} of {login.deployment} can send through this host. In Gmail: Settings, Accounts, Send mail as,"
-    )
-    output.say('"Add another email address"; then, for the SMTP server:')
     output.say(f"  SMTP server           {settings.hostname}")
     output.say(f"  Port                  {smtp.submission_port}")
     output.say(f"  Username              {login.login}")
     output.say(f"  Password              {password}")
     output.say("  Secured connection    using TLS")
     output.say(f'With port {smtp.submissions_port} choose "using SSL" instead. The password isn\'t shown again.')
+    hindrances = list(_hindrances(settings))
+    if hindrances:
+        output.remark(
+            f"mailweir: Gmail itself can't use it yet: {'; '.join(hindrances)}. See docs/operations.md, The relay"
+        )
+
+
+def _hindrances(settings: "Settings") -> "Iterator[str]":
+    """What the settings keep Gmail from, which talks to this host from the open net."""
+    import ipaddress
+
+    smtp = settings.smtp
+    if ipaddress.ip_address(smtp.bind_address.strip("[]")).is_loopback:
+        yield f"Postfix listens on {smtp.bind_address} only (smtp.bind_address)"
+    if (smtp.submission_port, smtp.submissions_port) != GMAILS_PORTS:
+        yield "its form offers ports 587 and 465 alone (smtp.submission_port, smtp.submissions_port)"
+    if not smtp.tls_certificate_file:
+        yield "the certificate is self-signed (smtp.tls_certificate_file)"
 
 
 def _object(settings: "Settings", login: "RelayLogin", password: str) -> dict[str, Any]:

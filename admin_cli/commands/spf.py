@@ -38,9 +38,9 @@ def check(
     if as_json:
         output.show_json(domain_report.spf_object(report))
     else:
-        milliseconds = 1000 * (time.monotonic() - began)
         who = ", ".join(str(address) for address in relay.addresses)
-        output.say(f"{name}: may {who} send for it?   resolver {resolver}, {milliseconds:.0f} ms")
-        for line in (*domain_report.spf_lines(report, whole=whole), *domain_report.advice_lines(report.suggestion)):
+        output.say(domain_report.asked_line(name, who, sender, resolver, time.monotonic() - began))
+        advice = domain_report.advice_lines(report.suggestion, report.verdict)
+        for line in (*domain_report.spf_lines(report, whole=whole), *advice):
             output.say(line)
     raise typer.Exit(int(report.verdict))

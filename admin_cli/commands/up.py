@@ -14,6 +14,8 @@ import typer
 from admin_cli import context, options, output
 
 if TYPE_CHECKING:
+    from socket import socket
+
     from admin_cli.chores import Chore
     from admin_cli.processes import Lock, Program, Remembered
     from mailweir.settings import Settings
@@ -158,6 +160,7 @@ def _run(settings: "Settings", account: "Account", scripts: dict[str, str], lock
     from admin_cli import settings_files
     from admin_cli.supervisor import Supervisor, accepts_mail
     from mailweir.settings import PATH_VARIABLE
+    from postfix import socketmap
     from postfix.dovecot import Dovecot
     from postfix.instance import Instance
 
@@ -168,8 +171,10 @@ def _run(settings: "Settings", account: "Account", scripts: dict[str, str], lock
     instance.prepare(context.now())
     dovecot = Dovecot(settings)
     dovecot.prepare()
+    # Ours, and not the look-ups': while they are away Dovecot waits at it, and says "not now" instead of "wrong password".
+    logins = socketmap.listening(settings.logins_socket)
     supervisor = Supervisor(
-        _programs(settings, account, scripts, instance, dovecot),
+        _programs(settings, account, scripts, instance, dovecot, logins),
         lock=lock,
         data_dir=settings.data_dir,
         environment={PATH_VARIABLE: str(in_force)},
@@ -183,6 +188,7 @@ def _run(settings: "Settings", account: "Account", scripts: dict[str, str], lock
     try:
         supervisor.run(lambda: accepts_mail(settings))
     finally:
+        logins.close()
         instance.remove_sockets()
         dovecot.remove_sockets()
         _remove_sockets(settings)
@@ -210,9 +216,14 @@ def _upgrade(settings: "Settings", account: "Account", say: Say) -> None:
 
 
 def _programs(
-    settings: "Settings", account: "Account", scripts: dict[str, str], instance: "Instance", dovecot: "Dovecot"
+    settings: "Settings",
+    account: "Account",
+    scripts: dict[str, str],
+    instance: "Instance",
+    dovecot: "Dovecot",
+    logins: "socket",
 ) -> "list[Program]":
-    """In the order in which they are stopped."""
+    """In the order in which they are stopped. logins: the socket on which the look-ups answer Dovecot."""
     from admin_cli import preflight
     from admin_cli.processes import Program
 
@@ -220,7 +231,10 @@ def _programs(
     return [
         Program("postfix", instance.command(), None, logs / "postfix.log"),
         Program("dovecot", dovecot.command(), None, logs / "dovecot.log"),
-        *(Program(name, [scripts[name]], account, logs / f"{name}.log") for name in preflight.daemons(settings)),
+        *(
+            Program(name, [scripts[name]], account, logs / f"{name}.log", logins if name == preflight.LOOKUPS else None)
+            for name in preflight.daemons(settings)
+        ),
     ]
 
 

@@ -86,9 +86,11 @@ def _refused(settings: "Settings", text: str, names: dict[str, str]) -> "list[tu
 def _sentence(decision: "Decision") -> str:
     from admin_cli import wording
 
-    recipients = ", ".join(decision.recipients)
+    to = (
+        f", to {', '.join(decision.recipients)}" if decision.recipients else ""
+    )  # what is relayed may have none of ours
     what, cause = wording.outcome(decision), wording.reason(decision)
-    return f"{output.moment(decision.time)}  {what}: {cause} (queue id {decision.queue_id}, to {recipients})"
+    return f"{output.moment(decision.time)}  {what}: {cause} (queue id {decision.queue_id}{to})"
 
 
 def _object(decision: "Decision") -> dict[str, Any]:

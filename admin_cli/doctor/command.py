@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from admin_cli import context, options, output
+from admin_cli import context, in_force, options, output
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -65,18 +65,18 @@ def examine(settings: "Settings", name: str | None, now: "datetime") -> "Iterato
     from admin_cli.doctor import certificate, postfix_files, queue, settings_sense, stack
     from admin_cli.doctor.findings import run
 
-    in_force = _in_force(settings)
+    running = in_force.settings(settings)
     yield from run(stack.AREA, partial(stack.check_processes, settings))
     if stack.is_running(settings) is not False:
-        for check in (stack.check_filter, stack.check_lookups, stack.check_dialogue):
-            yield from run(stack.AREA, partial(check, in_force))
-    yield from run(settings_sense.AREA, partial(settings_sense.check, settings, in_force))
-    yield from run(postfix_files.AREA, partial(postfix_files.check, in_force))
-    yield from run(certificate.AREA, partial(certificate.check, in_force, now))
-    yield from run(queue.AREA, partial(queue.check, in_force, now))
-    yield from run(queue.AREA, partial(queue.check_outbox, in_force))
-    yield from _examine_dns(in_force)
-    yield from _examine_database(in_force, name, now)
+        for check in (stack.check_filter, stack.check_lookups, stack.check_dialogue, stack.check_relay):
+            yield from run(stack.AREA, partial(check, running))
+    yield from run(settings_sense.AREA, partial(settings_sense.check, settings, running))
+    yield from run(postfix_files.AREA, partial(postfix_files.check, running))
+    yield from run(certificate.AREA, partial(certificate.check, running, now))
+    yield from run(queue.AREA, partial(queue.check, running, now))
+    yield from run(queue.AREA, partial(queue.check_outbox, running))
+    yield from _examine_dns(running)
+    yield from _examine_database(running, name, now)
 
 
 def _examine_dns(settings: "Settings") -> "Iterator[Finding]":
@@ -93,21 +93,6 @@ def _examine_dns(settings: "Settings") -> "Iterator[Finding]":
         yield from dns.check_spf_of_host(settings, asked)
 
     yield from run(dns.AREA, look)
-
-
-def _in_force(settings: "Settings") -> "Settings":
-    """What the running processes go by: the file with the flags of `up`."""
-    from admin_cli.doctor import stack
-    from mailweir.errors import SettingsError
-    from mailweir.settings import load
-
-    path = settings.milter_socket.with_name("mailweir.toml")
-    if not stack.is_running(settings):
-        return settings
-    try:
-        return load(path)
-    except SettingsError:
-        return settings
 
 
 def _examine_database(settings: "Settings", name: str | None, now: "datetime") -> "Iterator[Finding]":

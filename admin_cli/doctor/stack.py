@@ -5,6 +5,7 @@ import json
 import os
 import smtplib
 import socket
+import ssl
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -131,8 +132,7 @@ def _connected(path: Path) -> Iterator[socket.socket]:
 
 def check_dialogue(settings: Settings) -> Iterator[Finding]:
     """The way of a mail, as far as it leaves no trace: Postfix greets, takes a sender, refuses a foreign recipient."""
-    host, port = settings.smtp.bind_address, settings.smtp.smtp_port
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    host, port = _host(settings), settings.smtp.smtp_port
     to_do = f"see {settings.log_dir / 'postfix.log'}"
     try:
         with smtplib.SMTP(host, port, "localhost", _SMTP_SECONDS) as client:
@@ -146,3 +146,43 @@ def check_dialogue(settings: Settings) -> Iterator[Finding]:
     else:
         replies = "; ".join(f"{code} {text.decode(errors='replace')}" for code, text in said)
         yield wrong(AREA, f"Postfix on {host} port {port} puts mail off: {replies}", to_do)
+
+
+def check_relay(settings: Settings) -> Iterator[Finding]:
+    """Both of the relay's ports, as far as one gets without a login: TLS and, while Dovecot answers Postfix, AUTH behind it."""
+    host, smtp = _host(settings), settings.smtp
+    untrusting = ssl.create_default_context()
+    untrusting.check_hostname, untrusting.verify_mode = False, ssl.CERT_NONE  # `certificate` looks at that
+    for port, wrapped in ((smtp.submission_port, False), (smtp.submissions_port, True)):
+        try:
+            with _relay_session(host, port, untrusting, wrapped=wrapped) as client:
+                client.ehlo()
+                offered = client.esmtp_features.get("auth", "")
+        except (OSError, smtplib.SMTPException) as error:
+            why = f"the relay doesn't answer on {host} port {port}: {error}"
+            yield wrong(AREA, why, f"see {settings.log_dir / 'postfix.log'} and {settings.log_dir / 'dovecot.log'}")
+            continue
+        if "PLAIN" in offered:
+            yield ok(AREA, f"the relay offers AUTH within TLS on {host} port {port}")
+        else:
+            yield wrong(
+                AREA, f"the relay offers no AUTH on {host} port {port}", f"see {settings.log_dir / 'dovecot.log'}"
+            )
+
+
+def _relay_session(host: str, port: int, context: ssl.SSLContext, *, wrapped: bool) -> smtplib.SMTP:
+    if wrapped:
+        return smtplib.SMTP_SSL(host, port, "localhost", timeout=_ANSWER_SECONDS, context=context)
+    client = smtplib.SMTP(host, port, "localhost", _ANSWER_SECONDS)
+    try:
+        client.starttls(context=context)
+    except (OSError, smtplib.SMTPException):
+        client.close()
+        raise
+    return client
+
+
+def _host(settings: Settings) -> str:
+    """Where it is asked from this host."""
+    address = settings.smtp.bind_address
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address, address)

@@ -101,12 +101,19 @@ class Questions:
         except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
             return _VOID
         except (dns.exception.DNSException, OSError) as error:
-            raise DnsUnavailable(f"no answer for {name} {kind}: {' '.join(str(error).split())}") from error
+            raise DnsUnavailable(f"no answer for {name} {kind}: {_cause(error)}") from error
         rrset = answer.rrset
         if rrset is None:
             return _VOID
         values = tuple(_value(item, kind) for item in rrset)
         return Answer(values, int(rrset.ttl), answer.canonical_name.to_text(omit_final_dot=True).lower())
+
+
+def _cause(error: Exception) -> str:
+    """In one line, each thing once: the library repeats it for each try."""
+    tries = getattr(error, "kwargs", {}).get("errors") or ()  # (server, by TCP, port, what it said, response) each
+    told = dict.fromkeys(str(one[3]).rstrip(".") for one in tries)
+    return ", ".join(told) or " ".join(str(error).split())
 
 
 def _value(item: object, kind: str) -> str:

@@ -89,6 +89,10 @@ class SqlDirectory:
         """Who stands behind a login of the relay."""
         return relay_logins.holder(self._database, login)
 
+    def relayed_by(self, queue_id: str) -> relay_logins.Holder | None:
+        """Whose login sent the message that had this queue id."""
+        return relay_logins.sender_of(self._database, queue_id)
+
     def relay_use(self, login_id: int, now: datetime) -> relay_logins.Use:
         """What a login sent within this hour."""
         return relay_logins.use(self._database, login_id, now)

@@ -186,24 +186,6 @@ class Todo(_Base):
         table_name = "todos"
 
 
-class Decision(_Base):
-    """What was decided of one message for one deployment."""
-
-    deployment = peewee.ForeignKeyField(Deployment)
-    source_id = peewee.TextField()
-    decided_at = peewee.TextField()
-    outcome = peewee.TextField()
-    reason = peewee.TextField()
-    recipients = peewee.TextField()
-    author = peewee.TextField(null=True)
-    message_id = peewee.TextField(null=True)
-    activity = peewee.ForeignKeyField(Activity, null=True)
-    activity_id: int | None
-
-    class Meta:
-        table_name = "decisions"
-
-
 class ForwardingConfirmation(_Base):
     """A proven forwarding confirmation and its link."""
 
@@ -253,6 +235,25 @@ class RelayLogin(_Base):
 
     class Meta:
         table_name = "relay_logins"
+
+
+class Decision(_Base):
+    """What was decided of one message for one deployment; relay_login: of what was relayed."""
+
+    deployment = peewee.ForeignKeyField(Deployment)
+    source_id = peewee.TextField()
+    decided_at = peewee.TextField()
+    outcome = peewee.TextField()
+    reason = peewee.TextField()
+    recipients = peewee.TextField()
+    author = peewee.TextField(null=True)
+    message_id = peewee.TextField(null=True)
+    activity = peewee.ForeignKeyField(Activity, null=True)
+    relay_login = peewee.ForeignKeyField(RelayLogin, null=True)
+    activity_id: int | None
+
+    class Meta:
+        table_name = "decisions"
 
 
 class RelayUse(_Base):

@@ -18,6 +18,8 @@ from mailweir.store.connection import Database
 from mailweir.store.deployments import Deployment
 from mailweir.store.moments import rfc3339
 
+_HOLDER_COLUMNS = "l.id, u.id, u.username, u.mailbox, d.id, d.name, d.domain, d.plus_addresses, d.gmail_dots"
+
 
 @dataclass(frozen=True, slots=True)
 class RelayLogin:
@@ -150,11 +152,23 @@ def owners(database: Database, sender: str) -> list[str]:
 
 def holder(database: Database, login: str) -> Holder | None:
     """Who stands behind a connected login; within `Database.reading`."""
-    row = _find(
-        database.fast_execute(),
-        "l.id, u.id, u.username, u.mailbox, d.id, d.name, d.domain, d.plus_addresses, d.gmail_dots",
-        login,
-    )
+    return _holder(_find(database.fast_execute(), _HOLDER_COLUMNS, login))
+
+
+def sender_of(database: Database, queue_id: str) -> Holder | None:
+    """Who sent, by the relay, the message that had this queue id, connected still or not; None where it wasn't relayed, or the
+    user is removed. Within `Database.reading`.
+    """
+    row = database.fast_execute()(
+        f"SELECT {_HOLDER_COLUMNS}, l.suspended_at FROM decisions c JOIN relay_logins l ON l.id = c.relay_login_id"
+        " JOIN users u ON u.id = l.user_id AND u.removed_at IS NULL JOIN deployments d ON d.id = l.deployment_id"
+        " WHERE c.source_id = ?",
+        (queue_id,),
+    ).fetchone()
+    return _holder(row)
+
+
+def _holder(row: Any) -> Holder | None:
     if row is None:
         return None
     ref = DeploymentRef(row[4], row[5], row[6], Folding(bool(row[7]), bool(row[8])))

@@ -52,7 +52,7 @@ class SightingRow(NamedTuple):
 
 
 class DecisionRow(NamedTuple):
-    """A decision; recipients is a JSON list of capture addresses."""
+    """A decision; recipients is a JSON list of capture addresses. relay_login_id: of the login whose mail was relayed."""
 
     deployment_id: int
     source_id: str
@@ -63,6 +63,7 @@ class DecisionRow(NamedTuple):
     author: str | None
     message_id: str | None
     activity_id: int | None
+    relay_login_id: int | None
 
 
 class Writer:

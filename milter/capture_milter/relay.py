@@ -6,9 +6,9 @@ asked about the envelope sender already. Knows no callback; called by `session`,
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
-from datetime import datetime, timedelta
-from typing import Protocol
+from datetime import timedelta
 
+from capture_milter.asked import Directory
 from capture_milter.handling import Plan, Refusal
 from mailweir import address, headers, matching
 from mailweir.envelope import Envelope
@@ -16,7 +16,7 @@ from mailweir.headers import Header, HeaderView
 from mailweir.matching import Arrival, Decision, Outcome, Reason, UserRef
 from mailweir.settings import Relay as Limits
 from mailweir.store import relay_logins
-from mailweir.store.relay_logins import Holder, Use, UseRow
+from mailweir.store.relay_logins import Holder, UseRow
 
 # Of the mail by which Gmail asks whether an address of "Send mail as" is the user's; it goes to that address by this relay
 GMAIL_ASKS = frozenset({"gmail-noreply@google.com", "account-verification-noreply@google.com"})
@@ -25,24 +25,15 @@ _WHO = ("From", "Sender", "Resent-From", "Resent-Sender")
 _MAX_SENTENCE_CHARS = 400  # RFC 5321 4.5.3.1.5: a reply line is 512 at most
 
 
-class Directory(matching.Directory, Protocol):
-    """Who is known, the logins among them."""
-
-    def relay_holder(self, login: str) -> Holder | None:
-        """Who stands behind a login."""
-
-    def relay_use(self, login_id: int, now: datetime) -> Use:
-        """What a login sent within this hour."""
-
-
 def plan(envelope: Envelope, header_lines: list[Header], directory: Directory, limits: Limits) -> Plan:
     """Matches a submitted message, or says why it isn't taken. Errors: DatabaseUnavailable."""
     view = headers.look(header_lines)
-    recipients = matching.sort_recipients(envelope.recipients, directory)
     holder = directory.relay_holder(envelope.login or "")
+    recipients = matching.sort_recipients(envelope.recipients, directory)
     if holder is None or holder.suspended:
         state = "is suspended: ask your admin" if holder else "is disconnected"
         return Plan(envelope, view, recipients, (), False, _never(f"the login {envelope.login} {state}"))
+    _ask_for_all(envelope, view, header_lines, holder, directory)
     own, others = _arrivals(recipients.arrivals, holder)
     recipients = replace(recipients, arrivals=(own, *others))
     made = Plan(envelope, view, recipients, (), False)
@@ -62,6 +53,16 @@ def plan(envelope: Envelope, header_lines: list[Header], directory: Directory, l
     )
     rest = tuple(matching.decide(arrival, envelope, view, directory) for arrival in others)
     return replace(made, decisions=(first, *rest), use=use)
+
+
+def _ask_for_all(
+    envelope: Envelope, view: HeaderView, header_lines: list[Header], holder: Holder, directory: Directory
+) -> None:
+    """Everybody that is going to be asked for, in one question (see `asked`)."""
+    named = [_read(value) for values in _values(header_lines).values() for value in values]
+    found = {envelope.sender, *named, *view.recipients, *(recipient.address for recipient in envelope.recipients)}
+    key = holder.deployment.folding.key
+    directory.people_with(holder.deployment.id, {key(one) for one in found if one})
 
 
 def _arrivals(arrivals: Iterable[Arrival], holder: Holder) -> tuple[Arrival, list[Arrival]]:
@@ -107,9 +108,9 @@ def _fault(
                 "send it from Gmail itself"
             )
     named.append(("envelope sender", envelope.sender))
-    owned = _owned([found for _, found in named], holder, directory)
+    own = owned([found for _, found in named], holder, directory)
     for name, found in named:
-        if found not in owned:
+        if found not in own:
             return f"its {name} {found or '<>'} isn't an address of the login {envelope.login}"
     return None
 
@@ -130,7 +131,7 @@ def _read(value: bytes) -> str | None:
     return address.read_author(value.decode("utf-8", "surrogateescape"))
 
 
-def _owned(addresses: Collection[str], holder: Holder, directory: Directory) -> set[str]:
+def owned(addresses: Collection[str], holder: Holder, directory: Directory) -> set[str]:
     """Those of these addresses that are the login's user's."""
     keys = {found: holder.deployment.folding.key(found) for found in addresses if found}
     if not keys:
@@ -148,7 +149,7 @@ def _is_gmail_asking(
     values = _values(header_lines)
     others = [_read(value) for name in _WHO[1:] for value in values[name]]
     to = [recipient.address or "" for recipient in envelope.recipients]
-    own = _owned([*to, envelope.sender], holder, directory)
+    own = owned([*to, envelope.sender], holder, directory)
     return (
         all(found in GMAIL_ASKS for found in others)
         and (envelope.sender in GMAIL_ASKS or envelope.sender in own)

@@ -16,7 +16,8 @@ from typing import Any
 import structlog
 
 import milter
-from capture_milter import handling, relay, signing
+from capture_milter import handling, notices, relay, signing
+from capture_milter.asked import Asked
 from capture_milter.assembly import Assembly
 from capture_milter.counters import TempfailCause
 from capture_milter.events import Events
@@ -189,9 +190,10 @@ class Session:
                 if self._login is None:
                     plan = handling.plan(envelope, self._headers, directory)
                 else:
-                    plan = relay.plan(envelope, self._headers, directory, self._services.relay_limits)
-                if not plan.refusal:
-                    self._signing = self._services.signers.begin(self._login, plan.view, self._headers, directory)
+                    asked = Asked(directory)
+                    plan = relay.plan(envelope, self._headers, asked, self._services.relay_limits)
+                    if not plan.refusal:
+                        self._signing = self._services.signers.begin(self._login, plan.view, self._headers, asked)
             self._plan = plan
         return self._plan
 
@@ -219,10 +221,24 @@ class Session:
         return self._accept()
 
     def _accept(self) -> int:
-        """What goes on from the relay is signed, on top of all other headers."""
+        """What goes on from the relay is signed, on top of all other headers; of Postfix's notices goes on what is owed."""
+        if self._login is None and self._ctx.getsymval("{daemon_name}") == notices.DAEMON_NAME:
+            return milter.ACCEPT if self._is_owed() else milter.DISCARD
         if self._signing:
             self._ctx.addheader(signing.NAME, self._signing.value(), 0)
         return milter.ACCEPT
+
+    def _is_owed(self) -> bool:
+        about = notices.bounced_queue_id(self._headers)
+        with self._services.readers.directory() as directory:
+            owed = notices.is_owed(self._recipients, about, directory)
+        self._services.log.info(
+            "notice passed on" if owed else "notice thrown away",
+            queue_id=self._ctx.getsymval("i"),
+            about=about,
+            to=" ".join(recipient.typed for recipient in self._recipients),
+        )
+        return owed
 
     def _refuse(self, refusal: Refusal) -> int:
         facts = {"queue_id": self._ctx.getsymval("i"), "login": self._login, "client": self._client}
@@ -259,8 +275,9 @@ def register(make_session: Callable[[Any], Session]) -> None:
                 "this mail server lacks a part of the milter protocol that is needed: Postfix 3.7 has all"
             )
         ctx.setpriv(make_session(ctx))
-        for stage in (milter.M_CONNECT, milter.M_HELO, milter.M_DATA, milter.M_EOH):
+        for stage in (milter.M_HELO, milter.M_DATA, milter.M_EOH):
             ctx.setsymlist(stage, "")
+        ctx.setsymlist(milter.M_CONNECT, "{daemon_name}")
         ctx.setsymlist(milter.M_ENVFROM, "{auth_authen}")
         ctx.setsymlist(milter.M_ENVRCPT, "{rcpt_addr}")
         ctx.setsymlist(milter.M_EOM, "i")

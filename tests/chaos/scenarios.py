@@ -178,7 +178,7 @@ def database_full_by_file_system(site: Site) -> None:
     """The database lies on a small file system, which fills up and is made larger: 451 in between, nothing else."""
     size = SMALL_BYTES[_kind(site)]
     while site.goes_on():
-        site.wait_for_refusals(20, 120)
+        site.wait_for_refusals(20, 240)
         size += STEP_BYTES
         site.grow(size)
         site.faults += 1

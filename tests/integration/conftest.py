@@ -331,12 +331,14 @@ class Received:
 class Sink:
     """An SMTP server on loopback that keeps what it gets.
 
-    eight_bit: offers 8BITMIME. utf8: offers SMTPUTF8. refuse: the reply to every RCPT, instead of 250.
+    eight_bit: offers 8BITMIME. utf8: offers SMTPUTF8. refuse: the reply to every RCPT, instead of 250. replies: likewise to those
+    of an address.
     """
 
     eight_bit: bool = True
     utf8: bool = False
     refuse: str = ""
+    replies: dict[str, str] = field(default_factory=dict)
     received: list[Received] = field(default_factory=list)
     commands: list[str] = field(default_factory=list)
     port: int = 0
@@ -376,8 +378,9 @@ class _SinkSession(socketserver.StreamRequestHandler):
                     sender, recipients = _path(argument), []
                     self._reply("250 ok")
                 case "RCPT":
-                    recipients += [] if sink.refuse else [_path(argument)]
-                    self._reply(sink.refuse or "250 ok")
+                    refused = sink.refuse or sink.replies.get(_path(argument), "")
+                    recipients += [] if refused else [_path(argument)]
+                    self._reply(refused or "250 ok")
                 case "DATA" if recipients:
                     self._reply("354 go on")
                     sink.received.append(Received(sender, tuple(recipients), self._data()))

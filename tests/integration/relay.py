@@ -1,18 +1,25 @@
 """A client of the relay, as Gmail is one: TLS, AUTH, one message with its bytes as they are."""
 
 import base64
+import contextlib
 import json
+import re
 import smtplib
 import ssl
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
 from typing import TYPE_CHECKING, Any
 
 from tests.integration.wire import stuffed
 
 if TYPE_CHECKING:
-    from tests.integration.conftest import Stack
+    from tests.integration.conftest import MakeStack, Received, Sink, Stack
 
 RICHARD, OLGA, JANE, JOE = "richard@firm.example", "olga@firm.example", "jane@client.example", "joe@client.example"
 STRANGER = "x@stranger.example"
+MAX_WORKER_BYTES = 200_000_000
 
 
 def untrusting() -> ssl.SSLContext:
@@ -102,3 +109,81 @@ def people(stack: "Stack") -> None:
         f"contact add Joe {JOE} --deployment demo",
     ):
         stack.cli(*line.split(), check=True)
+
+
+@dataclass
+class Site:
+    """A stack whose mail goes to a sink, with the logins of richard and olga of demo, and rick of b."""
+
+    stack: "Stack"
+    sink: "Sink"
+    richard: tuple[str, str]
+    rick: tuple[str, str]
+
+    def submit(self, lined: bytes, to: list[str], *options: str, sender: str = RICHARD) -> tuple[int, str]:
+        """By richard's login."""
+        return submit(self.stack, self.richard, sender, to, lined, *options)
+
+    def delivered(self, lined: bytes, to: list[str], *options: str, sender: str = RICHARD) -> "Received":
+        """By richard's login, to be taken; what came at the sink."""
+        self.stack.drain()
+        before = len(self.sink.received)
+        code, text = self.submit(lined, to, *options, sender=sender)
+        assert code == 250, text
+        return self.sink.wait(before + 1, 60)[-1]
+
+    def refused(self, lined: bytes, to: list[str] | None = None, *, sender: str = RICHARD) -> str:
+        """By richard's login, to be refused for good; the reply."""
+        self.stack.drain()
+        before = len(self.sink.received)
+        code, text = self.submit(lined, to or [JANE], sender=sender)
+        assert code == 550, text
+        assert len(self.sink.received) == before
+        return text
+
+    def activity(self, name: str) -> Any:
+        """What the command line shows of a message, or None."""
+        listed = json.loads(self.stack.cli("activity", "list", "--deployment", "demo", "--json", check=True).stdout)
+        return next((one for one in listed if one["message_id"] == f"<{name}@firm.example>"), None)
+
+    def decision(self, name: str) -> tuple[str, str]:
+        """Outcome and reason in demo."""
+        sql = "SELECT outcome, reason FROM decisions WHERE message_id = ? AND deployment_id = 1 ORDER BY id DESC"
+        found: tuple[str, str] = self.stack.rows(sql, f"<{name}@firm.example>")[0]
+        return found
+
+
+@contextlib.contextmanager
+def site_on(make: "MakeStack", sink: "Sink") -> Iterator[Site]:
+    """One on a stack of its own."""
+    stack = make(outbound=f"relayhost 127.0.0.1:{sink.port}")
+    people(stack)
+    for line in (
+        "deployment add b --domain b.example.org",
+        "user add rick --email rick@other.example --deployment b",
+        f"contact add Jane {JANE} --deployment b",
+    ):
+        stack.cli(*line.split(), check=True)
+    yield Site(stack, sink, connect(stack, "richard"), connect(stack, "rick", "b"))
+
+
+def without_ours(raw: bytes) -> bytes:
+    """What came, but for the one Received on top."""
+    match = re.match(rb"Received: [^\r\n]*\r\n(?:[ \t][^\r\n]*\r\n)*", raw)
+    assert match, raw[:600]
+    assert b"richard@demo" not in match[0]
+    return raw[match.end() :]
+
+
+def attachment(size_bytes: int) -> bytes:
+    """A body of so many bytes and some more, in base64: what was compressed already, as large attachments are."""
+    return base64.encodebytes(Random(1).randbytes(3 * size_bytes // 4)).replace(b"\n", b"\r\n")
+
+
+def peak_bytes(stack: "Stack") -> int:
+    """The largest memory that a process of the filter has had."""
+    found = [
+        re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
+        for pid in stack.pids("mailweir-milter")
+    ]
+    return max(int(one[1]) * 1024 for one in found if one)

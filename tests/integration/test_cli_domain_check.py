@@ -68,6 +68,34 @@ def test_a_failure_of_dns_is_never_called_not_authorised(check: Callable[..., An
         assert ran.code == 4
         assert "no answer" in ran.out
         assert "v=spf1" not in ran.out
+        assert f"no answer for {DOMAIN} TXT: SERVFAIL\n" in ran.out  # once, and nothing else
+        assert "DO     try again" in ran.out
+
+
+def test_a_server_that_is_silent_is_told_in_one_short_line(check: Callable[..., Any], zone: ZoneServer) -> None:
+    zone.mood = Mood.SILENT
+    ran = check("spf", DOMAIN)
+    assert (ran.code, ran.out.count("timed out")) == (4, 1)
+
+
+def test_an_envelope_sender_of_another_domain_is_named_and_asked_about(
+    check: Callable[..., Any], zone: ZoneServer
+) -> None:
+    zone.records["plain.example.com", "TXT"] = ['"unrelated"']
+    for noun in ("spf", "domain"):
+        ran = check(noun, DOMAIN, "--mail-from", "x@plain.example.com")
+        assert ran.code == 1
+        assert f"{DOMAIN}: may" in ran.out
+        assert "send for it as x@plain.example.com?" in ran.out
+        assert "no SPF record at plain.example.com\n" in ran.out
+        assert " as " not in check(noun, DOMAIN).out.splitlines()[0]
+
+
+@pytest.mark.parametrize(
+    "arguments", [("spf", "bogus"), ("spf",), ("domain", "bogus"), ("domain",), ("--bogus", "spf")]
+)
+def test_a_usage_error_before_the_command_is_2_as_everywhere(mailweir: Mailweir, arguments: tuple[str, ...]) -> None:
+    assert mailweir(*arguments).code == 2
 
 
 def test_every_address_of_the_relay_has_to_pass(check: Callable[..., Any]) -> None:

@@ -1,8 +1,14 @@
 """`mailweir relay` on both databases: what it prints and what it refuses."""
 
+import os
+import re
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+
+from mailweir.store import relay_logins
 
 if TYPE_CHECKING:
     from mailweir.store.connection import Database
@@ -30,6 +36,50 @@ def test_connect_prints_what_gmails_form_asks(known: "Mailweir") -> None:
         "Secured connection": "using TLS",
     }
     assert "2465" in said.out
+
+
+@pytest.mark.parametrize(
+    ("smtp", "named"),
+    [
+        ("", ["smtp.bind_address", "smtp.submission_port", "smtp.tls_certificate_file"]),
+        ('bind_address = "0.0.0.0"\nsubmission_port = 587\nsubmissions_port = 465', ["smtp.tls_certificate_file"]),
+        (
+            'bind_address = "::"\nsubmission_port = 587\nsubmissions_port = 465\n'
+            'tls_certificate_file = "/etc/c.pem"\ntls_key_file = "/etc/k.pem"',
+            [],
+        ),
+    ],
+)
+def test_what_keeps_gmail_from_it_is_told_beside_the_form(known: "Mailweir", smtp: str, named: list[str]) -> None:
+    file = Path(os.environ["MAILWEIR_CONFIG"])
+    file.write_text(f"{file.read_text()}\n[smtp]\n{smtp}\n")
+    said = known("relay", "connect", "richard")
+    assert said.code == 0
+    assert re.findall(r"\((smtp\.\w+)", said.err) == named
+    assert len(said.err.splitlines()) == bool(named)
+
+
+def test_list_counts_messages_recipients_and_refusals_apart(known: "Mailweir", database: "Database") -> None:
+    known("relay", "connect", "richard")
+    (login,) = database.execute("SELECT id FROM relay_logins").fetchone()
+    now = datetime.now(UTC)
+    with database.bound(), database.transaction():
+        relay_logins.put_uses(database, [relay_logins.UseRow(login, relay_logins.hour_of(now), 7, 9, 3)], now)
+    head, row = known("relay", "list").out.splitlines()
+    assert re.split(r"  +", head) == [
+        "username", "login", "password since", "messages this hour", "recipients", "refused", "state"
+    ]  # fmt: skip
+    cells = re.split(r"  +", row)
+    assert (cells[:2], cells[3:]) == (["richard", "richard@demo.example.net"], ["7", "9", "3", "in use"])
+
+
+def test_rotate_says_where_the_new_password_goes(known: "Mailweir") -> None:
+    first = known("relay", "connect", "richard", "--json").json["password"]
+    said = known("relay", "rotate", "richard").out
+    assert "edit info" in said
+    assert "Add another" not in said
+    assert "  Password  " in said
+    assert first not in said
 
 
 def test_json(known: "Mailweir") -> None:

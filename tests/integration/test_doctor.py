@@ -59,6 +59,8 @@ def test_nothing_is_wrong_with_a_stack_that_is_well(stack: "Stack") -> None:
     for words in (
         "the filter answers",
         "the look-ups answer",
+        f"the relay offers AUTH within TLS on 127.0.0.1 port {stack.submission_port}",
+        f"the relay offers AUTH within TLS on 127.0.0.1 port {stack.submissions_port}",
         "main.cf is what the settings say",
         "the certificate is valid",
         "no damage found",
@@ -93,6 +95,29 @@ def test_a_daemon_that_hangs_is_named(stack: "Stack", name: str, words: str) -> 
     with standing_still(stack, name):
         found = faults(stack)
     assert any(words in one["finding"] for one in found), found
+
+
+def _none_left(stack: "Stack", name: str) -> bool:
+    """Kills those there are, for one may have been starting when the others died."""
+    left = stack.pids(name)
+    for pid in left:
+        os.kill(pid, signal.SIGKILL)
+    return not left
+
+
+def test_a_relay_without_its_dovecot_is_said(stack: "Stack", wait_until: Callable[..., Any]) -> None:
+    assert stack.process is not None
+    (master,) = stack.pids("dovecot")
+    os.kill(stack.process.pid, signal.SIGSTOP)  # or it would be there again at once
+    try:
+        os.kill(master, signal.SIGKILL)
+        wait_until(lambda: _none_left(stack, "auth"), "what it started is dead too: it lives on for a while")
+        found = faults(stack)
+    finally:
+        os.kill(stack.process.pid, signal.SIGCONT)
+    for port in (stack.submission_port, stack.submissions_port):
+        assert any("the relay" in one["finding"] and f"port {port}" in one["finding"] for one in found), found
+    wait_until(lambda: examine(stack)[0] == 0, "all is well again", 60)
 
 
 def test_a_locked_database_is_said_and_the_other_checks_go_on(stack: "Stack") -> None:

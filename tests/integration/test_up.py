@@ -1,6 +1,7 @@
 """`mailweir up`: what it checks, starts, restarts, stops, and takes over."""
 
 import contextlib
+import json
 import os
 import pwd
 import shutil
@@ -99,6 +100,16 @@ def test_a_new_folder(make_stack: "MakeStack") -> None:
     with stack.connect() as client:
         client.mail("a@elsewhere.example")
         assert client.rcpt("log@demo.example.net")[0] == 250
+    stack.cli("user", "add", "richard", "--email", "richard@firm.example", check=True)
+
+    def told(verb: str) -> tuple[int, int]:
+        made = json.loads(stack.cli("relay", verb, "richard", "--json", check=True).stdout)
+        return made["submission_port"], made["submissions_port"]
+
+    # what Gmail's form is told is where somebody listens
+    assert told("connect") == (stack.submission_port, stack.submissions_port)
+    stack.stop()
+    assert told("rotate") == (2587, 2465)
 
 
 def test_the_written_settings_stay_the_admins(make_stack: "MakeStack") -> None:
@@ -126,7 +137,7 @@ def test_folders_are_open_to_nobody_who_needs_not_enter(make_stack: "MakeStack")
         "db/mailweir.db": (run_as.pw_uid, run_as.pw_gid, 0o644),
         "run/milter.sock": (run_as.pw_uid, postfix.pw_gid, 0o660),
         "run/lookups.sock": (run_as.pw_uid, postfix.pw_gid, 0o660),
-        "run/logins.sock": (run_as.pw_uid, postfix.pw_gid, 0o660),
+        "run/logins.sock": (0, postfix.pw_gid, 0o660),  # the supervisor's
         "dovecot/run/postfix-auth": (postfix.pw_uid, 0, 0o600),
     }
     found = {name: (stack.data_dir / name).stat() for name in expected}
@@ -239,6 +250,7 @@ def test_a_killed_supervisor_leaves_nothing_in_the_way(
     make_stack: "MakeStack", wait_until: Wait, stubborn: bool
 ) -> None:
     stack = make_stack()
+    wait_until(lambda: "event=serving" in stack.log("mailweir-digest"), "the digest, which `ready` doesn't wait for")
     before = processes_in(stack.data_dir)
     if stubborn:
         for pid in before:

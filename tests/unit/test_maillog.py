@@ -35,6 +35,12 @@ FORGED = (
 )
 
 
+OWN_NOTICE = (
+    "Nov 24 19:48:36 mx postfix/cleanup[24291]: 4jYtfD1Kngz2FfgM: milter-reject: END-OF-MESSAGE from localhost[127.0.0.1]:"
+    " 4.3.0 try again; from=<> to=<jane@client.example>"
+)
+
+
 @pytest.fixture
 def log(tmp_path: Path) -> Path:
     path = tmp_path / "postfix.log"
@@ -75,6 +81,32 @@ def test_a_refusal_says_when_who_and_what(log: Path) -> None:
     assert (later.message_id, later.queue_id, later.is_for_good) == ("<big@client.example>", "4jYjJY2MJKz2FfBC", False)
 
 
+def test_a_notice_of_our_own_that_waits_is_no_refusal_and_no_forgery(tmp_path: Path) -> None:
+    path = tmp_path / "postfix.log"
+    path.write_text(OWN_NOTICE + "\n")
+    assert maillog.find(path, "jane@client.example", NOW) == maillog.Found([], 0)
+    for doubtful in (OWN_NOTICE.replace("from=<>", "from=<x>"), OWN_NOTICE + " x", OWN_NOTICE.replace("again", "a>b")):
+        path.write_text(doubtful + "\n")
+        assert maillog.find(path, "jane@client.example", NOW) == maillog.Found([], 1)
+
+
+@pytest.mark.parametrize(
+    ("said", "read"),
+    [
+        ("5.7.1 not sent: forged; send it from Gmail itself", True),
+        ("4.7.1 its limit within an hour; try again after 13:00 UTC", True),
+        ("5.7.1 x; from=y", False),
+        ("5.7.1 x; to=y", False),
+        ("5.7.1 x; proto=y", False),
+    ],
+)
+def test_a_sentence_of_the_filters_may_hold_a_semicolon(said: str, read: bool) -> None:
+    found = maillog.parse(AT_THE_END.replace("4.3.0 try again", said).encode(), NOW)
+    assert (found is not None) is read
+    if found:
+        assert (found.reply, found.sender, found.recipient) == (said, "jane@client.example", "richard@demo.example.net")
+
+
 def test_a_forged_line_is_left_out_and_counted(tmp_path: Path) -> None:
     path = tmp_path / "postfix.log"
     path.write_text(UNKNOWN + "\n" + FORGED + "\n")
@@ -96,6 +128,12 @@ def test_whatever_a_client_says_the_fields_are_those_that_postfix_wrote(helo: st
     )
     found = maillog.parse(line.encode(), NOW)
     assert found is None or (found.sender, found.recipient, found.client) == (sender, recipient, "unknown[192.0.2.7]")
+
+
+@given(said=st.text(st.sampled_from("; =:fromtoproto@v.exampl5"), max_size=80))
+def test_whatever_the_filter_says_of_a_message_the_fields_are_those_that_postfix_wrote(said: str) -> None:
+    found = maillog.parse(AT_THE_END.replace("try again", f"x {said}").encode(), NOW)
+    assert found is None or (found.sender, found.recipient) == ("jane@client.example", "richard@demo.example.net")
 
 
 def test_a_line_so_long_that_postfix_may_have_cut_it_is_no_proof() -> None:

@@ -97,12 +97,17 @@ def test_dovecot_opens_no_port_and_answers_postfix_alone() -> None:
         rendering.render_dovecot(Settings(data_dir=Path("/srv/a b")), Path("/srv/a b"), "postfix")
 
 
-def test_all_notices_to_senders_are_thrown_away() -> None:
+def test_the_filter_is_asked_about_every_notice_to_a_sender() -> None:
     entries = services(render().master_cf)
     notifiers = {name: entry for name, entry in entries.items() if entry.split()[7] == "bounce"}
     assert set(notifiers) == {"bounce", "defer", "trace"}
     assert all("cleanup_service_name=cleanup-notice" in entry for entry in notifiers.values())
-    assert "{/^To: bounce\\+[0-9a-f]+@/ FILTER discard:}, {/^To:/ DISCARD}" in entries["cleanup-notice"]
+    assert "non_smtpd_milters=unix:/" in entries["cleanup-notice"]
+    assert "milter_macro_daemon_name=notice" in entries["cleanup-notice"]
+    assert "{/^Subject:/ DISCARD}, {/^To: bounce\\+[0-9a-f]+@/ FILTER discard:}" in entries["cleanup-notice"]
+    # nobody else may be taken for one of these
+    assert [name for name, entry in entries.items() if "milter_macro_daemon_name=notice" in entry] == ["cleanup-notice"]
+    assert all("milter_macro_daemon_name=" in entry for entry in entries.values() if entry.split()[7] == "smtpd")
 
 
 def test_an_outbox_takes_all() -> None:

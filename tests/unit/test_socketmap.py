@@ -327,3 +327,44 @@ def test_a_successors_socket_is_not_removed(path: Path) -> None:
     server.close()
     assert path.exists()
     successor.close()
+
+
+def _ask_over(path: Path) -> str | None:
+    with socket.socket(socket.AF_UNIX) as channel:
+        channel.settimeout(10)
+        channel.connect(str(path))
+        channel.sendall(socketmap.encode("rcpt x@y.example"))
+        return socketmap.decode(bytearray(channel.recv(1000)))
+
+
+async def _answered(path: Path) -> str | None:
+    async with socketmap.serving(path, socketmap.protocol(lambda *_: socketmap.NOT_FOUND, print)):
+        return await asyncio.to_thread(_ask_over, path)
+
+
+def test_a_socket_that_was_handed_over_outlives_who_answers_on_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "s"
+    with socketmap.listening(path) as listener:
+        assert stat.S_IMODE(path.stat().st_mode) == 0o660
+        monkeypatch.setattr(socketmap, "_STDIN", listener.fileno())
+        for _ in range(2):
+            with socket.socket(socket.AF_UNIX) as early:
+                early.settimeout(10)
+                early.connect(str(path))  # nobody answers yet, and nobody says so
+                early.sendall(socketmap.encode("rcpt a@b.example"))
+                assert asyncio.run(_answered(path)) == socketmap.NOT_FOUND
+                assert socketmap.decode(bytearray(early.recv(1000))) == socketmap.NOT_FOUND
+        assert path.exists()
+
+
+def test_another_socket_on_stdin_is_none_of_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "s"
+    one, other = socket.socketpair()
+    with one, other, socketmap.listening(tmp_path / "another") as listener:
+        for number in (one.fileno(), listener.fileno(), 9_999):
+            monkeypatch.setattr(socketmap, "_STDIN", number)
+            assert socketmap.handed_over(path) is None
+            assert asyncio.run(_answered(path)) == socketmap.NOT_FOUND
+            assert not path.exists()

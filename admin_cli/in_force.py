@@ -1,0 +1,20 @@
+"""What the running processes go by: the settings file with the flags of `mailweir up`. Called by `doctor` and `relay`."""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mailweir.settings import Settings
+
+
+def settings(of_file: "Settings") -> "Settings":
+    """Those of the `up` that runs on the data folder; the file's where none runs, or where that can't be seen without root."""
+    from admin_cli.doctor import stack
+    from mailweir.errors import SettingsError
+    from mailweir.settings import load
+
+    if not stack.is_running(of_file):
+        return of_file
+    try:
+        return load(of_file.milter_socket.with_name("mailweir.toml"))
+    except SettingsError:
+        return of_file

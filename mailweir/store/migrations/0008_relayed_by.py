@@ -1,0 +1,20 @@
+"""Which login sent a message by the relay: whom a notice that it couldn't be delivered is owed to.
+
+None for all other mail, and for what was sent before.
+"""
+
+from typing import Any
+
+STATEMENTS = ("ALTER TABLE decisions ADD COLUMN relay_login_id INTEGER REFERENCES relay_logins(id)",)
+
+# SQLite's own words for what PostgreSQL says otherwise
+_FOR_POSTGRESQL = ((" INTEGER", " BIGINT"),)
+
+
+def up(migrator: Any, db: Any) -> None:
+    """Adds the column."""
+    is_sqlite = type(db).__name__ == "SqliteDatabase"
+    for statement in STATEMENTS:
+        for word, own_word in () if is_sqlite else _FOR_POSTGRESQL:
+            statement = statement.replace(word, own_word)
+        db.execute_sql(statement)
