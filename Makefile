@@ -46,4 +46,4 @@ bench-all: setup ## the same with pipe(8), with a slow disk, on PostgreSQL, and 
 	@$(BIN)/python -m bench.matching
 
 clean: ## removes the virtual environment and what was built
-	rm -rf "$(VENV)" build bench/build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf "$(VENV)" build bench/build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis tests/gmail/node_modules

@@ -61,6 +61,17 @@ deny_service_starts() {
     $as_root chmod 755 "$policy"
 }
 
+# What apt says no to is the caller's to tell.
+apt_install() {
+    deny_service_starts || return
+    # shellcheck disable=SC2086  # a list of words on purpose
+    $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $1 </dev/null >/dev/null
+    said=$?
+    restore_policy
+    trap - EXIT INT TERM HUP
+    return $said
+}
+
 install_packages() {
     packages=$(missing_packages)
     [ -n "$packages" ] || return 0
@@ -69,7 +80,6 @@ install_packages() {
     [ -z "$mta" ] || die "the mail server '$mta' is installed; Mailweir needs Postfix beside it, and Debian allows one. Remove '$mta' first, if nothing needs it."
     can_be_root || die "as root, run: apt-get install $packages"
     say "installing Debian packages: $packages"
-    deny_service_starts
     $as_root apt-get update -q >/dev/null || die "apt-get update failed; see its message above"
     if ! installed postfix; then
         echo 'postfix postfix/main_mailer_type select No configuration' | $as_root debconf-set-selections
@@ -79,11 +89,7 @@ install_packages() {
         $as_root mkdir -p /etc/postgresql-common/createcluster.d
         echo 'create_main_cluster = false' | $as_root tee /etc/postgresql-common/createcluster.d/mailweir.conf >/dev/null
     fi
-    # shellcheck disable=SC2086  # a list of words on purpose
-    $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $packages \
-        </dev/null >/dev/null || die "apt-get could not install: $packages"
-    restore_policy
-    trap - EXIT INT TERM HUP
+    apt_install "$packages" || die "apt-get could not install: $packages"
 }
 
 make_user() {
@@ -126,6 +132,29 @@ install_project() {
     printf '%s\n' "$want" >"$stamp"
 }
 
+need_npm() {
+    command -v npm >/dev/null 2>&1 && return 0
+    can_be_root && command -v apt-get >/dev/null 2>&1 || return 1
+    say "installing the Debian package npm"
+    $as_root apt-get update -q >/dev/null && apt_install npm
+}
+
+# The Gmail server that the tests run against (tests/gmail/README.md): an npm package and the node that runs it.
+# Nothing stops where it can't be had: the tests that need it then skip with the reason, and fail where CI=true.
+install_gmail_server() {
+    case ",$EXTRAS," in *,test,*) ;; *) return 0 ;; esac
+    folder=$top/tests/gmail
+    stamp=$folder/node_modules/.mailweir-installed
+    want=$(cd "$folder" && uname -m && cksum package.json package-lock.json)
+    [ "$(cat "$stamp" 2>/dev/null)" = "$want" ] && return 0
+    say "installing the Gmail server of the tests"
+    if need_npm && (cd "$folder" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null); then
+        printf '%s\n' "$want" >"$stamp"
+    else
+        say "it could not be installed (see above): the tests that need it will say so"
+    fi
+}
+
 install_packages
 make_user
 VENV=${VENV:-$(sh "$top/scripts/venv-path.sh")}
@@ -133,3 +162,4 @@ VENV=${VENV:-$(sh "$top/scripts/venv-path.sh")}
 # of it and holds a copy of the project.
 case $VENV in "$top"/*) mode=editable ;; *) mode=copy ;; esac
 install_project
+install_gmail_server

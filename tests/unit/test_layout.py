@@ -15,7 +15,8 @@ PACKAGES = ("mailweir", "milter", "postfix", "admin_cli", "gmail_sync", "integra
 
 
 def _sources() -> list[Path]:
-    return [file for name in PACKAGES for file in (REPOSITORY / name).rglob("*.py")]
+    found = [file for name in PACKAGES for file in (REPOSITORY / name).rglob("*.py")]
+    return [file for file in found if "node_modules" not in file.parts]
 
 
 def _imports(file: Path) -> set[str]:

@@ -1,0 +1,116 @@
+"""What was asked of the server: kinds of calls, what each costs, and the log that tests count in."""
+
+import re
+import threading
+from collections import Counter
+from collections.abc import Collection
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Kind(StrEnum):
+    """What a request is about."""
+
+    HISTORY = "history"
+    LIST = "list"
+    GET_METADATA = "get.metadata"
+    GET_MINIMAL = "get.minimal"
+    GET_FULL = "get.full"
+    GET_RAW = "get.raw"
+    PROFILE = "profile"
+    SEND_AS = "sendAs"
+    CONSENT = "consent"
+    TOKEN = "token"
+    REVOKE = "revoke"
+    OTHER = "other"
+
+
+GETS = frozenset({Kind.GET_METADATA, Kind.GET_MINIMAL, Kind.GET_FULL, Kind.GET_RAW})
+API = frozenset(Kind) - {Kind.CONSENT, Kind.TOKEN, Kind.REVOKE}
+
+_ANY_COST = 10  # what the sync has no use for
+_PATH = re.compile(r"(?:/upload)?/gmail/v1/users/(?P<user>[^/]+)/(?P<rest>.+)")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a request's method, path and query say: its kind, the mailbox in its path ("me" as a rule), the message's id."""
+
+    kind: Kind
+    mailbox: str | None = None
+    message_id: str | None = None
+
+
+def classify(method: str, path: str, message_format: str) -> Asked:
+    """The request's kind. message_format: the query's `format`, "full" where it has none."""
+    fixed = {"/o/oauth2/v2/auth": Kind.CONSENT, "/oauth2/token": Kind.TOKEN, "/oauth2/revoke": Kind.REVOKE}
+    if (kind := fixed.get(path)) is not None:
+        return Asked(kind)
+    found = _PATH.fullmatch(path)
+    if found is None:
+        return Asked(Kind.OTHER)
+    kinds = {
+        "history": Kind.HISTORY,
+        "messages": Kind.LIST,
+        "profile": Kind.PROFILE,
+        "settings/sendAs": Kind.SEND_AS,
+    }
+    rest = found["rest"]
+    if method != "GET":
+        return Asked(Kind.OTHER, found["user"])
+    if (kind := kinds.get(rest)) is not None:
+        return Asked(kind, found["user"])
+    one = re.fullmatch(r"messages/([^/]+)", rest)
+    if one is None:
+        return Asked(Kind.OTHER, found["user"])
+    formats = {"metadata": Kind.GET_METADATA, "minimal": Kind.GET_MINIMAL, "raw": Kind.GET_RAW}
+    return Asked(formats.get(message_format.lower(), Kind.GET_FULL), found["user"], one[1])
+
+
+def default_costs() -> dict[Kind, int]:
+    """Units a call, of projects new since May 2026 (facts of the settings' defaults). Consent and tokens cost nothing."""
+    costs = {Kind.HISTORY: 2, Kind.LIST: 5, Kind.PROFILE: 1, Kind.SEND_AS: 1, Kind.OTHER: _ANY_COST}
+    return costs | dict.fromkeys(GETS, 20)
+
+
+@dataclass(frozen=True)
+class Call:
+    """One request as it was answered. user: the address whose token it carried, None where there was none that is known.
+
+    query: as it came, undecoded. status: 0 where the answer was cut. at: seconds of time.monotonic.
+    """
+
+    at: float
+    user: str | None
+    kind: Kind
+    message_id: str | None
+    query: str
+    status: int
+
+
+class CallLog:
+    """All of them, in the order in which they were answered."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._calls: list[Call] = []
+
+    def add(self, call: Call) -> None:
+        """Writes one down."""
+        with self._lock:
+            self._calls.append(call)
+
+    def clear(self) -> None:
+        """From here on only what follows is seen."""
+        with self._lock:
+            self._calls.clear()
+
+    def of(self, user: str | None = None, kind: Kind | Collection[Kind] | None = None) -> list[Call]:
+        """Those of a user (of all) and of a kind or some kinds (of all)."""
+        kinds = {kind} if isinstance(kind, Kind) else set(kind) if kind is not None else set(Kind)
+        with self._lock:
+            return [one for one in self._calls if one.kind in kinds and user in (None, one.user)]
+
+    def counts(self, user: str | None = None) -> Counter[Kind]:
+        """How many of each kind."""
+        return Counter(call.kind for call in self.of(user))

@@ -1,0 +1,58 @@
+"""The fixture `gmail`: a Gmail server of the test's own. At its end no limit of the quota was passed.
+
+The emulator is shared by as many tests as it has realms.
+"""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from tests.gmail.emulator import Emulator, missing
+from tests.gmail.server import GmailServer, addresses
+
+REALMS = 40
+
+
+class _Realms:
+    """Unused realms; one emulator has REALMS of them."""
+
+    def __init__(self) -> None:
+        self._emulator: Emulator | None = None
+        self._next = REALMS
+
+    def take(self) -> tuple[Emulator, int]:
+        """An emulator that answers, and a realm in it."""
+        if self._emulator is None or self._next == REALMS:
+            self.stop()
+            self._emulator, self._next = Emulator(addresses(), REALMS), 0
+            self._emulator.ready()
+        self._next += 1
+        return self._emulator, self._next - 1
+
+    def stop(self) -> None:
+        """Ends the emulator."""
+        if self._emulator is not None:
+            self._emulator.stop()
+            self._emulator = None
+
+
+@pytest.fixture(scope="session")
+def _realms() -> Iterator[_Realms]:
+    reason = missing()
+    if reason and os.environ.get("CI") == "true":
+        pytest.fail(reason)
+    if reason:
+        pytest.skip(reason)
+    realms = _Realms()
+    yield realms
+    realms.stop()
+
+
+@pytest.fixture
+def gmail(_realms: _Realms) -> Iterator[GmailServer]:
+    """A server with empty mailboxes (server.PEOPLE), no faults, and the quota of the settings' defaults."""
+    server = GmailServer(*_realms.take())
+    yield server
+    server.stop()
+    assert server.failures == []

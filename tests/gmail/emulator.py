@@ -1,0 +1,103 @@
+"""The Gmail server that nobody here wrote: npm's `emulate`, one process with the mailboxes that it was started with.
+
+It can't be given mailboxes later, nor be emptied. So it is started with many times the same ones: a realm is one set of them, and
+each test has a realm of its own, whose mark the proxy takes off. What it does otherwise than Gmail is in README.md.
+"""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Sequence
+from pathlib import Path
+
+FOLDER = Path(__file__).parent
+NODE = FOLDER / "node_modules" / ".bin" / "node"
+PROGRAM = FOLDER / "node_modules" / "emulate" / "dist" / "index.js"
+START_SECONDS = 60.0  # the machine may be busy with other things
+CLIENT_ID = "mailweir-tests.apps.example"
+CLIENT_SECRET = "a-secret-of-the-tests"
+REDIRECT = "http://localhost"  # the only one it is told of: it compares them to the letter
+SERVICE_CLIENT_ID = "mailweir-tests-admin.apps.example"
+
+
+def mark(realm: int) -> str:
+    """What stands before an address in that realm."""
+    return f"realm{realm:03}."
+
+
+def missing() -> str:
+    """Why it can't be run here, or ''."""
+    if NODE.exists() and PROGRAM.exists():
+        return ""
+    return "needs the Gmail server of the tests: 'make setup' installs it under tests/gmail (npm packages)"
+
+
+class Emulator:
+    """A process of it. The caller stops it.
+
+    addresses: the mailboxes of each realm, empty at first. realms: how many realms, numbered from 0.
+    """
+
+    def __init__(self, addresses: Sequence[str], realms: int) -> None:
+        self._folder = tempfile.TemporaryDirectory(prefix="mailweir-gmail-")
+        self.port = _free_port()
+        seed = Path(self._folder.name) / "seed.yaml"
+        seed.write_text(
+            json.dumps({"google": _seed([mark(realm) + address for realm in range(realms) for address in addresses])})
+        )  # YAML holds JSON
+        self._log = Path(self._folder.name) / "log"
+        environment = {"PATH": os.environ["PATH"], "HOME": self._folder.name}
+        with self._log.open("wb") as log:
+            self._process = subprocess.Popen(
+                [NODE, PROGRAM, "start", "--service", "google", "--port", str(self.port), "--seed", seed],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd=self._folder.name,
+                env=environment,
+            )
+
+    def ready(self) -> None:
+        """Waits until it answers."""
+        deadline = time.monotonic() + START_SECONDS
+        while not self._answers():
+            assert self._process.poll() is None, f"emulate ended: {self._log.read_text(errors='replace')}"
+            assert time.monotonic() < deadline, f"emulate didn't answer within {START_SECONDS:.0f} s"
+            time.sleep(0.01)
+
+    def _answers(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/oauth2/v3/certs", timeout=5):
+                return True
+        except urllib.error.HTTPError:
+            return True
+        except OSError:
+            return False
+
+    def stop(self) -> None:
+        """Ends it; its mail is gone."""
+        self._process.send_signal(signal.SIGKILL)
+        self._process.wait()
+        self._folder.cleanup()
+
+
+def _seed(addresses: Sequence[str]) -> dict[str, object]:
+    clients = [
+        {"client_id": name, "client_secret": CLIENT_SECRET, "name": "Mailweir", "redirect_uris": [REDIRECT]}
+        for name in (CLIENT_ID, SERVICE_CLIENT_ID)
+    ]
+    users = [{"email": address, "name": address.partition("@")[0].title()} for address in addresses]
+    return {"users": users, "oauth_clients": clients}
+
+
+def _free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        port: int = one.getsockname()[1]
+        return port
