@@ -1,7 +1,7 @@
 """The key file, for a command that seals something: read, and made where it was never needed before.
 
 As the folder's owner where root may step down, so that the daemons can read it and no link is followed as root. Called by
-`commands.domain`.
+`commands.domain` and `commands.gmail`.
 """
 
 import os
@@ -39,10 +39,10 @@ def opened(settings: "Settings") -> "Secrets":
 
 
 def _refuse_lost(settings: "Settings", file: Path) -> None:
-    from mailweir.store import dkim_keys
+    from mailweir.store import dkim_keys, gmail_mailboxes
 
     with context.opened(settings) as database:
-        if dkim_keys.sealed_keys(database):
+        if dkim_keys.sealed_keys(database) or gmail_mailboxes.has_sealed(database):
             raise SettingsError(
                 f"there is no key file {file}, and the database holds what was sealed with it: copy the file from the host that "
                 "made it, or from its backup"

@@ -7,10 +7,12 @@ import binascii
 import io
 import json
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from mailweir import address
 from mailweir.headers import Header
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -21,6 +23,9 @@ _HISTORY_ID = re.compile(r"[0-9]{1,39}")
 _NEVER = frozenset({"SPAM", "TRASH", "CHAT"})
 _ARRIVING = frozenset({"SENT", "INBOX"})
 _RESCUED = frozenset({"SPAM", "TRASH", "DRAFT"})
+
+_ADDRESSES = frozenset({b"from", b"sender", b"to", b"cc", b"bcc"})
+_NO_ADDRESS = re.compile(r"""[\s<>"(),:;\[\]\\]+""")
 
 _RAW = re.compile(rb'"raw"\s*:\s*"')
 _PADDING = re.compile(rb"(?:=|\\u003[dD])*\Z")  # Google writes = as \u003d
@@ -62,8 +67,9 @@ class ListPage:
 class Metadata:
     """A message without its body. received_at: when Gmail took it, UTC.
 
-    headers: as Gmail reads them, which may have decoded encoded words: good enough to see who is concerned, while what counts is
-    what the raw message says.
+    headers: as Gmail gives them, with encoded words decoded: `=?utf-8?q?Doe=2C_Jane?= <jane@client.example>` comes as
+    `Doe, Jane <jane@client.example>`, which reads as two. So they tell whom a message may concern (`possible_addresses`), and
+    what it says is read from the raw one alone.
     """
 
     id: str
@@ -146,6 +152,19 @@ def metadata(answer: Any) -> Metadata:
 def _header(one: dict[str, Any]) -> Header:
     value = _LINE_ENDS.sub("\r\n ", _text(one["value"]).strip("\r\n"))
     return _text(one["name"]).encode("ascii", "replace"), b" " + value.encode("utf-8", "replace")
+
+
+def possible_addresses(headers: Iterable[Header]) -> frozenset[str]:
+    """All addresses, in normal form, that From, Sender, To, Cc and Bcc could hold, however they read."""
+    found: set[str] = set()
+    for name, value in headers:
+        if name.strip().lower() in _ADDRESSES:
+            text = value.decode("utf-8", "replace")
+            found.update(address.read_list(text).addresses)
+            # what is decoded need not read as a list any more
+            words = (word.strip("'.") for word in _NO_ADDRESS.split(text) if word.count("@") == 1)
+            found.update(one for one in map(address.normalise, words) if one)
+    return frozenset(found)
 
 
 def raw_message(content: bytes) -> RawMessage:

@@ -4,6 +4,7 @@ Never retries or sleeps, never asks in batches: whoever is refused goes back int
 Called by `sweep` and the command line.
 """
 
+import json
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -82,7 +83,7 @@ class Mailbox:
         """Whose it is, and where its history stands. Where getProfile is missing (404), by the newest message."""
         request = self._api.users.getProfile(userId=_ME, fields="emailAddress,historyId")
         try:
-            return self._ask(request, self._api.config.profile_units, answers.profile, missing=_Missing)
+            return self._ask(request, self._api.config.profile_units, _of_json(answers.profile), missing=_Missing)
         except _Missing:
             return Profile(self._main_address(), self._newest_history_id())
 
@@ -97,7 +98,7 @@ class Mailbox:
             fields=_HISTORY_FIELDS,
         )
         units = self._api.config.history_units
-        return self._ask(request, units, answers.history_page, missing=HistoryExpired)
+        return self._ask(request, units, _of_json(answers.history_page), missing=HistoryExpired)
 
     def list_ids(self, query: str, page: str | None = None, max_results: int = _PAGE) -> ListPage:
         """The messages that a query (Gmail's search) finds, without spam and trash, the newest first.
@@ -112,24 +113,23 @@ class Mailbox:
             raise BadInput(
                 f"a query of {len(query)} characters is too long for Gmail: ask for fewer addresses at a time"
             )
-        return self._ask(request, self._api.config.list_units, answers.list_page)
+        return self._ask(request, self._api.config.list_units, _of_json(answers.list_page))
 
     def metadata(self, message_id: str) -> Metadata:
         """A message without its body. MessageGone."""
         request = self._api.messages.get(userId=_ME, id=message_id, format="metadata", fields=_METADATA_FIELDS)
-        return self._message(request, message_id, answers.metadata)
+        return self._message(request, message_id, _of_json(answers.metadata))
 
     def raw(self, message_id: str) -> RawMessage:
         """A whole message. MessageGone."""
         request = self._api.messages.get(userId=_ME, id=message_id, format="raw", fields=_RAW_FIELDS)
         # base64 shrinks little; and an attachment of zeros shrinks so well that httplib2 takes the answer for an attack
         request.headers["accept-encoding"] = "identity"
-        request.postproc = _as_it_is
         return self._message(request, message_id, answers.raw_message)
 
-    def _message(self, request: Any, message_id: str, read: Callable[[Any], _Answer]) -> _Answer:
-        def read_this_one(answer: Any) -> _Answer:
-            found: Any = read(answer)
+    def _message(self, request: Any, message_id: str, read: Callable[[bytes], _Answer]) -> _Answer:
+        def read_this_one(content: bytes) -> _Answer:
+            found: Any = read(content)
             if found.id != message_id:
                 raise ValueError("the answer is about another message")
             return found  # type: ignore[no-any-return]
@@ -139,7 +139,7 @@ class Mailbox:
     def _main_address(self) -> str:
         request = self._api.users.settings().sendAs().list(userId=_ME)
         try:
-            return self._ask(request, self._api.config.profile_units, answers.main_address)
+            return self._ask(request, self._api.config.profile_units, _of_json(answers.main_address))
         except Refused:
             return ""
 
@@ -148,21 +148,24 @@ class Mailbox:
         if not newest:
             return "1"
         request = self._api.messages.get(userId=_ME, id=newest[0], format="minimal", fields="historyId")
-        return self._ask(request, self._api.config.get_units, answers.history_id, missing=Unreachable)
+        return self._ask(request, self._api.config.get_units, _of_json(answers.history_id), missing=Unreachable)
 
     def _ask(
         self,
         request: Any,
         units: int,
-        read: Callable[[Any], _Answer],
+        read: Callable[[bytes], _Answer],
         missing: type[GmailError] | None = None,
     ) -> _Answer:
         self._spend(units)
+        request.postproc = _as_it_is  # the client would give back what is no JSON as a text
         connections = self._api.connections()
         try:
             authorized = AuthorizedHttp(self._credentials, http=connections, max_refresh_attempts=1)
             return read(request.execute(http=authorized, num_retries=0))
         except HttpError as error:
+            if error.resp.status == 404 and missing is _Missing:
+                raise _Missing from error
             refusal = faults.of_answer(error.resp.status, error.resp, error.content, datetime.now(UTC), missing)
             raise refusal from error
         except BaseException as error:
@@ -170,6 +173,10 @@ class Mailbox:
             if isinstance(error, transport.FAULTS):
                 raise transport.unreachable(error, request.uri) from error
             raise
+
+
+def _of_json(read: Callable[[Any], _Answer]) -> Callable[[bytes], _Answer]:
+    return lambda content: read(json.loads(content))
 
 
 def _as_it_is(_: httplib2.Response, content: bytes) -> bytes:

@@ -8,6 +8,8 @@ import hmac
 import html
 import queue
 import secrets
+import socket
+import socketserver
 import threading
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Iterator
@@ -109,10 +111,11 @@ def by_hand(
 ) -> str:
     """The refresh token of a consent whose code, or the whole address that the browser ended at, somebody types in.
 
-    show: gets the address to open, on whatever machine. read_line: a line of at most so many characters. Errors as of
-    `by_browser`.
+    show: gets the address to open, on whatever machine. read_line: a line of at most so many characters. Errors: as `by_browser`.
     """
-    redirect_uri = client.redirects[0] if client.redirects else f"http://{_HOST}:{_free_port()}/"
+    redirect_uri = (
+        client.redirects[0] if client.redirects else f"http://{_HOST}:{_free_port()}/"
+    )  # nobody listens there
     asked = question(client, redirect_uri, login_hint)
     show(asked.url)
     code = _typed_code(read_line(_MAX_TYPED_CHARS).strip(), asked.state)
@@ -153,9 +156,8 @@ def _same(given: str, wanted: str) -> bool:
 
 
 def _free_port() -> int:
-    """A port that nobody listens at: the address is only read off the browser's bar."""
-    with ThreadingHTTPServer((_HOST, 0), BaseHTTPRequestHandler) as server:
-        return int(server.server_port)
+    with socket.create_server((_HOST, 0)) as server:
+        return int(server.getsockname()[1])
 
 
 _Listen = Callable[[str], "queue.Queue[str | ConsentFailed]"]
@@ -169,13 +171,12 @@ def _listening(client: OAuthClient) -> Iterator[tuple[str, _Listen]]:
     answers: queue.Queue[str | ConsentFailed] = queue.Queue()
     handler = type("_OurHandler", (_Handler,), {"path_wanted": path, "state": "", "answers": answers})
     try:
-        server = ThreadingHTTPServer((_HOST, wanted.port or 80 if wanted else 0), handler)
+        server = _Server((_HOST, wanted.port or 80 if wanted else 0), handler)
     except (OSError, ValueError) as error:
         raise SettingsError(
             f"can't listen at {client.redirects[0] if wanted else _HOST}, where the consent comes back to: {error}; use an "
             "OAuth client of the type Desktop app, or --no-browser"
         ) from error
-    server.daemon_threads = True
     threading.Thread(target=server.serve_forever, args=(0.1,), daemon=True).start()
 
     def listen(state: str) -> "queue.Queue[str | ConsentFailed]":
@@ -187,6 +188,15 @@ def _listening(client: OAuthClient) -> Iterator[tuple[str, _Listen]]:
     finally:
         server.shutdown()
         server.server_close()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def server_bind(self) -> None:
+        """Without HTTPServer's question to DNS for our own name."""
+        socketserver.TCPServer.server_bind(self)
+        self.server_name, self.server_port = _HOST, self.server_address[1]
 
 
 class _Handler(BaseHTTPRequestHandler):

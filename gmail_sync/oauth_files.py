@@ -68,14 +68,26 @@ def load_client(file: Path) -> OAuthClient:
     if kind is None:
         raise SettingsError(f"{file} is no file of an OAuth client (installed or web); {_GUIDE}")
     values = found[kind]
-    redirects = values.get("redirect_uris") if kind == "web" else ()
+    redirects = _own_redirects(file, values) if kind == "web" else ()
     return OAuthClient(
         client_id=_text(file, values, "client_id"),
         client_secret=_text(file, values, "client_secret"),
         auth_uri=_address(file, values, "auth_uri"),
         token_uri=_address(file, values, "token_uri"),
-        redirects=tuple(one for one in redirects or () if isinstance(one, str) and transport.is_own_host(one)),
+        redirects=redirects,
     )
+
+
+def _own_redirects(file: Path, values: dict[str, Any]) -> tuple[str, ...]:
+    given = values.get("redirect_uris")
+    own = (
+        [one for one in given if isinstance(one, str) and transport.is_own_host(one)] if isinstance(given, list) else []
+    )
+    if not own:
+        raise SettingsError(
+            f"{file}: a consent can't come back to this host; make an OAuth client of the type Desktop app"
+        )
+    return tuple(own)
 
 
 def load_account(file: Path) -> ServiceAccount:

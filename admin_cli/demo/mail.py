@@ -99,6 +99,19 @@ def stranger_mail(now: datetime) -> Delivery:
     )
 
 
+def synced_mail(now: datetime) -> bytes:
+    """Another mail of the client, which lies in the user's Gmail and isn't forwarded by it."""
+    headers = [
+        ("From", f"Purchasing <{CLIENT}>"),
+        ("To", f"Richard <{MAILBOX}>"),
+        ("Subject", "The order, signed"),
+        ("Date", format_datetime(now)),
+        ("Message-ID", f"<order-{now:%Y%m%d%H%M%S}@client.example>"),
+        *_PLAIN_TEXT,
+    ]
+    return compose(headers, b"Dear Richard,\r\n\r\nHere it is.\r\n")
+
+
 def confirmation_mail(now: datetime) -> Delivery:
     """Gmail's forwarding confirmation, not signed yet."""
     raw = build_confirmation(

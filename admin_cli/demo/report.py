@@ -24,10 +24,10 @@ def show(findings: Findings) -> None:
     console = Console(highlight=False)
     if not console.is_terminal:
         console = Console(highlight=False, width=_WIDTH_WITHOUT_TERMINAL)
-    parts = (_came_in(findings), _captured(findings), _redirected(findings), _ignored(findings), _todos(findings))
-    for part in parts:
+    sections = (_came_in, _captured, _synced, _redirected, _ignored, _todos)
+    for section in sections:
         console.print()
-        console.print(part)
+        console.print(section(findings))
 
 
 def _came_in(findings: Findings) -> RenderableType:
@@ -50,6 +50,26 @@ def _captured(findings: Findings) -> RenderableType:
     ]
     columns = ("activity", "mails", "way", "author", "contact", "subject")
     return _table(f"Captured: now on the record of the deployment {DEPLOYMENT}", columns, rows)
+
+
+def _synced(findings: Findings) -> RenderableType:
+    gmail = findings.gmail
+    rows = [
+        (
+            str(one.id),
+            one.author,
+            one.subject,
+            "forwarded too: one activity" if len(one.routes) > 1 else "by the sync alone",
+        )
+        for one in findings.activities
+        if one.id in gmail.activities
+    ]
+    return Group(
+        _table(f"Synced from the Gmail of {gmail.address}", ("activity", "author", "subject", "how"), rows),
+        Text(
+            f"  of the {gmail.messages} messages there {gmail.downloaded} were downloaded, of the others only the headers"
+        ),
+    )
 
 
 def _redirected(findings: Findings) -> RenderableType:

@@ -19,20 +19,23 @@ from email.parser import BytesHeaderParser
 from email.utils import parseaddr
 from pathlib import Path
 
-from admin_cli import context
+from admin_cli import context, key_files
 from admin_cli.demo import mail, signing, stack
+from admin_cli.demo.gmail import REFRESH_TOKEN, Mailbox
 from admin_cli.demo.mail import Delivery
 from admin_cli.demo.stack import DemoFailed
 from admin_cli.demo.zone import ZoneServer
+from gmail_sync.mailboxes import purpose
 from mailweir import confirmation, encoded_words, settings
 from mailweir.settings import Settings
-from mailweir.store import activities, decisions, deployments, todos
+from mailweir.store import activities, decisions, deployments, gmail_mailboxes, todos
 from mailweir.store.activities import Activity
 from mailweir.store.decisions import Decision
 from mailweir.store.todos import Todo
 
 DEPLOYMENT = "demo"
 SELECTOR = "demo"
+_INBOX = ("INBOX",)
 DELIVERY_SECONDS = 15.0  # what Postfix may take to put a redirected mail into the outbox
 _POLL_SECONDS = 0.05
 _QUEUE_ID = re.compile(rb"queued as (\w+)")
@@ -67,6 +70,16 @@ class SentOn:
 
 
 @dataclass(frozen=True, slots=True)
+class GmailFindings:
+    """What the sync found in the user's mailbox. messages: how many there were; downloaded: how many it read whole."""
+
+    address: str
+    messages: int
+    downloaded: int
+    activities: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Findings:
     """What is there once the mails are in."""
 
@@ -75,6 +88,7 @@ class Findings:
     activities: tuple[Activity, ...]
     sent_on: tuple[SentOn, ...]
     todos: tuple[Todo, ...]
+    gmail: GmailFindings
 
 
 @contextlib.contextmanager
@@ -92,14 +106,21 @@ def play(data_dir: Path, say: Say) -> Findings:
     """Starts the stack, plays the scenario, stops the stack. MailweirError where something doesn't work."""
     key = signing.SigningKey.generate()
     zone = ZoneServer({(signing.key_name(SELECTOR, confirmation.SIGNING_DOMAIN), "TXT"): [key.record]})
-    path = stack.write_settings(data_dir, dns_port=zone.port)
+    now = datetime.now(UTC)
+    deliveries = _deliveries(key, now)
+    stranger = mail.stranger_mail(now).raw
+    mails = [(deliveries[0].raw, _INBOX), (mail.synced_mail(now), _INBOX), (stranger, _INBOX)]
+    mailbox = Mailbox(mail.MAILBOX, mails, now)
+    path = stack.write_settings(data_dir, dns_port=zone.port, gmail=mailbox)
     configured = settings.load(path)
     say(f"starting Postfix, the look-ups and the filter on 127.0.0.1 port {configured.smtp.smtp_port}")
-    with stack.running(data_dir), zone:
+    with stack.running(data_dir), zone, mailbox:
         _set_up(path, say)
         say("delivering the mails")
-        queue_ids = [(delivery, _deliver(delivery, configured)) for delivery in _deliveries(key, datetime.now(UTC))]
-        findings = _read_back(configured, queue_ids)
+        queue_ids = [(delivery, _deliver(delivery, configured)) for delivery in deliveries]
+        say(f"connecting {mail.MAILBOX} to a stand-in for Gmail, without a browser for the consent")
+        _sync(configured, len(mails))
+        findings = _read_back(configured, queue_ids, mailbox, len(mails))
         say("stopping")
     return findings
 
@@ -157,7 +178,32 @@ def _deliver(delivery: Delivery, configured: Settings) -> str:
     return match[1].decode()
 
 
-def _read_back(configured: Settings, queue_ids: list[tuple[Delivery, str]]) -> Findings:
+def _sync(configured: Settings, messages: int) -> None:
+    """Connects the mailbox, and waits until the sync, which runs by itself, has looked at each message."""
+    sealed = key_files.opened(configured).seal(REFRESH_TOKEN.encode(), purpose(mail.MAILBOX))
+    deadline = time.monotonic() + DELIVERY_SECONDS
+    with context.opened(configured) as database:
+        demo = deployments.find(database, DEPLOYMENT)
+        gmail_mailboxes.connect(
+            database,
+            demo,
+            mail.USERNAME,
+            mail.MAILBOX,
+            inbound=True,
+            outbound=True,
+            token_sealed=sealed,
+            now=datetime.now(UTC),
+            first_days=configured.gmail.first_days,
+        )
+        while decisions.count_synced(database, demo) < messages:
+            if time.monotonic() > deadline:
+                raise DemoFailed("the sync didn't look at the mailbox in time; see mailweir-gmail-sync.log")
+            time.sleep(_POLL_SECONDS)
+
+
+def _read_back(
+    configured: Settings, queue_ids: list[tuple[Delivery, str]], mailbox: Mailbox, messages: int
+) -> Findings:
     with context.opened(configured) as database:
         demo = deployments.find(database, DEPLOYMENT)
         delivered = tuple(
@@ -167,8 +213,14 @@ def _read_back(configured: Settings, queue_ids: list[tuple[Delivery, str]]) -> F
         recorded = tuple(reversed(activities.select(database, demo, activities.Filter())))
         listed = tuple(reversed(todos.select(database, demo, mail.USERNAME, with_done=False)))
     redirected = sum(decision.outcome == "redirected" for one in delivered for decision in one.decisions)
+    synced = tuple(activity.id for activity in recorded if "gmail_in" in activity.routes)
     return Findings(
-        configured.smtp.smtp_port, delivered, recorded, _read_outbox(configured.outbox_dir, redirected), listed
+        configured.smtp.smtp_port,
+        delivered,
+        recorded,
+        _read_outbox(configured.outbox_dir, redirected),
+        listed,
+        GmailFindings(mailbox.address, messages, len(mailbox.downloaded), synced),
     )
 
 

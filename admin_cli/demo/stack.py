@@ -11,11 +11,15 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from admin_cli import processes, settings_files
+from admin_cli.demo.gmail import Mailbox
 from admin_cli.preflight import SETTINGS_NAME
 from admin_cli.processes import Program
 from mailweir.errors import MailweirError
+from mailweir.settings import Settings
+from postfix.instance import Account
 
 READY_SECONDS = 60.0
 STOP_SECONDS = 30.0
@@ -37,10 +41,10 @@ def make_folder() -> Path:
     raise DemoFailed("there is no folder for temporary files that the unprivileged user can get to")
 
 
-def write_settings(data_dir: Path, *, dns_port: int) -> Path:
+def write_settings(data_dir: Path, *, dns_port: int, gmail: Mailbox) -> Path:
     """The settings of the demo: free loopback ports, our DNS server, mail that goes out into files; their path."""
     smtp_port, submission_port, submissions_port, web_port = _free_ports(4)
-    values = {
+    values: dict[str, Any] = {
         "data_dir": str(data_dir),
         "hostname": "mx.demo.example",
         "admin_mailbox": "admin@demo.example",
@@ -49,6 +53,10 @@ def write_settings(data_dir: Path, *, dns_port: int) -> Path:
         "web": {"port": web_port},
         "dns": {"nameserver": "127.0.0.1", "port": dns_port},
     }
+    client_file = data_dir / "gmail-client.json"
+    values["gmail"] = {"oauth_client_file": str(client_file), "api_endpoint": f"{gmail.base}/", "sweep_seconds": 1.0}
+    account = Account.named(Settings(data_dir=data_dir).run_as)
+    gmail.write_client(client_file, (account.uid, account.gid))
     path = data_dir / SETTINGS_NAME
     path.write_text(settings_files.to_toml(values), encoding="utf-8")
     return path

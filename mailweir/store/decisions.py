@@ -51,6 +51,12 @@ def find(
         return [_plain(row) for row in query.order_by(table.decided_at.desc(), table.id.desc()).limit(limit)]
 
 
+def count_synced(database: Database, deployment: Deployment) -> int:
+    """How many messages the sync decided on. A scan: for a small record."""
+    sql = "SELECT COUNT(*) FROM decisions WHERE deployment_id = ? AND source_id LIKE '%@%'"
+    return int(database.execute(sql, (deployment.id,)).fetchone()[0])
+
+
 def _plain(row: Any) -> Decision:
     return Decision(
         row.decided_at,

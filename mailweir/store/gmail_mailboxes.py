@@ -10,11 +10,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from mailweir.errors import BadInput, NotFound
-from mailweir.store import models
+from mailweir.store import checks, models
 from mailweir.store.connection import Database
 from mailweir.store.deployments import Deployment
 from mailweir.store.moments import rfc3339
-
 
 FULL = 1_000_000_000  # of the quota: more than any bucket holds
 
@@ -79,10 +78,7 @@ def connect(
         refuse_foreign(deployment, user.id, user.username, address)
         table = models.GmailMailbox
         row = table.get_or_none(table.user == user.id, table.disconnected_at.is_null())
-        if row is not None and row.address != address:
-            raise BadInput(
-                f"{user.username} is connected with {row.address}: 'mailweir gmail disconnect {user.username}' first"
-            )
+        _refuse_second(user.username, row, address)
         if row is None:
             row = table.create(
                 deployment=deployment.id,
@@ -113,6 +109,18 @@ def connect(
     return _one(database, deployment, mailbox_id)
 
 
+def may_connect(database: Database, deployment: Deployment, username: str, address: str | None) -> str:
+    """The address that is to be connected: this one, else the connected one, else the main mailbox. Errors as of `connect`."""
+    with database.bound():
+        user = _user(deployment, username)
+        table = models.GmailMailbox
+        row = table.get_or_none(table.user == user.id, table.disconnected_at.is_null())
+        wanted = checks.clean_address(address) if address else str(row.address if row else user.mailbox)
+        refuse_foreign(deployment, user.id, user.username, wanted)
+        _refuse_second(user.username, row, wanted)
+        return wanted
+
+
 def disconnect(database: Database, deployment: Deployment, username: str, now: datetime) -> bytes | None:
     """Ends it: the token is forgotten, and so is what was waiting; the sealed token, to revoke it. NotFound."""
     with database.bound(), database.transaction():
@@ -138,6 +146,27 @@ def token_sealed(database: Database, mailbox_id: int) -> bytes | None:
     return bytes(row[0]) if row and row[0] is not None else None
 
 
+def shares_consent(database: Database, mailbox_id: int) -> bool:
+    """Is the same address connected for another user too, of whatever deployment? At Google they have one consent."""
+    sql = (
+        "SELECT COUNT(*) FROM gmail_mailboxes m JOIN gmail_mailboxes o ON o.address = m.address AND o.id != m.id"
+        " AND o.disconnected_at IS NULL AND o.token_sealed IS NOT NULL WHERE m.id = ?"
+    )
+    return bool(database.execute(sql, (mailbox_id,)).fetchone()[0])
+
+
+def has_sealed(database: Database) -> bool:
+    """Does the database hold a token that was sealed with the key file?"""
+    sql = "SELECT COUNT(*) FROM gmail_mailboxes WHERE token_sealed IS NOT NULL"
+    return bool(database.execute(sql).fetchone()[0])
+
+
+def has_tokens(database: Database) -> bool:
+    """Does the database hold tokens under the key file, in whichever deployment?"""
+    sql = "SELECT 1 FROM gmail_mailboxes WHERE token_sealed IS NOT NULL LIMIT 1"
+    return database.execute(sql).fetchone() is not None
+
+
 def list_all(database: Database, deployment: Deployment) -> list[GmailMailbox]:
     """The deployment's connected mailboxes, by username."""
     return _select(database, deployment, "ORDER BY u.username", ())
@@ -156,6 +185,11 @@ def refuse_foreign(deployment: Deployment, user_id: int, username: str, address:
             f"{address} isn't an address of {username} in {deployment.name}: choose another Google account, or say "
             f"that it is one with 'mailweir user alias {username} {address}'"
         )
+
+
+def _refuse_second(username: str, row: Any, address: str) -> None:
+    if row is not None and row.address != address:
+        raise BadInput(f"{username} is connected with {row.address}: 'mailweir gmail disconnect {username}' first")
 
 
 def _one(database: Database, deployment: Deployment, mailbox_id: int) -> GmailMailbox:

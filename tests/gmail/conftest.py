@@ -5,11 +5,14 @@ The emulator is shared by as many tests as it has realms.
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from mailweir.place import Place
 from tests.gmail.emulator import Emulator, missing
 from tests.gmail.server import GmailServer, addresses
+from tests.gmail.world import World
 
 REALMS = 40
 
@@ -56,3 +59,11 @@ def gmail(_realms: _Realms) -> Iterator[GmailServer]:
     yield server
     server.stop()
     assert server.failures == []
+
+
+@pytest.fixture
+def world(gmail: GmailServer, tmp_path: Path, place: Place) -> Iterator[World]:
+    """The sync beside that server, on SQLite and on PostgreSQL."""
+    made = World(gmail, tmp_path, place)
+    yield made
+    made.close()

@@ -1,4 +1,5 @@
-"""The scheduler process itself: sweeps by itself, ends when asked, loses nothing when it is killed, shares work with another one."""
+"""The scheduler process itself: sweeps by itself, ends when asked, loses nothing when it is killed, shares work with another
+one."""
 
 import random
 import time

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from mailweir.errors import NotFound
 from mailweir.store import contacts, gmail_mailboxes, gmail_queue
 from mailweir.store.gmail_mailboxes import State
 from tests.gmail import faults
@@ -190,5 +191,5 @@ def test_9_a_dead_token_is_seen_and_connecting_again_goes_on_where_it_stood(worl
     world.settle()
     assert world.subjects() == ["one", "two"]
     gmail_mailboxes.disconnect(world.database, world.demo, "richard", world.at)
-    with pytest.raises(gmail_mailboxes.NotFound):
+    with pytest.raises(NotFound):
         world.state()

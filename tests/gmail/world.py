@@ -1,4 +1,5 @@
-"""A deployment whose users' mailboxes are in the test's Gmail, and the sync on it, one sweep at a time and with a clock of the test's."""
+"""A deployment whose users' mailboxes are in the test's Gmail, and the sync on it, one sweep at a time and with a clock of the
+test's."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,7 +19,6 @@ from mailweir.store import (
     deployments,
     gmail_leases,
     gmail_mailboxes,
-    gmail_queue,
     users,
     versions,
 )

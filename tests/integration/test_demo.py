@@ -72,6 +72,10 @@ def test_it_shows_what_became_of_each_mail_and_leaves_nothing(temp_dir: Path) ->
         captured = section(printed, "Captured")
         assert "1 1, 5 incoming jane@client.example Purchasing" in captured
         assert "2 2 outgoing richard@firm.example Purchasing" in captured
+        synced = section(printed, "Synced from the Gmail")
+        assert "1 jane@client.example" in synced
+        assert "3 jane@client.example The order, signed by the sync alone" in synced
+        assert "of the 3 messages there 2 were downloaded" in synced
         redirected = section(printed, "Redirected to richard's own mailbox")
         assert "richard@firm.example forwarding-noreply@google.com" in redirected
         assert "mail 3: Gmail's forwarding confirmation" in redirected

@@ -1,0 +1,202 @@
+"""`mailweir gmail`: users' Gmail mailboxes, read by the sync."""
+
+import os
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from admin_cli import context, options, output
+from admin_cli.commands import gmail_state
+
+if TYPE_CHECKING:
+    from gmail_sync.oauth_files import OAuthClient, ServiceAccount
+    from mailweir.settings import Settings
+    from mailweir.store.gmail_mailboxes import GmailMailbox
+
+Username = Annotated[str, typer.Argument(metavar="USERNAME", help="The user, as 'mailweir user list' shows it.")]
+_WITHDRAW_AT = "https://myaccount.google.com/connections"
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the noun to the command line."""
+    group = options.noun(
+        app,
+        "gmail",
+        "Users' Gmail mailboxes, whose mail with contacts is recorded by itself.",
+        options.example("mailweir gmail connect richard --inbound --outbound"),
+    )
+    connect_line = "mailweir gmail connect richard --inbound --outbound"
+    group.command("connect", epilog=options.example(connect_line, f"{connect_line} --no-browser"))(connect)
+    group.command("disconnect", epilog=options.example("mailweir gmail disconnect richard"))(disconnect)
+    gmail_state.add_to(group)
+
+
+def connect(
+    username: Username,
+    inbound: Annotated[bool, typer.Option("--inbound", help="Record mail that contacts send to the user.")] = False,
+    outbound: Annotated[bool, typer.Option("--outbound", help="Record mail that the user sends to contacts.")] = False,
+    no_browser: Annotated[
+        bool, typer.Option("--no-browser", help="Consent on another machine, and type in where its browser ends.")
+    ] = False,
+    address: Annotated[
+        str | None, typer.Option("--address", metavar="A", help="Which of the user's addresses; left out, the mailbox.")
+    ] = None,
+    deployment: options.DeploymentOption = None,
+    as_json: options.JsonOption = False,
+) -> None:
+    """Connects a user's Gmail, by the user's consent or the service account of the settings. Again: goes on where it was."""
+    if not (inbound or outbound):
+        raise typer.BadParameter("say what is to be recorded: --inbound, --outbound or both")
+    from gmail_sync import oauth_files
+    from mailweir.settings import load
+    from mailweir.store import gmail_mailboxes
+
+    settings = load()
+    identity = oauth_files.load(settings.gmail)
+    with context.opened(settings) as database:
+        chosen = context.choose(database, deployment)
+        wanted = gmail_mailboxes.may_connect(database, chosen, username, address)
+    # the database is closed meanwhile: a consent may take its time
+    found, sealed = _prove(settings, identity, wanted, no_browser=no_browser, exactly=address is not None)
+    with context.opened(settings) as database:
+        made = gmail_mailboxes.connect(
+            database,
+            chosen,
+            username,
+            found,
+            inbound=inbound,
+            outbound=outbound,
+            token_sealed=sealed,
+            now=context.now(),
+            first_days=settings.gmail.first_days,
+        )
+    if as_json:
+        output.show_json(output.plain(made))
+        return
+    _say_connected(settings, made)
+
+
+def _prove(
+    settings: "Settings", identity: "OAuthClient | ServiceAccount", wanted: str, *, no_browser: bool, exactly: bool
+) -> tuple[str, bytes | None]:
+    """Whose mailbox Gmail lets us read, and the token, sealed. exactly: the wanted one, no other."""
+    from admin_cli import key_files
+    from gmail_sync import tokens
+    from gmail_sync.api import Api
+    from gmail_sync.mailboxes import purpose
+    from gmail_sync.oauth_files import ServiceAccount
+    from mailweir import address as addresses
+    from mailweir.errors import BadInput
+
+    if isinstance(identity, ServiceAccount):
+        secrets, token = None, None
+    else:
+        secrets = key_files.opened(settings)  # what is wrong with it is told before the user is sent to Google
+        token = _consent(settings, identity, wanted, no_browser=no_browser)
+    asked = tokens.credentials(identity, wanted, token)
+    profile = Api(settings.gmail).mailbox(asked, lambda units: None).profile()
+    # a service account has named the mailbox itself
+    found = addresses.normalise(profile.address) or (wanted if token is None else None)
+    if found is None:
+        raise BadInput("Gmail doesn't say whose mailbox that is")
+    if exactly and found != wanted:
+        raise BadInput(f"that is the Google account of {found}, and --address says {wanted}: choose the other account")
+    return found, secrets.seal(token.encode(), purpose(found)) if secrets and token else None
+
+
+def _consent(settings: "Settings", client: "OAuthClient", wanted: str, *, no_browser: bool) -> str:
+    from gmail_sync import consent
+
+    timeout_seconds = settings.gmail.timeout_seconds
+    if no_browser:
+        return consent.by_hand(client, wanted, _show_by_hand, _read_line, timeout_seconds=timeout_seconds)
+    return consent.by_browser(client, wanted, _show_in_browser, timeout_seconds=timeout_seconds)
+
+
+def _show_by_hand(url: str) -> None:
+    output.remark("Open this address in a browser on any machine, as the user, and consent:")
+    output.remark(f"  {url}")
+    output.remark("The browser ends at an address of 127.0.0.1 that it can't show. Copy that address here:")
+
+
+def _read_line(max_chars: int) -> str:
+    return sys.stdin.readline(max_chars)
+
+
+def _show_in_browser(url: str) -> None:
+    import webbrowser
+
+    output.remark("Consent in the browser of this machine, as the user. If none opens, open this address in it:")
+    output.remark(f"  {url}")
+    output.remark("For a browser on another machine stop this, and use --no-browser.")
+    # without a screen, a browser for the terminal would take it over
+    if any(os.environ.get(name) for name in ("BROWSER", "DISPLAY", "WAYLAND_DISPLAY")):
+        webbrowser.open(url)
+
+
+def _say_connected(settings: "Settings", made: "GmailMailbox") -> None:
+    kinds = " and ".join(word for word, on in (("inbound", made.inbound), ("outbound", made.outbound)) if on)
+    output.say(f"The Gmail of {made.address} is connected for {made.username} of {made.deployment}.")
+    output.say(f"Its {kinds} mail with contacts is recorded, also what came since {output.moment(made.covered_since)}.")
+    output.say("'mailweir gmail status' shows how it fares.")
+
+
+def disconnect(
+    username: Username, deployment: options.DeploymentOption = None, as_json: options.JsonOption = False
+) -> None:
+    """Ends it: gives the consent back to Google and forgets the token. What is recorded stays."""
+    from mailweir.settings import load
+    from mailweir.store import gmail_mailboxes
+
+    settings = load()
+    with context.opened(settings) as database:
+        chosen = context.choose(database, deployment)
+        found = gmail_mailboxes.find(database, chosen, username)
+        sealed = gmail_mailboxes.token_sealed(database, found.id)
+        is_shared = gmail_mailboxes.shares_consent(database, found.id)
+    left = _leave(settings, found, sealed, is_shared=is_shared)
+    with context.opened(settings) as database:
+        gmail_mailboxes.disconnect(database, chosen, username, context.now())
+    if as_json:
+        values = {"deployment": found.deployment, "username": found.username, "address": found.address}
+        output.show_json({**values, "revoked": sealed is not None and left is None, "left": left})
+    else:
+        output.say(f"The Gmail of {found.address} is disconnected: it is read no more, and what is recorded stays.")
+    if left:
+        output.complain(left)
+
+
+def _leave(settings: "Settings", found: "GmailMailbox", sealed: bytes | None, *, is_shared: bool) -> str | None:
+    """Gives the consent back; what is left to do by hand where that doesn't work."""
+    from mailweir.errors import MailweirError
+
+    if sealed is None:
+        return (
+            "a service account read it, and still may: that ends for all mailboxes in the Admin console under Security, "
+            "API controls, Domain-wide delegation"
+        )
+    if is_shared:
+        return f"the consent stays at Google: {found.address} is connected for another user too"
+    try:
+        _revoke(settings, found.address, sealed)
+    except MailweirError as error:
+        return (
+            f"Google wasn't told ({error}): the token is forgotten here, and {found.address} can withdraw the consent at "
+            f"{_WITHDRAW_AT}"
+        )
+    return None
+
+
+def _revoke(settings: "Settings", address: str, sealed: bytes) -> None:
+    from gmail_sync import oauth_files, tokens
+    from gmail_sync.mailboxes import purpose
+    from gmail_sync.oauth_files import OAuthClient
+    from mailweir import secrets_file
+    from mailweir.errors import SettingsError
+
+    client = oauth_files.load(settings.gmail)
+    if not isinstance(client, OAuthClient):
+        raise SettingsError("the settings name no OAuth client any more")
+    token = secrets_file.load(settings.token_key_path).open(sealed, purpose(address)).decode()
+    tokens.revoke(client, token, settings.gmail.timeout_seconds)
