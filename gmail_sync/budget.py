@@ -3,7 +3,11 @@ outside.
 
 A bucket holds a quarter of a minute's units and refills three quarters of them a minute, so that no sixty seconds see more than
 the limit, whenever they begin. A mailbox's bucket goes with it from process to process (`gmail_leases`); the project's is shared
-out among the processes that are alive. Called by `sweep` and `scheduler`.
+out among the processes that are alive.
+
+Who comes back as soon as the next call can be paid would spend it all on asking what is new, and never get to a message: a bucket
+holds one message's calls at least, a message is begun only where all of them can be paid, and one comes back to a bucket that is
+half full. Called by `sweep` and `scheduler`.
 """
 
 import threading
@@ -11,8 +15,11 @@ from collections.abc import Callable
 
 from gmail_sync.errors import Throttled
 
-_HELD = 0.25
-LOW_PRIORITY_SHARE = 0.5  # of the project's bucket that backfills leave to live mail
+_HELD, _MOST_HELD = 0.25, 0.75
+LOW_PRIORITY_SHARE = 0.5  # of a bucket that backfills leave to live mail
+_ROOM_SHARE = 0.75  # backfills go on from here
+_BACK_SHARE = 0.5
+_DAY_WAIT_SECONDS = 600.0
 LOW_PRIORITY_DAY_SHARE = 0.9
 
 
@@ -21,19 +28,27 @@ class OverBudget(Throttled):
 
 
 class Bucket:
-    """Units for one minute's limit. clock: seconds that never go back. left: what is in it; None: it is full."""
+    """Units for one minute's limit. clock: seconds that never go back. left: what is in it, less than nothing where more was
+    used; None: it is full. least: it holds so many, however low the limit."""
 
-    def __init__(self, units_per_minute: float, clock: Callable[[], float], left: float | None = None) -> None:
+    def __init__(
+        self, units_per_minute: float, clock: Callable[[], float], left: float | None = None, least: float = 0.0
+    ) -> None:
         self._clock = clock
         self._at = clock()
+        self._least = least
         self._rate = self._capacity = 0.0
         self.resize(units_per_minute)
-        self._left = self._capacity if left is None else max(0.0, min(left, self._capacity))
+        self._left = self._capacity if left is None else min(left, self._capacity)
 
     def resize(self, units_per_minute: float) -> None:
         """Another limit from now on."""
-        self._capacity = units_per_minute * _HELD
-        self._rate = units_per_minute * (1 - _HELD) / 60
+        self._capacity = min(max(units_per_minute * _HELD, self._least), units_per_minute * _MOST_HELD)
+        self._rate = (units_per_minute - self._capacity) / 60
+
+    def empty(self, behind_seconds: float) -> None:
+        """There is nothing in it, and won't be for so long."""
+        self._left = min(self.left, -behind_seconds * self._rate)
 
     @property
     def left(self) -> float:
@@ -58,6 +73,10 @@ class Bucket:
         lacking = min(units, self._capacity) - self.left
         return max(0.0, lacking / self._rate)
 
+    def seconds_until_share(self, share: float) -> float:
+        """How long until it is so full; 0 where it is."""
+        return self.seconds_until(share * self._capacity)
+
     def take(self, units: float) -> None:
         """Uses them."""
         self._left = self.left - units
@@ -73,17 +92,34 @@ class Project:
         self._bucket = Bucket(units_per_minute, clock)
         self._used = 0
         self._used_today = 0
+        self._is_closed = False
+        self._is_new = True
 
     def take(self, units: int) -> None:
         """Uses them. OverBudget."""
         with self._lock:
-            if self._used_today + self._used + units > self._per_day:
-                raise OverBudget("the project's quota for today is used up", 600.0, whole_project=True)
-            wait = self._bucket.seconds_until(units)
-            if wait > 0:
-                raise OverBudget("the project's quota for this minute is used up", wait, whole_project=True)
+            self._check(units)
             self._bucket.take(units)
             self._used += units
+
+    def check(self, units: int) -> None:
+        """OverBudget where so many can't be used now."""
+        with self._lock:
+            self._check(units)
+
+    def _check(self, units: int) -> None:
+        if self._is_closed:
+            raise OverBudget("this process ends", 1.0, whole_project=True)
+        if self._used_today + self._used + units > self._per_day:
+            raise OverBudget("the project's quota for today is used up", _DAY_WAIT_SECONDS, whole_project=True)
+        wait = self._bucket.seconds_until(units)
+        if wait > 0:
+            raise OverBudget("the project's quota for this minute is used up", wait, whole_project=True)
+
+    def close(self) -> None:
+        """Nothing is used from now on: the process ends."""
+        with self._lock:
+            self._is_closed = True
 
     def allows_low_priority(self) -> bool:
         """Is there enough left for what can wait?"""
@@ -98,28 +134,51 @@ class Project:
             self._used_today += used
             return used
 
-    def share_out(self, workers: int, units_today: int) -> None:
-        """There are so many processes, and all of them used so much today."""
+    def share_out(self, workers: int, units_today: int, beat_seconds: float) -> None:
+        """There are so many processes, and all of them used so much today. beat_seconds: how often each is told.
+
+        One that joins others has nothing to begin with, for they go by their larger shares until they are told of it.
+        """
         with self._lock:
             self._bucket.resize(self._per_minute / workers)
             self._used_today = units_today
+            if self._is_new and workers > 1:
+                self._bucket.empty(beat_seconds)
+            self._is_new = False
 
 
 class Spending:
-    """What one sweep uses: of its mailbox's quota, and of the project's."""
+    """What one sweep uses: of its mailbox's quota, and of the project's. opening_units: what a sweep uses before it gets to
+    messages."""
 
-    def __init__(self, bucket: Bucket, project: Project) -> None:
+    def __init__(self, bucket: Bucket, project: Project, opening_units: int = 0) -> None:
         self.bucket = bucket
         self._project = project
+        self._opening_units = opening_units
 
     def __call__(self, units: int) -> None:
         """Before each call to Gmail. OverBudget where it has to wait."""
-        wait = self.bucket.seconds_until(units)
-        if wait > 0:
-            raise OverBudget("the user's quota for this minute is used up", wait)
+        self._check(units)
         self._project.take(units)
         self.bucket.take(units)
+
+    def afford(self, units: int) -> None:
+        """Before several calls that are of no use without each other. OverBudget where all of them can't be paid now."""
+        self._check(units)
+        self._project.check(units)
+
+    def _check(self, units: int) -> None:
+        if self.bucket.seconds_until(units) > 0:
+            wait = self.bucket.seconds_until(units + self._opening_units)
+            wait = max(wait, self.bucket.seconds_until_share(_BACK_SHARE))
+            raise OverBudget("the user's quota for this minute is used up", wait)
 
     def allows_low_priority(self) -> bool:
         """Is there enough left for what can wait?"""
         return self.bucket.share_left > LOW_PRIORITY_SHARE and self._project.allows_low_priority()
+
+    def seconds_to_room(self) -> float:
+        """How long what can wait leaves the rest to live mail."""
+        if not self._project.allows_low_priority():
+            return _DAY_WAIT_SECONDS
+        return self.bucket.seconds_until_share(_ROOM_SHARE)

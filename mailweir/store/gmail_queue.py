@@ -29,7 +29,6 @@ class Origin(enum.StrEnum):
 
 
 _RANKS = {Origin.HISTORY: 0, Origin.LISTED: 1, Origin.AUDIT: 1, Origin.BACKFILL: 2}
-LOWEST_RANK = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +74,12 @@ def put(database: Database, leased: Leased, message_ids: Iterable[str], origin: 
     return made
 
 
-def due(database: Database, leased: Leased, now: datetime, limit: int, max_rank: int = LOWEST_RANK) -> list[Queued]:
-    """What is to be looked at now, the most urgent first. max_rank: what can wait even more is left out."""
+def due(database: Database, leased: Leased, now: datetime, limit: int) -> list[Queued]:
+    """What is to be looked at now, the most urgent first."""
     rows = database.execute(
         "SELECT id, message_id, origin, attempts FROM gmail_queue WHERE mailbox_id = ? AND dead_at IS NULL"
-        " AND rank <= ? AND (next_try_at <= ? OR next_try_at > ?) ORDER BY rank, id LIMIT ?",
-        (leased.id, max_rank, rfc3339(now), rfc3339(now + LONGEST_WAIT), limit),
+        " AND (next_try_at <= ? OR next_try_at > ?) ORDER BY rank, id LIMIT ?",
+        (leased.id, rfc3339(now), rfc3339(now + LONGEST_WAIT), limit),
     ).fetchall()
     return [Queued(row[0], row[1], Origin(row[2]), row[3]) for row in rows]
 
@@ -126,7 +125,7 @@ def unknown(
         marks = ",".join("?" * len(part))
         execute = database.execute
         known.update(
-            row[0].partition("@")[0]
+            row[0].rpartition("@")[0]
             for row in execute(
                 f"SELECT source_id FROM decisions WHERE source_id IN ({marks}) AND deployment_id = ?{which}",
                 (*(source_id(leased, one) for one in part), leased.deployment.id),
@@ -140,6 +139,16 @@ def unknown(
             ).fetchall()
         )
     return [one for one in message_ids if one not in known]
+
+
+def not_failing(database: Database, leased: Leased, message_ids: Collection[str]) -> list[str]:
+    """Those of these messages that weren't tried in vain, in their order."""
+    failing: set[str] = set()
+    for part in _parts(message_ids):
+        marks = ",".join("?" * len(part))
+        sql = f"SELECT message_id FROM gmail_queue WHERE mailbox_id = ? AND attempts > 0 AND message_id IN ({marks})"
+        failing.update(row[0] for row in database.execute(sql, (leased.id, *part)).fetchall())
+    return [one for one in message_ids if one not in failing]
 
 
 def forget_ignored(database: Database, leased: Leased, message_id: str) -> None:

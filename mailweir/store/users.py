@@ -86,13 +86,23 @@ def list_all(database: Database, deployment: Deployment) -> list[User]:
 
 
 def remove(database: Database, deployment: Deployment, username: str, now: datetime) -> User:
-    """Removes a user, and answers with what was removed. NotFound."""
+    """Removes a user, with the connection of the user's Gmail, and answers with what was removed. NotFound."""
     with database.bound(), database.transaction():
         row = _known(deployment, username)
         removed = _plain(deployment, row, _addresses(row.id))
         models.UserAddress.delete().where(models.UserAddress.user == row.id).execute()
         models.User.update(removed_at=rfc3339(now)).where(models.User.id == row.id).execute()
+        _end_sync(row.id, now)
         return removed
+
+
+def _end_sync(user_id: int, now: datetime) -> None:
+    """A sweep that is under way writes nothing any more."""
+    table = models.GmailMailbox
+    mine = [one.id for one in table.select(table.id).where(table.user == user_id, table.disconnected_at.is_null())]
+    models.GmailQueued.delete().where(models.GmailQueued.mailbox.in_(mine)).execute()
+    ended = {"disconnected_at": rfc3339(now), "token_sealed": None, "lease_owner": None, "lease_until": None}
+    table.update(epoch=table.epoch + 1, **ended).where(table.id.in_(mine)).execute()
 
 
 def _row(deployment: Deployment, username: str) -> Any:
