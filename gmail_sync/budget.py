@@ -162,7 +162,7 @@ class Spending:
         self._project.take(units)
         self.bucket.take(units)
 
-    def afford(self, units: int) -> None:
+    def reserve(self, units: int) -> None:
         """Before several calls that are of no use without each other. OverBudget where all of them can't be paid now."""
         self._check(units)
         self._project.check(units)

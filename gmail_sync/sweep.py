@@ -202,7 +202,7 @@ class Sweep:
             if queued.origin is Origin.BACKFILL and not job.spending.allows_low_priority():
                 self._low_waits_seconds = job.spending.seconds_to_room()
                 return False
-            job.spending.afford(2 * job.services.settings.gmail.get_units)
+            job.spending.reserve(2 * job.services.settings.gmail.get_units)
             failed += not self._settled(queued)
             looked += 1
             if failed >= MAX_FAILURES:
