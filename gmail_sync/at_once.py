@@ -95,12 +95,14 @@ class AtOnce:
         while True:
             with self._services.connections.lent() as database:
                 leased = gmail_leases.lease_one(database, OWNER, self._services.clock(), self._mailbox_id)
+                why_not = None if leased else gmail_leases.unreadable(database, self._mailbox_id)
             if leased:
                 return leased
+            if why_not:
+                raise NeedsReconnect(why_not)
             if time.monotonic() > deadline:
                 raise Busy(
-                    "another process has been sweeping this mailbox for a minute, or it needs to be connected again: "
-                    "'mailweir gmail status' shows which"
+                    "another process has been sweeping this mailbox for a minute: 'mailweir gmail status' shows how it stands"
                 )
             self._sleep(_POLL_SECONDS)
 

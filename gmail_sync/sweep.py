@@ -278,21 +278,23 @@ class Sweep:
             self._progress(self.tally)
 
     def _is_its_own_fault(self, queued: Queued) -> bool:
-        """Can another message be had? Where none can, it is Gmail that has a bad day, and no message is given up for that."""
+        """Can another message be had, or is there none? Else it is Gmail that has a bad day, and nothing is given up for that."""
         if self._others_can_be_had is None:
             mailbox = self._job.mailbox
             others = [one for one in mailbox.list_ids("", max_results=_PROBED).message_ids if one != queued.message_id]
             with self._job.reading() as database:
                 well = gmail_queue.not_failing(database, self._job.leased, others)
-            try:
-                if well:
-                    mailbox.metadata(well[0])
-                self._others_can_be_had = True
-            except MessageGone:
-                self._others_can_be_had = True
-            except (Unreachable, Refused):
-                self._others_can_be_had = False
+            self._others_can_be_had = self._can_be_had(well[0]) if well else not others
         return self._others_can_be_had
+
+    def _can_be_had(self, message_id: str) -> bool:
+        try:
+            self._job.mailbox.metadata(message_id)
+        except MessageGone:
+            return True
+        except (Unreachable, Refused):
+            return False
+        return True
 
     # --- what can wait ------------------------------------------------------------------------------------------------
 

@@ -235,6 +235,15 @@ def error_of(database: Database, mailbox_id: int) -> str | None:
     return row[0] if row else None
 
 
+def unreadable(database: Database, mailbox_id: int) -> str | None:
+    """Why a mailbox can't be read until somebody does something; None where it can be."""
+    sql = "SELECT state, error, disconnected_at FROM gmail_mailboxes WHERE id = ?"
+    row = database.execute(sql, (mailbox_id,)).fetchone()
+    if row is None or row[2] is not None:
+        return "the mailbox is disconnected"
+    return None if row[0] == "connected" else str(row[1])
+
+
 def seconds_to_next(database: Database, now: datetime) -> float | None:
     """Until the next mailbox is due; 0 where one is; None where there is none at all."""
     text, too_far, no_lease = rfc3339(now), rfc3339(now + LONGEST_WAIT), rfc3339(now + LONGEST_LEASE)
