@@ -102,18 +102,18 @@ class Project:
             self._bucket.take(units)
             self._used += units
 
-    def check(self, units: int) -> None:
-        """OverBudget where so many can't be used now."""
+    def check(self, units: int, opening_units: int) -> None:
+        """OverBudget where so many can't be used now; who waits for them uses opening_units before them."""
         with self._lock:
-            self._check(units)
+            self._check(units, opening_units)
 
-    def _check(self, units: int) -> None:
+    def _check(self, units: int, opening_units: int = 0) -> None:
         if self._is_closed:
             raise OverBudget("this process ends", 1.0, whole_project=True)
         if self._used_today + self._used + units > self._per_day:
             raise OverBudget("the project's quota for today is used up", _DAY_WAIT_SECONDS, whole_project=True)
-        wait = self._bucket.seconds_until(units)
-        if wait > 0:
+        if self._bucket.seconds_until(units) > 0:
+            wait = self._bucket.seconds_until(units + opening_units)
             raise OverBudget("the project's quota for this minute is used up", wait, whole_project=True)
 
     def close(self) -> None:
@@ -165,11 +165,12 @@ class Spending:
     def reserve(self, units: int) -> None:
         """Before several calls that are of no use without each other. OverBudget where all of them can't be paid now."""
         self._check(units)
-        self._project.check(units)
+        self._project.check(units, self._opening_units)
 
     def _check(self, units: int) -> None:
         if self.bucket.seconds_until(units) > 0:
-            wait = self.bucket.seconds_until(units + self._opening_units)
+            # the one more is what is lost where a bucket's rest is written down as a whole number
+            wait = self.bucket.seconds_until(units + self._opening_units + 1)
             wait = max(wait, self.bucket.seconds_until_share(_BACK_SHARE))
             raise OverBudget("the user's quota for this minute is used up", wait)
 
