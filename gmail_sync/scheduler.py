@@ -28,7 +28,7 @@ FLUSH_SECONDS = 0.1
 FLUSH_ROWS = 200
 IDLE_SECONDS = 1.0
 STOP_SECONDS = 5.0  # for what is asked of Gmail at that moment
-OUTAGE_PAUSE_SECONDS = 10.0  # before a mailbox is swept again that ran into an outage of the database
+OUTAGE_PAUSE_SECONDS = 5.0  # before a mailbox is swept again that ran into an outage of the database
 JUMP_SECONDS = 5.0
 _STOP = None
 

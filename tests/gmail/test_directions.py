@@ -56,15 +56,16 @@ def postfix_lines(raw: bytes) -> tuple[list[Header], bytes]:
 def by_filter(world: World, raw: bytes, to: str, queue_id: str = "4Xy1", login: str | None = None) -> None:
     """The same message as the filter gets it: with a Received of its own; and what it records. login: on the relay."""
     lines, body = postfix_lines(raw)
-    lines = [(b"Received", b" from mx.client.example by mail.example.net;\r\n\tTue, 24 Nov 2026 03:12:56 +0000"), *lines]
+    lines = [
+        (b"Received", b" from mx.client.example by mail.example.net;\r\n\tTue, 24 Nov 2026 03:12:56 +0000"),
+        *lines,
+    ]
     sender = RICHARD if login else "bounces@client.example"
     envelope = Envelope(sender, (read_recipient(f"<{to}>"),), login, "192.0.2.1", world.at)
     with world.database.transaction():
         directory = SqlDirectory(world.database)
-        if login:
-            plan = relay.plan(envelope, lines, directory, Relay())
-        else:
-            plan = handling.plan(envelope, lines, directory)
+        relayed = relay.plan(envelope, lines, directory, Relay()) if login else None
+        plan = relayed or handling.plan(envelope, lines, directory)
         assert plan.refusal is None
         assembly = Assembly(lines)
         assembly.add(body)
@@ -417,7 +418,9 @@ def _decided_by_the_filter(world: World, raw: bytes) -> tuple[object, ...]:
     lines, _ = raw_message.split(raw)
     to = (read_recipient("<richard@demo.example.net>"),)
     with world.database.reading():
-        plan = handling.plan(Envelope("x@client.example", to, None, "192.0.2.1", world.at), lines, SqlDirectory(world.database))
+        plan = handling.plan(
+            Envelope("x@client.example", to, None, "192.0.2.1", world.at), lines, SqlDirectory(world.database)
+        )
     (one,) = plan.decisions
     direction = str(one.direction) if one.direction else None
     return str(one.outcome), str(one.reason), one.author, one.message_id, direction

@@ -72,7 +72,7 @@ def scheduler_of(world: World, clock: Clock, name: str = "one") -> Iterator[Sche
         assert not thread.is_alive()
 
 
-@pytest.mark.parametrize("hours", [1.0, 5.0, 24.0 * 9])
+@pytest.mark.parametrize("hours", [1.0, 24.0 * 9])
 def test_a_clock_that_jumps_forward_and_back_delays_no_mail(small: World, hours: float) -> None:
     box = small.connect()
     clock = Clock()
@@ -172,7 +172,10 @@ def test_a_database_server_that_ends_in_the_middle_of_many_sweeps(
 def test_a_full_disk_loses_nothing_and_ends(gmail: GmailServer, tmp_path: Path) -> None:
     disk = tmp_path / "disk"
     disk.mkdir()
-    if os.geteuid() != 0 or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "x", disk], check=False).returncode:
+    if (
+        os.geteuid() != 0
+        or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "x", disk], check=False).returncode
+    ):
         pytest.skip("needs to mount a tmpfs")
     try:
         world = World(gmail, tmp_path, disk / "mailweir.db", QUICK)
@@ -196,25 +199,20 @@ def test_a_full_disk_loses_nothing_and_ends(gmail: GmailServer, tmp_path: Path) 
 # --- the key file -----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("fault", ["missing", "another key", "no key", "others can read it"])
+@pytest.mark.parametrize("fault", ["missing", "another key"])
 def test_a_key_file_that_is_wrong_is_one_line_and_no_crash(small: World, tmp_path: Path, fault: str) -> None:
     box = small.connect()
     small.settle()
     box.insert(mail("meanwhile"))
     file = small.settings.token_key_path
     good = file.read_bytes()
-    if fault in ("missing", "another key"):
-        file.unlink()
+    file.unlink()
     if fault == "another key":
         secrets_file.make(file)
-    if fault == "no key":
-        file.write_bytes(b"nothing\n")
-    if fault == "others can read it":
-        file.chmod(0o644)
     mailbox = small.state()
     with process_of(small, tmp_path) as process:
         wait_until(lambda: small.state().failures > 0, "it is noticed")
-        time.sleep(1.5)
+        time.sleep(0.5)
         assert process.is_running
         lines = [line for line in process.text().splitlines() if "sweep failed" in line]
         assert len(lines) == 1

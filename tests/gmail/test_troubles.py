@@ -105,7 +105,9 @@ def test_a_limit_makes_its_mailbox_wait_as_long_as_gmail_says(small: World, gmai
         small.settle(user)
         assert (small.state(user).failures, small.state(user).error) == (0, None)
     found = small.subjects()
-    assert sorted(found) == sorted([*(str(kind) for kind in KINDS[:-1]), *(f"mary's beside {kind}" for kind in KINDS[:-1])])
+    assert sorted(found) == sorted(
+        [*(str(kind) for kind in KINDS[:-1]), *(f"mary's beside {kind}" for kind in KINDS[:-1])]
+    )
 
 
 @pytest.mark.parametrize("name", NO_ANSWERS)
@@ -373,7 +375,10 @@ def test_history_ids_beyond_64_bits_are_kept_to_the_last_digit(world: World, gma
     world.later(minutes=1)
     world.settle()
     assert cursor(world) == second
-    assert [f"startHistoryId={first}" in call.query for call in gmail.calls.of(box.address, Kind.HISTORY)] == [True, True]
+    assert [f"startHistoryId={first}" in call.query for call in gmail.calls.of(box.address, Kind.HISTORY)] == [
+        True,
+        True,
+    ]
 
 
 def test_what_comes_while_history_is_paged_is_asked_for_again(small: World, gmail: GmailServer) -> None:
