@@ -1,12 +1,12 @@
 """Quota kept: what one mailbox and the whole project may use of Gmail, as leaky buckets. Nobody sleeps: who is over it waits
 outside.
 
-A bucket holds a quarter of a minute's units and refills three quarters of them a minute, so that no sixty seconds see more than
-the limit, whenever they begin. A mailbox's bucket goes with it from process to process (`gmail_leases`); the project's is shared
-out among the processes that are alive.
+A bucket gives a quarter of a minute's units at once and refills three quarters of them a minute, so that no sixty seconds see
+more than the limit, whenever they begin. A mailbox's bucket goes with it from process to process (`gmail_leases`); the project's
+is shared out among the processes that are alive.
 
 Who comes back as soon as the next call can be paid would spend it all on asking what is new, and never get to a message: a bucket
-holds one message's calls at least, a message is begun only where all of them can be paid, and one comes back to a bucket that is
+gives one message's calls at least, a message is begun only where all of them can be paid, and one comes back to a bucket that is
 half full. Called by `sweep` and `scheduler`.
 """
 
@@ -28,8 +28,11 @@ class OverBudget(Throttled):
 
 
 class Bucket:
-    """Units for one minute's limit. clock: seconds that never go back. left: what is in it, less than nothing where more was
-    used; None: it is full. least: it holds so many, however low the limit."""
+    """Units for one minute's limit. clock: seconds that never go back. left: what is in it; None: as much as it gives at once.
+
+    least: it gives so much at once, however low the limit. More than it gives at once gathers only for a call that costs more
+    than that, which has to wait for its like and leaves a debt.
+    """
 
     def __init__(
         self, units_per_minute: float, clock: Callable[[], float], left: float | None = None, least: float = 0.0
@@ -37,41 +40,57 @@ class Bucket:
         self._clock = clock
         self._at = clock()
         self._least = least
-        self._rate = self._capacity = 0.0
-        self.resize(units_per_minute)
-        self._left = self._capacity if left is None else min(left, self._capacity)
+        self._limit = units_per_minute
+        self._level = self._capacity if left is None else min(left, self._capacity)
+
+    @property
+    def _capacity(self) -> float:
+        return min(max(self._limit * _HELD, self._least), self._limit * _MOST_HELD)
+
+    @property
+    def _rate(self) -> float:
+        return (self._limit - self._capacity) / 60
 
     def resize(self, units_per_minute: float) -> None:
         """Another limit from now on."""
-        self._capacity = min(max(units_per_minute * _HELD, self._least), units_per_minute * _MOST_HELD)
-        self._rate = (units_per_minute - self._capacity) / 60
+        self._settle()
+        self._limit = units_per_minute
+        self._level = min(self._level, self._capacity)
 
     def empty(self, behind_seconds: float) -> None:
         """There is nothing in it, and won't be for so long."""
-        self._left = min(self.left, -behind_seconds * self._rate)
+        self._settle()
+        self._level = min(self._level, -behind_seconds * self._rate)
 
     @property
     def left(self) -> float:
-        """What may be used now."""
+        """What may be used now; less than nothing after a call that cost more than there is at once."""
+        self._settle()
+        return min(self._level, self._capacity)
+
+    def _settle(self) -> None:
         now = self._clock()
-        self._left = min(self._capacity, self._left + (now - self._at) * self._rate)
+        self._fill(now - self._at)
         self._at = now
-        return self._left
+
+    def _fill(self, seconds: float) -> None:
+        self._level = min(self._limit, self._level + max(0.0, seconds) * self._rate)
 
     def refill(self, seconds: float) -> None:
         """So much time went by unseen; less than none is none."""
-        self._left = min(self._capacity, self.left + max(0.0, seconds) * self._rate)
+        self._settle()
+        self._fill(seconds)
 
     @property
     def share_left(self) -> float:
-        """0 to 1."""
+        """1 at most."""
         return self.left / self._capacity
 
     def seconds_until(self, units: float) -> float:
-        """How long until so many may be used; 0 where they may be now. A call that costs more than a bucket holds needs a full
-        one."""
-        lacking = min(units, self._capacity) - self.left
-        return max(0.0, lacking / self._rate)
+        """How long until so many may be used; 0 where they may be now. A call that costs more than the limit needs a minute
+        without any."""
+        self._settle()
+        return max(0.0, (min(units, self._limit) - self._level) / self._rate)
 
     def seconds_until_share(self, share: float) -> float:
         """How long until it is so full; 0 where it is."""
@@ -79,19 +98,20 @@ class Bucket:
 
     def take(self, units: float) -> None:
         """Uses them."""
-        self._left = self.left - units
+        self._level = self.left - units
 
 
 class Project:
-    """The project's quota, as far as it is this process's; many threads use it. used: since `collect` was called last."""
+    """The project's quota, as far as it is this process's; many threads use it."""
 
     def __init__(self, units_per_minute: float, units_per_day: int, clock: Callable[[], float]) -> None:
         self._lock = threading.Lock()
         self._per_minute = units_per_minute
         self._per_day = units_per_day
         self._bucket = Bucket(units_per_minute, clock)
-        self._used = 0
-        self._used_today = 0
+        self._used = 0  # since `collect` was called last
+        self._collected = 0  # that nobody has confirmed yet
+        self._used_today = 0  # by all processes, as far as is known
         self._is_closed = False
         self._is_new = True
 
@@ -110,7 +130,7 @@ class Project:
     def _check(self, units: int, opening_units: int = 0) -> None:
         if self._is_closed:
             raise OverBudget("this process ends", 1.0, whole_project=True)
-        if self._used_today + self._used + units > self._per_day:
+        if self._today + units > self._per_day:
             raise OverBudget("the project's quota for today is used up", _DAY_WAIT_SECONDS, whole_project=True)
         if self._bucket.seconds_until(units) > 0:
             wait = self._bucket.seconds_until(units + opening_units)
@@ -124,24 +144,29 @@ class Project:
     def allows_low_priority(self) -> bool:
         """Is there enough left for what can wait?"""
         with self._lock:
-            used = self._used_today + self._used
-            return self._bucket.share_left > LOW_PRIORITY_SHARE and used < self._per_day * LOW_PRIORITY_DAY_SHARE
+            is_early = self._today < self._per_day * LOW_PRIORITY_DAY_SHARE
+            return is_early and self._bucket.share_left > LOW_PRIORITY_SHARE
+
+    @property
+    def _today(self) -> int:
+        return self._used_today + self._collected + self._used
 
     def collect(self) -> int:
-        """What was used since the last time."""
+        """What was used and isn't noted down yet; `share_out` says that it is by now."""
         with self._lock:
-            used, self._used = self._used, 0
-            self._used_today += used
-            return used
+            self._collected += self._used
+            self._used = 0
+            return self._collected
 
-    def share_out(self, workers: int, units_today: int, beat_seconds: float) -> None:
-        """There are so many processes, and all of them used so much today. beat_seconds: how often each is told.
+    def share_out(self, workers: int, units_today: int, beat_seconds: float = 0.0) -> None:
+        """There are so many processes, and all of them used so much today, what was collected included. beat_seconds: how often
+        each is told.
 
         One that joins others has nothing to begin with, for they go by their larger shares until they are told of it.
         """
         with self._lock:
             self._bucket.resize(self._per_minute / workers)
-            self._used_today = units_today
+            self._collected, self._used_today = 0, units_today
             if self._is_new and workers > 1:
                 self._bucket.empty(beat_seconds)
             self._is_new = False

@@ -4,15 +4,15 @@ Headers first; the whole message only where it is a contact's or to one: mail of
 then has the last word, for it is what is kept. Called by `sweep`.
 """
 
-import re
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 import zstandard
 
+from gmail_sync.answers import Metadata, possible_addresses
 from gmail_sync.api import Mailbox as Reader
-from mailweir import address, headers, identity, matching, raw_message
-from mailweir.headers import MAX_RECIPIENT_BYTES, Header, HeaderView
+from mailweir import headers, identity, matching, raw_message
+from mailweir.headers import Header, HeaderView
 from mailweir.matching import Decision, Mailbox, Outcome, Reason
 from mailweir.recording import Content, Entry
 from mailweir.store.gmail_leases import Leased
@@ -21,12 +21,7 @@ from mailweir.store.gmail_queue import Origin, Queued, source_id
 SENT = "SENT"
 # What isn't mail (yet): a draft is stored as it is sent, and spam as it is rescued, which history tells of.
 NOT_MAIL = frozenset({"DRAFT", "CHAT", "SPAM", "TRASH"})
-_ROUGHLY = {
-    Reason.UNREADABLE_AUTHOR: frozenset({b"from"}),
-    Reason.NO_CONTACT: frozenset({b"to", b"cc", b"bcc"}),
-    Reason.INTERNAL: frozenset({b"to", b"cc", b"bcc"}),
-}
-_ADDRESS = re.compile(r"""[^\s<>()\[\],:;"\\@]+@[^\s<>()\[\],:;"\\@]+""")
+_NO_RECIPIENT = frozenset({Reason.NO_CONTACT, Reason.INTERNAL})
 _LEVEL = 3  # as the filter's
 
 
@@ -50,9 +45,8 @@ def look_at(look: Look, queued: Queued, reader: Reader) -> Entry | None:
     seen = reader.metadata(queued.message_id)
     if seen.labels & NOT_MAIL:
         return None
-    lines = list(seen.headers)
-    decision, view = _decide(look, lines, is_sent=SENT in seen.labels)
-    if decision.outcome is not Outcome.CAPTURED and not _may_read_otherwise(look, decision, lines, view):
+    decision = _decide(look, list(seen.headers), is_sent=SENT in seen.labels)[0]
+    if decision.outcome is not Outcome.CAPTURED and not _may_be_captured(look, seen, decision):
         return _entry(look, queued, decision, None)
     whole = reader.raw(queued.message_id)
     if whole.labels & NOT_MAIL:
@@ -69,29 +63,16 @@ def look_at(look: Look, queued: Queued, reader: Reader) -> Entry | None:
     return _entry(look, queued, decision, content)
 
 
+def _may_be_captured(look: Look, seen: Metadata, decision: Decision) -> bool:
+    """Could the raw headers say otherwise? Gmail decodes names, and `Jane (Client <jane@client.example>` is no author."""
+    doubtful = decision.reason is Reason.UNREADABLE_AUTHOR or (SENT in seen.labels and decision.reason in _NO_RECIPIENT)
+    return doubtful and matching.knows_contact(look.mailbox, possible_addresses(seen.headers), look.directory)
+
+
 def _decide(look: Look, lines: list[Header], *, is_sent: bool) -> tuple[Decision, HeaderView]:
     view = headers.look(lines)
     hidden = raw_message.bcc(lines) if is_sent else ()
     return matching.decide_synced(look.mailbox, view, hidden, look.directory, is_sent=is_sent), view
-
-
-def _may_read_otherwise(look: Look, decision: Decision, lines: list[Header], view: HeaderView) -> bool:
-    """Would the raw message have another decision, and a contact in it?
-
-    Where Gmail has decoded encoded words, `Jane @ Client <jane@client.example>` reads no way, and mail would be passed over in
-    silence. Whom such a field names is found roughly; the raw message decides.
-    """
-    fields = _ROUGHLY.get(decision.reason)
-    if fields is None:
-        return False
-    values = [value for name, value in lines if name.lower() in fields]
-    if decision.reason is Reason.UNREADABLE_AUTHOR and len(values) != 1:
-        return False  # two of them read no way in the raw message either
-    text = b" ".join(values)[:MAX_RECIPIENT_BYTES].decode("utf-8", "replace")
-    found = {address.normalise(one) for one in _ADDRESS.findall(text)} - {None, *view.recipients}
-    deployment = look.leased.deployment
-    people = look.directory.people_with(deployment.id, {deployment.folding.key(one) for one in found if one})
-    return bool(people.contacts) or (decision.reason is Reason.UNREADABLE_AUTHOR and bool(people.users))
 
 
 def _entry(look: Look, queued: Queued, decision: Decision, content: Content | None) -> Entry:

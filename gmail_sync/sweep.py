@@ -79,7 +79,7 @@ class Sweep:
             return self.rest(self._next(more))
         except OverBudget as error:
             return self.rest(_after(self._now(), error.retry_after_seconds or 1.0))
-        except (Throttled, Unreachable) as error:
+        except (Throttled, Unreachable, Refused) as error:
             return self._failed_rest(error)
         except NeedsReconnect as error:
             if error.whole_project and not isinstance(error, ClientGone):
@@ -105,9 +105,9 @@ class Sweep:
             rfc3339(self._now()),
         )
 
-    def _failed_rest(self, error: Throttled | Unreachable | NeedsReconnect) -> Rest:
+    def _failed_rest(self, error: GmailError) -> Rest:
         failures = self._job.leased.failures + 1
-        asked = None if isinstance(error, NeedsReconnect) else error.retry_after_seconds
+        asked = error.retry_after_seconds if isinstance(error, Throttled | Unreachable) else None
         wait = max(pause_after(failures - 1), timedelta(seconds=asked or 0))
         next_sweep_at = self._now() + min(wait, LONGEST_ASKED)
         self._job.services.log.warning(

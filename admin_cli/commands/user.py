@@ -88,10 +88,17 @@ def remove(
     username: Username, deployment: options.DeploymentOption = None, as_json: options.JsonOption = False
 ) -> None:
     """Removes a user. Mail to the capture address is refused from now on; what is on the record stays."""
-    from mailweir.store import users
+    from mailweir.store import gmail_mailboxes, users
 
     with context.opened() as database:
-        removed = users.remove(database, context.choose(database, deployment), username, context.now())
+        chosen = context.choose(database, deployment)
+        synced = [one.address for one in gmail_mailboxes.list_all(database, chosen) if one.username == username.lower()]
+        removed = users.remove(database, chosen, username, context.now())
+    for address in synced:
+        output.remark(
+            f"The Gmail of {address} is read no more, and its token is forgotten here; the consent stays at Google, where "
+            "it can be withdrawn: https://myaccount.google.com/connections ('mailweir gmail disconnect' before would have)"
+        )
     if as_json:
         output.show_json(output.plain(removed))
         return

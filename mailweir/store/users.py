@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from mailweir.errors import BadInput, NotFound
-from mailweir.store import checks, claims, models
+from mailweir.store import checks, claims, gmail_mailboxes, models
 from mailweir.store.connection import Database
 from mailweir.store.deployments import Deployment
 from mailweir.store.moments import rfc3339
@@ -92,17 +92,8 @@ def remove(database: Database, deployment: Deployment, username: str, now: datet
         removed = _plain(deployment, row, _addresses(row.id))
         models.UserAddress.delete().where(models.UserAddress.user == row.id).execute()
         models.User.update(removed_at=rfc3339(now)).where(models.User.id == row.id).execute()
-        _end_sync(row.id, now)
+        gmail_mailboxes.end_all_of(row.id, now)
         return removed
-
-
-def _end_sync(user_id: int, now: datetime) -> None:
-    """A sweep that is under way writes nothing any more."""
-    table = models.GmailMailbox
-    mine = [one.id for one in table.select(table.id).where(table.user == user_id, table.disconnected_at.is_null())]
-    models.GmailQueued.delete().where(models.GmailQueued.mailbox.in_(mine)).execute()
-    ended = {"disconnected_at": rfc3339(now), "token_sealed": None, "lease_owner": None, "lease_until": None}
-    table.update(epoch=table.epoch + 1, **ended).where(table.id.in_(mine)).execute()
 
 
 def _row(deployment: Deployment, username: str) -> Any:

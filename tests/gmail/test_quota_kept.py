@@ -1,4 +1,4 @@
-"""The quota as the other side counts it: no minute sees more than the limit, and what there is is used. By a clock of the test's."""
+"""The quota as the other side counts it: no minute sees more than the limit, and what there is is used. By a test's clock."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
