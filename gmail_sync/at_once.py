@@ -61,11 +61,8 @@ class AtOnce:
     def sweep(self) -> Result:
         """Sweeps until nothing is left that can be done now. Errors: Busy, GmailError, DatabaseUnavailable."""
         while True:
-            leased = self._lease()
-            sweep = Sweep(self._job(leased), self._count)
-            before = list(self._totals)
-            rest = self._ended(leased, sweep.run)
-            tally = sweep.tally
+            leased, before, tally = self._lease(), list(self._totals), Tally()
+            rest = self._ended(leased, self._sweeping(tally))
             self._totals = [before[0] + tally.looked, before[1] + tally.recorded, before[2] + tally.failed]
             if rest is None:
                 raise NeedsReconnect(self._why_not(leased))
@@ -76,54 +73,59 @@ class AtOnce:
 
     def audit(self) -> tuple[int, int]:
         """Compares the last 48 hours with the record: messages listed, and missing; those are queued. Errors: as `sweep`."""
-        leased = self._lease()
-        job = self._job(leased)
-        sweep = Sweep(job)
         counts: list[tuple[int, int]] = []
 
-        def work() -> Rest:
+        def work(job: Job) -> Rest:
+            sweep = Sweep(job)
             sweep.catch_up()
             counts.append(searching.audit(job, sweep.catch_up))
             return sweep.rest(self._services.clock())
 
-        self._ended(leased, work)
+        self._ended(self._lease(), work)
         return counts[0]
 
     def _count(self, tally: Tally) -> None:
         self._progress(self._totals[0] + tally.looked, self._totals[1] + tally.recorded)
 
-    def _job(self, leased: Leased) -> Job:
-        return self._mailboxes.job(leased, self._project)
+    def _sweeping(self, tally: Tally) -> Callable[[Job], Rest | None]:
+        return lambda job: Sweep(job, self._count, tally).run()
 
     def _lease(self) -> Leased:
         deadline = time.monotonic() + LEASE_WAIT_SECONDS
         while True:
             with self._services.connections.lent() as database:
                 leased = gmail_leases.lease_one(database, OWNER, self._services.clock(), self._mailbox_id)
+                why_not = None if leased else gmail_leases.unreadable(database, self._mailbox_id)
             if leased:
                 return leased
+            if why_not:
+                raise NeedsReconnect(why_not)
             if time.monotonic() > deadline:
                 raise Busy(
-                    "another process has been sweeping this mailbox for a minute, or it needs to be connected again: "
-                    "'mailweir gmail status' shows which"
+                    "another process has been sweeping this mailbox for a minute: 'mailweir gmail status' shows how it stands"
                 )
             self._sleep(_POLL_SECONDS)
 
-    def _ended(self, leased: Leased, work: Callable[[], Rest | None]) -> Rest | None:
+    def _ended(self, leased: Leased, work: Callable[[Job], Rest | None]) -> Rest | None:
         """Whatever happens, the lease ends."""
+        job: Job | None = None
         rest: Rest | None = None
-        due = rfc3339(self._services.clock())
-        given_back = Rest(leased.id, leased.epoch, due, None, leased.failures, None, leased.units, leased.units_at)
         try:
-            rest = work()
+            job = self._mailboxes.job(leased, self._project)
+            rest = work(job)
         except BaseException:
-            rest = given_back
+            rest = self._given_back(leased, job)
             raise
         finally:
             if rest:
                 with self._services.connections.lent() as database:
                     gmail_leases.end(database, [rest])
         return rest
+
+    def _given_back(self, leased: Leased, job: Job | None) -> Rest:
+        now = rfc3339(self._services.clock())
+        units, units_at = (int(job.spending.bucket.left), now) if job else (leased.units, leased.units_at)
+        return Rest(leased.id, leased.epoch, now, None, leased.failures, leased.error, units, units_at)
 
     def _goes_on(self, due: datetime, rest: Rest) -> bool:
         """More is to be done: now, or when the quota allows it."""

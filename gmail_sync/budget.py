@@ -3,7 +3,11 @@ outside.
 
 A bucket gives a quarter of a minute's units at once and refills three quarters of them a minute, so that no sixty seconds see
 more than the limit, whenever they begin. A mailbox's bucket goes with it from process to process (`gmail_leases`); the project's
-is shared out among the processes that are alive. Called by `sweep` and `scheduler`.
+is shared out among the processes that are alive.
+
+Who comes back as soon as the next call can be paid would spend it all on asking what is new, and never get to a message: a bucket
+gives one message's calls at least, a message is begun only where all of them can be paid, and one comes back to a bucket that is
+half full. Called by `sweep` and `scheduler`.
 """
 
 import threading
@@ -11,9 +15,11 @@ from collections.abc import Callable
 
 from gmail_sync.errors import Throttled
 
-_HELD = 0.25
-_REST = 0.5
-LOW_PRIORITY_SHARE = 0.5  # of the project's bucket that backfills leave to live mail
+_HELD, _MOST_HELD = 0.25, 0.75
+LOW_PRIORITY_SHARE = 0.5  # of a bucket that backfills leave to live mail
+_ROOM_SHARE = 0.75  # backfills go on from here
+_BACK_SHARE = 0.5
+_DAY_WAIT_SECONDS = 600.0
 LOW_PRIORITY_DAY_SHARE = 0.9
 
 
@@ -24,29 +30,37 @@ class OverBudget(Throttled):
 class Bucket:
     """Units for one minute's limit. clock: seconds that never go back. left: what is in it; None: as much as it gives at once.
 
-    More than that gathers only for a call that costs more than that, which has to wait for its like and leaves a debt.
+    least: it gives so much at once, however low the limit. More than it gives at once gathers only for a call that costs more
+    than that, which has to wait for its like and leaves a debt.
     """
 
-    def __init__(self, units_per_minute: float, clock: Callable[[], float], left: float | None = None) -> None:
+    def __init__(
+        self, units_per_minute: float, clock: Callable[[], float], left: float | None = None, least: float = 0.0
+    ) -> None:
         self._clock = clock
         self._at = clock()
-        self._level = 0.0
+        self._least = least
         self._limit = units_per_minute
         self._level = self._capacity if left is None else min(left, self._capacity)
 
     @property
     def _capacity(self) -> float:
-        return self._limit * _HELD
+        return min(max(self._limit * _HELD, self._least), self._limit * _MOST_HELD)
 
     @property
     def _rate(self) -> float:
-        return self._limit * (1 - _HELD) / 60
+        return (self._limit - self._capacity) / 60
 
     def resize(self, units_per_minute: float) -> None:
         """Another limit from now on."""
         self._settle()
         self._limit = units_per_minute
         self._level = min(self._level, self._capacity)
+
+    def empty(self, behind_seconds: float) -> None:
+        """There is nothing in it, and won't be for so long."""
+        self._settle()
+        self._level = min(self._level, -behind_seconds * self._rate)
 
     @property
     def left(self) -> float:
@@ -78,6 +92,10 @@ class Bucket:
         self._settle()
         return max(0.0, (min(units, self._limit) - self._level) / self._rate)
 
+    def seconds_until_share(self, share: float) -> float:
+        """How long until it is so full; 0 where it is."""
+        return self.seconds_until(share * self._capacity)
+
     def take(self, units: float) -> None:
         """Uses them."""
         self._level = self.left - units
@@ -94,17 +112,34 @@ class Project:
         self._used = 0  # since `collect` was called last
         self._collected = 0  # that nobody has confirmed yet
         self._used_today = 0  # by all processes, as far as is known
+        self._is_closed = False
+        self._is_new = True
 
     def take(self, units: int) -> None:
         """Uses them. OverBudget."""
         with self._lock:
-            if self._today + units > self._per_day:
-                raise OverBudget("the project's quota for today is used up", 600.0, whole_project=True)
-            wait = self._bucket.seconds_until(units)
-            if wait > 0:
-                raise OverBudget("the project's quota for this minute is used up", wait, whole_project=True)
+            self._check(units)
             self._bucket.take(units)
             self._used += units
+
+    def check(self, units: int, opening_units: int) -> None:
+        """OverBudget where so many can't be used now; who waits for them uses opening_units before them."""
+        with self._lock:
+            self._check(units, opening_units)
+
+    def _check(self, units: int, opening_units: int = 0) -> None:
+        if self._is_closed:
+            raise OverBudget("this process ends", 1.0, whole_project=True)
+        if self._today + units > self._per_day:
+            raise OverBudget("the project's quota for today is used up", _DAY_WAIT_SECONDS, whole_project=True)
+        if self._bucket.seconds_until(units) > 0:
+            wait = self._bucket.seconds_until(units + opening_units)
+            raise OverBudget("the project's quota for this minute is used up", wait, whole_project=True)
+
+    def close(self) -> None:
+        """Nothing is used from now on: the process ends."""
+        with self._lock:
+            self._is_closed = True
 
     def allows_low_priority(self) -> bool:
         """Is there enough left for what can wait?"""
@@ -123,32 +158,53 @@ class Project:
             self._used = 0
             return self._collected
 
-    def share_out(self, workers: int, units_today: int) -> None:
-        """There are so many processes, and all of them used so much today, what was collected included."""
+    def share_out(self, workers: int, units_today: int, beat_seconds: float = 0.0) -> None:
+        """There are so many processes, and all of them used so much today, what was collected included. beat_seconds: how long the
+        others may not know it; 0: they do.
+
+        One that joins others has nothing to begin with, for they go by their larger shares until they are told of it.
+        """
         with self._lock:
             self._bucket.resize(self._per_minute / workers)
             self._collected, self._used_today = 0, units_today
+            if self._is_new and workers > 1 and beat_seconds > 0:
+                self._bucket.empty(beat_seconds)
+            self._is_new = False
 
 
 class Spending:
-    """What one sweep uses: of its mailbox's quota, and of the project's."""
+    """What one sweep uses: of its mailbox's quota, and of the project's. opening_units: what a sweep uses before it gets to
+    messages."""
 
-    def __init__(self, bucket: Bucket, project: Project) -> None:
+    def __init__(self, bucket: Bucket, project: Project, opening_units: int = 0) -> None:
         self.bucket = bucket
         self._project = project
-
-    def reserve(self, units: int) -> None:
-        """Before what takes several calls and is worth nothing half done. OverBudget where it has to wait."""
-        wait = self.bucket.seconds_until(units)
-        if wait > 0:
-            raise OverBudget("the user's quota for this minute is used up", wait)
+        self._opening_units = opening_units
 
     def __call__(self, units: int) -> None:
         """Before each call to Gmail. OverBudget where it has to wait."""
-        self.reserve(units)
+        self._check(units)
         self._project.take(units)
         self.bucket.take(units)
+
+    def reserve(self, units: int) -> None:
+        """Before several calls that are of no use without each other. OverBudget where all of them can't be paid now."""
+        self._check(units)
+        self._project.check(units, self._opening_units)
+
+    def _check(self, units: int) -> None:
+        if self.bucket.seconds_until(units) > 0:
+            # the one more is what is lost where a bucket's rest is written down as a whole number
+            wait = self.bucket.seconds_until(units + self._opening_units + 1)
+            wait = max(wait, self.bucket.seconds_until_share(_BACK_SHARE))
+            raise OverBudget("the user's quota for this minute is used up", wait)
 
     def allows_low_priority(self) -> bool:
         """Is there enough left for what can wait?"""
         return self.bucket.share_left > LOW_PRIORITY_SHARE and self._project.allows_low_priority()
+
+    def seconds_to_room(self) -> float:
+        """How long what can wait leaves the rest to live mail."""
+        if not self._project.allows_low_priority():
+            return _DAY_WAIT_SECONDS
+        return self.bucket.seconds_until_share(_ROOM_SHARE)

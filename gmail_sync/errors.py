@@ -50,6 +50,10 @@ class NeedsReconnect(GmailError):
         self.whole_project = whole_project
 
 
+class ClientGone(NeedsReconnect):
+    """The OAuth client is no more: the admin makes another one, and with that each user consents again."""
+
+
 class Refused(GmailError):
     """Gmail refuses this very question (another 4xx): asking again won't help."""
 

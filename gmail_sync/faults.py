@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from gmail_sync.errors import GmailError, NeedsReconnect, Refused, Throttled, Unreachable
+from gmail_sync.errors import ClientGone, GmailError, NeedsReconnect, Refused, Throttled, Unreachable
 from mailweir.headers import read_date
 
 _MAX_WAIT_SECONDS = 86_400.0  # an absurd answer doesn't stop a mailbox for ever
@@ -143,7 +143,7 @@ def _denied(code: str, text: str, delegated: bool) -> GmailError:
             whole_project=True,
         )
     if code in _CLIENT_GONE:
-        return NeedsReconnect(
+        return ClientGone(
             "Google doesn't know the OAuth client any more: make one, name its file in gmail.oauth_client_file and connect again"
             f"{said}",
             whole_project=True,

@@ -17,6 +17,7 @@ from gmail_sync.connections import Connections, Directory
 from gmail_sync.job import Job, Services
 from gmail_sync.tokens import Credentials
 from mailweir import secrets_file
+from mailweir.errors import SettingsError
 from mailweir.secrets_file import Secrets
 from mailweir.settings import Settings
 from mailweir.store.connection import Database
@@ -40,14 +41,15 @@ class Mailboxes:
         self._kept: OrderedDict[int, tuple[bytes | None, Credentials]] = OrderedDict()
 
     def job(self, leased: Leased, project: Project) -> Job:
-        """A leased mailbox, ready to be swept. Errors: SettingsError, DatabaseUnavailable."""
-        spending = Spending(self._bucket(leased), project)
+        """A leased mailbox, ready to be swept. Errors: SettingsError, NeedsReconnect."""
+        spending = Spending(self._bucket(leased), project, self._services.settings.gmail.history_units)
         mailbox = self._api.mailbox(self._credentials(leased), spending)
         return Job(self._services, leased, mailbox, spending)
 
     def _bucket(self, leased: Leased) -> Bucket:
-        per_minute = self._services.settings.gmail.user_units_per_minute
-        bucket = Bucket(per_minute, self._clock, leased.units)
+        gmail = self._services.settings.gmail
+        least = gmail.history_units + gmail.list_units + gmail.profile_units + 2 * gmail.get_units
+        bucket = Bucket(gmail.user_units_per_minute, self._clock, leased.units, least)
         bucket.refill((self._services.clock() - datetime.fromisoformat(leased.units_at)).total_seconds())
         return bucket
 
@@ -66,9 +68,14 @@ class Mailboxes:
         return credentials
 
     def _open(self, address: str, sealed: bytes) -> str:
-        if self._secrets is None:
-            self._secrets = secrets_file.load(self._services.settings.token_key_path)
-        return self._secrets.open(sealed, purpose(address)).decode()
+        found = self._secrets
+        if found is None:
+            found = self._secrets = secrets_file.load(self._services.settings.token_key_path)
+        try:
+            return found.open(sealed, purpose(address)).decode()
+        except SettingsError:
+            self._secrets = None  # so that the right file is read once it is there
+            raise
 
 
 def purpose(address: str) -> str:

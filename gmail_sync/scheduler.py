@@ -8,13 +8,14 @@ import queue
 import threading
 import time
 from collections.abc import Callable
+from datetime import timedelta
 
 import schedule
 
 from gmail_sync.budget import Project
-from gmail_sync.job import Services
+from gmail_sync.job import Job, Services
 from gmail_sync.mailboxes import Mailboxes
-from gmail_sync.sweep import Sweep, pause_after
+from gmail_sync.sweep import LONGEST_ASKED, Sweep, pause_after
 from mailweir.errors import DatabaseUnavailable, MailweirError
 from mailweir.store import gmail_leases, gmail_workers
 from mailweir.store.gmail_leases import Leased, Rest
@@ -26,7 +27,8 @@ RENEW_SECONDS = 30
 FLUSH_SECONDS = 0.1
 FLUSH_ROWS = 200
 IDLE_SECONDS = 1.0
-STOP_SECONDS = 20.0
+STOP_SECONDS = 5.0  # for what is asked of Gmail at that moment
+OUTAGE_PAUSE_SECONDS = 5.0  # before a mailbox is swept again that ran into an outage of the database
 JUMP_SECONDS = 5.0
 _STOP = None
 
@@ -46,6 +48,8 @@ class Scheduler:
         self._todo: queue.SimpleQueue[Leased | None] = queue.SimpleQueue()
         self._done: queue.SimpleQueue[tuple[Leased, Rest | None]] = queue.SimpleQueue()
         self._held: dict[int, Leased] = {}
+        self._rests: list[Rest] = []  # that are still to be written
+        self._outage = False  # of the database
         self._jobs = schedule.Scheduler()
         self._ahead = float("-inf")  # of the wall clock before the other
         self._stopping = threading.Event()
@@ -89,7 +93,15 @@ class Scheduler:
             self._jobs.clear()
             self._jobs.every(BEAT_SECONDS).seconds.do(self._beat)
             self._jobs.every(RENEW_SECONDS).seconds.do(self._renew)
+            self._correct_times()
             self._ahead = ahead
+
+    def _correct_times(self) -> None:
+        """Also at the start: nobody knows what was before."""
+        interval, now = timedelta(seconds=self._config.sweep_seconds), self._services.clock()
+        with self._services.connections.lent() as database:
+            gmail_leases.renew(database, list(self._held.values()), now)
+            gmail_leases.correct_times(database, now, interval, LONGEST_ASKED)
 
     def _idle_seconds(self) -> float:
         with self._services.connections.lent() as database:
@@ -98,38 +110,57 @@ class Scheduler:
 
     def _collect(self, seconds: float) -> None:
         """Ends the leases of what is done by now; waits so long for the first of them."""
-        rests: list[Rest] = []
         deadline = self._clock() + seconds
-        while len(rests) < FLUSH_ROWS:
+        while len(self._rests) < FLUSH_ROWS:
             try:
                 leased, rest = self._done.get(timeout=max(0.0, deadline - self._clock()))
             except queue.Empty:
                 break
-            self._held.pop(leased.id, None)
+            if self._held.get(leased.id) is leased:
+                del self._held[leased.id]
             if rest:
-                rests.append(rest)
-        if rests:
+                self._rests.append(rest)
+        self._flush()
+
+    def _flush(self) -> None:
+        """What an outage keeps from being written waits for its end; what can't be written, for its lease to run out."""
+        if not self._rests:
+            return
+        rests, self._rests = self._rests, []
+        try:
             with self._services.connections.lent() as database:
                 gmail_leases.end(database, rests)
+        except DatabaseUnavailable:
+            self._rests = rests
+            raise
 
     def _guarded(self, work: Callable[[], None]) -> bool:
         try:
             work()
         except DatabaseUnavailable as error:
-            self._services.log.error("database unavailable", error=str(error))
+            self._note_outage(error)
             return False
         except Exception:
             # leases run out by themselves
             self._services.log.exception("unexpected")
             return False
+        if self._outage:
+            self._outage = False
+            self._services.log.info("database is back")
         return True
+
+    def _note_outage(self, error: DatabaseUnavailable) -> None:
+        """Once, not each second."""
+        if not self._outage:
+            self._outage = True
+            self._services.log.error("database unavailable", error=str(error))
 
     def _beat(self) -> None:
         now = self._services.clock()
         with self._services.connections.lent() as database:
             day = gmail_workers.quota_day(now)
             fleet = gmail_workers.beat(database, self._name, now, day, self._project.collect())
-        self._project.share_out(fleet.workers, fleet.units_today)
+        self._project.share_out(fleet.workers, fleet.units_today, BEAT_SECONDS)
 
     def _renew(self) -> None:
         with self._services.connections.lent() as database:
@@ -146,40 +177,47 @@ class Scheduler:
             self._done.put((leased, rest))
 
     def _sweep(self, leased: Leased) -> Rest | None:
+        job: Job | None = None
         try:
             job = self._mailboxes.job(leased, self._project)
             return Sweep(job).run()
         except DatabaseUnavailable as error:
-            self._services.log.error("database unavailable", error=str(error))
-            return None  # the lease runs out
+            self._note_outage(error)
+            return self._given_back(leased, job, OUTAGE_PAUSE_SECONDS)
         except Exception as error:  # noqa: BLE001  one mailbox must not end the thread
-            return self._unforeseen(leased, error)
+            return self._unforeseen(leased, job, error)
 
-    def _unforeseen(self, leased: Leased, error: Exception) -> Rest:
+    def _unforeseen(self, leased: Leased, job: Job | None, error: Exception) -> Rest:
         is_known = isinstance(error, MailweirError)
         text = str(error) if is_known else f"unexpected fault ({type(error).__name__}); see the log"
         facts = {"mailbox": leased.address, "deployment": leased.deployment.name, "error": text}
         self._services.log.error("sweep failed", exc_info=None if is_known else error, **facts)
-        now = self._services.clock()
-        due = rfc3339(now + pause_after(leased.failures))
-        return Rest(leased.id, leased.epoch, due, None, leased.failures + 1, text, leased.units, leased.units_at)
+        rest = self._given_back(leased, job, pause_after(leased.failures).total_seconds())
+        return rest._replace(failures=leased.failures + 1, error=text)
 
-    def _given_back(self, leased: Leased) -> Rest:
-        now = rfc3339(self._services.clock())
-        return Rest(leased.id, leased.epoch, now, None, leased.failures, None, leased.units, leased.units_at)
+    def _given_back(self, leased: Leased, job: Job | None = None, pause_seconds: float = 0.0) -> Rest:
+        """A lease that ends without a sweep that came to its end; what is known of the mailbox stays."""
+        now = self._services.clock()
+        units, units_at = (int(job.spending.bucket.left), rfc3339(now)) if job else (leased.units, leased.units_at)
+        due = rfc3339(now + timedelta(seconds=pause_seconds))
+        return Rest(leased.id, leased.epoch, due, None, leased.failures, leased.error, units, units_at)
 
     # --- the end ------------------------------------------------------------------------------------------------------
 
     def _end(self) -> None:
-        """Sweeps that are under way come to their end or run into the fence; what waits is given back."""
+        """Sweeps come to an end at their next call; what still waits for Gmail then is given back, and is fenced off as soon as
+        another process has it."""
+        self._project.close()
         for _ in self._threads:
             self._todo.put(_STOP)
         deadline = self._clock() + STOP_SECONDS
         while self._held and self._clock() < deadline:
             if not self._guarded(lambda: self._collect(FLUSH_SECONDS)):
                 break
+        self._rests += [self._given_back(leased) for leased in self._held.values()]
         self._guarded(self._leave)
 
     def _leave(self) -> None:
+        self._flush()
         with self._services.connections.lent() as database:
             gmail_workers.leave(database, self._name, self._services.clock())

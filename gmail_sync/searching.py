@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from urllib.parse import quote_plus
 
+from gmail_sync.errors import Refused
 from gmail_sync.job import Job
 from mailweir.store import gmail_backfill, gmail_leases, gmail_queue
 from mailweir.store.gmail_queue import Origin
@@ -17,6 +18,7 @@ AUDIT_SPAN = timedelta(hours=48)
 MAX_ADDRESSES = 20  # of one search
 # Of the addresses in a search as they stand in the request: beyond 2,048 characters it would become a POST.
 MAX_QUERY_CHARS = 1_600
+_Address = tuple[int, str]  # a contact's, with its id
 _ONLY_MAIL = "-in:drafts -in:chats"  # a list leaves out spam and trash by itself
 
 
@@ -72,15 +74,9 @@ def backfill(job: Job) -> bool:
     chunk = _fitting(found)
     if not chunk:
         return False
-    days = job.services.settings.gmail.backfill_days
     queued = 0
-    if days:
-        since = job.services.clock() - timedelta(days=days)
-        wanted = " ".join(f"from:{address} to:{address}" for _, address in chunk)
-        for ids in _pages(job, f"{{{wanted}}} after:{_seconds(since)} {_ONLY_MAIL}"):
-            with job.writing() as database:
-                new = gmail_queue.unknown(database, job.leased, ids, recorded_only=True)
-                queued += gmail_queue.put(database, job.leased, new, Origin.BACKFILL, job.services.clock())
+    if job.services.settings.gmail.backfill_days:
+        chunk, queued = _search_what_gmail_takes(job, chunk)
     last = chunk[-1][0]
     with job.writing() as database:
         gmail_leases.note_backfilled(database, job.leased, last)
@@ -90,9 +86,35 @@ def backfill(job: Job) -> bool:
     return len(found) > len(chunk)
 
 
-def _fitting(found: list[tuple[int, str]]) -> list[tuple[int, str]]:
+def _search_what_gmail_takes(job: Job, chunk: list[_Address]) -> tuple[list[_Address], int]:
+    """Searches for a chunk, or for as much of it as Gmail takes: an address that it refuses must not stand in the way of all
+    others, nor of the mailbox."""
+    while True:
+        try:
+            return chunk, _search(job, [address for _, address in chunk])
+        except Refused as error:
+            if len(chunk) == 1:
+                facts = {"address": chunk[0][1], "error": str(error), **job.facts()}
+                job.services.log.error("a contact's earlier mail can't be searched for", **facts)
+                return chunk, 0
+            chunk = chunk[: len(chunk) // 2]
+
+
+def _search(job: Job, addresses: list[str]) -> int:
+    """Queues what isn't on the record of these addresses' mail; how many messages."""
+    queued = 0
+    since = job.services.clock() - timedelta(days=job.services.settings.gmail.backfill_days)
+    wanted = " ".join(f"from:{address} to:{address}" for address in addresses)
+    for ids in _pages(job, f"{{{wanted}}} after:{_seconds(since)} {_ONLY_MAIL}"):
+        with job.writing() as database:
+            new = gmail_queue.unknown(database, job.leased, ids, recorded_only=True)
+            queued += gmail_queue.put(database, job.leased, new, Origin.BACKFILL, job.services.clock())
+    return queued
+
+
+def _fitting(found: list[_Address]) -> list[_Address]:
     """As many as one search holds, and at least one: an address is 254 characters at most (RFC 5321 4.5.3.1.3)."""
-    chunk: list[tuple[int, str]] = []
+    chunk: list[_Address] = []
     chars = 0
     for one in found[:MAX_ADDRESSES]:
         chars += len(quote_plus(f"from:{one[1]} to:{one[1]} "))

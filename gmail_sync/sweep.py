@@ -11,7 +11,16 @@ from datetime import datetime, timedelta
 
 from gmail_sync import searching
 from gmail_sync.budget import OverBudget
-from gmail_sync.errors import GmailError, HistoryExpired, MessageGone, NeedsReconnect, Refused, Throttled, Unreachable
+from gmail_sync.errors import (
+    ClientGone,
+    GmailError,
+    HistoryExpired,
+    MessageGone,
+    NeedsReconnect,
+    Refused,
+    Throttled,
+    Unreachable,
+)
 from gmail_sync.job import Job
 from gmail_sync.looking import Look, look_at
 from mailweir import recording
@@ -19,14 +28,19 @@ from mailweir.errors import DatabaseUnavailable
 from mailweir.recording import Entry
 from mailweir.store import gmail_leases, gmail_queue
 from mailweir.store.gmail_leases import LeaseLost, Rest
-from mailweir.store.gmail_queue import LOWEST_RANK, Origin, Queued
+from mailweir.store.gmail_queue import Origin, Queued
 from mailweir.store.moments import rfc3339
 
 QUANTUM = 50  # messages of one mailbox before others have their turn
 MAX_FAILURES = 5  # likewise: each may have taken a time-out
 # What lies at the edge of what is known was perhaps only half seen; a message's date is that of its arrival, and clocks differ.
 LISTING_MARGIN = timedelta(days=1)
+LONGEST_GAP = timedelta(days=31)  # that a list reaches back where nobody can say when the last sweep was
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=30), timedelta(hours=1)
+# That Gmail may ask for: what lies further ahead counts as a clock's mistake, and Gmail is asked again after it.
+LONGEST_ASKED = gmail_leases.LONGEST_WAIT - timedelta(minutes=1)
+_PROBED = 10  # of the newest messages: one that hasn't failed yet shows whether messages can be had
+_LEAST_LOW_WAIT_SECONDS = 1.0
 _BUSY_SHARE = 0.25  # of the usual interval, after a sweep that found mail: where there is some, more comes
 
 
@@ -42,12 +56,14 @@ class Tally:
 class Sweep:
     """One pass. progress: called after each message with the tally."""
 
-    def __init__(self, job: Job, progress: Callable[[Tally], None] | None = None) -> None:
+    def __init__(self, job: Job, progress: Callable[[Tally], None] | None = None, tally: Tally | None = None) -> None:
         self._job = job
         self._progress = progress
-        self.tally = Tally()
+        self.tally = tally or Tally()
         self._caught_up_at: datetime | None = None
         self._heard = False  # of new mail
+        self._low_waits_seconds: float | None = None
+        self._others_can_be_had: bool | None = None
 
     def run(self, quantum: int = QUANTUM) -> Rest | None:
         """Sweeps; how the lease ends, or None where it has ended already. Errors: DatabaseUnavailable, and what nobody
@@ -66,8 +82,8 @@ class Sweep:
         except (Throttled, Unreachable, Refused) as error:
             return self._failed_rest(error)
         except NeedsReconnect as error:
-            if error.whole_project:  # what the admin mends for all needs no new consent
-                return self._failed_rest(error)
+            if error.whole_project and not isinstance(error, ClientGone):
+                return self._failed_rest(error)  # once the admin has set it right, nobody has to consent again
             with job.reading() as database:
                 gmail_leases.need_reconnect(database, job.leased, str(error))
             job.services.log.error("reconnect needed", reason=str(error), **job.facts())
@@ -93,15 +109,19 @@ class Sweep:
         failures = self._job.leased.failures + 1
         asked = error.retry_after_seconds if isinstance(error, Throttled | Unreachable) else None
         wait = max(pause_after(failures - 1), timedelta(seconds=asked or 0))
-        next_sweep_at = self._now() + min(wait, LONGEST_PAUSE)
+        next_sweep_at = self._now() + min(wait, LONGEST_ASKED)
         self._job.services.log.warning(
             "mailbox waits", reason=str(error), failures=failures, until=rfc3339(next_sweep_at), **self._job.facts()
         )
         return self.rest(next_sweep_at, failures=failures, error=str(error))
 
     def _next(self, more: bool) -> datetime:
-        interval = self._job.services.settings.gmail.sweep_seconds
-        return self._now() if more else _after(self._now(), interval * (_BUSY_SHARE if self._heard else 1.0))
+        if more:
+            return self._now()
+        seconds = self._job.services.settings.gmail.sweep_seconds * (_BUSY_SHARE if self._heard else 1.0)
+        if self._low_waits_seconds is not None:
+            seconds = min(seconds, max(self._low_waits_seconds, _LEAST_LOW_WAIT_SECONDS))
+        return _after(self._now(), seconds)
 
     def _now(self) -> datetime:
         return self._job.services.clock()
@@ -115,6 +135,7 @@ class Sweep:
             self._take_baseline(None)
         cursor, page = job.leased.cursor, None
         assert cursor
+        reached: str | None = None
         while True:
             try:
                 found = job.mailbox.history(cursor, page)
@@ -122,27 +143,36 @@ class Sweep:
                 self._recover()
                 break
             page = found.next_page
-            moved = found.history_id if page is None and found.history_id != cursor else None
+            # Where it stood at the first page: the later pages may not have what came while they were read.
+            reached = reached or found.history_id
+            moved = reached if page is None and reached != cursor else None
             if found.message_ids or moved:
-                with job.writing() as database:
-                    new = gmail_queue.unknown(database, job.leased, found.message_ids) if found.message_ids else []
-                    gmail_queue.put(database, job.leased, new, Origin.HISTORY, began)
-                    if moved:
-                        gmail_leases.move_cursor(database, job.leased, moved)
-                job.leased = replace(
-                    job.leased, cursor=moved or cursor, has_queue=job.leased.has_queue or bool(found.message_ids)
-                )
-                self._heard = self._heard or bool(new)
+                self._queue(found.message_ids, moved, began)
             if page is None:
                 break
         self._caught_up_at = began
 
+    def _queue(self, message_ids: tuple[str, ...], moved: str | None, began: datetime) -> None:
+        """What one page of history told. moved: the new cursor, once all pages are read."""
+        job = self._job
+        with job.writing() as database:
+            new = gmail_queue.unknown(database, job.leased, message_ids) if message_ids else []
+            gmail_queue.put(database, job.leased, new, Origin.HISTORY, began)
+            if moved:
+                gmail_leases.move_cursor(database, job.leased, moved)
+        job.leased = replace(
+            job.leased, cursor=moved or job.leased.cursor, has_queue=job.leased.has_queue or bool(message_ids)
+        )
+        self._heard = self._heard or bool(new)
+
     def _recover(self) -> None:
         """History doesn't reach back to the cursor: list what came since the last whole sweep, from a new baseline on."""
-        leased = self._job.leased
-        last = datetime.fromisoformat(leased.swept_at) - LISTING_MARGIN if leased.swept_at else None
-        covered = datetime.fromisoformat(leased.covered_since)
-        since = max(covered, last) if last else covered
+        leased, now = self._job.leased, self._now()
+        since = datetime.fromisoformat(leased.covered_since)
+        if leased.swept_at:
+            swept_at = datetime.fromisoformat(leased.swept_at)
+            # a sweep that lies ahead was noted by a clock that was wrong
+            since = max(since, swept_at - LISTING_MARGIN if swept_at <= now else now - LONGEST_GAP)
         if leased.list_since:
             since = min(since, datetime.fromisoformat(leased.list_since))
         self._job.services.log.warning("history expired", since=rfc3339(since), **self._job.facts())
@@ -165,28 +195,37 @@ class Sweep:
         job = self._job
         if not job.leased.has_queue:
             return False
-        rank = LOWEST_RANK if job.spending.allows_low_priority() else LOWEST_RANK - 1
         with job.reading() as database:
-            due = gmail_queue.due(database, job.leased, self._now(), quantum + 1, rank)
-        failed = 0
-        both_gets = 2 * job.services.settings.gmail.get_units
+            due = gmail_queue.due(database, job.leased, self._now(), quantum + 1)
+        looked = failed = 0
         for queued in due[:quantum]:
-            job.spending.reserve(both_gets)
-            try:
-                entry = look_at(Look(job.leased, job.services.directory, self._now()), queued, job.mailbox)
-                self._settle(queued, entry)
-            except MessageGone:
-                self._settle(queued, None)
-            except (Throttled, NeedsReconnect, LeaseLost, DatabaseUnavailable):
-                raise
-            except Exception as error:  # noqa: BLE001  one message must not stand in the way of what comes after it
-                if isinstance(error, Unreachable):
-                    job.mailbox.profile()  # where that can't be had either, it isn't the message: Unreachable
-                self._fail(queued, error)
-                failed += 1
-                if failed >= MAX_FAILURES:
-                    break
-        return len(due) > quantum
+            if queued.origin is Origin.BACKFILL and not job.spending.allows_low_priority():
+                self._low_waits_seconds = job.spending.seconds_to_room()
+                return False
+            job.spending.reserve(2 * job.services.settings.gmail.get_units)
+            failed += not self._settled(queued)
+            looked += 1
+            if failed >= MAX_FAILURES:
+                break
+        return looked < len(due)
+
+    def _settled(self, queued: Queued) -> bool:
+        """Looks at one message; False where it failed, which is noted. Errors: those that aren't the message's fault."""
+        job = self._job
+        try:
+            entry = look_at(Look(job.leased, job.services.directory, self._now()), queued, job.mailbox)
+            self._settle(queued, entry)
+        except MessageGone:
+            self._settle(queued, None)
+        except (Throttled, NeedsReconnect, LeaseLost, DatabaseUnavailable):
+            raise
+        except Exception as error:  # noqa: BLE001  one message must not stand in the way of what comes after it
+            if isinstance(error, Unreachable):
+                job.mailbox.profile()  # where that can't be had either, it isn't the message: Unreachable
+            self._fail(queued, error)
+            return False
+        self._others_can_be_had = True
+        return True
 
     def _settle(self, queued: Queued, entry: Entry | None) -> None:
         job = self._job
@@ -225,6 +264,8 @@ class Sweep:
         text = str(error) if is_known else f"unexpected fault ({type(error).__name__}); see the log"
         facts = {"gmail_id": queued.message_id, "attempts": attempts, "error": text, **job.facts()}
         is_dead = attempts >= job.services.settings.gmail.max_attempts
+        if is_dead and isinstance(error, Unreachable):
+            is_dead = self._is_its_own_fault(queued)
         with job.writing() as database:
             if is_dead:
                 gmail_queue.bury(database, queued, text, now)
@@ -236,19 +277,47 @@ class Sweep:
         if self._progress:
             self._progress(self.tally)
 
+    def _is_its_own_fault(self, queued: Queued) -> bool:
+        """Can another message be had, or is there none? Else it is Gmail that has a bad day, and nothing is given up for that."""
+        if self._others_can_be_had is None:
+            mailbox = self._job.mailbox
+            others = [one for one in mailbox.list_ids("", max_results=_PROBED).message_ids if one != queued.message_id]
+            with self._job.reading() as database:
+                well = gmail_queue.not_failing(database, self._job.leased, others)
+            self._others_can_be_had = self._can_be_had(well[0]) if well else not others
+        return self._others_can_be_had
+
+    def _can_be_had(self, message_id: str) -> bool:
+        try:
+            self._job.mailbox.metadata(message_id)
+        except MessageGone:
+            return True
+        except (Unreachable, Refused):
+            return False
+        return True
+
     # --- what can wait ------------------------------------------------------------------------------------------------
 
     def _what_can_wait(self) -> bool:
         """An audit that is due, or a search for new contacts' mail; is there more that needn't wait?"""
         job = self._job
-        wants_audit = job.services.settings.gmail.audit_hours > 0 and job.leased.audit_due_at <= rfc3339(self._now())
-        if not (wants_audit or job.leased.has_new_contacts) or not job.spending.allows_low_priority():
+        wants_audit = self._is_audit_due()
+        if not (wants_audit or job.leased.has_new_contacts):
+            return False
+        if not job.spending.allows_low_priority():
+            self._low_waits_seconds = job.spending.seconds_to_room()
             return False
         if wants_audit:
             _, missing = searching.audit(job, self.catch_up)
             return missing > 0 or job.leased.has_new_contacts
         searching.backfill(job)
         return True
+
+    def _is_audit_due(self) -> bool:
+        hours, now = self._job.services.settings.gmail.audit_hours, self._now()
+        due = datetime.fromisoformat(self._job.leased.audit_due_at)
+        # one that lies further ahead than any was put there by a clock that was wrong
+        return hours > 0 and (due <= now or due > now + timedelta(hours=hours + 1))
 
 
 def pause_after(failures: int) -> timedelta:

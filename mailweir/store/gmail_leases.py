@@ -17,6 +17,7 @@ from mailweir.store.connection import Database
 from mailweir.store.moments import rfc3339
 
 LEASE_SECONDS = 120.0
+LONGEST_LEASE = timedelta(seconds=2 * LEASE_SECONDS)  # with some difference of two hosts' clocks
 LONGEST_WAIT = timedelta(hours=2)
 
 
@@ -29,7 +30,7 @@ class Leased:
     """A mailbox, for as long as nobody else leases it. Times: RFC 3339, UTC, or None.
 
     units: what was left of the user's quota at units_at. list_since: all that came since then is still to be listed.
-    has_new_contacts: contacts' addresses after backfilled_address_id are still to be searched for.
+    has_new_contacts: contacts' addresses after backfilled_address_id are still to be searched for. error: of the last sweep.
     """
 
     id: int
@@ -52,6 +53,7 @@ class Leased:
     token_sealed: bytes | None
     has_queue: bool
     has_new_contacts: bool
+    error: str | None = None
 
 
 class Rest(NamedTuple):
@@ -74,7 +76,7 @@ _COLUMNS = (
     " m.audit_due_at, m.connected_at, m.token_sealed,"
     " EXISTS (SELECT 1 FROM gmail_queue q WHERE q.mailbox_id = m.id AND q.dead_at IS NULL"
     " AND (q.next_try_at <= ? OR q.next_try_at > ?)),"
-    " EXISTS (SELECT 1 FROM contact_addresses a WHERE a.deployment_id = d.id AND a.id > m.backfilled_address_id)"
+    " EXISTS (SELECT 1 FROM contact_addresses a WHERE a.deployment_id = d.id AND a.id > m.backfilled_address_id), m.error"
 )
 _SOURCES = (
     "gmail_mailboxes m JOIN deployments d ON d.id = m.deployment_id"
@@ -89,7 +91,7 @@ _CONNECTED = (
 
 def lease(database: Database, owner: str, now: datetime, limit: int) -> list[Leased]:
     """Leases mailboxes that are due, those first that wait longest; at most so many. Errors: DatabaseUnavailable."""
-    text, too_far = rfc3339(now), rfc3339(now + LONGEST_WAIT)
+    text, too_far, no_lease = rfc3339(now), rfc3339(now + LONGEST_WAIT), rfc3339(now + LONGEST_LEASE)
     skip = "" if database.is_sqlite else " FOR UPDATE OF m SKIP LOCKED"
     with database.transaction(alone=False):
         execute = database.fast_execute()
@@ -97,20 +99,20 @@ def lease(database: Database, owner: str, now: datetime, limit: int) -> list[Lea
             f"SELECT m.id FROM {_CONNECTED} AND (m.next_sweep_at <= ? OR m.next_sweep_at > ?)"
             " AND (m.lease_until IS NULL OR m.lease_until <= ? OR m.lease_until > ?)"
             f" ORDER BY m.next_sweep_at LIMIT ?{skip}",
-            (text, too_far, text, too_far, limit),
+            (text, too_far, text, no_lease, limit),
         ).fetchall()
         return _take(database, owner, now, [row[0] for row in due])
 
 
 def lease_one(database: Database, owner: str, now: datetime, mailbox_id: int) -> Leased | None:
     """Leases this mailbox, whether it is due or not; None where somebody else has it, or it can't be read."""
-    text, too_far = rfc3339(now), rfc3339(now + LONGEST_WAIT)
+    text, no_lease = rfc3339(now), rfc3339(now + LONGEST_LEASE)
     skip = "" if database.is_sqlite else " FOR UPDATE OF m SKIP LOCKED"
     with database.transaction(alone=False):
         found = database.fast_execute()(
             f"SELECT m.id FROM {_CONNECTED} AND m.id = ?"
             f" AND (m.lease_until IS NULL OR m.lease_until <= ? OR m.lease_until > ?){skip}",
-            (mailbox_id, text, too_far),
+            (mailbox_id, text, no_lease),
         ).fetchall()
         taken = _take(database, owner, now, [row[0] for row in found])
     return taken[0] if taken else None
@@ -138,7 +140,17 @@ def _leased(row: Any) -> Leased:
     token = bytes(row[23]) if row[23] is not None else None
     flags = bool(row[11]), bool(row[12])
     there = bool(row[24]), bool(row[25])
-    values: list[Any] = [*row[:2], deployment, UserRef(*row[7:10]), row[10], *flags, *row[13:23], token, *there]
+    values: list[Any] = [
+        *row[:2],
+        deployment,
+        UserRef(*row[7:10]),
+        row[10],
+        *flags,
+        *row[13:23],
+        token,
+        *there,
+        row[26],
+    ]
     return Leased(*values)
 
 
@@ -147,10 +159,12 @@ def fence(database: Database, leased: Leased) -> None:
     commit."""
     lock = "" if database.is_sqlite else " FOR UPDATE"  # SQLite has one writer at a time anyway
     row = database.fast_execute()(
-        f"SELECT epoch FROM gmail_mailboxes WHERE id = ? AND disconnected_at IS NULL{lock}", (leased.id,)
+        f"SELECT epoch, disconnected_at FROM gmail_mailboxes WHERE id = ?{lock}", (leased.id,)
     ).fetchone()
-    if row is None or row[0] != leased.epoch:
-        raise LeaseLost(f"{leased.address} is swept by another process by now")
+    if row is None or row[1] is not None:
+        raise LeaseLost(f"{leased.address} was disconnected meanwhile")
+    if row[0] != leased.epoch:
+        raise LeaseLost(f"{leased.address} is swept by another process by now, or was connected anew")
 
 
 def renew(database: Database, leased: Collection[Leased], now: datetime) -> None:
@@ -201,7 +215,7 @@ def end(database: Database, rests: Iterable[Rest]) -> None:
     """Ends leases; those that were lost meanwhile are passed over."""
     with database.transaction(alone=False):
         execute = database.fast_execute()
-        for rest in sorted(rests):  # in one order everywhere
+        for rest in sorted(rests, key=lambda rest: rest.mailbox_id):  # in one order everywhere
             execute(
                 "UPDATE gmail_mailboxes SET next_sweep_at = ?, swept_at = COALESCE(?, swept_at), failures = ?, error = ?,"
                 " units = ?, units_at = ?, lease_owner = NULL, lease_until = NULL WHERE id = ? AND epoch = ?",
@@ -225,14 +239,41 @@ def error_of(database: Database, mailbox_id: int) -> str | None:
     return row[0] if row else None
 
 
+def unreadable(database: Database, mailbox_id: int) -> str | None:
+    """Why a mailbox can't be read until somebody does something; None where it can be."""
+    sql = "SELECT state, error, disconnected_at FROM gmail_mailboxes WHERE id = ?"
+    row = database.execute(sql, (mailbox_id,)).fetchone()
+    if row is None or row[2] is not None:
+        return "the mailbox is disconnected"
+    return None if row[0] == "connected" else str(row[1])
+
+
 def seconds_to_next(database: Database, now: datetime) -> float | None:
     """Until the next mailbox is due; 0 where one is; None where there is none at all."""
-    text, too_far = rfc3339(now), rfc3339(now + LONGEST_WAIT)
+    text, too_far, no_lease = rfc3339(now), rfc3339(now + LONGEST_WAIT), rfc3339(now + LONGEST_LEASE)
     row = database.execute(
         f"SELECT MIN(CASE WHEN m.next_sweep_at > ? THEN ? ELSE m.next_sweep_at END) FROM {_CONNECTED}"
         " AND (m.lease_until IS NULL OR m.lease_until <= ? OR m.lease_until > ?)",
-        (too_far, text, text, too_far),
+        (too_far, text, text, no_lease),
     ).fetchone()
     if row is None or row[0] is None:
         return None
     return max(0.0, (datetime.fromisoformat(row[0]) - now).total_seconds())
+
+
+def correct_times(database: Database, now: datetime, interval: timedelta, longest: timedelta) -> None:
+    """The clock jumped: what it put further ahead than it ever would is due now. interval: between sweeps, longest: of a wait
+    after failures."""
+    text = rfc3339(now)
+    with database.transaction(alone=False):
+        execute = database.fast_execute()
+        execute(
+            "UPDATE gmail_mailboxes SET next_sweep_at = ? WHERE disconnected_at IS NULL AND next_sweep_at > ?"
+            " AND (failures = 0 OR next_sweep_at > ?)",
+            (text, rfc3339(now + interval), rfc3339(now + longest)),
+        )
+        execute(
+            "UPDATE gmail_queue SET next_try_at = ? WHERE dead_at IS NULL AND next_try_at > ?"
+            " AND (attempts = 0 OR next_try_at > ?)",
+            (text, text, rfc3339(now + longest)),
+        )

@@ -139,7 +139,7 @@ def unknown(
         marks = ",".join("?" * len(part))
         execute = database.execute
         known.update(
-            row[0].partition("@")[0]
+            row[0].rpartition("@")[0]
             for row in execute(
                 f"SELECT source_id FROM decisions WHERE source_id IN ({marks}) AND deployment_id = ?{which}",
                 (*(source_id(leased, one) for one in part), leased.deployment.id),
@@ -155,6 +155,16 @@ def unknown(
             ).fetchall()
         )
     return [one for one in dict.fromkeys(message_ids) if one not in known]
+
+
+def not_failing(database: Database, leased: Leased, message_ids: Collection[str]) -> list[str]:
+    """Those of these messages that weren't tried in vain, in their order."""
+    failing: set[str] = set()
+    for part in _parts(message_ids):
+        marks = ",".join("?" * len(part))
+        sql = f"SELECT message_id FROM gmail_queue WHERE mailbox_id = ? AND attempts > 0 AND message_id IN ({marks})"
+        failing.update(row[0] for row in database.execute(sql, (leased.id, *part)).fetchall())
+    return [one for one in message_ids if one not in failing]
 
 
 def forget_ignored(database: Database, leased: Leased, message_id: str) -> None:

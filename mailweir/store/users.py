@@ -86,7 +86,7 @@ def list_all(database: Database, deployment: Deployment) -> list[User]:
 
 
 def remove(database: Database, deployment: Deployment, username: str, now: datetime) -> User:
-    """Removes a user, and answers with what was removed. NotFound."""
+    """Removes a user, with the connection of the user's Gmail, and answers with what was removed. NotFound."""
     with database.bound(), database.transaction():
         row = _known(deployment, username)
         removed = _plain(deployment, row, _addresses(row.id))

@@ -66,6 +66,11 @@ class View:
             }
         )
 
+    def show_headers(self, message_id: str, headers: list[tuple[str, str]]) -> None:
+        """From here on a message's metadata has these headers: where Gmail decodes encoded words, which the emulator doesn't."""
+        with self._lock:
+            self._headers[message_id] = headers
+
     def history(self, address: str, query: Query, *, bare: bool) -> Answer:
         """users.history.list: 404 below the floor, no empty keys, page tokens that hold for their own question only."""
         start = _only(query, "startHistoryId")

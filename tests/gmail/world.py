@@ -41,10 +41,11 @@ class World:
         client = gmail.client_file(folder / "secrets" / "client.json")
         name = f"sqlite:{place}" if isinstance(place, Path) else str(place)
         database = f'database = "{name}"\n' if place else ""
+        patience = "" if "timeout_seconds" in extra else "timeout_seconds = 5\n"
         file = folder / "mailweir.toml"
         file.write_text(
             f'data_dir = "{folder}"\n{database}[gmail]\noauth_client_file = "{client}"\n'
-            f'api_endpoint = "{gmail.endpoint}"\ntimeout_seconds = 5\n{extra}'
+            f'api_endpoint = "{gmail.endpoint}"\n{patience}{extra}'
         )
         self.settings_file = file
         self.settings: Settings = settings.load(file)

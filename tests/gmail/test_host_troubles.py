@@ -1,0 +1,266 @@
+"""What goes wrong on our own side: the clock, the database, the disk, the key file, a stop in the middle."""
+
+import os
+import subprocess
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from gmail_sync.job import Services
+from gmail_sync.mailboxes import Mailboxes
+from gmail_sync.scheduler import Scheduler
+from mailweir import secrets_file
+from mailweir.errors import SettingsError
+from mailweir.place import Postgresql
+from tests.gmail import faults
+from tests.gmail.calls import GETS
+from tests.gmail.processes import SyncProcess, wait_until
+from tests.gmail.server import GmailServer
+from tests.gmail.world import STRANGER, World, mail
+from tests.postgresql import Cluster
+
+QUICK = "sweep_seconds = 1\n"
+
+
+@pytest.fixture
+def small(gmail: GmailServer, tmp_path: Path) -> Iterator[World]:
+    """On SQLite, swept each second."""
+    made = World(gmail, tmp_path, None, QUICK)
+    yield made
+    made.close()
+
+
+@contextmanager
+def process_of(world: World, folder: Path) -> Iterator[SyncProcess]:
+    """`mailweir-gmail-sync` on that world."""
+    started = SyncProcess(world.settings_file, folder / "sync.log")
+    try:
+        yield started
+    finally:
+        started.kill()
+
+
+class Clock:
+    """The wall clock, which may be wrong."""
+
+    def __init__(self) -> None:
+        self.ahead = timedelta(0)
+
+    def __call__(self) -> datetime:
+        return datetime.now(UTC) + self.ahead
+
+
+@contextmanager
+def scheduler_of(world: World, clock: Clock, name: str = "one") -> Iterator[Scheduler]:
+    """One that runs in a thread, as its process would, and goes by that clock."""
+    known = world.services
+    services = Services(known.connections, known.directory, known.settings, known.log, clock)
+    made = Scheduler(services, Mailboxes(services), name)
+    thread = threading.Thread(target=made.run)
+    thread.start()
+    try:
+        yield made
+    finally:
+        made.stop()
+        thread.join(20)
+        assert not thread.is_alive()
+
+
+@pytest.mark.parametrize("hours", [1.0, 24.0 * 9])
+def test_a_clock_that_jumps_forward_and_back_delays_no_mail(small: World, hours: float) -> None:
+    box = small.connect()
+    clock = Clock()
+    with scheduler_of(small, clock):
+        wait_until(lambda: small.state().swept_at is not None, "the first sweep")
+        for number, ahead in enumerate((hours, 0.0, -hours, 0.0)):
+            clock.ahead = timedelta(hours=ahead)
+            box.insert(mail(f"m{number}"))
+            wait_until(lambda: len(small.record()) == number + 1, f"mail after a jump to {ahead} h", 15)  # noqa: B023
+    assert sorted(small.subjects()) == ["m0", "m1", "m2", "m3"]
+
+
+def test_what_a_clock_did_before_the_process_began_delays_no_mail_either(small: World) -> None:
+    box = small.connect()
+    small.settle()
+    box.insert(mail("waits"))
+    with small.database.transaction():
+        ahead = datetime.now(UTC) + timedelta(minutes=100)
+        small.database.execute(
+            "UPDATE gmail_mailboxes SET next_sweep_at = ?, lease_owner = 'gone', lease_until = ?",
+            (ahead.isoformat(), (ahead + timedelta(minutes=2)).isoformat()),
+        )
+    with scheduler_of(small, Clock()):
+        wait_until(lambda: small.subjects() == ["waits"], "the mail", 15)
+
+
+def test_history_that_expired_while_the_clock_was_ahead_skips_nothing(small: World, gmail: GmailServer) -> None:
+    box = small.connect()
+    now = small.at
+    small.later(days=5)
+    small.settle()  # noted as of five days later than it was
+    small.at = now + timedelta(minutes=1)
+    box.insert(mail("meanwhile"), at=small.at)
+    gmail.expire_history(box)
+    small.settle()
+    assert small.subjects() == ["meanwhile"]
+
+
+def test_two_schedulers_at_once_look_at_each_message_once(world: World, gmail: GmailServer) -> None:
+    boxes = [world.connect(name) for name in ("richard", "mary", "olga")]
+    for box in boxes:
+        for number in range(12):
+            box.insert(mail(f"{box.address} {number}", to=box.address))
+        box.insert(mail(f"{box.address} stranger's", STRANGER, box.address))
+    clock = Clock()
+    with scheduler_of(world, clock), scheduler_of(world, clock, "two"):
+        wait_until(lambda: len(world.record()) == 36 and world.queued() == [], "all on the record", 40)
+    assert len(Counter(world.subjects())) == 36
+    looked = Counter(call.message_id for call in gmail.calls.of(kind=GETS) if call.message_id)
+    assert len(looked) == 39
+    assert max(looked.values()) == 2  # its headers, and the whole
+
+
+# --- the database -----------------------------------------------------------------------------------------------------
+
+
+def test_a_database_server_that_goes_away_and_comes_back(
+    gmail: GmailServer, tmp_path: Path, cluster: Cluster, postgresql_place: Postgresql
+) -> None:
+    world = World(gmail, tmp_path, postgresql_place, QUICK)
+    box = world.connect()
+    with process_of(world, tmp_path) as process:
+        wait_until(lambda: world.state().swept_at is not None, "the first sweep")
+        cluster.stop()
+        box.insert(mail("meanwhile"))
+        wait_until(lambda: "database unavailable" in process.text(), "it is noticed")
+        time.sleep(2.5)
+        cluster.start()
+        world.database.close()
+        wait_until(lambda: world.subjects() == ["meanwhile"], "the mail", 45)
+        assert process.is_running
+        text = process.text()
+        assert text.count("database unavailable") <= 3  # not once a second, nor once a mailbox
+        assert "Traceback" not in text
+        assert process.stop() == 0
+    world.close()
+
+
+def test_a_database_server_that_ends_in_the_middle_of_many_sweeps(
+    gmail: GmailServer, tmp_path: Path, cluster: Cluster, postgresql_place: Postgresql
+) -> None:
+    world = World(gmail, tmp_path, postgresql_place, QUICK)
+    box = world.connect()
+    for number in range(40):
+        box.insert(mail(f"m{number}"))
+    with process_of(world, tmp_path) as process:
+        wait_until(lambda: len(world.record()) >= 3, "some are on the record")
+        with cluster.cut_off():
+            time.sleep(0.5)
+        world.database.close()
+        wait_until(lambda: len(world.record()) == 40, "all on the record", 60)
+        assert process.is_running
+    assert len(set(world.subjects())) == 40
+    world.close()
+
+
+def test_a_full_disk_loses_nothing_and_ends(gmail: GmailServer, tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if (
+        os.geteuid() != 0
+        or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "x", disk], check=False).returncode
+    ):
+        pytest.skip("needs to mount a tmpfs")
+    try:
+        world = World(gmail, tmp_path, disk / "mailweir.db", QUICK)
+        box = world.connect()
+        with process_of(world, tmp_path) as process:
+            box.insert(mail("large") + os.urandom(2_500_000).hex().encode())
+            wait_until(lambda: "full" in process.text(), "the disk is full")
+            box.insert(mail("another"))
+            time.sleep(1.0)
+            assert process.is_running
+            assert "Traceback" not in process.text()
+            subprocess.run(["mount", "-o", "remount,size=60m", disk], check=True)
+            wait_until(lambda: sorted(world.subjects()) == ["another", "large"], "both on the record", 60)
+            assert world.state().dead == 0
+            assert process.text().count("database unavailable") < 10
+        world.close()
+    finally:
+        subprocess.run(["umount", "-l", disk], check=True)
+
+
+# --- the key file -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("fault", ["missing", "another key"])
+def test_a_key_file_that_is_wrong_is_one_line_and_no_crash(small: World, tmp_path: Path, fault: str) -> None:
+    box = small.connect()
+    small.settle()
+    box.insert(mail("meanwhile"))
+    file = small.settings.token_key_path
+    good = file.read_bytes()
+    file.unlink()
+    if fault == "another key":
+        secrets_file.make(file)
+    mailbox = small.state()
+    with process_of(small, tmp_path) as process:
+        wait_until(lambda: small.state().failures > 0, "it is noticed")
+        time.sleep(0.5)
+        assert process.is_running
+        lines = [line for line in process.text().splitlines() if "sweep failed" in line]
+        assert len(lines) == 1
+        assert str(file) in lines[0]
+        assert "Traceback" not in process.text()
+        assert str(file) in (small.state().error or "")
+        file.unlink(missing_ok=True)
+        file.touch(0o600)
+        file.write_bytes(good)
+        with small.database.transaction():  # half a minute later
+            small.database.execute(
+                "UPDATE gmail_mailboxes SET next_sweep_at = ? WHERE id = ?", (mailbox.connected_at, mailbox.id)
+            )
+        wait_until(lambda: small.subjects() == ["meanwhile"], "the mail, without a restart")
+        wait_until(lambda: (small.state().failures, small.state().error) == (0, None), "the mailbox is well")
+
+
+def test_at_once_without_the_key_file_leaves_no_lease(small: World) -> None:
+    small.connect()
+    small.settings.token_key_path.unlink()
+    with pytest.raises(SettingsError, match="can't read the key file"):
+        small.at_once().sweep()
+    assert small.database.execute("SELECT lease_owner FROM gmail_mailboxes").fetchone()[0] is None
+
+
+# --- a stop -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seconds", [0.5, 20.0])
+def test_a_stop_in_the_middle_of_a_sweep_ends_soon_and_leaves_no_lease(
+    gmail: GmailServer, tmp_path: Path, seconds: float
+) -> None:
+    """Also where an answer takes longer than anybody wants to wait."""
+    world = World(gmail, tmp_path, None, QUICK + "timeout_seconds = 60\n")
+    box = world.connect()
+    for number in range(20):
+        box.insert(mail(f"m{number}"))
+    slow = gmail.faults.add(faults.delay(seconds), kind=GETS)
+    with process_of(world, tmp_path) as process:
+        wait_until(lambda: slow.hits >= 2 or (seconds > 1 and slow.hits == 1), "it is at it")
+        began = time.monotonic()
+        assert process.stop() == 0
+        assert time.monotonic() - began < 12
+        row = world.database.execute("SELECT lease_owner, lease_until, failures FROM gmail_mailboxes").fetchone()
+        assert tuple(row) == (None, None, 0)
+        assert "Traceback" not in process.text()
+        slow.lift()
+        process.restart()
+        wait_until(lambda: len(world.record()) == 20, "all on the record")
+    assert len(set(world.subjects())) == 20
+    world.close()

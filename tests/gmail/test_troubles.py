@@ -1,0 +1,479 @@
+"""What Gmail and the token endpoint do wrong: the mailbox waits as it is told to, others go on, nothing is lost, and it ends."""
+
+import random
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from pathlib import Path
+
+import pytest
+
+from gmail_sync.errors import GmailError, NeedsReconnect
+from mailweir.store import gmail_leases, gmail_queue, users
+from mailweir.store.gmail_leases import Rest
+from mailweir.store.gmail_mailboxes import State
+from tests.gmail import faults, google_errors
+from tests.gmail.calls import API, GETS, Kind
+from tests.gmail.faults import Fault
+from tests.gmail.google_errors import Answer, api_error, token_error
+from tests.gmail.server import GmailServer, Mailbox
+from tests.gmail.view import answer_json
+from tests.gmail.world import JANE, STRANGER, World, mail
+
+KINDS = (Kind.PROFILE, Kind.LIST, Kind.HISTORY, Kind.GET_METADATA, Kind.GET_RAW, Kind.TOKEN)
+FIRST_PAUSE = 30.0
+ASKED = 77.0
+
+
+@pytest.fixture
+def small(gmail: GmailServer, tmp_path: Path) -> Iterator[World]:
+    """On SQLite alone, and of little patience: Gmail has a second to answer."""
+    made = World(gmail, tmp_path, None, "timeout_seconds = 1\n")
+    yield made
+    made.close()
+
+
+def seconds_until(rest: Rest | None, world: World) -> float:
+    """How long a mailbox rests."""
+    assert rest
+    return (datetime.fromisoformat(rest.next_sweep_at) - world.at).total_seconds()
+
+
+def cursor(world: World) -> str:
+    """Where richard's mailbox stands."""
+    return str(world.database.execute("SELECT cursor FROM gmail_mailboxes").fetchone()[0])
+
+
+def connected_for(world: World, kind: Kind) -> Mailbox:
+    """A mailbox of its own user, and so far that a call of this kind is next; with a message that will be looked at."""
+    name = f"box{KINDS.index(kind):02}"
+    users.add(world.database, world.demo, name, f"{name}@firm.example", "", world.at)
+    box = world.connect(name)
+    if kind not in (Kind.PROFILE, Kind.LIST):
+        world.settle(name)
+    if kind is Kind.TOKEN:
+        world.gmail.tokens.expire_access(box.address)
+    box.insert(mail(str(kind), to=box.address), at=world.at)
+    return box
+
+
+def in_an_hour() -> str:
+    return format_datetime(datetime.now(UTC) + timedelta(minutes=45), usegmt=True)
+
+
+LIMITS: dict[str, tuple[Callable[[], Fault], float]] = {
+    "429": (faults.too_many_requests, FIRST_PAUSE),
+    "429, wait": (lambda: faults.too_many_requests("77"), ASKED),
+    "429 of the newer kind, wait": (lambda: faults.resource_exhausted("77"), ASKED),
+    "403 of the user, wait": (lambda: faults.user_rate_limit("77"), ASKED),
+    "403 of the project": (faults.project_rate_limit, FIRST_PAUSE),
+    "403, nothing more today": (faults.daily_limit, FIRST_PAUSE),
+    "503, wait": (lambda: faults.server_error(503, "77"), ASKED),
+}
+NO_ANSWERS: dict[str, Callable[[], Fault]] = {
+    "500": lambda: faults.server_error(500),
+    "502": lambda: faults.server_error(502),
+    "504": lambda: faults.server_error(504),
+    "slow": lambda: faults.delay(1.3),
+    "cut": faults.cut,
+    "hang up": faults.hang_up,
+    "garbage": faults.garbage,
+    "wrong JSON": faults.wrong_json,
+    "broken gzip": faults.broken_gzip,
+}
+
+
+@pytest.mark.parametrize("name", LIMITS)
+def test_a_limit_makes_its_mailbox_wait_as_long_as_gmail_says(small: World, gmail: GmailServer, name: str) -> None:
+    make, seconds = LIMITS[name]
+    mary = small.connect("mary")
+    for kind in KINDS[:-1]:
+        box = connected_for(small, kind)
+        armed = gmail.faults.add(make(), user=box.address, kind=kind, times=1)
+        rest = small.sweep(user := box.address.partition("@")[0])
+        assert armed.hits == 1
+        if name == "503, wait" and kind in GETS:  # it's one message that can't be had
+            assert gmail_queue.has_due(small.database, small.state(user).id, small.at + timedelta(seconds=31))
+        else:
+            assert seconds_until(rest, small) == pytest.approx(seconds, abs=0.01)
+            state = small.state(user)
+            assert (state.state, state.failures, state.dead) == (State.CONNECTED, 1, 0)
+            assert state.error
+        mary.insert(mail(f"mary's beside {kind}", to=mary.address), at=small.at)
+        small.settle("mary")
+        small.later(seconds=seconds)
+        small.settle(user)
+        assert (small.state(user).failures, small.state(user).error) == (0, None)
+    found = small.subjects()
+    assert sorted(found) == sorted(
+        [*(str(kind) for kind in KINDS[:-1]), *(f"mary's beside {kind}" for kind in KINDS[:-1])]
+    )
+
+
+@pytest.mark.parametrize("name", NO_ANSWERS)
+def test_an_answer_that_is_none_is_asked_for_again(small: World, gmail: GmailServer, name: str) -> None:
+    for kind in KINDS:
+        box = connected_for(small, kind)
+        times = 2 if name == "hang up" else 1  # httplib2 asks again by itself where a kept connection was closed
+        armed = gmail.faults.add(NO_ANSWERS[name](), user=box.address, kind=kind, times=times)
+        rest = small.sweep(user := box.address.partition("@")[0])
+        assert armed.hits == times
+        assert str(kind) not in small.subjects()
+        state = small.state(user)
+        if kind in GETS:  # the message waits, the mailbox goes on
+            assert (state.failures, state.error, state.waiting) == (0, None, 1)
+        else:
+            assert seconds_until(rest, small) == FIRST_PAUSE
+            assert (state.state, state.failures) == (State.CONNECTED, 1)
+            assert state.error
+            assert "\n" not in state.error
+            assert "Traceback" not in state.error
+        small.later(seconds=FIRST_PAUSE + 1)
+        small.settle(user)
+        assert (small.state(user).failures, small.state(user).waiting, small.state(user).dead) == (0, 0, 0)
+    assert sorted(small.subjects()) == sorted(str(kind) for kind in KINDS)
+
+
+def test_retry_after_may_be_a_date_or_a_time_in_the_text(small: World, gmail: GmailServer) -> None:
+    box = small.connect()
+    small.settle()
+    for fault in (
+        faults.too_many_requests(in_an_hour()),
+        faults.user_rate_limit(retry_at=f"{datetime.now(UTC) + timedelta(minutes=45):%Y-%m-%dT%H:%M:%S.000Z}"),
+    ):
+        gmail.faults.add(fault, user=box.address, times=1)
+        assert 44 * 60 < seconds_until(small.sweep(), small) < 46 * 60
+
+
+def test_pauses_grow_to_an_hour_and_end(small: World, gmail: GmailServer) -> None:
+    box = small.connect()
+    small.settle()
+    kept = cursor(small)
+    outage = gmail.faults.add(faults.server_error(), user=box.address)
+    box.insert(mail("meanwhile"), at=small.at)
+    pauses = []
+    for _ in range(10):
+        pauses.append(seconds_until(small.sweep(), small))
+        small.later(seconds=pauses[-1])
+    assert pauses == [30, 60, 120, 240, 480, 960, 1920, 3600, 3600, 3600]
+    assert (small.state().failures, cursor(small)) == (10, kept)
+    outage.lift()
+    small.settle()
+    assert (small.state().failures, small.state().error, small.subjects()) == (0, None, ["meanwhile"])
+
+
+@pytest.mark.parametrize("kinds", [API, GETS, frozenset({Kind.TOKEN})])
+def test_an_outage_of_hours_buries_nothing(small: World, gmail: GmailServer, kinds: frozenset[Kind]) -> None:
+    """Neither where nothing can be had, nor where everything can but messages, nor where no token can."""
+    box = small.connect()
+    small.settle()
+    names = [f"m{number}" for number in range(7)]
+    first = gmail.faults.add(faults.server_error(), user=box.address, kind=GETS)
+    for name in names:
+        box.insert(mail(name), at=small.at)
+    small.sweep()  # all of them are queued, and some were tried in vain
+    assert small.state().waiting == len(names)
+    first.lift()
+    outage = gmail.faults.add(faults.server_error(), user=box.address, kind=kinds)
+    gmail.tokens.expire_access(box.address)
+    for _ in range(30):
+        small.later(minutes=20)
+        small.sweep()
+        assert small.state().dead == 0
+    outage.lift()
+    small.later(hours=1, minutes=1)
+    small.settle()
+    assert sorted(small.subjects()) == names
+
+
+def test_one_bad_message_holds_nobody_up_and_is_given_up(small: World, gmail: GmailServer) -> None:
+    box = small.connect()
+    small.settle()
+    bad = [box.insert(mail(f"bad {number}"), at=small.at) for number in range(7)]  # more than one sweep takes
+    for one in bad:
+        gmail.faults.add(faults.cut(), user=box.address, message_id=one)
+    for number in range(10):
+        box.insert(mail(f"good {number}"), at=small.at)
+        small.settle()
+        small.later(seconds=20)
+        small.settle()
+        assert len(small.record()) == number + 1
+        small.later(hours=1)
+    state = small.state()
+    assert (state.dead, state.waiting, state.failures) == (len(bad), 0, 0)
+    letters = gmail_queue.dead_letters(small.database, state.id)
+    assert {letter.message_id for letter in letters} == set(bad)
+    assert {letter.attempts for letter in letters} == {small.settings.gmail.max_attempts}
+    assert all("cut or garbled" in letter.error for letter in letters)
+
+
+@pytest.mark.parametrize("status", [400, 403])
+def test_a_message_that_gmail_refuses_is_given_up_without_doubt(small: World, gmail: GmailServer, status: int) -> None:
+    box = small.connect()
+    small.settle()
+    bad = box.insert(mail("bad"), at=small.at)
+    gmail.faults.add(Fault("refused", api_error(status, "No.", "invalid")), user=box.address, message_id=bad)
+    for _ in range(small.settings.gmail.max_attempts):
+        small.settle()
+        small.later(hours=1)
+    assert (small.state().dead, small.state().state) == (1, State.CONNECTED)
+
+
+# --- what a person has to do ------------------------------------------------------------------------------------------
+
+PERSONS: dict[str, tuple[Callable[[], Fault], Kind, str]] = {
+    "domain policy": (faults.domain_policy, Kind.HISTORY, "trust the app"),
+    "mail not enabled": (faults.mail_not_enabled, Kind.HISTORY, "isn't on for this account"),
+    "mail not enabled, at a message": (faults.mail_not_enabled, Kind.GET_METADATA, "isn't on for this account"),
+    "scope": (faults.insufficient_scope, Kind.GET_RAW, "doesn't cover reading mail"),
+    "invalid_grant": (faults.invalid_grant, Kind.TOKEN, "no longer valid"),
+    "deleted client": (
+        lambda: Fault("deleted", token_error("deleted_client", "The OAuth client was deleted.", 401)),
+        Kind.TOKEN,
+        "OAuth client",
+    ),
+    "401 for ever": (faults.token_not_known, Kind.HISTORY, "fresh token"),
+}
+
+
+@pytest.mark.parametrize("name", PERSONS)
+def test_what_a_person_has_to_do_is_said_and_connecting_again_goes_on_there(
+    small: World, gmail: GmailServer, name: str
+) -> None:
+    make, kind, words = PERSONS[name]
+    box = small.connect()
+    small.settle()
+    profiles = gmail.calls.counts(box.address)[Kind.PROFILE]
+    kept = cursor(small)
+    gmail.faults.add(make(), user=box.address, kind=kind)
+    if kind is Kind.TOKEN:
+        gmail.tokens.expire_access(box.address)
+    box.insert(mail("one"), at=small.at)
+    small.later(minutes=1)
+    assert small.sweep() is None
+    state = small.state()
+    assert (state.state, state.dead) == (State.RECONNECT, 0)
+    assert words in (state.error or "")
+    if kind not in GETS:
+        assert cursor(small) == kept
+    assert gmail_leases.lease(small.database, "test", small.at + timedelta(hours=1), 9) == []
+    with pytest.raises(NeedsReconnect, match=words):
+        small.at_once().sweep()
+    box.insert(mail("two"), at=small.at)
+    gmail.faults.lift_all()
+    small.later(days=3)
+    small.connect()
+    assert (small.state().state, small.state().error) == (State.CONNECTED, None)
+    small.settle()
+    assert small.subjects() == ["one", "two"]
+    assert gmail.calls.counts(box.address)[Kind.PROFILE] == profiles  # at the old cursor
+
+
+@pytest.mark.parametrize(
+    ("reason", "words"), [("accessNotConfigured", "Gmail API is off"), ("SERVICE_DISABLED", "Gmail API is off")]
+)
+def test_what_the_admin_sets_right_for_all_asks_no_user_for_a_new_consent(
+    small: World, gmail: GmailServer, reason: str, words: str
+) -> None:
+    box = small.connect()
+    small.settle()
+    off = gmail.faults.add(Fault("off", api_error(403, "It is off.", reason)), user=box.address)
+    box.insert(mail("meanwhile"), at=small.at)
+    assert seconds_until(small.sweep(), small) == FIRST_PAUSE
+    assert small.state().state is State.CONNECTED
+    assert words in (small.state().error or "")
+    off.lift()
+    small.later(minutes=1)
+    small.settle()
+    assert (small.subjects(), small.state().error) == (["meanwhile"], None)
+
+
+def test_at_once_says_in_a_line_what_is_wrong_and_leaves_no_lease(small: World, gmail: GmailServer) -> None:
+    box = small.connect()
+    small.settle()
+    gmail.faults.add(faults.server_error(), user=box.address, times=1)
+    with pytest.raises(GmailError, match="503"):
+        small.at_once().sweep()
+    gmail.revoke_access(box)
+    with pytest.raises(NeedsReconnect, match="no longer valid"):
+        small.at_once().sweep()
+    assert small.database.execute("SELECT lease_owner FROM gmail_mailboxes").fetchone()[0] is None
+
+
+# --- history and lists ------------------------------------------------------------------------------------------------
+
+
+def test_without_get_profile_the_newest_message_says_where_history_stands(small: World, gmail: GmailServer) -> None:
+    gmail.faults.add(Fault("no getProfile", google_errors.not_found()), kind=Kind.PROFILE)
+    richard, mary = small.connect("richard"), small.connect("mary")
+    richard.insert(mail("there"), at=small.at)
+    small.settle("richard")
+    small.settle("mary")  # an empty mailbox
+    for box in (richard, mary):
+        box.insert(mail(f"new {box.address}", to=box.address), at=small.at)
+    small.later(minutes=1)
+    small.settle("richard")
+    small.settle("mary")
+    assert sorted(small.subjects()) == ["new mary@firm.example", "new richard@firm.example", "there"]
+
+
+def test_history_that_expires_between_two_pages_loses_nothing(world: World, gmail: GmailServer) -> None:
+    box = world.connect()
+    world.settle()
+    for number in range(7):
+        box.insert(mail(f"m{number}"), at=world.at)
+    gmail.view.page_limit = 2
+    seed = next(seed for seed in range(100) if (dice := random.Random(seed)).random() > 0.5 > dice.random())
+    armed = gmail.faults.add(
+        faults.history_expired(), user=box.address, kind=Kind.HISTORY, times=1, probability=0.5, seed=seed
+    )
+    world.sweep()
+    assert armed.hits == 1
+    assert len(gmail.calls.of(box.address, Kind.HISTORY)) >= 2
+    box.insert(mail("after"), at=world.at)
+    world.later(minutes=1)
+    world.settle()
+    assert sorted(world.subjects()) == ["after", *(f"m{number}" for number in range(7))]
+
+
+def test_an_expired_history_with_an_outage_before_the_list_is_whole(world: World, gmail: GmailServer) -> None:
+    box = world.connect()
+    world.settle()
+    for number in range(5):
+        box.insert(mail(f"m{number}"), at=world.at)
+    gmail.expire_history(box)
+    with world.database.transaction():
+        world.database.execute("UPDATE gmail_mailboxes SET cursor = '1'")
+    for kind in (Kind.PROFILE, Kind.LIST):
+        gmail.faults.add(faults.hang_up(), user=box.address, kind=kind, times=1)
+        world.sweep()
+        world.later(minutes=2)
+    world.settle()
+    assert sorted(world.subjects()) == [f"m{number}" for number in range(5)]
+
+
+def test_a_page_with_nothing_but_the_next_one(small: World, gmail: GmailServer) -> None:
+    box = small.connect()
+    box.insert(mail("old"), at=small.at)
+    gmail.faults.add(faults.bare_page(), user=box.address, kind={Kind.HISTORY, Kind.LIST})
+    small.settle()
+    box.insert(mail("new"), at=small.at)
+    small.later(minutes=1)
+    small.settle()
+    assert small.subjects() == ["old", "new"]
+
+
+def test_history_ids_beyond_64_bits_are_kept_to_the_last_digit(world: World, gmail: GmailServer) -> None:
+    first, second = "18446744073709551617123", "18446744073709551617129"
+    box = world.connect()
+    profile = answer_json({"emailAddress": box.address, "historyId": first})
+    gmail.faults.add(Fault("profile", profile), user=box.address, kind=Kind.PROFILE)
+    gmail.faults.add(Fault("history", answer_json({"historyId": first})), user=box.address, kind=Kind.HISTORY, times=1)
+    gmail.faults.add(Fault("history", answer_json({"historyId": second})), user=box.address, kind=Kind.HISTORY)
+    world.settle()
+    assert cursor(world) == first
+    world.later(minutes=1)
+    world.settle()
+    assert cursor(world) == second
+    assert [f"startHistoryId={first}" in call.query for call in gmail.calls.of(box.address, Kind.HISTORY)] == [
+        True,
+        True,
+    ]
+
+
+def test_what_comes_while_history_is_paged_is_asked_for_again(small: World, gmail: GmailServer) -> None:
+    """A later page may name a newer historyId, and not have what led to it."""
+    box = small.connect()
+    small.settle()
+    ids = [box.insert(mail(f"m{number}"), at=small.at) for number in range(3)]
+    real = box.history_id
+
+    def page(message_id: str, stands_at: str, **more: str) -> Fault:
+        record = {"messagesAdded": [{"message": {"id": message_id, "labelIds": ["INBOX"]}}]}
+        return Fault("page", answer_json({"history": [record], "historyId": stands_at, **more}))
+
+    before = str(int(real) - 1)
+    for fault in (page(ids[0], before, nextPageToken="t"), page(ids[1], real)):
+        gmail.faults.add(fault, user=box.address, kind=Kind.HISTORY, times=1)
+    small.sweep()
+    assert cursor(small) == before
+    small.later(minutes=1)
+    small.settle()
+    assert sorted(small.subjects()) == ["m0", "m1", "m2"]
+
+
+def test_an_address_that_gmail_refuses_to_search_for_holds_no_other_up(small: World, gmail: GmailServer) -> None:
+    from mailweir.store import contacts
+
+    box = small.connect()
+    small.settle()
+    for number in range(3):
+        box.insert(mail(f"m{number}", f"new{number}@late.example"), at=small.at)
+    box.insert(mail("a stranger's", STRANGER), at=small.at)
+    small.settle()
+    for number in range(3):
+        contacts.add(small.database, small.demo, f"New {number}", [f"new{number}@late.example"], None, small.at)
+    # all three at once, and then the first one alone, are refused
+    refused = Fault("refused", api_error(400, "Invalid query", "invalidArgument"))
+    gmail.faults.add(refused, user=box.address, kind=Kind.LIST, times=2)
+    small.later(minutes=1)
+    small.settle()
+    assert sorted(small.subjects()) == ["m1", "m2"]
+    assert (small.state().failures, small.state().error) == (0, None)
+
+
+# --- somebody intervenes ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("how", ["user removed", "disconnected", "connected anew", "leased by another"])
+def test_a_sweep_whose_mailbox_is_taken_away_writes_nothing_more(world: World, gmail: GmailServer, how: str) -> None:
+    from gmail_sync.sweep import Sweep, Tally
+    from mailweir.store import gmail_mailboxes
+
+    box = world.connect()
+    world.settle()
+    for number in range(5):
+        box.insert(mail(f"m{number}"), at=world.at)
+    mailbox_id = world.state().id
+
+    def intervene(tally: Tally) -> None:
+        if tally.looked != 2:
+            return
+        if how == "user removed":
+            users.remove(world.database, world.demo, "richard", world.at)
+        elif how == "disconnected":
+            gmail_mailboxes.disconnect(world.database, world.demo, "richard", world.at)
+        elif how == "connected anew":
+            world.connect()
+        else:
+            late = world.at + timedelta(seconds=gmail_leases.LEASE_SECONDS + 1)
+            assert gmail_leases.lease_one(world.database, "another", late, mailbox_id)
+
+    leased = gmail_leases.lease_one(world.database, "test", world.at, mailbox_id)
+    assert leased
+    assert Sweep(world.mailboxes.job(leased, world.project), intervene).run() is None
+    assert world.subjects() == ["m0", "m1"]
+    row = world.database.execute("SELECT lease_owner, token_sealed IS NULL FROM gmail_mailboxes").fetchone()
+    ended = how in ("user removed", "disconnected")
+    assert (row[0], bool(row[1])) == ("another" if how == "leased by another" else None, ended)
+    if ended:
+        assert world.queued() == []
+        assert gmail_leases.seconds_to_next(world.database, world.at) is None
+        assert gmail_leases.lease(world.database, "test", world.at + timedelta(hours=1), 9) == []
+    if how == "connected anew":
+        world.settle()
+        assert len(world.record()) == 5
+
+
+def test_answers_about_somebody_else_are_refused(small: World, gmail: GmailServer) -> None:
+    """An answer with another message's id is none: nothing of it is taken for what was asked."""
+    box = small.connect()
+    small.settle()
+    message_id = box.insert(mail("right"), at=small.at)
+    other = answer_json({"id": "another", "labelIds": ["INBOX"], "internalDate": "1", "payload": {"headers": []}})
+    gmail.faults.add(Fault("wrong", Answer(200, other.body)), user=box.address, kind=Kind.GET_METADATA, times=1)
+    small.sweep()
+    assert small.queued() == [message_id]
+    small.later(minutes=1)
+    small.settle()
+    assert [(one.subject, one.author) for one in small.record()] == [("right", JANE)]
