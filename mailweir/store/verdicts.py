@@ -51,9 +51,9 @@ def count_pending(database: Database) -> int:
 def lock(database: Database, waiting: Iterable[Waiting]) -> None:
     """Holds these bodies' activities until the end of the caller's transaction, and before any of its other writes.
 
-    Whoever records mail holds activities first, in this order, and then bodies; the other way round, the two would each wait for what
-    the other has (on PostgreSQL: SQLite has one writer at a time). A repeat of a message comes at the very moment at which its first
-    copy is examined.
+    Whoever records mail holds activities first, in this order, and then bodies; the other way round, the two would each wait for
+    what the other has (on PostgreSQL: SQLite has one writer at a time). A repeat of a message comes at the very moment at which
+    its first copy is examined.
     """
     ids = sorted({one.activity_id for one in waiting})
     if ids and not database.is_sqlite:
