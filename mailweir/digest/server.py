@@ -116,6 +116,7 @@ def work_off(
             settled.append((waiting, "none"))
             logger.error("examiner died again, author not proven", **facts)
     with database.transaction():
+        verdicts.lock(database, [*(waiting for waiting, _ in settled), *postponed])
         verdicts.settle(database, settled, now)
         for waiting in postponed:
             verdicts.postpone(database, waiting, now + pause_after(waiting.attempts))

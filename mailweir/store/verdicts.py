@@ -48,8 +48,24 @@ def count_pending(database: Database) -> int:
     return int(count)
 
 
+def lock(database: Database, waiting: Iterable[Waiting]) -> None:
+    """Holds these bodies' activities until the end of the caller's transaction, and before any of its other writes.
+
+    Whoever records mail holds activities first, in this order, and then bodies; the other way round, the two would each wait for
+    what the other has (on PostgreSQL: SQLite has one writer at a time). A repeat of a message comes at the very moment at which
+    its first copy is examined.
+    """
+    ids = sorted({one.activity_id for one in waiting})
+    if ids and not database.is_sqlite:
+        marks = ",".join("?" * len(ids))
+        database.execute(
+            f"SELECT id FROM activities WHERE id IN ({marks}) ORDER BY deployment_id, identity FOR UPDATE", ids
+        )
+
+
 def settle(database: Database, verdicts: Iterable[tuple[Waiting, str]], now: datetime) -> None:
-    """Writes final verdicts (pass, fail, none), and lets the right body lead each activity; in the caller's transaction.
+    """Writes final verdicts (pass, fail, none), and lets the right body lead each activity; in the caller's transaction,
+    which holds their activities (`lock`).
 
     The first body that is proven leads; where none is, the first one. Its verdict and subject are the activity's (law 2).
     """

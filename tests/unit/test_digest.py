@@ -2,6 +2,7 @@
 
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
@@ -201,3 +202,34 @@ def test_a_child_that_died_is_replaced() -> None:
         assert dict(workers.run(jobs)) == {0: DIED, 1: "1", 2: DIED, 3: "1", 4: DIED, 5: "1"}
     finally:
         workers.stop()
+
+
+@pytest.mark.parametrize("place", ["postgresql"], indirect=True)
+def test_digest_and_filter_never_wait_for_each_other(demo: Database, record: Put, now: datetime) -> None:
+    """The filter records a further copy of a message, holding its activity, while the digest settles the first one."""
+    activity_id = record("demo", "richard", JANE, raw=_body("pass"))
+    filter_, digest = Database(demo.place), Database(demo.place)
+    try:
+        (raw_id,) = verdicts.due(digest, now + timedelta(hours=1), 10)
+        waiting = verdicts.read(digest, raw_id)
+        assert waiting
+
+        def settle() -> None:
+            with digest.transaction():
+                verdicts.lock(digest, [waiting])
+                verdicts.settle(digest, [(waiting, "pass")], now)
+
+        thread = threading.Thread(target=settle)
+        with filter_.transaction(alone=False):
+            filter_.execute("UPDATE activities SET identity = identity WHERE id = ?", (activity_id,))
+            thread.start()
+            deadline = time.monotonic() + 20
+            while not filter_.execute("SELECT COUNT(*) FROM pg_locks WHERE NOT granted").fetchone()[0]:
+                assert time.monotonic() < deadline, "the digest doesn't wait for the activity"
+                time.sleep(0.02)
+            filter_.execute("UPDATE raw_messages SET version_digest = version_digest WHERE id = ?", (raw_id,))
+        thread.join()
+        assert _activity(digest, activity_id)[1] == "pass"
+    finally:
+        filter_.close()
+        digest.close()
