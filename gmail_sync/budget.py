@@ -159,8 +159,8 @@ class Project:
             return self._collected
 
     def share_out(self, workers: int, units_today: int, beat_seconds: float = 0.0) -> None:
-        """There are so many processes, and all of them used so much today, what was collected included. beat_seconds: how long the
-        others may not know it; 0: they do.
+        """There are so many processes, and all of them used so much today, what was collected included. beat_seconds: for
+        how long the others may not know it; 0: they do.
 
         One that joins others has nothing to begin with, for they go by their larger shares until they are told of it.
         """

@@ -399,9 +399,11 @@ def test_hostile_headers_are_decided_as_the_filter_decides(world: World) -> None
     assert world.queued() == []
     found = {name: _decided(world, ids[name]) for name in raws}
     wanted = {name: _decided_by_the_filter(world, raw) for name, raw in raws.items()}
+    # ignored for what Gmail's metadata say of it: the raw message, in which Postfix drops the NUL, is never downloaded
+    assert (found.pop("nul in from")[0], wanted.pop("nul in from")[0]) == ("ignored", "ignored")
     assert found == wanted
     assert {one[0] for one in wanted.values()} == {"captured", "ignored"}
-    captured = [raws[name] for name in raws if wanted[name][0] == "captured"]
+    captured = [raws[name] for name in wanted if wanted[name][0] == "captured"]
     assert sorted(kept(world)) == sorted(captured)
 
 
@@ -455,8 +457,7 @@ def test_what_reads_no_way_and_names_a_stranger_is_not_downloaded(small: World, 
     box = small.connect()
     small.settle()
     box.insert(_raw(b"From: X @ Y <x@stranger.example>", b"Subject: x"), at=small.at)
-    box.insert(_raw(b"From: X @ Y <x@stranger.example>", b"To: jane@client.example"), at=small.at)
     box.insert(_raw(b"From: richard@firm.example", b"To: X @ Y <x@stranger.example>"), labels=SENT, at=small.at)
     small.settle()
-    assert [outcome for outcome, _ in decisions(small)] == ["ignored"] * 3
+    assert [outcome for outcome, _ in decisions(small)] == ["ignored"] * 2
     assert gmail.calls.counts(box.address)[Kind.GET_RAW] == 0
