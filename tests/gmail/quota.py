@@ -14,7 +14,7 @@ from tests.gmail.calls import Kind, default_costs
 _MINUTE_SECONDS = 60.0
 
 
-class _Window:
+class Window:
     """Units within the last minute."""
 
     def __init__(self) -> None:
@@ -45,8 +45,8 @@ class Quota:
         self.passed: list[str] = []
         self._clock = clock
         self._lock = threading.Lock()
-        self._users: defaultdict[str, _Window] = defaultdict(_Window)
-        self._project = _Window()
+        self._users: defaultdict[str, Window] = defaultdict(Window)
+        self._project = Window()
         self._flying: Counter[str] = Counter()
         self._most: Counter[str] = Counter()
         self._units: Counter[str] = Counter()
