@@ -67,9 +67,9 @@ class ListPage:
 class Metadata:
     """A message without its body. received_at: when Gmail took it, UTC.
 
-    headers: as Gmail gives them, with encoded words decoded: `=?utf-8?q?Doe=2C_Jane?= <jane@client.example>` comes as
-    `Doe, Jane <jane@client.example>`, which reads as two. So they tell whom a message may concern (`possible_addresses`), and
-    what it says is read from the raw one alone.
+    headers: as Gmail gives them, with encoded words decoded: `=?utf-8?q?Jane_=28Client?= <jane@client.example>` comes as
+    `Jane (Client <jane@client.example>`, a comment that never ends. So they tell whom a message may concern
+    (`possible_addresses`), and what it says is read from the raw one alone.
     """
 
     id: str

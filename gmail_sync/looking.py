@@ -9,10 +9,11 @@ from datetime import datetime
 
 import zstandard
 
+from gmail_sync.answers import Metadata, possible_addresses
 from gmail_sync.api import Mailbox as Reader
 from mailweir import headers, identity, matching, raw_message
 from mailweir.headers import Header, HeaderView
-from mailweir.matching import Decision, Mailbox, Outcome
+from mailweir.matching import Decision, Mailbox, Outcome, Reason
 from mailweir.recording import Content, Entry
 from mailweir.store.gmail_leases import Leased
 from mailweir.store.gmail_queue import Origin, Queued, source_id
@@ -20,6 +21,7 @@ from mailweir.store.gmail_queue import Origin, Queued, source_id
 SENT = "SENT"
 # What isn't mail (yet): a draft is stored as it is sent, and spam as it is rescued, which history tells of.
 NOT_MAIL = frozenset({"DRAFT", "CHAT", "SPAM", "TRASH"})
+_NO_RECIPIENT = frozenset({Reason.NO_CONTACT, Reason.INTERNAL})
 _LEVEL = 3  # as the filter's
 
 
@@ -44,7 +46,7 @@ def look_at(look: Look, queued: Queued, reader: Reader) -> Entry | None:
     if seen.labels & NOT_MAIL:
         return None
     decision = _decide(look, list(seen.headers), is_sent=SENT in seen.labels)[0]
-    if decision.outcome is not Outcome.CAPTURED:
+    if decision.outcome is not Outcome.CAPTURED and not _may_be_captured(look, seen, decision):
         return _entry(look, queued, decision, None)
     whole = reader.raw(queued.message_id)
     if whole.labels & NOT_MAIL:
@@ -59,6 +61,12 @@ def look_at(look: Look, queued: Queued, reader: Reader) -> Entry | None:
     if queued.origin is Origin.BACKFILL or whole.received_at < datetime.fromisoformat(look.leased.connected_at):
         decision = replace(decision, todo_users=())  # what is long past is nothing to do
     return _entry(look, queued, decision, content)
+
+
+def _may_be_captured(look: Look, seen: Metadata, decision: Decision) -> bool:
+    """Could the raw headers say otherwise? Gmail decodes names, and `Jane (Client <jane@client.example>` is no author."""
+    doubtful = decision.reason is Reason.UNREADABLE_AUTHOR or (SENT in seen.labels and decision.reason in _NO_RECIPIENT)
+    return doubtful and matching.knows_contact(look.mailbox, possible_addresses(seen.headers), look.directory)
 
 
 def _decide(look: Look, lines: list[Header], *, is_sent: bool) -> tuple[Decision, HeaderView]:

@@ -31,11 +31,9 @@ class OAuthClient:
     @property
     def revoke_uri(self) -> str:
         """Where a token is given back (RFC 7009): Google's, or beside where they are given out."""
-        host = urlsplit(self.token_uri).hostname or ""
+        host = f".{urlsplit(self.token_uri).hostname}"
         return (
-            _GOOGLE_REVOKES
-            if host.endswith("google.com") or host.endswith("googleapis.com")
-            else urljoin(self.token_uri, "revoke")
+            _GOOGLE_REVOKES if host.endswith((".google.com", ".googleapis.com")) else urljoin(self.token_uri, "revoke")
         )
 
 

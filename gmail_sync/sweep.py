@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from gmail_sync import searching
 from gmail_sync.budget import OverBudget
-from gmail_sync.errors import GmailError, HistoryExpired, MessageGone, NeedsReconnect, Throttled, Unreachable
+from gmail_sync.errors import GmailError, HistoryExpired, MessageGone, NeedsReconnect, Refused, Throttled, Unreachable
 from gmail_sync.job import Job
 from gmail_sync.looking import Look, look_at
 from mailweir import recording
@@ -63,9 +63,11 @@ class Sweep:
             return self.rest(self._next(more))
         except OverBudget as error:
             return self.rest(_after(self._now(), error.retry_after_seconds or 1.0))
-        except (Throttled, Unreachable) as error:
+        except (Throttled, Unreachable, Refused) as error:
             return self._failed_rest(error)
         except NeedsReconnect as error:
+            if error.whole_project:  # what the admin mends for all needs no new consent
+                return self._failed_rest(error)
             with job.reading() as database:
                 gmail_leases.need_reconnect(database, job.leased, str(error))
             job.services.log.error("reconnect needed", reason=str(error), **job.facts())
@@ -87,9 +89,9 @@ class Sweep:
             rfc3339(self._now()),
         )
 
-    def _failed_rest(self, error: Throttled | Unreachable) -> Rest:
+    def _failed_rest(self, error: GmailError) -> Rest:
         failures = self._job.leased.failures + 1
-        asked = error.retry_after_seconds if isinstance(error, Throttled) else None
+        asked = error.retry_after_seconds if isinstance(error, Throttled | Unreachable) else None
         wait = max(pause_after(failures - 1), timedelta(seconds=asked or 0))
         next_sweep_at = self._now() + min(wait, LONGEST_PAUSE)
         self._job.services.log.warning(
@@ -167,7 +169,9 @@ class Sweep:
         with job.reading() as database:
             due = gmail_queue.due(database, job.leased, self._now(), quantum + 1, rank)
         failed = 0
+        both_gets = 2 * job.services.settings.gmail.get_units
         for queued in due[:quantum]:
+            job.spending.reserve(both_gets)
             try:
                 entry = look_at(Look(job.leased, job.services.directory, self._now()), queued, job.mailbox)
                 self._settle(queued, entry)

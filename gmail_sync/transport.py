@@ -1,8 +1,8 @@
 """The connections to Google: one `httplib2.Http` for a thread, and what can go wrong with an answer before it is one.
 
-Never follows a redirect, never caches. httplib2 isn't thread-safe, and after a time-out it would hand the late answer to whoever
-asks next on that connection, another mailbox say: whoever makes a request closes the connections when it fails.
-Called by `api`, `tokens`.
+Never follows a redirect, never caches. httplib2 isn't thread-safe. Whoever makes a request closes the connections when it fails:
+the thread's next question may be another mailbox's, and what is left of a late or cut answer is nobody's. Called by `api` and
+`tokens`.
 """
 
 import http.client
@@ -41,7 +41,8 @@ logging.getLogger("google_auth_httplib2").setLevel(logging.ERROR)
 
 def connections(timeout_seconds: float) -> httplib2.Http:
     """Connections for one thread. timeout_seconds: for each answer to begin, and for each pause within it."""
-    made = httplib2.Http(timeout=timeout_seconds)
+    # no proxy of the environment: httplib2 takes it or not by what else happens to be installed
+    made = httplib2.Http(timeout=timeout_seconds, proxy_info=None)
     made.follow_redirects = False
     return made
 

@@ -211,13 +211,7 @@ def decide_relayed(
     named = dict.fromkeys([*envelope_recipients, *view.recipients])
     recipients = [a for a in named if not _is_capture(a, arrival)]
     users, contacts = _people(arrival.deployment, tuple(recipients), directory)
-    shown = {arrival.deployment.folding.key(a) for a in view.recipients}
-    found = tuple(
-        ref._replace(is_bcc=arrival.deployment.folding.key(a) not in shown)
-        for a in recipients
-        if a not in users
-        for ref in contacts.get(a, ())
-    )
+    found = _found(arrival.deployment, view, recipients, users, contacts)
     if not found:
         internal = bool(recipients) and all(a in users for a in recipients)
         return ignore(arrival, view, Reason.INTERNAL if internal else Reason.NO_CONTACT)
@@ -237,6 +231,23 @@ def decide_relayed(
     )
 
 
+def _found(
+    deployment: DeploymentRef,
+    view: HeaderView,
+    recipients: list[str],
+    users: Mapping[str, UserRef],
+    contacts: Mapping[str, tuple[ContactRef, ...]],
+) -> tuple[ContactRef, ...]:
+    """The contacts among recipients, and which of them the others can't see."""
+    shown = {deployment.folding.key(a) for a in view.recipients}
+    return tuple(
+        ref._replace(is_bcc=deployment.folding.key(a) not in shown)
+        for a in recipients
+        if a not in users
+        for ref in contacts.get(a, ())
+    )
+
+
 class Mailbox(NamedTuple):
     """A mailbox that the sync reads: whose it is, and which directions of it are wanted."""
 
@@ -252,23 +263,25 @@ def decide_synced(
     """The decision on a message of a mailbox, by author and header recipients. is_sent: it was sent from there.
 
     bcc: the addresses in Bcc, which the copy that a sender keeps still has. What was sent is the user's even where its author's
-    address isn't one we know of the user; what a contact wrote is the contact's, wherever it lies.
+    address isn't one we know of the user; what a contact wrote is incoming, wherever it lies.
     """
     arrival = Arrival(mailbox.deployment, (), {}, False, ())
-    if not (mailbox.outbound if is_sent else mailbox.inbound):
+    if not (mailbox.inbound or (is_sent and mailbox.outbound)):
         return ignore(arrival, view, Reason.NOT_SYNCED)
     if view.author is None:
         return ignore(arrival, view, Reason.UNREADABLE_AUTHOR)
-    hidden = [a for a in bcc if a not in view.recipients] if is_sent else []
-    recipients = [a for a in (*view.recipients, *hidden) if not _is_capture(a, arrival)]
+    named = dict.fromkeys([*view.recipients, *(bcc if is_sent else ())])
+    recipients = [a for a in named if not _is_capture(a, arrival)]
     users, contacts = _people(mailbox.deployment, (view.author, *recipients), directory)
-    if view.author not in users:
-        if view.author in contacts:
-            return _synced_incoming(mailbox, view, users, contacts)
-        if not is_sent:
-            return ignore(arrival, view, Reason.UNKNOWN_AUTHOR)
-    secret = set(hidden)
-    found = tuple(ref._replace(is_bcc=a in secret) for a in recipients if a not in users for ref in contacts.get(a, ()))
+    is_incoming = view.author not in users and view.author in contacts
+    if not (mailbox.outbound if is_sent and not is_incoming else mailbox.inbound):
+        return ignore(arrival, view, Reason.NOT_SYNCED)
+    found = _found(mailbox.deployment, view, recipients, users, contacts)
+    if is_incoming:
+        others = [ref for ref in found if ref.address != view.author]
+        return _synced_incoming(mailbox, view, (*contacts[view.author], *others))
+    if not is_sent and view.author not in users:
+        return ignore(arrival, view, Reason.UNKNOWN_AUTHOR)
     if not found:
         internal = bool(recipients) and all(a in users for a in recipients)
         return ignore(arrival, view, Reason.INTERNAL if internal else Reason.NO_CONTACT)
@@ -288,9 +301,7 @@ def decide_synced(
     )
 
 
-def _synced_incoming(
-    mailbox: Mailbox, view: HeaderView, users: Mapping[str, UserRef], contacts: Mapping[str, tuple[ContactRef, ...]]
-) -> Decision:
+def _synced_incoming(mailbox: Mailbox, view: HeaderView, found: tuple[ContactRef, ...]) -> Decision:
     return Decision(
         mailbox.deployment,
         (),
@@ -299,11 +310,16 @@ def _synced_incoming(
         view.author,
         view.message_id,
         Direction.INCOMING,
-        _each_once(tuple(ref for a, refs in contacts.items() if a not in users for ref in refs)),
+        _each_once(found),
         (mailbox.user.id,),
         (mailbox.user.id,),
         ((Route.GMAIL_IN, mailbox.user.id),),
     )
+
+
+def knows_contact(mailbox: Mailbox, addresses: Collection[str], directory: Directory) -> bool:
+    """Is one of these a contact's?"""
+    return bool(_people(mailbox.deployment, tuple(addresses), directory).contacts)
 
 
 def is_own(mailbox: Mailbox, author: str | None, directory: Directory) -> bool:

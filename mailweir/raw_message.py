@@ -1,6 +1,8 @@
 """A whole raw message as headers and body: for the sync, which gets it in one piece. Never raises, on any bytes.
 
-The filter gets both from Postfix, in the same form. Called by `gmail_sync`. Standard library only.
+The same as the filter gets from Postfix, which puts some things right on the way (docs/known-issues.md), so that one message has
+one identity and one version by whatever route it came. But for one: what Postfix cuts of a header over 60,000 bytes stays.
+Called by `gmail_sync`. Standard library only.
 """
 
 import re
@@ -8,29 +10,49 @@ import re
 from mailweir import address
 from mailweir.headers import MAX_RECIPIENT_BYTES, Header
 
-_END = re.compile(rb"\r?\n(?=\r?\n|\Z)|\A(?=\r?\n)")
-_FIELD = re.compile(rb"([\x21-\x39\x3b-\x7e]+)[ \t]*:(.*)", re.DOTALL)  # RFC 5322 2.2, and 4.5's space before the colon
-_BREAK = re.compile(rb"\r?\n(?![ \t])")
+_MAX_NAME_BYTES = 2_048  # with the colon; a longer line reaches Postfix's cleanup in pieces
+_NAME = re.compile(rb"([\x21-\x39\x3b-\x7e]+)[ \t]*:")  # RFC 5322 2.2, and 4.5's space before the colon
+_END = re.compile(rb"\r\n(?![ \t])")
+_MAILBOX_LINE = re.compile(rb">*From [^\r\n]*(?:\r\n|\Z)")
 
 
 def split(raw: bytes) -> tuple[list[Header], bytes]:
-    """The headers in their order, values with white space and folds (CRLF), and the body. A line that is no header is passed
-    over."""
-    end = _END.search(raw)
-    head, rest = (raw[: end.start()], raw[end.end() :]) if end else (raw, b"")
-    body = rest[2:] if rest.startswith(b"\r\n") else rest[1:] if rest.startswith(b"\n") else rest
-    headers = []
-    for line in _BREAK.split(head):
-        field = _FIELD.match(line)
-        if field:
-            headers.append((field[1], re.sub(rb"\r?\n", b"\r\n", field[2])))
-    return headers, body
+    """The headers in their order, values with white space and folds (CRLF), and the body, its lines ending in CRLF.
+
+    A line that is no header ends the headers, and the body begins with it.
+    """
+    raw = _with_whole_lines(raw)
+    headers: list[Header] = []
+    at = 0
+    while line := _MAILBOX_LINE.match(raw, at):
+        at = line.end()
+        headers.append((b"X-Mailbox-Line", b" " + line[0].removesuffix(b"\r\n").replace(b"\0", b"")))
+    raw, at = raw[at:].replace(b"\0", b""), 0
+    while at < len(raw):
+        if raw.startswith(b"\r\n", at):
+            return headers, raw[at + 2 :]
+        name = _NAME.match(raw, at)
+        if name is None or name.end() - at > _MAX_NAME_BYTES:
+            break
+        end = _END.search(raw, name.end())
+        headers.append((name[1], raw[name.end() : end.start() if end else len(raw)]))
+        at = end.end() if end else len(raw)
+    return headers, raw[at:]
+
+
+def _with_whole_lines(raw: bytes) -> bytes:
+    """As it would come by SMTP (RFC 5321 2.3.8): a bare LF is a line's end, a bare CR a space."""
+    if raw.count(b"\r\n") == raw.count(b"\n") == raw.count(b"\r"):
+        return raw
+    return raw.replace(b"\r\n", b"\n").replace(b"\r", b" ").replace(b"\n", b"\r\n")
 
 
 def bcc(headers: list[Header]) -> tuple[str, ...]:
-    """The addresses in Bcc, in normal form; the copy that a sender keeps has them."""
+    """The addresses in Bcc, in normal form; the copy that a sender keeps has them. Those that are too long are passed over."""
     found: dict[str, None] = {}
+    left = MAX_RECIPIENT_BYTES
     for name, value in headers:
-        if name.rstrip().lower() == b"bcc" and len(value) <= MAX_RECIPIENT_BYTES:
+        if name.rstrip().lower() == b"bcc" and len(value) <= left:
+            left -= len(value)
             found.update(dict.fromkeys(address.read_list(value.decode("utf-8", "surrogateescape")).addresses))
     return tuple(found)

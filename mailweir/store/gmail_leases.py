@@ -81,6 +81,11 @@ _SOURCES = (
     " JOIN users u ON u.id = m.user_id AND u.removed_at IS NULL"
 )
 
+_CONNECTED = (
+    "gmail_mailboxes m JOIN users u ON u.id = m.user_id AND u.removed_at IS NULL"
+    " WHERE m.state = 'connected' AND m.disconnected_at IS NULL"
+)
+
 
 def lease(database: Database, owner: str, now: datetime, limit: int) -> list[Leased]:
     """Leases mailboxes that are due, those first that wait longest; at most so many. Errors: DatabaseUnavailable."""
@@ -89,8 +94,7 @@ def lease(database: Database, owner: str, now: datetime, limit: int) -> list[Lea
     with database.transaction(alone=False):
         execute = database.fast_execute()
         due = execute(
-            "SELECT m.id FROM gmail_mailboxes m JOIN users u ON u.id = m.user_id AND u.removed_at IS NULL"
-            " WHERE m.state = 'connected' AND m.disconnected_at IS NULL AND (m.next_sweep_at <= ? OR m.next_sweep_at > ?)"
+            f"SELECT m.id FROM {_CONNECTED} AND (m.next_sweep_at <= ? OR m.next_sweep_at > ?)"
             " AND (m.lease_until IS NULL OR m.lease_until <= ? OR m.lease_until > ?)"
             f" ORDER BY m.next_sweep_at LIMIT ?{skip}",
             (text, too_far, text, too_far, limit),
@@ -101,11 +105,11 @@ def lease(database: Database, owner: str, now: datetime, limit: int) -> list[Lea
 def lease_one(database: Database, owner: str, now: datetime, mailbox_id: int) -> Leased | None:
     """Leases this mailbox, whether it is due or not; None where somebody else has it, or it can't be read."""
     text, too_far = rfc3339(now), rfc3339(now + LONGEST_WAIT)
-    skip = "" if database.is_sqlite else " FOR UPDATE SKIP LOCKED"
+    skip = "" if database.is_sqlite else " FOR UPDATE OF m SKIP LOCKED"
     with database.transaction(alone=False):
         found = database.fast_execute()(
-            "SELECT id FROM gmail_mailboxes WHERE id = ? AND state = 'connected' AND disconnected_at IS NULL"
-            f" AND (lease_until IS NULL OR lease_until <= ? OR lease_until > ?){skip}",
+            f"SELECT m.id FROM {_CONNECTED} AND m.id = ?"
+            f" AND (m.lease_until IS NULL OR m.lease_until <= ? OR m.lease_until > ?){skip}",
             (mailbox_id, text, too_far),
         ).fetchall()
         taken = _take(database, owner, now, [row[0] for row in found])
@@ -225,8 +229,7 @@ def seconds_to_next(database: Database, now: datetime) -> float | None:
     """Until the next mailbox is due; 0 where one is; None where there is none at all."""
     text, too_far = rfc3339(now), rfc3339(now + LONGEST_WAIT)
     row = database.execute(
-        "SELECT MIN(CASE WHEN m.next_sweep_at > ? THEN ? ELSE m.next_sweep_at END) FROM gmail_mailboxes m"
-        " WHERE m.state = 'connected' AND m.disconnected_at IS NULL"
+        f"SELECT MIN(CASE WHEN m.next_sweep_at > ? THEN ? ELSE m.next_sweep_at END) FROM {_CONNECTED}"
         " AND (m.lease_until IS NULL OR m.lease_until <= ? OR m.lease_until > ?)",
         (too_far, text, text, too_far),
     ).fetchone()

@@ -30,8 +30,8 @@ class GmailMailbox:
     """A connected mailbox. Times: RFC 3339, UTC, or None.
 
     error: why it waits or can't be read, in words. swept_at: the last whole sweep; last_message_at: the last message of it that
-    went on the record. waiting, dead: messages still to be looked at, and given up. audit_…: of the last audit. throttled: it
-    waits till next_sweep_at for Gmail's quota or an outage.
+    went on the record. waiting, dead: messages still to be looked at, and given up. audit_…: of the last audit. failures: sweeps
+    in a row that Gmail's quota or an outage ended; it waits till next_sweep_at.
     """
 
     id: int
@@ -100,11 +100,17 @@ def connect(
                 epoch=0,
             )
         else:
-            row.inbound, row.outbound, row.token_sealed = int(inbound), int(outbound), token_sealed
-            row.state, row.error, row.failures, row.next_sweep_at = State.CONNECTED.value, None, 0, rfc3339(now)
-            # whoever still sweeps with the old token is fenced off
-            row.epoch, row.lease_owner, row.lease_until = row.epoch + 1, None, None
-            row.save()
+            # only what changes, and counted on by the database: a sweep may be writing the rest at this moment
+            table.update(
+                inbound=int(inbound),
+                outbound=int(outbound),
+                token_sealed=token_sealed,
+                state=State.CONNECTED.value,
+                error=None,
+                failures=0,
+                next_sweep_at=rfc3339(now),
+                **_fenced_off(),
+            ).where(table.id == row.id).execute()
         mailbox_id = int(row.id)
     return _one(database, deployment, mailbox_id)
 
@@ -126,11 +132,31 @@ def disconnect(database: Database, deployment: Deployment, username: str, now: d
     with database.bound(), database.transaction():
         row = _connected(deployment, username)
         token = bytes(row.token_sealed) if row.token_sealed is not None else None
-        row.disconnected_at, row.token_sealed, row.epoch = rfc3339(now), None, row.epoch + 1
-        row.lease_owner, row.lease_until = None, None
-        row.save()
-        models.GmailQueued.delete().where(models.GmailQueued.mailbox == row.id).execute()
+        end_all_of(row.user_id, now)
     return token
+
+
+def end_all_of(user_id: int, now: datetime) -> None:
+    """Ends what a user has connected, if anything: within a transaction, with the models bound."""
+    table, queued = models.GmailMailbox, models.GmailQueued
+    fits = (table.user == user_id) & table.disconnected_at.is_null()
+    ids = [row.id for row in table.select(table.id).where(fits)]
+    # first: from then on no sweep adds to the queue
+    table.update(disconnected_at=rfc3339(now), token_sealed=None, **_fenced_off()).where(table.id.in_(ids)).execute()
+    queued.delete().where(queued.mailbox.in_(ids)).execute()
+
+
+def _fenced_off() -> dict[str, Any]:
+    """Whoever sweeps it now writes no more."""
+    return {"epoch": models.GmailMailbox.epoch + 1, "lease_owner": None, "lease_until": None}
+
+
+def _refuse_connected(deployment: Deployment, user_id: int, address: str) -> None:
+    table = models.GmailMailbox
+    fits = (table.deployment == deployment.id) & (table.address == address) & table.disconnected_at.is_null()
+    other = table.select(models.User.username).join(models.User).where(fits, table.user != user_id).tuples().first()
+    if other:
+        raise BadInput(f"{address} is connected for {other[0]}: 'mailweir gmail disconnect {other[0]}' first")
 
 
 def find(database: Database, deployment: Deployment, username: str) -> GmailMailbox:
@@ -173,8 +199,8 @@ def list_all(database: Database, deployment: Deployment) -> list[GmailMailbox]:
 
 
 def refuse_foreign(deployment: Deployment, user_id: int, username: str, address: str) -> None:
-    """BadInput where the address isn't one of the user's own: nobody's private mailbox is read by mistake. With the models
-    bound."""
+    """BadInput where the address isn't one of the user's own, so that nobody's private mailbox is read by mistake, or is still
+    connected for a user who had it before. With the models bound."""
     own = models.UserAddress.get_or_none(
         models.UserAddress.deployment == deployment.id,
         models.UserAddress.user == user_id,
@@ -185,6 +211,7 @@ def refuse_foreign(deployment: Deployment, user_id: int, username: str, address:
             f"{address} isn't an address of {username} in {deployment.name}: choose another Google account, or say "
             f"that it is one with 'mailweir user alias {username} {address}'"
         )
+    _refuse_connected(deployment, user_id, address)
 
 
 def _refuse_second(username: str, row: Any, address: str) -> None:

@@ -60,18 +60,25 @@ def source_id(leased: Leased, message_id: str) -> str:
 
 
 def put(database: Database, leased: Leased, message_ids: Iterable[str], origin: Origin, now: datetime) -> int:
-    """Queues messages, each once; one that waits may move forward, a dead one stays dead. How many there weren't before."""
+    """Queues messages, each once. One that waits for something less urgent is from now on of this origin; a dead one stays dead.
+    How many there weren't before."""
     text, rank, made = rfc3339(now), _RANKS[origin], 0
     for part in _parts(dict.fromkeys(message_ids)):
+        execute = database.fast_execute()
         values = [value for one in part for value in (leased.id, one, str(origin), rank, text, text, 0)]
-        rows = database.fast_execute()(
+        new = execute(
             "INSERT INTO gmail_queue (mailbox_id, message_id, origin, rank, queued_at, next_try_at, attempts) VALUES "
             + ", ".join(["(?, ?, ?, ?, ?, ?, ?)"] * len(part))
-            + " ON CONFLICT (mailbox_id, message_id) DO UPDATE SET rank = CASE WHEN excluded.rank < gmail_queue.rank"
-            " THEN excluded.rank ELSE gmail_queue.rank END RETURNING queued_at",
+            + " ON CONFLICT (mailbox_id, message_id) DO NOTHING RETURNING id",
             values,
         ).fetchall()
-        made += sum(queued_at == text for (queued_at,) in rows)
+        made += len(new)
+        if len(new) < len(part):
+            execute(
+                f"UPDATE gmail_queue SET rank = ?, origin = ? WHERE mailbox_id = ? AND rank > ? AND dead_at IS NULL"
+                f" AND message_id IN ({','.join('?' * len(part))})",
+                (rank, str(origin), leased.id, rank, *part),
+            )
     return made
 
 
@@ -114,11 +121,17 @@ def bury(database: Database, queued: Queued, error: str, now: datetime) -> None:
 
 
 def unknown(
-    database: Database, leased: Leased, message_ids: Collection[str], *, recorded_only: bool = False
+    database: Database,
+    leased: Leased,
+    message_ids: Collection[str],
+    *,
+    recorded_only: bool = False,
+    or_waiting: bool = False,
 ) -> list[str]:
-    """Those of these messages that nothing was decided of and that aren't in the queue, in their order.
+    """Those of these messages that nothing was decided of and that aren't in the queue, in their order, each once.
 
-    recorded_only: those that aren't on the record: what was ignored may be wanted by now.
+    recorded_only: those that aren't on the record: what was ignored may be wanted by now. or_waiting: those in the queue too, for
+    `put` to move them forward.
     """
     known: set[str] = set()
     which = " AND activity_id IS NOT NULL" if recorded_only else ""
@@ -132,6 +145,8 @@ def unknown(
                 (*(source_id(leased, one) for one in part), leased.deployment.id),
             ).fetchall()
         )
+        if or_waiting:
+            continue
         known.update(
             row[0]
             for row in execute(
@@ -139,7 +154,7 @@ def unknown(
                 (leased.id, *part),
             ).fetchall()
         )
-    return [one for one in message_ids if one not in known]
+    return [one for one in dict.fromkeys(message_ids) if one not in known]
 
 
 def forget_ignored(database: Database, leased: Leased, message_id: str) -> None:
@@ -163,13 +178,15 @@ def dead_letters(database: Database, mailbox_id: int) -> list[DeadLetter]:
 def revive(database: Database, mailbox_id: int, now: datetime) -> int:
     """Takes up again what was given up; how many."""
     with database.transaction():
-        cursor = database.fast_execute()(
+        execute = database.fast_execute()
+        # the mailbox first, as a sweep does: else each could hold what the other waits for
+        execute(
+            "UPDATE gmail_mailboxes SET next_sweep_at = CASE WHEN next_sweep_at > ? THEN ? ELSE next_sweep_at END WHERE id = ?",
+            (rfc3339(now), rfc3339(now), mailbox_id),
+        )
+        cursor = execute(
             "UPDATE gmail_queue SET dead_at = NULL, attempts = 0, next_try_at = ? WHERE mailbox_id = ? AND dead_at IS NOT NULL",
             (rfc3339(now), mailbox_id),
-        )
-        database.fast_execute()(
-            "UPDATE gmail_mailboxes SET next_sweep_at = ? WHERE id = ? AND next_sweep_at > ?",
-            (rfc3339(now), mailbox_id, rfc3339(now)),
         )
         return int(cursor.rowcount)
 

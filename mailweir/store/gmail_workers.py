@@ -10,6 +10,7 @@ from mailweir.store.connection import Database
 from mailweir.store.moments import rfc3339
 
 ALIVE = timedelta(seconds=60)
+_TOO_FAR = timedelta(hours=1)  # ahead: written by a clock that jumped; the clocks of two hosts don't differ by that
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +38,9 @@ def beat(database: Database, name: str, now: datetime, day: str, units: int) -> 
         )
         execute("DELETE FROM gmail_workers WHERE seen_at < ?", (rfc3339(now - timedelta(days=2)),))
         row = execute(
-            "SELECT SUM(CASE WHEN seen_at > ? THEN 1 ELSE 0 END), SUM(CASE WHEN day = ? THEN units ELSE 0 END)"
+            "SELECT SUM(CASE WHEN seen_at > ? AND seen_at <= ? THEN 1 ELSE 0 END), SUM(CASE WHEN day = ? THEN units ELSE 0 END)"
             " FROM gmail_workers",
-            (rfc3339(now - ALIVE), day),
+            (rfc3339(now - ALIVE), rfc3339(now + _TOO_FAR), day),
         ).fetchone()
     return Fleet(max(1, int(row[0])), int(row[1]))
 
@@ -52,5 +53,8 @@ def leave(database: Database, name: str, now: datetime) -> None:
 
 def alive(database: Database, now: datetime) -> int:
     """How many processes were seen within a minute."""
-    row = database.execute("SELECT COUNT(*) FROM gmail_workers WHERE seen_at > ?", (rfc3339(now - ALIVE),)).fetchone()
+    row = database.execute(
+        "SELECT COUNT(*) FROM gmail_workers WHERE seen_at > ? AND seen_at <= ?",
+        (rfc3339(now - ALIVE), rfc3339(now + _TOO_FAR)),
+    ).fetchone()
     return int(row[0])

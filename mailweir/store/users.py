@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from mailweir.errors import BadInput, NotFound
-from mailweir.store import checks, claims, models
+from mailweir.store import checks, claims, gmail_mailboxes, models
 from mailweir.store.connection import Database
 from mailweir.store.deployments import Deployment
 from mailweir.store.moments import rfc3339
@@ -92,6 +92,7 @@ def remove(database: Database, deployment: Deployment, username: str, now: datet
         removed = _plain(deployment, row, _addresses(row.id))
         models.UserAddress.delete().where(models.UserAddress.user == row.id).execute()
         models.User.update(removed_at=rfc3339(now)).where(models.User.id == row.id).execute()
+        gmail_mailboxes.end_all_of(row.id, now)
         return removed
 
 

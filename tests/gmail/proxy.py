@@ -179,9 +179,9 @@ class Brain:
 class Proxy:
     """The listening socket. failures: tracebacks of requests that broke the proxy itself; there should be none."""
 
-    def __init__(self) -> None:
+    def __init__(self, port: int = 0) -> None:
         self.failures: list[str] = []
-        self._server = _Server(self)
+        self._server = _Server(self, port)
         self.base = f"http://127.0.0.1:{self._server.server_address[1]}"
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
 
@@ -204,8 +204,8 @@ class _Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
     request_queue_size = 256
     brain: Brain
 
-    def __init__(self, proxy: Proxy) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
+    def __init__(self, proxy: Proxy, port: int) -> None:
+        super().__init__(("127.0.0.1", port), _Handler)
         self._proxy = proxy
         self._lock = threading.Lock()
         self._open: set[socket.socket] = set()

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 
 MAX_TERMS = 1_000
+MAX_GROUPS = 50
 _PACIFIC = timezone(timedelta(hours=-8))  # a date means midnight there (the API's guide on searching)
 _TOKEN = re.compile(r'\s*(?P<mark>[{}()])|\s*(?P<term>-?(?:[A-Za-z0-9_]+:)?(?:"[^"]*"|[^\s{}()"]+)|-(?=[{(]))')
 _DATE = re.compile(r"(\d{4})[/-](\d{1,2})[/-](\d{1,2})")
@@ -56,8 +57,8 @@ class Query:
 def parse(text: str, now: float | None = None) -> Query:
     """Reads `q`. Raises BadQuery."""
     tokens = list(_tokens(text))
-    if len(tokens) > MAX_TERMS:
-        raise BadQuery(f"more than {MAX_TERMS} terms")
+    if len(tokens) > MAX_TERMS or sum(token in ("(", "{", "-") for token in tokens) > MAX_GROUPS:
+        raise BadQuery(f"more than {MAX_TERMS} terms or {MAX_GROUPS} groups")
     reader = _Reader(tokens, time.time() if now is None else now)
     test = reader.all_of(end=None)
     wide = any(re.fullmatch(r"(in|label|is):(spam|trash|anywhere)", token.lower()) for token in tokens)
@@ -129,6 +130,8 @@ class _Reader:
         if token in (")", "}"):
             raise BadQuery(f"{token} closes nothing")
         if token == "-":
+            if self._peek() not in ("{", "("):
+                raise BadQuery("- stands before nothing")
             inner = self._one()
             return lambda found: not inner(found)
         if token.startswith("-") and len(token) > 1:

@@ -42,11 +42,11 @@ def addresses() -> list[str]:
 
 
 class GmailServer:
-    """One, for one test, in a realm that nobody used before. The caller stops it."""
+    """One, for one test, in a realm that nobody used before. port: on 127.0.0.1; 0: a free one. The caller stops it."""
 
-    def __init__(self, emulator: Emulator, realm: int) -> None:
+    def __init__(self, emulator: Emulator, realm: int, port: int = 0) -> None:
         self._upstream = Upstream(emulator.port, mark(realm))
-        self._proxy = Proxy()
+        self._proxy = Proxy(port)
         self.tokens = Tokens()
         self.view = View(self._upstream)
         self._account = ServiceAccount(frozenset({READONLY}))
@@ -186,21 +186,19 @@ class Mailbox:
         at: datetime | None = None,
         thread: str | None = None,
     ) -> str:
-        """Mail comes in, or was there all the time (labels); its id. at: internalDate, else the Date header's."""
-        return self._put("messages", raw, labels, at, thread)
+        """Mail comes in, or was there all the time (labels); its id. at: internalDate, else now."""
+        return self._put("messages", raw, labels, at or datetime.now(UTC), thread)
 
     def import_(self, raw: bytes, *, labels: Sequence[str] = ("INBOX", "UNREAD"), at: datetime | None = None) -> str:
-        """The same by users.messages.import."""
+        """Mail is brought in from elsewhere (users.messages.import). at: internalDate, else the Date header's."""
         return self._put("messages/import", raw, labels, at, None)
 
     def send(self, raw: bytes) -> str:
         """The owner sends; the id of the copy with SENT. Nobody else's mailbox gets it."""
-        return self._put("messages/send", raw, (), None, None)
+        return self._put("messages/send", raw, (), datetime.now(UTC), None)
 
     def _put(self, path: str, raw: bytes, labels: Sequence[str], at: datetime | None, thread: str | None) -> str:
-        body: dict[str, object] = {"raw": raw_text(raw), "labelIds": list(labels)}
-        if at is not None:
-            body["internalDate"] = str(int(at.timestamp() * 1000))
+        body = _body(raw, at) | {"labelIds": list(labels)}
         if thread is not None:
             body["threadId"] = thread
         return str(self._upstream.json(self.address, path, body=body)["id"])
@@ -224,7 +222,7 @@ class Mailbox:
 
     def draft(self, raw: bytes) -> str:
         """A draft is begun; its draft id."""
-        return str(self._upstream.json(self.address, "drafts", body={"message": {"raw": raw_text(raw)}})["id"])
+        return str(self._upstream.json(self.address, "drafts", body={"message": _body(raw, datetime.now(UTC))})["id"])
 
     def save_draft(self, draft_id: str, raw: bytes) -> str:
         """A draft is saved again as Gmail does it: under a new message id, the old one is deleted. The new draft id."""
@@ -263,6 +261,13 @@ class Mailbox:
     def ids(self) -> set[str]:
         """All messages, spam and trash included."""
         return self._server.view.ids(self.address)
+
+
+def _body(raw: bytes, at: datetime | None) -> dict[str, object]:
+    body: dict[str, object] = {"raw": raw_text(raw)}
+    if at is not None:
+        body["internalDate"] = str(int(at.timestamp() * 1000))
+    return body
 
 
 def received(day: int, hour: int = 12) -> datetime:

@@ -190,6 +190,22 @@ def test_answers_come_later_and_some_go_wrong(server: LoadServer) -> None:
     api.getProfile(userId="me").execute()
 
 
+def test_packed_answers() -> None:
+    with load_client.running(mailboxes=2, gzip=True) as packing:
+        api = _users(packing, 1)
+        got = api.messages().get(userId="me", id=load_mail.message(1, 1, packing.mix).id, format="raw").execute()
+        assert raw_bytes(got["raw"]) == load_mail.message(1, 1, packing.mix).raw(packing.mix.size)
+        assert packing.counts()["bytes_out"] < 5_000
+
+
+def test_it_ends_by_itself() -> None:
+    with load_client.running(mailboxes=1, lifetime_seconds=0.2) as brief:
+        deadline = time.monotonic() + WAIT_SECONDS
+        while Path(f"/proc/{brief.pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z":
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+
+
 def test_an_unknown_token_is_401(server: LoadServer) -> None:
     for token in ("access-9999", "access-x", "", "refresh-1"):
         response, _ = httplib2.Http().request(

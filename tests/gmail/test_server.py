@@ -262,6 +262,18 @@ def test_an_idle_mailbox_has_no_history_key(gmail: GmailServer, users: Users) ->
     assert "messages" not in api.messages().list(userId="me").execute()
 
 
+def test_what_comes_in_has_come_in_now_and_what_is_imported_when_it_was_sent(gmail: GmailServer) -> None:
+    richard = gmail.mailbox("richard")
+    old = mail("jane@client.example", more="Date: Tue, 03 Nov 2026 12:00:00 +0000\r\n")
+    before = time.time() * 1000 - 1
+    ids = [richard.insert(old), richard.send(old)]
+    richard.draft(old)
+    (draft,) = richard.ids() - set(ids)
+    for id_ in (*ids, draft):
+        assert before <= int(richard.get(id_)["internalDate"]) <= time.time() * 1000
+    assert richard.get(richard.import_(old))["internalDate"] == str(int(received(3).timestamp() * 1000))
+
+
 def test_labels_drafts_and_deletion_are_in_the_history(gmail: GmailServer, users: Users) -> None:
     richard = gmail.mailbox("richard")
     spam = richard.insert(mail("jane@client.example"), labels=("SPAM",))
@@ -452,6 +464,21 @@ def test_a_page_of_html_with_502(gmail: GmailServer, users: Users) -> None:
     with pytest.raises(HttpError) as raised:
         users(gmail.mailbox("richard")).getProfile(userId="me").execute()
     assert raised.value.content.startswith(b"<!DOCTYPE html>")
+
+
+@pytest.mark.parametrize("packed", [True, False])
+def test_answers_are_packed_for_those_who_take_it(gmail: GmailServer, packed: bool) -> None:
+    gmail.gzip = packed
+    credentials: Any = gmail.mailbox("richard").credentials()
+    _refresh(credentials)
+    headers = {"Authorization": f"Bearer {credentials.token}"}
+    for accepted in ("gzip, deflate", "identity"):
+        connection = http.client.HTTPConnection(urllib.parse.urlsplit(gmail.endpoint).netloc)
+        connection.request("GET", "/gmail/v1/users/me/profile", headers={**headers, "Accept-Encoding": accepted})
+        response = connection.getresponse()
+        assert (response.getheader("Content-Encoding") == "gzip") is (packed and "gzip" in accepted)
+        assert (response.read()[:2] == b"\x1f\x8b") is (packed and "gzip" in accepted)
+        connection.close()
 
 
 @pytest.mark.parametrize("packed", [True, False])

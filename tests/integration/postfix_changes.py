@@ -41,8 +41,11 @@ def from_line_in_front(raw: bytes) -> bytes:
 
 
 def white_space_in_front(raw: bytes) -> bytes:
-    """smtpd: a first line that begins with white space would continue Postfix's own Received, so it is body."""
-    return b"\r\n" + raw if raw.startswith((b" ", b"\t")) else raw
+    """smtpd: a first line that begins with white space would continue Postfix's own Received, so it is body; so is one behind
+    `X-Mailbox-Line`s."""
+    front = re.match(rb"(?:X-Mailbox-Line: >*From [^\r\n]*\r\n)*", raw)
+    at = front.end() if front else 0
+    return raw[:at] + b"\r\n" + raw[at:] if raw.startswith((b" ", b"\t"), at) else raw
 
 
 def line_that_is_no_header(raw: bytes) -> bytes:
@@ -95,9 +98,9 @@ def _cut(field: bytes) -> bytes:
 RULES: tuple[Rule, ...] = (
     bare_lf,
     bare_cr,
-    nul,
     from_line_in_front,
     white_space_in_front,
+    nul,
     line_that_is_no_header,
     no_empty_line,
     white_space_before_colon,

@@ -157,7 +157,9 @@ def test_every_mail_of_the_corpus_is_on_the_record_with_its_bytes(known: "Stack"
 
 
 def test_each_change_that_postfix_makes_is_a_known_one(known: "Stack") -> None:
-    mails = []
+    mails = [_mail("white space behind it", b"From a@b.example Mon\r\n x\r\n" + _FRONT % 90 + b"\r\nhi\r\n")]
+    mails.append(_mail("NUL before it", b"\0From a@b.example Mon\r\n" + _FRONT % 91 + b"\r\nhi\r\n"))
+    assert [mail.author for mail in mails] == [None, None]
     for number, (rule, rest) in enumerate(CASES):
         front = _FRONT % number
         if rule == "from_line_in_front":

@@ -459,7 +459,6 @@ def test_a_late_answer_never_goes_to_the_next_mailbox(api: Api, server: Server, 
     with pytest.raises(Unreachable):
         slow.history("1")
     assert other.history("1").history_id == "8"
-    assert slow.history is not None
 
 
 def test_a_connection_is_kept_also_after_a_refusal(mailbox: Mailbox, server: Server) -> None:
@@ -518,3 +517,12 @@ def test_an_ids_odd_characters_stay_in_the_path(mailbox: Mailbox, server: Server
     server.script = [raw_answer("../x?a=b", b"x")]
     assert mailbox.raw("../x?a=b").raw == b"x"
     assert json.dumps(calls(server)) == '["/messages/..%2Fx%3Fa%3Db"]'
+
+
+def test_a_proxy_of_the_environment_is_not_asked(
+    mailbox: Mailbox, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    server.script = [NEXT]
+    assert mailbox.history("1").history_id == "7"

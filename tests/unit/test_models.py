@@ -24,7 +24,7 @@ def tables(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, tupl
         return {
             name: {row[1]: (row[2], bool(row[3]), row[5]) for row in connection.execute(f"PRAGMA table_info({name})")}
             for name in names
-            if name != versions._HISTORY
+            if name != versions._HISTORY and not name.startswith("sqlite_")
         }
 
 

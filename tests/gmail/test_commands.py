@@ -1,0 +1,105 @@
+"""`mailweir gmail status|sync|audit|retry` and `doctor`, on a mailbox of the test's Gmail."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mailweir import settings
+from tests.gmail import faults
+from tests.gmail.server import GmailServer
+from tests.gmail.world import JANE, STRANGER, World, mail
+
+SCRIPT = Path(sys.executable).with_name("mailweir")
+
+
+def run(world: World, *arguments: str, code: int = 0) -> "subprocess.CompletedProcess[str]":
+    """Runs the command line, without a terminal."""
+    done = subprocess.run(
+        [SCRIPT, *arguments],
+        env=os.environ | {settings.PATH_VARIABLE: str(world.settings_file)},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == code, done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    return done
+
+
+def shown(world: World, *arguments: str) -> Any:
+    """What it prints with --json."""
+    return json.loads(run(world, *arguments, "--json").stdout)
+
+
+@pytest.fixture(params=["sqlite"])
+def place(tmp_path: Path) -> Path:
+    """The commands are the same on both."""
+    return tmp_path / "db" / "mailweir.db"
+
+
+def test_sync_sweeps_now_until_nothing_is_left(world: World) -> None:
+    box = world.connect()
+    for number in range(60):  # more than one turn of a sweep
+        box.insert(mail(f"m{number}", STRANGER if number % 6 else JANE), at=world.at)
+    assert "60 messages looked at, 10 on the record." in run(world, "gmail", "sync", "richard").stdout
+    assert len(world.record()) == 10
+    assert shown(world, "gmail", "sync", "richard") == {"looked": 0, "recorded": 0, "failed": 0}
+    (state,) = shown(world, "gmail", "status")
+    assert (state["username"], state["address"], state["state"]) == ("richard", "richard@firm.example", "connected")
+    assert (state["waiting"], state["dead"], state["error"]) == (0, 0, None)
+    assert state["swept_at"]
+    assert state["last_message_at"]
+    listed = run(world, "gmail", "status").stdout.splitlines()
+    assert listed[0].split()[:3] == ["username", "mailbox", "syncs"]
+    assert "inbound, outbound" in listed[1]
+
+
+def test_audit_says_what_was_missing_and_fetches_it(world: World) -> None:
+    box = world.connect()
+    run(world, "gmail", "sync", "richard")
+    box.insert(mail("lost"))
+    with world.database.transaction():
+        world.database.execute("UPDATE gmail_mailboxes SET cursor = ?", (box.history_id,))
+    said = run(world, "gmail", "audit", "richard").stdout
+    assert "1 messages within the last 48 hours, 1 of them unheard of" in said
+    assert world.subjects() == ["lost"]
+    again = shown(world, "gmail", "audit", "richard")
+    assert (again["listed"], again["missing"]) == (1, 0)
+
+
+def test_what_needs_somebody_is_told_in_status_and_doctor(world: World, gmail: GmailServer) -> None:
+    box = world.connect()
+    world.settle()
+    bad = box.insert(mail("bad"))
+    gmail.faults.add(faults.server_error(), user=box.address, message_id=bad)
+    for _ in range(world.settings.gmail.max_attempts):
+        world.later(hours=1, minutes=1)
+        world.settle()
+    assert bad in run(world, "gmail", "status", "richard").stdout
+    gmail.faults.lift_all()
+    assert "1 dead letters" in run(world, "gmail", "retry", "richard").stdout
+    run(world, "gmail", "sync", "richard")
+    assert world.subjects() == ["bad"]
+    gmail.revoke_access(box)
+    said = run(world, "gmail", "sync", "richard", code=1).stderr
+    assert len(said.splitlines()) == 1
+    assert "connect" in said
+    (state,) = shown(world, "gmail", "status")
+    assert state["state"] == "reconnect"
+    found = [one for one in json.loads(run(world, "doctor", "--json", code=1).stdout) if one["area"] == "gmail demo"]
+    assert [one["level"] for one in found] == ["wrong"]
+    assert found[0]["to_do"] == "mailweir gmail connect richard"
+
+
+@pytest.mark.parametrize("command", ["sync", "audit", "retry", "status"])
+def test_nobody_by_that_name(world: World, command: str) -> None:
+    said = run(world, "gmail", command, "nobody", code=1).stderr
+    assert said.splitlines() == ["mailweir: unknown user 'nobody' in demo; 'mailweir user list' shows them"]
+    assert "gmail connect richard" in run(world, "gmail", command, "richard", code=1).stderr

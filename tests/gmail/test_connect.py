@@ -1,0 +1,146 @@
+"""`mailweir gmail connect` and `disconnect` as processes, with a browser, against the server that nobody here wrote."""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import urllib.request
+from collections.abc import Sequence
+
+import pytest
+
+from gmail_sync.errors import NeedsReconnect
+from mailweir.place import Place
+from mailweir.store import gmail_leases, gmail_mailboxes, users
+from mailweir.store.gmail_mailboxes import State
+from tests.gmail import faults
+from tests.gmail.calls import Kind
+from tests.gmail.google_errors import token_error
+from tests.gmail.server import GmailServer
+from tests.gmail.world import World, mail
+
+RUN = "import sys; from admin_cli.main import run; sys.exit(run())"
+
+
+@pytest.fixture
+def place(sqlite_place: Place) -> Place:
+    """What differs between the databases is tried elsewhere."""
+    return sqlite_place
+
+
+class Process:
+    """A command that waits for a consent. Without a screen, so that it opens no browser."""
+
+    def __init__(self, world: World, arguments: Sequence[str]) -> None:
+        environment = {name: value for name, value in os.environ.items() if "DISPLAY" not in name and name != "BROWSER"}
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", RUN, "gmail", *arguments],
+            env={**environment, "MAILWEIR_CONFIG": str(world.settings_file)},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self._killer = threading.Timer(60, self._process.kill)
+        self._killer.start()
+        self.said: list[str] = []
+
+    def page(self) -> str:
+        """The address that it prints."""
+        assert self._process.stderr
+        for line in self._process.stderr:
+            self.said.append(line)
+            if "response_type=code" in line:
+                return line.strip()
+        raise AssertionError(f"no address: {self.said}")
+
+    def end(self, typed: str = "") -> tuple[int, str, str]:
+        """Exit code, output, and the last line of the rest."""
+        out, err = self._process.communicate(typed)
+        self._killer.cancel()
+        return self._process.returncode, out, (err.splitlines() or [""])[-1]
+
+
+def test_from_consent_to_revoke(world: World, gmail: GmailServer) -> None:
+    box = gmail.mailbox("richard")
+    process = Process(world, ("connect", "richard", "--inbound", "--outbound"))
+    urllib.request.urlopen(gmail.approve(process.page(), box.address), timeout=10).read()
+    code, out, err = process.end()
+    assert (code, out.splitlines()[0]) == (0, "The Gmail of richard@firm.example is connected for richard of demo."), (
+        err
+    )
+    box.insert(mail("an offer"), at=world.at)
+    world.settle()
+    assert world.subjects() == ["an offer"]
+
+    leased = gmail_leases.lease_one(world.database, "test", world.at, world.state().id)
+    assert leased
+    reader = world.mailboxes.job(leased, world.project).mailbox
+    code, _, err = Process(world, ("disconnect", "richard")).end()
+    assert (code, err) == (0, "")
+    with pytest.raises(NeedsReconnect, match="no longer valid"):
+        reader.profile()
+
+
+def test_by_hand_on_another_machine(world: World, gmail: GmailServer) -> None:
+    process = Process(world, ("connect", "mary", "--inbound", "--no-browser", "--json"))
+    end = gmail.approve(process.page(), "mary@firm.example")
+    code, out, err = process.end(end + "\n")
+    assert (code, json.loads(out or "{}").get("address")) == (0, "mary@firm.example"), err
+
+
+def test_declined(world: World, gmail: GmailServer) -> None:
+    process = Process(world, ("connect", "mary", "--inbound"))
+    urllib.request.urlopen(gmail.decline(process.page()), timeout=10).read()
+    assert process.end() == (1, "", "mailweir: the consent was declined at Google")
+
+
+def test_the_wrong_account(world: World, gmail: GmailServer) -> None:
+    process = Process(world, ("connect", "richard", "--inbound", "--no-browser"))
+    code, _, err = process.end(gmail.approve(process.page(), "mary@firm.example") + "\n")
+    assert (code, "mailweir user alias richard mary@firm.example" in err) == (1, True)
+
+
+def test_reconnect_goes_on_at_the_same_cursor(world: World, gmail: GmailServer) -> None:
+    box = world.connect()
+    world.settle()
+    gmail.revoke_access(box)
+    world.later(minutes=2)
+    world.settle()
+    assert world.state().state is State.RECONNECT
+    box.insert(mail("meanwhile"), at=world.at)
+    process = Process(world, ("connect", "richard", "--inbound", "--no-browser"))
+    code, _, err = process.end(gmail.approve(process.page(), box.address) + "\n")
+    assert code == 0, err
+    assert world.state().state is State.CONNECTED
+    world.settle()
+    assert world.subjects() == ["meanwhile"]
+
+
+def test_what_the_admin_mends_for_all_needs_no_new_consent(world: World, gmail: GmailServer) -> None:
+    box = world.connect()
+    deleted = faults.Fault("client deleted", token_error("deleted_client", "The OAuth client was deleted.", 401))
+    gmail.faults.add(deleted, user=box.address, kind=Kind.TOKEN)
+    world.settle()
+    state = world.state()
+    assert (state.state, state.failures) == (State.CONNECTED, 1)
+    assert "OAuth client" in (state.error or "")
+    gmail.faults.lift_all()
+    box.insert(mail("meanwhile"), at=world.at)
+    world.later(hours=1)
+    world.settle()
+    assert (world.state().error, world.subjects()) == (None, ["meanwhile"])
+
+
+def test_a_service_account(world: World, gmail: GmailServer) -> None:
+    plain = world.settings_file.read_text()
+    key = gmail.service_account_file(world.settings_file.with_name("robot.json"))
+    lines = [line for line in plain.splitlines() if not line.startswith("oauth_client_file")]
+    world.settings_file.write_text("\n".join([*lines, f'service_account_file = "{key}"']) + "\n")
+    code, _, err = Process(world, ("connect", "richard", "--outbound")).end()
+    assert code == 0, err
+    assert gmail_mailboxes.token_sealed(world.database, world.state().id) is None
+    users.add(world.database, world.demo, "nobody", "nobody@firm.example", "", world.at)
+    code, _, err = Process(world, ("connect", "nobody", "--outbound")).end()
+    assert (code, "no such mailbox" in err) == (1, True), err

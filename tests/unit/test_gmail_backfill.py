@@ -1,0 +1,139 @@
+"""Which contacts' addresses are still to be searched for: each that came later, whatever was removed in between."""
+
+import shutil
+import sqlite3
+from contextlib import closing
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from mailweir.store import contacts, deployments, gmail_backfill, gmail_leases, versions
+from mailweir.store.connection import Database
+from mailweir.store.deployments import Deployment
+from mailweir.store.gmail_leases import Leased
+from tests.unit.gmail_rows import connect, make_firm, rest, take
+
+
+@pytest.fixture
+def demo(database: Database, now: datetime) -> Deployment:
+    """A deployment with richard and olga, and a contact."""
+    made = make_firm(database, now)
+    contacts.add(database, made, "First", ["first@client.example"], None, now)
+    return made
+
+
+def _searched(database: Database, leased: Leased, limit: int = 99) -> list[str]:
+    """The next addresses, and notes that they were searched for."""
+    found = gmail_backfill.addresses_after(database, leased, limit)
+    if found:
+        with database.transaction():
+            gmail_leases.note_backfilled(database, leased, found[-1][0])
+    return [address for _, address in found]
+
+
+def _again(database: Database, leased: Leased, now: datetime) -> Leased:
+    gmail_leases.end(database, [rest(leased, now)])
+    return take(database, leased.id, now)
+
+
+def test_what_came_later_is_searched_for_once_and_in_its_order(
+    database: Database, demo: Deployment, now: datetime
+) -> None:
+    leased = take(database, connect(database, demo, "richard", now).id, now)
+    assert _searched(database, leased) == []
+    contacts.add(database, demo, "Jane", ["jane@client.example", "jane@home.example"], None, now)
+    contacts.add(database, demo, "Joe", ["joe@client.example"], None, now)
+    leased = _again(database, leased, now)
+    assert leased.has_new_contacts
+    assert _searched(database, leased, 2) == ["jane@client.example", "jane@home.example"]
+    leased = _again(database, leased, now)
+    assert _searched(database, leased, 2) == ["joe@client.example"]
+    leased = _again(database, leased, now)
+    assert not leased.has_new_contacts
+    assert _searched(database, leased) == []
+
+
+def test_each_mailbox_has_its_own_place(database: Database, demo: Deployment, now: datetime) -> None:
+    mine = take(database, connect(database, demo, "richard", now).id, now)
+    contacts.add(database, demo, "Jane", ["jane@client.example"], None, now)
+    olgas = take(database, connect(database, demo, "olga", now).id, now)
+    assert _searched(database, olgas) == []  # her first days' list has them
+    assert _searched(database, mine) == ["jane@client.example"]
+
+
+def test_other_deployments_contacts_are_not_searched_for(database: Database, demo: Deployment, now: datetime) -> None:
+    mine = take(database, connect(database, demo, "richard", now).id, now)
+    other = deployments.add(database, "other", "other.example.org", now)
+    contacts.add(database, other, "Jane", ["jane@client.example"], None, now)
+    mine = _again(database, mine, now)
+    assert not mine.has_new_contacts
+    assert _searched(database, mine) == []
+
+
+def test_an_address_that_comes_after_a_removed_one_is_searched_for(
+    database: Database, demo: Deployment, now: datetime
+) -> None:
+    """SQLite would give the number of the newest row again, which every mailbox is past."""
+    leased = take(database, connect(database, demo, "richard", now).id, now)
+    for turn in range(3):
+        contacts.remove_address(database, demo, "first@client.example" if turn == 0 else f"c{turn - 1}@x.example", now)
+        contacts.add(database, demo, f"C{turn}", [f"c{turn}@x.example"], None, now)
+        leased = _again(database, leased, now)
+        assert leased.has_new_contacts
+        assert _searched(database, leased) == [f"c{turn}@x.example"]
+        leased = _again(database, leased, now)
+        assert not leased.has_new_contacts
+
+
+def test_a_contact_who_was_removed_is_not_searched_for(database: Database, demo: Deployment, now: datetime) -> None:
+    leased = take(database, connect(database, demo, "richard", now).id, now)
+    contacts.add(database, demo, "Jane", ["jane@client.example"], None, now)
+    contacts.remove_address(database, demo, "jane@client.example", now)
+    leased = _again(database, leased, now)
+    assert not leased.has_new_contacts
+    assert _searched(database, leased) == []
+
+
+def test_contacts_of_an_older_database_are_all_there_after_the_upgrade(
+    tmp_path: Path, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On SQLite the table is made anew for the sake of its numbers."""
+    older = tmp_path / "migrations"
+    older.mkdir()
+    for step in versions._FOLDER.glob("0*.py"):
+        if step.name < "0009":
+            shutil.copy(step, older)
+    path = tmp_path / "mailweir.db"
+    with monkeypatch.context() as patched:
+        patched.setattr(versions, "_FOLDER", older)
+        versions.upgrade(path)
+    with closing(sqlite3.connect(path)) as file, file:
+        file.execute(
+            "INSERT INTO deployments (id, name, domain, created_at) VALUES (1, 'demo', 'demo.example.net', 'x')"
+        )
+        for number in (3, 7):
+            file.execute(
+                "INSERT INTO contacts (id, deployment_id, name, created_at) VALUES (?, 1, 'C', 'x')", (number,)
+            )
+            values = (number, number, f"c{number}@x.example", f"key{number}")
+            file.execute("INSERT INTO contact_addresses VALUES (?, 1, ?, ?, ?)", values)
+        indexes = file.execute(
+            "SELECT sql FROM sqlite_master WHERE tbl_name = 'contact_addresses' AND sql LIKE '%INDEX%'"
+        )
+        before = {row[0] for row in indexes}
+    assert [name[:4] for name in versions.upgrade(path)] == ["0009"]
+    with closing(Database(path)) as database:
+        rows = database.execute("SELECT * FROM contact_addresses ORDER BY id").fetchall()
+        assert rows == [(3, 1, 3, "c3@x.example", "key3"), (7, 1, 7, "c7@x.example", "key7")]
+        demo = deployments.find(database, "demo")
+        contacts.remove_address(database, demo, "c7@x.example", now)
+        contacts.add(database, demo, "New", ["new@x.example"], None, now)
+        assert database.execute("SELECT MAX(id) FROM contact_addresses").fetchone() == (8,)
+        with pytest.raises(Exception, match="UNIQUE"):
+            database.execute("INSERT INTO contact_addresses SELECT 99, 1, 3, 'c3@x.example', 'x'")
+        with pytest.raises(Exception, match="FOREIGN KEY"):
+            database.execute("INSERT INTO contact_addresses SELECT 99, 1, 55, 'c9@x.example', 'x'")
+        indexes = database.execute("SELECT sql FROM sqlite_master WHERE tbl_name = 'contact_addresses'")
+        assert before <= {row[0] for row in indexes.fetchall()}
+        assert database.execute("PRAGMA foreign_key_check").fetchall() == []

@@ -1,0 +1,394 @@
+"""Tokens: taken when needed, kept in memory alone, and every refusal in words that say what to do. Over real HTTP."""
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import google.auth.crypt
+import httplib2
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+from google.auth import jwt
+from google_auth_httplib2 import Request
+
+from gmail_sync import oauth_files, tokens
+from gmail_sync.api import Api, Mailbox
+from gmail_sync.errors import ConsentFailed, GmailError, NeedsReconnect, Throttled, Unreachable
+from gmail_sync.oauth_files import OAuthClient, ServiceAccount
+from gmail_sync.tokens import SCOPE, Credentials
+from mailweir.errors import SettingsError
+from mailweir.settings import Gmail
+from tests import scripted_http
+from tests.scripted_http import Answer, Asked, Server, as_json, refusal
+
+HISTORY = as_json({"historyId": "7"})
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with scripted_http.running() as running:
+        yield running
+
+
+@pytest.fixture
+def client(server: Server) -> OAuthClient:
+    return OAuthClient("id-1", "secret-1", server.url + "/auth", server.url + "/token", ())
+
+
+@pytest.fixture(scope="module")
+def private_key() -> str:
+    """A service account's."""
+    key = rsa.generate_private_key(65_537, 2_048)
+    form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    return key.private_bytes(*form).decode()
+
+
+WriteFile = Callable[[Any], Path]
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> WriteFile:
+    """Writes a file that nobody else may read."""
+
+    def put(content: Any) -> Path:
+        path = tmp_path / "google.json"
+        path.write_text(content if isinstance(content, str) else json.dumps(content))
+        path.chmod(0o600)
+        return path
+
+    return put
+
+
+def account_file(url: str, private_key: str) -> dict[str, str]:
+    return {
+        "type": "service_account",
+        "client_id": "1234",
+        "client_email": "sync@project.example",
+        "private_key_id": "key-7",
+        "private_key": private_key,
+        "token_uri": url + "/token",
+    }
+
+
+@pytest.fixture
+def account(server: Server, private_key: str, write: WriteFile) -> ServiceAccount:
+    return oauth_files.load_account(write(account_file(server.url, private_key)))
+
+
+def reader(server: Server, credentials: Credentials) -> Mailbox:
+    return Api(Gmail(api_endpoint=server.url, timeout_seconds=2)).mailbox(credentials, lambda units: None)
+
+
+def answering(*answers: Answer) -> Callable[[Asked], Answer]:
+    """Those to questions for tokens, in turn; the last one again and again."""
+    left = list(answers)
+    return lambda asked: left.pop(0) if len(left) > 1 else left[0]
+
+
+def granted(token: str, **more: Any) -> Answer:
+    return as_json({"access_token": token, "expires_in": 3599, "token_type": "Bearer", "scope": SCOPE, **more})
+
+
+def used(server: Server) -> list[str]:
+    """The access tokens that the API got."""
+    return [asked.headers["authorization"] for asked in server.asked if asked.path != "/token"]
+
+
+# --- a user's consent -----------------------------------------------------------------------------------------------------
+
+
+def test_one_access_token_lasts_for_many_questions(server: Server, client: OAuthClient) -> None:
+    server.answer, server.script = answering(granted("a1"), granted("a2")), [HISTORY] * 3
+    mailbox = reader(server, tokens.credentials(client, "r@firm.example", "refresh-1"))
+    for _ in range(3):
+        mailbox.history("1")
+    assert used(server) == ["Bearer a1"] * 3
+    (asked,) = (asked for asked in server.asked if asked.path == "/token")
+    assert asked.fields == {
+        "grant_type": ["refresh_token"],
+        "refresh_token": ["refresh-1"],
+        "client_id": ["id-1"],
+        "client_secret": ["secret-1"],
+    }
+
+
+@pytest.mark.parametrize("seconds", [30, 0, -5, None, "3599", 10**12])
+def test_a_token_about_to_end_or_of_an_odd_age_is_taken_anew(server: Server, client: OAuthClient, seconds: Any) -> None:
+    server.answer, server.script = answering(granted("a1", expires_in=seconds), granted("a2")), [HISTORY] * 2
+    mailbox = reader(server, tokens.credentials(client, "r@firm.example", "refresh-1"))
+    mailbox.history("1"), mailbox.history("1")
+    assert used(server) == ["Bearer a1", "Bearer a2"]
+
+
+def test_a_refused_token_is_taken_anew_once(server: Server, client: OAuthClient) -> None:
+    server.answer = answering(granted("a1"), granted("a2"))
+    server.script = [HISTORY, refusal(401, "authError", "Invalid Credentials"), HISTORY]
+    mailbox = reader(server, tokens.credentials(client, "r@firm.example", "refresh-1"))
+    mailbox.history("1"), mailbox.history("1")
+    assert used(server) == ["Bearer a1", "Bearer a1", "Bearer a2"]
+    server.script = [refusal(401, "authError", "Invalid Credentials")] * 9
+    with pytest.raises(NeedsReconnect, match="fresh token"):
+        mailbox.history("1")
+    assert len(used(server)) == 5
+
+
+def oauth_error(code: str, text: str | None = None, status: int = 400, **headers: str) -> Answer:
+    return as_json({"error": code, **({} if text is None else {"error_description": text})}, status, **headers)
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind", "said", "whole"),
+    [
+        (oauth_error("invalid_grant", "Token has been expired or revoked."), NeedsReconnect, "no longer valid", False),
+        (oauth_error("invalid_grant", "Bad Request"), NeedsReconnect, "no longer valid", False),
+        (oauth_error("invalid_grant", "reauth related error (invalid_rapt)"), NeedsReconnect, "exempt trusted", False),
+        (oauth_error("invalid_client", "The OAuth client was not found.", 401), NeedsReconnect, "oauth_client", True),
+        (oauth_error("deleted_client", "The OAuth client was deleted.", 401), NeedsReconnect, "oauth_client", True),
+        (oauth_error("disabled_client", None, 401), NeedsReconnect, "oauth_client", True),
+        (oauth_error("unauthorized_client", "Unauthorized", 401), NeedsReconnect, "connect again", False),
+        (oauth_error("access_denied", "Account restricted"), NeedsReconnect, "trust the app", False),
+        (oauth_error("admin_policy_enforced", "x"), NeedsReconnect, "trust the app", False),
+        (granted("a", scope="openid email"), NeedsReconnect, "box for reading mail", False),
+        (oauth_error("internal_failure", "Backend Error"), Unreachable, "Backend Error", None),
+        (oauth_error("invalid_grant", "x", 500), Unreachable, "500", None),
+        (Answer(400, b"<html>a proxy's</html>"), Unreachable, "400", None),
+        (Answer(403, b'{"error":{"code":403}}'), Unreachable, "403", None),
+        (Answer(302, b"", {"Location": "https://login.example/"}), Unreachable, "302", None),
+        (Answer(200, b"<html>welcome</html>"), Unreachable, "without a token", None),
+        (Answer(200, b'{"access_token":"a\\r\\nX: y"}'), Unreachable, "without a token", None),
+        (Answer(200, b'{"access_token":7}'), Unreachable, "without a token", None),
+        (Answer(200, b'["a"]'), Unreachable, "without a token", None),
+        (Answer(200, b'{"access_token":"a', cut_at=5), Unreachable, "cut or garbled", None),
+        (oauth_error("rate_limit_exceeded", "Slow down", 429, Retry_After="4"), Throttled, "Slow down", None),
+    ],
+)
+def test_no_token(
+    server: Server, client: OAuthClient, answer: Answer, kind: type[GmailError], said: str, whole: bool | None
+) -> None:
+    server.answer = answering(answer)
+    mailbox = reader(server, tokens.credentials(client, "r@firm.example", "refresh-secret"))
+    with pytest.raises(kind, match=said) as caught:
+        mailbox.history("1")
+    assert whole is None or (isinstance(caught.value, NeedsReconnect) and caught.value.whole_project is whole)
+    assert len(str(caught.value).splitlines()) == 1
+    assert "secret" not in str(caught.value)
+    assert (used(server), len(server.asked)) == ([], 1)  # nobody asks again by himself, or sleeps meanwhile
+
+
+def test_no_token_after_a_redirect(server: Server, client: OAuthClient) -> None:
+    server.answer = answering(Answer(307, b"", {"Location": server.url + "/elsewhere"}))
+    with pytest.raises(Unreachable):
+        reader(server, tokens.credentials(client, "r@firm.example", "r")).history("1")
+    assert server.paths == ["/token"]
+
+
+def test_credentials_say_nothing(client: OAuthClient, account: ServiceAccount) -> None:
+    made = [
+        tokens.credentials(client, "r@firm.example", "refresh-secret"),
+        tokens.credentials(account, "a@x.example", None),
+    ]
+    said = f"{made} {client} {account}"
+    assert "secret" not in said.replace("client_secret", "")
+    assert "PRIVATE" not in said
+
+
+def test_a_mailbox_that_was_connected_another_way(client: OAuthClient) -> None:
+    with pytest.raises(NeedsReconnect, match="service account"):
+        tokens.credentials(client, "r@firm.example", None)
+
+
+# --- a service account ----------------------------------------------------------------------------------------------------
+
+
+def test_a_service_account_asks_for_the_mailbox(server: Server, account: ServiceAccount, private_key: str) -> None:
+    server.answer, server.script = answering(granted("a1")), [HISTORY]
+    reader(server, tokens.credentials(account, "r@firm.example", None)).history("1")
+    asked = server.asked[0]
+    assert asked.one("grant_type") == "urn:ietf:params:oauth:grant-type:jwt-bearer"
+    key = serialization.load_pem_private_key(private_key.encode(), None).public_key()
+    public = key.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    verifier = google.auth.crypt.RSAVerifier.from_string(public)  # type: ignore[no-untyped-call]
+    claims = jwt.decode(asked.one("assertion"), certs={"key-7": verifier}, verify=False)  # type: ignore[no-untyped-call]
+    signed, _, signature = asked.one("assertion").rpartition(".")
+    assert verifier.verify(signed.encode(), _unpadded(signature))
+    assert (claims["sub"], claims["scope"], claims["iss"]) == ("r@firm.example", SCOPE, "sync@project.example")
+    assert (claims["aud"], claims["exp"] - claims["iat"]) == (server.url + "/token", 3600)
+
+
+def _unpadded(text: str) -> bytes:
+    import base64
+
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+
+
+SHORT_LIVED = (
+    "Invalid JWT: Token must be a short-lived token (60 minutes) and in a reasonable timeframe. Check your iat"
+)
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind", "said", "whole"),
+    [
+        (oauth_error("unauthorized_client", "Client is unauthorized", 401), NeedsReconnect, "Domain-wide", True),
+        (oauth_error("invalid_scope", "Invalid OAuth scope"), NeedsReconnect, "Domain-wide", True),
+        (oauth_error("invalid_grant", "Invalid email or User ID"), NeedsReconnect, "no such mailbox", False),
+        (oauth_error("invalid_grant", "Invalid JWT Signature."), NeedsReconnect, "service account's key", True),
+        (
+            oauth_error("invalid_grant", "Invalid grant: account not found"),
+            NeedsReconnect,
+            "service account's key",
+            True,
+        ),
+        (oauth_error("invalid_grant", SHORT_LIVED), Unreachable, "set its clock", None),
+    ],
+)
+def test_no_token_for_a_service_account(
+    server: Server, account: ServiceAccount, answer: Answer, kind: type[GmailError], said: str, whole: bool | None
+) -> None:
+    server.answer = answering(answer)
+    with pytest.raises(kind, match=said) as caught:
+        reader(server, tokens.credentials(account, "r@firm.example", None)).history("1")
+    assert whole is None or (isinstance(caught.value, NeedsReconnect) and caught.value.whole_project is whole)
+
+
+# --- codes, and giving consents back --------------------------------------------------------------------------------------
+
+
+def test_exchange(server: Server, client: OAuthClient) -> None:
+    server.answer = answering(granted("a1", refresh_token="refresh-1"))
+    assert tokens.exchange(client, "4/code", "http://127.0.0.1:5/", "verifier", 2) == "refresh-1"
+    fields = server.asked[0].fields
+    assert (fields["code"], fields["code_verifier"], fields["client_secret"]) == (
+        ["4/code"],
+        ["verifier"],
+        ["secret-1"],
+    )
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind", "said"),
+    [
+        (oauth_error("invalid_grant", "Malformed auth code."), ConsentFailed, "doesn't take the code"),
+        (oauth_error("invalid_client", None, 401), NeedsReconnect, "OAuth client"),
+        (granted("a1"), ConsentFailed, "no lasting token"),
+        (granted("a1", refresh_token="r", scope="email"), ConsentFailed, "leave the box"),
+        (oauth_error("server_error", None, 503), Unreachable, "503"),
+        (Answer(200, b"{", cut_at=0), Unreachable, "garbled"),
+    ],
+)
+def test_no_exchange(server: Server, client: OAuthClient, answer: Answer, kind: type[GmailError], said: str) -> None:
+    server.answer = answering(answer)
+    with pytest.raises(kind, match=said):
+        tokens.exchange(client, "4/code", "http://127.0.0.1:5/", "verifier", 2)
+
+
+def test_revoke(server: Server, client: OAuthClient) -> None:
+    for answer in (as_json({}), oauth_error("invalid_token", "Token expired or revoked")):
+        server.answer = answering(answer)
+        tokens.revoke(client, "refresh-1", 2)
+        assert (server.asked[-1].path, server.asked[-1].fields) == ("/revoke", {"token": ["refresh-1"]})
+    for answer in (as_json({}, 503), oauth_error("invalid_request")):
+        server.answer = answering(answer)
+        with pytest.raises(GmailError):
+            tokens.revoke(client, "refresh-1", 2)
+
+
+@pytest.mark.parametrize(
+    ("token_uri", "revoke_uri"),
+    [
+        ("https://oauth2.googleapis.com/token", "https://oauth2.googleapis.com/revoke"),
+        ("https://accounts.google.com/o/oauth2/token", "https://oauth2.googleapis.com/revoke"),
+        ("http://127.0.0.1:1/oauth2/token", "http://127.0.0.1:1/oauth2/revoke"),
+        ("https://evilgoogle.com/o/token", "https://evilgoogle.com/o/revoke"),
+    ],
+)
+def test_where_consents_are_given_back(token_uri: str, revoke_uri: str) -> None:
+    assert OAuthClient("id", "s", "https://x.example/", token_uri, ()).revoke_uri == revoke_uri
+
+
+def test_nobody_there() -> None:
+    client = OAuthClient("id", "s", "http://127.0.0.1:1/", "http://127.0.0.1:1/token", ())
+    with pytest.raises(Unreachable, match="refused"):
+        tokens.revoke(client, "r", 1)
+    with pytest.raises(OSError, match="refused"):  # the API turns it into words
+        tokens.credentials(client, "r@firm.example", "r").refresh(Request(httplib2.Http(timeout=1)))
+
+
+# --- files ----------------------------------------------------------------------------------------------------------------
+
+INSTALLED = {
+    "client_id": "id-1",
+    "client_secret": "secret-1",
+    "auth_uri": "https://accounts.google.com/o/oauth2/auth",
+    "token_uri": "https://oauth2.googleapis.com/token",
+    "redirect_uris": ["http://localhost"],
+}
+
+
+def test_the_files_that_the_settings_name(write: WriteFile, private_key: str) -> None:
+    found = oauth_files.load(Gmail(oauth_client_file=str(write({"installed": INSTALLED}))))
+    assert (found, getattr(found, "client_secret", "")) == (
+        OAuthClient("id-1", "secret-1", INSTALLED["auth_uri"], INSTALLED["token_uri"], ()),  # type: ignore[arg-type]
+        "secret-1",
+    )
+    web = {**INSTALLED, "redirect_uris": ["https://x.example/back", "http://127.0.0.1:8099/back", 7]}
+    found = oauth_files.load(Gmail(oauth_client_file=str(write({"web": web}))))
+    assert isinstance(found, OAuthClient)
+    assert found.redirects == ("http://127.0.0.1:8099/back",)
+    path = write(account_file("https://oauth2.googleapis.com", private_key))
+    robot = oauth_files.load(Gmail(service_account_file=str(path)))
+    assert isinstance(robot, ServiceAccount)
+    assert (robot.email, robot.client_id) == ("sync@project.example", "1234")
+    with pytest.raises(SettingsError, match=r"docs/gmail\.md"):
+        oauth_files.load(Gmail())
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("", "no JSON"),
+        ("[]", "no JSON"),
+        ("[" * 50_000, "no JSON"),
+        ({"type": "service_account"}, "no file of an OAuth client"),
+        ({"installed": {}}, "lacks client_id"),
+        ({"installed": {**INSTALLED, "client_secret": ""}}, "lacks client_secret"),
+        ({"installed": {**INSTALLED, "token_uri": "http://tokens.example/"}}, "token_uri.*https"),
+        ({"installed": {**INSTALLED, "auth_uri": "javascript:alert(1)"}}, "auth_uri.*https"),
+        ({"web": {**INSTALLED, "redirect_uris": ["https://x.example/"]}}, "Desktop app"),
+        ({"web": {**INSTALLED, "redirect_uris": None}}, "Desktop app"),
+    ],
+)
+def test_a_client_file_that_is_none(write: WriteFile, content: Any, said: str) -> None:
+    with pytest.raises(SettingsError, match=said):
+        oauth_files.load_client(write(content))
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"type": "authorized_user"}, "no key file of a service account"),
+        ({"private_key": "nonsense"}, "private_key can't be read"),
+        ({"private_key": 7}, "lacks private_key"),
+        ({"client_email": None}, "lacks client_email"),
+        ({"token_uri": "http://tokens.example/"}, "https"),
+    ],
+)
+def test_a_key_file_that_is_none(write: WriteFile, private_key: str, change: Any, said: str) -> None:
+    with pytest.raises(SettingsError, match=said) as caught:
+        oauth_files.load_account(write({**account_file("https://oauth2.googleapis.com", private_key), **change}))
+    assert "PRIVATE" not in str(caught.value)
+
+
+def test_files_that_others_can_read_or_that_are_none(write: WriteFile, tmp_path: Path) -> None:
+    path = write({"installed": INSTALLED})
+    path.chmod(0o640)
+    with pytest.raises(SettingsError, match="others can read it: chmod 600"):
+        oauth_files.load_client(path)
+    with pytest.raises(SettingsError, match=r"can't read .*missing\.json"):
+        oauth_files.load_client(tmp_path / "missing.json")
+    os.mkfifo(tmp_path / "fifo", 0o600)
+    with pytest.raises(SettingsError, match="no JSON"):
+        oauth_files.load_client(tmp_path / "fifo")
