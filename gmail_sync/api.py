@@ -4,11 +4,13 @@ Never retries or sleeps, never asks in batches: whoever is refused goes back int
 Called by `sweep` and the command line.
 """
 
+import copy
 import json
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, TypeVar
+from urllib.parse import quote
 
 import httplib2
 from google_auth_httplib2 import AuthorizedHttp
@@ -24,6 +26,7 @@ from mailweir.errors import BadInput
 
 MAX_URL_CHARS = 2_048  # with more, the client makes a POST of it, which Gmail's limits count otherwise
 _ME = "me"
+_ANYTHING = "ANYTHING"  # a place in an address
 _PAGE = 500  # the most that Gmail gives at a time
 _CHANGES = ("messageAdded", "labelAdded", "labelRemoved")
 _HISTORY_FIELDS = (
@@ -42,6 +45,25 @@ class _Missing(GmailError):
     """404 of a method that Gmail has, and a test server may not."""
 
 
+class _Question:
+    """A question that is asked again and again about something else. To have the client make each anew costs as much as to send
+    it.
+
+    request: one that the client made about _ANYTHING.
+    """
+
+    def __init__(self, request: Any) -> None:
+        self._request = request
+        self._before, self._after = request.uri.split(_ANYTHING)
+
+    def about(self, what: str) -> Any:
+        """The same about this."""
+        made = copy.copy(self._request)
+        made.headers = dict(self._request.headers)  # the client adds to them
+        made.uri = f"{self._before}{quote(what, safe='')}{self._after}"
+        return made
+
+
 class Api:
     """One for a process, for all its threads. Holds no user's credentials.
 
@@ -58,6 +80,21 @@ class Api:
         self.users = service.users()
         self.messages = self.users.messages()
         self.histories = self.users.history()
+        self.ask_history = _Question(self.history_request(_ANYTHING, None))
+        get = self.messages.get
+        self.ask_metadata = _Question(get(userId=_ME, id=_ANYTHING, format="metadata", fields=_METADATA_FIELDS))
+        self.ask_raw = _Question(get(userId=_ME, id=_ANYTHING, format="raw", fields=_RAW_FIELDS))
+
+    def history_request(self, start: str, page: str | None) -> Any:
+        """A page of what came since `start`; None: the first one."""
+        return self.histories.list(
+            userId=_ME,
+            startHistoryId=start,
+            historyTypes=list(_CHANGES),
+            maxResults=_PAGE,
+            pageToken=page,
+            fields=_HISTORY_FIELDS,
+        )
 
     def mailbox(self, credentials: Credentials, spend: Spend) -> "Mailbox":
         """A mailbox, for one thread at a time. spend: told before each request what it costs, in units of quota; may raise."""
@@ -89,14 +126,8 @@ class Mailbox:
 
     def history(self, start: str, page: str | None = None) -> HistoryPage:
         """What may have become relevant since `start`, of all labels. HistoryExpired."""
-        request = self._api.histories.list(
-            userId=_ME,
-            startHistoryId=start,
-            historyTypes=list(_CHANGES),
-            maxResults=_PAGE,
-            pageToken=page,
-            fields=_HISTORY_FIELDS,
-        )
+        api = self._api
+        request = api.history_request(start, page) if page else api.ask_history.about(start)
         units = self._api.config.history_units
         return self._ask(request, units, _of_json(answers.history_page), missing=HistoryExpired)
 
@@ -117,12 +148,12 @@ class Mailbox:
 
     def metadata(self, message_id: str) -> Metadata:
         """A message without its body. MessageGone."""
-        request = self._api.messages.get(userId=_ME, id=message_id, format="metadata", fields=_METADATA_FIELDS)
+        request = self._api.ask_metadata.about(message_id)
         return self._message(request, message_id, _of_json(answers.metadata))
 
     def raw(self, message_id: str) -> RawMessage:
         """A whole message. MessageGone."""
-        request = self._api.messages.get(userId=_ME, id=message_id, format="raw", fields=_RAW_FIELDS)
+        request = self._api.ask_raw.about(message_id)
         # base64 shrinks little; and an attachment of zeros shrinks so well that httplib2 takes the answer for an attack
         request.headers["accept-encoding"] = "identity"
         return self._message(request, message_id, answers.raw_message)

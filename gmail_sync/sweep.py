@@ -5,6 +5,7 @@ writes what became of it; each begins with the fence, so that a sweep whose leas
 and by `mailweir gmail sync`.
 """
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -33,6 +34,7 @@ from mailweir.store.moments import rfc3339
 
 QUANTUM = 50  # messages of one mailbox before others have their turn
 MAX_FAILURES = 5  # likewise: each may have taken a time-out
+MAX_HELD, MAX_HELD_BYTES, MAX_HELD_SECONDS = 10, 1_000_000, 1.0  # looked at and not yet settled
 # What lies at the edge of what is known was perhaps only half seen; a message's date is that of its arrival, and clocks differ.
 LISTING_MARGIN = timedelta(days=1)
 LONGEST_GAP = timedelta(days=31)  # that a list reaches back where nobody can say when the last sweep was
@@ -64,6 +66,8 @@ class Sweep:
         self._heard = False  # of new mail
         self._low_waits_seconds: float | None = None
         self._others_can_be_had: bool | None = None
+        self._looked_at: list[tuple[Queued, Entry | None]] = []
+        self._held_bytes, self._held_since = 0, 0.0
 
     def run(self, quantum: int = QUANTUM) -> Rest | None:
         """Sweeps; how the lease ends, or None where it has ended already. Errors: DatabaseUnavailable, and what nobody
@@ -73,7 +77,10 @@ class Sweep:
             self.catch_up()
             if job.leased.list_since:
                 searching.list_since(job)
-            more = self._work_off(quantum)
+            try:
+                more = self._work_off(quantum)
+            finally:
+                self._settle_looked_at()
             if not more:
                 more = self._what_can_wait()
             return self.rest(self._next(more))
@@ -228,21 +235,55 @@ class Sweep:
         return True
 
     def _settle(self, queued: Queued, entry: Entry | None) -> None:
+        """Together with those right behind it, for a transaction costs more than what is in it; but none waits for long."""
+        now = time.monotonic()
+        if not self._looked_at:
+            self._held_since = now
+        self._looked_at.append((queued, entry))
+        self._held_bytes += len(entry.content.raw_zstd) if entry and entry.content else 0
+        if (
+            len(self._looked_at) >= MAX_HELD
+            or self._held_bytes >= MAX_HELD_BYTES
+            or now - self._held_since >= MAX_HELD_SECONDS
+        ):
+            self._settle_looked_at()
+
+    def _settle_looked_at(self) -> None:
+        """Writes what became of the messages that were looked at, and takes them out of the queue."""
+        held, self._looked_at, self._held_bytes = self._looked_at, [], 0
+        if not held:
+            return
+        try:
+            self._write(held)
+        except (LeaseLost, DatabaseUnavailable):
+            raise
+        except Exception:  # noqa: BLE001  one that can't be a row must not stand in the way of the others
+            for one in held:
+                try:
+                    self._write([one])
+                except (LeaseLost, DatabaseUnavailable):
+                    raise
+                except Exception as error:  # noqa: BLE001
+                    self._fail(one[0], error)
+
+    def _write(self, held: list[tuple[Queued, Entry | None]]) -> None:
         job = self._job
+        entries = [entry for _, entry in held if entry]
         with job.writing() as database:
-            if entry:
-                if queued.origin is not Origin.HISTORY:
+            for queued, entry in held:
+                if entry and queued.origin is not Origin.HISTORY:
                     gmail_queue.forget_ignored(database, job.leased, queued.message_id)
-                recorded = recording.record(database, entry)
-                if recorded.activity_id is not None:
-                    gmail_leases.note_message(database, job.leased, entry.seen_at)
-            gmail_queue.done(database, [queued.id])
-        self.tally.looked += 1
-        if entry:
-            self.tally.recorded += entry.content is not None
-            self._log_decision(entry)
-        if self._progress:
-            self._progress(self.tally)
+            recorded = recording.record_all(database, entries) if entries else []
+            if any(one.activity_id is not None for one in recorded):
+                gmail_leases.note_message(database, job.leased, entries[-1].seen_at)
+            gmail_queue.done(database, [queued.id for queued, _ in held])
+        for _, entry in held:
+            self.tally.looked += 1
+            if entry:
+                self.tally.recorded += entry.content is not None
+                self._log_decision(entry)
+            if self._progress:
+                self._progress(self.tally)
 
     def _log_decision(self, entry: Entry) -> None:
         if self._job.services.settings.log.decisions:

@@ -38,6 +38,16 @@ _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 logging.getLogger("googleapiclient.http").setLevel(logging.ERROR)
 logging.getLogger("google_auth_httplib2").setLevel(logging.ERROR)
 
+_to_uri = httplib2.iri2uri
+
+
+def _to_uri_where_it_is_none(text: str) -> str:
+    return text if text.isascii() else str(_to_uri(text))
+
+
+# It looks at each character of an address, a fifth of an idle sweep; those of ours are ASCII already
+httplib2.iri2uri = _to_uri_where_it_is_none
+
 
 def connections(timeout_seconds: float) -> httplib2.Http:
     """Connections for one thread. timeout_seconds: for each answer to begin, and for each pause within it."""
