@@ -15,8 +15,7 @@ from mailweir.place import Place
 from mailweir.store import gmail_leases, gmail_mailboxes, users
 from mailweir.store.gmail_mailboxes import State
 from tests.gmail import faults
-from tests.gmail.calls import Kind
-from tests.gmail.google_errors import token_error
+from tests.gmail.google_errors import api_error
 from tests.gmail.server import GmailServer
 from tests.gmail.world import World, mail
 
@@ -120,12 +119,13 @@ def test_reconnect_goes_on_at_the_same_cursor(world: World, gmail: GmailServer) 
 
 def test_what_the_admin_mends_for_all_needs_no_new_consent(world: World, gmail: GmailServer) -> None:
     box = world.connect()
-    deleted = faults.Fault("client deleted", token_error("deleted_client", "The OAuth client was deleted.", 401))
-    gmail.faults.add(deleted, user=box.address, kind=Kind.TOKEN)
+    text = "Gmail API has not been used in project 1 before or it is disabled."
+    off = faults.Fault("API off", api_error(403, text, "accessNotConfigured", domain="usageLimits"))
+    gmail.faults.add(off, user=box.address)
     world.settle()
     state = world.state()
     assert (state.state, state.failures) == (State.CONNECTED, 1)
-    assert "OAuth client" in (state.error or "")
+    assert "enable" in (state.error or "")
     gmail.faults.lift_all()
     box.insert(mail("meanwhile"), at=world.at)
     world.later(hours=1)

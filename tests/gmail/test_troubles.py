@@ -426,10 +426,14 @@ def test_an_address_that_gmail_refuses_to_search_for_holds_no_other_up(small: Wo
 
 
 @pytest.mark.parametrize("how", ["user removed", "disconnected", "connected anew", "leased by another"])
-def test_a_sweep_whose_mailbox_is_taken_away_writes_nothing_more(world: World, gmail: GmailServer, how: str) -> None:
+def test_a_sweep_whose_mailbox_is_taken_away_writes_nothing_more(
+    world: World, gmail: GmailServer, how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from gmail_sync import sweep
     from gmail_sync.sweep import Sweep, Tally
     from mailweir.store import gmail_mailboxes
 
+    monkeypatch.setattr(sweep, "MAX_HELD", 1)  # so that there is something between two transactions
     box = world.connect()
     world.settle()
     for number in range(5):

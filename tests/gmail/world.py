@@ -120,8 +120,10 @@ class World:
         )
 
     def record(self) -> list[Activity]:
-        """What is on the record, the oldest first."""
-        return sorted(activities.select(self.database, self.demo, Filter()), key=lambda one: one.id)
+        """What is on the record, the oldest first; what was recorded at one moment, by subject."""
+        return sorted(
+            activities.select(self.database, self.demo, Filter()), key=lambda one: (one.recorded_at, one.subject)
+        )
 
     def subjects(self) -> list[str]:
         """Of what is on the record."""
