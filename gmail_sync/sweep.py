@@ -163,7 +163,7 @@ class Sweep:
         """What one page of history told. moved: the new cursor, once all pages are read."""
         job = self._job
         with job.writing() as database:
-            new = gmail_queue.unknown(database, job.leased, message_ids) if message_ids else []
+            new = gmail_queue.unknown(database, job.leased, message_ids, or_waiting=True) if message_ids else []
             gmail_queue.put(database, job.leased, new, Origin.HISTORY, began)
             if moved:
                 gmail_leases.move_cursor(database, job.leased, moved)
