@@ -44,6 +44,7 @@ bench-all: setup ## the same with pipe(8), with a slow disk, on PostgreSQL, and 
 	@$(AS_ROOT) $(BIN)/python -m bench.run --fsync-delay-ms 5 $(BENCH_OPTIONS)
 	@$(AS_ROOT) $(BIN)/python -m bench.run --database postgresql $(BENCH_OPTIONS)
 	@$(BIN)/python -m bench.matching
+	@$(AS_ROOT) $(BIN)/python -m bench.sync
 
 clean: ## removes the virtual environment and what was built
 	rm -rf "$(VENV)" build bench/build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis tests/gmail/node_modules
