@@ -47,6 +47,7 @@ bench-all: setup ## the same with pipe(8), with a slow disk, on PostgreSQL, by t
 	@$(AS_ROOT) $(BIN)/python -m bench.run --database postgresql $(BENCH_OPTIONS)
 	@$(AS_ROOT) $(BIN)/python -m bench.run --relay $(BENCH_OPTIONS)
 	@$(BIN)/python -m bench.matching
+	@$(AS_ROOT) $(BIN)/python -m bench.sync
 
 clean: ## removes the virtual environment and what was built
 	rm -rf "$(VENV)" build bench/build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis tests/gmail/node_modules

@@ -46,8 +46,7 @@ class _Missing(GmailError):
 
 
 class _Question:
-    """A question that is asked again and again about something else. To have the client make each anew costs as much as to send
-    it.
+    """A question that is asked again and again about something else: to have the client make it anew costs as much as to send it.
 
     request: one that the client made about _ANYTHING.
     """

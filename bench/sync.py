@@ -1,0 +1,145 @@
+"""What the sync costs: `python -m bench.sync`. Measured on `mailweir-gmail-sync` itself, beside a load server in Gmail's place.
+
+An idle sweep (access tokens warm), a matched message from list to commit, memory, and both costs again with many contacts and
+large mailboxes, as a ratio. Exit 1 where a goal is missed.
+"""
+
+import argparse
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import ExitStack, closing
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from bench import report
+from bench.processes import cpu_seconds, peak_memory_bytes
+from mailweir.store.connection import Database
+from mailweir.store.moments import rfc3339
+from tests import postgresql
+from tests.gmail import load_client
+from tests.gmail.load_mail import Mix
+from tests.gmail.load_site import LoadSite
+from tests.gmail.processes import SyncProcess
+
+# of an idle sweep and a matched message, CPU in ms; a sweep of all mailboxes, s; memory, MB
+GOALS = {"idle_calls": 1.0, "idle_ms": 0.5, "sweep_s": 60.0, "matched_ms": 2.0, "peak_mb": 150.0}
+_SETTINGS = "sweep_seconds = 1800\naudit_hours = 0\nuser_units_per_minute = 10000000\n"
+_MESSAGES, _BOXES_WITH_MAIL = 20, 100
+_DAY_POLLS, _DAY_MAIL, _USERS = 1440, 60, 10_000
+_WAIT_SECONDS = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One site's figures; see GOALS."""
+
+    idle_calls: float
+    idle_ms: float
+    sweep_s: float
+    matched_ms: float
+    peak_mb: float
+
+
+def main() -> int:
+    """Measures and prints; the exit code."""
+    options = _options()
+    found: dict[str, Measured] = {}
+    for kind in ("sqlite", "postgresql"):
+        found[kind] = _measure(kind, options.mailboxes, options.delay_ms, Mix(1_000, 1.0), 100)
+        _say(f"{kind}: {found[kind]}")
+    small = _measure("sqlite", _BOXES_WITH_MAIL * 3, 0, Mix(1_000, 1.0), 100)
+    large = _measure("sqlite", _BOXES_WITH_MAIL * 3, 0, Mix(100_000, 1.0), 10_000)
+    ratios = {"idle": large.idle_ms / small.idle_ms, "matched": large.matched_ms / small.matched_ms}
+    failures = [
+        f"{kind}: {name} is {getattr(one, name):.2f}, and {goal:g} is the goal"
+        for kind, one in found.items()
+        for name, goal in GOALS.items()
+        if getattr(one, name) > goal
+    ]
+    units = {str(share): _units_a_day(found["sqlite"].idle_calls, share) for share in (0.1, 0.5, 1.0)}
+    if options.json:
+        rows = {kind: asdict(one) for kind, one in found.items()}
+        facts = {"machine": report.machine(), "ratios": ratios, "units_a_day": units, "goals_missed": failures}
+        print(json.dumps({**facts, **rows}, indent=2))
+    else:
+        print(f"Sync of {options.mailboxes:,} mailboxes, {datetime.now(UTC):%Y-%m-%d}, {report.machine()}")
+        for kind, one in found.items():
+            print(f"  {kind}: " + ", ".join(f"{name} {getattr(one, name):.2f}" for name in GOALS))
+        print(
+            f"  many to few contacts, large to small mailboxes: idle {ratios['idle']:.2f}, matched {ratios['matched']:.2f}"
+        )
+        for share, count in units.items():
+            print(f"  units a day, {_USERS:,} users, {_DAY_MAIL} new mails each, matched {share}: {count:,}")
+    for line in failures:
+        _say(line)
+    return 1 if failures and not options.no_goal else 0
+
+
+def _units_a_day(idle_calls: float, share: float) -> int:
+    """By the newer costs: a poll 2, a look at headers or at a message 20."""
+    return round(_USERS * (_DAY_POLLS * idle_calls * 2 + _DAY_MAIL * 20 * (1 + share)))
+
+
+def _measure(kind: str, boxes: int, delay_ms: float, mix: Mix, initial: int) -> Measured:
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mailweir-bench-")))
+        place = None
+        if kind == "postgresql":
+            place = stack.enter_context(postgresql.running(fsync=True)).make_database()
+        server = stack.enter_context(load_client.running(mix, mailboxes=boxes, initial=initial, delay_ms=delay_ms))
+        site = LoadSite(server, folder, place, boxes=boxes, gmail=_SETTINGS)
+        database = stack.enter_context(closing(site.open()))
+        process = SyncProcess(site.settings_file, folder / "log")
+        stack.callback(process.kill)
+        _wait(lambda: _swept(database, "") >= boxes)  # each token is there by then
+        server.forget()
+        at, cpu, began = rfc3339(datetime.now(UTC)), cpu_seconds(process.pid), time.monotonic()
+        database.execute("UPDATE gmail_mailboxes SET next_sweep_at = ?", (at,))
+        _wait(lambda: _swept(database, at) >= boxes)
+        seconds, idle = time.monotonic() - began, cpu_seconds(process.pid) - cpu
+        calls = sum(server.counts()["calls"].values()) / boxes
+        with_mail = min(boxes, _BOXES_WITH_MAIL)
+        for number in range(with_mail):
+            server.add(number, _MESSAGES)
+        cpu = cpu_seconds(process.pid)
+        database.execute("UPDATE gmail_mailboxes SET next_sweep_at = ? WHERE id <= ?", (at, with_mail))
+        _wait(lambda: _count(database, "SELECT COUNT(*) FROM activities") >= with_mail * _MESSAGES)
+        matched = (cpu_seconds(process.pid) - cpu) / (with_mail * _MESSAGES)
+        return Measured(calls, idle / boxes * 1e3, seconds, matched * 1e3, peak_memory_bytes(process.pid) / 1e6)
+
+
+def _swept(database: Database, since: str) -> int:
+    return _count(database, "SELECT COUNT(*) FROM gmail_mailboxes WHERE swept_at >= ?", since)
+
+
+def _count(database: Database, sql: str, *parameters: str) -> int:
+    return int(database.execute(sql, parameters).fetchone()[0])
+
+
+def _wait(ready: Callable[[], bool]) -> None:
+    end = time.monotonic() + _WAIT_SECONDS
+    while not ready():
+        if time.monotonic() > end:
+            raise SystemExit(f"bench: not done within {_WAIT_SECONDS:.0f} s")
+        time.sleep(0.1)
+
+
+def _say(line: str) -> None:
+    print(f"bench: {line}", file=sys.stderr, flush=True)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="bench.sync", description="What the sync costs.")
+    parser.add_argument("--mailboxes", type=int, default=10_000)
+    parser.add_argument("--delay-ms", type=float, default=80.0, help="how long Gmail takes for an answer")
+    parser.add_argument("--no-goal", action="store_true", help="exit 0 even where a goal is missed")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
