@@ -1,7 +1,7 @@
 """What the sync costs: `python -m bench.sync`. Measured on `mailweir-gmail-sync` itself, beside a load server in Gmail's place.
 
-An idle sweep (access tokens warm), a matched message from list to commit, memory, and both costs again with many contacts and large
-mailboxes, as a ratio. Exit 1 where a goal is missed.
+An idle sweep (access tokens warm), a matched message from list to commit, memory, and both costs again with many contacts and
+large mailboxes, as a ratio. Exit 1 where a goal is missed.
 """
 
 import argparse
