@@ -59,8 +59,8 @@ def test_nothing_is_wrong_with_a_stack_that_is_well(stack: "Stack") -> None:
     for words in (
         "the filter answers",
         "the look-ups answer",
-        f"the relay offers AUTH within TLS on 127.0.0.1 port {stack.submission_port}",
-        f"the relay offers AUTH within TLS on 127.0.0.1 port {stack.submissions_port}",
+        f"the relay takes AUTH within TLS on 127.0.0.1 port {stack.submission_port}",
+        f"the relay takes AUTH within TLS on 127.0.0.1 port {stack.submissions_port}",
         "main.cf is what the settings say",
         "the certificate is valid",
         "no damage found",
