@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from mailweir.errors import BadInput, NotFound
-from mailweir.store import checks, models
+from mailweir.store import checks, models, staff
 from mailweir.store.connection import Database
 from mailweir.store.deployments import Deployment
 from mailweir.store.moments import rfc3339
@@ -74,7 +74,7 @@ def connect(
     user is connected.
     """
     with database.bound(), database.transaction():
-        user = _user(deployment, username)
+        user = staff.present(deployment, username)
         refuse_foreign(deployment, user.id, user.username, address)
         table = models.GmailMailbox
         row = table.get_or_none(table.user == user.id, table.disconnected_at.is_null())
@@ -118,7 +118,7 @@ def connect(
 def may_connect(database: Database, deployment: Deployment, username: str, address: str | None) -> str:
     """The address that is to be connected: this one, else the connected one, else the main mailbox. Errors as of `connect`."""
     with database.bound():
-        user = _user(deployment, username)
+        user = staff.present(deployment, username)
         table = models.GmailMailbox
         row = table.get_or_none(table.user == user.id, table.disconnected_at.is_null())
         wanted = checks.clean_address(address) if address else str(row.address if row else user.mailbox)
@@ -187,12 +187,6 @@ def has_sealed(database: Database) -> bool:
     return bool(database.execute(sql).fetchone()[0])
 
 
-def has_tokens(database: Database) -> bool:
-    """Does the database hold tokens under the key file, in whichever deployment?"""
-    sql = "SELECT 1 FROM gmail_mailboxes WHERE token_sealed IS NOT NULL LIMIT 1"
-    return database.execute(sql).fetchone() is not None
-
-
 def list_all(database: Database, deployment: Deployment) -> list[GmailMailbox]:
     """The deployment's connected mailboxes, by username."""
     return _select(database, deployment, "ORDER BY u.username", ())
@@ -248,19 +242,8 @@ def _newest_address(deployment_id: int) -> int:
     return int(newest.id) if newest else 0
 
 
-def _user(deployment: Deployment, username: str) -> Any:
-    user = models.User.get_or_none(
-        models.User.deployment == deployment.id,
-        models.User.username == username.lower(),
-        models.User.removed_at.is_null(),
-    )
-    if user is None:
-        raise NotFound(f"unknown user '{username}' in {deployment.name}; 'mailweir user list' shows them")
-    return user
-
-
 def _connected(deployment: Deployment, username: str) -> Any:
-    user = _user(deployment, username)
+    user = staff.present(deployment, username)
     table = models.GmailMailbox
     row = table.get_or_none(table.user == user.id, table.disconnected_at.is_null())
     if row is None:

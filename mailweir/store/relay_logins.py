@@ -13,7 +13,7 @@ from mailweir import address
 from mailweir.errors import BadInput, NotFound
 from mailweir.folding import Folding
 from mailweir.matching import DeploymentRef, UserRef
-from mailweir.store import models
+from mailweir.store import models, staff
 from mailweir.store.connection import Database
 from mailweir.store.deployments import Deployment
 from mailweir.store.moments import rfc3339
@@ -73,7 +73,7 @@ def hour_of(moment: datetime) -> str:
 def connect(database: Database, deployment: Deployment, username: str, password_hash: str, now: datetime) -> RelayLogin:
     """Makes a user's login. NotFound for the user, BadInput where there is one already."""
     with database.bound(), database.transaction():
-        user = _user(deployment, username)
+        user = staff.present(deployment, username)
         if _connected(user.id):
             raise BadInput(
                 f"{user.username} is connected already; 'mailweir relay rotate {user.username}' gives a new password"
@@ -240,24 +240,13 @@ def _find(execute: Any, columns: str, login: str) -> Any:
     ).fetchone()
 
 
-def _user(deployment: Deployment, username: str) -> Any:
-    user = models.User.get_or_none(
-        models.User.deployment == deployment.id,
-        models.User.username == username.lower(),
-        models.User.removed_at.is_null(),
-    )
-    if user is None:
-        raise NotFound(f"unknown user '{username}' in {deployment.name}; 'mailweir user list' shows them")
-    return user
-
-
 def _connected(user_id: int) -> Any:
     table = models.RelayLogin
     return table.get_or_none(table.user == user_id, table.disconnected_at.is_null())
 
 
 def _known(deployment: Deployment, username: str) -> tuple[Any, Any]:
-    user = _user(deployment, username)
+    user = staff.present(deployment, username)
     row = _connected(user.id)
     if row is None:
         raise NotFound(f"{user.username} isn't connected; 'mailweir relay connect {user.username}' makes a login")

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from mailweir.errors import BadInput, NotFound
-from mailweir.store import checks, claims, gmail_mailboxes, models
+from mailweir.store import checks, claims, gmail_mailboxes, models, staff
 from mailweir.store.connection import Database
 from mailweir.store.deployments import Deployment
 from mailweir.store.moments import rfc3339
@@ -52,7 +52,7 @@ def add_address(database: Database, deployment: Deployment, username: str, addre
     """Gives a user a further own address. NotFound for the user, BadInput for the address."""
     address = checks.clean_address(address)
     with database.bound(), database.transaction():
-        row = _known(deployment, username)
+        row = staff.present(deployment, username)
         claims.refuse_captured(address)
         claims.refuse_taken(deployment, address)
         key = deployment.folding.key(address)
@@ -64,7 +64,7 @@ def remove_address(database: Database, deployment: Deployment, username: str, ad
     """Takes a further own address off a user; the main mailbox stays. NotFound or BadInput."""
     address = checks.clean_address(address)
     with database.bound(), database.transaction():
-        row = _known(deployment, username)
+        row = staff.present(deployment, username)
         if address == row.mailbox:
             raise BadInput(f"{address} is the main mailbox of {row.username} and can't be taken off")
         own = (models.UserAddress.user == row.id) & (models.UserAddress.address == address)
@@ -88,7 +88,7 @@ def list_all(database: Database, deployment: Deployment) -> list[User]:
 def remove(database: Database, deployment: Deployment, username: str, now: datetime) -> User:
     """Removes a user, with the connection of the user's Gmail, and answers with what was removed. NotFound."""
     with database.bound(), database.transaction():
-        row = _known(deployment, username)
+        row = staff.present(deployment, username)
         removed = _plain(deployment, row, _addresses(row.id))
         models.UserAddress.delete().where(models.UserAddress.user == row.id).execute()
         models.User.update(removed_at=rfc3339(now)).where(models.User.id == row.id).execute()
@@ -100,13 +100,6 @@ def _row(deployment: Deployment, username: str) -> Any:
     return models.User.get_or_none(
         models.User.deployment == deployment.id, models.User.username == username, models.User.removed_at.is_null()
     )
-
-
-def _known(deployment: Deployment, username: str) -> Any:
-    row = _row(deployment, username.lower())
-    if row is None:
-        raise NotFound(f"unknown user '{username}' in {deployment.name}; 'mailweir user list' shows them")
-    return row
 
 
 def _addresses(user_id: int) -> list[str]:
