@@ -213,8 +213,7 @@ def decide_relayed(
     users, contacts = _people(arrival.deployment, tuple(recipients), directory)
     found = _found(arrival.deployment, view, recipients, users, contacts)
     if not found:
-        internal = bool(recipients) and all(a in users for a in recipients)
-        return ignore(arrival, view, Reason.INTERNAL if internal else Reason.NO_CONTACT)
+        return _ignore_without_contact(arrival, view, recipients, users)
     owners = [owner.id for owner in arrival.owners.values()]
     return Decision(
         arrival.deployment,
@@ -283,8 +282,7 @@ def decide_synced(
     if not is_sent and view.author not in users:
         return ignore(arrival, view, Reason.UNKNOWN_AUTHOR)
     if not found:
-        internal = bool(recipients) and all(a in users for a in recipients)
-        return ignore(arrival, view, Reason.INTERNAL if internal else Reason.NO_CONTACT)
+        return _ignore_without_contact(arrival, view, recipients, users)
     author = users.get(view.author, mailbox.user)
     return Decision(
         mailbox.deployment,
@@ -355,6 +353,14 @@ def ignore(arrival: Arrival, view: HeaderView, reason: Reason) -> Decision:
     )
 
 
+def _ignore_without_contact(
+    arrival: Arrival, view: HeaderView, recipients: Collection[str], users: Mapping[str, UserRef]
+) -> Decision:
+    """What a user writes and no contact gets: among the staff alone, or to nobody we know."""
+    internal = bool(recipients) and all(a in users for a in recipients)
+    return ignore(arrival, view, Reason.INTERNAL if internal else Reason.NO_CONTACT)
+
+
 def _ignored_at_sight(arrival: Arrival, envelope: Envelope, view: HeaderView) -> Reason | None:
     if not arrival.owners and not arrival.at_log:
         # a user may be removed between RCPT and here
@@ -378,8 +384,7 @@ def _outgoing(
     assert view.author is not None
     found = tuple(ref for a in recipients if a not in users for ref in contacts.get(a, ()))
     if not found:
-        internal = bool(recipients) and all(a in users for a in recipients)
-        return ignore(arrival, view, Reason.INTERNAL if internal else Reason.NO_CONTACT)
+        return _ignore_without_contact(arrival, view, recipients, users)
     author = users[view.author]
     owners = [user.id for user in arrival.owners.values()]
     # No to-do: what a colleague wrote is done, and an author isn't proven yet (law 8).
