@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from mailweir.place import Place
+from tests.gmail.client import Users, users_of
 from tests.gmail.emulator import Emulator, missing
 from tests.gmail.server import GmailServer, addresses
 from tests.gmail.world import World
@@ -68,3 +69,9 @@ def world(gmail: GmailServer, tmp_path: Path, place: Place) -> Iterator[World]:
     made = World(gmail, tmp_path, place)
     yield made
     made.close()
+
+
+@pytest.fixture
+def users(gmail: GmailServer) -> Users:
+    """users(richard): users() of the client library with richard's credentials, as the sync builds it."""
+    return lambda box: users_of(gmail, box.credentials())

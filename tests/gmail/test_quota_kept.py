@@ -156,3 +156,25 @@ def test_a_days_limit_stops_all_and_the_next_day_goes_on(gmail: GmailServer, tmp
     assert len(world.record()) > used // 42
     assert datetime.fromisoformat(world.state().swept_at or "") > world.at - timedelta(hours=1)
     world.close()
+
+
+@pytest.fixture
+def narrow(gmail: GmailServer, tmp_path: Path) -> World:
+    """400 units a minute: a full bucket is good for two messages."""
+    return World(gmail, tmp_path, None, "user_units_per_minute = 400\n")
+
+
+def test_more_mail_than_quota_gets_through(narrow: World, gmail: GmailServer) -> None:
+    box = narrow.connect()
+    for number in range(10):
+        box.insert(mail(f"m{number}"), at=narrow.at)
+    for _ in range(40):
+        narrow.settle()
+        if len(narrow.record()) == 10:
+            break
+        narrow.later(seconds=12)
+    assert len(narrow.record()) == 10
+    counts = gmail.calls.counts(box.address)
+    assert counts[Kind.GET_RAW] == 10
+    assert counts[Kind.GET_METADATA] == 10
+    narrow.close()
