@@ -2,52 +2,33 @@
 waits for Gmail. Called by `sweep` and `scheduler`.
 """
 
-import threading
-from collections import deque
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 
-from mailweir.errors import DatabaseUnavailable
 from mailweir.matching import DeploymentRef, People, UserRef
 from mailweir.store.connection import Database
 from mailweir.store.directory import SqlDirectory
+from mailweir.store.lending import Lending
 
 MAX_CONNECTIONS = 6
 WAIT_SECONDS = 30.0
 
 
 class Connections:
-    """Lends out connections; a broken one is closed, so that the next borrower opens a new one."""
+    """Lends out connections to the sweeping threads."""
 
     def __init__(self, open_database: Callable[[], Database]) -> None:
-        self._open_database = open_database
-        self._idle: deque[Database] = deque()
-        self._places = threading.BoundedSemaphore(MAX_CONNECTIONS)
+        self._lending = Lending(open_database, MAX_CONNECTIONS)
 
     @contextmanager
     def lent(self) -> Iterator[Database]:
         """A connection. DatabaseUnavailable also where others hold all of them for too long."""
-        if not self._places.acquire(timeout=WAIT_SECONDS):
-            raise DatabaseUnavailable(f"all {MAX_CONNECTIONS} connections are busy")
-        try:
-            try:
-                database = self._idle.pop()
-            except IndexError:
-                database = self._open_database()
-            try:
-                yield database
-            except DatabaseUnavailable:
-                database.close()
-                raise
-            finally:
-                self._idle.append(database)
-        finally:
-            self._places.release()
+        with self._lending.lent(WAIT_SECONDS) as database:
+            yield database
 
     def close(self) -> None:
         """Closes those that nobody has."""
-        while self._idle:
-            self._idle.pop().close()
+        self._lending.close()
 
 
 class Directory:

@@ -148,7 +148,7 @@ def test_a_connection_that_the_server_killed_is_opened_anew_before_its_use(
     readers = Readers(lambda: Database(postgresql_place))
     with readers.directory():
         pass
-    (pid,) = readers._idle[0].execute("SELECT pg_backend_pid()").fetchone()
+    (pid,) = readers._lending._idle[0].execute("SELECT pg_backend_pid()").fetchone()
     os.kill(pid, signal.SIGTERM)  # the backend ends; SIGKILL would make the server restart all of them
     _until_gone(pid)
     with readers.directory() as directory:
