@@ -147,17 +147,20 @@ def test_mail_that_expires_is_told_of_and_its_delay_is_not(site: Site, wait_unti
     assert site.told(RICHARD) == 1
 
 
-def test_without_the_database_the_notice_waits(site: Site, wait_until: Wait) -> None:
+@pytest.mark.parametrize("missing", ["database", "filter"])
+def test_without_what_decides_on_it_the_notice_waits(site: Site, wait_until: Wait, missing: str) -> None:
     site.sink.replies[JANE] = LATER
     queue_id = site.submit("waits", JANE)
     waits(site, wait_until, queue_id)
-    path = site.stack.settings.database_path
-    aside = path.with_name("aside.db")
+    settings = site.stack.settings
+    path = settings.database_path if missing == "database" else settings.milter_socket
+    aside = path.with_name("aside")
     path.rename(aside)
     try:
         site.sink.replies[JANE] = NO_SUCH_USER
         site.again()
-        wait_until(lambda: "database unavailable" in site.stack.log("mailweir-milter"), "the filter can't ask")
+        if missing == "database":
+            wait_until(lambda: "database unavailable" in site.stack.log("mailweir-milter"), "the filter can't ask")
         wait_until(lambda: f"{queue_id}: status=deferred (bounce failed)" in site.stack.log(), "it stays in the queue")
         assert queue_id in site.queued()
         assert site.told(RICHARD) == 0
@@ -167,26 +170,6 @@ def test_without_the_database_the_notice_waits(site: Site, wait_until: Wait) -> 
     site.stack.drain()
     assert [one.recipients for one in site.notices()] == [(RICHARD,)]
     assert "forge" not in site.stack.cli("why", RICHARD, check=True).stderr
-
-
-def test_without_the_filter_the_notice_waits(site: Site, wait_until: Wait) -> None:
-    site.sink.replies[JANE] = LATER
-    queue_id = site.submit("waits", JANE)
-    waits(site, wait_until, queue_id)
-    socket = site.stack.settings.milter_socket
-    aside = socket.with_name("aside.sock")
-    socket.rename(aside)
-    try:
-        site.sink.replies[JANE] = NO_SUCH_USER
-        site.again()
-        wait_until(lambda: f"{queue_id}: status=deferred (bounce failed)" in site.stack.log(), "it stays in the queue")
-        assert queue_id in site.queued()
-        assert site.told(RICHARD) == 0
-    finally:
-        aside.rename(socket)
-    site.again()
-    site.stack.drain()
-    assert [one.recipients for one in site.notices()] == [(RICHARD,)]
 
 
 def test_on_postgresql(make_stack: "MakeStack", sink: "Sink", postgresql_place: Postgresql) -> None:
