@@ -4,12 +4,10 @@ Called by `scenarios`; made by `run`.
 """
 
 import contextlib
-import itertools
 import os
 import random
 import shutil
 import signal
-import socket
 import struct
 import subprocess
 import sys
@@ -20,7 +18,8 @@ from pathlib import Path
 from mailweir.place import Place, Postgresql
 from mailweir.store.connection import Database
 from tests.chaos.load import Load
-from tests.integration.conftest import Stack, free_port, wait_until
+from tests.integration.conftest import Stack, wait_until
+from tests.ports import free_port
 from tests.postgresql import Cluster
 
 PEOPLE = (
@@ -31,8 +30,6 @@ PEOPLE = (
 PAUSES_SECONDS = (0.05, 0.35)  # between two kills
 PROGRESS_SECONDS = 45.0  # once the fault is gone; less than the minute for which Postfix may throttle a server
 _HERE = Path(__file__).parent
-# below the kernel's own range, so that no client's end of a connection sits on it while Postfix is down
-_PORTS = itertools.count(20_000 + os.getpid() % 1000 * 10)
 
 UP = """\
 #!{python}
@@ -45,15 +42,6 @@ sys.exit(main.run())
 FAULTY = '#!/bin/sh\nexec env LD_PRELOAD="{library}" CHAOS_FAULTS="{faults}" "{program}"\n'
 
 
-def _port() -> int:
-    return next((port for port in itertools.islice(_PORTS, 50) if _is_free(port)), None) or free_port()
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as one:
-        return one.connect_ex(("127.0.0.1", port)) != 0
-
-
 class Site:
     """One scenario's. budget: how many blows; seconds: no longer than that."""
 
@@ -64,7 +52,7 @@ class Site:
         self.cluster = cluster
         self._seconds = seconds
         self._deadline = 0.0
-        port = _port()
+        port = free_port()
         database = {"database": str(cluster.make_database(empty=True))} if cluster else {}
         self.stack = Stack({"smtp": {"smtp_port": port}, "filter": {"workers": workers}, **database})
         self.stack.smtp_port = port

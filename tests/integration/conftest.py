@@ -8,7 +8,6 @@ import os
 import shutil
 import signal
 import smtplib
-import socket
 import socketserver
 import sqlite3
 import subprocess
@@ -28,6 +27,7 @@ from admin_cli.processes import Program
 from mailweir import settings as reader
 from mailweir.settings import Settings
 from postfix.instance import SEARCH_PATH
+from tests.ports import free_port
 
 READY_SECONDS = 90.0  # the machine may be busy with other things
 STOP_SECONDS = 30.0
@@ -53,14 +53,6 @@ def require_root_and_postfix() -> None:
 def mailweir_script() -> Path:
     """The console script of the environment that the tests run in."""
     return Path(sys.executable).with_name("mailweir")
-
-
-def free_port() -> int:
-    """A loopback port that nobody listens on."""
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        port: int = one.getsockname()[1]
-        return port
 
 
 def wait_until(condition: Callable[[], Any], what: str, seconds: float = WAIT_SECONDS) -> Any:

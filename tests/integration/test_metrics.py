@@ -14,18 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from tests.ports import free_port
+
 if TYPE_CHECKING:
     from tests.integration.conftest import MakeStack, Stack
 
 Wait = Callable[..., Any]
 Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
-
-
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        port: int = one.getsockname()[1]
-        return port
 
 
 def scrape(port: int) -> Samples:

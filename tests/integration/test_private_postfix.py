@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.ports import free_port
+
 if TYPE_CHECKING:
     from tests.integration.conftest import MakeSink, MakeStack, Stack
 
@@ -50,9 +52,7 @@ def queue(stack: "Stack") -> list[dict[str, Any]]:
 @pytest.fixture(scope="module")
 def back_door(demo: "Stack", wait_until: Wait) -> int:
     """The port of an unfiltered service on the shared stack."""
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        port: int = one.getsockname()[1]
+    port = free_port()
     open_back_door(demo, port)
 
     def answers() -> bool:

@@ -1,0 +1,32 @@
+"""Loopback ports for the servers of the tests."""
+
+import itertools
+import os
+import socket
+
+# Below the kernel's own range (from 32768 on): what it hands out may be handed out again a moment later, to another
+# server of the same test or as a client's end of a connection, before the first server has come to listen.
+_FIRST, _COUNT = 10_000, 22_000
+_offsets = itertools.count(os.getpid() * 7919)  # side by side, workers start far from each other
+
+
+def free_port() -> int:
+    """A port that nobody listens on, and that this process wasn't given before."""
+    for offset in itertools.islice(_offsets, _COUNT):
+        port = _FIRST + offset % _COUNT
+        if _is_free(port):
+            return port
+    message = "every port of the tests is taken"
+    raise OSError(message)
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as one:
+        one.setsockopt(
+            socket.SOL_SOCKET, socket.SO_REUSEADDR, 1
+        )  # as servers do: an old connection's rest is no hindrance
+        try:
+            one.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
