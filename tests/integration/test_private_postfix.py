@@ -108,7 +108,7 @@ def test_a_capture_domain_made_later_stays_too(demo: "Stack", back_door: int, wa
     "recipient", ["postmaster@postfix.example.net", "Abuse@POSTFIX.example.net", "postmaster", "Postmaster"]
 )
 def test_the_admin_gets_what_is_for_the_roles(demo: "Stack", wait_until: Wait, recipient: str) -> None:
-    subject = f"for {recipient}".encode()
+    subject = f"for <{recipient}>".encode()
     refused = demo.deliver("someone@elsewhere.example", [recipient], MAIL.replace(b"to the admin", subject))
     assert refused == {}
     (raw,) = wait_until(lambda: [raw for raw in demo.outbox() if subject in raw], "it is in the outbox")
