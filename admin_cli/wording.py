@@ -6,6 +6,7 @@ from mailweir.matching import Outcome, Reason
 
 if TYPE_CHECKING:
     from mailweir.store.decisions import Decision
+    from mailweir.store.gmail_queue import Waiting
     from postfix.maillog import Refusal
 
 # {author}: the author's address; {deployment}: its name; {direction}: incoming or outgoing
@@ -61,3 +62,15 @@ def refusal(refused: "Refusal") -> str:
     if refused.is_for_good:
         return f"refused at {refused.stage}: {refused.reply}"
     return f"put off at {refused.stage}, so that the sender comes again: {refused.reply}"
+
+
+def waiting(queued: "Waiting") -> str:
+    """How it stands with a message that the sync has heard of and nothing was decided of."""
+    if queued.dead_at is not None:
+        return (
+            f"given up by the sync after {queued.attempts} tries: {queued.error}; "
+            f"'mailweir gmail retry {queued.username}' tries it again"
+        )
+    if queued.error is not None:
+        return f"waits in the sync, to be tried again, after {queued.attempts} tries: {queued.error}"
+    return "waits in the sync, and wasn't looked at yet"

@@ -9,6 +9,7 @@ from admin_cli import context, options, output
 if TYPE_CHECKING:
     from mailweir.settings import Settings
     from mailweir.store.decisions import Decision
+    from mailweir.store.gmail_queue import Waiting
     from postfix.maillog import Refusal
 
 
@@ -18,6 +19,7 @@ def register(app: typer.Typer) -> None:
         "mailweir why jane@client.example",
         "mailweir why '<20261124.1@client.example>'",
         "mailweir why 4XyZ0t1Kz8z9",
+        "mailweir why 19ab04c7d2e1f356",
     )
     app.command("why", epilog=options.example(*lines))(why)
 
@@ -26,7 +28,8 @@ def why(
     text: Annotated[
         str,
         typer.Argument(
-            metavar="MESSAGE-ID|ADDRESS|QUEUE-ID", help="A Message-ID, an author's address, or Postfix's queue id."
+            metavar="MESSAGE-ID|ADDRESS|QUEUE-ID|GMAIL-ID",
+            help="A Message-ID, an author's address, Postfix's queue id, or Gmail's id of a message.",
         ),
     ],
     limit: Annotated[int | None, typer.Option("--limit", metavar="N", min=1, help="At most so many.")] = None,
@@ -35,26 +38,32 @@ def why(
     ] = None,
     as_json: options.JsonOption = False,
 ) -> None:
-    """Says what became of a message, the newest first; then what Postfix refused. Exits 1 where nothing is known of it."""
+    """Says what became of a message, the newest first; then what waits in the sync, and what Postfix refused. Exits 1 where
+    nothing is known of it."""
     from mailweir.settings import load
-    from mailweir.store import decisions, deployments
+    from mailweir.store import decisions, deployments, gmail_queue
 
     settings = load()
     with context.opened(settings) as database:
         chosen = context.narrow(database, deployment)
         found = decisions.find(database, text, chosen, limit)
+        waiting = [one for one in gmail_queue.find(database, text) if chosen is None or one.deployment == chosen.name]
         names = {one.domain: one.name for one in deployments.list_all(database)}
     refused = _refused(settings, text, names)
     refused = [(one, name) for one, name in refused if chosen is None or name == chosen.name]
-    refused = refused[: None if limit is None else max(0, limit - len(found))]
+    objects = [*map(_object, found), *map(_waiting_object, waiting), *(_refusal_object(*one) for one in refused)][
+        :limit
+    ]
+    sentences = [
+        *map(_sentence, found),
+        *map(_waiting_sentence, waiting),
+        *(_refusal_sentence(one) for one, _ in refused),
+    ]
     if as_json:
-        output.show_json([*(_object(decision) for decision in found), *(_refusal_object(*one) for one in refused)])
-    else:
-        for decision in found:
-            output.say(_sentence(decision))
-        for refusal, _ in refused:
-            output.say(_refusal_sentence(refusal))
-    if found or refused:
+        output.show_json(objects)
+    for sentence in [] if as_json else sentences[:limit]:
+        output.say(sentence)
+    if objects:
         return
     if not as_json:
         output.say(
@@ -90,13 +99,43 @@ def _sentence(decision: "Decision") -> str:
         f", to {', '.join(decision.recipients)}" if decision.recipients else ""
     )  # what is relayed may have none of ours
     what, cause = wording.outcome(decision), wording.reason(decision)
-    return f"{output.moment(decision.time)}  {what}: {cause} (queue id {decision.queue_id}{to})"
+    name = (
+        f"Gmail id {decision.gmail_id}, in {decision.mailbox}" if decision.mailbox else f"queue id {decision.queue_id}"
+    )
+    return f"{output.moment(decision.time)}  {what}: {cause} ({name}{to})"
 
 
 def _object(decision: "Decision") -> dict[str, Any]:
     from admin_cli import wording
 
-    return {**output.plain(decision), "reason": wording.reason(decision)}
+    return {**output.plain(decision), "reason": wording.reason(decision), "gmail_id": decision.gmail_id}
+
+
+def _waiting_sentence(waiting: "Waiting") -> str:
+    from admin_cli import wording
+
+    time = output.moment(waiting.dead_at or waiting.queued_at)
+    return f"{time}  {wording.waiting(waiting)} (Gmail id {waiting.gmail_id}, in {waiting.mailbox})"
+
+
+def _waiting_object(waiting: "Waiting") -> dict[str, Any]:
+    """The keys of a decision."""
+    from admin_cli import wording
+
+    return {
+        "time": waiting.dead_at or waiting.queued_at,
+        "deployment": waiting.deployment,
+        "queue_id": None,
+        "recipients": [],
+        "author": None,
+        "message_id": None,
+        "outcome": "waiting" if waiting.dead_at is None else "given up",
+        "reason": wording.waiting(waiting),
+        "activity": None,
+        "direction": None,
+        "mailbox": waiting.mailbox,
+        "gmail_id": waiting.gmail_id,
+    }
 
 
 def _refusal_sentence(refusal: "Refusal") -> str:
@@ -123,4 +162,6 @@ def _refusal_object(refusal: "Refusal", deployment: str | None) -> dict[str, Any
         "reason": f"{wording.refusal(refusal)} (from {refusal.client})",
         "activity": None,
         "direction": None,
+        "mailbox": None,
+        "gmail_id": None,
     }

@@ -1,20 +1,26 @@
 """Decisions: what became of a message, read. Never writes: `writing` does. Called by `mailweir why`."""
 
 import json
+import re
 from dataclasses import dataclass
 from typing import Any
+
+import peewee
 
 from mailweir import address
 from mailweir.store import models
 from mailweir.store.connection import Database
 from mailweir.store.deployments import Deployment
 
+_GMAIL_ID = re.compile(r"[0-9A-Za-z_-]{8,64}")  # opaque; at Google 16 hexadecimal digits
+
 
 @dataclass(frozen=True, slots=True)
 class Decision:
     """What was decided of one message for one deployment. outcome, reason: the words of `matching`. time: RFC 3339, UTC.
 
-    recipients: capture addresses. activity, direction: of what was captured, else None.
+    queue_id: Postfix's, or what `gmail_queue.source_id` makes of Gmail's id. recipients: capture addresses. activity, direction:
+    of what was captured, else None. mailbox: the address of the Gmail mailbox that was synced, else None.
     """
 
     time: str
@@ -27,18 +33,27 @@ class Decision:
     reason: str
     activity: int | None
     direction: str | None
+    mailbox: str | None
+
+    @property
+    def gmail_id(self) -> str | None:
+        """Gmail's own id of the message, where it was synced."""
+        return self.queue_id.rpartition("@")[0] if self.mailbox is not None else None
 
 
 def find(
     database: Database, text: str, deployment: Deployment | None = None, limit: int | None = None
 ) -> list[Decision]:
-    """The decisions on a Message-ID (with <> or without), an author's address, or a queue id; the newest first."""
-    table = models.Decision
+    """The decisions on a Message-ID (with <> or without), an author's address, a queue id, or Gmail's id; the newest first."""
+    table, mailbox = models.Decision, models.GmailMailbox
     text = text.strip()
     if not text.isprintable():  # bytes of another encoding among them: nothing on the record is called so
         return []
     with database.bound():
         fits = (table.message_id.in_([text, f"<{text}>"])) | (table.source_id == text)
+        if _GMAIL_ID.fullmatch(text):
+            names = mailbox.select(peewee.Value(text).concat("@").concat(mailbox.id.cast("TEXT")))
+            fits |= table.source_id.in_(names)
         author = address.normalise_path(text)
         if author:
             fits |= table.author == author
@@ -48,7 +63,10 @@ def find(
         query = query.switch(table).join(models.Activity, "LEFT OUTER JOIN").where(fits)
         if deployment is not None:
             query = query.where(table.deployment == deployment.id)
-        return [_plain(row) for row in query.order_by(table.decided_at.desc(), table.id.desc()).limit(limit)]
+        rows = list(query.order_by(table.decided_at.desc(), table.id.desc()).limit(limit))
+        numbers = {number for row in rows if (number := _mailbox_number(row.source_id)) is not None}
+        addresses = {row.id: row.address for row in mailbox.select().where(mailbox.id.in_(numbers))} if numbers else {}
+        return [_plain(row, addresses.get(_mailbox_number(row.source_id))) for row in rows]
 
 
 def count_synced(database: Database, deployment: Deployment) -> int:
@@ -57,7 +75,12 @@ def count_synced(database: Database, deployment: Deployment) -> int:
     return int(database.execute(sql, (deployment.id,)).fetchone()[0])
 
 
-def _plain(row: Any) -> Decision:
+def _mailbox_number(source_id: str) -> int | None:
+    number = source_id.rpartition("@")[2]
+    return int(number) if "@" in source_id and number.isdecimal() else None
+
+
+def _plain(row: Any, mailbox: str | None) -> Decision:
     return Decision(
         row.decided_at,
         row.deployment.name,
@@ -69,4 +92,5 @@ def _plain(row: Any) -> Decision:
         row.reason,
         row.activity_id,
         row.activity.direction if row.activity_id is not None else None,
+        mailbox,
     )

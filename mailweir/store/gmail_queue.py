@@ -54,6 +54,24 @@ class DeadLetter:
     dead_at: str
 
 
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A message that nothing was decided of yet, and whose it is. error: of the last attempt, where one failed.
+
+    dead_at: when it was given up, else None. Times: RFC 3339, UTC.
+    """
+
+    gmail_id: str
+    deployment: str
+    username: str
+    mailbox: str
+    attempts: int
+    error: str | None
+    queued_at: str
+    next_try_at: str
+    dead_at: str | None
+
+
 def source_id(leased: Leased, message_id: str) -> str:
     """What a decision and a sighting name the message by: an id is one mailbox's, not Gmail's."""
     return f"{message_id}@{leased.id}"
@@ -183,6 +201,19 @@ def dead_letters(database: Database, mailbox_id: int) -> list[DeadLetter]:
         (mailbox_id,),
     ).fetchall()
     return [DeadLetter(*row) for row in rows]
+
+
+def find(database: Database, gmail_id: str) -> list[Waiting]:
+    """Where a message waits or was given up, the newest first. gmail_id: any text."""
+    if not gmail_id.isascii() or not gmail_id.isprintable():
+        return []
+    rows = database.execute(
+        "SELECT q.message_id, d.name, u.username, m.address, q.attempts, q.error, q.queued_at, q.next_try_at, q.dead_at"
+        " FROM gmail_mailboxes m JOIN gmail_queue q ON q.mailbox_id = m.id AND q.message_id = ?"
+        " JOIN users u ON u.id = m.user_id JOIN deployments d ON d.id = m.deployment_id ORDER BY q.id DESC",
+        (gmail_id,),
+    ).fetchall()
+    return [Waiting(*row) for row in rows]
 
 
 def revive(database: Database, mailbox_id: int, now: datetime) -> int:

@@ -179,6 +179,8 @@ def test_why_answers_in_words(demo: Mailweir, ignore: Put, text: str) -> None:
             "reason": "author jane@x.example is not a contact of demo",
             "activity": None,
             "direction": None,
+            "mailbox": None,
+            "gmail_id": None,
         }
     ]
 

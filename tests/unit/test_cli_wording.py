@@ -12,7 +12,7 @@ def _decision(
 ) -> Decision:
     direction = "incoming" if activity else None
     recipients = ("richard@demo.example.net",)
-    return Decision("2026", "demo", "4XyZ", recipients, author, None, outcome, reason, activity, direction)
+    return Decision("2026", "demo", "4XyZ", recipients, author, None, outcome, reason, activity, direction, None)
 
 
 @pytest.mark.parametrize("reason", Reason)
