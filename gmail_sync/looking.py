@@ -11,6 +11,7 @@ import zstandard
 
 from gmail_sync.answers import Metadata, possible_addresses
 from gmail_sync.api import Mailbox as Reader
+from gmail_sync.connections import Remembering
 from mailweir import headers, identity, matching, raw_message
 from mailweir.headers import Header, HeaderView
 from mailweir.matching import Decision, Mailbox, Outcome, Reason
@@ -42,6 +43,7 @@ class Look:
 
 def look_at(look: Look, queued: Queued, reader: Reader) -> Entry | None:
     """What is to be recorded; None where it isn't mail. Errors: those of `errors`; DatabaseUnavailable."""
+    look = replace(look, directory=Remembering(look.directory))
     seen = reader.metadata(queued.message_id)
     if seen.labels & NOT_MAIL:
         return None

@@ -32,6 +32,7 @@ class Postgresql:
             import psycopg
         except ImportError as error:
             raise SettingsError("PostgreSQL needs psycopg: install 'mailweir[postgresql]'") from error
+        self._raw_cursor = psycopg.RawCursor
         self._in_transaction = psycopg.pq.TransactionStatus.INTRANS
         self._outages = (psycopg.OperationalError, psycopg.InterfaceError, psycopg.InternalError)
         options = {
@@ -79,10 +80,10 @@ class Postgresql:
     def executor(self) -> Callable[..., Any]:
         """An `execute` that takes `?` for a parameter."""
         connection: Any = self.peewee.connection()  # type: ignore[no-untyped-call]
-        run: Callable[..., Any] = connection.execute
+        raw_cursor = self._raw_cursor
 
         def execute(sql: str, parameters: Sequence[Any] = ()) -> Any:
-            return run(_with_percent_signs(sql), parameters)
+            return raw_cursor(connection).execute(_numbered(sql), parameters)
 
         return execute
 
@@ -95,6 +96,9 @@ class Postgresql:
 
 
 @lru_cache(maxsize=1024)
-def _with_percent_signs(sql: str) -> str:
-    """No statement of ours has a `?` that means itself."""
-    return sql.replace("%", "%%").replace("?", "%s")
+def _numbered(sql: str) -> str:
+    """`?` as PostgreSQL itself writes it, `$1`: psycopg then has nothing to read in it. No statement of ours has a `?` that means
+    itself.
+    """
+    first, *others = sql.split("?")
+    return first + "".join(f"${number}{text}" for number, text in enumerate(others, 1))

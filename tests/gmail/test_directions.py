@@ -3,6 +3,7 @@
 import io
 import json
 import re
+from collections.abc import Collection
 from datetime import timedelta
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from capture_milter.assembly import Assembly
 from mailweir import raw_message, recording
 from mailweir.envelope import Envelope, read_recipient
 from mailweir.headers import Header
+from mailweir.matching import People
 from mailweir.settings import Relay
 from mailweir.store import activities, contacts, deployments, relay_logins, todos, users
 from mailweir.store.activities import Filter
@@ -461,3 +463,23 @@ def test_what_reads_no_way_and_names_a_stranger_is_not_downloaded(small: World, 
     small.settle()
     assert [outcome for outcome, _ in decisions(small)] == ["ignored"] * 2
     assert gmail.calls.counts(box.address)[Kind.GET_RAW] == 0
+
+
+def test_people_are_asked_for_once_a_message_and_anew_for_the_next(
+    small: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    box = small.connect()
+    small.settle()
+    asked: list[frozenset[str]] = []
+    really = SqlDirectory.people_with
+
+    def people_with(directory: SqlDirectory, deployment_id: int, keys: Collection[str]) -> People:
+        asked.append(frozenset(keys))
+        return really(directory, deployment_id, keys)
+
+    monkeypatch.setattr(SqlDirectory, "people_with", people_with)
+    for name in ("first", "second"):
+        box.insert(mail(name, JANE))
+    small.settle()
+    assert small.subjects() == ["first", "second"]
+    assert asked == [asked[0]] * 2
