@@ -30,10 +30,10 @@ _PROBE_SECONDS = 30
 _PORT_POLL_SECONDS = 0.05
 
 
-def check_root() -> None:
-    """Root starts Postfix's master, and gives the other processes to an unprivileged user."""
+def check_root(command: str = "'mailweir up'") -> None:
+    """Root starts Postfix's master and reads its key, and gives the other processes to an unprivileged user."""
     if os.geteuid() != 0:
-        raise CannotStart("'mailweir up' needs root (Postfix's master does): run it with sudo")
+        raise CannotStart(f"{command} needs root (Postfix's master does): run it with sudo")
 
 
 def check_programs() -> dict[str, str]:

@@ -9,7 +9,7 @@ import ipaddress
 import os
 import re
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
@@ -182,6 +182,7 @@ class Settings(BaseSettings):
     data_dir: Path
     hostname: str = "localhost.localdomain"
     run_as: str = "mailweir"
+    run_by: Literal["up", "systemd"] = "up"
     admin_mailbox: str = ""
     outbound: Annotated[str, AfterValidator(_outbound)] = "outbox"
     postfix_log: Annotated[str, AfterValidator(_absolute)] = ""

@@ -38,14 +38,14 @@ class Dovecot:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._base = settings.data_dir / "dovecot"
-        self._conf = self._base / "etc" / "dovecot.conf"
+        self._conf = rendering.Places.of(settings).dovecot_dir / "dovecot.conf"
 
     def prepare(self) -> None:
         """Makes folders and configuration, and lets Dovecot check them; DovecotUnusable where it complains."""
         run_dir = self._settings.auth_socket.parent
         for folder in (self._base, self._conf.parent, run_dir, self._base / "state"):
             make_folder(folder, 0o755)
-        texts = rendering.render_dovecot(self._settings, self._base, MAIL_OWNER)
+        texts = rendering.render_dovecot(self._settings, MAIL_OWNER)
         for name, text in texts.items():
             (self._conf.parent / name).write_text(text, encoding="utf-8")
         done = _run("doveconf", "-c", str(self._conf), "-n")

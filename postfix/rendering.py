@@ -1,7 +1,7 @@
-"""The private Postfix's main.cf and master.cf, and Dovecot's files, made from the templates and the settings.
+"""Postfix's main.cf and master.cf, and Dovecot's files, made from the templates and the settings.
 
-Never asks Postfix or the system anything: same settings, same text. Called by `instance` at each start. Ansible renders the
-same templates with the same flat names.
+For the private instances of `mailweir up` and for the system's Postfix under systemd alike. Never asks Postfix or the system
+anything: same settings, same text. Called by `instance` at each start, and by `mailweir postfix config`, which Ansible calls.
 """
 
 import os
@@ -24,18 +24,32 @@ _PLAIN = re.compile(r"[\w./:+@=~\[\]-]+", re.ASCII)
 
 @dataclass(frozen=True)
 class Places:
-    """Where the files of a private instance lie."""
+    """Where the files of Postfix and Dovecot lie. certificate_file: where the settings name none."""
 
     config_dir: Path
     queue_dir: Path
     state_dir: Path
+    log_file: Path
+    dovecot_dir: Path
     certificate_file: Path
 
     @classmethod
     def of(cls, settings: Settings) -> "Places":
-        """The folders under the data folder."""
+        """Under the data folder; the system's Postfix, and a Dovecot of our own beside its, where systemd runs them."""
+        certificate = settings.data_dir / "tls" / "self-signed.pem"
+        if settings.run_by == "systemd":
+            return cls(
+                Path("/etc/postfix"),
+                Path("/var/spool/postfix"),
+                Path("/var/lib/postfix"),
+                settings.postfix_log_file,
+                Path("/etc/mailweir/dovecot"),
+                certificate,
+            )
         base = settings.data_dir / "postfix"
-        return cls(base / "etc", base / "spool", base / "data", settings.data_dir / "tls" / "self-signed.pem")
+        log_file = settings.log_dir / "postfix.log"  # whatever other log the settings have `why` read
+        dovecot = settings.data_dir / "dovecot" / "etc"
+        return cls(base / "etc", base / "spool", base / "data", log_file, dovecot, certificate)
 
 
 @dataclass(frozen=True)
@@ -56,28 +70,35 @@ def render(settings: Settings, *, run_as_uid: int, run_as_gid: int) -> Configura
     for name, value in names.items():
         for part in value if isinstance(value, list) else [value]:
             _refuse_special(name, str(part))
+    names["made"], names["is_private"] = _made(settings), settings.run_by == "up"
     templates = _templates()
     return Configuration(*(templates.get_template(name).render(names) for name in ("main.cf.j2", "master.cf.j2")))
 
 
-def render_dovecot(settings: Settings, base_dir: Path, mail_owner: str) -> dict[str, str]:
-    """Dovecot's files by name. base_dir: holds its folders. mail_owner: Postfix's user and group, whom it answers.
+def render_dovecot(settings: Settings, mail_owner: str) -> dict[str, str]:
+    """Dovecot's files by name. mail_owner: Postfix's user and group, whom it answers.
 
     SettingsError where a setting holds a character that the files can't.
     """
     names = {
         "dovecot_run_dir": settings.auth_socket.parent,
-        "dovecot_state_dir": base_dir / "state",
+        "dovecot_state_dir": settings.auth_socket.parent.with_name("state"),
         "dovecot_log_file": "/dev/stderr",
-        "dovecot_logins_conf": base_dir / "etc" / "logins.conf",
+        "dovecot_logins_conf": Places.of(settings).dovecot_dir / "logins.conf",
+        "made": _made(settings),
         "logins_socket": settings.logins_socket,
         "mail_owner": mail_owner,
         "mail_group": mail_owner,
     }
     for name, value in names.items():
-        _refuse_special(name, str(value))
+        if name != "made":
+            _refuse_special(name, str(value))
     files = {"dovecot.conf": "dovecot.conf.j2", "logins.conf": "dovecot-logins.conf.j2"}
     return {file: _templates().get_template(template).render(names) for file, template in files.items()}
+
+
+def _made(settings: Settings) -> str:
+    return "by 'mailweir postfix config'" if settings.run_by == "systemd" else "at each start"
 
 
 def _templates() -> jinja2.Environment:
@@ -107,8 +128,8 @@ def _names(settings: Settings, places: Places) -> dict[str, Any]:
         "max_message_bytes": smtp.max_message_bytes,
         "queue_dir": places.queue_dir,
         "state_dir": places.state_dir,
-        "log_dir": settings.log_dir,
-        "log_file": settings.log_dir / "postfix.log",
+        "log_dir": places.log_file.parent,
+        "log_file": places.log_file,
         "tls_chain_files": own_files if all(own_files) else [places.certificate_file],
         "milter_socket": settings.milter_socket,
         "lookups_socket": settings.lookups_socket,
@@ -127,10 +148,15 @@ def _refuse_special(name: str, value: str) -> None:
 def write(configuration: Configuration, config_dir: Path) -> None:
     """Puts both files in place, each at once: a Postfix that reads them meanwhile sees the old or the new one."""
     for name, text in (("main.cf", configuration.main_cf), ("master.cf", configuration.master_cf)):
-        part = config_dir / f".{name}.new"
-        part.write_text(text, encoding="utf-8")
-        part.chmod(0o644)
-        # Postfix's programs wait up to two seconds for a file so new that it may still grow; this one can't.
-        made_at = part.stat().st_mtime - _SETTLED_SECONDS
-        os.utime(part, (made_at, made_at))
-        part.replace(config_dir / name)
+        write_file(config_dir / name, text)
+
+
+def write_file(path: Path, text: str) -> None:
+    """Puts one file in place, mode 0644, at once."""
+    part = path.with_name(f".{path.name}.new")
+    part.write_text(text, encoding="utf-8")
+    part.chmod(0o644)
+    # Postfix's programs wait up to two seconds for a file so new that it may still grow; this one can't.
+    made_at = part.stat().st_mtime - _SETTLED_SECONDS
+    os.utime(part, (made_at, made_at))
+    part.replace(path)

@@ -1,0 +1,102 @@
+"""`mailweir postfix`: what a provisioned host's Postfix and Dovecot need of us. Called by the Ansible role."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from admin_cli import context, options, output
+
+if TYPE_CHECKING:
+    from mailweir.settings import Settings
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the noun to the command line."""
+    example = "mailweir postfix config --out /tmp/postfix"
+    group = options.noun(app, "postfix", "Configuration of Postfix and Dovecot.", options.example(example))
+    group.command("config", epilog=options.example(example))(config)
+    group.command("certificate", epilog=options.example("sudo mailweir postfix certificate"))(certificate)
+
+
+def config(
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where the files go; made where it isn't there.")],
+    as_json: options.JsonOption = False,
+) -> None:
+    """Writes main.cf, master.cf, dovecot.conf and logins.conf for the settings in force. Leaves alone what wouldn't change.
+
+    The files are for the places that the settings imply (run_by), wherever DIR is: to look at, or to be copied there.
+    """
+    from mailweir.settings import load
+    from postfix import rendering
+
+    changed: dict[str, bool] = {}
+    texts = _texts(load())
+    with _refusing(out):
+        out.mkdir(mode=0o755, parents=True, exist_ok=True)
+        for name, text in texts.items():
+            file = out / name
+            changed[name] = not file.exists() or file.read_text(encoding="utf-8", errors="replace") != text
+            if changed[name]:
+                rendering.write_file(file, text)
+    if as_json:
+        output.show_json({"files": [{"name": name, "changed": is_changed} for name, is_changed in changed.items()]})
+    elif any(changed.values()):
+        output.say(f"changed in {out}: {', '.join(name for name, is_changed in changed.items() if is_changed)}")
+    else:
+        output.say(f"{out} is as the settings say already")
+
+
+def _texts(settings: "Settings") -> dict[str, str]:
+    from mailweir.errors import SettingsError
+    from postfix import rendering
+    from postfix.instance import MAIL_OWNER, Account
+
+    try:
+        account = Account.named(settings.run_as)
+    except KeyError as error:
+        raise SettingsError(
+            f"run_as names the user '{settings.run_as}', who isn't on this host: make it first"
+        ) from error
+    made = rendering.render(settings, run_as_uid=account.uid, run_as_gid=account.gid)
+    return {
+        "main.cf": made.main_cf,
+        "master.cf": made.master_cf,
+        **rendering.render_dovecot(settings, MAIL_OWNER),
+    }
+
+
+@contextmanager
+def _refusing(folder: Path) -> Iterator[None]:
+    """An error of the file system as one line."""
+    from mailweir.errors import MailweirError
+
+    try:
+        yield
+    except OSError as error:
+        raise MailweirError(f"can't write in {folder}: {error.strerror or error}") from error
+
+
+def certificate(as_json: options.JsonOption = False) -> None:
+    """Makes a self-signed certificate where the settings name none, once: it is kept. Needs root."""
+    from admin_cli import preflight
+    from mailweir.settings import load
+    from postfix.certificate import ensure_self_signed
+    from postfix.instance import make_folder
+    from postfix.rendering import Places
+
+    settings = load()
+    own = settings.smtp.tls_certificate_file
+    file = own or Places.of(settings).certificate_file
+    is_made = False
+    if own is None:
+        preflight.check_root("'mailweir postfix certificate'")
+        with _refusing(file.parent):
+            make_folder(file.parent, 0o700)
+            is_made = ensure_self_signed(file, settings.hostname, context.now())
+    if as_json:
+        output.show_json({"file": str(file), "made": is_made})
+    else:
+        output.say(f"made {file}" if is_made else f"the certificate is {file}")
