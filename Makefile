@@ -11,7 +11,7 @@ CHAOS_KILLS ?= 2000
 AS_ROOT = $(if $(filter-out 0,$(shell id -u)),sudo)
 SHELL_SCRIPTS = scripts/*.sh .ci/run
 
-.PHONY: help setup demo test fuzz chaos check bench bench-all clean
+.PHONY: help setup demo test fuzz chaos check dist bench bench-all clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
@@ -38,6 +38,12 @@ check: setup ## ruff, mypy, import-linter, shellcheck
 	$(BIN)/lint-imports
 	shellcheck $(SHELL_SCRIPTS)
 
+dist: setup ## sdist and wheel, in dist/
+	rm -rf build dist
+	$(BIN)/python -m build -q
+	rm -rf build
+	@ls dist
+
 bench: setup ## messages a second, beside Postfix alone and a no-op filter in C
 	@$(AS_ROOT) $(BIN)/python -m bench.run $(BENCH_OPTIONS)
 
@@ -50,4 +56,4 @@ bench-all: setup ## the same with pipe(8), with a slow disk, on PostgreSQL, by t
 	@$(AS_ROOT) $(BIN)/python -m bench.sync
 
 clean: ## removes the virtual environment and what was built
-	rm -rf "$(VENV)" build bench/build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis tests/gmail/node_modules
+	rm -rf "$(VENV)" build dist bench/build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis tests/gmail/node_modules
