@@ -74,9 +74,10 @@ def test_the_sdist_builds_the_same_wheel(built: Path, tmp_path: Path) -> None:
 def test_the_wheel_runs_without_the_checkout(built: Path, tmp_path: Path) -> None:
     """On Debian's own Python, as a host has it."""
     venv = tmp_path / "venv"
-    run(DEBIANS_PYTHON, "-m", "venv", venv)
+    run(DEBIANS_PYTHON, "-m", "venv", "--without-pip", venv)
     (wheel,) = built.glob("*.whl")
-    run(venv / "bin" / "pip", "install", "-q", "--no-deps", "--no-index", wheel)
+    python = venv / "bin" / "python"
+    run(sys.executable, "-m", "pip", "--python", python, "install", "-q", "--no-deps", "--no-index", wheel)
     # the libraries: this environment's, without the project that is in it
     (libraries,) = (Path(sys.prefix) / "lib").glob("python3.*/site-packages")
     (own,) = (venv / "lib").glob("python3.*/site-packages")
@@ -97,5 +98,5 @@ def test_the_wheel_runs_without_the_checkout(built: Path, tmp_path: Path) -> Non
         "dovecot.conf",
         "logins.conf",
     }
-    where = run(venv / "bin" / "python", "-c", "import mailweir, postfix; print(mailweir.__file__, postfix.__file__)")
+    where = run(python, "-c", "import mailweir, postfix; print(mailweir.__file__, postfix.__file__)")
     assert all(one.startswith(str(venv)) for one in where.split())
