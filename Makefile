@@ -11,10 +11,10 @@ CHAOS_KILLS ?= 2000
 AS_ROOT = $(if $(filter-out 0,$(shell id -u)),sudo)
 SHELL_SCRIPTS = scripts/*.sh .ci/run
 
-.PHONY: help setup demo test fuzz chaos check dist bench bench-all clean
+.PHONY: help setup demo test test-deploy fuzz chaos check dist bench bench-all clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
 
 setup: ## installs what is missing: Debian packages, the user mailweir, a virtual environment with the project
 	@PYTHON="$(PYTHON)" VENV="$(VENV)" sh scripts/setup.sh
@@ -24,6 +24,10 @@ demo: setup ## starts everything on loopback, delivers real mail and shows what 
 
 test: setup ## all tests, those with a real Postfix included
 	@$(AS_ROOT) env CI="$(CI)" MAILWEIR_SHARED="$(MAILWEIR_SHARED)" $(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadfile $(PYTEST_OPTIONS)
+
+test-deploy: ## the Ansible role on hosts of its own (Docker Engine, minutes); DEPLOY_OPTIONS go to pytest
+	@PYTHON="$(PYTHON)" VENV="$(VENV)" EXTRAS=test,check,deploy sh scripts/setup.sh
+	@$(AS_ROOT) env CI="$(CI)" MAILWEIR_TEST_DEPLOY=1 $(BIN)/python -m pytest tests/deploy $(DEPLOY_OPTIONS)
 
 fuzz: setup ## hostile headers and addresses for FUZZ_SECONDS (an hour); stops at the first finding
 	$(BIN)/python -m tests.fuzz.run --seconds $(FUZZ_SECONDS)

@@ -36,7 +36,8 @@ other_mta() {
 }
 
 missing_packages() {
-    for package in postfix dovecot-core gcc libc6-dev libmilter-dev opendkim opendkim-tools postgresql python3-dev python3-venv shellcheck; do
+    case ",$EXTRAS," in *,deploy,*) deploy="docker.io debootstrap" ;; *) deploy= ;; esac
+    for package in postfix dovecot-core gcc libc6-dev libmilter-dev opendkim opendkim-tools postgresql python3-dev python3-venv shellcheck $deploy; do
         installed "$package" || printf '%s ' "$package"
     done
 }
