@@ -247,5 +247,6 @@ def _connected(deployment: Deployment, username: str) -> Any:
     table = models.GmailMailbox
     row = table.get_or_none(table.user == user.id, table.disconnected_at.is_null())
     if row is None:
-        raise NotFound(f"{user.username} has no Gmail connected; 'mailweir gmail connect {user.username}' does it")
+        command = f"mailweir gmail connect {user.username} --inbound --outbound"
+        raise NotFound(f"{user.username} has no Gmail connected; '{command}' does it")
     return row
