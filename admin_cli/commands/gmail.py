@@ -51,7 +51,7 @@ def connect(
     the directions as they were where none is given."""
     from gmail_sync import oauth_files
     from mailweir.settings import load
-    from mailweir.store import gmail_mailboxes
+    from mailweir.store import gmail_mailboxes, gmail_workers
 
     settings = load()
     identity = oauth_files.load(settings.gmail)
@@ -75,10 +75,13 @@ def connect(
             now=context.now(),
             first_days=settings.gmail.first_days,
         )
+        is_swept = gmail_workers.alive(database, context.now()) > 0
     if as_json:
         output.show_json(output.plain(made))
         return
-    _say_connected(settings, made)
+    _say_connected(made)
+    if not is_swept:
+        output.remark(gmail_state.NOBODY_SWEEPS)
 
 
 def _remark_foreign(settings: "Settings") -> None:
@@ -160,7 +163,7 @@ def _show_in_browser(url: str) -> None:
         webbrowser.open(url)
 
 
-def _say_connected(settings: "Settings", made: "GmailMailbox") -> None:
+def _say_connected(made: "GmailMailbox") -> None:
     kinds = " and ".join(word for word, on in (("inbound", made.inbound), ("outbound", made.outbound)) if on)
     output.say(f"The Gmail of {made.address} is connected for {made.username} of {made.deployment}.")
     output.say(f"Its {kinds} mail with contacts is recorded, also what came since {output.moment(made.covered_since)}.")

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from mailweir.store.gmail_mailboxes import GmailMailbox
 
 COLUMNS = ("username", "mailbox", "syncs", "state", "last sweep", "last message", "waiting", "dead", "missing", "note")
+NOBODY_SWEEPS = (
+    "No mailweir-gmail-sync has been seen for a minute, so no mailbox is swept: 'mailweir up' runs it if it is started anew."
+)
 
 Username = Annotated[str, typer.Argument(metavar="USERNAME", help="The user, as 'mailweir user list' shows it.")]
 
@@ -34,9 +37,10 @@ def status(
 ) -> None:
     """Shows how each connected mailbox stands: the last whole sweep, the last message on the record, what waits, what is
     wrong."""
-    from mailweir.store import gmail_mailboxes, gmail_queue
+    from mailweir.store import gmail_mailboxes, gmail_queue, gmail_workers
 
     with context.opened() as database:
+        is_swept = gmail_workers.alive(database, context.now()) > 0
         chosen = context.choose(database, deployment)
         found = (
             gmail_mailboxes.list_all(database, chosen)
@@ -52,6 +56,8 @@ def status(
         return
     empty = f"No mailbox of {chosen.name} is connected: 'mailweir gmail connect USERNAME --inbound --outbound' does it."
     output.table(COLUMNS, [_row(one) for one in found], empty=empty)
+    if found and not is_swept:
+        output.remark(NOBODY_SWEEPS)
     if failing:
         output.say("")
         rows = [(one.message_id, str(one.attempts), output.moment(one.next_try_at), one.error) for one in failing]

@@ -56,8 +56,8 @@ def up(
     submissions_port: PortOption = None,
     web_port: PortOption = None,
 ) -> None:
-    """Runs Postfix, Dovecot, the look-ups, the filter and, where it is set up, the sync of Gmail, until Ctrl-C. Prints 'ready' when
-    mail is accepted. Needs root."""
+    """Runs Postfix, Dovecot, the look-ups, the filter and the sync of Gmail, where that is set up, until Ctrl-C. Prints 'ready'
+    when mail is accepted. Needs root."""
     run_up(data, Ports(smtp_port, submission_port, submissions_port, web_port), output.say)
 
 
