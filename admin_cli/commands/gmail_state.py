@@ -13,9 +13,7 @@ if TYPE_CHECKING:
     from mailweir.store.gmail_mailboxes import GmailMailbox
 
 COLUMNS = ("username", "mailbox", "syncs", "state", "last sweep", "last message", "waiting", "dead", "missing", "note")
-NOBODY_SWEEPS = (
-    "No mailweir-gmail-sync has been seen for a minute, so no mailbox is swept: 'mailweir up' runs it if it is started anew."
-)
+NOBODY_SWEEPS = "No mailweir-gmail-sync is at work, so no mailbox is swept: start 'mailweir up', or start it again."
 
 Username = Annotated[str, typer.Argument(metavar="USERNAME", help="The user, as 'mailweir user list' shows it.")]
 
@@ -159,6 +157,6 @@ def _at_once(username: str, deployment: str | None) -> "Iterator[tuple[GmailMail
         services = mailboxes.services(settings, log.silent())
         with progress.counting("messages looked at, on the record:") as show:
             try:
-                yield mailbox, AtOnce(services, mailboxes.Mailboxes(services), mailbox.id, show)
+                yield mailbox, AtOnce(services, mailboxes.Mailboxes(services), mailbox.id, show, output.remark)
             finally:
                 services.connections.close()
