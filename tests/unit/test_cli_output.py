@@ -77,7 +77,7 @@ def test_a_narrow_table_breaks_no_word_that_is_short(monkeypatch: pytest.MonkeyP
 def test_a_table_that_is_too_wide_is_a_list(monkeypatch: pytest.MonkeyPatch) -> None:
     columns = tuple(f"column-{letter}" for letter in "abcdefgh")
     rows = [tuple(f"{cell}{letter}" for letter in "abcdefgh") for cell in ("x", "y")]
-    lines = drawn(monkeypatch, 80, columns, *rows)
+    lines = drawn(monkeypatch, 70, columns, *rows)
     assert lines[:2] == ["column-a  xa", "column-b  xb"]
     assert lines[8] == ""
     assert lines[9] == "column-a  ya"
