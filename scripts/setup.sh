@@ -105,7 +105,7 @@ fingerprint() {
         "$PYTHON" --version
         printf '%s %s\n' "$PYTHON" "$EXTRAS"
         if [ "$mode" = copy ]; then
-            find "$top/mailweir" "$top/milter" "$top/admin_cli" "$top/postfix" -type f ! -name '*.pyc' -exec cksum {} +
+            find "$top/mailweir" "$top/milter" "$top/admin_cli" "$top/postfix" "$top/gmail_sync" -type f ! -name '*.pyc' -exec cksum {} +
         fi
         cksum "$top/setup.cfg" "$top/pyproject.toml"
     } | cksum
