@@ -22,14 +22,17 @@ _LIMITS = frozenset({"rateLimitExceeded", "userRateLimitExceeded", "RATE_LIMIT_E
 _DAILY_LIMITS = frozenset({"dailyLimitExceeded", "quotaExceeded"})
 _LIMIT_WORDS = "Too many concurrent requests"
 
+_AGAIN = "; then connect it again"
+
 # reason: what to do, and is it the admin who does it for all
 _TO_DO = {
     "failedPrecondition": (
-        "Gmail isn't on for this account: in the Admin console switch Gmail on for it, or give it a licence",
+        f"Gmail isn't on for this account: in the Admin console switch Gmail on for it, or give it a licence{_AGAIN}",
         False,
     ),
     "domainPolicy": (
-        "the Workspace doesn't let this app read its mail: in the Admin console under Security, API controls, trust the app",
+        "the Workspace doesn't let this app read its mail: in the Admin console under Security, API controls, trust the app"
+        + _AGAIN,
         False,
     ),
     "insufficientPermissions": (
@@ -49,7 +52,6 @@ _TO_DO = {
         True,
     ),
 }
-_AGAIN = "; then connect it again"
 
 # RFC 6749 5.2 and 4.1.2.1, and Google's own
 _PASSING = frozenset({"temporarily_unavailable", "server_error", "internal_failure", "backend_error"})
@@ -93,7 +95,7 @@ def _refusal(status: int, text: str, reasons: frozenset[str]) -> GmailError:
         if reason == "failedPrecondition" and status != 400:
             continue
         words, whole_project = _TO_DO[reason]
-        return NeedsReconnect(words + ("" if whole_project else _AGAIN) + _quoted(text), whole_project=whole_project)
+        return NeedsReconnect(words + _quoted(text), whole_project=whole_project)
     if status == 403 and "Delegation denied" in text:
         return NeedsReconnect(
             f"this account may not read that mailbox{_quoted(text)}: connect the mailbox's own account"
@@ -149,7 +151,7 @@ def _denied(code: str, text: str, delegated: bool) -> GmailError:
             whole_project=True,
         )
     if code in _POLICY:
-        return NeedsReconnect(_TO_DO["domainPolicy"][0] + _AGAIN + said)
+        return NeedsReconnect(_TO_DO["domainPolicy"][0] + said)
     return NeedsReconnect(f"Google gives no token: connect again{said}")
 
 

@@ -65,13 +65,13 @@ def drawn(monkeypatch: pytest.MonkeyPatch, width: int, columns: tuple[str, ...],
 def test_a_narrow_table_breaks_no_word_that_is_short(monkeypatch: pytest.MonkeyPatch) -> None:
     lines = drawn(
         monkeypatch,
-        60,
+        38,
         ("direction", "author", "subject"),
         ("incoming", "somebody@client.example", "your offer of the day before yesterday, and two questions"),
     )
     text = " ".join(lines)
     assert all(f" {word} " in f" {text} " for word in ("direction", "incoming", "yesterday,", "questions"))
-    assert max(map(len, lines)) <= 60
+    assert max(map(len, lines)) <= 38
 
 
 def test_a_table_that_is_too_wide_is_a_list(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -359,10 +359,10 @@ def test_limits(mailbox: Mailbox, server: Server, answer: Answer, wait: float | 
         (
             as_json({"error": {**NO_GMAIL, "errors": [{"reason": "failedPrecondition"}]}}, 400),
             NeedsReconnect,
-            "licence",
+            "licence; then connect it again",
         ),
         (refusal(403, "domainPolicy", "The domain policy has disabled it"), NeedsReconnect, "trust the app"),
-        (as_json({"error": SCOPES}, 403), NeedsReconnect, "leave its box ticked"),
+        (as_json({"error": SCOPES}, 403), NeedsReconnect, r"leave its box ticked \("),
         (as_json({"error": DISABLED}, 403), NeedsReconnect, "APIs & Services"),
         (refusal(403, "forbidden", "Delegation denied for x@firm.example"), NeedsReconnect, "mailbox's own account"),
         (refusal(401, "authError", "Invalid Credentials"), NeedsReconnect, "fresh token"),
