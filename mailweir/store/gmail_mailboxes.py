@@ -181,6 +181,12 @@ def shares_consent(database: Database, mailbox_id: int) -> bool:
     return bool(database.execute(sql, (mailbox_id,)).fetchone()[0])
 
 
+def sealed_tokens(database: Database) -> list[tuple[str, bytes]]:
+    """Each mailbox's address and its sealed refresh token, of all deployments."""
+    sql = "SELECT address, token_sealed FROM gmail_mailboxes WHERE token_sealed IS NOT NULL ORDER BY id"
+    return [(row[0], bytes(row[1])) for row in database.execute(sql).fetchall()]
+
+
 def has_sealed(database: Database) -> bool:
     """Does the database hold a token that was sealed with the key file?"""
     sql = "SELECT COUNT(*) FROM gmail_mailboxes WHERE token_sealed IS NOT NULL"

@@ -299,6 +299,22 @@ def test_a_lost_key_file(connect: Connect, tmp_path: Path, google: Google) -> No
     assert len(google.server.asked) == before
 
 
+def test_doctor_says_that_the_key_file_is_lost(connect: Connect, known: "Mailweir", tmp_path: Path) -> None:
+    def found() -> list[tuple[str, str]]:
+        all_found = known("doctor", "--json").json
+        return [(one["level"], one["finding"]) for one in all_found if one["area"] == "key file"]
+
+    assert found() == []
+    assert connect("richard", "--inbound").code == 0
+    file = tmp_path / "secrets" / "token.key"
+    assert found() == [("ok", f"{file} opens the tokens of 1 mailbox")]
+    file.unlink()
+    assert [level for level, _ in found()] == ["wrong"]
+    secrets_file.make(file)
+    ((level, said),) = found()
+    assert (level, "doesn't open what the database holds" in said) == ("wrong", True)
+
+
 @BOTH
 def test_a_service_account(known: "Mailweir", setting: Setting, google: Google, database: "Database") -> None:
     use_service_account(setting, google)
