@@ -44,7 +44,7 @@ def test_a_mailbox_that_is_connected_is_due_and_lists_its_first_days(
 
 
 def test_without_first_days_nothing_is_listed(database: Database, demo: Deployment, now: datetime) -> None:
-    made = connect(database, demo, "richard", now, first_days=0, token_sealed=None)
+    made = connect(database, demo, "richard", now, first_days=0, token_sealed=None, cursor="77")
     leased = take(database, made.id, now)
     assert (leased.list_since, leased.covered_since, leased.token_sealed) == (None, rfc3339(now), None)
 
