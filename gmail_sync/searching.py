@@ -43,13 +43,13 @@ def list_since(job: Job) -> None:
 
 
 def audit(job: Job, catch_up: Callable[[], object]) -> tuple[int, int]:
-    """Compares the last 48 hours with the record: how many messages were listed, and how many nobody had heard of; those are
+    """Compares the last 48 hours, or what of them decisions are kept of, with the record: how many messages were listed, and how many nobody had heard of; those are
     queued.
 
     catch_up: reads history; what comes while the list is made is not missing.
     """
     now = job.services.clock()
-    since = max(now - AUDIT_SPAN, datetime.fromisoformat(job.leased.covered_since))
+    since = max(now - min(AUDIT_SPAN, decided_span(job)), datetime.fromisoformat(job.leased.covered_since))
     ids = [one for page in _pages(job, f"after:{_seconds(since)} {_ONLY_MAIL}") for one in page]
     catch_up()
     with job.writing() as database:
@@ -60,6 +60,11 @@ def audit(job: Job, catch_up: Callable[[], object]) -> tuple[int, int]:
     say = job.services.log.error if missing else job.services.log.info
     say("audited", listed=len(ids), missing=len(missing), **job.facts())
     return len(ids), len(missing)
+
+
+def decided_span(job: Job) -> timedelta:
+    """What came within it and was decided still has its decision (`retention`)."""
+    return timedelta(days=min(job.services.settings.retention.decision_days, 36_500))
 
 
 def _next_audit(job: Job, now: datetime) -> datetime:

@@ -37,6 +37,8 @@ MAX_FAILURES = 5  # likewise: each may have taken a time-out
 MAX_HELD, MAX_HELD_BYTES, MAX_HELD_SECONDS = 10, 1_000_000, 1.0  # looked at and not yet settled
 # What lies at the edge of what is known was perhaps only half seen; a message's date is that of its arrival, and clocks differ.
 LISTING_MARGIN = timedelta(days=1)
+# What was spam or trash as it came may be rescued for so long, and with the history that is forgotten too.
+LONGEST_IN_SPAM = timedelta(days=30)
 LONGEST_GAP = timedelta(days=31)  # that a list reaches back where nobody can say when the last sweep was
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=30), timedelta(hours=1)
 # That Gmail may ask for: what lies further ahead counts as a clock's mistake, and Gmail is asked again after it.
@@ -173,17 +175,23 @@ class Sweep:
         self._heard = self._heard or bool(new)
 
     def _recover(self) -> None:
-        """History doesn't reach back to the cursor: list what came since the last whole sweep, from a new baseline on."""
+        """History doesn't reach back to the cursor: list what came since the last whole sweep and some time before, from a new
+        baseline on."""
         leased, now = self._job.leased, self._now()
         since = datetime.fromisoformat(leased.covered_since)
         if leased.swept_at:
             swept_at = datetime.fromisoformat(leased.swept_at)
             # a sweep that lies ahead was noted by a clock that was wrong
-            since = max(since, swept_at - LISTING_MARGIN if swept_at <= now else now - LONGEST_GAP)
+            since = max(since, self._listed_since(swept_at, now) if swept_at <= now else now - LONGEST_GAP)
         if leased.list_since:
             since = min(since, datetime.fromisoformat(leased.list_since))
         self._job.services.log.warning("history expired", since=rfc3339(since), **self._job.facts())
         self._take_baseline(rfc3339(since))
+
+    def _listed_since(self, swept_at: datetime, now: datetime) -> datetime:
+        """As far back as decisions are kept: what has one costs no question, and what is rescued from spam has none."""
+        rescued = max(swept_at - LONGEST_IN_SPAM, now - searching.decided_span(self._job))
+        return min(swept_at - LISTING_MARGIN, rescued)
 
     def _take_baseline(self, list_since: str | None) -> None:
         """The cursor is taken before the list is made: what comes meanwhile is in history."""
