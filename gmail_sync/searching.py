@@ -11,6 +11,7 @@ from urllib.parse import quote_plus
 
 from gmail_sync.errors import Refused
 from gmail_sync.job import Job
+from gmail_sync.pages import Pages
 from mailweir.store import gmail_backfill, gmail_leases, gmail_queue
 from mailweir.store.gmail_queue import Origin
 
@@ -130,12 +131,11 @@ def _fitting(found: list[_Address]) -> list[_Address]:
 
 
 def _pages(job: Job, query: str) -> Iterator[list[str]]:
-    page: str | None = None
+    pages = Pages()
     while True:
-        found = job.mailbox.list_ids(query, page)
+        found = job.mailbox.list_ids(query, pages.token)
         yield list(found.message_ids)
-        page = found.next_page
-        if page is None:
+        if not pages.turn(found.next_page):
             return
 
 

@@ -24,6 +24,7 @@ from gmail_sync.errors import (
 )
 from gmail_sync.job import Job
 from gmail_sync.looking import Look, look_at
+from gmail_sync.pages import Pages
 from mailweir import recording
 from mailweir.errors import DatabaseUnavailable
 from mailweir.recording import Entry
@@ -142,22 +143,21 @@ class Sweep:
         job, began = self._job, self._now()
         if job.leased.cursor is None:
             self._take_baseline(None)
-        cursor, page = job.leased.cursor, None
+        cursor, pages = job.leased.cursor, Pages()
         assert cursor
         reached: str | None = None
         while True:
             try:
-                found = job.mailbox.history(cursor, page)
+                found = job.mailbox.history(cursor, pages.token)
             except HistoryExpired:
                 self._recover()
                 break
-            page = found.next_page
             # Where it stood at the first page: the later pages may not have what came while they were read.
             reached = reached or found.history_id
-            moved = reached if page is None and reached != cursor else None
+            moved = reached if found.next_page is None and reached != cursor else None
             if found.message_ids or moved:
                 self._queue(found.message_ids, moved, began)
-            if page is None:
+            if not pages.turn(found.next_page):
                 break
         self._caught_up_at = began
 

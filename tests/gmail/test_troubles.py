@@ -363,6 +363,31 @@ def test_a_page_with_nothing_but_the_next_one(small: World, gmail: GmailServer) 
     assert small.subjects() == ["old", "new"]
 
 
+@pytest.mark.parametrize("kind", [Kind.HISTORY, Kind.LIST])
+def test_pages_that_go_round_in_a_circle_are_no_answer(small: World, gmail: GmailServer, kind: Kind) -> None:
+    box = small.connect()
+    if kind is Kind.HISTORY:
+        small.settle()
+    number = box.insert(mail("there"), at=small.at)
+    found = {Kind.HISTORY: {"historyId": "9"}, Kind.LIST: {"messages": [{"id": number}]}}[kind]
+    circle = [
+        gmail.faults.add(
+            Fault("page", answer_json({**found, "nextPageToken": token})), user=box.address, kind=kind, times=2
+        )
+        for token in ("a", "b")
+    ]
+    circle.append(gmail.faults.add(Fault("page", answer_json({**found, "nextPageToken": "a"})), kind=kind))
+    before = len(gmail.calls.of(box.address, kind))
+    assert seconds_until(small.sweep(), small) == FIRST_PAUSE
+    assert len(gmail.calls.of(box.address, kind)) - before <= 4
+    assert "same page" in (small.state().error or "")
+    for armed in circle:
+        armed.lift()
+    small.later(minutes=1)
+    small.settle()
+    assert (small.subjects(), small.state().error) == (["there"], None)
+
+
 def test_history_ids_beyond_64_bits_are_kept_to_the_last_digit(world: World, gmail: GmailServer) -> None:
     first, second = "18446744073709551617123", "18446744073709551617129"
     box = world.connect()
