@@ -313,7 +313,7 @@ class Sweep:
         text = str(error) if is_known else f"unexpected fault ({type(error).__name__}); see the log"
         facts = {"gmail_id": queued.message_id, "attempts": attempts, "error": text, **job.facts()}
         is_dead = attempts >= job.services.settings.gmail.max_attempts
-        if is_dead and isinstance(error, Unreachable):
+        if is_dead and isinstance(error, Unreachable | Refused):  # a policy may refuse them all
             is_dead = self._is_its_own_fault(queued)
         with job.writing() as database:
             if is_dead:

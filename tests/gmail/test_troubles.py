@@ -219,6 +219,23 @@ def test_a_message_that_gmail_refuses_is_given_up_without_doubt(small: World, gm
     assert (small.state().dead, small.state().state) == (1, State.CONNECTED)
 
 
+def test_a_refusal_of_all_messages_buries_none(small: World, gmail: GmailServer) -> None:
+    """Such as a policy with a reason that nobody here knows yet, while history is still told."""
+    box = small.connect()
+    small.settle()
+    names = [f"m{number}" for number in range(3)]
+    for name in names:
+        box.insert(mail(name), at=small.at)
+    refused = gmail.faults.add(Fault("new", api_error(403, "Not now.", "newPolicy")), user=box.address, kind=GETS)
+    for _ in range(2 * small.settings.gmail.max_attempts):
+        small.settle()
+        small.later(hours=1)
+    assert (small.state().dead, small.state().waiting) == (0, 3)
+    refused.lift()
+    small.settle()
+    assert sorted(small.subjects()) == names
+
+
 # --- what a person has to do ------------------------------------------------------------------------------------------
 
 PERSONS: dict[str, tuple[Callable[[], Fault], Kind, str]] = {
