@@ -76,7 +76,8 @@ def of_answer(
     if status == 404 and missing is not None:
         return missing(f"Gmail has it no more{_quoted(text)}")
     if status == 401:
-        return NeedsReconnect(f"Gmail doesn't take the account's fresh token{_quoted(text)}: connect it again")
+        # no verdict on the consent, which the token endpoint has just confirmed: it passes, as an outage of Google's sign-in does
+        return Unreachable(f"Gmail doesn't take the account's fresh token{_quoted(text)}: is the account suspended?", wait)
     return _refusal(status, text, reasons)
 
 

@@ -162,6 +162,29 @@ def test_pauses_grow_to_an_hour_and_end(small: World, gmail: GmailServer) -> Non
     assert (small.state().failures, small.state().error, small.subjects()) == (0, None, ["meanwhile"])
 
 
+@pytest.mark.parametrize("kind", [Kind.HISTORY, Kind.GET_METADATA])
+def test_a_token_that_gmail_does_not_take_asks_nobody_for_a_new_consent(
+    small: World, gmail: GmailServer, kind: Kind
+) -> None:
+    """Google's sign-in has had such hours, for all at once; a consent that has ended is invalid_grant."""
+    box = small.connect()
+    small.settle()
+    box.insert(mail("meanwhile"), at=small.at)
+    armed = gmail.faults.add(faults.token_not_known(), user=box.address)
+    if kind is Kind.GET_METADATA:
+        armed.lift()
+        armed = gmail.faults.add(faults.token_not_known(), user=box.address, kind=GETS | {Kind.PROFILE})
+    for _ in range(10):
+        assert small.sweep()
+        small.later(hours=1)
+    state = small.state()
+    assert (state.state, state.failures, state.dead) == (State.CONNECTED, 10, 0)
+    assert "fresh token" in (state.error or "")
+    armed.lift()
+    small.settle()
+    assert (small.subjects(), small.state().error) == (["meanwhile"], None)
+
+
 @pytest.mark.parametrize("kinds", [API, GETS, frozenset({Kind.TOKEN})])
 def test_an_outage_of_hours_buries_nothing(small: World, gmail: GmailServer, kinds: frozenset[Kind]) -> None:
     """Neither where nothing can be had, nor where everything can but messages, nor where no token can."""
@@ -249,7 +272,6 @@ PERSONS: dict[str, tuple[Callable[[], Fault], Kind, str]] = {
         Kind.TOKEN,
         "OAuth client",
     ),
-    "401 for ever": (faults.token_not_known, Kind.HISTORY, "fresh token"),
 }
 
 

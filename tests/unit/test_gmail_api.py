@@ -365,7 +365,7 @@ def test_limits(mailbox: Mailbox, server: Server, answer: Answer, wait: float | 
         (as_json({"error": SCOPES}, 403), NeedsReconnect, "leave its box ticked"),
         (as_json({"error": DISABLED}, 403), NeedsReconnect, "APIs & Services"),
         (refusal(403, "forbidden", "Delegation denied for x@firm.example"), NeedsReconnect, "mailbox's own account"),
-        (refusal(401, "authError", "Invalid Credentials"), NeedsReconnect, "fresh token"),
+        (refusal(401, "authError", "Invalid Credentials"), Unreachable, "fresh token"),
         (refusal(400, "invalidArgument", "Invalid id value"), Refused, "Invalid id value"),
         (refusal(403, "forbidden", "No."), Refused, "403"),
         (refusal(400, "badRequest", "line\nend\x1b[31m"), Refused, r"line end \[31m"),

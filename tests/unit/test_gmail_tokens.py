@@ -130,7 +130,7 @@ def test_a_refused_token_is_taken_anew_once(server: Server, client: OAuthClient)
     mailbox.history("1"), mailbox.history("1")
     assert used(server) == ["Bearer a1", "Bearer a1", "Bearer a2"]
     server.script = [refusal(401, "authError", "Invalid Credentials")] * 9
-    with pytest.raises(NeedsReconnect, match="fresh token"):
+    with pytest.raises(Unreachable, match="fresh token"):
         mailbox.history("1")
     assert len(used(server)) == 5
 
