@@ -46,6 +46,7 @@ FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=30), timedelta(hours=1)
 LONGEST_ASKED = gmail_leases.LONGEST_WAIT - timedelta(minutes=1)
 _PROBED = 10  # of the newest messages: one that hasn't failed yet shows whether messages can be had
 _LEAST_LOW_WAIT_SECONDS = 1.0
+_TOLD_WAIT_SECONDS = 45.0  # for quota: what is shorter is nothing to worry anybody with
 _BUSY_SHARE = 0.25  # of the usual interval, after a sweep that found mail: where there is some, more comes
 
 
@@ -88,8 +89,10 @@ class Sweep:
                 more = self._what_can_wait()
             return self.rest(self._next(more))
         except OverBudget as error:
-            return self.rest(_after(self._now(), error.retry_after_seconds or 1.0))
+            return self._over_budget_rest(error)
         except (Throttled, Unreachable, Refused) as error:
+            if isinstance(error, Throttled) and error.whole_project:
+                job.spending.hold(error)
             return self._failed_rest(error)
         except NeedsReconnect as error:
             if error.whole_project and not isinstance(error, ClientGone):
@@ -114,6 +117,13 @@ class Sweep:
             int(self._job.spending.bucket.left),
             rfc3339(self._now()),
         )
+
+    def _over_budget_rest(self, error: OverBudget) -> Rest:
+        wait = error.retry_after_seconds or 1.0
+        due = _after(self._now(), wait)
+        if wait < _TOLD_WAIT_SECONDS:
+            return self.rest(due)
+        return self.rest(due, failures=max(1, self._job.leased.failures), error=str(error))
 
     def _failed_rest(self, error: GmailError) -> Rest:
         failures = self._job.leased.failures + 1

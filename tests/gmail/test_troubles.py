@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from gmail_sync.budget import Project
 from gmail_sync.errors import GmailError, NeedsReconnect
 from mailweir.store import gmail_leases, gmail_queue, users
 from mailweir.store.gmail_leases import Rest
@@ -99,6 +100,7 @@ def test_a_limit_makes_its_mailbox_wait_as_long_as_gmail_says(small: World, gmai
             state = small.state(user)
             assert (state.state, state.failures, state.dead) == (State.CONNECTED, 1, 0)
             assert state.error
+        small.project = Project(10**9, 10**9, lambda: 0.0)  # what holds back all mailboxes is tried below
         mary.insert(mail(f"mary's beside {kind}", to=mary.address), at=small.at)
         small.settle("mary")
         small.later(seconds=seconds)
@@ -108,6 +110,36 @@ def test_a_limit_makes_its_mailbox_wait_as_long_as_gmail_says(small: World, gmai
     assert sorted(found) == sorted(
         [*(str(kind) for kind in KINDS[:-1]), *(f"mary's beside {kind}" for kind in KINDS[:-1])]
     )
+
+
+def test_a_limit_of_the_whole_project_holds_all_back_and_one_of_a_mailbox_only_that(
+    small: World, gmail: GmailServer
+) -> None:
+    seconds = [1_000.0]
+    small.project = Project(10**9, 10**9, lambda: seconds[0])
+    boxes = {name: small.connect(name) for name in ("richard", "mary")}
+    for name in boxes:
+        small.settle(name)
+
+    def asked_of_mary(fault: Fault) -> int:
+        """How often Gmail is asked for mary's mailbox, after richard's met a fault."""
+        gmail.faults.add(fault, user=boxes["richard"].address, kind=Kind.HISTORY, times=1)
+        small.later(minutes=1)
+        small.sweep("richard")
+        before = len(gmail.calls.of(boxes["mary"].address, Kind.HISTORY))
+        small.sweep("mary")
+        return len(gmail.calls.of(boxes["mary"].address, Kind.HISTORY)) - before
+
+    assert asked_of_mary(faults.too_many_requests("99")) == 1
+    assert small.state("mary").error is None
+    assert asked_of_mary(faults.daily_limit()) == 0
+    assert "daily limit" in (small.state("mary").error or "")  # why it waits is told for each
+    small.sweep("richard")
+    assert "daily limit" in (small.state("richard").error or "")
+    seconds[0] += 61
+    small.later(seconds=61)
+    small.settle("mary")
+    assert (small.state("mary").error, small.state("mary").failures) == (None, 0)
 
 
 @pytest.mark.parametrize("name", NO_ANSWERS)
