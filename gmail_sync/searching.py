@@ -44,8 +44,8 @@ def list_since(job: Job) -> None:
 
 
 def audit(job: Job, catch_up: Callable[[], object]) -> tuple[int, int]:
-    """Compares the last 48 hours, or what of them decisions are kept of, with the record: how many messages were listed, and how many nobody had heard of; those are
-    queued.
+    """Compares the last 48 hours, or what of them decisions are kept of, with the record: how many messages were listed, and how
+    many nobody had heard of; those are queued.
 
     catch_up: reads history; what comes while the list is made is not missing.
     """
