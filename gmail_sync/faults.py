@@ -77,7 +77,9 @@ def of_answer(
         return missing(f"Gmail has it no more{_quoted(text)}")
     if status == 401:
         # no verdict on the consent, which the token endpoint has just confirmed: it passes, as an outage of Google's sign-in does
-        return Unreachable(f"Gmail doesn't take the account's fresh token{_quoted(text)}: is the account suspended?", wait)
+        return Unreachable(
+            f"Gmail doesn't take the account's fresh token{_quoted(text)}: is the account suspended?", wait
+        )
     return _refusal(status, text, reasons)
 
 
