@@ -213,6 +213,14 @@ def test_a_message_without_headers_is_no_stranger(mailbox: Mailbox, server: Serv
     assert mailbox.metadata("m1").headers == ()
 
 
+def test_a_number_that_is_none(mailbox: Mailbox, server: Server) -> None:
+    payload = b'"payload": {"headers": [{"name": "A", "value": "b"}]}'
+    body = b'{"id": "m1", "labelIds": ["INBOX"], "internalDate": "0", "sizeEstimate": Infinity, %s}' % payload
+    server.script = [Answer(200, body)]
+    with pytest.raises(Unreachable, match="garbled"):
+        mailbox.metadata("m1")
+
+
 def test_whom_decoded_headers_may_concern() -> None:
     headers = (
         (b"From", b" Doe, Jane (Client; Ltd) <Jane@Client.example>, 'x@y.example'"),
