@@ -4,6 +4,7 @@ Three occasions: a list of all that came since some time (a mailbox newly connec
 the last 48 hours; the earlier mail of contacts that were added later. Called by `sweep`.
 """
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -19,6 +20,10 @@ AUDIT_SPAN = timedelta(hours=48)
 MAX_ADDRESSES = 20  # of one search
 # Of the addresses in a search as they stand in the request: beyond 2,048 characters it would become a POST.
 MAX_QUERY_CHARS = 1_600
+# What stands in a search as it is. A local part may hold what means something there, braces above all: one such address would turn
+# a search for twenty into one that finds nothing, without a word.
+_ORDINARY = re.compile(r"[a-z0-9][a-z0-9._+%'=/_-]*@[a-z0-9.-]+")
+_MEANS_SOMETHING_QUOTED = re.compile(r'["\\]')
 _Address = tuple[int, str]  # a contact's, with its id
 _ONLY_MAIL = "-in:drafts -in:chats"  # a list leaves out spam and trash by itself
 
@@ -110,7 +115,7 @@ def _search(job: Job, addresses: list[str]) -> int:
     """Queues what isn't on the record of these addresses' mail; how many messages."""
     queued = 0
     since = job.services.clock() - timedelta(days=job.services.settings.gmail.backfill_days)
-    wanted = " ".join(f"from:{address} to:{address}" for address in addresses)
+    wanted = " ".join(f"from:{address} to:{address}" for address in map(_as_searched, addresses))
     for ids in _pages(job, f"{{{wanted}}} after:{_seconds(since)} {_ONLY_MAIL}"):
         with job.writing() as database:
             new = gmail_queue.unknown(database, job.leased, ids, recorded_only=True)
@@ -123,11 +128,17 @@ def _fitting(found: list[_Address]) -> list[_Address]:
     chunk: list[_Address] = []
     chars = 0
     for one in found[:MAX_ADDRESSES]:
+        if not _ORDINARY.fullmatch(one[1]):
+            return chunk or [one]  # alone, so that it makes nothing else of a search for others
         chars += len(quote_plus(f"from:{one[1]} to:{one[1]} "))
         if chunk and chars > MAX_QUERY_CHARS:
             break
         chunk.append(one)
     return chunk
+
+
+def _as_searched(address: str) -> str:
+    return address if _ORDINARY.fullmatch(address) else f'"{_MEANS_SOMETHING_QUOTED.sub(" ", address)}"'
 
 
 def _pages(job: Job, query: str) -> Iterator[list[str]]:

@@ -518,6 +518,25 @@ def test_an_address_that_gmail_refuses_to_search_for_holds_no_other_up(small: Wo
     assert (small.state().failures, small.state().error) == (0, None)
 
 
+@pytest.mark.parametrize("odd", ["a}b@odd.example", "{a@odd.example", "a|b@odd.example", "-a@odd.example"])
+def test_an_address_that_means_something_in_a_search_is_found_and_hides_no_other(small: World, odd: str) -> None:
+    from mailweir.store import contacts
+
+    box = small.connect()
+    small.settle()
+    senders = ["new0@late.example", odd, "new1@late.example"]
+    for number, sender in enumerate(senders):
+        box.insert(mail(f"m{number}", sender), at=small.at)
+    box.insert(mail("a stranger's", STRANGER), at=small.at)
+    small.settle()
+    for number, sender in enumerate(senders):
+        contacts.add(small.database, small.demo, f"New {number}", [sender], None, small.at)
+    small.later(minutes=1)
+    small.settle()
+    assert sorted(small.subjects()) == ["m0", "m1", "m2"]
+    assert (small.state().failures, small.state().error) == (0, None)
+
+
 # --- somebody intervenes ----------------------------------------------------------------------------------------------
 
 
