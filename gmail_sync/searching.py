@@ -20,8 +20,8 @@ AUDIT_SPAN = timedelta(hours=48)
 MAX_ADDRESSES = 20  # of one search
 # Of the addresses in a search as they stand in the request: beyond 2,048 characters it would become a POST.
 MAX_QUERY_CHARS = 1_600
-# What stands in a search as it is. A local part may hold what means something there, braces above all: one such address would turn
-# a search for twenty into one that finds nothing, without a word.
+# What stands in a search as it is. A local part may hold what means something there, braces above all: one such address would
+# turn a search for twenty into one that finds nothing, without a word.
 _ORDINARY = re.compile(r"[a-z0-9][a-z0-9._+%'=/_-]*@[a-z0-9.-]+")
 _MEANS_SOMETHING_QUOTED = re.compile(r'["\\]')
 _Address = tuple[int, str]  # a contact's, with its id
