@@ -211,6 +211,15 @@ def refuse_foreign(deployment: Deployment, user_id: int, username: str, address:
     _refuse_connected(deployment, user_id, address)
 
 
+def refuse_read_for(deployment: Deployment, user_id: int, username: str, address: str) -> None:
+    """BadInput where this address's mailbox is read for the user: else it would be read on as the mailbox of somebody who hasn't
+    got it any more. With the models bound."""
+    table = models.GmailMailbox
+    row = table.get_or_none(table.user == user_id, table.disconnected_at.is_null())
+    if row is not None and deployment.folding.key(row.address) == deployment.folding.key(address):
+        raise BadInput(f"the Gmail of {row.address} is read for {username}: 'mailweir gmail disconnect {username}' first")
+
+
 def _refuse_second(username: str, row: Any, address: str) -> None:
     if row is not None and row.address != address:
         raise BadInput(f"{username} is connected with {row.address}: 'mailweir gmail disconnect {username}' first")
