@@ -322,9 +322,12 @@ class Sweep:
         is_known = isinstance(error, GmailError)
         text = str(error) if is_known else f"unexpected fault ({type(error).__name__}); see the log"
         facts = {"gmail_id": queued.message_id, "attempts": attempts, "error": text, **job.facts()}
-        is_dead = attempts >= job.services.settings.gmail.max_attempts
+        is_dead, cut_short = attempts >= job.services.settings.gmail.max_attempts, None
         if is_dead and isinstance(error, Unreachable | Refused):  # a policy may refuse them all
-            is_dead = self._is_its_own_fault(queued)
+            try:
+                is_dead = self._is_its_own_fault(queued)
+            except (Throttled, Unreachable, Refused) as why:  # it isn't given up, and doesn't stay in front either
+                is_dead, cut_short = False, why
         with job.writing() as database:
             if is_dead:
                 gmail_queue.bury(database, queued, text, now)
@@ -335,6 +338,8 @@ class Sweep:
         self.tally.failed += 1
         if self._progress:
             self._progress(self.tally)
+        if cut_short:
+            raise cut_short
 
     def _is_its_own_fault(self, queued: Queued) -> bool:
         """Can another message be had, or is there none? Else it is Gmail that has a bad day, and nothing is given up for that."""

@@ -274,6 +274,27 @@ def test_a_message_that_gmail_refuses_is_given_up_without_doubt(small: World, gm
     assert (small.state().dead, small.state().state) == (1, State.CONNECTED)
 
 
+def test_a_bad_message_does_not_stay_in_front_where_the_quota_is_low(tmp_path: Path, gmail: GmailServer) -> None:
+    """To find out whether it is the message's fault costs more than there is at once."""
+    world = World(gmail, tmp_path, None, "user_units_per_minute = 100\nmax_attempts = 2\n")
+    box = world.connect()
+    box.insert(mail("a stranger's", STRANGER), at=world.at)
+    for _ in range(5):
+        world.later(minutes=1)
+        world.sweep()
+    bad = box.insert(mail("bad"), at=world.at)
+    gmail.faults.add(faults.cut(), user=box.address, message_id=bad, kind=Kind.GET_RAW)
+    for _ in range(20):
+        world.later(minutes=1)
+        world.sweep()
+    box.insert(mail("good"), at=world.at)
+    for _ in range(5):
+        world.later(minutes=1)
+        world.sweep()
+    assert (world.subjects(), world.queued()) == (["good"], [bad])
+    world.close()
+
+
 def test_a_refusal_of_all_messages_buries_none(small: World, gmail: GmailServer) -> None:
     """Such as a policy with a reason that nobody here knows yet, while history is still told."""
     box = small.connect()
