@@ -6,7 +6,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -18,12 +18,14 @@ from gmail_sync.scheduler import Scheduler
 from mailweir import secrets_file
 from mailweir.errors import SettingsError
 from mailweir.place import Postgresql
+from mailweir.store import gmail_leases
 from tests.gmail import faults
 from tests.gmail.calls import GETS
 from tests.gmail.processes import SyncProcess, wait_until
 from tests.gmail.server import GmailServer
 from tests.gmail.world import STRANGER, World, mail
 from tests.postgresql import Cluster
+from tests.unit.gmail_rows import rest
 
 QUICK = "sweep_seconds = 1\n"
 
@@ -264,3 +266,20 @@ def test_a_stop_in_the_middle_of_a_sweep_ends_soon_and_leaves_no_lease(
         wait_until(lambda: len(world.record()) == 20, "all on the record")
     assert len(set(world.subjects())) == 20
     world.close()
+
+
+def test_a_lease_whose_end_can_not_be_written_holds_up_no_other(small: World) -> None:
+    small.connect("richard")
+    small.connect("mary")
+    now = small.at
+    scheduler = Scheduler(small.services, Mailboxes(small.services), "one")
+    leased = gmail_leases.lease(small.database, "one", now, 9)
+    rests = [rest(one, now) for one in leased]
+    rests[0] = rests[0]._replace(failures=None)  # type: ignore[arg-type]
+    for leave, ended in zip(leased, rests, strict=True):
+        scheduler._held[leave.id] = leave
+        scheduler._done.put((leave, ended))
+    with suppress(Exception):
+        scheduler._collect(0.1)
+    owners = small.database.execute("SELECT lease_owner FROM gmail_mailboxes ORDER BY id").fetchall()
+    assert sorted(row[0] or "" for row in owners) == ["", "one"]

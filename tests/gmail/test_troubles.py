@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -461,7 +462,7 @@ def test_pages_that_go_round_in_a_circle_are_no_answer(small: World, gmail: Gmai
     if kind is Kind.HISTORY:
         small.settle()
     number = box.insert(mail("there"), at=small.at)
-    found = {Kind.HISTORY: {"historyId": "9"}, Kind.LIST: {"messages": [{"id": number}]}}[kind]
+    found: dict[str, Any] = {"historyId": "9"} if kind is Kind.HISTORY else {"messages": [{"id": number}]}
     circle = [
         gmail.faults.add(
             Fault("page", answer_json({**found, "nextPageToken": token})), user=box.address, kind=kind, times=2
