@@ -5,7 +5,7 @@ the last 48 hours; the earlier mail of contacts that were added later. Called by
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 from urllib.parse import quote_plus
@@ -15,8 +15,10 @@ from gmail_sync.job import Job
 from gmail_sync.pages import Pages
 from mailweir.store import gmail_backfill, gmail_leases, gmail_queue
 from mailweir.store.gmail_queue import Origin
+from mailweir.store.moments import rfc3339
 
 AUDIT_SPAN = timedelta(hours=48)
+_FIRST_SPAN, _LEAST_SPAN = timedelta(days=1), timedelta(minutes=10)  # of time in one search of a list that is long
 MAX_ADDRESSES = 20  # of one search
 # Of the addresses in a search as they stand in the request: beyond 2,048 characters it would become a POST.
 MAX_QUERY_CHARS = 1_600
@@ -29,23 +31,52 @@ _ONLY_MAIL = "-in:drafts -in:chats"  # a list leaves out spam and trash by itsel
 
 
 def list_since(job: Job) -> None:
-    """Queues all that came since `list_since` and isn't known; once that is whole, forgets the task. A killed one begins anew."""
-    since = job.leased.list_since
-    assert since
-    queued = 0
-    for ids in _pages(job, f"after:{_seconds(datetime.fromisoformat(since))} {_ONLY_MAIL}"):
-        with job.writing() as database:
-            queued += gmail_queue.put(
-                database,
-                job.leased,
-                gmail_queue.unknown(database, job.leased, ids),
-                Origin.LISTED,
-                job.services.clock(),
-            )
+    """Queues all that came since `list_since` and isn't known; once that is whole, forgets the task.
+
+    What doesn't fit into one page is listed a span of time after the other, the oldest first, and each that is whole is noted: a
+    limit, an outage or a kill in the middle of a large list doesn't begin it anew.
+    """
+    since, span, queued = _list_since(job), _FIRST_SPAN, 0
+    first = job.mailbox.list_ids(_came(since, None))
+    if first.next_page is None:
+        queued += _put_listed(job, first.message_ids)
+        _note_listed(job, None)
+    while job.leased.list_since:
+        began = _list_since(job)
+        end = began + span if began + span < job.services.clock() else None
+        pages = 0
+        for ids in _pages(job, _came(began, end)):
+            queued += _put_listed(job, ids)
+            pages += 1
+        _note_listed(job, end)
+        span = 2 * span if pages == 1 else max(span / 2, _LEAST_SPAN)
+    job.leased = replace(job.leased, has_queue=job.leased.has_queue or queued > 0)
+    job.services.log.info("listed", since=rfc3339(since), queued=queued, **job.facts())
+
+
+def _list_since(job: Job) -> datetime:
+    assert job.leased.list_since
+    return datetime.fromisoformat(job.leased.list_since)
+
+
+def _came(since: datetime, end: datetime | None) -> str:
+    """The query for what came then; with the seconds on both edges, for Gmail doesn't say to which side they count."""
+    before = f" before:{_seconds(end) + 2}" if end else ""
+    return f"after:{_seconds(since) - 1}{before} {_ONLY_MAIL}"
+
+
+def _put_listed(job: Job, ids: Collection[str]) -> int:
     with job.writing() as database:
-        gmail_leases.note_listing(database, job.leased, None)
-    job.leased = replace(job.leased, list_since=None, has_queue=job.leased.has_queue or queued > 0)
-    job.services.log.info("listed", since=since, queued=queued, **job.facts())
+        new = gmail_queue.unknown(database, job.leased, ids)
+        return gmail_queue.put(database, job.leased, new, Origin.LISTED, job.services.clock())
+
+
+def _note_listed(job: Job, end: datetime | None) -> None:
+    """All up to then is queued, or known; None: all there is."""
+    since = rfc3339(end) if end else None
+    with job.writing() as database:
+        gmail_leases.note_listing(database, job.leased, since)
+    job.leased = replace(job.leased, list_since=since)
 
 
 def audit(job: Job, catch_up: Callable[[], object]) -> tuple[int, int]:
