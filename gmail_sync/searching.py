@@ -19,6 +19,7 @@ from mailweir.store.moments import rfc3339
 
 AUDIT_SPAN = timedelta(hours=48)
 _FIRST_SPAN, _LEAST_SPAN = timedelta(days=1), timedelta(minutes=10)  # of time in one search of a list that is long
+_FEW_PAGES = 4  # of one span; an empty page may name a next one
 MAX_ADDRESSES = 20  # of one search
 # Of the addresses in a search as they stand in the request: beyond 2,048 characters it would become a POST.
 MAX_QUERY_CHARS = 1_600
@@ -49,7 +50,7 @@ def list_since(job: Job) -> None:
             queued += _put_listed(job, ids)
             pages += 1
         _note_listed(job, end)
-        span = 2 * span if pages == 1 else max(span / 2, _LEAST_SPAN)
+        span = 2 * span if pages <= _FEW_PAGES else max(span / 2, _LEAST_SPAN)
     job.leased = replace(job.leased, has_queue=job.leased.has_queue or queued > 0)
     job.services.log.info("listed", since=rfc3339(since), queued=queued, **job.facts())
 
