@@ -7,6 +7,7 @@ and by `mailweir gmail sync`.
 
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -238,8 +239,9 @@ class Sweep:
         """Looks at one message; False where it failed, which is noted. Errors: those that aren't the message's fault."""
         job = self._job
         try:
-            entry = look_at(Look(job.leased, job.services.directory, self._now()), queued, job.mailbox)
-            self._settle(queued, entry)
+            with ExitStack() as room:
+                look = Look(job.leased, job.services.directory, self._now(), self._room_in(room))
+                self._settle(queued, look_at(look, queued, job.mailbox))
         except MessageGone:
             self._settle(queued, None)
         except (Throttled, NeedsReconnect, LeaseLost, DatabaseUnavailable):
@@ -251,6 +253,10 @@ class Sweep:
             return False
         self._others_can_be_had = True
         return True
+
+    def _room_in(self, stack: ExitStack) -> Callable[[int], None]:
+        """Takes room for a message until the stack ends."""
+        return lambda size_bytes: stack.enter_context(self._job.services.room.taken(size_bytes))
 
     def _settle(self, queued: Queued, entry: Entry | None) -> None:
         """Together with those right behind it, for a transaction costs more than what is in it; but none waits for long."""
