@@ -378,10 +378,22 @@ class Sweep:
             self._low_waits_seconds = job.spending.seconds_to_room()
             return False
         if wants_audit:
-            _, missing = searching.audit(job, self.catch_up)
-            return missing > 0 or job.leased.has_new_contacts
+            return self._audit() or job.leased.has_new_contacts
         searching.backfill(job)
         return True
+
+    def _audit(self) -> bool:
+        """Is anything missing? Where no list can be had the audit waits, and new mail doesn't wait with it."""
+        job = self._job
+        try:
+            return searching.audit(job, self.catch_up)[1] > 0
+        except (Unreachable, Refused) as error:
+            due_at = self._now() + LONGEST_PAUSE
+            job.services.log.warning("audit waits", reason=str(error), until=rfc3339(due_at), **job.facts())
+            with job.writing() as database:
+                gmail_leases.note_audit(database, job.leased, self._now(), due_at, None)
+            job.leased = replace(job.leased, audit_due_at=rfc3339(due_at))
+            return False
 
     def _is_audit_due(self) -> bool:
         hours, now = self._job.services.settings.gmail.audit_hours, self._now()

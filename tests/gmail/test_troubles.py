@@ -520,6 +520,23 @@ def test_what_comes_while_history_is_paged_is_asked_for_again(small: World, gmai
     assert sorted(small.subjects()) == ["m0", "m1", "m2"]
 
 
+def test_an_audit_that_can_not_list_holds_no_new_mail_up(small: World, gmail: GmailServer) -> None:
+    box = small.connect()
+    small.settle()
+    outage = gmail.faults.add(faults.server_error(), user=box.address, kind=Kind.LIST)
+    for number in range(3):
+        small.later(hours=2)  # it is due
+        box.insert(mail(f"m{number}"), at=small.at)
+        small.settle()
+        assert seconds_until(small.sweep(), small) <= 60
+        assert len(small.record()) == number + 1
+    assert (outage.hits, small.state().audited_at, small.state().failures) == (3, None, 0)
+    outage.lift()
+    small.later(hours=2)
+    small.settle()
+    assert (small.state().audit_listed, small.state().audit_missing) == (3, 0)
+
+
 def test_an_address_that_gmail_refuses_to_search_for_holds_no_other_up(small: World, gmail: GmailServer) -> None:
     from mailweir.store import contacts
 
