@@ -71,7 +71,7 @@ def connect(
     """Connects a user's mailbox, or the same one again: with a new token, and at the cursor where it stood.
 
     token_sealed: the refresh token (`secrets_file`); None where a service account reads the mailbox. first_days: how far back its
-    mail is looked at. cursor: where its history stands at this moment, for a mailbox that wasn't connected before; what comes from
+    mail is looked at. cursor: where its history stands now, for a mailbox that wasn't connected before; what comes from
     then on is looked at, whenever the first sweep is. None: unknown, and what came since then is listed.
     NotFound for the user; BadInput where the address isn't one of the user's own, or another mailbox of the user is connected.
     """
