@@ -217,7 +217,9 @@ def refuse_read_for(deployment: Deployment, user_id: int, username: str, address
     table = models.GmailMailbox
     row = table.get_or_none(table.user == user_id, table.disconnected_at.is_null())
     if row is not None and deployment.folding.key(row.address) == deployment.folding.key(address):
-        raise BadInput(f"the Gmail of {row.address} is read for {username}: 'mailweir gmail disconnect {username}' first")
+        raise BadInput(
+            f"the Gmail of {row.address} is read for {username}: 'mailweir gmail disconnect {username}' first"
+        )
 
 
 def _refuse_second(username: str, row: Any, address: str) -> None:
