@@ -87,6 +87,10 @@ class Bucket:
         """1 at most."""
         return self.left / self._capacity
 
+    def share_of(self, units: float) -> float:
+        """What part of all that it gives at once so many are."""
+        return units / self._capacity
+
     def seconds_until(self, units: float) -> float:
         """How long until so many may be used; 0 where they may be now. A call that costs more than the limit needs a minute
         without any."""

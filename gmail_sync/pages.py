@@ -20,3 +20,8 @@ class Pages:
         self._seen.add(next_page)
         self.token = next_page
         return True
+
+    @property
+    def turned(self) -> int:
+        """How often."""
+        return len(self._seen)

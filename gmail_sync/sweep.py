@@ -41,6 +41,7 @@ MAX_HELD, MAX_HELD_BYTES, MAX_HELD_SECONDS = 10, 1_000_000, 1.0  # looked at and
 LISTING_MARGIN = timedelta(days=1)
 # What was spam or trash as it came may be rescued for so long, and with the history that is forgotten too.
 LONGEST_IN_SPAM = timedelta(days=30)
+LONG_HISTORY_SHARE = 0.4  # of a mailbox's quota: one comes back to a half
 LONGEST_GAP = timedelta(days=31)  # that a list reaches back where nobody can say when the last sweep was
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=30), timedelta(hours=1)
 # That Gmail may ask for: what lies further ahead counts as a clock's mistake, and Gmail is asked again after it.
@@ -163,6 +164,11 @@ class Sweep:
             except HistoryExpired:
                 self._recover()
                 break
+            except OverBudget as error:
+                spent = pages.turned * job.services.settings.gmail.history_units
+                if job.spending.bucket.share_of(spent) >= LONG_HISTORY_SHARE and not error.whole_project:
+                    self._leave_history()
+                raise
             # Where it stood at the first page: the later pages may not have what came while they were read.
             reached = reached or found.history_id
             moved = reached if found.next_page is None and reached != cursor else None
@@ -188,6 +194,20 @@ class Sweep:
     def _recover(self) -> None:
         """History doesn't reach back to the cursor: list what came since the last whole sweep and some time before, from a new
         baseline on."""
+        since = self._gap_began()
+        self._job.services.log.warning("history expired", since=rfc3339(since), **self._job.facts())
+        self._take_baseline(rfc3339(since))
+
+    def _leave_history(self) -> None:
+        """It takes more than there is at once, and begins at the same cursor each time: as if it had expired, from the next sweep
+        on."""
+        job, since = self._job, rfc3339(self._gap_began())
+        with job.writing() as database:
+            gmail_leases.move_cursor(database, job.leased, None)
+            gmail_leases.note_listing(database, job.leased, since)
+        job.services.log.warning("history too long", since=since, **job.facts())
+
+    def _gap_began(self) -> datetime:
         leased, now = self._job.leased, self._now()
         since = datetime.fromisoformat(leased.covered_since)
         if leased.swept_at:
@@ -196,8 +216,7 @@ class Sweep:
             since = max(since, self._listed_since(swept_at, now) if swept_at <= now else now - LONGEST_GAP)
         if leased.list_since:
             since = min(since, datetime.fromisoformat(leased.list_since))
-        self._job.services.log.warning("history expired", since=rfc3339(since), **self._job.facts())
-        self._take_baseline(rfc3339(since))
+        return since
 
     def _listed_since(self, swept_at: datetime, now: datetime) -> datetime:
         """As far back as decisions are kept: what has one costs no question, and what is rescued from spam has none."""
