@@ -201,6 +201,9 @@ class _Server(ThreadingHTTPServer):
         socketserver.TCPServer.server_bind(self)
         self.server_name, self.server_port = _HOST, self.server_address[1]
 
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Says nothing: a browser that hung up, or a neighbour's nonsense."""
+
 
 class _Handler(BaseHTTPRequestHandler):
     """Answers the browser with a small page that quotes nothing of what it sent."""
@@ -225,8 +228,10 @@ class _Handler(BaseHTTPRequestHandler):
             answer = error
         failed = isinstance(answer, ConsentFailed)
         text = "Mailweir may not read this mailbox." if failed else "Mailweir has Google's answer."
-        self._page(200, f"{text} You can close this page; the rest is where you started it.")
-        self.answers.put(answer)
+        try:
+            self._page(200, f"{text} You can close this page; the rest is where you started it.")
+        finally:
+            self.answers.put(answer)  # also where the browser didn't wait for its page
 
     def _page(self, status: int, text: str) -> None:
         content = _PAGE.format(text=html.escape(text)).encode()

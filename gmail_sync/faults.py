@@ -7,7 +7,7 @@ Called by `api`, `tokens`.
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -56,6 +56,7 @@ _TO_DO = {
 # RFC 6749 5.2 and 4.1.2.1, and Google's own
 _PASSING = frozenset({"temporarily_unavailable", "server_error", "internal_failure", "backend_error"})
 _CLIENT_GONE = frozenset({"invalid_client", "deleted_client", "disabled_client"})
+_DENIALS = frozenset({"unauthorized_client", "invalid_scope"})
 _POLICY = frozenset({"access_denied", "admin_policy_enforced", "org_internal"})
 
 
@@ -78,7 +79,10 @@ def of_answer(
     if status == 404 and missing is not None:
         return missing(f"Gmail has it no more{_quoted(text)}")
     if status == 401:
-        return NeedsReconnect(f"Gmail doesn't take the account's fresh token{_quoted(text)}: connect it again")
+        # no verdict on the consent, which the token endpoint has just confirmed: it passes, as an outage of Google's sign-in does
+        return Unreachable(
+            f"Gmail doesn't take the account's fresh token{_quoted(text)}: is the account suspended?", wait
+        )
     return _refusal(status, text, reasons)
 
 
@@ -104,11 +108,17 @@ def _refusal(status: int, text: str, reasons: frozenset[str]) -> GmailError:
 
 
 def of_token_answer(
-    status: int, headers: Mapping[str, str], content: bytes, now: datetime, *, delegated: bool
+    status: int, headers: Mapping[str, str], content: bytes, now: datetime, secrets: Collection[str], *, delegated: bool
 ) -> GmailError:
-    """What a refusal of the token endpoint is (RFC 6749 5.2). delegated: a service account asked, for the mailbox's address."""
+    """What a refusal of the token endpoint is (RFC 6749 5.2). delegated: a service account asked, for the mailbox's address.
+
+    secrets: of the question; an answer that quotes them isn't quoted with them.
+    """
     answer = _json_of(content)
     code, text = answer.get("error"), str(answer.get("error_description") or "")
+    for secret in secrets:
+        text = text.replace(secret, "…")
+        code = code.replace(secret, "…") if isinstance(code, str) else code
     wait = _wait_seconds(headers, text, now)
     if status == 429:
         return Throttled(f"Google limits how often tokens are asked for{_quoted(text)}", wait, whole_project=True)
@@ -152,7 +162,9 @@ def _denied(code: str, text: str, delegated: bool) -> GmailError:
         )
     if code in _POLICY:
         return NeedsReconnect(_TO_DO["domainPolicy"][0] + said)
-    return NeedsReconnect(f"Google gives no token: connect again{said}")
+    if code in _DENIALS:
+        return NeedsReconnect(f"Google gives no token: connect again{said}")
+    return Unreachable(f"Google gives no token{said}")  # no verdict on the consent that anybody knows
 
 
 def _wait_seconds(headers: Mapping[str, str], text: str, now: datetime) -> float | None:

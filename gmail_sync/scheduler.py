@@ -133,6 +133,22 @@ class Scheduler:
         except DatabaseUnavailable:
             self._rests = rests
             raise
+        except Exception:
+            if len(rests) == 1:
+                raise
+            self._flush_each(rests)
+
+    def _flush_each(self, rests: list[Rest]) -> None:
+        """One that can't be a row must not stand in the way of the others."""
+        for number, rest in enumerate(rests):
+            self._rests = [rest]
+            try:
+                self._flush()
+            except DatabaseUnavailable:
+                self._rests = rests[number:]
+                raise
+            except Exception:
+                self._services.log.exception("unexpected", mailbox=rest.mailbox_id)
 
     def _guarded(self, work: Callable[[], None]) -> bool:
         try:

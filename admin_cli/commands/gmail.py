@@ -2,6 +2,7 @@
 
 import os
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,6 +11,7 @@ from admin_cli import context, key_files, options, output
 from admin_cli.commands import gmail_state
 
 if TYPE_CHECKING:
+    from gmail_sync.answers import Profile
     from gmail_sync.oauth_files import OAuthClient, ServiceAccount
     from mailweir.settings import Settings
     from mailweir.store.connection import Database
@@ -62,18 +64,19 @@ def connect(
         if not (inbound or outbound):
             inbound, outbound = _as_before(database, chosen, username)
     # the database is closed meanwhile: a consent may take its time
-    found, sealed = _prove(settings, identity, wanted, no_browser=no_browser, exactly=address is not None)
+    profile, sealed = _prove(settings, identity, wanted, no_browser=no_browser, exactly=address is not None)
     with context.opened(settings) as database:
         made = gmail_mailboxes.connect(
             database,
             chosen,
             username,
-            found,
+            profile.address,
             inbound=inbound,
             outbound=outbound,
             token_sealed=sealed,
             now=context.now(),
             first_days=settings.gmail.first_days,
+            cursor=profile.history_id,
         )
         is_swept = gmail_workers.alive(database, context.now()) > 0
     if as_json:
@@ -107,8 +110,8 @@ def _as_before(database: "Database", deployment: "Deployment", username: str) ->
 
 def _prove(
     settings: "Settings", identity: "OAuthClient | ServiceAccount", wanted: str, *, no_browser: bool, exactly: bool
-) -> tuple[str, bytes | None]:
-    """Whose mailbox Gmail lets us read, and the token, sealed. exactly: the wanted one, no other."""
+) -> "tuple[Profile, bytes | None]":
+    """Which mailbox Gmail lets us read, and the token, sealed. exactly: the wanted one, no other."""
     from gmail_sync import tokens
     from gmail_sync.api import Api
     from gmail_sync.mailboxes import purpose
@@ -130,7 +133,8 @@ def _prove(
         raise BadInput("Gmail doesn't say whose mailbox that is")
     if exactly and found != wanted:
         raise BadInput(f"that is the Google account of {found}, and --address says {wanted}: choose the other account")
-    return found, secrets.seal(token.encode(), purpose(found)) if secrets and token else None
+    sealed = secrets.seal(token.encode(), purpose(found)) if secrets and token else None
+    return replace(profile, address=found), sealed
 
 
 def _consent(settings: "Settings", client: "OAuthClient", wanted: str, *, no_browser: bool) -> str:

@@ -176,8 +176,8 @@ def renew(database: Database, leased: Collection[Leased], now: datetime) -> None
             execute("UPDATE gmail_mailboxes SET lease_until = ? WHERE id = ? AND epoch = ?", (until, one.id, one.epoch))
 
 
-def move_cursor(database: Database, leased: Leased, cursor: str) -> None:
-    """Within the transaction that queued what came before the new cursor."""
+def move_cursor(database: Database, leased: Leased, cursor: str | None) -> None:
+    """Within the transaction that queued what came before the new cursor. None: it is taken anew, and a list fills the gap."""
     database.fast_execute()("UPDATE gmail_mailboxes SET cursor = ? WHERE id = ?", (cursor, leased.id))
 
 

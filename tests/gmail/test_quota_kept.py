@@ -158,6 +158,37 @@ def test_a_days_limit_stops_all_and_the_next_day_goes_on(gmail: GmailServer, tmp
     world.close()
 
 
+def test_a_list_that_needs_more_than_there_is_at_once_comes_to_its_end(gmail: GmailServer, tmp_path: Path) -> None:
+    """It was begun anew each time; so it was where one call in many failed."""
+    gmail.view.page_limit = 2
+    with world_of(gmail, tmp_path, user=100, project=100_000) as world:
+        box = world.connect()
+        names = [f"m{number:02}" for number in range(26)]
+        for number, name in enumerate(names):
+            box.insert(mail(name), at=world.at - timedelta(hours=6 * number))
+        for _ in range(120):
+            world.later(minutes=1)
+            world.sweep()
+        assert sorted(world.subjects()) == names
+
+
+def test_a_history_that_needs_more_than_there_is_at_once_comes_to_its_end(gmail: GmailServer, tmp_path: Path) -> None:
+    gmail.view.page_limit = 2
+    with world_of(gmail, tmp_path, user=100, project=100_000) as world:
+        box = world.connect()
+        world.sweep()
+        world.later(minutes=2)
+        world.sweep()
+        names = sorted(f"m{number}" for number in range(60))
+        for number, name in enumerate(names):
+            box.insert(mail(name), at=world.at - timedelta(hours=2 * number))
+        for _ in range(140):
+            world.later(minutes=1)
+            world.sweep()
+        assert sorted(world.subjects()) == names
+        assert world.state().error is None
+
+
 @pytest.fixture
 def narrow(gmail: GmailServer, tmp_path: Path) -> World:
     """400 units a minute: a full bucket is good for two messages."""
