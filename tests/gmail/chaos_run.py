@@ -27,14 +27,17 @@ LEAST_SHARE = 0.6  # of the mail: recorded before the last kill, or the kills ha
 PAUSES = (1.0, 4.0)  # seconds between kills
 _MAILBOXES, _EXPIRING = 48, 5  # of which the history of some is forgotten: only there a list could mend what is lost
 _MIX = Mix(contacts=200, contact_share=0.7, size=4_096)
-_DELAY_MS, _FAIL = 120.0, 0.01
+_DELAY_MS, _FAIL = 100.0, 0.01
 _SETTINGS = (
-    "sweep_seconds = 1.0\naudit_hours = 0\nthreads = 8\ntimeout_seconds = 5\n"  # no audit: it could mend what is lost
+    "sweep_seconds = 2.0\naudit_hours = 0\nthreads = 12\ntimeout_seconds = 5\n"  # no audit: it could mend what is lost
     "user_units_per_minute = 10000000\nproject_units_per_minute = 1000000000\nproject_units_per_day = 100000000000\n"
 )
 _COMMAND = (*ENDS_WITH_US, sys.executable, "-m", "tests.gmail.chaos_worker")
-_KILLS_A_STOP, _KILLS_AN_EXPIRY = 10, 7
+_KILLS_A_STOP, _BLOWS_AN_EXPIRY, _BLOWS_A_LINE = 10, 7, 10
+_ALL_OF = 4  # one blow in so many kills all workers at once
 _MOST_AT_ONCE = 6  # messages for one mailbox
+_BURST_PART, _BURST_SECONDS = 0.5, (0.0, 1.5)  # of the mail comes right before a kill, by so much
+_FEEDING_PART = 0.85  # of the kills: the mail of the last ones would be recorded behind them
 _WRITES_SECONDS, _FINISH_SECONDS = 60.0, 180.0
 _WROTE = b" event=decided "
 
@@ -79,9 +82,8 @@ class Worker:
             log.seek(self._begun_at)
             return _WROTE in log.read()
 
-    def replace(self) -> None:
-        """kill -9, and another one."""
-        self.kill()
+    def restart(self) -> None:
+        """Another process in its place."""
         self._begun_at = self.log.stat().st_size
         self._process.restart()
 
@@ -116,19 +118,20 @@ class Run:
     def go(self, progress: Callable[[str], None]) -> None:
         """All of the kills. AssertionError where a worker ended by itself, or none of them writes."""
         stops = max(1, self._kills // _KILLS_A_STOP) if len(self.workers) > 1 else 0
-        stop_after = {round((number + 0.5) * self._kills / stops) for number in range(stops)}
-        for number in range(self._kills):
-            if number in stop_after:
+        blows = 0
+        while self._figures.kills < self._kills:
+            while self._figures.stops < stops and self._figures.kills >= (self._figures.stops + 0.5) * self._kills / stops:
                 self._stop_one()
-            if number % _KILLS_AN_EXPIRY == _KILLS_AN_EXPIRY - 1:
+            blows += 1
+            if blows % _BLOWS_AN_EXPIRY == 0:
                 self._server.expire(self._chance.randrange(_EXPIRING))
             self._wait(self._chance.uniform(*PAUSES))
-            worker = self._one_that_writes()
-            self._wait(self._chance.uniform(0.0, 0.2))
-            worker.replace()
-            self._figures.kills += 1
+            self._some_that_write()
+            self._burst()
+            self._wait(self._chance.uniform(*_BURST_SECONDS))
+            self._kill()
             self._last_kill = time.monotonic()
-            if number == self._kills - 1 or number % 10 == 9:
+            if blows % _BLOWS_A_LINE == 0 or self._figures.kills >= self._kills:
                 progress(f"{self._figures.kills} kills, {self._put} messages")
         self._figures.share = chaos_verdict.decided(self.site) / self._put
 
@@ -141,20 +144,36 @@ class Run:
 
     def _feed(self) -> None:
         part = min(1.0, (time.monotonic() - self._last_kill) / sum(PAUSES))
-        due = self._messages * (self._figures.kills + part) / self._kills
+        due = self._messages * min(1.0, (self._figures.kills + part) / self._kills / _FEEDING_PART)
         while self._put < due:
             self._add(self._chance.randint(1, _MOST_AT_ONCE))
+
+    def _burst(self) -> None:
+        """A kill is to strike amid sweeps that have just heard of something."""
+        for _ in range(round(self._messages / self._kills * _BURST_PART)):
+            if self._put < self._messages:
+                self._add(1)
 
     def _add(self, count: int) -> None:
         self._server.add(self._chance.randrange(_MAILBOXES), count)
         self._put += count
 
-    def _one_that_writes(self) -> Worker:
+    def _kill(self) -> None:
+        """One that has written, or all that have, as when a host dies."""
+        writing = self._some_that_write()
+        doomed = writing if self._chance.randrange(_ALL_OF) == 0 else [self._chance.choice(writing)]
+        for worker in doomed:
+            worker.kill()
+        for worker in doomed:
+            worker.restart()
+        self._figures.kills += len(doomed)
+
+    def _some_that_write(self) -> list[Worker]:
         end = time.monotonic() + _WRITES_SECONDS
         while time.monotonic() < end:
             assert all(worker.is_running for worker in self.workers), "a worker ended by itself"
             if writing := [worker for worker in self.workers if worker.has_written]:
-                return self._chance.choice(writing)
+                return writing
             self._wait(0.5)
             self._add(1)  # who is to write must have something to write
         raise AssertionError(f"no worker wrote anything within {_WRITES_SECONDS:.0f} s")
@@ -162,7 +181,7 @@ class Run:
     def _stop_one(self) -> None:
         """Stands still for longer than its lease, amid sweeps that have just heard of mail; others take its mailboxes, with
         newer mail in them; and it goes on."""
-        worker = self._one_that_writes()
+        worker = self._chance.choice(self._some_that_write())
         self._add_to_all()
         time.sleep(self._chance.uniform(0.3, 1.0))
         with worker.stopped():
@@ -187,7 +206,7 @@ def run(
 ) -> Figures:
     """One run on an empty database; None: SQLite's in the folder."""
     began, figures = time.monotonic(), Figures(kind, workers)
-    options = {"mailboxes": _MAILBOXES, "initial": 20, "delay_ms": _DELAY_MS, "fail": _FAIL}
+    options = {"mailboxes": _MAILBOXES, "initial": 0, "delay_ms": _DELAY_MS, "fail": _FAIL}
     with ExitStack() as stack:
         server = stack.enter_context(load_client.running(_MIX, **options))
         site = LoadSite(server, folder, place, boxes=_MAILBOXES, gmail=_SETTINGS, decisions=True)

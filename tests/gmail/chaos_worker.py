@@ -17,11 +17,11 @@ from gmail_sync.job import Job
 from mailweir.store import gmail_leases
 from mailweir.store.connection import Database
 
-LEASE_SECONDS = 4.0
+LEASE_SECONDS = 3.0
 _BEAT_SECONDS, _RENEW_SECONDS, _OUTAGE_PAUSE_SECONDS = 1, 1, 0.5
 _FIRST_PAUSE = timedelta(seconds=0.5)
 # chance and length of a pause: within the transaction, where SQLite lets nobody else write, and behind it
-_WITHIN, _BEHIND = (0.2, 0.02), (0.5, 0.1)
+_WITHIN, _BEHIND = (0.2, 0.02), (0.5, 0.3)
 
 _writing = Job.writing
 
