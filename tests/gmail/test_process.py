@@ -5,10 +5,13 @@ import random
 import time
 from collections import Counter
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from gmail_sync.scheduler import BEAT_SECONDS
+from mailweir.store import gmail_workers
 from tests.gmail.processes import SyncProcess, wait_until
 from tests.gmail.world import JANE, STRANGER, World, mail
 
@@ -75,3 +78,19 @@ def test_4_a_kill_at_any_moment_loses_and_doubles_nothing(lively: World, tmp_pat
     finally:
         for one in running:
             one.kill()
+
+
+def test_one_that_is_killed_again_and_again_is_followed_at_once(lively: World, tmp_path: Path) -> None:
+    """Each dead one counted as alive for a minute, and who joins others begins with a wait: a loop of deaths swept nothing."""
+    box = lively.connect()
+    running = SyncProcess(lively.settings_file, tmp_path / "sync.log")
+    try:
+        for number in range(3):
+            box.insert(mail(f"m{number}"))
+            wait_until(lambda: len(lively.record()) > number, "it is on the record", BEAT_SECONDS - 1)  # noqa: B023
+            assert gmail_workers.alive(lively.database, datetime.now(UTC)) == 1
+            running.kill()
+            lively.database.execute("UPDATE gmail_mailboxes SET lease_until = NULL")
+            running.restart()
+    finally:
+        running.kill()
