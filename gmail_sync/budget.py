@@ -158,13 +158,12 @@ class Project:
             self._used = 0
             return self._collected
 
-    def share_out(
-        self, workers: int, units_today: int, beat_seconds: float = 0.0, *, follows: bool = False
-    ) -> None:
+    def share_out(self, workers: int, units_today: int, beat_seconds: float = 0.0, *, follows: bool = False) -> None:
         """There are so many processes, and all of them used so much today, what was collected included. beat_seconds: for
         how long the others may not know it; 0: they do.
 
-        One that joins others has nothing to begin with, for they go by their larger shares until they are told of it. follows: it takes the place of one that died, of whose share nobody knows how much is left.
+        One that joins others has nothing to begin with, for they go by their larger shares until they are told of it.
+        follows: it takes the place of one that died, of whose share nobody knows how much is left.
         """
         with self._lock:
             self._bucket.resize(self._per_minute / workers)

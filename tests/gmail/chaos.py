@@ -55,7 +55,8 @@ def _all(options: argparse.Namespace) -> Iterator[Figures]:
             yield run(database, cluster, workers=workers, kills=options.kills, messages=options.messages)
 
 
-def _show(rows: list[tuple[str, ...]]) -> str:
+def show(rows: list[tuple[str, ...]]) -> str:
+    """A Markdown table."""
     lines = ["| " + " | ".join(row) + " |" for row in rows]
     return "\n".join([lines[0], "| " + " | ".join("---" for _ in rows[0]) + " |", *lines[1:]])
 
@@ -72,7 +73,7 @@ def main() -> int:
         done.append(figures)
         for line in (*figures.violations, *([f"the run is invalid: {figures.invalid}"] if figures.invalid else [])):
             print(f"{figures.database}, {figures.workers} workers: {line}", flush=True)
-    print(_show([HEADINGS, *map(row, done)]))
+    print(show([HEADINGS, *map(row, done)]))
     return 1 if any(figures.violations or figures.invalid for figures in done) else 0
 
 

@@ -12,7 +12,6 @@ from typing import Any
 import zstandard
 
 from mailweir.store.connection import Database
-from tests.gmail import load_mail
 from tests.gmail.emulator import CLIENT_SECRET
 from tests.gmail.load_client import LoadServer
 from tests.gmail.load_mail import Message

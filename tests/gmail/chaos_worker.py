@@ -2,8 +2,9 @@
 
     python -m tests.gmail.chaos_worker
 
-A lease runs out after seconds, so that what a killed process held goes on within the test; and a sweep pauses at times just before
-and just after it commits, so that what is on the disk between two transactions is what a kill often leaves. Called by `chaos_run`.
+A lease runs out after seconds, so that what a killed process held goes on within the test. A sweep pauses at times before a
+transaction, so that one that stands still there comes back with old news; within it; and behind it, so that what is on the disk
+between two transactions is what a kill often leaves. Called by `chaos_run`.
 """
 
 import random
@@ -20,8 +21,8 @@ from mailweir.store.connection import Database
 LEASE_SECONDS = 3.0
 _BEAT_SECONDS, _RENEW_SECONDS, _OUTAGE_PAUSE_SECONDS = 1, 1, 0.5
 _FIRST_PAUSE = timedelta(seconds=0.5)
-# chance and length of a pause: within the transaction, where SQLite lets nobody else write, and behind it
-_WITHIN, _BEHIND = (0.2, 0.02), (0.5, 0.3)
+# chance and length of a pause: before the transaction, within it, where SQLite lets nobody else write, and behind it
+_BEFORE, _WITHIN, _BEHIND = (0.5, 0.3), (0.2, 0.02), (0.5, 0.3)
 
 _writing = Job.writing
 
@@ -33,6 +34,7 @@ def _pause(chance: float, seconds: float) -> None:
 
 @contextmanager
 def _writing_with_pauses(job: Job) -> Iterator[Database]:
+    _pause(*_BEFORE)
     with _writing(job) as database:
         yield database
         _pause(*_WITHIN)
@@ -46,7 +48,7 @@ def main() -> None:
     scheduler.BEAT_SECONDS, scheduler.RENEW_SECONDS = _BEAT_SECONDS, _RENEW_SECONDS
     scheduler.OUTAGE_PAUSE_SECONDS = _OUTAGE_PAUSE_SECONDS
     sweep.FIRST_PAUSE = _FIRST_PAUSE
-    Job.writing = _writing_with_pauses  # type: ignore[method-assign]
+    Job.writing = _writing_with_pauses  # type: ignore[method-assign,assignment]
     server.main()
 
 

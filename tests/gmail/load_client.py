@@ -84,7 +84,9 @@ class LoadServer:
     def all_new(self) -> Iterator[Message]:
         """All mail that was put in."""
         found = self._control("put")
-        return load_mail.messages({int(mailbox): last for mailbox, last in found["newest"].items()}, self.mix, found["initial"] + 1)
+        return load_mail.messages(
+            {int(mailbox): last for mailbox, last in found["newest"].items()}, self.mix, found["initial"] + 1
+        )
 
     def _control(self, name: str, **query: object) -> Any:
         address = f"{self.endpoint}control/{name}?{urllib.parse.urlencode(query)}"

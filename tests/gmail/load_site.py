@@ -52,7 +52,8 @@ class LoadSite:
         name = f"sqlite:{place}" if isinstance(place, Path) else str(place)
         self.settings_file = folder / "mailweir.toml"
         self.settings_file.write_text(
-            f'data_dir = "{folder}"\n{f"database = {name!r}" if place else ""}\n[log]\ndecisions = {str(decisions).lower()}\n[gmail]\n'
+            f'data_dir = "{folder}"\n{f"database = {name!r}" if place else ""}\n'
+            f"[log]\ndecisions = {str(decisions).lower()}\n[gmail]\n"
             f'oauth_client_file = "{server.client_file(folder / "secrets" / "client.json")}"\n'
             f'api_endpoint = "{server.endpoint}"\n{gmail}'
         )
