@@ -103,7 +103,7 @@ class Worker:
 
 
 class Run:
-    """Kills, stops, mail. kills, messages: how many there are to be."""
+    """Kills, stops, mail. kills, messages: how many there are to be; each stop adds some mail."""
 
     def __init__(self, site: LoadSite, server: LoadServer, figures: Figures, kills: int, messages: int) -> None:
         self.site = site
@@ -111,7 +111,7 @@ class Run:
         self._figures = figures
         self._kills, self._messages = kills, messages
         self._chance = random.Random(kills)
-        self._put = 0
+        self._put = self._fed = 0
         self._last_kill = time.monotonic()
         folder = site.settings_file.parent
         self.workers = [Worker(site, folder / f"worker-{number}.log") for number in range(figures.workers)]
@@ -147,25 +147,25 @@ class Run:
 
     def _feed(self) -> None:
         part = min(1.0, (time.monotonic() - self._last_kill) / sum(PAUSES))
-        due = self._messages * min(1.0, (self._figures.kills + part) / self._kills / _FEEDING_PART)
-        while self._put < due:
-            self._add(self._chance.randint(1, _MOST_AT_ONCE))
+        due = self._messages * (1 - _BURST_PART) * min(1.0, (self._figures.kills + part) / self._kills / _FEEDING_PART)
+        while self._fed < due:
+            self._fed += self._add(self._chance.randint(1, _MOST_AT_ONCE))
 
     def _wait_for_the_record(self) -> None:
         """Before what may be the last kill: where the machine is slow, so are the workers."""
         end = time.monotonic() + _WRITES_SECONDS
-        while chaos_verdict.decided(self.site) < LEAST_SHARE * self._messages and time.monotonic() < end:
+        while chaos_verdict.decided(self.site) < LEAST_SHARE * self._put and time.monotonic() < end:
             self._wait(0.5)
 
     def _burst(self) -> None:
         """A kill is to strike amid sweeps that have just heard of something."""
         for _ in range(round(self._messages / self._kills * _BURST_PART)):
-            if self._put < self._messages:
-                self._add(1)
+            self._add(1)
 
-    def _add(self, count: int) -> None:
+    def _add(self, count: int) -> int:
         self._server.add(self._chance.randrange(_MAILBOXES), count)
         self._put += count
+        return count
 
     def _kill(self) -> None:
         """One that has written, or all that have, as when a host dies."""
