@@ -168,10 +168,16 @@ class Scheduler:
         self._has_joined = True
 
     def _takes_a_place(self, database: Database, now: datetime) -> bool:
-        """Of a process that died here. Else one that dies and is started again and again would soon count as many, each with
-        its share of the quota, and begin as one that joins them: it would never get to anything."""
-        names = gmail_workers.names(database, now)
-        return any(gmail_workers.leave(database, name, now) for name in filter(process_name.is_dead, names))
+        """Of a process that died here, whose mailboxes are free again.
+
+        Else one that dies and is started again and again would soon count as many, each with its share of the quota, and begin
+        as one that joins them: it would never get to anything. And each life's mailboxes would wait for their leases to run out.
+        """
+        for name in filter(process_name.is_dead, gmail_workers.names(database, now)):
+            gmail_leases.release(database, name)
+            if gmail_workers.leave(database, name, now):
+                return True
+        return False
 
     def _renew(self) -> None:
         with self._services.connections.lent() as database:
