@@ -7,14 +7,17 @@ FUZZ_SECONDS ?= 3600
 PYTEST_WORKERS ?= 3
 # Kills of each scenario that kills, in `make chaos`.
 CHAOS_KILLS ?= 2000
+# Kills and messages of each scenario, in `make chaos-gmail`.
+CHAOS_GMAIL_KILLS ?= 100
+CHAOS_GMAIL_MESSAGES ?= 3000
 # Starting Postfix needs root, in the demo as in the tests.
 AS_ROOT = $(if $(filter-out 0,$(shell id -u)),sudo)
 SHELL_SCRIPTS = scripts/*.sh .ci/run
 
-.PHONY: help setup demo test fuzz chaos check bench bench-all clean
+.PHONY: help setup demo test fuzz chaos chaos-gmail check bench bench-all clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
 
 setup: ## installs what is missing: Debian packages, the user mailweir, a virtual environment with the project
 	@PYTHON="$(PYTHON)" VENV="$(VENV)" sh scripts/setup.sh
@@ -30,6 +33,9 @@ fuzz: setup ## hostile headers and addresses for FUZZ_SECONDS (an hour); stops a
 
 chaos: setup ## kill -9 of everything, thousands of times, on SQLite and PostgreSQL; a table of what was seen
 	@$(AS_ROOT) $(BIN)/python -m tests.chaos.run --kills $(CHAOS_KILLS) $(CHAOS_OPTIONS)
+
+chaos-gmail: setup ## kill -9 and SIGSTOP of the workers of Gmail's sync amid CHAOS_GMAIL_MESSAGES, on SQLite and PostgreSQL
+	@$(AS_ROOT) $(BIN)/python -m tests.gmail.chaos --kills $(CHAOS_GMAIL_KILLS) --messages $(CHAOS_GMAIL_MESSAGES) $(CHAOS_OPTIONS)
 
 check: setup ## ruff, mypy, import-linter, shellcheck
 	$(BIN)/ruff check

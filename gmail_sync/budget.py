@@ -175,16 +175,19 @@ class Project:
             self._used = 0
             return self._collected
 
-    def share_out(self, workers: int, units_today: int, beat_seconds: float = 0.0) -> None:
+    def share_out(self, workers: int, units_today: int, beat_seconds: float = 0.0, *, follows: bool = False) -> None:
         """There are so many processes, and all of them used so much today, what was collected included. beat_seconds: for
         how long the others may not know it; 0: they do.
 
         One that joins others has nothing to begin with, for they go by their larger shares until they are told of it.
+        follows: it takes the place of one that died, of whose share nobody knows how much is left.
         """
         with self._lock:
             self._bucket.resize(self._per_minute / workers)
             self._collected, self._used_today = 0, units_today
-            if self._is_new and workers > 1 and beat_seconds > 0:
+            if self._is_new and follows:
+                self._bucket.empty(0.0)
+            elif self._is_new and workers > 1 and beat_seconds > 0:
                 self._bucket.empty(beat_seconds)
             self._is_new = False
 

@@ -223,6 +223,15 @@ def end(database: Database, rests: Iterable[Rest]) -> None:
             )
 
 
+def release(database: Database, owner: str) -> int:
+    """Ends the leases of a process that is dead; how many. Should it live after all, whoever takes a mailbox fences it off."""
+    with database.transaction(alone=False):
+        cursor = database.fast_execute()(
+            "UPDATE gmail_mailboxes SET lease_owner = NULL, lease_until = NULL WHERE lease_owner = ?", (owner,)
+        )
+        return int(cursor.rowcount)
+
+
 def need_reconnect(database: Database, leased: Leased, reason: str) -> None:
     """The mailbox can't be read until its user consents again; ends the lease. Cursor and queue stay."""
     with database.transaction(alone=False):
