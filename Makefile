@@ -7,11 +7,14 @@ FUZZ_SECONDS ?= 3600
 PYTEST_WORKERS ?= 3
 # Kills of each scenario that kills, in `make chaos`.
 CHAOS_KILLS ?= 2000
+# Kills and messages of each scenario, in `make chaos-gmail`.
+CHAOS_GMAIL_KILLS ?= 100
+CHAOS_GMAIL_MESSAGES ?= 3000
 # Starting Postfix needs root, in the demo as in the tests.
 AS_ROOT = $(if $(filter-out 0,$(shell id -u)),sudo)
 SHELL_SCRIPTS = scripts/*.sh .ci/run
 
-.PHONY: help setup demo test test-deploy fuzz chaos check dist bench bench-all clean
+.PHONY: help setup demo test test-deploy fuzz chaos chaos-gmail check dist bench bench-all clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
@@ -34,6 +37,9 @@ fuzz: setup ## hostile headers and addresses for FUZZ_SECONDS (an hour); stops a
 
 chaos: setup ## kill -9 of everything, thousands of times, on SQLite and PostgreSQL; a table of what was seen
 	@$(AS_ROOT) $(BIN)/python -m tests.chaos.run --kills $(CHAOS_KILLS) $(CHAOS_OPTIONS)
+
+chaos-gmail: setup ## kill -9 and SIGSTOP of the workers of Gmail's sync amid CHAOS_GMAIL_MESSAGES, on SQLite and PostgreSQL
+	@$(AS_ROOT) $(BIN)/python -m tests.gmail.chaos --kills $(CHAOS_GMAIL_KILLS) --messages $(CHAOS_GMAIL_MESSAGES) $(CHAOS_OPTIONS)
 
 check: setup ## ruff, mypy, import-linter, shellcheck
 	$(BIN)/ruff check

@@ -168,6 +168,7 @@ def _examine_record(
     yield from run("record", choose)
     if dns.is_meant(settings):
         yield from run(dns.AREA, lambda: dns.check_mx(settings, dns.questions(settings), chosen))
+    yield from run(gmail.AREA, partial(gmail.check_file, settings))
     yield from run(gmail.AREA, partial(gmail.check_sync, settings, database, now))
     for deployment in chosen:
         for check in (

@@ -1,9 +1,8 @@
 """Hosts of these tests: containers with systemd, an address and a name of their own, in one network."""
 
 import json
-import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import docker
@@ -99,35 +98,3 @@ class Host:
     def remove(self) -> None:
         """Ends it."""
         self.container.remove(force=True, v=True)
-
-
-def install_mta(host: Host, mynetworks: str, next_hops: Sequence[str] = (), *, keeps: bool = False) -> None:
-    """Makes a peer a mail server of the outside world: sends to the next hops in turn, or keeps all that comes in a maildir."""
-    way = f"relayhost = {', '.join(f'[{one}]' for one in next_hops)}" if next_hops else ""
-    keeping = (
-        "default_transport = virtual\nvirtual_mailbox_base = /var/kept\nvirtual_mailbox_maps = static:all/\n"
-        if keeps
-        else ""
-    )
-    keeping += (
-        "virtual_uid_maps = static:65534\nvirtual_gid_maps = static:65534\nvirtual_mailbox_limit = 0\n" if keeps else ""
-    )
-    host.run("install -d -o nobody -g nogroup /var/kept /var/kept/all")
-    host.put(
-        {
-            "/etc/postfix/main.cf": (
-                f"compatibility_level = 3.6\nmyhostname = {host.name}.example\nmydestination =\nmynetworks = {mynetworks}\n"
-                "smtpd_relay_restrictions = permit_mynetworks, reject\nsmtpd_peername_lookup = no\nmessage_size_limit = 50000000\n"
-                "local_recipient_maps =\ninet_protocols = ipv4\nsmtp_host_lookup = native, dns\nminimal_backoff_time = 2s\n"
-                "maximal_backoff_time = 4s\nqueue_run_delay = 2s\nsmtp_connect_timeout = 3s\nmaillog_file = /var/log/postfix.log\n"
-                f"smtp_tls_security_level = may\n{way}\n{keeping}"
-            ).encode()
-        }
-    )
-    host.run("cp -n /usr/share/postfix/master.cf.dist /etc/postfix/master.cf; systemctl restart postfix")
-
-
-def kept(host: Host) -> list[bytes]:
-    """What such a server has kept."""
-    names = host.says("ls /var/kept/all/new 2>/dev/null || true").split()
-    return [host.says(f"cat /var/kept/all/new/{name}").encode() for name in names if re.fullmatch(r"[\w.,=+-]+", name)]

@@ -1,4 +1,4 @@
-"""The images of these tests, made once by debootstrap: a bare Debian 12 with systemd, and a peer with servers of the outside world.
+"""The images of these tests, made once by debootstrap: a bare Debian 12 with systemd, and a peer with other servers on it.
 
 `bare` has Debian's package files in apt's cache, so that a host doesn't fetch them once more; none of them is installed.
 """

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from tests.deploy import outside
 from tests.deploy.conftest import SUBNET, WHEELS_ON_HOST, MakeHost
-from tests.deploy.hosts import Host, install_mta, kept
+from tests.deploy.hosts import Host
 from tests.deploy.images import PEER
 from tests.deploy.playbook import Site
 
@@ -29,7 +30,7 @@ def host(make_host: MakeHost) -> Host:
 def hop(make_host: MakeHost) -> Host:
     """Where its mail goes."""
     made = make_host("hop", PEER)
-    install_mta(made, SUBNET, keeps=True)
+    outside.keeps(made, SUBNET)
     return made
 
 
@@ -130,7 +131,7 @@ def test_a_contacts_mail_is_captured_and_a_login_sends(converged: Host, hop: Hos
         f" --auth-password '{login['password']}' --from richard@firm.example --to jane@client.example"
         " --header 'Subject: relayed' --header 'From: richard@firm.example'"
     )
-    raw = hop.wait_until(lambda: kept(hop), "the relayed mail has arrived")[0]
+    raw = hop.wait_until(lambda: outside.kept(hop), "the relayed mail has arrived")[0]
     assert b"DKIM-Signature: " in raw
     assert b"d=firm.example" in raw
     assert [one["subject"] for one in converged.json("mailweir activity list --json")] == ["relayed", "captured"]
