@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import docker
 import docker.errors
@@ -19,7 +20,27 @@ from tests.deploy.hosts import Host
 REPOSITORY = Path(__file__).parents[2]
 WHEELS_ON_HOST = "/srv/wheels"
 SUBNET = "172.31.77.0/24"
-MakeHost = Callable[..., Host]
+
+
+class MakeHost:
+    """make_host(name, image=images.BARE): a booted host, which ends with the module's tests."""
+
+    def __init__(self, make: Callable[[str, str], Host]) -> None:
+        self._make = make
+        self._made: dict[str, Host] = {}
+
+    def __call__(self, name: str, image: str = images.BARE) -> Host:
+        self._made[name] = self._make(name, image)
+        return self._made[name]
+
+    def named(self, name: str) -> Host:
+        """One that was made before."""
+        return self._made[name]
+
+    def remove_all(self) -> None:
+        """Ends them."""
+        for host in self._made.values():
+            host.remove()
 
 
 @pytest.fixture(scope="session")
@@ -72,14 +93,13 @@ def build(source: Path, folder: Path) -> None:
 
 @pytest.fixture(scope="module")
 def make_host(client: docker.DockerClient, network: Network, wheels: Path) -> Iterator[MakeHost]:
-    """make_host(name, image=images.BARE): a booted host, which ends with the module's tests."""
-    made: list[Host] = []
+    """See MakeHost."""
+    hosts = MakeHost(lambda name, image: Host(client, network, name, image, {WHEELS_ON_HOST: str(wheels)}))
+    yield hosts
+    hosts.remove_all()
 
-    def make(name: str, image: str = images.BARE) -> Host:
-        host = Host(client, network, name, image, {WHEELS_ON_HOST: str(wheels)})
-        made.append(host)
-        return host
 
-    yield make
-    for host in made:
-        host.remove()
+def offline(**variables: Any) -> dict[str, Any]:
+    """Variables of the role: the program's libraries come from this machine's folder."""
+    pip = ["--no-index", "--find-links", WHEELS_ON_HOST]
+    return {"mailweir_pip_arguments": pip, "mailweir_build_packages": []} | variables

@@ -63,8 +63,7 @@ def _import(client: docker.DockerClient, tag: str) -> None:
         with tarfile.open(packed, "w") as archive:
             archive.add(root, arcname=".")
         repository, _, version = tag.partition(":")
-        with packed.open("rb") as stream:
-            client.api.import_image_from_stream(stream, repository=repository, tag=version)
+        client.api.import_image_from_file(str(packed), repository=repository, tag=version)
 
 
 def _change(client: docker.DockerClient, base: str, script: str, tag: str) -> None:

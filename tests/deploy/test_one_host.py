@@ -2,23 +2,16 @@
 
 import re
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.deploy import outside
-from tests.deploy.conftest import SUBNET, WHEELS_ON_HOST, MakeHost
+from tests.deploy.conftest import SUBNET, MakeHost, offline
 from tests.deploy.hosts import Host
 from tests.deploy.images import PEER
 from tests.deploy.playbook import Site
 
 pytestmark = pytest.mark.slow
-
-
-def offline(**variables: Any) -> dict[str, Any]:
-    """The program's libraries come from this machine's folder; fail2ban is on."""
-    pip = ["--no-index", "--find-links", WHEELS_ON_HOST]
-    return {"mailweir_pip_arguments": pip, "mailweir_build_packages": []} | variables
 
 
 @pytest.fixture(scope="module")
