@@ -31,12 +31,13 @@ fuzz: setup ## hostile headers and addresses for FUZZ_SECONDS (an hour); stops a
 chaos: setup ## kill -9 of everything, thousands of times, on SQLite and PostgreSQL; a table of what was seen
 	@$(AS_ROOT) $(BIN)/python -m tests.chaos.run --kills $(CHAOS_KILLS) $(CHAOS_OPTIONS)
 
-check: setup ## ruff, mypy, import-linter, shellcheck
+check: setup ## ruff, mypy, import-linter, shellcheck, and the linters of ansible/ and of what it renders
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	shellcheck $(SHELL_SCRIPTS)
+	@sh scripts/check-deployment.sh $(BIN)
 
 bench: setup ## messages a second, beside Postfix alone and a no-op filter in C
 	@$(AS_ROOT) $(BIN)/python -m bench.run $(BENCH_OPTIONS)
