@@ -1,0 +1,43 @@
+#!/bin/sh
+# The linters of ansible/ and of the Vagrantfile, and what the role renders: units by systemd, scripts by shellcheck.
+#
+# Called by `make check` with the folder of the virtual environment's programs. Touches no host, and nothing outside of a temporary
+# folder; asks nothing of the net.
+set -eu
+
+bin=$(cd "$1" && pwd)
+top=$(cd "$(dirname "$0")/.." && pwd)
+out=$(mktemp -d)
+trap 'rm -rf "$out"' EXIT
+trap 'exit 1' INT TERM HUP
+PATH=$bin:$PATH
+export PATH ANSIBLE_HOME="$out/ansible" ANSIBLE_NOCOWS=1 ANSIBLE_LOCALHOST_WARNING=false ANSIBLE_INVENTORY_UNPARSED_WARNING=false
+# Ansible insists on UTF-8
+export LC_ALL=C.UTF-8
+
+quietly() {
+    "$@" >"$out/said" 2>&1 || { cat "$out/said" >&2; return 1; }
+}
+
+cd "$top"
+yamllint --strict ansible scripts/render-units.yml .ansible-lint
+(cd ansible && quietly ansible-lint --config-file ../.ansible-lint --offline --nocolor site.yml roles)
+quietly ansible-playbook --syntax-check --inventory ansible/inventory.example ansible/site.yml
+
+# Programs that the units name must be there to be verified: the role's own are none yet.
+program=$out/opt
+mkdir -p "$program/current/bin" "$out/units"
+for name in mailweir mailweir-milter mailweir-lookups mailweir-digest mailweir-gmail-sync; do
+    printf '#!/bin/sh\n' >"$program/current/bin/$name"
+    chmod 755 "$program/current/bin/$name"
+done
+for database in "" postgresql://mailweir@db.example.net/mailweir; do
+    quietly ansible-playbook scripts/render-units.yml -e "out=$out/units mailweir_program_dir=$program mailweir_database=$database"
+    quietly systemd-analyze verify --man=no --recursive-errors=no "$out"/units/mailweir-*
+    # what it only warns of, an unknown key say, counts too
+    if grep -F "$out/units" "$out/said"; then exit 1; fi
+done
+shellcheck "$out"/units/*.sh
+
+VAGRANT_HOME=$out/vagrant VAGRANT_DOTFILE_PATH=$out/dotfile VAGRANT_CHECKPOINT_DISABLE=1 quietly vagrant validate --ignore-provider
+echo "ansible/, its units and scripts, and the Vagrantfile: fine"
