@@ -80,7 +80,7 @@ def wheels(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("wheels")
     python = sys.executable if sys.version_info[:2] == (3, 11) else "/usr/bin/python3"
     command = [python, "-m", "pip", "wheel", "-q", "-w", str(folder), f"mailweir[postgresql] @ file://{wheel}"]
-    subprocess.run(command, check=True)
+    subprocess.run(command, check=True, capture_output=True)
     for own in folder.glob("mailweir-*.whl"):
         own.unlink()
     return folder
@@ -88,7 +88,8 @@ def wheels(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def build(source: Path, folder: Path) -> None:
     """Makes a wheel of a checkout."""
-    subprocess.run([sys.executable, "-m", "build", "-q", "--wheel", "--outdir", folder, source], check=True)
+    command = [sys.executable, "-m", "build", "-q", "--wheel", "--outdir", folder, source]
+    subprocess.run(command, check=True, capture_output=True)
 
 
 @pytest.fixture(scope="module")

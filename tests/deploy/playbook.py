@@ -48,7 +48,12 @@ class Site:
         """Runs the playbook; the variables hold for this run."""
         inventory = self._folder / "hosts.json"
         hosts = sorted({name for names in self._groups.values() for name in names})
-        common = {"ansible_connection": "community.docker.docker_api", "ansible_python_interpreter": "/usr/bin/python3"}
+        common = {
+            "ansible_connection": "community.docker.docker_api",
+            "ansible_docker_docker_host": os.environ["DOCKER_HOST"],
+            "ansible_user": "root",  # whom Ansible needs no sudo for, which a bare host has not
+            "ansible_python_interpreter": "/usr/bin/python3",
+        }
         inventory.write_text(
             json.dumps(
                 {
