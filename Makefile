@@ -7,14 +7,17 @@ FUZZ_SECONDS ?= 3600
 PYTEST_WORKERS ?= 3
 # Kills of each scenario that kills, in `make chaos`.
 CHAOS_KILLS ?= 2000
+# Kills and messages of each scenario, in `make chaos-gmail`.
+CHAOS_GMAIL_KILLS ?= 100
+CHAOS_GMAIL_MESSAGES ?= 3000
 # Starting Postfix needs root, in the demo as in the tests.
 AS_ROOT = $(if $(filter-out 0,$(shell id -u)),sudo)
 SHELL_SCRIPTS = scripts/*.sh .ci/run
 
-.PHONY: help setup demo test fuzz chaos check bench bench-all clean
+.PHONY: help setup demo test test-deploy fuzz chaos chaos-gmail check dist bench bench-all clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
 
 setup: ## installs what is missing: Debian packages, the user mailweir, a virtual environment with the project
 	@PYTHON="$(PYTHON)" VENV="$(VENV)" sh scripts/setup.sh
@@ -25,11 +28,18 @@ demo: setup ## starts everything on loopback, delivers real mail and shows what 
 test: setup ## all tests, those with a real Postfix included
 	@$(AS_ROOT) env CI="$(CI)" MAILWEIR_SHARED="$(MAILWEIR_SHARED)" $(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadfile $(PYTEST_OPTIONS)
 
+test-deploy: ## the Ansible role on hosts of its own (Docker Engine, minutes); DEPLOY_OPTIONS go to pytest
+	@PYTHON="$(PYTHON)" VENV="$(VENV)" EXTRAS=test,check,deploy sh scripts/setup.sh
+	@$(AS_ROOT) env CI="$(CI)" MAILWEIR_TEST_DEPLOY=1 $(BIN)/python -m pytest tests/deploy $(DEPLOY_OPTIONS)
+
 fuzz: setup ## hostile headers and addresses for FUZZ_SECONDS (an hour); stops at the first finding
 	$(BIN)/python -m tests.fuzz.run --seconds $(FUZZ_SECONDS)
 
 chaos: setup ## kill -9 of everything, thousands of times, on SQLite and PostgreSQL; a table of what was seen
 	@$(AS_ROOT) $(BIN)/python -m tests.chaos.run --kills $(CHAOS_KILLS) $(CHAOS_OPTIONS)
+
+chaos-gmail: setup ## kill -9 and SIGSTOP of the workers of Gmail's sync amid CHAOS_GMAIL_MESSAGES, on SQLite and PostgreSQL
+	@$(AS_ROOT) $(BIN)/python -m tests.gmail.chaos --kills $(CHAOS_GMAIL_KILLS) --messages $(CHAOS_GMAIL_MESSAGES) $(CHAOS_OPTIONS)
 
 check: setup ## ruff, mypy, import-linter, shellcheck, and the linters of ansible/ and of what it renders
 	$(BIN)/ruff check
@@ -38,6 +48,12 @@ check: setup ## ruff, mypy, import-linter, shellcheck, and the linters of ansibl
 	$(BIN)/lint-imports
 	shellcheck $(SHELL_SCRIPTS)
 	@sh scripts/check-deployment.sh $(BIN)
+
+dist: setup ## sdist and wheel, in dist/
+	rm -rf build dist
+	$(BIN)/python -m build -q
+	rm -rf build
+	@ls dist
 
 bench: setup ## messages a second, beside Postfix alone and a no-op filter in C
 	@$(AS_ROOT) $(BIN)/python -m bench.run $(BENCH_OPTIONS)
@@ -51,4 +67,4 @@ bench-all: setup ## the same with pipe(8), with a slow disk, on PostgreSQL, by t
 	@$(AS_ROOT) $(BIN)/python -m bench.sync
 
 clean: ## removes the virtual environment and what was built
-	rm -rf "$(VENV)" build bench/build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis tests/gmail/node_modules
+	rm -rf "$(VENV)" build dist bench/build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis tests/gmail/node_modules

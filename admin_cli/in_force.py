@@ -12,7 +12,7 @@ def settings(of_file: "Settings") -> "Settings":
     from mailweir.errors import SettingsError
     from mailweir.settings import load
 
-    if not stack.is_running(of_file):
+    if of_file.run_by == "systemd" or not stack.is_running(of_file):
         return of_file
     try:
         return load(of_file.milter_socket.with_name("mailweir.toml"))

@@ -5,6 +5,7 @@ Exit codes: 0 done, 1 failed, 2 usage, 130 interrupted. Imports what a command n
 
 import sys
 from collections.abc import Sequence
+from typing import Annotated
 
 import typer
 
@@ -43,6 +44,7 @@ def build() -> typer.Typer:
         rich_markup_mode=None,
         add_completion=False,
     )
+    app.callback()(_common)
     for noun in (
         up,
         demo,
@@ -64,6 +66,22 @@ def build() -> typer.Typer:
     ):
         noun.register(app)
     return app
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        output.say(f"mailweir {version('mailweir')}")
+        raise typer.Exit
+
+
+def _common(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    pass
 
 
 def run(arguments: Sequence[str] | None = None) -> int:

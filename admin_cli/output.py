@@ -14,6 +14,8 @@ from typing import Any
 import typer
 
 # Control characters, surrogates, line separators, what turns the reading direction, and invisible tags
+_LONGEST_UNBROKEN = 12  # characters of a word that a column of a table isn't made narrower than
+_BETWEEN = 2  # columns of a table
 _UNPRINTABLE = re.compile(
     r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff\U000e0000-\U000e007f]"
 )
@@ -53,7 +55,8 @@ def plain(row: Any) -> dict[str, Any]:
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, empty: str) -> None:
-    """A table; plain aligned text where it isn't for a terminal. `empty` is said where there are no rows."""
+    """A table; plain aligned text where it isn't for a terminal, a list where the terminal is too narrow. `empty` is said where
+    there are no rows."""
     if not rows:
         remark(empty)
         return
@@ -70,12 +73,35 @@ def _draw(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    drawn = Table(box=SIMPLE_HEAD, header_style="bold", pad_edge=False)
-    for column in columns:
-        drawn.add_column(column, overflow="fold")
+    console = Console()
+    least = [_least_width([column, *(row[n] for row in rows)]) for n, column in enumerate(columns)]
+    if sum(least) + _BETWEEN * (len(columns) - 1) > console.width:
+        _list(columns, rows)
+        return
+    drawn = Table(box=SIMPLE_HEAD, header_style="bold", pad_edge=False, padding=(0, _BETWEEN - 1, 0, 0))
+    for column, width in zip(columns, least, strict=True):
+        drawn.add_column(column, overflow="fold", min_width=width)
     for row in rows:
         drawn.add_row(*(Text(cell) for cell in row))  # Text: brackets in a subject are no markup
-    Console().print(drawn)
+    console.print(drawn)
+
+
+def _least_width(cells: Sequence[str]) -> int:
+    """So narrow a column can be without breaking words that aren't long."""
+    from rich.cells import cell_len
+
+    return max(min(cell_len(word), _LONGEST_UNBROKEN) for cell in cells for word in cell.split() or [""])
+
+
+def _list(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """A line for each cell that isn't empty, and a space between rows."""
+    width = max(map(len, columns))
+    for number, row in enumerate(rows):
+        if number:
+            typer.echo("")
+        for column, cell in zip(columns, row, strict=True):
+            if cell:
+                typer.echo(f"{column.ljust(width)}  {cell}")
 
 
 def _align(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

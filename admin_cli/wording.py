@@ -35,7 +35,9 @@ _WORDS = {
     Reason.BOUNCE: "a forwarding confirmation that was sent on could not be delivered, and this is the bounce",
     Reason.NOT_THE_LOGINS: "sent by the relay, and an address in it isn't one of the login's; see the filter's log",
     Reason.LOGIN_LIMIT: "sent by the relay, and the login is over its limit for this hour",
-    Reason.NOT_SYNCED: "the mailbox is synced, but not in this direction: 'mailweir gmail connect' sets both",
+    Reason.NOT_SYNCED: (
+        "the mailbox is synced, but not in this direction: 'mailweir gmail connect USERNAME --inbound --outbound' sets both"
+    ),
     Reason.SEND_AS_CONFIRMATION: "Gmail's question whether an address is the user's, sent on by the relay as it was",
 }
 

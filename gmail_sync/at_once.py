@@ -23,6 +23,7 @@ OWNER = "the command line"
 LEASE_WAIT_SECONDS = 60.0
 LONGEST_QUOTA_WAIT = timedelta(seconds=60)
 _POLL_SECONDS = 0.5
+_LONG_SECONDS = 2.0  # of waiting, before it is told
 
 
 class Busy(MailweirError):
@@ -39,7 +40,8 @@ class Result:
 
 
 class AtOnce:
-    """Works on one mailbox. progress: called after each message with (looked at, on the record)."""
+    """Works on one mailbox. progress: called after each message with (looked at, on the record); notice: told what is waited
+    for, where that takes long."""
 
     def __init__(
         self,
@@ -47,6 +49,7 @@ class AtOnce:
         mailboxes: Mailboxes,
         mailbox_id: int,
         progress: Callable[[int, int], None] = lambda looked, recorded: None,
+        notice: Callable[[str], None] = lambda text: None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         gmail = services.settings.gmail
@@ -54,6 +57,7 @@ class AtOnce:
         self._mailboxes = mailboxes
         self._mailbox_id = mailbox_id
         self._progress = progress
+        self._notice = notice
         self._sleep = sleep
         self._project = Project(gmail.project_units_per_minute, gmail.project_units_per_day, time.monotonic)
         self._totals = [0, 0, 0]
@@ -91,7 +95,7 @@ class AtOnce:
         return lambda job: Sweep(job, self._count, tally).run()
 
     def _lease(self) -> Leased:
-        deadline = time.monotonic() + LEASE_WAIT_SECONDS
+        start, is_told = time.monotonic(), False
         while True:
             with self._services.connections.lent() as database:
                 leased = gmail_leases.lease_one(database, OWNER, self._services.clock(), self._mailbox_id)
@@ -100,7 +104,11 @@ class AtOnce:
                 return leased
             if why_not:
                 raise NeedsReconnect(why_not)
-            if time.monotonic() > deadline:
+            waited = time.monotonic() - start
+            if waited > _LONG_SECONDS and not is_told:
+                self._notice("Another process sweeps this mailbox: waiting till it is done.")
+                is_told = True
+            if waited > LEASE_WAIT_SECONDS:
                 raise Busy(
                     "another process has been sweeping this mailbox for a minute: 'mailweir gmail status' shows how it stands"
                 )
@@ -135,6 +143,8 @@ class AtOnce:
         waits_for_quota = rest.swept_at is None or self._has_queue()
         if not waits_for_quota or wait > LONGEST_QUOTA_WAIT:
             return False
+        if wait.total_seconds() > _LONG_SECONDS:
+            self._notice(f"The quota is used up: going on in {wait.total_seconds():.0f} s.")
         self._sleep(wait.total_seconds())
         return True
 

@@ -20,11 +20,12 @@ LOW_PRIORITY_SHARE = 0.5  # of a bucket that backfills leave to live mail
 _ROOM_SHARE = 0.75  # backfills go on from here
 _BACK_SHARE = 0.5
 _DAY_WAIT_SECONDS = 600.0
+_HOLD_SECONDS, _LONGEST_HOLD_SECONDS = 60.0, 600.0  # after a limit of the whole project that Gmail says is reached
 LOW_PRIORITY_DAY_SHARE = 0.9
 
 
 class OverBudget(Throttled):
-    """It isn't Gmail that says so: by our own count there is no more for now."""
+    """It isn't Gmail that says so now: by our own count there is no more, or it has said so of the whole project."""
 
 
 class Bucket:
@@ -86,6 +87,10 @@ class Bucket:
         """1 at most."""
         return self.left / self._capacity
 
+    def share_of(self, units: float) -> float:
+        """What part of all that it gives at once so many are."""
+        return units / self._capacity
+
     def seconds_until(self, units: float) -> float:
         """How long until so many may be used; 0 where they may be now. A call that costs more than the limit needs a minute
         without any."""
@@ -112,6 +117,9 @@ class Project:
         self._used = 0  # since `collect` was called last
         self._collected = 0  # that nobody has confirmed yet
         self._used_today = 0  # by all processes, as far as is known
+        self._clock = clock
+        self._held_until = float("-inf")
+        self._held_for = ""
         self._is_closed = False
         self._is_new = True
 
@@ -130,11 +138,20 @@ class Project:
     def _check(self, units: int, opening_units: int = 0) -> None:
         if self._is_closed:
             raise OverBudget("this process ends", 1.0, whole_project=True)
+        if self._held_until > self._clock():
+            raise OverBudget(self._held_for, self._held_until - self._clock(), whole_project=True)
         if self._today + units > self._per_day:
             raise OverBudget("the project's quota for today is used up", _DAY_WAIT_SECONDS, whole_project=True)
         if self._bucket.seconds_until(units) > 0:
             wait = self._bucket.seconds_until(units + opening_units)
             raise OverBudget("the project's quota for this minute is used up", wait, whole_project=True)
+
+    def hold(self, error: Throttled) -> None:
+        """Gmail says that a limit of the whole project is reached: nobody asks for some time, each would only hear the same."""
+        asked = _HOLD_SECONDS if error.retry_after_seconds is None else error.retry_after_seconds
+        with self._lock:
+            self._held_until = max(self._held_until, self._clock() + min(asked, _LONGEST_HOLD_SECONDS))
+            self._held_for = str(error)
 
     def close(self) -> None:
         """Nothing is used from now on: the process ends."""
@@ -158,16 +175,19 @@ class Project:
             self._used = 0
             return self._collected
 
-    def share_out(self, workers: int, units_today: int, beat_seconds: float = 0.0) -> None:
+    def share_out(self, workers: int, units_today: int, beat_seconds: float = 0.0, *, follows: bool = False) -> None:
         """There are so many processes, and all of them used so much today, what was collected included. beat_seconds: for
         how long the others may not know it; 0: they do.
 
         One that joins others has nothing to begin with, for they go by their larger shares until they are told of it.
+        follows: it takes the place of one that died, of whose share nobody knows how much is left.
         """
         with self._lock:
             self._bucket.resize(self._per_minute / workers)
             self._collected, self._used_today = 0, units_today
-            if self._is_new and workers > 1 and beat_seconds > 0:
+            if self._is_new and follows:
+                self._bucket.empty(0.0)
+            elif self._is_new and workers > 1 and beat_seconds > 0:
                 self._bucket.empty(beat_seconds)
             self._is_new = False
 
@@ -186,6 +206,10 @@ class Spending:
         self._check(units)
         self._project.take(units)
         self.bucket.take(units)
+
+    def hold(self, error: Throttled) -> None:
+        """What Gmail says of the whole project; see `Project`."""
+        self._project.hold(error)
 
     def reserve(self, units: int) -> None:
         """Before several calls that are of no use without each other. OverBudget where all of them can't be paid now."""

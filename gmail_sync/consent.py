@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import parse_qs, urlencode, urlsplit
+from urllib.parse import parse_qs, unquote, urlencode, urlsplit
 
 from gmail_sync import faults, tokens
 from gmail_sync.errors import ConsentFailed
@@ -118,16 +118,19 @@ def by_hand(
     )  # nobody listens there
     asked = question(client, redirect_uri, login_hint)
     show(asked.url)
-    code = _typed_code(read_line(_MAX_TYPED_CHARS).strip(), asked.state)
+    code = _typed_code(read_line(_MAX_TYPED_CHARS).strip().strip("<>\"'"), asked.state)
     return tokens.exchange(client, code, asked.redirect_uri, asked.verifier, timeout_seconds)
 
 
 def _typed_code(typed: str, state: str) -> str:
     if not typed:
         raise ConsentFailed("no code was given")
-    if "?" not in typed and "code=" not in typed:
-        return typed  # of another consent it would be of no use: it takes our verifier
+    if "?" not in typed and "&" not in typed:
+        # of another consent it would be of no use: it takes our verifier. As it stands in an address it may be quoted
+        return unquote(typed.removeprefix("code="))
     fields = _fields(typed.partition("?")[2] or typed)
+    if "response_type" in fields:
+        raise ConsentFailed("that is the address to open: give the one where the browser ends after the consent")
     if not _same(fields.get("state", ""), state):
         raise ConsentFailed("that address is of another consent: open the one above, and give the one where it ends")
     return _code(fields)
@@ -198,6 +201,9 @@ class _Server(ThreadingHTTPServer):
         socketserver.TCPServer.server_bind(self)
         self.server_name, self.server_port = _HOST, self.server_address[1]
 
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Says nothing: a browser that hung up, or a neighbour's nonsense."""
+
 
 class _Handler(BaseHTTPRequestHandler):
     """Answers the browser with a small page that quotes nothing of what it sent."""
@@ -222,8 +228,10 @@ class _Handler(BaseHTTPRequestHandler):
             answer = error
         failed = isinstance(answer, ConsentFailed)
         text = "Mailweir may not read this mailbox." if failed else "Mailweir has Google's answer."
-        self._page(200, f"{text} You can close this page; the rest is where you started it.")
-        self.answers.put(answer)
+        try:
+            self._page(200, f"{text} You can close this page; the rest is where you started it.")
+        finally:
+            self.answers.put(answer)  # also where the browser didn't wait for its page
 
     def _page(self, status: int, text: str) -> None:
         content = _PAGE.format(text=html.escape(text)).encode()

@@ -7,7 +7,7 @@ Called by `api`, `tokens`.
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -22,14 +22,17 @@ _LIMITS = frozenset({"rateLimitExceeded", "userRateLimitExceeded", "RATE_LIMIT_E
 _DAILY_LIMITS = frozenset({"dailyLimitExceeded", "quotaExceeded"})
 _LIMIT_WORDS = "Too many concurrent requests"
 
+_AGAIN = "; then connect it again"
+
 # reason: what to do, and is it the admin who does it for all
 _TO_DO = {
     "failedPrecondition": (
-        "Gmail isn't on for this account: in the Admin console switch Gmail on for it, or give it a licence",
+        f"Gmail isn't on for this account: in the Admin console switch Gmail on for it, or give it a licence{_AGAIN}",
         False,
     ),
     "domainPolicy": (
-        "the Workspace doesn't let this app read its mail: in the Admin console under Security, API controls, trust the app",
+        "the Workspace doesn't let this app read its mail: in the Admin console under Security, API controls, trust the app"
+        + _AGAIN,
         False,
     ),
     "insufficientPermissions": (
@@ -49,11 +52,11 @@ _TO_DO = {
         True,
     ),
 }
-_AGAIN = "; then connect it again"
 
 # RFC 6749 5.2 and 4.1.2.1, and Google's own
 _PASSING = frozenset({"temporarily_unavailable", "server_error", "internal_failure", "backend_error"})
 _CLIENT_GONE = frozenset({"invalid_client", "deleted_client", "disabled_client"})
+_DENIALS = frozenset({"unauthorized_client", "invalid_scope"})
 _POLICY = frozenset({"access_denied", "admin_policy_enforced", "org_internal"})
 
 
@@ -76,7 +79,10 @@ def of_answer(
     if status == 404 and missing is not None:
         return missing(f"Gmail has it no more{_quoted(text)}")
     if status == 401:
-        return NeedsReconnect(f"Gmail doesn't take the account's fresh token{_quoted(text)}: connect it again")
+        # no verdict on the consent, which the token endpoint has just confirmed: it passes, as an outage of Google's sign-in does
+        return Unreachable(
+            f"Gmail doesn't take the account's fresh token{_quoted(text)}: is the account suspended?", wait
+        )
     return _refusal(status, text, reasons)
 
 
@@ -93,7 +99,7 @@ def _refusal(status: int, text: str, reasons: frozenset[str]) -> GmailError:
         if reason == "failedPrecondition" and status != 400:
             continue
         words, whole_project = _TO_DO[reason]
-        return NeedsReconnect(words + ("" if whole_project else _AGAIN) + _quoted(text), whole_project=whole_project)
+        return NeedsReconnect(words + _quoted(text), whole_project=whole_project)
     if status == 403 and "Delegation denied" in text:
         return NeedsReconnect(
             f"this account may not read that mailbox{_quoted(text)}: connect the mailbox's own account"
@@ -102,11 +108,17 @@ def _refusal(status: int, text: str, reasons: frozenset[str]) -> GmailError:
 
 
 def of_token_answer(
-    status: int, headers: Mapping[str, str], content: bytes, now: datetime, *, delegated: bool
+    status: int, headers: Mapping[str, str], content: bytes, now: datetime, secrets: Collection[str], *, delegated: bool
 ) -> GmailError:
-    """What a refusal of the token endpoint is (RFC 6749 5.2). delegated: a service account asked, for the mailbox's address."""
+    """What a refusal of the token endpoint is (RFC 6749 5.2). delegated: a service account asked, for the mailbox's address.
+
+    secrets: of the question; an answer that quotes them isn't quoted with them.
+    """
     answer = _json_of(content)
     code, text = answer.get("error"), str(answer.get("error_description") or "")
+    for secret in secrets:
+        text = text.replace(secret, "…")
+        code = code.replace(secret, "…") if isinstance(code, str) else code
     wait = _wait_seconds(headers, text, now)
     if status == 429:
         return Throttled(f"Google limits how often tokens are asked for{_quoted(text)}", wait, whole_project=True)
@@ -149,8 +161,10 @@ def _denied(code: str, text: str, delegated: bool) -> GmailError:
             whole_project=True,
         )
     if code in _POLICY:
-        return NeedsReconnect(_TO_DO["domainPolicy"][0] + _AGAIN + said)
-    return NeedsReconnect(f"Google gives no token: connect again{said}")
+        return NeedsReconnect(_TO_DO["domainPolicy"][0] + said)
+    if code in _DENIALS:
+        return NeedsReconnect(f"Google gives no token: connect again{said}")
+    return Unreachable(f"Google gives no token{said}")  # no verdict on the consent that anybody knows
 
 
 def _wait_seconds(headers: Mapping[str, str], text: str, now: datetime) -> float | None:

@@ -3,7 +3,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 import structlog
@@ -11,6 +11,7 @@ import structlog
 from gmail_sync.api import Mailbox
 from gmail_sync.budget import Spending
 from gmail_sync.connections import Connections, Directory
+from gmail_sync.room import Room
 from mailweir.settings import Settings
 from mailweir.store import gmail_leases
 from mailweir.store.connection import Database
@@ -26,6 +27,7 @@ class Services:
     settings: Settings
     log: structlog.stdlib.BoundLogger
     clock: Callable[[], datetime]
+    room: Room = field(default_factory=Room)
 
 
 @dataclass

@@ -4,6 +4,7 @@ Headers first; the whole message only where it is a contact's or to one: mail of
 then has the last word, for it is what is kept. Called by `sweep`.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -28,11 +29,13 @@ _LEVEL = 3  # as the filter's
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """How a message is looked at: whose it is, and who is known."""
+    """How a message is looked at: whose it is, and who is known. make_room: told a message's size in bytes before it is read as
+    a whole; may raise."""
 
     leased: Leased
     directory: matching.Directory
     now: datetime
+    make_room: Callable[[int], None] = lambda size_bytes: None
 
     @property
     def mailbox(self) -> Mailbox:
@@ -50,6 +53,7 @@ def look_at(look: Look, queued: Queued, reader: Reader) -> Entry | None:
     decision = _decide(look, list(seen.headers), is_sent=SENT in seen.labels)[0]
     if decision.outcome is not Outcome.CAPTURED and not _may_be_captured(look, seen, decision):
         return _entry(look, queued, decision, None)
+    look.make_room(seen.size_bytes)
     whole = reader.raw(queued.message_id)
     if whole.labels & NOT_MAIL:
         return None

@@ -8,16 +8,18 @@ import queue
 import threading
 import time
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import schedule
 
+from gmail_sync import process_name
 from gmail_sync.budget import Project
 from gmail_sync.job import Job, Services
 from gmail_sync.mailboxes import Mailboxes
 from gmail_sync.sweep import LONGEST_ASKED, Sweep, pause_after
 from mailweir.errors import DatabaseUnavailable, MailweirError
 from mailweir.store import gmail_leases, gmail_workers
+from mailweir.store.connection import Database
 from mailweir.store.gmail_leases import Leased, Rest
 from mailweir.store.moments import rfc3339
 
@@ -47,6 +49,7 @@ class Scheduler:
         self._project = Project(self._config.project_units_per_minute, self._config.project_units_per_day, clock)
         self._todo: queue.SimpleQueue[Leased | None] = queue.SimpleQueue()
         self._done: queue.SimpleQueue[tuple[Leased, Rest | None]] = queue.SimpleQueue()
+        self._has_joined = False
         self._held: dict[int, Leased] = {}
         self._rests: list[Rest] = []  # that are still to be written
         self._outage = False  # of the database
@@ -133,6 +136,22 @@ class Scheduler:
         except DatabaseUnavailable:
             self._rests = rests
             raise
+        except Exception:
+            if len(rests) == 1:
+                raise
+            self._flush_each(rests)
+
+    def _flush_each(self, rests: list[Rest]) -> None:
+        """One that can't be a row must not stand in the way of the others."""
+        for number, rest in enumerate(rests):
+            self._rests = [rest]
+            try:
+                self._flush()
+            except DatabaseUnavailable:
+                self._rests = rests[number:]
+                raise
+            except Exception:
+                self._services.log.exception("unexpected", mailbox=rest.mailbox_id)
 
     def _guarded(self, work: Callable[[], None]) -> bool:
         try:
@@ -158,9 +177,23 @@ class Scheduler:
     def _beat(self) -> None:
         now = self._services.clock()
         with self._services.connections.lent() as database:
+            follows = not self._has_joined and self._takes_a_place(database, now)
             day = gmail_workers.quota_day(now)
             fleet = gmail_workers.beat(database, self._name, now, day, self._project.collect())
-        self._project.share_out(fleet.workers, fleet.units_today, BEAT_SECONDS)
+        self._project.share_out(fleet.workers, fleet.units_today, BEAT_SECONDS, follows=follows)
+        self._has_joined = True
+
+    def _takes_a_place(self, database: Database, now: datetime) -> bool:
+        """Of a process that died here, whose mailboxes are free again.
+
+        Else one that dies and is started again and again would soon count as many, each with its share of the quota, and begin
+        as one that joins them: it would never get to anything. And each life's mailboxes would wait for their leases to run out.
+        """
+        for name in filter(process_name.is_dead, gmail_workers.names(database, now)):
+            gmail_leases.release(database, name)
+            if gmail_workers.leave(database, name, now):
+                return True
+        return False
 
     def _renew(self) -> None:
         with self._services.connections.lent() as database:

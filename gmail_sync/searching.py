@@ -4,52 +4,90 @@ Three occasions: a list of all that came since some time (a mailbox newly connec
 the last 48 hours; the earlier mail of contacts that were added later. Called by `sweep`.
 """
 
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 from urllib.parse import quote_plus
 
 from gmail_sync.errors import Refused
 from gmail_sync.job import Job
+from gmail_sync.pages import Pages
 from mailweir.store import gmail_backfill, gmail_leases, gmail_queue
 from mailweir.store.gmail_queue import Origin
+from mailweir.store.moments import rfc3339
 
 AUDIT_SPAN = timedelta(hours=48)
+_FIRST_SPAN, _LEAST_SPAN = timedelta(days=1), timedelta(minutes=10)  # of time in one search of a list that is long
+_FEW_PAGES = 4  # of one span; an empty page may name a next one
 MAX_ADDRESSES = 20  # of one search
 # Of the addresses in a search as they stand in the request: beyond 2,048 characters it would become a POST.
 MAX_QUERY_CHARS = 1_600
+# What stands in a search as it is. A local part may hold what means something there, braces above all: one such address would
+# turn a search for twenty into one that finds nothing, without a word.
+_ORDINARY = re.compile(r"[a-z0-9][a-z0-9._+%'=/_-]*@[a-z0-9.-]+")
+_MEANS_SOMETHING_QUOTED = re.compile(r'["\\]')
 _Address = tuple[int, str]  # a contact's, with its id
 _ONLY_MAIL = "-in:drafts -in:chats"  # a list leaves out spam and trash by itself
 
 
 def list_since(job: Job) -> None:
-    """Queues all that came since `list_since` and isn't known; once that is whole, forgets the task. A killed one begins anew."""
-    since = job.leased.list_since
-    assert since
-    queued = 0
-    for ids in _pages(job, f"after:{_seconds(datetime.fromisoformat(since))} {_ONLY_MAIL}"):
-        with job.writing() as database:
-            queued += gmail_queue.put(
-                database,
-                job.leased,
-                gmail_queue.unknown(database, job.leased, ids),
-                Origin.LISTED,
-                job.services.clock(),
-            )
+    """Queues all that came since `list_since` and isn't known; once that is whole, forgets the task.
+
+    What doesn't fit into one page is listed a span of time after the other, the oldest first, and each that is whole is noted: a
+    limit, an outage or a kill in the middle of a large list doesn't begin it anew.
+    """
+    since, span, queued = _list_since(job), _FIRST_SPAN, 0
+    first = job.mailbox.list_ids(_came(since, None))
+    if first.next_page is None:
+        queued += _put_listed(job, first.message_ids)
+        _note_listed(job, None)
+    while job.leased.list_since:
+        began = _list_since(job)
+        end = began + span if began + span < job.services.clock() else None
+        pages = 0
+        for ids in _pages(job, _came(began, end)):
+            queued += _put_listed(job, ids)
+            pages += 1
+        _note_listed(job, end)
+        span = 2 * span if pages <= _FEW_PAGES else max(span / 2, _LEAST_SPAN)
+    job.leased = replace(job.leased, has_queue=job.leased.has_queue or queued > 0)
+    job.services.log.info("listed", since=rfc3339(since), queued=queued, **job.facts())
+
+
+def _list_since(job: Job) -> datetime:
+    assert job.leased.list_since
+    return datetime.fromisoformat(job.leased.list_since)
+
+
+def _came(since: datetime, end: datetime | None) -> str:
+    """The query for what came then; with the seconds on both edges, for Gmail doesn't say to which side they count."""
+    before = f" before:{_seconds(end) + 2}" if end else ""
+    return f"after:{_seconds(since) - 1}{before} {_ONLY_MAIL}"
+
+
+def _put_listed(job: Job, ids: Collection[str]) -> int:
     with job.writing() as database:
-        gmail_leases.note_listing(database, job.leased, None)
-    job.leased = replace(job.leased, list_since=None, has_queue=job.leased.has_queue or queued > 0)
-    job.services.log.info("listed", since=since, queued=queued, **job.facts())
+        new = gmail_queue.unknown(database, job.leased, ids)
+        return gmail_queue.put(database, job.leased, new, Origin.LISTED, job.services.clock())
+
+
+def _note_listed(job: Job, end: datetime | None) -> None:
+    """All up to then is queued, or known; None: all there is."""
+    since = rfc3339(end) if end else None
+    with job.writing() as database:
+        gmail_leases.note_listing(database, job.leased, since)
+    job.leased = replace(job.leased, list_since=since)
 
 
 def audit(job: Job, catch_up: Callable[[], object]) -> tuple[int, int]:
-    """Compares the last 48 hours with the record: how many messages were listed, and how many nobody had heard of; those are
-    queued.
+    """Compares the last 48 hours, or what of them decisions are kept of, with the record: how many messages were listed, and how
+    many nobody had heard of; those are queued.
 
     catch_up: reads history; what comes while the list is made is not missing.
     """
     now = job.services.clock()
-    since = max(now - AUDIT_SPAN, datetime.fromisoformat(job.leased.covered_since))
+    since = max(now - min(AUDIT_SPAN, decided_span(job)), datetime.fromisoformat(job.leased.covered_since))
     ids = [one for page in _pages(job, f"after:{_seconds(since)} {_ONLY_MAIL}") for one in page]
     catch_up()
     with job.writing() as database:
@@ -60,6 +98,11 @@ def audit(job: Job, catch_up: Callable[[], object]) -> tuple[int, int]:
     say = job.services.log.error if missing else job.services.log.info
     say("audited", listed=len(ids), missing=len(missing), **job.facts())
     return len(ids), len(missing)
+
+
+def decided_span(job: Job) -> timedelta:
+    """What came within it and was decided still has its decision (`retention`)."""
+    return timedelta(days=min(job.services.settings.retention.decision_days, 36_500))
 
 
 def _next_audit(job: Job, now: datetime) -> datetime:
@@ -104,7 +147,7 @@ def _search(job: Job, addresses: list[str]) -> int:
     """Queues what isn't on the record of these addresses' mail; how many messages."""
     queued = 0
     since = job.services.clock() - timedelta(days=job.services.settings.gmail.backfill_days)
-    wanted = " ".join(f"from:{address} to:{address}" for address in addresses)
+    wanted = " ".join(f"from:{address} to:{address}" for address in map(_as_searched, addresses))
     for ids in _pages(job, f"{{{wanted}}} after:{_seconds(since)} {_ONLY_MAIL}"):
         with job.writing() as database:
             new = gmail_queue.unknown(database, job.leased, ids, recorded_only=True)
@@ -117,6 +160,8 @@ def _fitting(found: list[_Address]) -> list[_Address]:
     chunk: list[_Address] = []
     chars = 0
     for one in found[:MAX_ADDRESSES]:
+        if not _ORDINARY.fullmatch(one[1]):
+            return chunk or [one]  # alone, so that it makes nothing else of a search for others
         chars += len(quote_plus(f"from:{one[1]} to:{one[1]} "))
         if chunk and chars > MAX_QUERY_CHARS:
             break
@@ -124,13 +169,16 @@ def _fitting(found: list[_Address]) -> list[_Address]:
     return chunk
 
 
+def _as_searched(address: str) -> str:
+    return address if _ORDINARY.fullmatch(address) else f'"{_MEANS_SOMETHING_QUOTED.sub(" ", address)}"'
+
+
 def _pages(job: Job, query: str) -> Iterator[list[str]]:
-    page: str | None = None
+    pages = Pages()
     while True:
-        found = job.mailbox.list_ids(query, page)
+        found = job.mailbox.list_ids(query, pages.token)
         yield list(found.message_ids)
-        page = found.next_page
-        if page is None:
+        if not pages.turn(found.next_page):
             return
 
 

@@ -5,13 +5,10 @@ Several on several hosts may share a PostgreSQL; what two sweep at once is settl
 settings it has nothing to do, and says so.
 """
 
-import os
-import secrets
 import signal
-import socket
 import sys
 
-from gmail_sync import mailboxes
+from gmail_sync import mailboxes, process_name
 from gmail_sync.mailboxes import Mailboxes
 from gmail_sync.scheduler import Scheduler
 from mailweir import log, settings
@@ -29,7 +26,7 @@ def main() -> None:
         services = mailboxes.services(config, logger)
         with services.connections.lent() as database:
             versions.check(database)
-        scheduler = Scheduler(services, Mailboxes(services), _name())
+        scheduler = Scheduler(services, Mailboxes(services), process_name.own())
     except MailweirError as error:
         sys.exit(f"{PROCESS}: {error}")
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -37,8 +34,3 @@ def main() -> None:
     logger.info("serving", threads=config.gmail.threads, sweep_seconds=config.gmail.sweep_seconds)
     scheduler.run()
     logger.info("stopped")
-
-
-def _name() -> str:
-    """This process's own, also after a restart: host, process, and some chance."""
-    return f"{socket.gethostname()[:100]}/{os.getpid()}/{secrets.token_hex(4)}"

@@ -7,6 +7,7 @@ and by `mailweir gmail sync`.
 
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -24,6 +25,7 @@ from gmail_sync.errors import (
 )
 from gmail_sync.job import Job
 from gmail_sync.looking import Look, look_at
+from gmail_sync.pages import Pages
 from mailweir import recording
 from mailweir.errors import DatabaseUnavailable
 from mailweir.recording import Entry
@@ -37,12 +39,16 @@ MAX_FAILURES = 5  # likewise: each may have taken a time-out
 MAX_HELD, MAX_HELD_BYTES, MAX_HELD_SECONDS = 10, 1_000_000, 1.0  # looked at and not yet settled
 # What lies at the edge of what is known was perhaps only half seen; a message's date is that of its arrival, and clocks differ.
 LISTING_MARGIN = timedelta(days=1)
+# What was spam or trash as it came may be rescued for so long, and with the history that is forgotten too.
+LONGEST_IN_SPAM = timedelta(days=30)
+LONG_HISTORY_SHARE = 0.4  # of a mailbox's quota: one comes back to a half
 LONGEST_GAP = timedelta(days=31)  # that a list reaches back where nobody can say when the last sweep was
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=30), timedelta(hours=1)
 # That Gmail may ask for: what lies further ahead counts as a clock's mistake, and Gmail is asked again after it.
 LONGEST_ASKED = gmail_leases.LONGEST_WAIT - timedelta(minutes=1)
 _PROBED = 10  # of the newest messages: one that hasn't failed yet shows whether messages can be had
 _LEAST_LOW_WAIT_SECONDS = 1.0
+_TOLD_WAIT_SECONDS = 45.0  # for quota: what is shorter is nothing to worry anybody with
 _BUSY_SHARE = 0.25  # of the usual interval, after a sweep that found mail: where there is some, more comes
 
 
@@ -85,8 +91,10 @@ class Sweep:
                 more = self._what_can_wait()
             return self.rest(self._next(more))
         except OverBudget as error:
-            return self.rest(_after(self._now(), error.retry_after_seconds or 1.0))
+            return self._over_budget_rest(error)
         except (Throttled, Unreachable, Refused) as error:
+            if isinstance(error, Throttled) and error.whole_project:
+                job.spending.hold(error)
             return self._failed_rest(error)
         except NeedsReconnect as error:
             if error.whole_project and not isinstance(error, ClientGone):
@@ -111,6 +119,13 @@ class Sweep:
             int(self._job.spending.bucket.left),
             rfc3339(self._now()),
         )
+
+    def _over_budget_rest(self, error: OverBudget) -> Rest:
+        wait = error.retry_after_seconds or 1.0
+        due = _after(self._now(), wait)
+        if wait < _TOLD_WAIT_SECONDS:
+            return self.rest(due)
+        return self.rest(due, failures=max(1, self._job.leased.failures), error=str(error))
 
     def _failed_rest(self, error: GmailError) -> Rest:
         failures = self._job.leased.failures + 1
@@ -140,22 +155,26 @@ class Sweep:
         job, began = self._job, self._now()
         if job.leased.cursor is None:
             self._take_baseline(None)
-        cursor, page = job.leased.cursor, None
+        cursor, pages = job.leased.cursor, Pages()
         assert cursor
         reached: str | None = None
         while True:
             try:
-                found = job.mailbox.history(cursor, page)
+                found = job.mailbox.history(cursor, pages.token)
             except HistoryExpired:
                 self._recover()
                 break
-            page = found.next_page
+            except OverBudget as error:
+                spent = pages.turned * job.services.settings.gmail.history_units
+                if job.spending.bucket.share_of(spent) >= LONG_HISTORY_SHARE and not error.whole_project:
+                    self._leave_history()
+                raise
             # Where it stood at the first page: the later pages may not have what came while they were read.
             reached = reached or found.history_id
-            moved = reached if page is None and reached != cursor else None
+            moved = reached if found.next_page is None and reached != cursor else None
             if found.message_ids or moved:
                 self._queue(found.message_ids, moved, began)
-            if page is None:
+            if not pages.turn(found.next_page):
                 break
         self._caught_up_at = began
 
@@ -173,17 +192,36 @@ class Sweep:
         self._heard = self._heard or bool(new)
 
     def _recover(self) -> None:
-        """History doesn't reach back to the cursor: list what came since the last whole sweep, from a new baseline on."""
+        """History doesn't reach back to the cursor: list what came since the last whole sweep and some time before, from a new
+        baseline on."""
+        since = self._gap_began()
+        self._job.services.log.warning("history expired", since=rfc3339(since), **self._job.facts())
+        self._take_baseline(rfc3339(since))
+
+    def _leave_history(self) -> None:
+        """It takes more than there is at once, and begins at the same cursor each time: as if it had expired, from the next sweep
+        on."""
+        job, since = self._job, rfc3339(self._gap_began())
+        with job.writing() as database:
+            gmail_leases.move_cursor(database, job.leased, None)
+            gmail_leases.note_listing(database, job.leased, since)
+        job.services.log.warning("history too long", since=since, **job.facts())
+
+    def _gap_began(self) -> datetime:
         leased, now = self._job.leased, self._now()
         since = datetime.fromisoformat(leased.covered_since)
         if leased.swept_at:
             swept_at = datetime.fromisoformat(leased.swept_at)
             # a sweep that lies ahead was noted by a clock that was wrong
-            since = max(since, swept_at - LISTING_MARGIN if swept_at <= now else now - LONGEST_GAP)
+            since = max(since, self._listed_since(swept_at, now) if swept_at <= now else now - LONGEST_GAP)
         if leased.list_since:
             since = min(since, datetime.fromisoformat(leased.list_since))
-        self._job.services.log.warning("history expired", since=rfc3339(since), **self._job.facts())
-        self._take_baseline(rfc3339(since))
+        return since
+
+    def _listed_since(self, swept_at: datetime, now: datetime) -> datetime:
+        """As far back as decisions are kept: what has one costs no question, and what is rescued from spam has none."""
+        rescued = max(swept_at - LONGEST_IN_SPAM, now - searching.decided_span(self._job))
+        return min(swept_at - LISTING_MARGIN, rescued)
 
     def _take_baseline(self, list_since: str | None) -> None:
         """The cursor is taken before the list is made: what comes meanwhile is in history."""
@@ -220,8 +258,9 @@ class Sweep:
         """Looks at one message; False where it failed, which is noted. Errors: those that aren't the message's fault."""
         job = self._job
         try:
-            entry = look_at(Look(job.leased, job.services.directory, self._now()), queued, job.mailbox)
-            self._settle(queued, entry)
+            with ExitStack() as room:
+                look = Look(job.leased, job.services.directory, self._now(), self._room_in(room))
+                self._settle(queued, look_at(look, queued, job.mailbox))
         except MessageGone:
             self._settle(queued, None)
         except (Throttled, NeedsReconnect, LeaseLost, DatabaseUnavailable):
@@ -233,6 +272,10 @@ class Sweep:
             return False
         self._others_can_be_had = True
         return True
+
+    def _room_in(self, stack: ExitStack) -> Callable[[int], None]:
+        """Takes room for a message until the stack ends."""
+        return lambda size_bytes: stack.enter_context(self._job.services.room.taken(size_bytes))
 
     def _settle(self, queued: Queued, entry: Entry | None) -> None:
         """Together with those right behind it, for a transaction costs more than what is in it; but none waits for long."""
@@ -304,9 +347,12 @@ class Sweep:
         is_known = isinstance(error, GmailError)
         text = str(error) if is_known else f"unexpected fault ({type(error).__name__}); see the log"
         facts = {"gmail_id": queued.message_id, "attempts": attempts, "error": text, **job.facts()}
-        is_dead = attempts >= job.services.settings.gmail.max_attempts
-        if is_dead and isinstance(error, Unreachable):
-            is_dead = self._is_its_own_fault(queued)
+        is_dead, cut_short = attempts >= job.services.settings.gmail.max_attempts, None
+        if is_dead and isinstance(error, Unreachable | Refused):  # a policy may refuse them all
+            try:
+                is_dead = self._is_its_own_fault(queued)
+            except (Throttled, Unreachable, Refused) as why:  # it isn't given up, and doesn't stay in front either
+                is_dead, cut_short = False, why
         with job.writing() as database:
             if is_dead:
                 gmail_queue.bury(database, queued, text, now)
@@ -317,6 +363,8 @@ class Sweep:
         self.tally.failed += 1
         if self._progress:
             self._progress(self.tally)
+        if cut_short:
+            raise cut_short
 
     def _is_its_own_fault(self, queued: Queued) -> bool:
         """Can another message be had, or is there none? Else it is Gmail that has a bad day, and nothing is given up for that."""
@@ -349,10 +397,22 @@ class Sweep:
             self._low_waits_seconds = job.spending.seconds_to_room()
             return False
         if wants_audit:
-            _, missing = searching.audit(job, self.catch_up)
-            return missing > 0 or job.leased.has_new_contacts
+            return self._audit() or job.leased.has_new_contacts
         searching.backfill(job)
         return True
+
+    def _audit(self) -> bool:
+        """Is anything missing? Where no list can be had the audit waits, and new mail doesn't wait with it."""
+        job = self._job
+        try:
+            return searching.audit(job, self.catch_up)[1] > 0
+        except (Unreachable, Refused) as error:
+            due_at = self._now() + LONGEST_PAUSE
+            job.services.log.warning("audit waits", reason=str(error), until=rfc3339(due_at), **job.facts())
+            with job.writing() as database:
+                gmail_leases.note_audit(database, job.leased, self._now(), due_at, None)
+            job.leased = replace(job.leased, audit_due_at=rfc3339(due_at))
+            return False
 
     def _is_audit_due(self) -> bool:
         hours, now = self._job.services.settings.gmail.audit_hours, self._now()

@@ -26,6 +26,7 @@ _FORM = {"content-type": "application/x-www-form-urlencoded", "accept": "applica
 _JWT_GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 _ASSERTION_SECONDS = 3_600
 _LEAST_SECONDS = 60
+_SECRET = ("refresh_token", "client_secret", "code", "code_verifier", "assertion")
 
 
 class Credentials(google.auth.credentials.Credentials):
@@ -47,7 +48,9 @@ class Credentials(google.auth.credentials.Credentials):
         url, form = self._question()
         status, headers, content = _post(request, url, form)
         if status != 200:
-            raise faults.of_token_answer(status, headers, content, datetime.now(UTC), delegated=self._delegated)
+            raise faults.of_token_answer(
+                status, headers, content, datetime.now(UTC), _secrets(form), delegated=self._delegated
+            )
         answer = _granted(content, url)
         _refuse_less(answer, NeedsReconnect)
         self.token, self.expiry = answer["access_token"], _expiry(answer)
@@ -124,7 +127,7 @@ def exchange(client: OAuthClient, code: str, redirect_uri: str, verifier: str, t
     }
     status, headers, content = _post_once(client.token_uri, form, timeout_seconds)
     if status != 200:
-        refusal = faults.of_token_answer(status, headers, content, datetime.now(UTC), delegated=False)
+        refusal = faults.of_token_answer(status, headers, content, datetime.now(UTC), _secrets(form), delegated=False)
         if isinstance(refusal, NeedsReconnect) and not refusal.whole_project:
             raise ConsentFailed("Google doesn't take the code: it counts once, and for some minutes; try again")
         raise refusal
@@ -146,7 +149,11 @@ def revoke(client: OAuthClient, refresh_token: str, timeout_seconds: float) -> N
     status, headers, content = _post_once(client.revoke_uri, {"token": refresh_token}, timeout_seconds)
     if status == 200 or (status == 400 and b'"invalid_token"' in content):
         return
-    raise faults.of_token_answer(status, headers, content, datetime.now(UTC), delegated=False)
+    raise faults.of_token_answer(status, headers, content, datetime.now(UTC), [refresh_token], delegated=False)
+
+
+def _secrets(form: Mapping[str, str]) -> list[str]:
+    return [form[name] for name in _SECRET if form.get(name)]
 
 
 def _identity(client: OAuthClient) -> dict[str, str]:
@@ -182,7 +189,7 @@ def _granted(content: bytes, url: str) -> dict[str, Any]:
 
 
 def _refuse_less(answer: dict[str, Any], kind: type[NeedsReconnect] | type[ConsentFailed]) -> None:
-    scope = answer.get("scope", SCOPE)  # RFC 6749 5.1: left out where it is what was asked for
+    scope = answer.get("scope") or SCOPE  # RFC 6749 5.1: left out where it is what was asked for
     if SCOPE not in str(scope).split():
         raise kind("the consent doesn't cover reading mail: connect again, and leave the box for reading mail ticked")
 

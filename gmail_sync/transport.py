@@ -1,19 +1,24 @@
 """The connections to Google: one `httplib2.Http` for a thread, and what can go wrong with an answer before it is one.
 
-Never follows a redirect, never caches. httplib2 isn't thread-safe. Whoever makes a request closes the connections when it fails:
-the thread's next question may be another mailbox's, and what is left of a late or cut answer is nobody's. Called by `api` and
-`tokens`.
+Never follows a redirect, never caches; reads no answer that is endless or trickles in. httplib2 isn't thread-safe. Whoever makes
+a request closes the connections when it fails: the thread's next question may be another mailbox's, and what is left of a late or
+cut answer is nobody's. Called by `api` and `tokens`.
 """
 
 import http.client
+import io
 import logging
+import time
 import zlib
+from typing import Any
 from urllib.parse import urlsplit
 
 import httplib2
+import httplib2.decode
 from google.auth.exceptions import TransportError
 from googleapiclient.errors import Error as ClientError
 
+from gmail_sync import faults
 from gmail_sync.errors import Unreachable
 from mailweir.errors import SettingsError
 
@@ -24,6 +29,8 @@ FAULTS = (
     zlib.error,
     http.client.HTTPException,
     httplib2.HttpLib2Error,
+    httplib2.decode.DecodeRatioError,
+    httplib2.decode.DecodeLimitError,
     TransportError,
     ClientError,
     ValueError,
@@ -31,7 +38,10 @@ FAULTS = (
     KeyError,
     AttributeError,
     RecursionError,
+    OverflowError,  # JSON as Python reads it knows Infinity
 )
+MAX_ANSWER_BYTES = 100 << 20  # the largest message that Workspace takes in is 50 MB, in base64
+_LEAST_BYTES_A_SECOND = 10_000
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 # Both warn of what is raised to the caller anyway
@@ -49,10 +59,62 @@ def _to_uri_where_it_is_none(text: str) -> str:
 httplib2.iri2uri = _to_uri_where_it_is_none
 
 
+class _Limited(io.RawIOBase):
+    """One answer's bytes. TimeoutError where they come too slowly: each byte in time, they could hold a thread for days.
+    ValueError where they are too many."""
+
+    def __init__(self, raw: Any, timeout_seconds: float) -> None:
+        self._raw = raw
+        self._patience = 2 * timeout_seconds
+        self._began = time.monotonic()
+        self._bytes = 0
+
+    def readable(self) -> bool:
+        """They can be read."""
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        """See io.RawIOBase."""
+        if time.monotonic() - self._began > self._patience + self._bytes / _LEAST_BYTES_A_SECOND:
+            raise TimeoutError("the answer trickles in")
+        count: int | None = self._raw.readinto(buffer)
+        self._bytes += count or 0
+        if self._bytes > MAX_ANSWER_BYTES:
+            raise ValueError("an answer without end")
+        return count
+
+    def close(self) -> None:
+        """Ends it, with the socket's own file."""
+        self._raw.close()
+        super().close()
+
+
+class _Response(http.client.HTTPResponse):
+    def __init__(self, sock: Any, *arguments: Any, **named: Any) -> None:
+        super().__init__(sock, *arguments, **named)
+        reader: Any = self.fp
+        self.fp = io.BufferedReader(_Limited(reader.detach(), sock.gettimeout()))
+
+
+class _Plain(httplib2.HTTPConnectionWithTimeout):  # type: ignore[misc]
+    response_class = _Response
+
+
+class _Secure(httplib2.HTTPSConnectionWithTimeout):  # type: ignore[misc]
+    response_class = _Response
+
+
+class _Http(httplib2.Http):  # type: ignore[misc]
+    def request(self, uri: str, *arguments: Any, connection_type: Any = None, **named: Any) -> Any:
+        """See httplib2.Http."""
+        kind = connection_type or (_Plain if uri.startswith("http:") else _Secure)
+        return super().request(uri, *arguments, connection_type=kind, **named)
+
+
 def connections(timeout_seconds: float) -> httplib2.Http:
     """Connections for one thread. timeout_seconds: for each answer to begin, and for each pause within it."""
     # no proxy of the environment: httplib2 takes it or not by what else happens to be installed
-    made = httplib2.Http(timeout=timeout_seconds, proxy_info=None)
+    made = _Http(timeout=timeout_seconds, proxy_info=None, decode_limit_hard=MAX_ANSWER_BYTES)
     made.follow_redirects = False
     return made
 
@@ -65,9 +127,9 @@ def unreachable(error: BaseException, url: str) -> Unreachable:
         return Unreachable(f"no answer from {host} in time")
     if isinstance(cause, OSError | httplib2.ServerNotFoundError):
         words = getattr(cause, "strerror", None) or cause
-        return Unreachable(f"{host} can't be reached: {' '.join(str(words).split())[:200]}")
+        return Unreachable(f"{host} can't be reached: {faults.plain(str(words))}")
     return Unreachable(
-        f"{host} gave a cut or garbled answer ({type(cause).__name__}: {' '.join(str(cause).split())[:100]})"
+        f"{host} gave a cut or garbled answer ({type(cause).__name__}: {faults.plain(str(cause))[:100]})"
     )
 
 

@@ -9,6 +9,7 @@ command line; the command line makes the file.
 import base64
 import binascii
 import os
+import pwd
 import secrets
 import stat
 from contextlib import suppress
@@ -77,10 +78,22 @@ def read_private(file: Path, what: str, max_bytes: int) -> bytes:
             found = os.fstat(stream.fileno())
             text = stream.read(max_bytes) if stat.S_ISREG(found.st_mode) else b""
     except OSError as error:
-        raise SettingsError(f"can't read the {what} file {file}: {error.strerror or error}") from error
+        raise SettingsError(f"can't read the {what} file {file}: {error.strerror or error}{_whose(error)}") from error
     if stat.S_IMODE(found.st_mode) & 0o077:
         raise SettingsError(f"{file} holds a {what} and others can read it: chmod 600 it")
     return text
+
+
+def _whose(error: OSError) -> str:
+    """Where it is somebody else's: who is to own it."""
+    if not isinstance(error, PermissionError):
+        return ""
+    uid = os.geteuid()
+    try:
+        name = pwd.getpwuid(uid).pw_name
+    except KeyError:
+        name = f"uid {uid}"
+    return f"; it must belong to {name}, who must also be able to reach its folder"
 
 
 def make(file: Path) -> None:

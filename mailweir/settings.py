@@ -164,7 +164,13 @@ class Gmail(_Section):
     @property
     def is_set_up(self) -> bool:
         """Is Gmail synced at all?"""
-        return bool(self.oauth_client_file or self.service_account_file)
+        return self.identity_file is not None
+
+    @property
+    def identity_file(self) -> Path | None:
+        """The file that says as whom Gmail is asked, if any."""
+        name = self.oauth_client_file or self.service_account_file
+        return Path(name) if name else None
 
 
 class Retention(_Section):

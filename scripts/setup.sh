@@ -41,7 +41,8 @@ for_checks() {
 }
 
 missing_packages() {
-    for package in postfix dovecot-core gcc libc6-dev libmilter-dev opendkim opendkim-tools postgresql python3-dev python3-venv $(for_checks); do
+    case ",$EXTRAS," in *,deploy,*) deploy="docker.io debootstrap" ;; *) deploy= ;; esac
+    for package in postfix dovecot-core gcc libc6-dev libmilter-dev opendkim opendkim-tools postgresql python3-dev python3-venv $(for_checks) $deploy; do
         installed "$package" || printf '%s ' "$package"
     done
 }

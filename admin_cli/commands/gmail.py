@@ -2,16 +2,20 @@
 
 import os
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from admin_cli import context, options, output
+from admin_cli import context, key_files, options, output
 from admin_cli.commands import gmail_state
 
 if TYPE_CHECKING:
+    from gmail_sync.answers import Profile
     from gmail_sync.oauth_files import OAuthClient, ServiceAccount
     from mailweir.settings import Settings
+    from mailweir.store.connection import Database
+    from mailweir.store.deployments import Deployment
     from mailweir.store.gmail_mailboxes import GmailMailbox
 
 Username = Annotated[str, typer.Argument(metavar="USERNAME", help="The user, as 'mailweir user list' shows it.")]
@@ -45,43 +49,69 @@ def connect(
     deployment: options.DeploymentOption = None,
     as_json: options.JsonOption = False,
 ) -> None:
-    """Connects a user's Gmail, by the user's consent or the service account of the settings. Again: goes on where it was."""
-    if not (inbound or outbound):
-        raise typer.BadParameter("say what is to be recorded: --inbound, --outbound or both")
+    """Connects a user's Gmail, by the user's consent or the service account of the settings. Again: goes on where it was, with
+    the directions as they were where none is given."""
     from gmail_sync import oauth_files
     from mailweir.settings import load
-    from mailweir.store import gmail_mailboxes
+    from mailweir.store import gmail_mailboxes, gmail_workers
 
     settings = load()
     identity = oauth_files.load(settings.gmail)
+    _remark_foreign(settings)
     with context.opened(settings) as database:
         chosen = context.choose(database, deployment)
         wanted = gmail_mailboxes.may_connect(database, chosen, username, address)
+        if not (inbound or outbound):
+            inbound, outbound = _as_before(database, chosen, username)
     # the database is closed meanwhile: a consent may take its time
-    found, sealed = _prove(settings, identity, wanted, no_browser=no_browser, exactly=address is not None)
+    profile, sealed = _prove(settings, identity, wanted, no_browser=no_browser, exactly=address is not None)
     with context.opened(settings) as database:
         made = gmail_mailboxes.connect(
             database,
             chosen,
             username,
-            found,
+            profile.address,
             inbound=inbound,
             outbound=outbound,
             token_sealed=sealed,
             now=context.now(),
             first_days=settings.gmail.first_days,
+            cursor=profile.history_id,
         )
+        is_swept = gmail_workers.alive(database, context.now()) > 0
     if as_json:
         output.show_json(output.plain(made))
         return
-    _say_connected(settings, made)
+    _say_connected(made)
+    if not is_swept:
+        output.remark(gmail_state.NOBODY_SWEEPS)
+
+
+def _remark_foreign(settings: "Settings") -> None:
+    """Root can read a client's file that the sync can't."""
+    from admin_cli import ownership
+
+    file = settings.gmail.identity_file
+    if file and (foreign := ownership.foreign(file, settings.run_as)):
+        output.remark(f"The sync can't work yet: {foreign}: chown {settings.run_as} {file}")
+
+
+def _as_before(database: "Database", deployment: "Deployment", username: str) -> tuple[bool, bool]:
+    """The directions of a mailbox that is connected already."""
+    from mailweir.errors import NotFound
+    from mailweir.store import gmail_mailboxes
+
+    try:
+        found = gmail_mailboxes.find(database, deployment, username)
+    except NotFound:
+        raise typer.BadParameter("say what is to be recorded: --inbound, --outbound or both") from None
+    return found.inbound, found.outbound
 
 
 def _prove(
     settings: "Settings", identity: "OAuthClient | ServiceAccount", wanted: str, *, no_browser: bool, exactly: bool
-) -> tuple[str, bytes | None]:
-    """Whose mailbox Gmail lets us read, and the token, sealed. exactly: the wanted one, no other."""
-    from admin_cli import key_files
+) -> "tuple[Profile, bytes | None]":
+    """Which mailbox Gmail lets us read, and the token, sealed. exactly: the wanted one, no other."""
     from gmail_sync import tokens
     from gmail_sync.api import Api
     from gmail_sync.mailboxes import purpose
@@ -89,20 +119,22 @@ def _prove(
     from mailweir import address as addresses
     from mailweir.errors import BadInput
 
+    api = Api(settings.gmail)  # what is wrong with the settings is told before the user is sent to Google
     if isinstance(identity, ServiceAccount):
         secrets, token = None, None
     else:
-        secrets = key_files.opened(settings)  # what is wrong with it is told before the user is sent to Google
+        secrets = key_files.opened(settings)
         token = _consent(settings, identity, wanted, no_browser=no_browser)
     asked = tokens.credentials(identity, wanted, token)
-    profile = Api(settings.gmail).mailbox(asked, lambda units: None).profile()
+    profile = api.mailbox(asked, lambda units: None).profile()
     # a service account has named the mailbox itself
     found = addresses.normalise(profile.address) or (wanted if token is None else None)
     if found is None:
         raise BadInput("Gmail doesn't say whose mailbox that is")
     if exactly and found != wanted:
         raise BadInput(f"that is the Google account of {found}, and --address says {wanted}: choose the other account")
-    return found, secrets.seal(token.encode(), purpose(found)) if secrets and token else None
+    sealed = secrets.seal(token.encode(), purpose(found)) if secrets and token else None
+    return replace(profile, address=found), sealed
 
 
 def _consent(settings: "Settings", client: "OAuthClient", wanted: str, *, no_browser: bool) -> str:
@@ -135,7 +167,7 @@ def _show_in_browser(url: str) -> None:
         webbrowser.open(url)
 
 
-def _say_connected(settings: "Settings", made: "GmailMailbox") -> None:
+def _say_connected(made: "GmailMailbox") -> None:
     kinds = " and ".join(word for word, on in (("inbound", made.inbound), ("outbound", made.outbound)) if on)
     output.say(f"The Gmail of {made.address} is connected for {made.username} of {made.deployment}.")
     output.say(f"Its {kinds} mail with contacts is recorded, also what came since {output.moment(made.covered_since)}.")

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from mailweir.store.gmail_mailboxes import GmailMailbox
 
 COLUMNS = ("username", "mailbox", "syncs", "state", "last sweep", "last message", "waiting", "dead", "missing", "note")
+NOBODY_SWEEPS = "No mailweir-gmail-sync is at work, so no mailbox is swept: start 'mailweir up', or start it again."
 
 Username = Annotated[str, typer.Argument(metavar="USERNAME", help="The user, as 'mailweir user list' shows it.")]
 
@@ -27,16 +28,17 @@ def add_to(group: typer.Typer) -> None:
 
 def status(
     username: Annotated[
-        str | None, typer.Argument(metavar="USERNAME", help="This user's, with its dead letters.")
+        str | None, typer.Argument(metavar="USERNAME", help="This user's, with the messages that can't be read.")
     ] = None,
     deployment: options.DeploymentOption = None,
     as_json: options.JsonOption = False,
 ) -> None:
     """Shows how each connected mailbox stands: the last whole sweep, the last message on the record, what waits, what is
     wrong."""
-    from mailweir.store import gmail_mailboxes, gmail_queue
+    from mailweir.store import gmail_mailboxes, gmail_queue, gmail_workers
 
     with context.opened() as database:
+        is_swept = gmail_workers.alive(database, context.now()) > 0
         chosen = context.choose(database, deployment)
         found = (
             gmail_mailboxes.list_all(database, chosen)
@@ -44,12 +46,20 @@ def status(
             else [gmail_mailboxes.find(database, chosen, username)]
         )
         dead = gmail_queue.dead_letters(database, found[0].id) if username is not None else []
+        failing = gmail_queue.failing(database, found[0].id) if username is not None else []
     if as_json:
-        extra = {"dead_letters": [output.plain(letter) for letter in dead]} if username is not None else {}
+        extra = {"failing": [*map(output.plain, failing)], "dead_letters": [*map(output.plain, dead)]}
+        extra = extra if username is not None else {}
         output.show_json([{**output.plain(one), **extra} for one in found])
         return
     empty = f"No mailbox of {chosen.name} is connected: 'mailweir gmail connect USERNAME --inbound --outbound' does it."
     output.table(COLUMNS, [_row(one) for one in found], empty=empty)
+    if found and not is_swept:
+        output.remark(NOBODY_SWEEPS)
+    if failing:
+        output.say("")
+        rows = [(one.message_id, str(one.attempts), output.moment(one.next_try_at), one.error) for one in failing]
+        output.table(("message", "tries", "again", "error"), rows, empty="")
     if dead:
         output.say("")
         rows = [(one.message_id, str(one.attempts), output.moment(one.dead_at), one.error) for one in dead]
@@ -74,19 +84,25 @@ def _row(one: "GmailMailbox") -> tuple[str, ...]:
 
 def _note(one: "GmailMailbox") -> str:
     if one.state == "reconnect":
-        return f"{one.error}; then 'mailweir gmail connect {one.username}'"
+        return f"{one.error}, by 'mailweir gmail connect {one.username}'"
     return f"{one.error}; again {output.moment(one.next_sweep_at)}" if one.error else ""
 
 
 def sync(username: Username, deployment: options.DeploymentOption = None, as_json: options.JsonOption = False) -> None:
     """Sweeps a mailbox now, until nothing is left to look at."""
+    from mailweir.store import gmail_mailboxes
+
     with _at_once(username, deployment) as (_, work):
         result = work.sweep()
+    with context.opened() as database:
+        waiting = gmail_mailboxes.find(database, context.choose(database, deployment), username).waiting
     if as_json:
         output.show_json(output.plain(result))
         return
     failed = f", {result.failed} can't be read now and are tried again" if result.failed else ""
-    output.say(f"{result.looked} messages looked at, {result.recorded} on the record{failed}.")
+    output.say(f"{_messages(result.looked)} looked at, {result.recorded} on the record{failed}.")
+    if waiting:
+        output.say(f"Waiting for another try: {waiting}; 'mailweir gmail status {username}' shows why.")
 
 
 def audit(username: Username, deployment: options.DeploymentOption = None, as_json: options.JsonOption = False) -> None:
@@ -97,7 +113,7 @@ def audit(username: Username, deployment: options.DeploymentOption = None, as_js
     if as_json:
         output.show_json({"mailbox": mailbox.address, "listed": listed, "missing": missing, **output.plain(result)})
         return
-    output.say(f"{mailbox.address}: {listed} messages within the last 48 hours, {missing} of them unheard of.")
+    output.say(f"{mailbox.address}: {_messages(listed)} within the last 48 hours, {missing} of them unheard of.")
     if missing:
         output.say(f"They are looked at now: {result.recorded} went on the record.")
 
@@ -112,7 +128,15 @@ def retry(username: Username, deployment: options.DeploymentOption = None, as_js
     if as_json:
         output.show_json({"mailbox": mailbox.address, "revived": count})
         return
-    output.say(f"{count} dead letters of {mailbox.address} are tried again.")
+    if not count:
+        output.say(f"There are no dead letters of {mailbox.address}.")
+        return
+    letters = "1 dead letter" if count == 1 else f"{count} dead letters"
+    output.say(f"{letters} of {mailbox.address} will be tried again with the next sweep.")
+
+
+def _messages(count: int) -> str:
+    return "1 message" if count == 1 else f"{count} messages"
 
 
 @contextmanager
@@ -133,6 +157,6 @@ def _at_once(username: str, deployment: str | None) -> "Iterator[tuple[GmailMail
         services = mailboxes.services(settings, log.silent())
         with progress.counting("messages looked at, on the record:") as show:
             try:
-                yield mailbox, AtOnce(services, mailboxes.Mailboxes(services), mailbox.id, show)
+                yield mailbox, AtOnce(services, mailboxes.Mailboxes(services), mailbox.id, show, output.remark)
             finally:
                 services.connections.close()

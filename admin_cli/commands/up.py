@@ -56,7 +56,8 @@ def up(
     submissions_port: PortOption = None,
     web_port: PortOption = None,
 ) -> None:
-    """Runs Postfix, Dovecot, the look-ups and the filter until Ctrl-C. Prints 'ready' when mail is accepted. Needs root."""
+    """Runs Postfix, Dovecot, the look-ups, the filter and the sync of Gmail, where that is set up, until Ctrl-C. Prints 'ready'
+    when mail is accepted. Needs root."""
     run_up(data, Ports(smtp_port, submission_port, submissions_port, web_port), output.say)
 
 
@@ -182,7 +183,8 @@ def _run(settings: "Settings", account: "Account", scripts: dict[str, str], lock
         chores=_chores(settings, account, say),
     )
     smtp = settings.smtp
-    say(f"starting Postfix on {smtp.bind_address} port {smtp.smtp_port}, look-ups and filter")
+    sync = ", and the sync of Gmail" if settings.gmail.is_set_up else ""
+    say(f"starting Postfix on {smtp.bind_address} port {smtp.smtp_port}, look-ups and filter{sync}")
     say(f"the relay: ports {smtp.submission_port} (STARTTLS) and {smtp.submissions_port} (TLS)")
     say(f"mail that goes out: {_where_out(settings)}; logs: {settings.log_dir}")
     try:

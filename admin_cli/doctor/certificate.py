@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
+from admin_cli.doctor import advice
 from admin_cli.doctor.findings import Finding, note, ok, wrong
 from mailweir.settings import Settings
 from postfix.rendering import Places
@@ -19,11 +20,8 @@ def check(settings: Settings, now: datetime) -> Iterator[Finding]:
 
     own = settings.smtp.tls_certificate_file
     file = own or Places.of(settings).certificate_file
-    renew = (
-        "renew it, and start 'mailweir up' again"
-        if own
-        else f"remove {file} and start 'mailweir up' again: it makes a new one"
-    )
+    take_up = advice.take_up_settings(settings)
+    renew = f"renew it, and {take_up}" if own else f"remove {file} and {take_up}: that makes a new one"
     try:
         raw = file.read_bytes()
         certificate = x509.load_pem_x509_certificate(raw)

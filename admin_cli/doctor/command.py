@@ -62,21 +62,32 @@ def _summary(found: "list[Finding]") -> str:
 
 def examine(settings: "Settings", name: str | None, now: "datetime") -> "Iterator[Finding]":
     """All findings, in the order in which mail meets what they are about."""
-    from admin_cli.doctor import certificate, postfix_files, queue, settings_sense, stack
+    from admin_cli.doctor import settings_sense, stack, units
     from admin_cli.doctor.findings import run
 
     running = in_force.settings(settings)
-    yield from run(stack.AREA, partial(stack.check_processes, settings))
+    by_systemd = settings.run_by == "systemd"
+    yield from run(stack.AREA, partial(units.check if by_systemd else stack.check_processes, settings))
+    yield from run(settings_sense.AREA, partial(settings_sense.check, settings, running))
+    if not by_systemd or units.is_front_end():
+        yield from _examine_front_end(settings, running, now)
+    yield from _examine_database(running, name, now)
+
+
+def _examine_front_end(settings: "Settings", running: "Settings", now: "datetime") -> "Iterator[Finding]":
+    """What takes mail. running: the settings that it goes by."""
+    from admin_cli.doctor import certificate, postfix_files, queue, sockets, stack
+    from admin_cli.doctor.findings import run
+
     if stack.is_running(settings) is not False:
         for check in (stack.check_filter, stack.check_lookups, stack.check_dialogue, stack.check_relay):
             yield from run(stack.AREA, partial(check, running))
-    yield from run(settings_sense.AREA, partial(settings_sense.check, settings, running))
+        yield from run(sockets.AREA, partial(sockets.check, running))
     yield from run(postfix_files.AREA, partial(postfix_files.check, running))
     yield from run(certificate.AREA, partial(certificate.check, running, now))
     yield from run(queue.AREA, partial(queue.check, running, now))
     yield from run(queue.AREA, partial(queue.check_outbox, running))
     yield from _examine_dns(running)
-    yield from _examine_database(running, name, now)
 
 
 def _examine_dns(settings: "Settings") -> "Iterator[Finding]":
@@ -120,8 +131,8 @@ def _examine_database(settings: "Settings", name: str | None, now: "datetime") -
         yield from state
         if any(one.level is Level.WRONG for one in state):
             return
-        for check in (checks.check_writing, checks.check_damage):
-            yield from run(checks.AREA, partial(check, database))
+        yield from run(checks.AREA, partial(checks.check_writing, database))
+        yield from run(checks.AREA, partial(checks.check_damage, settings, database))
         yield from run(key_file.AREA, partial(key_file.check, settings, database))
         yield from _examine_record(settings, database, name, now)
 
@@ -157,6 +168,7 @@ def _examine_record(
     yield from run("record", choose)
     if dns.is_meant(settings):
         yield from run(dns.AREA, lambda: dns.check_mx(settings, dns.questions(settings), chosen))
+    yield from run(gmail.AREA, partial(gmail.check_file, settings))
     yield from run(gmail.AREA, partial(gmail.check_sync, settings, database, now))
     for deployment in chosen:
         for check in (

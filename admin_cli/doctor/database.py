@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from admin_cli.doctor import advice
 from admin_cli.doctor.findings import Finding, note, ok, wrong
 from mailweir.errors import DatabaseUnavailable, DatabaseVersionError
 from mailweir.settings import Settings
@@ -37,7 +38,7 @@ def check_state(database: Database) -> Iterator[Finding]:
     yield ok(AREA, f"{database.place} answers, has this program's version and takes {size:,.1f} MiB")
 
 
-def check_damage(database: Database) -> Iterator[Finding]:
+def check_damage(settings: Settings, database: Database) -> Iterator[Finding]:
     """SQLite's own quick check, for as long as one waits."""
     try:
         damage = health.find_damage(database, _QUICK_CHECK_SECONDS)
@@ -57,7 +58,7 @@ def check_damage(database: Database) -> Iterator[Finding]:
         yield wrong(
             AREA,
             f"it is damaged: {damage}",
-            "stop 'mailweir up', keep the files, and restore a backup: mailweir db restore FILE",
+            f"{advice.stop(settings)}, keep the files, and restore a backup: mailweir db restore FILE",
         )
 
 
@@ -94,7 +95,8 @@ def check_owner(settings: Settings) -> Iterator[Finding]:
 def check_room(settings: Settings) -> Iterator[Finding]:
     """Free disk where mail is written: the database, Postfix's queue, the logs."""
     least = settings.smtp.max_message_bytes * 3 // 2  # as Postfix's queue_minfree
-    folders = [Places.of(settings).queue_dir, settings.log_dir]
+    places = Places.of(settings)
+    folders = [places.queue_dir, places.log_file.parent]
     if isinstance(settings.database_place, Path):
         folders.insert(0, settings.database_place.parent)
     seen: set[int] = set()

@@ -3,7 +3,10 @@
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
+from admin_cli import ownership
 from admin_cli.doctor.findings import Finding, note, ok, wrong
+from gmail_sync import oauth_files
+from mailweir.errors import SettingsError
 from mailweir.settings import Settings
 from mailweir.store import gmail_mailboxes, gmail_workers
 from mailweir.store.connection import Database
@@ -13,6 +16,22 @@ from mailweir.store.gmail_mailboxes import GmailMailbox, State
 AREA = "gmail"
 _LATE_SWEEPS = 5
 _LEAST_LATE = timedelta(minutes=10)
+
+
+def check_file(settings: Settings) -> Iterator[Finding]:
+    """Can the file be used that says as whom Gmail is asked, and by the user that the sync runs as?"""
+    file = settings.gmail.identity_file
+    if file is None:
+        return
+    try:
+        oauth_files.load(settings.gmail)
+    except SettingsError as error:
+        yield wrong(AREA, str(error), f"put the right file in its place: owner {settings.run_as}, mode 0600")
+        return
+    if foreign := ownership.foreign(file, settings.run_as):
+        yield wrong(AREA, foreign, f"chown {settings.run_as} {file}")
+    else:
+        yield ok(AREA, f"{file} can be read")
 
 
 def check_sync(settings: Settings, database: Database, now: datetime) -> Iterator[Finding]:
@@ -55,9 +74,10 @@ def _examine(settings: Settings, mailbox: GmailMailbox, area: str, now: datetime
     elif mailbox.error:
         yield note(area, f"{who} waits: {mailbox.error}")
     if mailbox.dead:
+        given_up = "1 message was" if mailbox.dead == 1 else f"{mailbox.dead} messages were"
         yield wrong(
             area,
-            f"{mailbox.dead} messages of {who} were given up",
+            f"{given_up} given up of {who}",
             f"see which: mailweir gmail status {mailbox.username}; try again: mailweir gmail retry {mailbox.username}",
         )
     if mailbox.audit_missing:

@@ -1,29 +1,35 @@
-"""The key file: does it open the DKIM keys that the database holds? A host without it puts off the mail that it should sign."""
+"""The key file: does it open what the database holds, DKIM keys and tokens of mailboxes? A host without it puts off the mail that
+it should sign, and syncs no Gmail."""
 
 from collections.abc import Iterator
 
 from admin_cli.doctor.findings import Finding, ok, wrong
+from gmail_sync.mailboxes import purpose
 from mailweir import secrets_file
 from mailweir.errors import SettingsError
 from mailweir.settings import Settings
-from mailweir.store import dkim_keys
+from mailweir.store import dkim_keys, gmail_mailboxes
 from mailweir.store.connection import Database
 
 AREA = "key file"
 
 
 def check(settings: Settings, database: Database) -> Iterator[Finding]:
-    """Says nothing where there are no keys."""
-    sealed = dkim_keys.sealed_keys(database)
-    if not sealed:
+    """Says nothing where nothing is sealed."""
+    keys, tokens = dkim_keys.sealed_keys(database), gmail_mailboxes.sealed_tokens(database)
+    if not keys and not tokens:
         return
     file = settings.token_key_path
     try:
         secrets = secrets_file.load(file)
-        for key in sealed:
+        for key in keys:
             key.private_der(secrets)
+        for address, token in tokens:
+            secrets.open(token, purpose(address))
     except SettingsError as error:
         yield wrong(AREA, str(error), f"put the right file in its place: owner {settings.run_as}, mode 0600")
         return
-    domains = len({key.domain for key in sealed})
-    yield ok(AREA, f"{file} opens the DKIM keys of {domains} {'domain' if domains == 1 else 'domains'}")
+    domains = len({key.domain for key in keys})
+    opened = [f"the DKIM keys of {domains} {'domain' if domains == 1 else 'domains'}"] if domains else []
+    opened += [f"the tokens of {len(tokens)} {'mailbox' if len(tokens) == 1 else 'mailboxes'}"] if tokens else []
+    yield ok(AREA, f"{file} opens {' and '.join(opened)}")

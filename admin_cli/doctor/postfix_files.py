@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from admin_cli.doctor import advice
 from admin_cli.doctor.findings import Finding, note, ok, wrong
 from mailweir.settings import Settings
 from postfix import instance, rendering
@@ -19,19 +20,20 @@ def check(settings: Settings) -> Iterator[Finding]:
         return  # said of the settings
     wanted = rendering.render(settings, run_as_uid=account.uid, run_as_gid=account.gid)
     config_dir = rendering.Places.of(settings).config_dir
+    take_up = advice.take_up_settings(settings)
     for name, text in (("main.cf", wanted.main_cf), ("master.cf", wanted.master_cf)):
         file = config_dir / name
         try:
             there = file.read_text(encoding="utf-8", errors="replace")
         except FileNotFoundError:
-            yield wrong(AREA, f"there is no {file}", f"start 'mailweir up --data {settings.data_dir}', which makes it")
+            yield wrong(AREA, f"there is no {file}", f"{take_up}: that makes it")
         except OSError as error:
             yield note(AREA, f"can't read {file}: {error.strerror}", "run 'mailweir doctor' as root")
         else:
-            yield _compared(file.name, text, there)
+            yield _compared(file.name, text, there, take_up)
 
 
-def _compared(name: str, wanted: str, there: str) -> Finding:
+def _compared(name: str, wanted: str, there: str, take_up: str) -> Finding:
     if wanted == there:
         return ok(AREA, f"{name} is what the settings say")
     want, have = set(wanted.splitlines()), there.splitlines()
@@ -39,5 +41,5 @@ def _compared(name: str, wanted: str, there: str) -> Finding:
     return wrong(
         AREA,
         f"{name} is not what the settings say, from '{odd.strip()}' on: it was changed by hand, or by another version",
-        "change mailweir.toml instead, and start 'mailweir up' again: it makes the file anew",
+        f"change the settings instead, and {take_up}: that makes the file anew",
     )

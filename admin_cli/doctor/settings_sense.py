@@ -4,6 +4,7 @@ import ipaddress
 import pwd
 from collections.abc import Iterator
 
+from admin_cli.doctor import advice
 from admin_cli.doctor.findings import Finding, note, ok, wrong
 from mailweir.settings import Settings
 
@@ -55,5 +56,5 @@ def _age(settings: Settings, in_force: Settings) -> Iterator[Finding]:
         yield note(
             AREA,
             f"the running stack goes by other values than the file: {', '.join(changed)} (its flags, or changed since)",
-            "start 'mailweir up' again for the file's values to count",
+            f"{advice.take_up_settings(settings)} for the file's values to count",
         )

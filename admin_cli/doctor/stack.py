@@ -12,9 +12,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from admin_cli import preflight, processes
+from admin_cli.doctor import advice
 from admin_cli.doctor.findings import Finding, note, ok, wrong
 from admin_cli.processes import Remembered
 from mailweir.settings import Settings
+from postfix.rendering import Places
 
 AREA = "processes"
 _SMTP_SECONDS = 15.0  # Postfix waits 10 s for a filter that doesn't answer
@@ -29,7 +31,9 @@ _GO_ON = 334  # RFC 4954 4
 
 
 def is_running(settings: Settings) -> bool | None:
-    """Does a `mailweir up` hold the lock of the data folder? None where that can't be seen."""
+    """Does a `mailweir up` hold the lock of the data folder? None where that can't be seen, and where systemd runs it all."""
+    if settings.run_by == "systemd":
+        return None
     return _look_at_lock(settings)[0]
 
 
@@ -118,7 +122,7 @@ def _silent(what: str, name: str, why: object, settings: Settings) -> Finding:
     return wrong(
         AREA,
         f"no answer from {what}: {why}; senders get 451 and come again",
-        f"see {settings.log_dir / name}.log, and what is said of the database here; where it hangs, end the process {name}: "
+        f"see {advice.log_of(settings, name)}, and what is said of the database here; where it hangs, end the process {name}: "
         "it is started again",
     )
 
@@ -134,7 +138,7 @@ def _connected(path: Path) -> Iterator[socket.socket]:
 def check_dialogue(settings: Settings) -> Iterator[Finding]:
     """The way of a mail, as far as it leaves no trace: Postfix greets, takes a sender, refuses a foreign recipient."""
     host, port = _host(settings), settings.smtp.smtp_port
-    to_do = f"see {settings.log_dir / 'postfix.log'}"
+    to_do = f"see {Places.of(settings).log_file}"
     try:
         with smtplib.SMTP(host, port, "localhost", _SMTP_SECONDS) as client:
             client.ehlo()
@@ -161,13 +165,13 @@ def check_relay(settings: Settings) -> Iterator[Finding]:
                 code, text = _begin_auth(client)
         except (OSError, smtplib.SMTPException) as error:
             why = f"the relay doesn't answer on {host} port {port}: {error}"
-            yield wrong(AREA, why, f"see {settings.log_dir / 'postfix.log'} and {settings.log_dir / 'dovecot.log'}")
+            yield wrong(AREA, why, f"see {Places.of(settings).log_file} and {advice.log_of(settings, 'dovecot')}")
             continue
         if code == _GO_ON:
             yield ok(AREA, f"the relay takes AUTH within TLS on {host} port {port}")
         else:
             why = f"the relay takes no AUTH on {host} port {port}: {code} {text}"
-            yield wrong(AREA, why, f"see {settings.log_dir / 'dovecot.log'}")
+            yield wrong(AREA, why, f"see {advice.log_of(settings, 'dovecot')}")
 
 
 def _begin_auth(client: smtplib.SMTP) -> tuple[int, str]:

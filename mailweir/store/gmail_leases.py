@@ -176,8 +176,8 @@ def renew(database: Database, leased: Collection[Leased], now: datetime) -> None
             execute("UPDATE gmail_mailboxes SET lease_until = ? WHERE id = ? AND epoch = ?", (until, one.id, one.epoch))
 
 
-def move_cursor(database: Database, leased: Leased, cursor: str) -> None:
-    """Within the transaction that queued what came before the new cursor."""
+def move_cursor(database: Database, leased: Leased, cursor: str | None) -> None:
+    """Within the transaction that queued what came before the new cursor. None: it is taken anew, and a list fills the gap."""
     database.fast_execute()("UPDATE gmail_mailboxes SET cursor = ? WHERE id = ?", (cursor, leased.id))
 
 
@@ -221,6 +221,15 @@ def end(database: Database, rests: Iterable[Rest]) -> None:
                 " units = ?, units_at = ?, lease_owner = NULL, lease_until = NULL WHERE id = ? AND epoch = ?",
                 (*rest[2:], rest.mailbox_id, rest.epoch),
             )
+
+
+def release(database: Database, owner: str) -> int:
+    """Ends the leases of a process that is dead; how many. Should it live after all, whoever takes a mailbox fences it off."""
+    with database.transaction(alone=False):
+        cursor = database.fast_execute()(
+            "UPDATE gmail_mailboxes SET lease_owner = NULL, lease_until = NULL WHERE lease_owner = ?", (owner,)
+        )
+        return int(cursor.rowcount)
 
 
 def need_reconnect(database: Database, leased: Leased, reason: str) -> None:

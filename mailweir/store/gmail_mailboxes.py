@@ -66,12 +66,14 @@ def connect(
     token_sealed: bytes | None,
     now: datetime,
     first_days: int,
+    cursor: str | None = None,
 ) -> GmailMailbox:
     """Connects a user's mailbox, or the same one again: with a new token, and at the cursor where it stood.
 
     token_sealed: the refresh token (`secrets_file`); None where a service account reads the mailbox. first_days: how far back its
-    mail is looked at. NotFound for the user; BadInput where the address isn't one of the user's own, or another mailbox of the
-    user is connected.
+    mail is looked at. cursor: where its history stands now, for a mailbox that wasn't connected before; what comes from
+    then on is looked at, whenever the first sweep is. None: unknown, and what came since then is listed.
+    NotFound for the user; BadInput where the address isn't one of the user's own, or another mailbox of the user is connected.
     """
     with database.bound(), database.transaction():
         user = staff.present(deployment, username)
@@ -90,7 +92,8 @@ def connect(
                 state=State.CONNECTED.value,
                 connected_at=rfc3339(now),
                 covered_since=rfc3339(now - timedelta(days=first_days)),
-                list_since=rfc3339(now - timedelta(days=first_days)) if first_days else None,
+                cursor=cursor,
+                list_since=rfc3339(now - timedelta(days=first_days)) if first_days or cursor is None else None,
                 backfilled_address_id=_newest_address(deployment.id),
                 next_sweep_at=rfc3339(now),
                 failures=0,
@@ -181,6 +184,12 @@ def shares_consent(database: Database, mailbox_id: int) -> bool:
     return bool(database.execute(sql, (mailbox_id,)).fetchone()[0])
 
 
+def sealed_tokens(database: Database) -> list[tuple[str, bytes]]:
+    """Each mailbox's address and its sealed refresh token, of all deployments."""
+    sql = "SELECT address, token_sealed FROM gmail_mailboxes WHERE token_sealed IS NOT NULL ORDER BY id"
+    return [(row[0], bytes(row[1])) for row in database.execute(sql).fetchall()]
+
+
 def has_sealed(database: Database) -> bool:
     """Does the database hold a token that was sealed with the key file?"""
     sql = "SELECT COUNT(*) FROM gmail_mailboxes WHERE token_sealed IS NOT NULL"
@@ -206,6 +215,17 @@ def refuse_foreign(deployment: Deployment, user_id: int, username: str, address:
             f"that it is one with 'mailweir user alias {username} {address}'"
         )
     _refuse_connected(deployment, user_id, address)
+
+
+def refuse_read_for(deployment: Deployment, user_id: int, username: str, address: str) -> None:
+    """BadInput where this address's mailbox is read for the user: else it would be read on as the mailbox of somebody who hasn't
+    got it any more. With the models bound."""
+    table = models.GmailMailbox
+    row = table.get_or_none(table.user == user_id, table.disconnected_at.is_null())
+    if row is not None and deployment.folding.key(row.address) == deployment.folding.key(address):
+        raise BadInput(
+            f"the Gmail of {row.address} is read for {username}: 'mailweir gmail disconnect {username}' first"
+        )
 
 
 def _refuse_second(username: str, row: Any, address: str) -> None:
@@ -247,5 +267,6 @@ def _connected(deployment: Deployment, username: str) -> Any:
     table = models.GmailMailbox
     row = table.get_or_none(table.user == user.id, table.disconnected_at.is_null())
     if row is None:
-        raise NotFound(f"{user.username} has no Gmail connected; 'mailweir gmail connect {user.username}' does it")
+        command = f"mailweir gmail connect {user.username} --inbound --outbound"
+        raise NotFound(f"{user.username} has no Gmail connected; '{command}' does it")
     return row

@@ -55,6 +55,18 @@ class DeadLetter:
 
 
 @dataclass(frozen=True, slots=True)
+class Failing:
+    """A message that couldn't be read, and is tried again. Times: RFC 3339, UTC."""
+
+    message_id: str
+    origin: str
+    attempts: int
+    error: str
+    queued_at: str
+    next_try_at: str
+
+
+@dataclass(frozen=True, slots=True)
 class Waiting:
     """A message that nothing was decided of yet, and whose it is. error: of the last attempt, where one failed.
 
@@ -191,6 +203,16 @@ def forget_ignored(database: Database, leased: Leased, message_id: str) -> None:
         "DELETE FROM decisions WHERE source_id = ? AND deployment_id = ? AND activity_id IS NULL",
         (source_id(leased, message_id), leased.deployment.id),
     )
+
+
+def failing(database: Database, mailbox_id: int) -> list[Failing]:
+    """What couldn't be read in a mailbox and is tried again, the next one first."""
+    rows = database.execute(
+        "SELECT message_id, origin, attempts, error, queued_at, next_try_at FROM gmail_queue"
+        " WHERE mailbox_id = ? AND dead_at IS NULL AND attempts > 0 ORDER BY next_try_at, id",
+        (mailbox_id,),
+    ).fetchall()
+    return [Failing(*row) for row in rows]
 
 
 def dead_letters(database: Database, mailbox_id: int) -> list[DeadLetter]:

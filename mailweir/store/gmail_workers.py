@@ -45,10 +45,23 @@ def beat(database: Database, name: str, now: datetime, day: str, units: int) -> 
     return Fleet(max(1, int(row[0])), int(row[1]))
 
 
-def leave(database: Database, name: str, now: datetime) -> None:
-    """This process ends; what it used today still counts."""
+def leave(database: Database, name: str, now: datetime) -> bool:
+    """This process ends, or was found dead; what it used today still counts. Did it count as alive? True once only."""
     with database.transaction(alone=False):
-        database.fast_execute()("UPDATE gmail_workers SET seen_at = ? WHERE name = ?", (rfc3339(now - 2 * ALIVE), name))
+        cursor = database.fast_execute()(
+            "UPDATE gmail_workers SET seen_at = ? WHERE name = ? AND seen_at > ?",
+            (rfc3339(now - 2 * ALIVE), name, rfc3339(now - ALIVE)),
+        )
+        return int(cursor.rowcount) > 0
+
+
+def names(database: Database, now: datetime) -> list[str]:
+    """Of the processes that were seen within a minute."""
+    rows = database.execute(
+        "SELECT name FROM gmail_workers WHERE seen_at > ? AND seen_at <= ? ORDER BY name",
+        (rfc3339(now - ALIVE), rfc3339(now + _TOO_FAR)),
+    ).fetchall()
+    return [str(row[0]) for row in rows]
 
 
 def alive(database: Database, now: datetime) -> int:

@@ -61,12 +61,14 @@ def add_address(database: Database, deployment: Deployment, username: str, addre
 
 
 def remove_address(database: Database, deployment: Deployment, username: str, address: str) -> User:
-    """Takes a further own address off a user; the main mailbox stays. NotFound or BadInput."""
+    """Takes a further own address off a user; the main mailbox stays. NotFound; BadInput, also where its Gmail is read for the
+    user."""
     address = checks.clean_address(address)
     with database.bound(), database.transaction():
         row = staff.present(deployment, username)
         if address == row.mailbox:
             raise BadInput(f"{address} is the main mailbox of {row.username} and can't be taken off")
+        gmail_mailboxes.refuse_read_for(deployment, row.id, row.username, address)
         own = (models.UserAddress.user == row.id) & (models.UserAddress.address == address)
         if not models.UserAddress.delete().where(own).execute():
             raise NotFound(f"{address} is not an address of the user {row.username} in {deployment.name}")

@@ -72,10 +72,21 @@ class LoadServer:
         """What was put in: the newest message's number of each mailbox that got any. The first of them is initial + 1."""
         return {int(mailbox): last for mailbox, last in self._control("put")["newest"].items()}
 
+    def put_counts(self) -> dict[int, int]:
+        """How many messages were put into each mailbox that got any."""
+        found = self._control("put")
+        return {int(mailbox): last - found["initial"] for mailbox, last in found["newest"].items()}
+
     def of_contacts(self) -> Iterator[Message]:
         """The mail that was put in and must be on the record, each message once."""
-        initial = self._control("put")["initial"]
-        return load_mail.of_contacts(self.put(), self.mix, initial + 1)
+        return (one for one in self.all_new() if one.is_contact)
+
+    def all_new(self) -> Iterator[Message]:
+        """All mail that was put in."""
+        found = self._control("put")
+        return load_mail.messages(
+            {int(mailbox): last for mailbox, last in found["newest"].items()}, self.mix, found["initial"] + 1
+        )
 
     def _control(self, name: str, **query: object) -> Any:
         address = f"{self.endpoint}control/{name}?{urllib.parse.urlencode(query)}"

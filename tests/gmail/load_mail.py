@@ -107,9 +107,13 @@ def parse_id(text: str) -> tuple[int, int] | None:
         return None
 
 
-def of_contacts(put: dict[int, int], mix: Mix, first: int = 1) -> Iterator[Message]:
-    """The messages that must be on the record: those of contacts among the numbers `first` to put[mailbox], of each mailbox."""
+def messages(put: dict[int, int], mix: Mix, first: int = 1) -> Iterator[Message]:
+    """The messages of the numbers `first` to put[mailbox], of each mailbox."""
     for mailbox, last in put.items():
         for number in range(first, last + 1):
-            if (one := message(mailbox, number, mix)).is_contact:
-                yield one
+            yield message(mailbox, number, mix)
+
+
+def of_contacts(put: dict[int, int], mix: Mix, first: int = 1) -> Iterator[Message]:
+    """Those of them that must be on the record."""
+    return (one for one in messages(put, mix, first) if one.is_contact)

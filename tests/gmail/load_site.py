@@ -34,6 +34,7 @@ class LoadSite:
     """demo with a user for each of so many of the server's mailboxes, and so many contacts; all of them due now.
 
     gmail: lines for [gmail]. has_swept: the mailboxes have been read up to now; else all that they hold is still to be listed.
+    decisions: each is logged.
     """
 
     def __init__(
@@ -45,12 +46,14 @@ class LoadSite:
         boxes: int,
         gmail: str = "",
         has_swept: bool = True,
+        decisions: bool = False,
     ) -> None:
         (folder / "secrets").mkdir()
         name = f"sqlite:{place}" if isinstance(place, Path) else str(place)
         self.settings_file = folder / "mailweir.toml"
         self.settings_file.write_text(
-            f'data_dir = "{folder}"\n{f"database = {name!r}" if place else ""}\n[log]\ndecisions = false\n[gmail]\n'
+            f'data_dir = "{folder}"\n{f"database = {name!r}" if place else ""}\n'
+            f"[log]\ndecisions = {str(decisions).lower()}\n[gmail]\n"
             f'oauth_client_file = "{server.client_file(folder / "secrets" / "client.json")}"\n'
             f'api_endpoint = "{server.endpoint}"\n{gmail}'
         )

@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -15,17 +15,18 @@ COMMAND = Path(sys.executable).with_name("mailweir-gmail-sync")
 
 
 class SyncProcess:
-    """One process; `stop` or `kill` ends it. log: where it writes."""
+    """One process; `stop` or `kill` ends it. log: where it writes. command: another way to start it."""
 
-    def __init__(self, settings_file: Path, log: Path) -> None:
+    def __init__(self, settings_file: Path, log: Path, command: Sequence[str] = (str(COMMAND),)) -> None:
         self._settings_file = settings_file
         self._log = log
+        self._command = command
         self._process = self._start()
 
     def _start(self) -> subprocess.Popen[bytes]:
         with self._log.open("ab") as log:
             return subprocess.Popen(
-                [str(COMMAND)],
+                list(self._command),
                 env=os.environ | {settings.PATH_VARIABLE: str(self._settings_file)},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -46,6 +47,10 @@ class SyncProcess:
         """kill -9."""
         self._process.kill()
         self._process.wait()
+
+    def send(self, number: signal.Signals) -> None:
+        """A signal."""
+        self._process.send_signal(number)
 
     def restart(self) -> None:
         """Another one in its place."""

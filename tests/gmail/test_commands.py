@@ -68,7 +68,7 @@ def test_audit_says_what_was_missing_and_fetches_it(world: World) -> None:
     with world.database.transaction():
         world.database.execute("UPDATE gmail_mailboxes SET cursor = ?", (box.history_id,))
     said = run(world, "gmail", "audit", "richard").stdout
-    assert "1 messages within the last 48 hours, 1 of them unheard of" in said
+    assert "1 message within the last 48 hours, 1 of them unheard of" in said
     assert world.subjects() == ["lost"]
     again = shown(world, "gmail", "audit", "richard")
     assert (again["listed"], again["missing"]) == (1, 0)
@@ -84,7 +84,8 @@ def test_what_needs_somebody_is_told_in_status_and_doctor(world: World, gmail: G
         world.settle()
     assert bad in run(world, "gmail", "status", "richard").stdout
     gmail.faults.lift_all()
-    assert "1 dead letters" in run(world, "gmail", "retry", "richard").stdout
+    assert "1 dead letter of" in run(world, "gmail", "retry", "richard").stdout
+    assert "no dead letters" in run(world, "gmail", "retry", "richard").stdout
     run(world, "gmail", "sync", "richard")
     assert world.subjects() == ["bad"]
     gmail.revoke_access(box)
@@ -96,6 +97,29 @@ def test_what_needs_somebody_is_told_in_status_and_doctor(world: World, gmail: G
     found = [one for one in json.loads(run(world, "doctor", "--json", code=1).stdout) if one["area"] == "gmail demo"]
     assert [one["level"] for one in found] == ["wrong"]
     assert found[0]["to_do"] == "mailweir gmail connect richard"
+
+
+def test_what_cannot_be_read_now_is_shown_with_its_reason(world: World, gmail: GmailServer) -> None:
+    box = world.connect()
+    bad = box.insert(mail("bad"), at=world.at)
+    gmail.faults.add(faults.server_error(), user=box.address, message_id=bad)
+    assert "Waiting for another try: 1;" in run(world, "gmail", "sync", "richard").stdout
+    said = run(world, "gmail", "status", "richard").stdout
+    assert bad in said
+    assert "Backend Error" in said
+    (state,) = shown(world, "gmail", "status", "richard")
+    assert [(one["message_id"], one["attempts"]) for one in state["failing"]] == [(bad, 1)]
+    assert state["dead_letters"] == []
+
+
+def test_a_long_wait_is_told(world: World, gmail: GmailServer) -> None:
+    box = world.connect()
+    for number in range(120):  # more than the bucket holds
+        box.insert(mail(f"m{number}", STRANGER), at=world.at)
+    told: list[str] = []
+    assert world.at_once(notice=told.append).sweep().looked == 120
+    assert told
+    assert "quota" in told[0]
 
 
 @pytest.mark.parametrize("command", ["sync", "audit", "retry", "status"])

@@ -10,7 +10,9 @@ from collections.abc import Sequence
 
 import pytest
 
+from gmail_sync import mailboxes
 from gmail_sync.errors import NeedsReconnect
+from mailweir import secrets_file
 from mailweir.place import Place
 from mailweir.store import gmail_leases, gmail_mailboxes, users
 from mailweir.store.gmail_mailboxes import State
@@ -144,3 +146,41 @@ def test_a_service_account(world: World, gmail: GmailServer) -> None:
     users.add(world.database, world.demo, "nobody", "nobody@firm.example", "", world.at)
     code, _, err = Process(world, ("connect", "nobody", "--outbound")).end()
     assert (code, "no such mailbox" in err) == (1, True), err
+
+
+def test_without_first_days_what_comes_before_the_first_sweep_is_on_the_record(
+    world: World, gmail: GmailServer
+) -> None:
+    """The sync may not be running yet: what is promised from the connecting on begins there, not at the first sweep."""
+    world.settings_file.write_text(world.settings_file.read_text() + "first_days = 0\n")
+    box = gmail.mailbox("richard")
+    box.insert(mail("before"), at=world.at)
+    process = Process(world, ("connect", "richard", "--inbound", "--no-browser"))
+    code, _, err = process.end(gmail.approve(process.page(), box.address) + "\n")
+    assert code == 0, err
+    box.insert(mail("meanwhile"), at=world.at)
+    world.later(minutes=30)  # before the first audit, which would find it
+    world.settle()
+    assert world.subjects() == ["meanwhile"]
+
+
+def test_connected_without_knowing_where_history_stands(world: World, gmail: GmailServer) -> None:
+    box = gmail.mailbox("richard")
+    sealed = secrets_file.load(world.settings.token_key_path).seal(
+        box.consent().encode(), mailboxes.purpose(box.address)
+    )
+    gmail_mailboxes.connect(
+        world.database,
+        world.demo,
+        "richard",
+        box.address,
+        inbound=True,
+        outbound=True,
+        token_sealed=sealed,
+        now=world.at,
+        first_days=0,
+    )
+    world.later(minutes=5)
+    box.insert(mail("meanwhile"), at=world.at)
+    world.settle()
+    assert world.subjects() == ["meanwhile"]

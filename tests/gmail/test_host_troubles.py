@@ -6,24 +6,28 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from gmail_sync.budget import OverBudget
 from gmail_sync.job import Services
 from gmail_sync.mailboxes import Mailboxes
+from gmail_sync.room import MAX_BYTES
 from gmail_sync.scheduler import Scheduler
 from mailweir import secrets_file
 from mailweir.errors import SettingsError
 from mailweir.place import Postgresql
+from mailweir.store import gmail_leases
 from tests.gmail import faults
-from tests.gmail.calls import GETS
+from tests.gmail.calls import GETS, Kind
 from tests.gmail.processes import SyncProcess, wait_until
 from tests.gmail.server import GmailServer
 from tests.gmail.world import STRANGER, World, mail
 from tests.postgresql import Cluster
+from tests.unit.gmail_rows import rest
 
 QUICK = "sweep_seconds = 1\n"
 
@@ -264,3 +268,42 @@ def test_a_stop_in_the_middle_of_a_sweep_ends_soon_and_leaves_no_lease(
         wait_until(lambda: len(world.record()) == 20, "all on the record")
     assert len(set(world.subjects())) == 20
     world.close()
+
+
+def test_large_messages_are_read_as_memory_allows(small: World, gmail: GmailServer) -> None:
+    """A circular with an attachment comes to all mailboxes at a time, and each thread has one."""
+    box = small.connect()
+    small.settle()
+    box.insert(mail("large", body="x" * 3_000_000), at=small.at)
+    box.insert(mail("a stranger's", STRANGER), at=small.at)
+    small.later(minutes=1)
+    with small.services.room.taken(MAX_BYTES - 1_000_000):
+        ended = small.sweep()
+        assert ended
+        assert datetime.fromisoformat(ended.next_sweep_at) - small.at <= timedelta(seconds=10)
+        assert gmail.calls.of(box.address, Kind.GET_RAW) == []
+        assert (small.state().waiting, small.state().error) == (2, None)
+    small.later(seconds=10)
+    small.settle()
+    assert (small.subjects(), small.state().waiting) == (["large"], 0)
+    with small.services.room.taken(10**12), pytest.raises(OverBudget), small.services.room.taken(1):
+        pass
+    with small.services.room.taken(MAX_BYTES):  # all of it is free again
+        pass
+
+
+def test_a_lease_whose_end_can_not_be_written_holds_up_no_other(small: World) -> None:
+    small.connect("richard")
+    small.connect("mary")
+    now = small.at
+    scheduler = Scheduler(small.services, Mailboxes(small.services), "one")
+    leased = gmail_leases.lease(small.database, "one", now, 9)
+    rests = [rest(one, now) for one in leased]
+    rests[0] = rests[0]._replace(failures=None)  # type: ignore[arg-type]
+    for leave, ended in zip(leased, rests, strict=True):
+        scheduler._held[leave.id] = leave
+        scheduler._done.put((leave, ended))
+    with suppress(Exception):
+        scheduler._collect(0.1)
+    owners = small.database.execute("SELECT lease_owner FROM gmail_mailboxes ORDER BY id").fetchall()
+    assert sorted(row[0] or "" for row in owners) == ["", "one"]

@@ -5,10 +5,15 @@ import random
 import time
 from collections import Counter
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from gmail_sync.scheduler import BEAT_SECONDS
+from mailweir.store import gmail_workers
+from mailweir.store.gmail_leases import LEASE_SECONDS
+from tests.gmail import faults
 from tests.gmail.processes import SyncProcess, wait_until
 from tests.gmail.world import JANE, STRANGER, World, mail
 
@@ -75,3 +80,41 @@ def test_4_a_kill_at_any_moment_loses_and_doubles_nothing(lively: World, tmp_pat
     finally:
         for one in running:
             one.kill()
+
+
+def test_one_that_is_killed_again_and_again_is_followed_at_once(lively: World, tmp_path: Path) -> None:
+    """Each dead one counted as alive for a minute, and who joins others begins with a wait: a loop of deaths swept nothing."""
+    box = lively.connect()
+    running = SyncProcess(lively.settings_file, tmp_path / "sync.log")
+    try:
+        for number in range(3):
+            box.insert(mail(f"m{number}"))
+            wait_until(lambda: len(lively.record()) > number, "it is on the record", BEAT_SECONDS - 1)  # noqa: B023
+            assert gmail_workers.alive(lively.database, datetime.now(UTC)) == 1
+            running.kill()
+            running.restart()
+    finally:
+        running.kill()
+
+
+def test_what_a_killed_one_held_waits_for_no_lease(lively: World, tmp_path: Path) -> None:
+    """Each life of a process that dies again and again would else keep its mailboxes from everybody for two minutes."""
+    box = lively.connect()
+    box.insert(mail("one"))
+    lively.gmail.faults.add(faults.delay(4.0), user=box.address, times=1)
+    running = SyncProcess(lively.settings_file, tmp_path / "sync.log")
+    try:
+        wait_until(lambda: _holder(lively) is not None, "it is leased")
+        running.kill()
+        dead = _holder(lively)
+        assert dead is not None
+        running.restart()
+        wait_until(lambda: lively.subjects() == ["one"], "the message is on the record", LEASE_SECONDS / 4)
+        assert _holder(lively) != dead
+    finally:
+        running.kill()
+
+
+def _holder(world: World) -> str | None:
+    row = world.database.execute("SELECT lease_owner FROM gmail_mailboxes").fetchone()
+    return None if row[0] is None else str(row[0])

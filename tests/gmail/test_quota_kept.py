@@ -137,6 +137,26 @@ def test_two_greedy_processes_never_pass_the_projects_limit() -> None:
         assert quota.units() > 1_200 * 0.75 * 2
 
 
+def test_one_that_dies_again_and_again_gets_its_share_and_no_more() -> None:
+    """As much as it is allowed, whenever it is killed. It begins with nothing, and not with a wait."""
+    for lives_seconds in (1, 3, 8, 15):
+        now = 0.0
+        quota = Quota(lambda: now)  # noqa: B023  of this turn
+        quota.user_per_minute = quota.project_per_minute = 1_200
+        project = Project(1_200, 10**9, lambda: now)  # noqa: B023
+        for step in range(1_200):
+            now = step / 10
+            if step % (lives_seconds * 10) == 0:
+                project = Project(1_200, 10**9, lambda: now)  # noqa: B023
+                project.share_out(1, 0, BEAT_SECONDS, follows=step > 0)
+            with suppress(OverBudget):
+                while True:
+                    project.take(2)
+                    quota.charge("all", Kind.HISTORY)
+        assert quota.passed == []
+        assert quota.units() > 1_200 * 0.7 * 2
+
+
 def test_a_days_limit_stops_all_and_the_next_day_goes_on(gmail: GmailServer, tmp_path: Path) -> None:
     extra = "project_units_per_day = 1000\n"
     world = World(gmail, tmp_path, None, extra)
@@ -156,6 +176,37 @@ def test_a_days_limit_stops_all_and_the_next_day_goes_on(gmail: GmailServer, tmp
     assert len(world.record()) > used // 42
     assert datetime.fromisoformat(world.state().swept_at or "") > world.at - timedelta(hours=1)
     world.close()
+
+
+def test_a_list_that_needs_more_than_there_is_at_once_comes_to_its_end(gmail: GmailServer, tmp_path: Path) -> None:
+    """It was begun anew each time; so it was where one call in many failed."""
+    gmail.view.page_limit = 2
+    with world_of(gmail, tmp_path, user=100, project=100_000) as world:
+        box = world.connect()
+        names = [f"m{number:02}" for number in range(26)]
+        for number, name in enumerate(names):
+            box.insert(mail(name), at=world.at - timedelta(hours=6 * number))
+        for _ in range(120):
+            world.later(minutes=1)
+            world.sweep()
+        assert sorted(world.subjects()) == names
+
+
+def test_a_history_that_needs_more_than_there_is_at_once_comes_to_its_end(gmail: GmailServer, tmp_path: Path) -> None:
+    gmail.view.page_limit = 2
+    with world_of(gmail, tmp_path, user=100, project=100_000) as world:
+        box = world.connect()
+        world.sweep()
+        world.later(minutes=2)
+        world.sweep()
+        names = sorted(f"m{number}" for number in range(60))
+        for number, name in enumerate(names):
+            box.insert(mail(name), at=world.at - timedelta(hours=2 * number))
+        for _ in range(140):
+            world.later(minutes=1)
+            world.sweep()
+        assert sorted(world.subjects()) == names
+        assert world.state().error is None
 
 
 @pytest.fixture

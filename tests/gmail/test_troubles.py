@@ -5,9 +5,11 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from gmail_sync.budget import Project
 from gmail_sync.errors import GmailError, NeedsReconnect
 from mailweir.store import gmail_leases, gmail_queue, users
 from mailweir.store.gmail_leases import Rest
@@ -99,6 +101,7 @@ def test_a_limit_makes_its_mailbox_wait_as_long_as_gmail_says(small: World, gmai
             state = small.state(user)
             assert (state.state, state.failures, state.dead) == (State.CONNECTED, 1, 0)
             assert state.error
+        small.project = Project(10**9, 10**9, lambda: 0.0)  # what holds back all mailboxes is tried below
         mary.insert(mail(f"mary's beside {kind}", to=mary.address), at=small.at)
         small.settle("mary")
         small.later(seconds=seconds)
@@ -108,6 +111,36 @@ def test_a_limit_makes_its_mailbox_wait_as_long_as_gmail_says(small: World, gmai
     assert sorted(found) == sorted(
         [*(str(kind) for kind in KINDS[:-1]), *(f"mary's beside {kind}" for kind in KINDS[:-1])]
     )
+
+
+def test_a_limit_of_the_whole_project_holds_all_back_and_one_of_a_mailbox_only_that(
+    small: World, gmail: GmailServer
+) -> None:
+    seconds = [1_000.0]
+    small.project = Project(10**9, 10**9, lambda: seconds[0])
+    boxes = {name: small.connect(name) for name in ("richard", "mary")}
+    for name in boxes:
+        small.settle(name)
+
+    def asked_of_mary(fault: Fault) -> int:
+        """How often Gmail is asked for mary's mailbox, after richard's met a fault."""
+        gmail.faults.add(fault, user=boxes["richard"].address, kind=Kind.HISTORY, times=1)
+        small.later(minutes=1)
+        small.sweep("richard")
+        before = len(gmail.calls.of(boxes["mary"].address, Kind.HISTORY))
+        small.sweep("mary")
+        return len(gmail.calls.of(boxes["mary"].address, Kind.HISTORY)) - before
+
+    assert asked_of_mary(faults.too_many_requests("99")) == 1
+    assert small.state("mary").error is None
+    assert asked_of_mary(faults.daily_limit()) == 0
+    assert "daily limit" in (small.state("mary").error or "")  # why it waits is told for each
+    small.sweep("richard")
+    assert "daily limit" in (small.state("richard").error or "")
+    seconds[0] += 61
+    small.later(seconds=61)
+    small.settle("mary")
+    assert (small.state("mary").error, small.state("mary").failures) == (None, 0)
 
 
 @pytest.mark.parametrize("name", NO_ANSWERS)
@@ -160,6 +193,29 @@ def test_pauses_grow_to_an_hour_and_end(small: World, gmail: GmailServer) -> Non
     outage.lift()
     small.settle()
     assert (small.state().failures, small.state().error, small.subjects()) == (0, None, ["meanwhile"])
+
+
+@pytest.mark.parametrize("kind", [Kind.HISTORY, Kind.GET_METADATA])
+def test_a_token_that_gmail_does_not_take_asks_nobody_for_a_new_consent(
+    small: World, gmail: GmailServer, kind: Kind
+) -> None:
+    """Google's sign-in has had such hours, for all at once; a consent that has ended is invalid_grant."""
+    box = small.connect()
+    small.settle()
+    box.insert(mail("meanwhile"), at=small.at)
+    armed = gmail.faults.add(faults.token_not_known(), user=box.address)
+    if kind is Kind.GET_METADATA:
+        armed.lift()
+        armed = gmail.faults.add(faults.token_not_known(), user=box.address, kind=GETS | {Kind.PROFILE})
+    for _ in range(10):
+        assert small.sweep()
+        small.later(hours=1)
+    state = small.state()
+    assert (state.state, state.failures, state.dead) == (State.CONNECTED, 10, 0)
+    assert "fresh token" in (state.error or "")
+    armed.lift()
+    small.settle()
+    assert (small.subjects(), small.state().error) == (["meanwhile"], None)
 
 
 @pytest.mark.parametrize("kinds", [API, GETS, frozenset({Kind.TOKEN})])
@@ -219,6 +275,44 @@ def test_a_message_that_gmail_refuses_is_given_up_without_doubt(small: World, gm
     assert (small.state().dead, small.state().state) == (1, State.CONNECTED)
 
 
+def test_a_bad_message_does_not_stay_in_front_where_the_quota_is_low(tmp_path: Path, gmail: GmailServer) -> None:
+    """To find out whether it is the message's fault costs more than there is at once."""
+    world = World(gmail, tmp_path, None, "user_units_per_minute = 100\nmax_attempts = 2\n")
+    box = world.connect()
+    box.insert(mail("a stranger's", STRANGER), at=world.at)
+    for _ in range(5):
+        world.later(minutes=1)
+        world.sweep()
+    bad = box.insert(mail("bad"), at=world.at)
+    gmail.faults.add(faults.cut(), user=box.address, message_id=bad, kind=Kind.GET_RAW)
+    for _ in range(20):
+        world.later(minutes=1)
+        world.sweep()
+    box.insert(mail("good"), at=world.at)
+    for _ in range(5):
+        world.later(minutes=1)
+        world.sweep()
+    assert (world.subjects(), world.queued()) == (["good"], [bad])
+    world.close()
+
+
+def test_a_refusal_of_all_messages_buries_none(small: World, gmail: GmailServer) -> None:
+    """Such as a policy with a reason that nobody here knows yet, while history is still told."""
+    box = small.connect()
+    small.settle()
+    names = [f"m{number}" for number in range(3)]
+    for name in names:
+        box.insert(mail(name), at=small.at)
+    refused = gmail.faults.add(Fault("new", api_error(403, "Not now.", "newPolicy")), user=box.address, kind=GETS)
+    for _ in range(2 * small.settings.gmail.max_attempts):
+        small.settle()
+        small.later(hours=1)
+    assert (small.state().dead, small.state().waiting) == (0, 3)
+    refused.lift()
+    small.settle()
+    assert sorted(small.subjects()) == names
+
+
 # --- what a person has to do ------------------------------------------------------------------------------------------
 
 PERSONS: dict[str, tuple[Callable[[], Fault], Kind, str]] = {
@@ -232,7 +326,6 @@ PERSONS: dict[str, tuple[Callable[[], Fault], Kind, str]] = {
         Kind.TOKEN,
         "OAuth client",
     ),
-    "401 for ever": (faults.token_not_known, Kind.HISTORY, "fresh token"),
 }
 
 
@@ -363,6 +456,31 @@ def test_a_page_with_nothing_but_the_next_one(small: World, gmail: GmailServer) 
     assert small.subjects() == ["old", "new"]
 
 
+@pytest.mark.parametrize("kind", [Kind.HISTORY, Kind.LIST])
+def test_pages_that_go_round_in_a_circle_are_no_answer(small: World, gmail: GmailServer, kind: Kind) -> None:
+    box = small.connect()
+    if kind is Kind.HISTORY:
+        small.settle()
+    number = box.insert(mail("there"), at=small.at)
+    found: dict[str, Any] = {"historyId": "9"} if kind is Kind.HISTORY else {"messages": [{"id": number}]}
+    circle = [
+        gmail.faults.add(
+            Fault("page", answer_json({**found, "nextPageToken": token})), user=box.address, kind=kind, times=2
+        )
+        for token in ("a", "b")
+    ]
+    circle.append(gmail.faults.add(Fault("page", answer_json({**found, "nextPageToken": "a"})), kind=kind))
+    before = len(gmail.calls.of(box.address, kind))
+    assert seconds_until(small.sweep(), small) == FIRST_PAUSE
+    assert len(gmail.calls.of(box.address, kind)) - before <= 4
+    assert "same page" in (small.state().error or "")
+    for armed in circle:
+        armed.lift()
+    small.later(minutes=1)
+    small.settle()
+    assert (small.subjects(), small.state().error) == (["there"], None)
+
+
 def test_history_ids_beyond_64_bits_are_kept_to_the_last_digit(world: World, gmail: GmailServer) -> None:
     first, second = "18446744073709551617123", "18446744073709551617129"
     box = world.connect()
@@ -402,6 +520,23 @@ def test_what_comes_while_history_is_paged_is_asked_for_again(small: World, gmai
     assert sorted(small.subjects()) == ["m0", "m1", "m2"]
 
 
+def test_an_audit_that_can_not_list_holds_no_new_mail_up(small: World, gmail: GmailServer) -> None:
+    box = small.connect()
+    small.settle()
+    outage = gmail.faults.add(faults.server_error(), user=box.address, kind=Kind.LIST)
+    for number in range(3):
+        small.later(hours=2)  # it is due
+        box.insert(mail(f"m{number}"), at=small.at)
+        small.settle()
+        assert seconds_until(small.sweep(), small) <= 60
+        assert len(small.record()) == number + 1
+    assert (outage.hits, small.state().audited_at, small.state().failures) == (3, None, 0)
+    outage.lift()
+    small.later(hours=2)
+    small.settle()
+    assert (small.state().audit_listed, small.state().audit_missing) == (3, 0)
+
+
 def test_an_address_that_gmail_refuses_to_search_for_holds_no_other_up(small: World, gmail: GmailServer) -> None:
     from mailweir.store import contacts
 
@@ -419,6 +554,25 @@ def test_an_address_that_gmail_refuses_to_search_for_holds_no_other_up(small: Wo
     small.later(minutes=1)
     small.settle()
     assert sorted(small.subjects()) == ["m1", "m2"]
+    assert (small.state().failures, small.state().error) == (0, None)
+
+
+@pytest.mark.parametrize("odd", ["a}b@odd.example", "{a@odd.example", "a|b@odd.example", "-a@odd.example"])
+def test_an_address_that_means_something_in_a_search_is_found_and_hides_no_other(small: World, odd: str) -> None:
+    from mailweir.store import contacts
+
+    box = small.connect()
+    small.settle()
+    senders = ["new0@late.example", odd, "new1@late.example"]
+    for number, sender in enumerate(senders):
+        box.insert(mail(f"m{number}", sender), at=small.at)
+    box.insert(mail("a stranger's", STRANGER), at=small.at)
+    small.settle()
+    for number, sender in enumerate(senders):
+        contacts.add(small.database, small.demo, f"New {number}", [sender], None, small.at)
+    small.later(minutes=1)
+    small.settle()
+    assert sorted(small.subjects()) == ["m0", "m1", "m2"]
     assert (small.state().failures, small.state().error) == (0, None)
 
 

@@ -1,11 +1,12 @@
 """The nine ways by which other syncs lost, doubled or leaked mail (docs/gmail.md names them), each tried on this one."""
 
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
 from mailweir.errors import NotFound
-from mailweir.store import contacts, gmail_mailboxes, gmail_queue
+from mailweir.store import contacts, gmail_mailboxes, gmail_queue, retention
 from mailweir.store.gmail_mailboxes import State
 from tests.gmail import faults
 from tests.gmail.calls import Kind
@@ -31,6 +32,19 @@ def test_1_what_is_missing_is_counted_and_fetched(world: World) -> None:
     world.later(hours=25)
     world.settle()
     assert world.state().audit_missing == 0
+
+
+def test_1_what_was_decided_and_is_forgotten_by_now_is_not_called_missing(tmp_path: Path, gmail: GmailServer) -> None:
+    world = World(gmail, tmp_path, None, "[retention]\ndecision_days = 1\n")
+    box = world.connect()
+    box.insert(mail("stranger's", STRANGER), at=world.at)
+    world.settle()
+    world.later(hours=30)
+    retention.prune_decisions(world.database, world.at, world.settings.retention.decision_days)
+    world.settle()
+    assert (world.state().audit_listed, world.state().audit_missing) == (0, 0)
+    assert gmail.calls.counts(box.address)[Kind.GET_METADATA] == 1
+    world.close()
 
 
 def test_2_a_failed_fetch_neither_loses_the_message_nor_pins_the_cursor(world: World, gmail: GmailServer) -> None:
@@ -131,6 +145,25 @@ def test_5_what_is_rescued_from_spam_is_stored(world: World) -> None:
     world.later(minutes=1)
     world.settle()
     assert world.subjects() == ["rescued"]
+
+
+def test_5_what_is_rescued_while_history_expires_is_stored(world: World, gmail: GmailServer) -> None:
+    """Neither the history nor a list of what came since the last sweep tells of it."""
+    box = world.connect()
+    world.settle()
+    spam = box.insert(mail("rescued"), at=world.at, labels=["SPAM"])
+    box.insert(mail("stranger's", STRANGER), at=world.at)
+    world.settle()
+    world.later(days=10)
+    world.settle()
+    box.modify(spam, add=["INBOX"], remove=["SPAM"])
+    world.later(days=2)
+    box.insert(mail("meanwhile"), at=world.at)
+    gmail.expire_history(box)
+    before = gmail.calls.counts(box.address)[Kind.GET_METADATA]
+    world.settle()
+    assert sorted(world.subjects()) == ["meanwhile", "rescued"]
+    assert gmail.calls.counts(box.address)[Kind.GET_METADATA] == before + 2  # what has its decision isn't asked for
 
 
 def test_6_mail_that_a_filter_archives_is_stored(world: World) -> None:

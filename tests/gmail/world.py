@@ -1,6 +1,7 @@
 """A deployment whose users' mailboxes are in the test's Gmail, and the sync on it, one sweep at a time and with a clock of the
 test's."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -113,10 +114,14 @@ class World:
         """Time goes by: keywords of timedelta."""
         self.at += timedelta(**passed)
 
-    def at_once(self, name: str = "richard") -> AtOnce:
+    def at_once(self, name: str = "richard", notice: Callable[[str], None] = lambda text: None) -> AtOnce:
         """What `mailweir gmail sync` and `audit` do."""
         return AtOnce(
-            self.services, self.mailboxes, self.state(name).id, sleep=lambda seconds: self.later(seconds=seconds)
+            self.services,
+            self.mailboxes,
+            self.state(name).id,
+            notice=notice,
+            sleep=lambda seconds: self.later(seconds=seconds),
         )
 
     def record(self) -> list[Activity]:

@@ -3,9 +3,11 @@
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlencode, urlsplit
@@ -15,6 +17,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from mailweir import secrets_file
+from mailweir.store import gmail_workers
 from tests import scripted_http
 from tests.scripted_http import Answer, Asked, Server, as_json
 
@@ -212,6 +215,67 @@ def test_neither_direction(known: "Mailweir") -> None:
     assert (ran.code, "--inbound, --outbound or both" in ran.err) == (2, True)
 
 
+def test_again_without_a_direction_keeps_both_as_they_were(connect: Connect, database: "Database") -> None:
+    assert connect("richard", "--outbound").code == 0
+    assert connect("richard").code == 0
+    assert [(row[1], row[2]) for row in rows(database)] == [(0, 1)]
+
+
+def test_an_endpoint_in_the_clear_is_told_before_the_user_is_asked(
+    connect: Connect, google: Google, tmp_path: Path
+) -> None:
+    file = tmp_path / "mailweir.toml"
+    file.write_text(file.read_text().replace(google.server.url, "http://gmail.example/"))
+    ran = connect("richard", "--inbound")
+    one_line(ran, "must be an https:// address")
+    assert "/auth?" not in ran.err
+
+
+def test_that_nothing_sweeps_is_told(connect: Connect, known: "Mailweir", database: "Database") -> None:
+    assert "no mailbox is swept" in connect("richard", "--inbound").err
+    assert "no mailbox is swept" in known("gmail", "status").err
+    now = datetime.now(UTC)
+    gmail_workers.beat(database, "host/1", now, gmail_workers.quota_day(now), 0)
+    assert "no mailbox is swept" not in connect("richard", "--inbound").err
+    assert known("gmail", "status").err == ""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can read what isn't its own")
+def test_a_client_file_that_the_sync_cannot_read_is_told(connect: Connect, known: "Mailweir", tmp_path: Path) -> None:
+    file = tmp_path / "mailweir.toml"
+    client = tmp_path / "oauth_client_file.json"
+    file.write_text(f'run_as = "daemon"\n{file.read_text()}')
+    to_do = f"chown daemon {client}"
+    assert to_do in connect("richard", "--inbound").err
+    found = known("doctor", "--json").json
+    assert to_do in [one["to_do"] for one in found if one["area"] == "gmail"]
+    shutil.chown(client, "daemon")
+    assert to_do not in connect("richard", "--inbound").err
+    found = known("doctor", "--json").json
+    assert f"{client} can be read" in [one["finding"] for one in found if one["area"] == "gmail"]
+
+
+def test_a_broken_client_file_is_told_by_doctor(known: "Mailweir", tmp_path: Path) -> None:
+    (tmp_path / "oauth_client_file.json").write_text("{")
+    found = [one["finding"] for one in known("doctor", "--json").json if one["area"] == "gmail"]
+    assert any("holds no JSON" in one for one in found)
+
+
+@pytest.mark.parametrize("typed", ["code=4%2F0Ab\n", "4/0Ab\n", ' "code=4/0Ab" \n'])
+def test_a_code_as_it_stands_in_the_address(
+    known: "Mailweir", google: Google, monkeypatch: pytest.MonkeyPatch, typed: str
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO(typed))
+    assert known("gmail", "connect", "richard", "--inbound", "--no-browser").code == 0
+    assert google.told("/token")[0].one("code") == "4/0Ab"
+
+
+def test_the_address_to_open_is_no_answer(known: "Mailweir", google: Google, monkeypatch: pytest.MonkeyPatch) -> None:
+    url = f"{google.server.url}/auth?response_type=code&state=x&client_id=id-1\n"
+    monkeypatch.setattr(sys, "stdin", io.StringIO(url))
+    one_line(known("gmail", "connect", "richard", "--inbound", "--no-browser"), "where the browser ends")
+
+
 def test_the_box_was_not_ticked(connect: Connect, google: Google, database: "Database") -> None:
     google.scope = "openid"
     one_line(connect("richard", "--inbound"), "leave the box for reading mail ticked")
@@ -233,6 +297,22 @@ def test_a_lost_key_file(connect: Connect, tmp_path: Path, google: Google) -> No
     before = len(google.server.asked)
     one_line(connect("mary", "--inbound"), "there is no key file")
     assert len(google.server.asked) == before
+
+
+def test_doctor_says_that_the_key_file_is_lost(connect: Connect, known: "Mailweir", tmp_path: Path) -> None:
+    def found() -> list[tuple[str, str]]:
+        all_found = known("doctor", "--json").json
+        return [(one["level"], one["finding"]) for one in all_found if one["area"] == "key file"]
+
+    assert found() == []
+    assert connect("richard", "--inbound").code == 0
+    file = tmp_path / "secrets" / "token.key"
+    assert found() == [("ok", f"{file} opens the tokens of 1 mailbox")]
+    file.unlink()
+    assert [level for level, _ in found()] == ["wrong"]
+    secrets_file.make(file)
+    ((level, said),) = found()
+    assert (level, "doesn't open what the database holds" in said) == ("wrong", True)
 
 
 @BOTH

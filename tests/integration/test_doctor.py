@@ -288,3 +288,35 @@ def test_the_supervisor_prunes_and_goes_on_where_that_fails(make_stack: "MakeSta
     wait_until(lambda: log.read_text().count("Deleted") > before, "a prune that works again")
     assert stack.stop() == 0
     assert stack.pids("mailweir") == []
+
+
+def test_a_socket_that_is_open_to_others_or_closed_to_postfix(stack: "Stack") -> None:
+    socket = stack.settings.lookups_socket
+    for mode, words in ((0o666, "is open to everybody (mode 666)"), (0o600, "Postfix can't open")):
+        socket.chmod(mode)
+        try:
+            (found,) = [one for one in faults(stack) if one["area"] == "sockets"]
+        finally:
+            socket.chmod(0o660)
+        assert words in found["finding"]
+        assert str(socket) in found["finding"]
+    folder = socket.parent
+    folder.chmod(0o2755)
+    try:
+        (found,) = [one for one in faults(stack) if one["area"] == "sockets"]
+    finally:
+        folder.chmod(0o2750)
+    assert f"chmod o= {folder}" in found["to_do"]
+    assert not [one for one in faults(stack) if one["area"] == "sockets"]
+
+
+def test_settings_that_say_systemd_where_there_is_none(stack: "Stack") -> None:
+    """The deployment's tests look at a host that has it."""
+    text = stack.config.read_text()
+    stack.config.write_text('run_by = "systemd"\n' + text)
+    try:
+        code, found = examine(stack)
+    finally:
+        stack.config.write_text(text)
+    assert code == 1
+    assert "run_by = systemd" in next(one["finding"] for one in found if one["area"] == "processes")

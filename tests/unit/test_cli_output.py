@@ -50,6 +50,47 @@ def test_a_table_on_a_terminal_sends_its_own_escapes_only(monkeypatch: pytest.Mo
     assert _is_harmless(text.replace("\x1b[1m", "").replace("\x1b[0m", "").replace("\n", ""))
 
 
+def drawn(monkeypatch: pytest.MonkeyPatch, width: int, columns: tuple[str, ...], *rows: tuple[str, ...]) -> list[str]:
+    """The lines of a table on a terminal of that width."""
+    monkeypatch.setenv("COLUMNS", str(width))
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    terminal = _Terminal()
+    with contextlib.redirect_stdout(terminal):
+        output.table(columns, list(rows), empty="none")
+    text = terminal.getvalue().replace("\x1b[1m", "").replace("\x1b[0m", "")
+    return [line.rstrip() for line in text.splitlines()]
+
+
+def test_a_narrow_table_breaks_no_word_that_is_short(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = drawn(
+        monkeypatch,
+        38,
+        ("direction", "author", "subject"),
+        ("incoming", "somebody@client.example", "your offer of the day before yesterday, and two questions"),
+    )
+    text = " ".join(lines)
+    assert all(f" {word} " in f" {text} " for word in ("direction", "incoming", "yesterday,", "questions"))
+    assert max(map(len, lines)) <= 38
+
+
+def test_a_table_that_is_too_wide_is_a_list(monkeypatch: pytest.MonkeyPatch) -> None:
+    columns = tuple(f"column-{letter}" for letter in "abcdefgh")
+    rows = [tuple(f"{cell}{letter}" for letter in "abcdefgh") for cell in ("x", "y")]
+    lines = drawn(monkeypatch, 70, columns, *rows)
+    assert lines[:2] == ["column-a  xa", "column-b  xb"]
+    assert lines[8] == ""
+    assert lines[9] == "column-a  ya"
+    assert len(lines) == 17
+    assert len(drawn(monkeypatch, 120, columns, *rows)) < 8
+
+
+def test_a_list_is_harmless_and_leaves_out_what_is_empty(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = drawn(monkeypatch, 10, ("id", "subject", "note"), ("1", HOSTILE, ""))
+    assert [line.split()[0] for line in lines] == ["id", "subject"]
+    assert _is_harmless("".join(lines))
+
+
 def test_a_piped_table_is_plain_and_aligned(capsys: pytest.CaptureFixture[str]) -> None:
     output.table(("id", "subject", "by"), [("1", "見積書", "a"), ("22", HOSTILE, "b"), ("3", "", "c")], empty="none")
     head, first, hostile, last = capsys.readouterr().out.splitlines()

@@ -213,6 +213,14 @@ def test_a_message_without_headers_is_no_stranger(mailbox: Mailbox, server: Serv
     assert mailbox.metadata("m1").headers == ()
 
 
+def test_a_number_that_is_none(mailbox: Mailbox, server: Server) -> None:
+    payload = b'"payload": {"headers": [{"name": "A", "value": "b"}]}'
+    body = b'{"id": "m1", "labelIds": ["INBOX"], "internalDate": "0", "sizeEstimate": Infinity, %s}' % payload
+    server.script = [Answer(200, body)]
+    with pytest.raises(Unreachable, match="garbled"):
+        mailbox.metadata("m1")
+
+
 def test_whom_decoded_headers_may_concern() -> None:
     headers = (
         (b"From", b" Doe, Jane (Client; Ltd) <Jane@Client.example>, 'x@y.example'"),
@@ -359,13 +367,13 @@ def test_limits(mailbox: Mailbox, server: Server, answer: Answer, wait: float | 
         (
             as_json({"error": {**NO_GMAIL, "errors": [{"reason": "failedPrecondition"}]}}, 400),
             NeedsReconnect,
-            "licence",
+            "licence; then connect it again",
         ),
         (refusal(403, "domainPolicy", "The domain policy has disabled it"), NeedsReconnect, "trust the app"),
-        (as_json({"error": SCOPES}, 403), NeedsReconnect, "leave its box ticked"),
+        (as_json({"error": SCOPES}, 403), NeedsReconnect, r"leave its box ticked \("),
         (as_json({"error": DISABLED}, 403), NeedsReconnect, "APIs & Services"),
         (refusal(403, "forbidden", "Delegation denied for x@firm.example"), NeedsReconnect, "mailbox's own account"),
-        (refusal(401, "authError", "Invalid Credentials"), NeedsReconnect, "fresh token"),
+        (refusal(401, "authError", "Invalid Credentials"), Unreachable, "fresh token"),
         (refusal(400, "invalidArgument", "Invalid id value"), Refused, "Invalid id value"),
         (refusal(403, "forbidden", "No."), Refused, "403"),
         (refusal(400, "badRequest", "line\nend\x1b[31m"), Refused, r"line end \[31m"),

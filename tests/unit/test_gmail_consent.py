@@ -1,7 +1,9 @@
 """A user's consent: what Google is asked, and that only the answer to it counts. A browser is urllib here; HTTP is real."""
 
 import base64
+import contextlib
 import hashlib
+import http.client
 import socket
 import threading
 import time
@@ -132,6 +134,34 @@ def test_a_silent_or_rude_neighbour_holds_nothing_up(client: OAuthClient) -> Non
     began = time.monotonic()
     assert consent.by_browser(client, "x", browse, timeout_seconds=2, wait_seconds=5) == "for good"
     assert time.monotonic() - began < 2
+
+
+def test_a_browser_that_does_not_wait_for_its_page_has_brought_the_answer(
+    client: OAuthClient, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def hung_up(*_: object) -> None:
+        raise BrokenPipeError("the browser is gone")
+
+    monkeypatch.setattr(consent._Handler, "_page", hung_up)
+
+    def browse(url: str) -> None:
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            visit(back(url, code="good"))
+
+    assert consent.by_browser(client, "x", browse, timeout_seconds=2, wait_seconds=5) == "for good"
+    assert capfd.readouterr() == ("", "")
+
+
+def test_nonsense_from_a_neighbour_is_not_shown(client: OAuthClient, capfd: pytest.CaptureFixture[str]) -> None:
+    def browse(url: str) -> None:
+        place = "127.0.0.1", urlsplit(query(url)["redirect_uri"]).port or 0
+        with socket.create_connection(place) as rude:
+            rude.sendall(b"GET http://[ HTTP/1.1\r\n\r\n")
+            rude.recv(100)
+        visit(back(url, code="good"))
+
+    assert consent.by_browser(client, "x", browse, timeout_seconds=2, wait_seconds=5) == "for good"
+    assert capfd.readouterr() == ("", "")
 
 
 def test_the_page_tells_no_secrets(client: OAuthClient) -> None:

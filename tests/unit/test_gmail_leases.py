@@ -57,6 +57,19 @@ def test_what_is_due_is_leased_once(database: Database, demo: Deployment, now: d
     assert {row(database, one.id)["lease_owner"] for one in (first, second)} == {"a", "b"}
 
 
+def test_what_a_dead_process_held_is_free(database: Database, demo: Deployment, now: datetime) -> None:
+    first = connect(database, demo, "richard", now)
+    second = connect(database, demo, "olga", now + SECOND)
+    (held,) = gmail_leases.lease(database, "dead", now, 9)
+    (other,) = gmail_leases.lease(database, "b", now + SECOND, 9)
+    assert gmail_leases.release(database, "dead") == 1
+    assert gmail_leases.release(database, "dead") == 0
+    assert _ids(gmail_leases.lease(database, "c", now + SECOND, 9)) == [first.id]
+    assert not _holds(database, held)
+    assert _holds(database, other)
+    assert other.id == second.id
+
+
 def test_those_come_first_that_wait_longest(database: Database, demo: Deployment, now: datetime) -> None:
     first = connect(database, demo, "richard", now)
     second = connect(database, demo, "olga", now - SECOND)

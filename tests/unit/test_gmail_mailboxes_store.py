@@ -44,7 +44,7 @@ def test_a_mailbox_that_is_connected_is_due_and_lists_its_first_days(
 
 
 def test_without_first_days_nothing_is_listed(database: Database, demo: Deployment, now: datetime) -> None:
-    made = connect(database, demo, "richard", now, first_days=0, token_sealed=None)
+    made = connect(database, demo, "richard", now, first_days=0, token_sealed=None, cursor="77")
     leased = take(database, made.id, now)
     assert (leased.list_since, leased.covered_since, leased.token_sealed) == (None, rfc3339(now), None)
 
@@ -142,10 +142,22 @@ def test_one_mailbox_a_user_and_one_user_a_mailbox(database: Database, demo: Dep
     users.add_address(database, demo, "richard", "sales@firm.example")
     gmail_mailboxes.disconnect(database, demo, "richard", now)
     connect(database, demo, "richard", now, "sales@firm.example")
-    users.remove_address(database, demo, "richard", "sales@firm.example")
+    with database.transaction():  # as nobody can any more
+        database.execute("DELETE FROM user_addresses WHERE address = 'sales@firm.example'")
     users.add_address(database, demo, "olga", "sales@firm.example")
     with pytest.raises(BadInput, match="connected for richard: 'mailweir gmail disconnect richard' first"):
         connect(database, demo, "olga", now, "sales@firm.example")
+
+
+def test_an_address_whose_mailbox_is_read_stays_the_users(database: Database, demo: Deployment, now: datetime) -> None:
+    users.add_address(database, demo, "richard", "rick@firm.example")
+    users.add_address(database, demo, "richard", "sales@firm.example")
+    connect(database, demo, "richard", now, "sales@firm.example")
+    with pytest.raises(BadInput, match="gmail disconnect richard"):
+        users.remove_address(database, demo, "richard", "Sales@firm.example")
+    users.remove_address(database, demo, "richard", "rick@firm.example")
+    gmail_mailboxes.disconnect(database, demo, "richard", now)
+    assert users.remove_address(database, demo, "richard", "sales@firm.example").addresses == ("richard@firm.example",)
 
 
 def test_two_deployments_may_read_one_mailbox(database: Database, demo: Deployment, now: datetime) -> None:

@@ -130,7 +130,7 @@ def test_a_refused_token_is_taken_anew_once(server: Server, client: OAuthClient)
     mailbox.history("1"), mailbox.history("1")
     assert used(server) == ["Bearer a1", "Bearer a1", "Bearer a2"]
     server.script = [refusal(401, "authError", "Invalid Credentials")] * 9
-    with pytest.raises(NeedsReconnect, match="fresh token"):
+    with pytest.raises(Unreachable, match="fresh token"):
         mailbox.history("1")
     assert len(used(server)) == 5
 
@@ -163,6 +163,10 @@ def oauth_error(code: str, text: str | None = None, status: int = 400, **headers
         (Answer(200, b'["a"]'), Unreachable, "without a token", None),
         (Answer(200, b'{"access_token":"a', cut_at=5), Unreachable, "cut or garbled", None),
         (oauth_error("rate_limit_exceeded", "Slow down", 429, Retry_After="4"), Throttled, "Slow down", None),
+        (oauth_error("rate_limit_exceeded", "Slow down", 403), Unreachable, "Slow down", None),
+        (oauth_error("invalid_request", "Try later"), Unreachable, "Try later", None),
+        (oauth_error("invalid_grant", "token refresh-secret of client secret-1"), NeedsReconnect, "token … of", None),
+        (oauth_error("refresh-secret", "x"), Unreachable, "…", None),
     ],
 )
 def test_no_token(
@@ -176,6 +180,12 @@ def test_no_token(
     assert len(str(caught.value).splitlines()) == 1
     assert "secret" not in str(caught.value)
     assert (used(server), len(server.asked)) == ([], 1)  # nobody asks again by himself, or sleeps meanwhile
+
+
+def test_a_scope_that_is_null_is_the_one_that_was_asked_for(server: Server, client: OAuthClient) -> None:
+    server.answer, server.script = answering(granted("a1", scope=None)), [HISTORY]
+    reader(server, tokens.credentials(client, "r@firm.example", "refresh-1")).history("1")
+    assert used(server) == ["Bearer a1"]
 
 
 def test_no_token_after_a_redirect(server: Server, client: OAuthClient) -> None:

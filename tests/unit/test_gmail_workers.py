@@ -85,3 +85,13 @@ def test_much_can_be_used_in_a_day(database: Database, now: datetime) -> None:
 def test_a_day_of_quota_is_californias(moment: str, day: str) -> None:
     assert gmail_workers.quota_day(datetime.fromisoformat(moment)) == day
     assert gmail_workers.quota_day(datetime.fromisoformat(moment).astimezone(UTC)) == day
+
+
+def test_a_dead_ones_place_is_taken_by_one(database: Database, now: datetime) -> None:
+    _beat(database, "a", now, 5)
+    _beat(database, "b", now, 7)
+    assert gmail_workers.names(database, now) == ["a", "b"]
+    assert gmail_workers.leave(database, "a", now)
+    assert not gmail_workers.leave(database, "a", now)
+    assert gmail_workers.names(database, now) == ["b"]
+    assert _beat(database, "c", now) == (2, 12)

@@ -2,6 +2,7 @@
 
 import base64
 import os
+import pwd
 import stat
 import threading
 from pathlib import Path
@@ -103,3 +104,16 @@ def test_what_is_no_file_is_refused_at_once(file: Path, kind: str) -> None:
         path.mkdir(0o700)
     with pytest.raises(SettingsError, match=r"x: |x holds no key"):
         secrets_file.load(path)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="root steps down")
+def test_whose_a_file_is_to_be_that_cannot_be_read(tmp_path: Path) -> None:
+    file = tmp_path / "client.json"
+    file.write_text("{}")
+    file.chmod(0o600)
+    os.seteuid(pwd.getpwnam("daemon").pw_uid)
+    try:
+        with pytest.raises(SettingsError, match="must belong to daemon"):
+            secrets_file.read_private(file, "client secret", 100)
+    finally:
+        os.seteuid(0)

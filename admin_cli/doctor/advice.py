@@ -1,0 +1,30 @@
+"""Where to look and what to do, in the words of whoever runs the processes: `mailweir up`, or systemd."""
+
+from mailweir.settings import Settings
+
+_UNITS = {"postfix": "postfix@-"}  # what Debian's postfix.service starts
+_DOVECOT = "mailweir-dovecot"
+
+
+def unit_of(program: str) -> str:
+    """The systemd unit of a program, without its `.service`."""
+    return _DOVECOT if program == "dovecot" else _UNITS.get(program, program)
+
+
+def log_of(settings: Settings, program: str) -> str:
+    """Where a program says what it can't do."""
+    if program == "postfix":
+        return str(settings.postfix_log_file)
+    if settings.run_by == "systemd":
+        return f"'journalctl -u {unit_of(program)}'"
+    return str(settings.log_dir / f"{program}.log")
+
+
+def take_up_settings(settings: Settings) -> str:
+    """How changed settings come to count."""
+    return "run the playbook again" if settings.run_by == "systemd" else "start 'mailweir up' again"
+
+
+def stop(settings: Settings) -> str:
+    """How all that writes is stopped."""
+    return "systemctl stop 'mailweir-*'" if settings.run_by == "systemd" else "stop 'mailweir up'"

@@ -1,0 +1,57 @@
+"""The unix sockets between Postfix, Dovecot and ours: Postfix reaches them, and nobody else does."""
+
+import grp
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+from admin_cli.doctor.findings import Finding, note, ok, wrong
+from mailweir.settings import Settings
+from postfix.instance import MAIL_OWNER
+
+AREA = "sockets"
+_OTHERS = stat.S_IRWXO
+_GROUP_READS_AND_WRITES = stat.S_IRGRP | stat.S_IWGRP
+_TO_DO = (
+    "something changed owner or mode: start the processes anew, which sets both; see who else has access to the folder"
+)
+
+
+def check(settings: Settings) -> Iterator[Finding]:
+    """Owner and mode of each that is there; that one is missing is said of its process."""
+    try:
+        gid = grp.getgrnam(MAIL_OWNER).gr_gid
+    except KeyError:
+        return  # Postfix isn't installed: said elsewhere
+    faults: list[Finding] = []
+    sockets = (settings.milter_socket, settings.lookups_socket, settings.logins_socket)
+    seen = 0
+    for path in sockets:
+        try:
+            found = path.stat()
+        except FileNotFoundError:
+            continue
+        except PermissionError:
+            yield note(AREA, f"can't look at {path}", "run 'mailweir doctor' as root")
+            return
+        seen += 1
+        mode = stat.S_IMODE(found.st_mode)
+        if mode & _OTHERS:
+            faults.append(wrong(AREA, f"{path} is open to everybody (mode {mode:o})", _TO_DO))
+        if found.st_gid != gid or mode & _GROUP_READS_AND_WRITES != _GROUP_READS_AND_WRITES:
+            faults.append(wrong(AREA, f"Postfix can't open {path} (group {found.st_gid}, mode {mode:o})", _TO_DO))
+    faults += _folder(settings.milter_socket.parent, gid)
+    yield from faults or ([ok(AREA, f"{seen} sockets: open to Postfix, closed to others")] if seen else [])
+
+
+def _folder(folder: Path, gid: int) -> list[Finding]:
+    try:
+        found = folder.stat()
+    except OSError:
+        return []
+    mode = stat.S_IMODE(found.st_mode)
+    if mode & _OTHERS:
+        return [wrong(AREA, f"{folder} is open to everybody (mode {mode:o})", f"chmod o= {folder}")]
+    if found.st_gid != gid or not mode & stat.S_IXGRP:
+        return [wrong(AREA, f"Postfix can't look into {folder} (group {found.st_gid}, mode {mode:o})", _TO_DO)]
+    return []

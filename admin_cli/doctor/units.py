@@ -1,0 +1,93 @@
+"""A host that systemd runs: do the units of the role run, and keep running? Which there are tells what the host is for."""
+
+import subprocess
+from collections.abc import Iterator, Mapping
+
+from admin_cli.doctor import advice
+from admin_cli.doctor.findings import Finding, note, ok, wrong
+from mailweir.errors import MailweirError
+from mailweir.settings import Settings
+
+AREA = "processes"
+FRONT_END = "mailweir-milter.service"
+_OURS = "mailweir-*"
+_BESIDE_FRONT_END = "postfix@-.service"
+_PROPERTIES = "Id,Type,ActiveState,SubState,NRestarts,Result"
+_MANY_RESTARTS = 3
+_SECONDS = 10
+
+
+class NoSystemd(MailweirError):
+    """The settings say that systemd runs the processes, and it can't be asked."""
+
+
+def enabled() -> list[str]:
+    """Our units that are to run on this host. NoSystemd."""
+    rows = _systemctl("list-unit-files", "--no-legend", "--plain", "--state=enabled", _OURS).splitlines()
+    return sorted(row.split()[0] for row in rows if row.split())
+
+
+def is_front_end() -> bool:
+    """Does this host take mail? False also where systemd can't be asked, which `check` finds."""
+    try:
+        return FRONT_END in enabled()
+    except NoSystemd:
+        return False
+
+
+def check(settings: Settings) -> Iterator[Finding]:
+    """Each unit that is enabled, and Postfix where there is a filter."""
+    units = enabled()
+    if not units:
+        yield wrong(AREA, "no unit of Mailweir is enabled on this host", "run the playbook; see docs/deployment.md")
+        return
+    names = [*units, *([_BESIDE_FRONT_END] if FRONT_END in units else [])]
+    states = [_state(name) for name in names]
+    down = [one for one in states if one["ActiveState"] != "active"]
+    for one in down:
+        yield _not_running(settings, one)
+    restless = [one for one in states if one not in down and int(one.get("NRestarts") or 0) >= _MANY_RESTARTS]
+    for one in restless:
+        name = _short(one["Id"])
+        yield note(AREA, f"{name} was started anew {one['NRestarts']} times", f"see {advice.log_of(settings, name)}")
+    if not down:
+        yield ok(AREA, f"the {len(names)} units of this host run: {', '.join(_short(name) for name in names)}")
+
+
+def _not_running(settings: Settings, state: Mapping[str, str]) -> Finding:
+    name = _short(state["Id"])
+    why = f"{state['ActiveState']} ({state['SubState']}, {state['Result'] or 'no result'})"
+    program = "postfix" if state["Id"] == _BESIDE_FRONT_END else name
+    return wrong(
+        AREA,
+        f"{name} doesn't run: {why}",
+        f"systemctl start {name}; where it ends again, see {advice.log_of(settings, program)}",
+    )
+
+
+def _short(unit: str) -> str:
+    return unit.removesuffix(".service")
+
+
+def _state(unit: str) -> dict[str, str]:
+    lines = _systemctl("show", "--property", _PROPERTIES, unit).splitlines()
+    found = dict(line.split("=", 1) for line in lines if "=" in line)
+    return {"Id": unit, "ActiveState": "unknown", "SubState": "", "Result": ""} | found
+
+
+def _systemctl(*arguments: str) -> str:
+    try:
+        done = subprocess.run(
+            ["systemctl", "--no-pager", *arguments],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=_SECONDS,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise NoSystemd(f"the settings say run_by = systemd, and systemctl can't be run: {error}") from error
+    if done.returncode != 0:
+        why = " ".join(done.stderr.split()) or f"exit code {done.returncode}"
+        raise NoSystemd(f"the settings say run_by = systemd, and systemd can't be asked: {why}")
+    return done.stdout

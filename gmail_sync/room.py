@@ -1,0 +1,37 @@
+"""Room in memory for whole messages: many threads may meet a large one at a time, a circular to everybody for example.
+
+Nobody waits here: who finds no room comes back. Called by `sweep`.
+"""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from gmail_sync.budget import OverBudget
+
+MAX_BYTES = 64 << 20  # of messages as they are; a message takes about three times its size for a moment
+_WAIT_SECONDS = 5.0
+
+
+class Room:
+    """One for a process."""
+
+    def __init__(self, max_bytes: int = MAX_BYTES) -> None:
+        self._lock = threading.Lock()
+        self._max_bytes = max_bytes
+        self._taken = 0
+
+    @contextmanager
+    def taken(self, size_bytes: int) -> Iterator[None]:
+        """Room for a message of about this size. OverBudget where others have it; one that is larger than all of it has its turn
+        alone."""
+        size = min(max(0, size_bytes), self._max_bytes)
+        with self._lock:
+            if self._taken + size > self._max_bytes:
+                raise OverBudget("other large messages are being read", _WAIT_SECONDS)
+            self._taken += size
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._taken -= size

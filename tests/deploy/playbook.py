@@ -1,0 +1,91 @@
+"""Runs ansible/site.yml on hosts of these tests, and reads its recap."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+REPOSITORY = Path(__file__).parents[2]
+_SECONDS = 1500
+_RECAP = re.compile(r"^(\S+)\s+: ok=(\d+)\s+changed=(\d+)\s+unreachable=(\d+)\s+failed=(\d+)", re.MULTILINE)
+_CHANGED = re.compile(r"^TASK \[(.*?)\] \**$|^RUNNING HANDLER \[(.*?)\] \**$|^changed: \[(.*?)\]", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Ran:
+    """One run. changed: how many tasks changed something, by host; tasks: which."""
+
+    code: int
+    output: str
+    changed: dict[str, int]
+    tasks: list[str]
+
+    @property
+    def failure(self) -> str:
+        """What it said of its failure."""
+        return "\n".join(
+            line
+            for line in self.output.splitlines()
+            if line.startswith(("fatal:", "ERROR", "failed:")) or '"msg"' in line
+        )
+
+
+class Site:
+    """An inventory in a folder. groups: names of hosts by group; each host has variables of its own."""
+
+    def __init__(self, folder: Path, groups: Mapping[str, Sequence[str]], **variables: Any) -> None:
+        self._folder = folder
+        self.variables = variables
+        self._groups = groups
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def run(self, *flags: str, **variables: Any) -> Ran:
+        """Runs the playbook; the variables hold for this run."""
+        inventory = self._folder / "hosts.json"
+        hosts = sorted({name for names in self._groups.values() for name in names})
+        common = {"ansible_connection": "community.docker.docker_api", "ansible_python_interpreter": "/usr/bin/python3"}
+        inventory.write_text(
+            json.dumps(
+                {
+                    "all": {
+                        "vars": {**common, **self.variables, **variables},
+                        "hosts": {name: {"mailweir_hostname": f"{name}.host.example"} for name in hosts},
+                        "children": {group: {"hosts": dict.fromkeys(names)} for group, names in self._groups.items()},
+                    }
+                }
+            )
+        )
+        done = subprocess.run(
+            [Path(sys.executable).with_name("ansible-playbook"), "-i", inventory, "ansible/site.yml", *flags],
+            cwd=REPOSITORY,
+            env=os.environ
+            | {"ANSIBLE_NOCOLOR": "1", "ANSIBLE_FORCE_COLOR": "0", "ANSIBLE_LOCAL_TEMP": str(self._folder / "tmp")},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=_SECONDS,
+            check=False,
+        )
+        output = done.stdout + done.stderr
+        return Ran(done.returncode, output, {row[0]: int(row[2]) for row in _RECAP.findall(output)}, _changed(output))
+
+    def converge(self, **variables: Any) -> Ran:
+        """Runs it; it has to end well."""
+        ran = self.run(**variables)
+        assert ran.code == 0, ran.output[-6000:]
+        return ran
+
+
+def _changed(output: str) -> list[str]:
+    task, found = "", []
+    for name, handler, host in _CHANGED.findall(output):
+        if host:
+            found.append(task)
+        else:
+            task = name or handler
+    return list(dict.fromkeys(found))

@@ -1,0 +1,168 @@
+"""One bare host: dry runs, the first run, the second, a changed variable, mail, and what is refused."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.deploy import outside
+from tests.deploy.conftest import SUBNET, MakeHost, offline
+from tests.deploy.hosts import Host
+from tests.deploy.images import PEER
+from tests.deploy.playbook import Site
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def host(make_host: MakeHost) -> Host:
+    return make_host("one")
+
+
+@pytest.fixture(scope="module")
+def hop(make_host: MakeHost) -> Host:
+    """Where its mail goes."""
+    made = make_host("hop", PEER)
+    outside.keeps(made, SUBNET)
+    return made
+
+
+@pytest.fixture(scope="module")
+def site(host: Host, hop: Host, wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Site:
+    groups = {"front_ends": [host.name], "sync_hosts": [host.name]}
+    variables = offline(
+        mailweir_wheel=str(wheel),
+        mailweir_admin_mailbox="admin@firm.example",
+        mailweir_outbound=f"relayhost {hop.name}:25",
+        mailweir_deployments=[{"name": "demo", "domain": "demo.example.net"}],
+    )
+    return Site(tmp_path_factory.mktemp("site"), groups, **variables)
+
+
+@pytest.fixture(scope="module")
+def converged(site: Site, host: Host) -> Host:
+    ran = site.run("--check")
+    assert ran.code == 0, ran.output[-4000:]
+    assert host.says("ls /opt /etc/postfix 2>/dev/null; id mailweir 2>&1 || true").split() == [
+        "id:",
+        *["‘mailweir’:", "no", "such", "user"],
+    ], "a dry run of a bare host changes nothing"
+    site.converge()
+    return host
+
+
+def test_a_wrong_variable_is_refused_before_anything_is_touched(site: Site, host: Host) -> None:
+    for variables, words in (
+        ({"mailweir_smtp_port": "twenty-five"}, "mailweir_smtp_port"),
+        ({"mailweir_certificate": "lets-encrypt"}, "mailweir_certificate"),
+        ({"mailweir_outbound": "everywhere"}, "mailweir_outbound"),
+        ({"mailweir_admin_mailbox": ""}, "mailweir_admin_mailbox must be set"),
+        ({"mailweir_database": "postgresql://u:secret@db/x"}, "without the password"),
+        ({"mailweir_wheel": "/nowhere.whl"}, "/nowhere.whl"),
+        ({"mailweir_deployments": [{"name": "demo"}]}, "domain"),
+    ):
+        ran = site.run(**variables)
+        assert ran.code != 0
+        assert words in ran.failure
+        assert sum(ran.changed.values()) == 0
+
+
+def test_the_second_run_changes_nothing(site: Site, converged: Host) -> None:
+    ran = site.converge()
+    assert (ran.changed, ran.tasks) == ({converged.name: 0}, [])
+    dry = site.run("--check")
+    assert (dry.code, dry.changed) == (0, {converged.name: 0})
+
+
+def test_doctor_finds_nothing_wrong(converged: Host) -> None:
+    found = converged.doctor()
+    # the names of the example domains are nowhere in DNS
+    assert [one for one in found["wrong"] if not one.startswith("DNS")] == []
+    said = " ".join(found["ok"])
+    for words in (
+        "mailweir-milter",
+        "mailweir-lookups",
+        "mailweir-digest",
+        "mailweir-dovecot",
+        "main.cf is what the settings say",
+    ):
+        assert words in said
+
+
+def test_no_unit_runs_as_root_but_dovecots_and_each_is_confined(converged: Host) -> None:
+    for unit in ("mailweir-milter", "mailweir-lookups", "mailweir-digest"):
+        shown = converged.says(f"systemctl show -p User,NoNewPrivileges,ProtectSystem,PrivateTmp,MemoryMax {unit}")
+        assert {"User=mailweir", "NoNewPrivileges=yes", "ProtectSystem=strict", "PrivateTmp=yes"} <= set(shown.split())
+        assert "MemoryMax=infinity" not in shown
+        (score,) = re.findall(
+            r"exposure level for \S+: ([\d.]+)", converged.says(f"systemd-analyze security --no-pager {unit} || true")
+        )
+        assert float(score) < 3.0, unit
+
+
+def test_sockets_and_secrets_are_closed_to_others(converged: Host) -> None:
+    for path in ("milter.sock", "lookups.sock", "logins.sock"):
+        asked = f"python3 -c \"import socket; socket.socket(socket.AF_UNIX).connect('/var/lib/mailweir/run/{path}')\""
+        assert converged.run(asked, code=None, user="nobody")[0] != 0
+        assert converged.run(asked, code=None, user="postfix")[0] == 0
+    assert converged.says("find /etc/mailweir /var/lib/mailweir -type f -perm /007 -not -name '*.conf'") == ""
+
+
+def test_a_contacts_mail_is_captured_and_a_login_sends(converged: Host, hop: Host) -> None:
+    converged.run("mailweir user add richard --email richard@firm.example")
+    converged.run("mailweir contact add Jane jane@client.example")
+    hop.run(
+        f"swaks --silent 2 --server {converged.name} --from jane@client.example --to richard@demo.example.net"
+        " --header 'Subject: captured' --header 'From: jane@client.example'"
+    )
+    (activity,) = converged.json("mailweir activity list --json")
+    assert (activity["subject"], activity["direction"]) == ("captured", "incoming")
+    converged.run("mailweir domain add firm.example")
+    login = converged.json("mailweir relay connect richard --json")
+    hop.run(
+        f"swaks --silent 2 --server {converged.name} --port 587 -tls --auth PLAIN --auth-user '{login['username']}'"
+        f" --auth-password '{login['password']}' --from richard@firm.example --to jane@client.example"
+        " --header 'Subject: relayed' --header 'From: richard@firm.example'"
+    )
+    raw = hop.wait_until(lambda: outside.kept(hop), "the relayed mail has arrived")[0]
+    assert b"DKIM-Signature: " in raw
+    assert b"d=firm.example" in raw
+    assert [one["subject"] for one in converged.json("mailweir activity list --json")] == ["relayed", "captured"]
+
+
+def test_a_changed_variable_changes_just_that(site: Site, converged: Host) -> None:
+    began = converged.says("systemctl show -p ActiveEnterTimestampMonotonic mailweir-digest")
+    ran = site.converge(mailweir_settings={"filter": {"workers": 2}})
+    assert 0 < ran.changed[converged.name] < 6, ran.tasks
+    assert "workers = 2" in converged.says("cat /etc/mailweir/mailweir.toml")
+    assert "postfix" not in " ".join(ran.tasks).lower()
+    assert began  # whether others are started anew is the role's to choose; mail is not interrupted
+    assert converged.doctor()["wrong"] == [one for one in converged.doctor()["wrong"] if one.startswith("DNS")]
+    assert site.converge().changed[converged.name] > 0  # and back
+    assert site.converge().changed == {converged.name: 0}
+
+
+def test_a_postfix_of_the_hosts_own_is_respected(site: Site, make_host: MakeHost, tmp_path: Path) -> None:
+    other = make_host("other", PEER)
+    own = b"# by hand\ncompatibility_level = 3.6\nmyhostname = other.host.example\n"
+    other.put({"/etc/postfix/main.cf": own})
+    beside = Site(tmp_path, {"front_ends": [other.name]}, **site.variables)
+    ran = beside.run()
+    assert ran.code != 0
+    assert "mailweir_take_over_postfix" in ran.failure
+    assert ran.changed == {other.name: 0}
+    assert other.says("cat /etc/postfix/main.cf").encode() == own
+    beside.converge(mailweir_take_over_postfix=True)
+    assert other.says("cat /etc/postfix/main.cf.before-mailweir").encode() == own
+    assert other.says("head -1 /etc/postfix/main.cf").startswith("# Mailweir's Postfix.")
+    # from then on it is the role's own
+    assert beside.converge().changed == {other.name: 0}
+
+
+def test_backup_while_it_runs_and_restore(converged: Host) -> None:
+    before = converged.count("activity")
+    assert "record.backup" in converged.says("mailweir db backup /var/tmp/record.backup")
+    converged.run("systemctl stop 'mailweir-*'")
+    converged.run("mailweir db restore /var/tmp/record.backup")
+    converged.run("systemctl start mailweir-lookups mailweir-milter mailweir-digest mailweir-dovecot")
+    assert converged.count("activity") == before

@@ -1,0 +1,56 @@
+"""`mailweir-gmail-sync` for the chaos: the program itself, with short waits, and pauses where a kill would hurt most.
+
+    python -m tests.gmail.chaos_worker
+
+A lease runs out after seconds, so that what a killed process held goes on within the test. A sweep pauses at times before a
+transaction, so that one that stands still there comes back with old news; within it; and behind it, so that what is on the disk
+between two transactions is what a kill often leaves. Called by `chaos_run`.
+"""
+
+import random
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+
+from gmail_sync import scheduler, server, sweep
+from gmail_sync.job import Job
+from mailweir.store import gmail_leases
+from mailweir.store.connection import Database
+
+LEASE_SECONDS = 3.0
+_BEAT_SECONDS, _RENEW_SECONDS, _OUTAGE_PAUSE_SECONDS = 1, 1, 0.5
+_FIRST_PAUSE = timedelta(seconds=0.5)
+# chance and length of a pause: before the transaction, within it, where SQLite lets nobody else write, and behind it
+_BEFORE, _WITHIN, _BEHIND = (0.5, 0.3), (0.2, 0.02), (0.5, 0.3)
+
+_writing = Job.writing
+
+
+def _pause(chance: float, seconds: float) -> None:
+    if random.random() < chance:
+        time.sleep(random.uniform(0.0, seconds))
+
+
+@contextmanager
+def _writing_with_pauses(job: Job) -> Iterator[Database]:
+    _pause(*_BEFORE)
+    with _writing(job) as database:
+        yield database
+        _pause(*_WITHIN)
+    _pause(*_BEHIND)
+
+
+def main() -> None:
+    """The command."""
+    gmail_leases.LEASE_SECONDS = LEASE_SECONDS
+    gmail_leases.LONGEST_LEASE = timedelta(seconds=2 * LEASE_SECONDS)
+    scheduler.BEAT_SECONDS, scheduler.RENEW_SECONDS = _BEAT_SECONDS, _RENEW_SECONDS
+    scheduler.OUTAGE_PAUSE_SECONDS = _OUTAGE_PAUSE_SECONDS
+    sweep.FIRST_PAUSE = _FIRST_PAUSE
+    Job.writing = _writing_with_pauses  # type: ignore[method-assign,assignment]
+    server.main()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,44 @@
+"""The short form of the chaos of the sync: a few kills, and one worker that stands still for longer than its lease, on each
+database. `make chaos-gmail` is the long form.
+"""
+
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import pytest
+
+from tests.gmail import chaos
+from tests.gmail.chaos_run import Figures
+from tests.postgresql import Cluster
+
+KILLS, MESSAGES, WORKERS = 3, 150, 2
+DATABASES = ("sqlite", "postgresql")
+
+Running = dict[str, "Future[Figures]"]
+
+
+@pytest.fixture(scope="module")
+def running(cluster: Cluster) -> Iterator[Running]:
+    """Both at once: they wait more than they work."""
+    with ThreadPoolExecutor(len(DATABASES)) as pool:
+        yield {
+            name: pool.submit(
+                chaos.run,
+                name,
+                cluster if name == "postgresql" else None,
+                workers=WORKERS,
+                kills=KILLS,
+                messages=MESSAGES,
+            )
+            for name in DATABASES
+        }
+
+
+@pytest.mark.parametrize("name", DATABASES)
+def test_kills_and_a_worker_that_stood_still_lose_and_double_nothing(running: Running, name: str) -> None:
+    figures = running[name].result()
+    print(chaos.show([chaos.HEADINGS, chaos.row(figures)]))
+    assert figures.violations == []
+    assert not figures.invalid
+    assert figures.kills >= KILLS
+    assert figures.stops == 1

@@ -1,0 +1,102 @@
+"""`make dist`: what is in the wheel and the sdist, and that the wheel runs by itself, without the checkout.
+
+The libraries it needs are those of the tests' own environment; that they can be installed on each Python is `make test-deploy`'s.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).parents[2]
+PACKAGES = {"mailweir": "mailweir", "capture_milter": "milter/capture_milter", "admin_cli": "admin_cli"}
+PACKAGES |= {"postfix": "postfix", "gmail_sync": "gmail_sync"}
+COMMANDS = {"mailweir", "mailweir-milter", "mailweir-lookups", "mailweir-digest", "mailweir-gmail-sync"}
+DEBIANS_PYTHON = "/usr/bin/python3"
+
+
+def run(*arguments: str | Path, **environment: str) -> str:
+    """Its standard output; fails with its standard error."""
+    done = subprocess.run(
+        arguments, env=os.environ | environment, cwd="/", capture_output=True, text=True, timeout=200, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with both, made from a copy: a build leaves folders behind in its source."""
+    source, out = tmp_path_factory.mktemp("source") / "mailweir", tmp_path_factory.mktemp("dist")
+    left_out = shutil.ignore_patterns(".*", "node_modules", "build", "dist", "*.egg-info", "__pycache__", "tests")
+    shutil.copytree(REPOSITORY, source, ignore=left_out)
+    # without isolation: setuptools is there, and nothing is fetched
+    run(sys.executable, "-m", "build", "-q", "--no-isolation", "--sdist", "--wheel", "--outdir", out, source)
+    return out
+
+
+def files_of_packages() -> set[str]:
+    """What has to be in the wheel, by its name there."""
+    return {
+        f"{name}/{file.relative_to(REPOSITORY / folder)}"
+        for name, folder in PACKAGES.items()
+        for file in (REPOSITORY / folder).rglob("*")
+        if file.is_file() and file.suffix != ".pyc"
+    }
+
+
+def test_the_wheel_holds_every_module_template_and_migration_and_nothing_else(built: Path) -> None:
+    (wheel,) = built.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        found = {name for name in archive.namelist() if ".dist-info/" not in name}
+    assert found == files_of_packages()
+    assert {"postfix/templates/main.cf.j2", "mailweir/mailweir.toml.example"} < found
+    assert any(name.startswith("mailweir/store/migrations/0001") for name in found)
+
+
+def test_the_sdist_builds_the_same_wheel(built: Path, tmp_path: Path) -> None:
+    (sdist,) = built.glob("*.tar.gz")
+    shutil.unpack_archive(sdist, tmp_path)
+    (source,) = tmp_path.iterdir()
+    run(sys.executable, "-m", "build", "-q", "--no-isolation", "--wheel", "--outdir", tmp_path, source)
+    (ours,), (theirs,) = built.glob("*.whl"), tmp_path.glob("*.whl")
+    with zipfile.ZipFile(ours) as one, zipfile.ZipFile(theirs) as other:
+        sums = [{entry.filename: entry.CRC for entry in archive.infolist()} for archive in (one, other)]
+    for found in sums:
+        found.pop(next(name for name in found if name.endswith("/RECORD")))
+    assert sums[0] == sums[1]
+
+
+def test_the_wheel_runs_without_the_checkout(built: Path, tmp_path: Path) -> None:
+    """On Debian's own Python, as a host has it."""
+    venv = tmp_path / "venv"
+    run(DEBIANS_PYTHON, "-m", "venv", "--without-pip", venv)
+    (wheel,) = built.glob("*.whl")
+    python = venv / "bin" / "python"
+    run(sys.executable, "-m", "pip", "--python", python, "install", "-q", "--no-deps", "--no-index", wheel)
+    # the libraries: this environment's, without the project that is in it
+    (libraries,) = (Path(sys.prefix) / "lib").glob("python3.*/site-packages")
+    (own,) = (venv / "lib").glob("python3.*/site-packages")
+    (own / "libraries.pth").write_text(f"{libraries}\n")
+    assert {file.name for file in (venv / "bin").iterdir()} >= COMMANDS
+    settings = tmp_path / "mailweir.toml"
+    settings.write_text(f'data_dir = "{tmp_path}"\nrun_by = "systemd"\nhostname = "mx.host.example"\n')
+    (tmp_path / "db").mkdir()
+    command, environment = venv / "bin" / "mailweir", {"MAILWEIR_CONFIG": str(settings)}
+    assert run(command, "--version").startswith("mailweir 0.")
+    run(command, "db", "upgrade", **environment)
+    run(command, "deployment", "add", "demo", "--domain", "demo.example.net", **environment)
+    assert "demo.example.net" in run(command, "deployment", "list", **environment)
+    run(command, "postfix", "config", "--out", tmp_path / "out", **environment)
+    assert {file.name for file in (tmp_path / "out").iterdir()} == {
+        "main.cf",
+        "master.cf",
+        "dovecot.conf",
+        "logins.conf",
+    }
+    where = run(python, "-c", "import mailweir, postfix; print(mailweir.__file__, postfix.__file__)")
+    assert all(one.startswith(str(venv)) for one in where.split())
