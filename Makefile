@@ -20,7 +20,7 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
 
 setup: ## installs what is missing: Debian packages, the user mailweir, a virtual environment with the project
-	@PYTHON="$(PYTHON)" VENV="$(VENV)" sh scripts/setup.sh
+	@PYTHON="$(PYTHON)" VENV="$(VENV)" EXTRAS=test sh scripts/setup.sh
 
 demo: setup ## starts everything on loopback, delivers real mail and shows what was captured
 	@$(AS_ROOT) $(BIN)/mailweir demo
@@ -41,7 +41,8 @@ chaos: setup ## kill -9 of everything, thousands of times, on SQLite and Postgre
 chaos-gmail: setup ## kill -9 and SIGSTOP of the workers of Gmail's sync amid CHAOS_GMAIL_MESSAGES, on SQLite and PostgreSQL
 	@$(AS_ROOT) $(BIN)/python -m tests.gmail.chaos --kills $(CHAOS_GMAIL_KILLS) --messages $(CHAOS_GMAIL_MESSAGES) $(CHAOS_OPTIONS)
 
-check: setup ## ruff, mypy, import-linter, shellcheck, and the linters of ansible/ and of what it renders
+check: ## ruff, mypy, import-linter, shellcheck, and the linters of ansible/ and of what it renders
+	@PYTHON="$(PYTHON)" VENV="$(VENV)" EXTRAS=test,check sh scripts/setup.sh
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy

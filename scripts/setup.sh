@@ -7,7 +7,7 @@
 #
 #   PYTHON   the interpreter of the virtual environment (default /usr/bin/python3: an unprivileged user can run it)
 #   VENV     where the virtual environment goes (default: see scripts/venv-path.sh)
-#   EXTRAS   the project's optional parts to install, e.g. "test,check"
+#   EXTRAS   the project's optional parts to install: "test", "test,check" (the default), "test,check,deploy"
 set -eu
 
 PYTHON=${PYTHON:-/usr/bin/python3}
@@ -40,9 +40,13 @@ for_checks() {
     case ",$EXTRAS," in *,check,*) echo shellcheck systemd vagrant ;; esac
 }
 
+# What `make test-deploy` runs its hosts on.
+for_deployment() {
+    case ",$EXTRAS," in *,deploy,*) echo docker.io debootstrap ;; esac
+}
+
 missing_packages() {
-    case ",$EXTRAS," in *,deploy,*) deploy="docker.io debootstrap" ;; *) deploy= ;; esac
-    for package in postfix dovecot-core gcc libc6-dev libmilter-dev opendkim opendkim-tools postgresql python3-dev python3-venv $(for_checks) $deploy; do
+    for package in postfix dovecot-core gcc libc6-dev libmilter-dev opendkim opendkim-tools postgresql python3-dev python3-venv $(for_checks) $(for_deployment); do
         installed "$package" || printf '%s ' "$package"
     done
 }
@@ -118,7 +122,7 @@ fingerprint() {
 }
 
 install_project() {
-    stamp=$VENV/.mailweir-installed
+    stamp=$VENV/.mailweir-installed.$(printf %s "$EXTRAS" | tr , -)
     want=$(fingerprint)
     [ "$(cat "$stamp" 2>/dev/null)" = "$want" ] && return 0
     [ -x "$PYTHON" ] || command -v "$PYTHON" >/dev/null 2>&1 || die "no interpreter at PYTHON=$PYTHON"
