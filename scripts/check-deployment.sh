@@ -22,7 +22,7 @@ quietly() {
 cd "$top"
 yamllint --strict ansible scripts/render-units.yml .ansible-lint
 (cd ansible && quietly ansible-lint --config-file ../.ansible-lint --offline --nocolor site.yml roles)
-quietly ansible-playbook --syntax-check --inventory ansible/inventory.example ansible/site.yml
+quietly ansible-inventory --inventory ansible/inventory.example --list
 
 # Programs that the units name must be there to be verified: the role's own are none yet.
 program=$out/opt
