@@ -15,11 +15,12 @@ import pytest
 from docker.models.networks import Network
 
 from tests.deploy import engine, images
-from tests.deploy.hosts import Host
+from tests.deploy.hosts import LABEL, Host
 
 REPOSITORY = Path(__file__).parents[2]
 WHEELS_ON_HOST = "/srv/wheels"
 SUBNET = "172.31.77.0/24"
+NETWORK = "mailweir-test"
 
 
 class MakeHost:
@@ -49,9 +50,18 @@ def client() -> Iterator[docker.DockerClient]:
     try:
         with engine.running() as found:
             images.ensure(found)
+            _clear(found)
             yield found
     except engine.NoEngine as error:
         pytest.skip(str(error))
+
+
+def _clear(client: docker.DockerClient) -> None:
+    """What a run left behind that was killed."""
+    for container in client.containers.list(all=True, filters={"label": LABEL}):
+        container.remove(force=True, v=True)
+    for network in client.networks.list(names=[NETWORK]):
+        network.remove()
 
 
 @pytest.fixture(scope="session")
@@ -59,7 +69,7 @@ def network(client: docker.DockerClient) -> Iterator[Network]:
     """What the hosts are in."""
     pool = docker.types.IPAMPool(subnet=SUBNET)
     made = client.networks.create(
-        "mailweir-test", driver="bridge", check_duplicate=True, ipam=docker.types.IPAMConfig(pool_configs=[pool])
+        NETWORK, driver="bridge", check_duplicate=True, ipam=docker.types.IPAMConfig(pool_configs=[pool])
     )
     yield made
     made.remove()
@@ -88,7 +98,7 @@ def wheels(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def build(source: Path, folder: Path) -> None:
     """Makes a wheel of a checkout."""
-    command = [sys.executable, "-m", "build", "-q", "--wheel", "--outdir", folder, source]
+    command = [sys.executable, "-m", "build", "-q", "--wheel", "--outdir", str(folder), str(source)]
     subprocess.run(command, check=True, capture_output=True)
 
 

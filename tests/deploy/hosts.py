@@ -12,6 +12,7 @@ from docker.models.networks import Network
 from tests.deploy.images import packed
 
 WAIT_SECONDS = 60.0
+LABEL = "mailweir-test"
 # systemd mounts cgroups, the units' sandboxes mount folders, fail2ban's nftables changes the network
 _CAPABILITIES = ("SYS_ADMIN", "NET_ADMIN", "SYS_PTRACE")
 
@@ -47,6 +48,7 @@ class Host:
             tmpfs={"/run": "", "/run/lock": ""},
             volumes=mounts,
             cgroupns="host",
+            labels=[LABEL],
         )
         self.wait_until(
             lambda: self.run("systemctl is-system-running", code=None)[1].strip() in ("running", "degraded"),
