@@ -5,13 +5,14 @@ Several on several hosts may share a PostgreSQL; what two sweep at once is settl
 settings it has nothing to do, and says so.
 """
 
+import os
 import signal
 import sys
 
 from gmail_sync import mailboxes, process_name
 from gmail_sync.mailboxes import Mailboxes
 from gmail_sync.scheduler import Scheduler
-from mailweir import log, settings
+from mailweir import log, one_core, settings
 from mailweir.errors import MailweirError
 from mailweir.store import versions
 
@@ -31,6 +32,8 @@ def main() -> None:
         sys.exit(f"{PROCESS}: {error}")
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: scheduler.stop())
+    if config.gmail.pin_process:
+        one_core.stay(os.getpid())
     logger.info("serving", threads=config.gmail.threads, sweep_seconds=config.gmail.sweep_seconds)
     scheduler.run()
     logger.info("stopped")

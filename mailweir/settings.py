@@ -149,6 +149,7 @@ class Gmail(_Section):
     sweep_seconds: float = Field(60.0, ge=1, le=1800)
     threads: int = Field(32, ge=1, le=256)
     timeout_seconds: float = Field(30.0, ge=1, le=300)
+    pin_process: bool = True
     first_days: int = Field(7, ge=0, le=365)
     backfill_days: int = Field(90, ge=0, le=3650)
     audit_hours: float = Field(24.0, ge=0, le=8760)

@@ -26,7 +26,7 @@ from capture_milter.handling import ConfirmationDesk
 from capture_milter.readers import Readers
 from capture_milter.session import Services, Session, register
 from capture_milter.signing import Signers
-from mailweir import log, settings
+from mailweir import log, one_core, settings
 from mailweir.errors import MailweirError
 from mailweir.sender_auth import DkimProver
 from mailweir.settings import Settings
@@ -157,18 +157,6 @@ def _end_with(parent: int) -> None:
         os._exit(1)
 
 
-def _stay_on_one_core(number: int) -> None:
-    """Of Python's threads one runs at a time; where they do so on several cores, each hand-over of its lock wakes another core.
-
-    On one core the filter takes a third less CPU. The parent's pid is in the number, so that two filters of one host differ.
-    As a batch (sched(7)) a thread that wakes doesn't push aside the one that holds the lock, only to wait for it: a tenth less.
-    """
-    cores = sorted(os.sched_getaffinity(0))
-    os.sched_setaffinity(0, {cores[number % len(cores)]})
-    with suppress(PermissionError):  # a sandbox may forbid it; nothing but speed depends on it
-        os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
-
-
 def _serve_metrics(config: Settings, counters: Counters, is_first: bool, logger: structlog.stdlib.BoundLogger) -> None:
     from capture_milter import metrics
 
@@ -183,7 +171,7 @@ def _work(
     config: Settings, place: _Place, slot: int, counters: Counters | None, logger: structlog.stdlib.BoundLogger
 ) -> None:
     if config.filter.pin_workers:
-        _stay_on_one_core(os.getppid() + slot)
+        one_core.stay(os.getppid() + slot)
     page = counters.page(slot) if counters else None
     if page:
         page.begin(os.getpid())
