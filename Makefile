@@ -52,7 +52,8 @@ check: ## ruff, mypy, import-linter, shellcheck, and the linters of ansible/ and
 
 dist: setup ## sdist and wheel, in dist/
 	rm -rf build dist
-	$(BIN)/python -m build -q
+	@# the same source gives the same wheel, byte for byte: a host that has it isn't upgraded once more
+	env $$(git log -1 --format=SOURCE_DATE_EPOCH=%ct 2>/dev/null) $(BIN)/python -m build -q
 	rm -rf build
 	@ls dist
 
