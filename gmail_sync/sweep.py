@@ -36,7 +36,7 @@ from mailweir.store.moments import rfc3339
 
 QUANTUM = 50  # messages of one mailbox before others have their turn
 MAX_FAILURES = 5  # likewise: each may have taken a time-out
-MAX_HELD, MAX_HELD_BYTES, MAX_HELD_SECONDS = 10, 1_000_000, 1.0  # looked at and not yet settled
+MAX_HELD, MAX_HELD_BYTES, MAX_HELD_SECONDS = 25, 1_000_000, 5.0  # looked at and not yet settled
 # What lies at the edge of what is known was perhaps only half seen; a message's date is that of its arrival, and clocks differ.
 LISTING_MARGIN = timedelta(days=1)
 # What was spam or trash as it came may be rescued for so long, and with the history that is forgotten too.
