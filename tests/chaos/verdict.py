@@ -69,7 +69,7 @@ def judge(messages: Collection[Message], place: Place, allowed: Collection[int])
         wrong += _faults_of(message, decisions.get(message.message_id), activities.get(message.message_id, []), allowed)
     known = {message.message_id for message in messages}
     wrong += [f"an activity of nobody's message: {one}" for one in activities if one not in known]
-    return _named(wrong), len(rows) - len(decisions)
+    return named(wrong), len(rows) - len(decisions)
 
 
 def _faults_of(
@@ -96,13 +96,13 @@ def _faults_of(
             yield f"raw messages and sightings: {message.message_id} has {raw_count} and {sighting_count}"
 
 
-def _named(wrong: list[str]) -> list[str]:
+def named(wrong: Iterable[str]) -> list[str]:
     """All of them, counted; a few of each sort in full."""
     seen: Counter[str] = Counter()
-    named = []
+    kept = []
     for line in wrong:
         sort = line.partition(":")[0]
         seen[sort] += 1
         if seen[sort] <= MAX_NAMED:
-            named.append(line)
-    return named + [f"{sort}: {count} in all" for sort, count in seen.items() if count > MAX_NAMED]
+            kept.append(line)
+    return kept + [f"{sort}: {count} in all" for sort, count in seen.items() if count > MAX_NAMED]

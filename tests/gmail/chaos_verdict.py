@@ -4,21 +4,20 @@ Called by `chaos_run`. Reads through the store's own connection, so it is the sa
 """
 
 import re
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from typing import Any
 
 import zstandard
 
 from mailweir.store.connection import Database
+from tests.chaos.verdict import named
 from tests.gmail.emulator import CLIENT_SECRET
 from tests.gmail.load_client import LoadServer
 from tests.gmail.load_mail import Message
 from tests.gmail.load_mailboxes import FIRST_HISTORY_ID
 from tests.gmail.load_site import LoadSite
 
-MAX_NAMED = 5  # violations of one sort that are named
 _SECRETS = re.compile(rf"(?:refresh|access)-\d|{re.escape(CLIENT_SECRET)}")
 _UNEXPECTED = re.compile(r"Traceback|unexpected|event=\"?sweep failed|event=\"?dead letter")
 # All cursors of the load server have as many digits, so they compare as text
@@ -82,7 +81,7 @@ def judge(database: Database, server: LoadServer, logs: Sequence[str]) -> list[s
     for text in logs:
         wrong += [f"a secret in a log: {line}" for line in text.splitlines() if _SECRETS.search(line)]
         wrong += [f"unexpected in a log: {line}" for line in text.splitlines() if _UNEXPECTED.search(line)]
-    return _named(wrong)
+    return named(wrong)
 
 
 def _unread(database: Database, server: LoadServer) -> Iterator[str]:
@@ -134,15 +133,3 @@ def _unpacked(content: bytes | None) -> bytes:
 
 def _count(database: Database, sql: str) -> int:
     return int(database.execute(sql).fetchone()[0])
-
-
-def _named(wrong: Iterable[str]) -> list[str]:
-    """All of them, counted; a few of each sort in full."""
-    seen: Counter[str] = Counter()
-    named = []
-    for line in wrong:
-        sort = line.partition(":")[0]
-        seen[sort] += 1
-        if seen[sort] <= MAX_NAMED:
-            named.append(line)
-    return named + [f"{sort}: {count} in all" for sort, count in seen.items() if count > MAX_NAMED]

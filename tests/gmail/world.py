@@ -153,3 +153,14 @@ def mail(
         *lines,
     ]
     return ("\r\n".join(head) + "\r\n\r\n" + body).encode()
+
+
+def seconds_until(rest: Rest | None, world: World) -> float:
+    """How long a mailbox rests."""
+    assert rest
+    return (datetime.fromisoformat(rest.next_sweep_at) - world.at).total_seconds()
+
+
+def cursor(world: World) -> str:
+    """Where richard's mailbox stands."""
+    return str(world.database.execute("SELECT cursor FROM gmail_mailboxes").fetchone()[0])
