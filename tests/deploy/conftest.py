@@ -111,6 +111,10 @@ def make_host(client: docker.DockerClient, network: Network, wheels: Path) -> It
 
 
 def offline(**variables: Any) -> dict[str, Any]:
-    """Variables of the role: the program's libraries come from this machine's folder."""
-    pip = ["--no-index", "--find-links", WHEELS_ON_HOST]
-    return {"mailweir_pip_arguments": pip, "mailweir_build_packages": []} | variables
+    """Variables of a site: the program's libraries come from this machine's folder, and there is one deployment."""
+    return {
+        "mailweir_pip_arguments": ["--no-index", "--find-links", WHEELS_ON_HOST],
+        "mailweir_build_packages": [],
+        "mailweir_admin_mailbox": "admin@firm.example",
+        "mailweir_deployments": [{"name": "demo", "domain": "demo.example.net"}],
+    } | variables

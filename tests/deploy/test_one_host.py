@@ -32,9 +32,7 @@ def site(host: Host, hop: Host, wheel: Path, tmp_path_factory: pytest.TempPathFa
     groups = {"front_ends": [host.name], "sync_hosts": [host.name]}
     variables = offline(
         mailweir_wheel=str(wheel),
-        mailweir_admin_mailbox="admin@firm.example",
         mailweir_outbound=f"relayhost {hop.name}:25",
-        mailweir_deployments=[{"name": "demo", "domain": "demo.example.net"}],
     )
     return Site(tmp_path_factory.mktemp("site"), groups, **variables)
 

@@ -55,11 +55,9 @@ def site(
         make_host(name)
     variables: dict[str, Any] = offline(
         mailweir_wheel=str(wheel),
-        mailweir_admin_mailbox="admin@firm.example",
         mailweir_outbound=f"relayhost {next_hop.name}:25",
         mailweir_database=f"postgresql://mailweir@{database.name}:5432/mailweir",
         mailweir_database_password=PASSWORD,
-        mailweir_deployments=[{"name": "demo", "domain": "demo.example.net"}],
     )
     made = Site(tmp_path_factory.mktemp("site"), {"front_ends": FRONT_ENDS, "sync_hosts": [SYNC]}, **variables)
     made.converge()

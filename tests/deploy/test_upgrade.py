@@ -50,7 +50,6 @@ def test_no_mail_is_lost(
         **offline(
             mailweir_outbound="outbox",
             mailweir_fail2ban=False,
-            mailweir_deployments=[{"name": "demo", "domain": "demo.example.net"}],
         ),
     )
     site.converge(mailweir_wheel=str(wheel_before))
