@@ -3,6 +3,7 @@
 Called by `connection`.
 """
 
+import contextlib
 import os
 import sqlite3
 from collections.abc import Callable
@@ -18,6 +19,7 @@ class Sqlite:
 
     def __init__(self, path: Path, busy_timeout_seconds: float, create: bool) -> None:
         self._path = path
+        self._create = create
         self._file: tuple[int, int] | None = None
         mode = "rwc" if create else "rw"
         # thread_safe=False: peewee would keep a connection for each thread, and the filter has a thread a connection
@@ -42,7 +44,10 @@ class Sqlite:
         self.serialise: str | None = None
 
     def connect(self) -> None:
-        """Opens the file, and remembers which one it is."""
+        """Opens the file, and remembers which one it is. A new one is its owner's alone, and so are the files beside it."""
+        if self._create:
+            with contextlib.suppress(OSError):  # SQLite says why it can't be made
+                os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
         self.peewee.connect()
         self._file = _identity(self._path)
 

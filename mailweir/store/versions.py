@@ -5,6 +5,7 @@
 
 import contextlib
 import fcntl
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -85,7 +86,7 @@ def _locked_file(path: Path) -> Iterator[Database]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with (
-            path.with_name(path.name + ".upgrade-lock").open("w") as file,
+            open(f"{path}.upgrade-lock", "w", opener=_for_the_owner) as file,
             contextlib.closing(Database(path, create=True)) as database,
         ):
             fcntl.flock(file, fcntl.LOCK_EX)
@@ -93,3 +94,7 @@ def _locked_file(path: Path) -> Iterator[Database]:
             yield database
     except OSError as error:
         raise DatabaseUnavailable(f"database {path}: {error.strerror or error}") from error
+
+
+def _for_the_owner(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)

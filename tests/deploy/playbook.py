@@ -69,21 +69,30 @@ class Site:
             [Path(sys.executable).with_name("ansible-playbook"), "-i", inventory, "ansible/site.yml", *flags],
             cwd=REPOSITORY,
             env=os.environ
-            | {"ANSIBLE_NOCOLOR": "1", "ANSIBLE_FORCE_COLOR": "0", "ANSIBLE_LOCAL_TEMP": str(self._folder / "tmp")},
+            | {
+                "ANSIBLE_NOCOLOR": "1",
+                "ANSIBLE_FORCE_COLOR": "0",
+                "ANSIBLE_LOCAL_TEMP": str(self._folder / "tmp"),
+                "ANSIBLE_PIPELINING": "1",  # half the time
+            },
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
             timeout=_SECONDS,
             check=False,
         )
-        output = done.stdout + done.stderr
-        return Ran(done.returncode, output, {row[0]: int(row[2]) for row in _RECAP.findall(output)}, _changed(output))
+        return read(done.returncode, done.stdout + done.stderr)
 
     def converge(self, **variables: Any) -> Ran:
         """Runs it; it has to end well."""
         ran = self.run(**variables)
         assert ran.code == 0, ran.output[-6000:]
         return ran
+
+
+def read(code: int, output: str) -> Ran:
+    """What ansible-playbook's exit code and output say."""
+    return Ran(code, output, {row[0]: int(row[2]) for row in _RECAP.findall(output)}, _changed(output))
 
 
 def _changed(output: str) -> list[str]:

@@ -28,15 +28,20 @@ def run(*arguments: str | Path, **environment: str) -> str:
     return done.stdout
 
 
-@pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with both, made from a copy: a build leaves folders behind in its source."""
+def build(tmp_path_factory: pytest.TempPathFactory, *kinds: str) -> Path:
+    """A folder with what was built (`--sdist`, `--wheel`), made from a copy: a build leaves folders behind in its source."""
     source, out = tmp_path_factory.mktemp("source") / "mailweir", tmp_path_factory.mktemp("dist")
     left_out = shutil.ignore_patterns(".*", "node_modules", "build", "dist", "*.egg-info", "__pycache__", "tests")
     shutil.copytree(REPOSITORY, source, ignore=left_out)
     # without isolation: setuptools is there, and nothing is fetched
-    run(sys.executable, "-m", "build", "-q", "--no-isolation", "--sdist", "--wheel", "--outdir", out, source)
+    run(sys.executable, "-m", "build", "-q", "--no-isolation", *kinds, "--outdir", out, source)
     return out
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with both."""
+    return build(tmp_path_factory, "--sdist", "--wheel")
 
 
 def files_of_packages() -> set[str]:

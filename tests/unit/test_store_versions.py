@@ -148,6 +148,15 @@ def test_a_missing_database_is_told_and_not_made(path: Path) -> None:
     assert not path.exists()
 
 
+def test_a_new_database_is_its_owners_alone(path: Path) -> None:
+    versions.upgrade(path)
+    with closing(Database(path)) as database:
+        database.open()
+        modes = {file.name: f"{file.stat().st_mode & 0o777:o}" for file in path.parent.glob(f"{path.name}*")}
+    assert {"mailweir.db", "mailweir.db-wal", "mailweir.db-shm"} < set(modes)
+    assert set(modes.values()) == {"600"}
+
+
 def test_an_empty_file_is_an_older_database(path: Path) -> None:
     path.parent.mkdir()
     path.touch()
