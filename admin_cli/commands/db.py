@@ -22,12 +22,18 @@ def register(app: typer.Typer) -> None:
     group.command("prune", epilog=options.example("mailweir db prune"))(prune)
 
 
-def upgrade(as_json: options.JsonOption = False) -> None:
+def upgrade(
+    check: Annotated[bool, typer.Option("--check", help="Only say what would be done.")] = False,
+    as_json: options.JsonOption = False,
+) -> None:
     """Makes the database, or brings an older one to this program's version."""
     from mailweir.settings import load
 
     settings = load()
     place = settings.database_place
+    if check:
+        _show_pending(place, as_json)
+        return
     applied = _upgrade(place, settings.run_as)
     if as_json:
         output.show_json({"database": str(place), "applied": applied})
@@ -97,6 +103,24 @@ def _upgrade(place: "Place", run_as: str) -> list[str]:
     from mailweir.store import versions
 
     return _upgrade_file(place, run_as) if isinstance(place, Path) else versions.upgrade(place)
+
+
+def _show_pending(place: "Place", as_json: bool) -> None:
+    from admin_cli.ownership import acting_for
+    from mailweir.errors import DatabaseUnavailable
+    from mailweir.store import versions
+
+    try:
+        with acting_for(place):
+            pending = versions.pending(place)
+    except PermissionError as error:
+        raise DatabaseUnavailable(f"no permission to open the database {place}: run this as root") from error
+    if as_json:
+        output.show_json({"database": str(place), "pending": pending})
+    elif pending:
+        output.say(f"The database {place} lacks {', '.join(pending)}; nothing was done.")
+    else:
+        output.say(f"The database {place} is up to date.")
 
 
 def _upgrade_file(path: Path, run_as: str) -> list[str]:

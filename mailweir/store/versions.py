@@ -34,6 +34,15 @@ def upgrade(place: Place) -> list[str]:
         return names
 
 
+def pending(place: Place) -> list[str]:
+    """The names of the steps that `upgrade` would run; nothing is made. DatabaseVersionError where it is newer than this code."""
+    if isinstance(place, Path) and not place.is_file():
+        return sorted(_known())
+    with contextlib.closing(Database(place)) as database:
+        _refuse_newer(database)
+        return sorted(_known() - _applied(database))
+
+
 def check(database: Database) -> None:
     """Returns if the database has exactly this code's shape; else DatabaseVersionError, which says what to do."""
     if database.is_sqlite and not database.path.is_file():

@@ -34,6 +34,8 @@ def test_upgrade_makes_the_database_and_says_what_it_did(
         ran.err
         == f"mailweir: there is no database at {tmp_path}/db/mailweir.db: run 'mailweir db upgrade' to make it\n"
     )
+    foreseen = mailweir("db", "upgrade", "--check", "--json").json["pending"]
+    assert foreseen[:2] == ["0001_record", "0002_match_keys"]
     assert not (tmp_path / "db").exists()
     assert "is upgraded: 0001_record, 0002_match_keys, 0003_sender_verdicts" in mailweir("db", "upgrade").out
     assert "up to date" in mailweir("db", "upgrade").out
@@ -43,11 +45,19 @@ def test_upgrade_makes_the_database_and_says_what_it_did(
 
 def test_a_newer_database_is_refused_in_one_line(mailweir: Mailweir, database: Database) -> None:
     database.execute("INSERT INTO schema_migration (name, applied) VALUES ('9999_later', '2026-01-01')")
-    for line in ("user list", "db upgrade", "db prune", "why x"):
+    for line in ("user list", "db upgrade", "db upgrade --check", "db prune", "why x"):
         ran = mailweir(*line.split())
         assert (ran.code, ran.out) == (1, ""), line
         assert "is newer than this program (it has 9999_later)" in ran.err
         assert ran.err.count("\n") == 1
+
+
+def test_what_an_upgrade_would_do_can_be_asked(mailweir: Mailweir, database: Database) -> None:
+    assert "is up to date" in mailweir("db", "upgrade", "--check").out
+    assert mailweir("db", "upgrade", "--check", "--json").json == {"database": str(database.place), "pending": []}
+    database.execute("DELETE FROM schema_migration WHERE name = '0009_gmail'")
+    for _ in range(2):  # and it isn't done
+        assert "lacks 0009_gmail; nothing was done" in mailweir("db", "upgrade", "--check").out
 
 
 def test_an_older_database_is_refused_in_one_line(mailweir: Mailweir, database: Database) -> None:
