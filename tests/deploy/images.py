@@ -13,15 +13,15 @@ from pathlib import Path
 import docker
 import docker.errors
 
-BARE, PEER = "mailweir-test/bare:1", "mailweir-test/peer:2"
+BARE, PEER = "mailweir-test/bare:2", "mailweir-test/peer:3"
 _SUITE = "bookworm"
 _BASE_PACKAGES = "systemd,systemd-sysv,dbus,python3,ca-certificates,iproute2,procps"
 # what the role installs
 _WANTED = (
     "python3-venv python3-apt gcc libc6-dev libmilter-dev python3-dev libmilter1.0.1 postfix dovecot-core logrotate"
-    " postgresql-client fail2ban python3-systemd nftables"
+    " postgresql-client fail2ban python3-systemd nftables certbot"
 )
-_PEERS = "postfix postgresql swaks libnet-ssleay-perl"
+_PEERS = "postfix postgresql swaks libnet-ssleay-perl openssl pebble"
 _QUIET = (
     "echo 'postfix postfix/main_mailer_type select No configuration' | debconf-set-selections;"
     " export DEBIAN_FRONTEND=noninteractive; apt-get -q update;"

@@ -1,6 +1,10 @@
 """An upgrade under load: the wheel of the commit before serves, mail comes in all the time, and all of it is there after."""
 
+import contextlib
+import re
+import shutil
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,14 +24,37 @@ swaks --silent 3 --server 127.0.0.1 --from jane@client.example --to richard@demo
 """
 
 
+# a step that the database lacks, as a later version has one
+_STEP = """\
+"Nothing that anybody uses."
+
+def up(migrator, db):
+    db.execute_sql("CREATE TABLE of_a_later_version (id INTEGER)")
+"""
+
+
 @pytest.fixture(scope="module")
 def wheel_before(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Of the commit before the newest one."""
-    source, folder = tmp_path_factory.mktemp("before"), tmp_path_factory.mktemp("dist-before")
+    source = tmp_path_factory.mktemp("before")
     archive = subprocess.run(["git", "archive", "HEAD~1"], cwd=REPOSITORY, capture_output=True, check=True).stdout
     subprocess.run(["tar", "-x", "-C", source], input=archive, check=True)
-    version = source / "setup.cfg"
-    version.write_text(version.read_text().replace("version = 0.1.0", "version = 0.0.9"))
+    return as_version("0.0.9", source, tmp_path_factory.mktemp("dist-before"))
+
+
+@pytest.fixture(scope="module")
+def wheel_later(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Of this checkout, with a change of the database."""
+    source = tmp_path_factory.mktemp("later") / "mailweir"
+    shutil.copytree(REPOSITORY, source, ignore=shutil.ignore_patterns(".*", "node_modules", "build", "dist", "tests"))
+    (source / "mailweir/store/migrations/9999_later.py").write_text(_STEP)
+    return as_version("0.9.9", source, tmp_path_factory.mktemp("dist-later"))
+
+
+def as_version(version: str, source: Path, folder: Path) -> Path:
+    """A wheel of that source, with that version."""
+    settings = source / "setup.cfg"
+    settings.write_text(re.sub(r"(?m)^version = .*", f"version = {version}", settings.read_text()))
     build(source, folder)
     (made,) = folder.glob("*.whl")
     return made
@@ -40,37 +67,85 @@ def client_mta(make_host: MakeHost) -> Host:
     return made
 
 
-def test_no_mail_is_lost(
-    make_host: MakeHost, client_mta: Host, wheel_before: Path, wheel: Path, tmp_path: Path
-) -> None:
-    host = make_host("upgraded")
-    site = Site(
-        tmp_path,
-        {"front_ends": [host.name], "sync_hosts": [host.name]},
-        **offline(
-            mailweir_outbound="outbox",
-            mailweir_fail2ban=False,
-        ),
-    )
-    site.converge(mailweir_wheel=str(wheel_before))
+@pytest.fixture(scope="module")
+def host(make_host: MakeHost) -> Host:
+    return make_host("upgraded")
+
+
+@pytest.fixture(scope="module")
+def site(host: Host, wheel_before: Path, tmp_path_factory: pytest.TempPathFactory) -> Site:
+    """In service, with the version before."""
+    variables = offline(mailweir_outbound="outbox", mailweir_fail2ban=False)
+    made = Site(tmp_path_factory.mktemp("site"), {"front_ends": [host.name], "sync_hosts": [host.name]}, **variables)
+    made.converge(mailweir_wheel=str(wheel_before))
     assert host.says("mailweir --version") == "mailweir 0.0.9\n"
     host.run("mailweir user add richard --email richard@firm.example")
     host.run("mailweir contact add Jane jane@client.example")
-    client_mta.put({"/tmp/load.sh": _LOAD.encode()})
+    return made
+
+
+@contextlib.contextmanager
+def load(host: Host, client_mta: Host, name: str) -> Iterator[None]:
+    """Mail comes in all the time until the block ends; then all of it has to be on the record, once."""
+    client_mta.put({"/tmp/load.sh": _LOAD.replace("load $i", f"{name} $i").encode()})
+    client_mta.run("rm -f /tmp/stop /tmp/accepted")
     client_mta.container.exec_run(["sh", "/tmp/load.sh"], detach=True)
-    host.wait_until(lambda: host.count("activity") >= 5, "mail flows")
-    ran = site.converge(mailweir_wheel=str(wheel))
-    assert ran.changed[host.name] > 0
-    assert host.says("mailweir --version") != "mailweir 0.0.9\n"
-    after = host.count("activity")
-    host.wait_until(lambda: host.count("activity") > after + 3, "mail flows again")
-    client_mta.run("touch /tmp/stop; sleep 1")
+    began = host.count("activity")
+    host.wait_until(lambda: host.count("activity") >= began + 5, "mail flows")
+    try:
+        yield
+        after = host.count("activity")
+        host.wait_until(lambda: host.count("activity") > after + 3, "mail flows again")
+    finally:
+        client_mta.run("touch /tmp/stop; sleep 1")
     client_mta.wait_until(lambda: outside.waiting(client_mta) == 0, "the client's queue is empty", 120)
     sent = int(client_mta.says("cat /tmp/accepted"))
-    subjects = [one["subject"] for one in host.json("mailweir activity list --json")]
-    assert sorted(subjects, key=lambda text: int(text.split()[1])) == [
-        f"load {number}" for number in range(1, sent + 1)
-    ]
-    log = client_mta.says("cat /var/log/postfix.log")
-    assert "status=bounced" not in log
+    found = [one["subject"] for one in host.json("mailweir activity list --json")]
+    mine = sorted(int(text.removeprefix(f"{name} ")) for text in found if text.startswith(name))
+    assert mine == list(range(1, sent + 1))
+    assert "status=bounced" not in client_mta.says("cat /var/log/postfix.log")
+
+
+def test_no_mail_is_lost(site: Site, host: Host, client_mta: Host, wheel: Path) -> None:
+    with load(host, client_mta, "load"):
+        ran = site.converge(mailweir_wheel=str(wheel))
+        assert "mailweir : Stop them" not in ran.tasks
+        assert host.says("mailweir --version") != "mailweir 0.0.9\n"
     assert site.converge(mailweir_wheel=str(wheel)).changed == {host.name: 0}
+
+
+def test_the_way_back(site: Site, host: Host, client_mta: Host, wheel: Path, wheel_later: Path) -> None:
+    """As docs/deployment.md has it: refused while the database is too new; the backup is restored by the old program."""
+    site.converge(mailweir_wheel=str(wheel))
+    old = host.says("readlink /opt/mailweir/current").strip()
+    host.run("mailweir db backup /root/backup")
+    recorded = host.count("activity")
+    site.converge(mailweir_wheel=str(wheel_later))
+    ran = site.run(mailweir_wheel=str(wheel))
+    assert ran.code != 0
+    assert "is newer than this program (it has 9999_later)" in ran.failure
+    assert host.says("mailweir --version") == "mailweir 0.9.9\n"
+    with load(host, client_mta, "refused"):
+        pass
+    host.run("systemctl stop 'mailweir-*'")
+    host.run(f"{old}/bin/mailweir db restore /root/backup")
+    site.converge(mailweir_wheel=str(wheel))
+    assert host.count("activity") == recorded
+    with load(host, client_mta, "back"):
+        pass
+    assert [one for one in host.doctor()["wrong"] if not one.startswith("DNS")] == []
+
+
+def test_no_mail_is_lost_where_the_database_changes_too(
+    site: Site, host: Host, client_mta: Host, wheel: Path, wheel_later: Path
+) -> None:
+    """The old programs stop before it, and nothing that is written by them meanwhile goes missing."""
+    site.converge(mailweir_wheel=str(wheel))
+    dry = site.run("--check", mailweir_wheel=str(wheel_later))
+    assert dry.code == 0, dry.output[-4000:]
+    with load(host, client_mta, "changed"):
+        ran = site.converge(mailweir_wheel=str(wheel_later))
+        assert {"mailweir : Stop them", "mailweir : Bring the database to this version"} <= set(ran.tasks)
+        assert host.says("mailweir --version") == "mailweir 0.9.9\n"
+    assert "451" in client_mta.says("cat /var/log/postfix.log")
+    assert [one for one in host.doctor()["wrong"] if not one.startswith("DNS")] == []
