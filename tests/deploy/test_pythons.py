@@ -5,7 +5,11 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import docker
 import pytest
+
+from tests.deploy import images
+from tests.deploy.hosts import LABEL
 
 pytestmark = pytest.mark.slow
 
@@ -22,24 +26,45 @@ def _pythons() -> list[str]:
     return sorted(found)
 
 
+_COMMANDS = (
+    "--version",
+    "db upgrade",
+    "db upgrade --check",
+    "deployment add demo --domain demo.example.net",
+    "up --help",
+)
+_MODULES = "import capture_milter.server, gmail_sync.server, postfix.lookups, mailweir.digest.server, psycopg"
+
+
+def _script(python: str, wheel: str, folder: str) -> str:
+    """Installs it in a folder, and runs its commands there."""
+    lines = [
+        f"{python} -m venv {folder}/venv",
+        f"{folder}/venv/bin/pip install -q 'mailweir[postgresql] @ file://{wheel}'",
+        f"echo 'data_dir = \"{folder}\"' > {folder}/mailweir.toml",
+        f"mkdir -p {folder}/db",
+        f"export MAILWEIR_CONFIG={folder}/mailweir.toml",
+        *(f"{folder}/venv/bin/mailweir {command}" for command in _COMMANDS),
+        f"{folder}/venv/bin/python -W error::SyntaxWarning:mailweir -c '{_MODULES}'",
+    ]
+    return "set -e; cd /; " + "; ".join(lines)
+
+
 @pytest.mark.parametrize("python", _pythons())
 def test_it_installs_and_runs(python: str, wheel: Path, tmp_path: Path) -> None:
-    venv = tmp_path / "venv"
-    subprocess.run([python, "-m", "venv", venv], check=True)
-    wanted = f"mailweir[postgresql] @ file://{wheel}"
-    subprocess.run([venv / "bin" / "pip", "install", "-q", wanted], check=True, timeout=900)
-    settings = tmp_path / "mailweir.toml"
-    settings.write_text(f'data_dir = "{tmp_path}"\n')
-    (tmp_path / "db").mkdir()
-    for arguments in (["--version"], ["db", "upgrade"], ["deployment", "list"], ["up", "--help"]):
-        done = subprocess.run(
-            [venv / "bin" / "mailweir", *arguments],
-            cwd="/",
-            env=os.environ | {"MAILWEIR_CONFIG": str(settings)},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
-    modules = "import capture_milter.server, gmail_sync.server, postfix.lookups, mailweir.digest.server, psycopg"
-    subprocess.run([venv / "bin" / "python", "-W", "error::SyntaxWarning:mailweir", "-c", modules], cwd="/", check=True)
+    command = ["sh", "-c", _script(python, str(wheel), str(tmp_path))]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=900, check=False)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+
+
+def test_it_installs_and_runs_on_debians_next_version(client: docker.DockerClient, wheel: Path) -> None:
+    images.ensure_newer(client)
+    volumes = {str(wheel.parent): {"bind": "/srv/wheel", "mode": "ro"}}
+    container = client.containers.run(images.NEWER, ["sleep", "3600"], detach=True, volumes=volumes, labels=[LABEL])
+    try:
+        script = _script("python3", f"/srv/wheel/{wheel.name}", "/srv/mailweir")
+        code, output = container.exec_run(["sh", "-c", f"mkdir /srv/mailweir; {script}; python3 --version"])
+    finally:
+        container.remove(force=True)
+    assert code == 0, output.decode()[-2000:]
+    assert b"Python 3.13" in output
