@@ -53,7 +53,7 @@ check: ## ruff, mypy, import-linter, shellcheck, and the linters of ansible/ and
 dist: setup ## sdist and wheel, in dist/
 	rm -rf build dist
 	@# the same source gives the same wheel, byte for byte: a host that has it isn't upgraded once more
-	env $$(git log -1 --format=SOURCE_DATE_EPOCH=%ct 2>/dev/null) $(BIN)/python -m build -q
+	env $$(git log -1 --format=SOURCE_DATE_EPOCH=%ct 2>/dev/null) $(BIN)/python -m build -qq
 	rm -rf build
 	@ls dist
 

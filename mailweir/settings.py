@@ -303,6 +303,10 @@ def load(path: Path | None = None) -> Settings:
     path = path or path_in_force()
     try:
         values = TomlConfigSettingsSource(Settings, path).toml_data if path.is_file() else None
+    except PermissionError as error:
+        raise SettingsError(
+            f"{path} can't be read by this user: run this as root, or as one of the file's group"
+        ) from error
     except (OSError, ValueError) as error:
         raise SettingsError(f"{path}: {' '.join(str(error).split())}") from error
     if values is None:

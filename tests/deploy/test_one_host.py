@@ -1,5 +1,6 @@
 """One bare host: dry runs, the first run, the second, a changed variable, mail, and what is refused."""
 
+import json
 import re
 from pathlib import Path
 
@@ -129,6 +130,18 @@ def test_a_contacts_mail_is_captured_and_a_login_sends(converged: Host, hop: Hos
     assert b"DKIM-Signature: " in raw
     assert b"d=firm.example" in raw
     assert [one["subject"] for one in converged.json("mailweir activity list --json")] == ["relayed", "captured"]
+
+
+def test_the_sync_comes_with_googles_file_and_goes_with_it(site: Site, converged: Host, tmp_path: Path) -> None:
+    client = tmp_path / "client.json"
+    client.write_text(json.dumps({"installed": {"client_id": "one", "client_secret": "two"}}))
+    site.converge(mailweir_gmail_oauth_client_file=str(client))
+    assert converged.says("systemctl is-active mailweir-gmail-sync") == "active\n"
+    assert converged.says("stat -c '%U %a' /etc/mailweir/google-client.json") == "mailweir 600\n"
+    assert [one for one in converged.doctor()["wrong"] if not one.startswith("DNS")] == []
+    site.converge()
+    assert converged.run("systemctl is-active mailweir-gmail-sync", code=None)[0] != 0
+    assert converged.says("ls /etc/mailweir /etc/systemd/system | grep -e google -e gmail || true") == ""
 
 
 def test_a_changed_variable_changes_just_that(site: Site, converged: Host) -> None:

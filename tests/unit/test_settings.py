@@ -1,5 +1,6 @@
 """The settings file: what is read from it, what is refused and in which words, and that the example says all of it."""
 
+import os
 import re
 import tomllib
 from collections.abc import Callable, Iterator
@@ -135,6 +136,19 @@ def test_a_missing_file_is_told_with_what_to_do(tmp_path: Path, make: Callable[[
         SettingsError, match=r"no settings file at .*mailweir\.toml; name one with MAILWEIR_CONFIG, or make"
     ):
         settings.load(path)
+
+
+def test_a_file_of_others_is_told_with_what_to_do(tmp_path: Path) -> None:
+    path = tmp_path / "mailweir.toml"
+    path.write_text('data_dir = "/srv"\n')
+    path.chmod(0)
+    before = os.geteuid()
+    os.seteuid(before or 65534)  # root may read all
+    try:
+        with pytest.raises(SettingsError, match=r"mailweir\.toml can't be read by this user: run this as root"):
+            settings.load(path)
+    finally:
+        os.seteuid(before)
 
 
 def test_what_is_no_text_is_refused(tmp_path: Path) -> None:
