@@ -134,6 +134,16 @@ def test_a_postfix_of_the_hosts_own_is_left_as_it_is(machine: Machine) -> None:
     own.unlink()
 
 
+def test_settings_that_the_program_refuses_leave_all_as_it_was(converged: Machine) -> None:
+    before = (converged.root / "etc/mailweir/mailweir.toml").read_text()
+    ran = converged.run(mailweir_settings={"filter": {"workers": -1}})
+    assert ran.code != 0
+    assert "filter.workers" in ran.failure
+    assert ran.changed == {NAME: 0}
+    assert (converged.root / "etc/mailweir/mailweir.toml").read_text() == before
+    assert [path.name for path in (converged.root / "tmp").glob("mailweir-*") if path.is_dir()] == []
+
+
 def test_files_have_the_owners_and_modes_that_keep_others_out(converged: Machine) -> None:
     for path, mode in {
         "/etc/mailweir/mailweir.toml": "root mailweir 640",
