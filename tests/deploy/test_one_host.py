@@ -11,6 +11,7 @@ from tests.deploy.conftest import SUBNET, MakeHost, offline
 from tests.deploy.hosts import Host
 from tests.deploy.images import PEER
 from tests.deploy.playbook import Site
+from tests.gmail.oauth import client_file_body
 
 pytestmark = pytest.mark.slow
 
@@ -134,9 +135,11 @@ def test_a_contacts_mail_is_captured_and_a_login_sends(converged: Host, hop: Hos
 
 def test_the_sync_comes_with_googles_file_and_goes_with_it(site: Site, converged: Host, tmp_path: Path) -> None:
     client = tmp_path / "client.json"
-    client.write_text(json.dumps({"installed": {"client_id": "one", "client_secret": "two"}}))
+    client.write_text(json.dumps(client_file_body("https://google.example")))
     site.converge(mailweir_gmail_oauth_client_file=str(client))
-    assert converged.says("systemctl is-active mailweir-gmail-sync") == "active\n"
+    assert converged.says("systemctl is-active mailweir-gmail-sync || true") == "active\n", converged.says(
+        "journalctl -u mailweir-gmail-sync -n 20"
+    )
     assert converged.says("stat -c '%U %a' /etc/mailweir/google-client.json") == "mailweir 600\n"
     assert [one for one in converged.doctor()["wrong"] if not one.startswith("DNS")] == []
     site.converge()
