@@ -51,7 +51,8 @@ def converged(site: Site, host: Host) -> Host:
     return host
 
 
-def test_a_wrong_variable_is_refused_before_anything_is_touched(site: Site, host: Host) -> None:
+def test_a_wrong_variable_is_refused_before_anything_is_touched(site: Site, host: Host, tmp_path: Path) -> None:
+    (tmp_path / "client.json").write_text('{"installed": {"client_id": "one", "client_secret": "two"}}')
     for variables, words in (
         ({"mailweir_smtp_port": "twenty-five"}, "mailweir_smtp_port"),
         ({"mailweir_certificate": "lets-encrypt"}, "mailweir_certificate"),
@@ -59,6 +60,8 @@ def test_a_wrong_variable_is_refused_before_anything_is_touched(site: Site, host
         ({"mailweir_admin_mailbox": ""}, "mailweir_admin_mailbox must be set"),
         ({"mailweir_database": "postgresql://u:secret@db/x"}, "without the password"),
         ({"mailweir_wheel": "/nowhere.whl"}, "/nowhere.whl"),
+        ({"mailweir_gmail_oauth_client_file": f"{tmp_path}/client.json"}, "lacks auth_uri, token_uri"),
+        ({"mailweir_gmail_service_account_file": f"{tmp_path}/client.json"}, "no key file of a service account"),
         ({"mailweir_deployments": [{"name": "demo"}]}, "domain"),
     ):
         ran = site.run(**variables)

@@ -1,0 +1,68 @@
+"""The role's look into Google's file says what the sync itself would say, before a host has it."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from gmail_sync import oauth_files
+from mailweir.errors import SettingsError
+from tests.gmail.oauth import client_file_body
+
+SCRIPT = Path(__file__).parents[2] / "ansible/roles/mailweir/files/google_file.py"
+CLIENT: Any = client_file_body("https://google.example")["installed"]
+ACCOUNT = {
+    "type": "service_account",
+    "client_email": "robot@project.example",
+    "client_id": "1",
+    "token_uri": "https://google.example/token",
+    "private_key": rsa.generate_private_key(65537, 2048)
+    .private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    .decode(),
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "content"),
+    [
+        ("oauth_client", {"installed": CLIENT}),
+        ("oauth_client", {"web": CLIENT}),
+        *(("oauth_client", {"installed": {**CLIENT, key: ""}}) for key in ("client_id", "client_secret", "token_uri")),
+        ("oauth_client", {"installed": {key: value for key, value in CLIENT.items() if key != "auth_uri"}}),
+        ("oauth_client", {"other": CLIENT}),
+        ("oauth_client", ACCOUNT),
+        ("oauth_client", []),
+        ("service_account", ACCOUNT),
+        *(("service_account", {**ACCOUNT, key: 1}) for key in ("type", "client_email", "private_key", "token_uri")),
+        ("service_account", {"installed": CLIENT}),
+        ("service_account", None),
+    ],
+)
+def test_it_refuses_what_the_sync_refuses(kind: str, content: object, tmp_path: Path) -> None:
+    file = tmp_path / "file.json"
+    file.write_text(json.dumps(content) if content is not None else "a letter")
+    file.chmod(0o600)
+    load = oauth_files.load_client if kind == "oauth_client" else oauth_files.load_account
+    try:
+        load(file)
+        is_good = True
+    except SettingsError:
+        is_good = False
+    done = subprocess.run([sys.executable, SCRIPT, kind, file], capture_output=True, text=True, check=False)
+    assert (done.returncode == 0) is is_good, done.stderr
+    assert done.stdout == ""
+    assert (done.stderr == "") is is_good
+    assert is_good or (done.stderr.startswith(str(file)) and done.stderr.count("\n") == 1)
+    assert CLIENT["client_secret"] not in done.stderr
+
+
+def test_a_file_that_cannot_be_read_is_one_line(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, SCRIPT, "oauth_client", tmp_path], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (1, f"{tmp_path} can't be read: Is a directory\n")
