@@ -3,7 +3,8 @@ PYTHON ?= /usr/bin/python3
 VENV ?= $(shell sh scripts/venv-path.sh)
 BIN = $(VENV)/bin
 FUZZ_SECONDS ?= 3600
-# Most tests wait for a server more than they work; a file's tests share its stacks, so they stay together.
+# Most tests wait for a server more than they work; a file's tests share its stacks, so they stay together. In the order of the files: the
+# short ones are last, in tests/unit, and no long file is left to one worker at the end.
 PYTEST_WORKERS ?= 3
 # Kills of each scenario that kills, in `make chaos`.
 CHAOS_KILLS ?= 2000
@@ -26,7 +27,7 @@ demo: setup ## starts everything on loopback, delivers real mail and shows what 
 	@$(AS_ROOT) $(BIN)/mailweir demo
 
 test: setup ## all tests, those with a real Postfix included
-	@$(AS_ROOT) env CI="$(CI)" MAILWEIR_SHARED="$(MAILWEIR_SHARED)" $(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadfile $(PYTEST_OPTIONS)
+	@$(AS_ROOT) env CI="$(CI)" MAILWEIR_SHARED="$(MAILWEIR_SHARED)" $(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadfile --no-loadscope-reorder $(PYTEST_OPTIONS)
 
 test-deploy: ## the Ansible role on hosts of its own (Docker Engine, minutes); DEPLOY_OPTIONS go to pytest
 	@PYTHON="$(PYTHON)" VENV="$(VENV)" EXTRAS=test,check,deploy sh scripts/setup.sh

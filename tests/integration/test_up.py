@@ -134,7 +134,7 @@ def test_folders_are_open_to_nobody_who_needs_not_enter(make_stack: "MakeStack")
         "log/postfix.log": (postfix.pw_uid, postfix.pw_gid, 0o640),
         "tls": (0, 0, 0o700),
         "tls/self-signed.pem": (0, 0, 0o600),
-        "db/mailweir.db": (run_as.pw_uid, run_as.pw_gid, 0o644),
+        "db/mailweir.db": (run_as.pw_uid, run_as.pw_gid, 0o600),
         "run/milter.sock": (run_as.pw_uid, postfix.pw_gid, 0o660),
         "run/lookups.sock": (run_as.pw_uid, postfix.pw_gid, 0o660),
         "run/logins.sock": (0, postfix.pw_gid, 0o660),  # the supervisor's
