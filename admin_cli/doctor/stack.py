@@ -121,7 +121,7 @@ def check_lookups(settings: Settings) -> Iterator[Finding]:
 def _silent(what: str, name: str, why: object, settings: Settings) -> Finding:
     return wrong(
         AREA,
-        f"no answer from {what}: {why}; senders get 451 and come again",
+        f"no answer from {what}: {getattr(why, 'strerror', None) or why}; senders get 451 and come again",
         f"see {advice.log_of(settings, name)}, and what is said of the database here; where it hangs, end the process {name}: "
         "it is started again",
     )

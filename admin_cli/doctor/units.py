@@ -11,6 +11,7 @@ from mailweir.settings import Settings
 AREA = "processes"
 FRONT_END = "mailweir-milter.service"
 _OURS = "mailweir-*"
+_AT_BOOT = ("enabled", "disabled", "masked")
 _BESIDE_FRONT_END = "postfix@-.service"
 _PROPERTIES = "Id,Type,ActiveState,SubState,NRestarts,Result"
 _MANY_RESTARTS = 3
@@ -21,26 +22,31 @@ class NoSystemd(MailweirError):
     """The settings say that systemd runs the processes, and it can't be asked."""
 
 
-def enabled() -> list[str]:
-    """Our units that are to run on this host. NoSystemd."""
-    rows = _systemctl("list-unit-files", "--no-legend", "--plain", "--state=enabled", _OURS).splitlines()
-    return sorted(row.split()[0] for row in rows if row.split())
+def unit_files() -> dict[str, str]:
+    """Our units that are to run on this host, each with what systemd does at boot: enabled, disabled or masked. NoSystemd."""
+    listed = _systemctl("list-unit-files", "--no-legend", "--plain", f"--state={','.join(_AT_BOOT)}", _OURS)
+    rows = [line.split() for line in listed.splitlines()]
+    return {row[0]: row[1] for row in sorted(rows) if len(row) > 1}
 
 
 def is_front_end() -> bool:
     """Does this host take mail? False also where systemd can't be asked, which `check` finds."""
     try:
-        return FRONT_END in enabled()
+        return FRONT_END in unit_files()
     except NoSystemd:
         return False
 
 
 def check(settings: Settings) -> Iterator[Finding]:
-    """Each unit that is enabled, and Postfix where there is a filter."""
-    units = enabled()
+    """Each of our units, and Postfix where there is a filter."""
+    units = unit_files()
     if not units:
-        yield wrong(AREA, "no unit of Mailweir is enabled on this host", "run the playbook; see docs/deployment.md")
+        yield wrong(AREA, "there is no unit of Mailweir on this host", "run the playbook; see docs/deployment.md")
         return
+    for name, at_boot in units.items():
+        if at_boot != _AT_BOOT[0]:
+            to_do = f"systemctl {'unmask' if at_boot == 'masked' else 'enable --now'} {_short(name)}"
+            yield wrong(AREA, f"{_short(name)} is {at_boot}: it isn't started at boot", to_do)
     names = [*units, *([_BESIDE_FRONT_END] if FRONT_END in units else [])]
     states = [_state(name) for name in names]
     down = [one for one in states if one["ActiveState"] != "active"]

@@ -92,6 +92,20 @@ def test_doctor_finds_nothing_wrong(converged: Host) -> None:
         assert words in said
 
 
+def test_doctor_says_what_is_wrong_and_the_playbook_mends_it(site: Site, converged: Host) -> None:
+    for broken, words in (
+        ("systemctl stop mailweir-milter", "mailweir-milter doesn't run: inactive"),
+        ("true", "no answer from the filter: No such file or directory"),
+        ("systemctl disable --now mailweir-digest", "mailweir-digest is disabled: it isn't started at boot"),
+        ("chmod 0755 /var/lib/mailweir/run", "/var/lib/mailweir/run is open to everybody"),
+        ("echo smtpd_milters = >> /etc/postfix/main.cf", "main.cf is not what the settings say"),
+    ):
+        converged.run(broken)
+        assert words in " ".join(converged.doctor()["wrong"])
+    site.converge()
+    assert [one for one in converged.doctor()["wrong"] if not one.startswith("DNS")] == []
+
+
 def test_no_unit_runs_as_root_but_dovecots_and_each_is_confined(converged: Host) -> None:
     for unit in ("mailweir-milter", "mailweir-lookups", "mailweir-digest"):
         shown = converged.says(f"systemctl show -p User,NoNewPrivileges,ProtectSystem,PrivateTmp,MemoryMax {unit}")
