@@ -53,7 +53,7 @@ def check_host(settings: Settings, asked: Questions) -> Iterator[Finding]:
 def _way_back(asked: Questions, name: str, address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> Finding:
     """Large receivers refuse mail from an address whose name doesn't lead back to it."""
     names = [value.lower() for value in asked.ask(address.reverse_pointer, "PTR").values]
-    to_do = f"ask who provides {address} to set its PTR record to {name}"
+    to_do = f"ask who provides {address} to set its PTR record to {name}; where it isn't this host's, mend relay.relay_addresses"
     if not names:
         return wrong(AREA, f"{address} has no name (PTR)", to_do)
     kind = "A" if address.version == 4 else "AAAA"
