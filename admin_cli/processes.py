@@ -212,11 +212,16 @@ def users_of(files: Iterable[Path]) -> list[str]:
         if not entry.name.isdecimal() or int(entry.name) == os.getpid():
             continue
         with contextlib.suppress(OSError):
-            links = {str(Path(link.path).readlink()) for link in os.scandir(f"/proc/{entry.name}/fd")}
-            if links & held:
+            if not held.isdisjoint(_open_files(entry.name)):
                 name = Path(f"/proc/{entry.name}/comm").read_text(errors="replace").strip()
                 found.append(f"{name} ({entry.name})")
     return sorted(found)
+
+
+def _open_files(pid: str) -> Iterator[str]:
+    for link in os.scandir(f"/proc/{pid}/fd"):
+        with contextlib.suppress(FileNotFoundError):  # closed meanwhile; the others count
+            yield str(Path(link.path).readlink())
 
 
 def adopt_orphans() -> None:

@@ -2,6 +2,7 @@
 
 import signal
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,24 @@ def test_a_restart_that_fails_is_tried_again_and_stops_nothing(tmp_path: Path, m
         lock.release()
     assert len(starts) == 3
     assert any("can't start short-lived" in line and "trying again" in line for line in said)
+
+
+def test_who_holds_a_file_is_found_while_it_opens_and_closes_others(tmp_path: Path) -> None:
+    """What is listed and closed before it is looked at must not hide the rest."""
+    file = tmp_path / "held"
+    file.touch()
+    busy = "import os\nprint(flush=True)\nwhile True: [os.close(one) for one in [os.open('/', 0) for _ in range(200)]]"
+    with (
+        file.open() as stream,
+        subprocess.Popen([sys.executable, "-c", busy], stdin=stream, stdout=subprocess.PIPE) as holder,
+    ):
+        assert holder.stdout
+        holder.stdout.readline()
+        try:
+            for _ in range(20):
+                assert [one.rpartition(" ")[2] for one in processes.users_of([file])] == [f"({holder.pid})"]
+        finally:
+            holder.kill()
 
 
 def test_who_holds_a_file_is_found_by_a_link_too(tmp_path: Path) -> None:
