@@ -12,6 +12,7 @@ from postfix.rendering import Places
 AREA = "certificate"
 _SHORT_DAYS = 14
 _SOON_DAYS = 30
+_SELF_SIGNED = ' (self-signed: it does for port 25, and Gmail\'s "Send mail as" refuses it)'
 
 
 def check(settings: Settings, now: datetime) -> Iterator[Finding]:
@@ -52,7 +53,7 @@ def check(settings: Settings, now: datetime) -> Iterator[Finding]:
     elif days < _SOON_DAYS:
         yield note(AREA, f"the certificate in {file} expires in {days} days, on {until}", renew)
     else:
-        yield ok(AREA, f"the certificate is valid for {days} days more{'' if own else ' (self-signed)'}")
+        yield ok(AREA, f"the certificate is valid for {days} days more{'' if own else _SELF_SIGNED}")
 
 
 def _fits(public_key: object, key_file: Path) -> bool:
