@@ -17,10 +17,10 @@ mount -t tmpfs tmpfs {_PLACE}
 mkdir {_PLACE}/upper {_PLACE}/work {_PLACE}/root
 mount -t overlay overlay -o lowerdir=/,upperdir={_PLACE}/upper,workdir={_PLACE}/work {_PLACE}/root
 for folder in proc sys dev; do mount --rbind /$folder {_PLACE}/root/$folder; done
-# what is mounted elsewhere isn't in an overlay of the root: the checkout may be one of them
+# what lies on another mount isn't in an overlay of the root: the checkout may
 for folder in "$@"; do
     mkdir -p "{_PLACE}/root$folder"
-    mountpoint -q "$folder" && mount --rbind "$folder" "{_PLACE}/root$folder"
+    mount --rbind "$folder" "{_PLACE}/root$folder"
 done
 mount -t tmpfs tmpfs {_PLACE}/root/run
 mount -t tmpfs tmpfs {_PLACE}/root/tmp
@@ -68,7 +68,7 @@ class Overlay:
 
 @contextlib.contextmanager
 def made(*folders: Path) -> Iterator[Overlay]:
-    """One that ends with the block. folders: mount points to have in it as they are. NoOverlay."""
+    """One that ends with the block. folders: to have in it as they are, and not copies. NoOverlay."""
     if os.geteuid() != 0:
         raise NoOverlay("needs root")
     command = ["unshare", "--mount", "sh", "-c", _MAKE, "sh", *map(str, folders)]
