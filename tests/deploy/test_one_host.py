@@ -9,7 +9,6 @@ import pytest
 from tests.deploy import outside
 from tests.deploy.conftest import SUBNET, MakeHost, offline
 from tests.deploy.hosts import Host
-from tests.deploy.images import PEER
 from tests.deploy.playbook import Site
 from tests.gmail.oauth import client_file_body
 
@@ -24,7 +23,7 @@ def host(make_host: MakeHost) -> Host:
 @pytest.fixture(scope="module")
 def hop(make_host: MakeHost) -> Host:
     """Where its mail goes."""
-    made = make_host("hop", PEER)
+    made = make_host.peer("hop")
     outside.keeps(made, SUBNET)
     return made
 
@@ -185,7 +184,7 @@ def test_a_changed_variable_changes_just_that(site: Site, converged: Host) -> No
 
 
 def test_a_postfix_of_the_hosts_own_is_respected(site: Site, make_host: MakeHost, tmp_path: Path) -> None:
-    other = make_host("other", PEER)
+    other = make_host.peer("other")
     own = b"# by hand\ncompatibility_level = 3.6\nmyhostname = other.host.example\n"
     other.put({"/etc/postfix/main.cf": own})
     beside = Site(tmp_path, {"front_ends": [other.name]}, **site.variables)

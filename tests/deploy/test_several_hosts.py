@@ -8,7 +8,6 @@ import pytest
 from tests.deploy import outside
 from tests.deploy.conftest import SUBNET, MakeHost, offline
 from tests.deploy.hosts import Host
-from tests.deploy.images import PEER
 from tests.deploy.playbook import Site
 
 pytestmark = pytest.mark.slow
@@ -20,7 +19,7 @@ PASSWORD = "a-password-of-this-test"
 @pytest.fixture(scope="module")
 def database(make_host: MakeHost) -> Host:
     """A PostgreSQL server with an empty database."""
-    made = make_host("database", PEER)
+    made = make_host.peer("database")
     made.run(
         "pg_lsclusters -h | grep -q main || pg_createcluster 15 main; cd /etc/postgresql/15/main; echo"
         f" \"listen_addresses = '*'\" > conf.d/net.conf; echo 'host mailweir mailweir {SUBNET} scram-sha-256' >> pg_hba.conf;"
@@ -34,7 +33,7 @@ def database(make_host: MakeHost) -> Host:
 @pytest.fixture(scope="module")
 def client_mta(make_host: MakeHost) -> Host:
     """A client's server that knows both front ends."""
-    made = make_host("client", PEER)
+    made = make_host.peer("client")
     outside.sends(made, SUBNET, FRONT_ENDS)
     return made
 
@@ -42,7 +41,7 @@ def client_mta(make_host: MakeHost) -> Host:
 @pytest.fixture(scope="module")
 def next_hop(make_host: MakeHost) -> Host:
     """Where relayed mail goes."""
-    made = make_host("nexthop", PEER)
+    made = make_host.peer("nexthop")
     outside.keeps(made, SUBNET)
     return made
 

@@ -12,7 +12,6 @@ import pytest
 from tests.deploy import outside
 from tests.deploy.conftest import REPOSITORY, SUBNET, MakeHost, build, offline
 from tests.deploy.hosts import Host
-from tests.deploy.images import PEER
 from tests.deploy.playbook import Site
 
 pytestmark = pytest.mark.slow
@@ -62,7 +61,7 @@ def as_version(version: str, source: Path, folder: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def client_mta(make_host: MakeHost) -> Host:
-    made = make_host("upclient", PEER)
+    made = make_host.peer("upclient")
     outside.sends(made, SUBNET, ["upgraded"])
     return made
 
