@@ -82,13 +82,13 @@ def counted(host: Host) -> Iterator[Host]:
     ids=lambda faults: "+".join(fault.__name__.strip("_") for fault in faults),
 )
 def test_a_script_whose_answer_is_missing_runs_once_and_is_heard(counted: Host, faults: list[Any]) -> None:
-    counted.container = Faulty(counted.container, faults)  # type: ignore[assignment]
+    counted.container = Faulty(counted.container, faults)
     assert counted.run(_COUNTED, code=3) == (3, "1\n")
     assert faults == []
 
 
 def test_an_engine_that_never_answers_is_told_of(counted: Host) -> None:
-    counted.container = Faulty(counted.container, [_nothing_but_it_ran] * 9)  # type: ignore[assignment]
+    counted.container = Faulty(counted.container, [_nothing_but_it_ran] * 9)
     with pytest.raises(Failed, match="none of 4 answers"):
         counted.run(_COUNTED)
 
