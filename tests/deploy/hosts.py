@@ -67,13 +67,23 @@ class Host:
             volumes=mounts,
             cgroupns="host",
             labels=[LABEL],
+            stop_signal="SIGRTMIN+3",  # systemd's halt
         )
+        self._network = str(network.name)
+        self._await_boot()
+
+    def _await_boot(self) -> None:
         self.wait_until(
             lambda: self.run("systemctl is-system-running", code=None)[1].strip() in ("running", "degraded"),
             "it has booted",
         )
         self.container.reload()
-        self.address: str = self.container.attrs["NetworkSettings"]["Networks"][network.name]["IPAddress"]
+        self.address: str = self.container.attrs["NetworkSettings"]["Networks"][self._network]["IPAddress"]
+
+    def reboot(self) -> None:
+        """Stops everything on it, and boots it again. Its address may be another one then."""
+        self.container.restart(timeout=60)
+        self._await_boot()
 
     def run(self, script: str, *, code: int | None = 0, user: str = "root") -> tuple[int, str]:
         """Runs a shell script on it: exit code and output. Failed where the code is another one; None: any will do.
