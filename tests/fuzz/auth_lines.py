@@ -7,31 +7,17 @@ Nothing raises but Malformed, nothing kept grows, and afterwards the process is 
 import argparse
 import base64
 import contextlib
-import os
 import random
-import signal
-import socket
-import subprocess
 import sys
-import tempfile
-import time
 import tracemalloc
-from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from pathlib import Path
 
+from bench.auth_site import LOGIN, PASSWORD, running
 from bench.processes import descendants, memory_bytes
-from mailweir import passwords
-from mailweir.store import deployments, relay_logins, users, versions
-from mailweir.store.connection import Database
 from postfix import auth_protocol
 from postfix.auth_protocol import Conversation, Malformed, Question, Refusal
 
-LOGIN, PASSWORD = b"richard@demo.example.net", b"a password of the tests"
 LINES_A_CONNECTION = 50
 MAX_GROWTH_BYTES = 12_000_000
-_WAIT_SECONDS = 60.0
 _PROGRESS_LINES = 200_000
 _COMMANDS = (b"AUTH", b"CONT", b"CANCEL", b"VERSION", b"CPID", b"auth", b"", b"OK", b"FAIL", b"\0", b"AUTH ")
 _IDS = (b"1", b"2", b"0", b"-1", b"4294967295", b"99999999999", b"", b"x", b"1\x0b", "１".encode())
@@ -87,70 +73,6 @@ def converse(lines: int, chance: random.Random) -> dict[str, int]:
     finally:
         tracemalloc.stop()
     return came
-
-
-@dataclass
-class Site:
-    """A mailweir-auth of our own. pid: its guardian's."""
-
-    pid: int
-    address: Path
-    log: Path
-
-    def connect(self) -> socket.socket:
-        """A client that has been greeted, and has said its version."""
-        client = socket.socket(socket.AF_UNIX)
-        client.settimeout(_WAIT_SECONDS)
-        client.connect(str(self.address))
-        said = b""
-        while not said.endswith(b"DONE\n"):
-            part = client.recv(4096)
-            assert part, "it hung up before it had greeted"
-            said += part
-        client.sendall(b"VERSION\t1\t0\nCPID\t1\n")
-        return client
-
-    def proves(self) -> bool:
-        """Does it say yes to the right password?"""
-        response = base64.b64encode(b"\0" + LOGIN + b"\0" + PASSWORD)
-        with self.connect() as client:
-            client.sendall(b"AUTH\t1\tPLAIN\trip=192.0.2.7\tsecured\tresp=" + response + b"\n")
-            said = client.recv(4096)
-        return said == b"OK\t1\tuser=" + LOGIN + b"\n"
-
-
-@contextlib.contextmanager
-def running() -> Iterator[Site]:
-    """One on a database with richard's login, as this user, in a folder of its own."""
-    with tempfile.TemporaryDirectory(prefix="mailweir-fuzz-") as name:
-        folder = Path(name)
-        place, now = folder / "db" / "mailweir.db", datetime.now(UTC)
-        versions.upgrade(place)
-        with contextlib.closing(Database(place)) as database:
-            demo = deployments.add(database, "demo", "demo.example.net", now)
-            users.add(database, demo, "richard", "richard@firm.example", "", now)
-            relay_logins.connect(database, demo, "richard", passwords.digest(PASSWORD.decode()), now)
-        (folder / "run").mkdir()
-        settings = folder / "mailweir.toml"
-        settings.write_text(f'data_dir = "{folder}"\n')
-        log = folder / "log"
-        with log.open("wb") as file:
-            process = subprocess.Popen(
-                [Path(sys.executable).with_name("mailweir-auth")],
-                env=os.environ | {"MAILWEIR_CONFIG": str(settings)},
-                stdin=subprocess.DEVNULL,
-                stderr=file,
-            )
-        try:
-            site = Site(process.pid, folder / "run" / "auth.sock", log)
-            deadline = time.monotonic() + _WAIT_SECONDS
-            while not site.address.exists():
-                assert time.monotonic() < deadline, log.read_text()
-                time.sleep(0.05)
-            yield site
-        finally:
-            process.send_signal(signal.SIGTERM)
-            process.wait(_WAIT_SECONDS)
 
 
 def attack(lines: int, chance: random.Random) -> None:
