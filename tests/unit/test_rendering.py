@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from capture_milter import relay
 from mailweir.errors import SettingsError
 from mailweir.settings import Settings
 from postfix import rendering
@@ -80,11 +81,27 @@ def test_law_10_auth_is_offered_within_tls_on_the_relays_ports_alone() -> None:
             "smtpd_tls_auth_only=yes",
             "smtpd_client_restrictions=permit_sasl_authenticated,reject",
             "smtpd_relay_restrictions=permit_sasl_authenticated,reject",
-            "milter_macro_daemon_name=relay",
             "{ <> = 550",
             "reject_sender_login_mismatch",
+            "{ smtpd_data_restrictions = reject_unauth_pipelining, permit_sasl_authenticated, reject }",
+            f"milter_macro_daemon_name={relay.DAEMON_NAME} ",
         ):
             assert option in entry
+
+
+def test_a_normal_chain_of_forwards_is_no_loop() -> None:
+    """RFC 5321 6.3: a bound of at least 100."""
+    assert int(parameters(render().main_cf)["hopcount_limit"]) >= 100
+
+
+def test_every_recipient_that_is_taken_is_noted_with_the_sender() -> None:
+    """Of a message that then comes to nothing the log says neither; see postfix/broken_off.py."""
+    configuration = render()
+    note = "check_recipient_access static:{INFO envelope}"
+    assert parameters(configuration.main_cf)["smtpd_recipient_restrictions"] == note
+    own = [entry for entry in services(configuration.master_cf).values() if "smtpd_recipient_restrictions =" in entry]
+    assert len(own) == 2
+    assert all(entry.endswith(f", {note} }}") for entry in own)
 
 
 def test_dovecot_opens_no_port_and_answers_postfix_alone() -> None:
