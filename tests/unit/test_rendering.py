@@ -1,5 +1,6 @@
 """Postfix's configuration as it is made from the settings. Whether Postfix likes it: integration/test_private_postfix.py."""
 
+import os
 import re
 import time
 from pathlib import Path
@@ -174,6 +175,24 @@ def test_sizes() -> None:
 def test_postfix_need_not_wait_for_the_files_to_settle(tmp_path: Path) -> None:
     rendering.write(rendering.Configuration("a", "b"), tmp_path)
     assert all(time.time() - path.stat().st_mtime > 5 for path in tmp_path.iterdir())
+
+
+def test_a_file_is_never_written_through_a_link(tmp_path: Path) -> None:
+    victim, folder = tmp_path / "victim", tmp_path / "etc"
+    victim.write_text("untouched")
+    folder.mkdir()
+    for name in ("main.cf", ".main.cf.new", "master.cf"):
+        (folder / name).symlink_to(victim)
+    before = os.umask(0o077)
+    try:
+        rendering.write(rendering.Configuration("a", "b"), folder)
+    finally:
+        os.umask(before)
+    assert victim.read_text() == "untouched"
+    assert {(one.name, one.is_symlink(), one.stat().st_mode & 0o777) for one in folder.iterdir()} == {
+        ("main.cf", False, 0o644),
+        ("master.cf", False, 0o644),
+    }
 
 
 def test_the_files_are_replaced_at_once(tmp_path: Path) -> None:
