@@ -5,6 +5,8 @@ a client gave could stand at the end. Reads a bounded part. Called by `maillog` 
 """
 
 import contextlib
+import os
+import stat
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -52,7 +54,10 @@ def backwards(log: Path, max_bytes: int) -> Iterator[bytes]:
     left = max_bytes
     for file in (log, log.with_name(log.name + ".1")):
         try:
-            with file.open("rb") as stream:
+            # no waiting for a writer, should it be a pipe
+            with os.fdopen(os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as stream:
+                if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+                    raise LogUnreadable(f"{file} is no file, so refused mail isn't looked for")
                 end = stream.seek(0, 2)
                 start = max(0, end - left)
                 left -= end - start

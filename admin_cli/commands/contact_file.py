@@ -1,7 +1,6 @@
 """`mailweir contact import` and `mailweir contact export`: contacts from and to files, CSV or vCard."""
 
 import enum
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -114,8 +113,7 @@ def _write(target: Path | None, content: bytes) -> None:
         target_files.write(target, content)
         return
     try:
-        sys.stdout.buffer.write(content)
-        sys.stdout.buffer.flush()
+        output.whole(content)
     except OSError as error:
         raise BadInput(f"stdout can't be written: {error.strerror or error}") from error
 

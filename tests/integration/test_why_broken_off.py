@@ -196,3 +196,16 @@ def test_a_log_that_was_rotated_amid_a_message_is_read_as_one(stack: "Stack", wa
         assert connection.finish(_mail("turned", hops=120))[0] == 554
     (one,) = wait_until(lambda: _why(stack, "turned@client.example"), "a word")
     assert "too many hops" in one["reason"]
+
+
+def test_what_a_client_wrote_into_the_log_neither_hides_nor_turns_the_line(stack: "Stack", wait_until: Any) -> None:
+    name = "no\u200bbo\u202edy@demo.example.net"
+    with wire.Connection(stack.smtp_port) as connection:
+        assert connection.command("MAIL FROM:<hidden@client.example> SMTPUTF8")[0] == 250
+        assert connection.command(f"RCPT TO:<{name}>")[0] == 550
+    (one,) = wait_until(lambda: _why(stack, "hidden@client.example"), "a word")
+    assert one["recipients"] == [name]
+    said = stack.cli("why", "hidden@client.example").stdout
+    assert "to no\\u200bbo\\u202edy@demo.example.net" in said
+    assert "\u200b" not in said
+    assert "\u202e" not in said
