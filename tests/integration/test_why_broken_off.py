@@ -202,7 +202,7 @@ def test_what_a_client_wrote_into_the_log_neither_hides_nor_turns_the_line(stack
     name = "no\u200bbo\u202edy@demo.example.net"
     with wire.Connection(stack.smtp_port) as connection:
         assert connection.command("MAIL FROM:<hidden@client.example> SMTPUTF8")[0] == 250
-        assert connection.command(f"RCPT TO:<{name}>")[0] == 550
+        assert connection.command(f"RCPT TO:<{name}>")[0] == 554
     (one,) = wait_until(lambda: _why(stack, "hidden@client.example"), "a word")
     assert one["recipients"] == [name]
     said = stack.cli("why", "hidden@client.example").stdout
