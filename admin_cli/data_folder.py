@@ -32,9 +32,8 @@ def faults(settings: Settings) -> Iterator[str]:
         yield from _unless(path, stat.S_ISREG, "a file", follow=False)
     for path in _files_of_the_admin(settings):
         yield from _unless(path, _can_be_written_to, "a file", follow=True)
-    for path in (settings.milter_socket, settings.lookups_socket):
-        if path.is_dir() and not path.is_symlink():
-            yield f"{path} is a folder, and must be a socket or nothing: remove it"
+    for path in (settings.milter_socket, settings.lookups_socket, settings.auth_socket):
+        yield from _unless(path, _can_be_removed, "a socket", follow=False)
 
 
 def outbox_folders(settings: Settings) -> list[Path]:
@@ -74,6 +73,10 @@ def _files_of_the_admin(settings: Settings) -> list[Path]:
     ]
 
 
+def _can_be_removed(mode: int) -> bool:
+    return not stat.S_ISDIR(mode)
+
+
 def _can_be_written_to(mode: int) -> bool:
     return stat.S_ISREG(mode) or stat.S_ISCHR(mode)  # a log may be a link to /dev/null
 
@@ -83,4 +86,4 @@ def _unless(path: Path, is_right: Callable[[int], bool], wanted: str, *, follow:
         mode = path.stat(follow_symlinks=follow).st_mode
         if not is_right(mode):
             found = next((name for is_kind, name in _KINDS if is_kind(mode)), "no file")
-            yield f"{path} is {found}, and must be {wanted} or nothing: remove it, or put {wanted} in its place"
+            yield f"{path} is {found}, and must be {wanted} or nothing: move it away, or put {wanted} in its place"

@@ -19,7 +19,8 @@ _SMTPD, _CLEANUP, _EITHER = (log_lines.program(*names) for names in (("smtpd",),
 LOST_CONNECTION = "the connection was lost"  # no reply: nobody was left to be told
 _WRITE_ERROR = "451 4.3.0 Error: queue file write error"  # cleanup_strerror.c, for all that has no words of its own
 
-# What the log says of it, where that was, and what the client was told (smtpd.c, cleanup_strerror.c). `why` is added to that.
+# What the log says of it, where that was, and what the client was told (smtpd.c, cleanup_strerror.c). `why` is added to that. Of a
+# connection that ends Postfix 3.7 gives no queue id, 3.10 does.
 _CAUSES = tuple(
     (re.compile(pattern), stage, reply)
     for pattern, stage, reply in (
@@ -50,12 +51,12 @@ _CAUSES = tuple(
             "554 5.5.0 Error: SMTP protocol synchronization",
         ),
         (
-            _SMTPD + rf"timeout after (?P<stage>DATA|BDAT) \((?P<why>\d+ bytes)\) from {CLIENT}",
+            _SMTPD + rf"(?:{_QUEUE_ID})?timeout after (?P<stage>DATA|BDAT) \((?P<why>\d+ bytes)\) from {CLIENT}",
             "",
             "421 4.4.2 Error: timeout exceeded",
         ),
         (
-            _SMTPD + rf"lost connection after (?P<stage>DATA|BDAT) \((?P<why>\d+ bytes)\) from {CLIENT}",
+            _SMTPD + rf"(?:{_QUEUE_ID})?lost connection after (?P<stage>DATA|BDAT) \((?P<why>\d+ bytes)\) from {CLIENT}",
             "",
             LOST_CONNECTION,
         ),

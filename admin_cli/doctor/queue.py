@@ -61,9 +61,11 @@ def _waiting(settings: Settings) -> list[dict[str, Any]]:
 
 def check_outbox(settings: Settings) -> Iterator[Finding]:
     """Files that nobody collects."""
-    if settings.outbound != "outbox" or any(path.is_symlink() for path in data_folder.outbox_folders(settings)):
-        return  # said of the data folder
+    if settings.outbound != "outbox":
+        return
     try:
+        if any(path.is_symlink() for path in data_folder.outbox_folders(settings)):
+            return  # said of the data folder
         count = sum(1 for _ in os.scandir(settings.outbox_dir / "new"))
     except (FileNotFoundError, NotADirectoryError):
         count = 0

@@ -56,7 +56,7 @@ def test_each_part_that_is_another_kind_is_told_once(settings: Settings, tmp_pat
         return
     seen = "a symbolic link" if "link" in kind else kind
     assert found == [
-        f"{settings.data_dir / name} is {seen}, and must be {wanted} or nothing: remove it, or put {wanted} in its place"
+        f"{settings.data_dir / name} is {seen}, and must be {wanted} or nothing: move it away, or put {wanted} in its place"
     ]
 
 
@@ -77,5 +77,5 @@ def test_a_folder_in_the_place_of_a_socket_and_a_log_that_goes_nowhere(settings:
     log = settings.log_dir / "mailweir-digest.log"
     log.symlink_to("/dev/null")
     assert list(data_folder.faults(settings)) == []
-    settings.milter_socket.mkdir()
-    assert ["is a folder, and must be a socket" in one for one in data_folder.faults(settings)] == [True]
+    settings.auth_socket.mkdir()
+    assert ["is a folder, and must be a socket or nothing" in one for one in data_folder.faults(settings)] == [True]
