@@ -345,10 +345,14 @@ def test_no_auth_before_tls(site: Site) -> None:
         assert _says(port, f"AUTH PLAIN {token}")[0] in (503, 530)
 
 
-def test_with_the_defences_off_a_password_is_taken_without_tls(defenceless: Site) -> None:
-    """The control."""
+def test_with_the_defences_off_postfix_takes_a_password_without_tls_and_mailweir_auth_does_not(
+    defenceless: Site,
+) -> None:
+    """The control: Postfix asks for it and hands it on, and the second line of defence is left. Within TLS it is right."""
     token = base64.b64encode("\0".join(("", *defenceless.richard)).encode()).decode()
-    assert _says(defenceless.stack.submission_port, f"AUTH PLAIN {token}") == [235]
+    assert _says(defenceless.stack.submission_port, f"AUTH PLAIN {token}") == [535]
+    with Client(defenceless.stack) as client:
+        assert client.auth(*defenceless.richard)[0] == 235
 
 
 def test_with_the_defences_off_a_login_sends_as_anybody(defenceless: Site) -> None:

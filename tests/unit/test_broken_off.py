@@ -63,9 +63,7 @@ CAUSES = {
 
 
 CAUSES |= {  # Postfix 3.10 gives the queue id here
-    cause.replace(SMTPD, SMTPD + "4jcA: "): told
-    for cause, told in CAUSES.items()
-    if " after DATA (" in cause
+    cause.replace(SMTPD, SMTPD + "4jcA: "): told for cause, told in CAUSES.items() if " after DATA (" in cause
 }
 
 
