@@ -19,8 +19,8 @@ _SMTPD, _CLEANUP, _EITHER = (log_lines.program(*names) for names in (("smtpd",),
 LOST_CONNECTION = "the connection was lost"  # no reply: nobody was left to be told
 _WRITE_ERROR = "451 4.3.0 Error: queue file write error"  # cleanup_strerror.c, for all that has no words of its own
 
-# What the log says of it, where that was, and what the client was told (smtpd.c, cleanup_strerror.c). `why` is added to that. Of a
-# connection that ends Postfix 3.7 gives no queue id, 3.10 does.
+# What the log says of it, where that was, and what the client was told (smtpd.c, cleanup_strerror.c). `why` is added to that.
+# Where a connection ends, Postfix 3.10 gives the queue id, 3.7 doesn't.
 _CAUSES = tuple(
     (re.compile(pattern), stage, reply)
     for pattern, stage, reply in (
@@ -56,7 +56,8 @@ _CAUSES = tuple(
             "421 4.4.2 Error: timeout exceeded",
         ),
         (
-            _SMTPD + rf"(?:{_QUEUE_ID})?lost connection after (?P<stage>DATA|BDAT) \((?P<why>\d+ bytes)\) from {CLIENT}",
+            _SMTPD
+            + rf"(?:{_QUEUE_ID})?lost connection after (?P<stage>DATA|BDAT) \((?P<why>\d+ bytes)\) from {CLIENT}",
             "",
             LOST_CONNECTION,
         ),
