@@ -21,6 +21,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from admin_cli import preflight
+
 if TYPE_CHECKING:
     from tests.integration.conftest import MakeStack, Stack
 
@@ -342,7 +344,7 @@ def unreachable_interpreter() -> Iterator[Path]:
         site = next((environment / "lib").iterdir()) / "site-packages"
         own = next(path for path in sys.path if path.endswith("site-packages"))
         (site / "all.pth").write_text(f"{own}\nimport site; site.addsitedir({own!r})\n")
-        for name in ("mailweir", "mailweir-milter", "mailweir-lookups", "mailweir-digest", "mailweir-gmail-sync"):
+        for name in ("mailweir", *preflight.DAEMONS, preflight.SYNC):
             text = Path(sys.executable).with_name(name).read_text().splitlines(keepends=True)
             (environment / "bin" / name).write_text(f"#!{environment}/bin/python\n" + "".join(text[1:]))
             (environment / "bin" / name).chmod(0o755)
