@@ -1,9 +1,9 @@
 """A file that the admin names, written where the name says and nowhere else.
 
-A command often runs as root, and who can write in a folder of the path can lay a symbolic link there. So a link counts only where
-root laid it, or who runs the command; another one's is refused. The path is walked folder by folder, so that nobody can change
-what was looked at. A file appears whole or not at all: what was there under the name is replaced, never written into. Called by
-the commands that export.
+A command often runs as root, and who can write in a folder of the path can lay a symbolic link there. So a link in the place of
+the file isn't followed, and one on the way to it only where root laid it, or who runs the command. The path is walked folder by
+folder, so that nobody can change what was looked at. A file appears whole or not at all: what was there under the name is
+replaced, never written into. Called by the commands that export.
 """
 
 import contextlib
@@ -29,7 +29,7 @@ def write(file: Path, content: bytes) -> None:
             with os.fdopen(descriptor, "wb", closefd=False) as stream:
                 stream.write(content)
             return
-        with _folder_of(file) as (folder, name):
+        with _folder_of(file, follow_last=False) as (folder, name):
             _put(folder, name, content)
     except OSError as error:
         raise BadInput(f"{file} can't be written: {error.strerror or error}") from error
@@ -37,7 +37,7 @@ def write(file: Path, content: bytes) -> None:
 
 def refuse_foreign_links(file: Path) -> None:
     """BadInput where the path leads through a symbolic link of somebody else's; nothing where it leads nowhere yet."""
-    with contextlib.suppress(OSError), _folder_of(file):
+    with contextlib.suppress(OSError), _folder_of(file, follow_last=True):
         pass
 
 
@@ -89,7 +89,7 @@ def _replace(folder: int, name: str, content: bytes, there: os.stat_result | Non
 
 
 @contextlib.contextmanager
-def _folder_of(file: Path) -> Iterator[tuple[int, str]]:
+def _folder_of(file: Path, *, follow_last: bool) -> Iterator[tuple[int, str]]:
     """The folder that a name lies in, opened, and the last part of the name there, which is no link. OSError, BadInput."""
     parts, links = list(file.absolute().parts[1:]), 0
     folder = os.open("/", os.O_PATH | os.O_CLOEXEC)
@@ -102,6 +102,8 @@ def _folder_of(file: Path) -> Iterator[tuple[int, str]]:
                 return
             try:
                 target = _link(found, file)
+                if target is not None and not parts and not follow_last:
+                    raise BadInput(f"{file} is a symbolic link, which isn't followed: name the file itself")
                 links += target is not None
                 if links > _MAX_LINKS:
                     raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))

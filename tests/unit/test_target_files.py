@@ -77,16 +77,23 @@ def test_a_folder_that_is_a_link_of_somebody_else_is_refused_anywhere_in_the_pat
     assert list(inner.parent.rglob("*.csv")) == []
 
 
-def test_one_s_own_links_are_followed(tmp_path: Path) -> None:
+def test_one_s_own_links_are_followed_on_the_way_and_not_in_the_file_s_place(tmp_path: Path) -> None:
     (tmp_path / "real").mkdir()
     (tmp_path / "folder").symlink_to("real")
-    (tmp_path / "latest.csv").symlink_to(tmp_path / "folder" / ".." / "real" / "today.csv")
-    target_files.write(tmp_path / "latest.csv", b"first")
-    target_files.write(tmp_path / "latest.csv", CONTENT)
-    assert (tmp_path / "latest.csv").is_symlink()
-    assert (tmp_path / "real" / "today.csv").read_bytes() == CONTENT
-    target_files.write(tmp_path / "folder" / "other.csv", CONTENT)
-    assert (tmp_path / "real" / "other.csv").read_bytes() == CONTENT
+    (tmp_path / "again").symlink_to(tmp_path / "folder" / ".." / "folder")
+    target_files.write(tmp_path / "again" / "clients.csv", b"first")
+    target_files.write(tmp_path / "folder" / "clients.csv", CONTENT)
+    target_files.refuse_foreign_links(tmp_path / "folder")
+    assert (tmp_path / "real" / "clients.csv").read_bytes() == CONTENT
+    for to in (tmp_path / "real" / "clients.csv", tmp_path / "real", tmp_path / "nothing"):
+        link = tmp_path / "link.csv"
+        link.symlink_to(to)
+        with pytest.raises(BadInput, match="is a symbolic link, which isn't followed: name the file itself"):
+            target_files.write(link, b"through the link")
+        assert link.is_symlink()
+        link.unlink()
+    assert (tmp_path / "real" / "clients.csv").read_bytes() == CONTENT
+    assert not (tmp_path / "nothing").exists()
 
 
 def test_a_file_of_somebody_else_is_replaced_and_not_written_into(theirs: Path, tmp_path: Path) -> None:
@@ -140,8 +147,8 @@ def test_what_cant_be_written_is_one_sentence_and_leaves_what_was_there(tmp_path
         ("none/clients.csv", "No such file"),
         ("clients.csv/x", "Not a directory"),
         (".", "Is a directory"),
-        ("root", "Is a directory"),
-        ("self", "Too many levels"),
+        ("root", "is a symbolic link"),
+        ("self/x", "Too many levels"),
         ("x" * 300, "File name too long"),
         ("/dev/full", "No space left"),
         ("/dev/fd/999", "Bad file descriptor"),
