@@ -16,12 +16,12 @@ from pathlib import Path
 from admin_cli.processes import CannotStart
 from mailweir.errors import SettingsError
 from mailweir.settings import Settings
-from postfix import dovecot, instance, rendering
+from postfix import instance, rendering
 from postfix.instance import MAIL_OWNER, Account
 
 SETTINGS_NAME = "mailweir.toml"
-LOOKUPS = "mailweir-lookups"
-DAEMONS = (LOOKUPS, "mailweir-milter", "mailweir-digest")
+AUTH = "mailweir-auth"
+DAEMONS = ("mailweir-lookups", AUTH, "mailweir-milter", "mailweir-digest")
 SYNC = "mailweir-gmail-sync"
 _MAX_SOCKET_CHARS = 107  # unix(7): sun_path, less the NUL
 _LONGEST_SOCKET = "/run/lookups.sock"
@@ -39,7 +39,6 @@ def check_root(command: str = "'mailweir up'") -> None:
 def check_programs() -> dict[str, str]:
     """Where the daemons' console scripts are. CannotStart, PostfixUnusable where a program isn't installed."""
     instance.check_installed()
-    dovecot.check_installed()
     beside = Path(sys.executable).parent
     for name in (*DAEMONS, SYNC):
         if shutil.which(name, path=str(beside)) is None:

@@ -33,8 +33,8 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """One variant in one round. filter_…: None where there is no filter; idle: before its first message. other_…: of Dovecot and
-    the look-ups."""
+    """One variant in one round. filter_…: None where there is no filter; idle: before its first message. other_…: of the look-ups
+    and mailweir-auth."""
 
     messages: int
     seconds: float

@@ -79,7 +79,7 @@ def _remark(options: argparse.Namespace) -> str:
     slow = f", {options.fsync_delay_ms:g} ms added to each fsync of our filter" if options.fsync_delay_ms else ""
     slow += ", PostgreSQL" if options.database == "postgresql" else ""
     return (
-        "Postfix's CPU includes Dovecot's and the look-ups'. "
+        "Postfix's CPU includes the look-ups' and mailweir-auth's. "
         f"Medians of {options.rounds} interleaved rounds of {options.messages} messages; smtp-source, {rounds.SESSIONS} sessions,"
         f" {rounds.MESSAGE_BYTES} bytes, {connections}{slow}. Ratios are medians of each round's own ratio."
     )

@@ -27,7 +27,6 @@ from mailweir import settings
 from mailweir.errors import MailweirError
 from mailweir.place import Place
 from mailweir.settings import Settings
-from postfix.dovecot import Dovecot
 from postfix.instance import SEARCH_PATH, Account, Instance
 
 READY_SECONDS = 15.0
@@ -77,7 +76,7 @@ class Stack:
         self._instance = Instance(self.settings, self._account)
         self._postfix: subprocess.Popen[bytes] | None = None
         self._lookups: subprocess.Popen[bytes] | None = None
-        self._dovecot: subprocess.Popen[bytes] | None = None
+        self._auth: subprocess.Popen[bytes] | None = None
         self._relaying = any(variant.door is not Door.INBOUND for variant in chosen)
         self.credentials: tuple[str, str] | None = None
 
@@ -89,8 +88,8 @@ class Stack:
 
     @property
     def other_pids(self) -> list[int]:
-        """The look-ups, and Dovecot's master where it runs."""
-        return [process.pid for process in (self._lookups, self._dovecot) if process]
+        """The look-ups, and mailweir-auth's guardian where it runs."""
+        return [process.pid for process in (self._lookups, self._auth) if process]
 
     def start(self) -> None:
         """Makes the database, and starts look-ups and Postfix."""
@@ -114,7 +113,8 @@ class Stack:
         self._lookups = self._spawn("mailweir-lookups", [str(_command("mailweir-lookups"))])
         _wait_for(self.settings.lookups_socket.exists, "the look-ups", self._lookups)
         if self._relaying:
-            self._start_dovecot()
+            self._auth = self._spawn("mailweir-auth", [str(_command("mailweir-auth"))])
+            _wait_for(self.settings.auth_socket.exists, "mailweir-auth", self._auth)
         self._postfix = subprocess.Popen(
             self._instance.command(),
             stdin=subprocess.DEVNULL,
@@ -122,12 +122,6 @@ class Stack:
         )
         for port in self.ports.values():
             _wait_for(lambda port=port: _listens(port), "Postfix", self._postfix)  # type: ignore[misc]
-
-    def _start_dovecot(self) -> None:
-        dovecot = Dovecot(self.settings)
-        dovecot.prepare()
-        self._dovecot = subprocess.Popen(dovecot.command(), stdin=subprocess.DEVNULL, start_new_session=True)
-        _wait_for(self.settings.auth_socket.exists, "Dovecot", self._dovecot)
 
     def _adapt_configuration(self) -> None:
         config_dir = str(self._instance.places.config_dir)
@@ -260,8 +254,8 @@ class Stack:
             raise BenchError(f"Postfix deferred mail, so the variants don't compare; see {self.settings.log_dir}")
 
     def stop(self) -> None:
-        """Stops Postfix, Dovecot and the look-ups."""
-        for process in (self._postfix, self._dovecot, self._lookups):
+        """Stops Postfix, mailweir-auth and the look-ups."""
+        for process in (self._postfix, self._auth, self._lookups):
             if process:
                 _stop(process)
 

@@ -263,14 +263,9 @@ class Settings(BaseSettings):
         return self.data_dir / "run" / "lookups.sock"
 
     @property
-    def logins_socket(self) -> Path:
-        """The unix socket on which the look-ups answer Dovecot."""
-        return self.data_dir / "run" / "logins.sock"
-
-    @property
     def auth_socket(self) -> Path:
-        """The unix socket on which Dovecot answers Postfix."""
-        return self.data_dir / "dovecot" / "run" / "postfix-auth"
+        """The unix socket on which `mailweir-auth` answers Postfix."""
+        return self.data_dir / "run" / "auth.sock"
 
     @property
     def outbox_dir(self) -> Path:

@@ -1,14 +1,12 @@
-"""`mailweir-lookups`: answers Postfix's questions about addresses and Dovecot's about logins, live from the database.
+"""`mailweir-lookups`: answers Postfix's questions about addresses, live from the database.
 
 Postfix's maps, each asked with a whole address: `rcpt` (may mail for it come in: at each RCPT), `transport` (may mail for it go
 out: the queue manager), `alias` (who gets postmaster's mail: cleanup), and on the relay `sender` (which logins own it) and
-`relayed` (is it a capture address of nobody's). Dovecot asks for the hash of a login's password. Never writes, never caches: what
-is added or removed counts at the next question. Started by `mailweir up` or systemd, as the unprivileged user; asked by Postfix
-over `socketmap:`, by Dovecot over its dict protocol.
+`relayed` (is it a capture address of nobody's). Never writes, never caches: what is added or removed counts at the next question.
+Knows no password: `auth` does. Started by `mailweir up` or systemd, as the unprivileged user; asked by Postfix over `socketmap:`.
 """
 
 import asyncio
-import contextlib
 import os
 import signal
 import sys
@@ -20,10 +18,10 @@ import structlog
 from mailweir import address, log, settings
 from mailweir.errors import DatabaseUnavailable, MailweirError
 from mailweir.settings import Settings
-from mailweir.store import relay_logins, versions
+from mailweir.store import versions
 from mailweir.store.connection import Database
 from mailweir.store.directory import SqlDirectory, Standing
-from postfix import dovecot_dict, socketmap
+from postfix import listener, socketmap
 
 PROCESS = "mailweir-lookups"
 BUSY_TIMEOUT_SECONDS = 1.0  # a reader never waits for a writer; this bounds a recovery, during which all wait
@@ -113,22 +111,6 @@ def guarded(
     return answer_anyway
 
 
-def asked_for_logins(database: Database, logger: structlog.stdlib.BoundLogger) -> dovecot_dict.Ask:
-    """Answers Dovecot; an error is a temporary failure, and the next question starts with a new connection."""
-
-    def ask(login: str) -> str | None:
-        try:
-            return relay_logins.password_hash(database, login)
-        except DatabaseUnavailable as error:
-            logger.error("can't answer Dovecot", reason=str(error))
-        except Exception:
-            logger.exception("can't answer Dovecot", login=login)
-        database.close()
-        raise dovecot_dict.CannotAnswer("the database can't be asked now")
-
-    return ask
-
-
 async def serve(configured: Settings, database: Database, logger: structlog.stdlib.BoundLogger) -> None:
     """Answers until SIGTERM or SIGINT."""
     lookups = Lookups(SqlDirectory(database), hostname=configured.hostname, admin_address=configured.admin_address)
@@ -140,12 +122,7 @@ async def serve(configured: Settings, database: Database, logger: structlog.stdl
     def complain(reason: str) -> None:
         logger.warning("closed a connection on a malformed request", reason=reason)
 
-    logins = dovecot_dict.protocol(asked_for_logins(database, logger), complain)
-    async with contextlib.AsyncExitStack() as served:
-        await served.enter_async_context(
-            socketmap.serving(configured.lookups_socket, socketmap.protocol(answer, complain))
-        )
-        await served.enter_async_context(socketmap.serving(configured.logins_socket, logins))
+    async with listener.serving(configured.lookups_socket, socketmap.protocol(answer, complain)):
         logger.info("answering", socket=str(configured.lookups_socket), pid=os.getpid())
         await stop.wait()
     logger.info("stopped")

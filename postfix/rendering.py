@@ -1,4 +1,4 @@
-"""Postfix's main.cf and master.cf, and Dovecot's files, made from the templates and the settings.
+"""Postfix's main.cf and master.cf, made from the templates and the settings.
 
 For the private instances of `mailweir up` and for the system's Postfix under systemd alike. Never asks Postfix or the system
 anything: same settings, same text. Called by `instance` at each start, and by `mailweir postfix config`, which Ansible calls.
@@ -24,18 +24,17 @@ _PLAIN = re.compile(r"[\w./:+@=~\[\]-]+", re.ASCII)
 
 @dataclass(frozen=True)
 class Places:
-    """Where the files of Postfix and Dovecot lie. certificate_file: where the settings name none."""
+    """Where the files of Postfix lie. certificate_file: where the settings name none."""
 
     config_dir: Path
     queue_dir: Path
     state_dir: Path
     log_file: Path
-    dovecot_dir: Path
     certificate_file: Path
 
     @classmethod
     def of(cls, settings: Settings) -> "Places":
-        """Under the data folder; the system's Postfix, and a Dovecot of our own beside its, where systemd runs them."""
+        """Under the data folder; the system's Postfix where systemd runs it."""
         certificate = settings.data_dir / "tls" / "self-signed.pem"
         if settings.run_by == "systemd":
             return cls(
@@ -43,13 +42,11 @@ class Places:
                 Path("/var/spool/postfix"),
                 Path("/var/lib/postfix"),
                 settings.postfix_log_file,
-                Path("/etc/mailweir/dovecot"),
                 certificate,
             )
         base = settings.data_dir / "postfix"
         log_file = settings.log_dir / "postfix.log"  # whatever other log the settings have `why` read
-        dovecot = settings.data_dir / "dovecot" / "etc"
-        return cls(base / "etc", base / "spool", base / "data", log_file, dovecot, certificate)
+        return cls(base / "etc", base / "spool", base / "data", log_file, certificate)
 
 
 @dataclass(frozen=True)
@@ -73,28 +70,6 @@ def render(settings: Settings, *, run_as_uid: int, run_as_gid: int) -> Configura
     names["made"], names["is_private"] = _made(settings), settings.run_by == "up"
     templates = _templates()
     return Configuration(*(templates.get_template(name).render(names) for name in ("main.cf.j2", "master.cf.j2")))
-
-
-def render_dovecot(settings: Settings, mail_owner: str) -> dict[str, str]:
-    """Dovecot's files by name. mail_owner: Postfix's user and group, whom it answers.
-
-    SettingsError where a setting holds a character that the files can't.
-    """
-    names = {
-        "dovecot_run_dir": settings.auth_socket.parent,
-        "dovecot_state_dir": settings.auth_socket.parent.with_name("state"),
-        "dovecot_log_file": "/dev/stderr",
-        "dovecot_logins_conf": Places.of(settings).dovecot_dir / "logins.conf",
-        "made": _made(settings),
-        "logins_socket": settings.logins_socket,
-        "mail_owner": mail_owner,
-        "mail_group": mail_owner,
-    }
-    for name, value in names.items():
-        if name != "made":
-            _refuse_special(name, str(value))
-    files = {"dovecot.conf": "dovecot.conf.j2", "logins.conf": "dovecot-logins.conf.j2"}
-    return {file: _templates().get_template(template).render(names) for file, template in files.items()}
 
 
 def _made(settings: Settings) -> str:

@@ -48,7 +48,7 @@ for_deployment() {
 }
 
 missing_packages() {
-    for package in postfix dovecot-core gcc libc6-dev libmilter-dev logrotate opendkim opendkim-tools postgresql python3-apt python3-dev python3-venv $(for_checks) $(for_deployment); do
+    for package in postfix gcc libc6-dev libmilter-dev logrotate opendkim opendkim-tools postgresql python3-apt python3-dev python3-venv $(for_checks) $(for_deployment); do
         installed "$package" || printf '%s ' "$package"
     done
 }

@@ -1,4 +1,4 @@
-"""`mailweir postfix`: what a provisioned host's Postfix and Dovecot need of us. Called by the Ansible role."""
+"""`mailweir postfix`: what a provisioned host's Postfix needs of us. Called by the Ansible role."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def register(app: typer.Typer) -> None:
     """Adds the noun to the command line."""
     example = "mailweir postfix config --out /tmp/postfix"
-    group = options.noun(app, "postfix", "Configuration of Postfix and Dovecot.", options.example(example))
+    group = options.noun(app, "postfix", "Configuration of Postfix.", options.example(example))
     group.command("config", epilog=options.example(example))(config)
     group.command("certificate", epilog=options.example("sudo mailweir postfix certificate"))(certificate)
 
@@ -25,7 +25,7 @@ def config(
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where the files go; made where it isn't there.")],
     as_json: options.JsonOption = False,
 ) -> None:
-    """Writes main.cf, master.cf, dovecot.conf and logins.conf for the settings in force. Leaves alone what wouldn't change.
+    """Writes main.cf and master.cf for the settings in force. Leaves alone what wouldn't change.
 
     The files are for the places that the settings imply (run_by), wherever DIR is: to look at, or to be copied there.
     """
@@ -52,7 +52,7 @@ def config(
 def _texts(settings: "Settings") -> dict[str, str]:
     from mailweir.errors import SettingsError
     from postfix import rendering
-    from postfix.instance import MAIL_OWNER, Account
+    from postfix.instance import Account
 
     try:
         account = Account.named(settings.run_as)
@@ -61,11 +61,7 @@ def _texts(settings: "Settings") -> dict[str, str]:
             f"run_as names the user '{settings.run_as}', who isn't on this host: make it first"
         ) from error
     made = rendering.render(settings, run_as_uid=account.uid, run_as_gid=account.gid)
-    return {
-        "main.cf": made.main_cf,
-        "master.cf": made.master_cf,
-        **rendering.render_dovecot(settings, MAIL_OWNER),
-    }
+    return {"main.cf": made.main_cf, "master.cf": made.master_cf}
 
 
 @contextmanager

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from admin_cli.chores import Chore
     from admin_cli.processes import Lock, Program, Remembered
     from mailweir.settings import Settings
-    from postfix.dovecot import Dovecot
     from postfix.instance import Account, Instance
 
 Say = Callable[[str], None]
@@ -56,8 +55,8 @@ def up(
     submissions_port: PortOption = None,
     web_port: PortOption = None,
 ) -> None:
-    """Runs Postfix, Dovecot, the look-ups, the filter and the sync of Gmail, where that is set up, until Ctrl-C. Prints 'ready'
-    when mail is accepted. Needs root."""
+    """Runs Postfix, the look-ups, the relay's logins, the filter and, where it is set up, the sync of Gmail, until Ctrl-C. Prints
+    'ready' when mail is accepted. Needs root."""
     run_up(data, Ports(smtp_port, submission_port, submissions_port, web_port), output.say)
 
 
@@ -144,7 +143,7 @@ def _take_over(settings: "Settings", lock: "Lock", remembered: "list[Remembered]
 
 
 def _remove_sockets(settings: "Settings") -> None:
-    for path in (settings.milter_socket, settings.lookups_socket, settings.logins_socket):
+    for path in (settings.milter_socket, settings.lookups_socket, settings.auth_socket):
         path.unlink(missing_ok=True)
 
 
@@ -161,8 +160,7 @@ def _run(settings: "Settings", account: "Account", scripts: dict[str, str], lock
     from admin_cli import settings_files
     from admin_cli.supervisor import Supervisor, accepts_mail
     from mailweir.settings import PATH_VARIABLE
-    from postfix import socketmap
-    from postfix.dovecot import Dovecot
+    from postfix import listener
     from postfix.instance import Instance
 
     in_force = settings.milter_socket.with_name("mailweir.toml")
@@ -170,12 +168,10 @@ def _run(settings: "Settings", account: "Account", scripts: dict[str, str], lock
     _upgrade(settings, account, say)
     instance = Instance(settings, account)
     instance.prepare(context.now())
-    dovecot = Dovecot(settings)
-    dovecot.prepare()
-    # Ours, and not the look-ups': while they are away Dovecot waits at it, and says "not now" instead of "wrong password".
-    logins = socketmap.listening(settings.logins_socket)
+    # Ours, and not mailweir-auth's: while that is started again, who asks waits at it. A fresh smtpd that finds no socket ends.
+    logins = listener.listening(settings.auth_socket)
     supervisor = Supervisor(
-        _programs(settings, account, scripts, instance, dovecot, logins),
+        _programs(settings, account, scripts, instance, logins),
         lock=lock,
         data_dir=settings.data_dir,
         environment={PATH_VARIABLE: str(in_force)},
@@ -192,7 +188,6 @@ def _run(settings: "Settings", account: "Account", scripts: dict[str, str], lock
     finally:
         logins.close()
         instance.remove_sockets()
-        dovecot.remove_sockets()
         _remove_sockets(settings)
     say("stopped")
 
@@ -222,19 +217,17 @@ def _programs(
     account: "Account",
     scripts: dict[str, str],
     instance: "Instance",
-    dovecot: "Dovecot",
     logins: "socket",
 ) -> "list[Program]":
-    """In the order in which they are stopped. logins: the socket on which the look-ups answer Dovecot."""
+    """In the order in which they are stopped. logins: the socket on which mailweir-auth answers Postfix."""
     from admin_cli import preflight
     from admin_cli.processes import Program
 
     logs = settings.log_dir
     return [
         Program("postfix", instance.command(), None, logs / "postfix.log"),
-        Program("dovecot", dovecot.command(), None, logs / "dovecot.log"),
         *(
-            Program(name, [scripts[name]], account, logs / f"{name}.log", logins if name == preflight.LOOKUPS else None)
+            Program(name, [scripts[name]], account, logs / f"{name}.log", logins if name == preflight.AUTH else None)
             for name in preflight.daemons(settings)
         ),
     ]

@@ -3,12 +3,11 @@
 from mailweir.settings import Settings
 
 _UNITS = {"postfix": "postfix@-"}  # what Debian's postfix.service starts
-_DOVECOT = "mailweir-dovecot"
 
 
 def unit_of(program: str) -> str:
     """The systemd unit of a program, without its `.service`."""
-    return _DOVECOT if program == "dovecot" else _UNITS.get(program, program)
+    return _UNITS.get(program, program)
 
 
 def log_of(settings: Settings, program: str) -> str:

@@ -1,4 +1,4 @@
-"""The unix sockets between Postfix, Dovecot and ours: Postfix reaches them, and nobody else does."""
+"""The unix sockets between Postfix and ours: Postfix reaches them, and nobody else does."""
 
 import grp
 import stat
@@ -24,7 +24,7 @@ def check(settings: Settings) -> Iterator[Finding]:
     except KeyError:
         return  # Postfix isn't installed: said elsewhere
     faults: list[Finding] = []
-    sockets = (settings.milter_socket, settings.lookups_socket, settings.logins_socket)
+    sockets = (settings.milter_socket, settings.lookups_socket, settings.auth_socket)
     seen = 0
     for path in sockets:
         try:

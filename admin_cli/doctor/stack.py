@@ -69,7 +69,7 @@ def check_processes(settings: Settings) -> Iterator[Finding]:
         return
     kept = _remembered(record)
     dead = [one.name for one in kept if processes.remember(one.name, one.pid) != one]
-    missing = {"postfix", "dovecot", *preflight.daemons(settings)} - {one.name for one in kept if one.name not in dead}
+    missing = {"postfix", *preflight.daemons(settings)} - {one.name for one in kept if one.name not in dead}
     if missing:
         names = ", ".join(sorted(missing))
         yield wrong(
@@ -154,7 +154,7 @@ def check_dialogue(settings: Settings) -> Iterator[Finding]:
 
 
 def check_relay(settings: Settings) -> Iterator[Finding]:
-    """Both of the relay's ports, as far as one gets without a login: TLS and, while Dovecot answers Postfix, AUTH behind it."""
+    """Both of the relay's ports, as far as one gets without a login: TLS, and AUTH behind it while mailweir-auth answers."""
     host, smtp = _host(settings), settings.smtp
     untrusting = ssl.create_default_context()
     untrusting.check_hostname, untrusting.verify_mode = False, ssl.CERT_NONE  # `certificate` looks at that
@@ -165,18 +165,18 @@ def check_relay(settings: Settings) -> Iterator[Finding]:
                 code, text = _begin_auth(client)
         except (OSError, smtplib.SMTPException) as error:
             why = f"the relay doesn't answer on {host} port {port}: {error}"
-            yield wrong(AREA, why, f"see {Places.of(settings).log_file} and {advice.log_of(settings, 'dovecot')}")
+            yield wrong(AREA, why, f"see {Places.of(settings).log_file} and {advice.log_of(settings, preflight.AUTH)}")
             continue
         if code == _GO_ON:
             yield ok(AREA, f"the relay takes AUTH within TLS on {host} port {port}")
         else:
             why = f"the relay takes no AUTH on {host} port {port}: {code} {text}"
-            yield wrong(AREA, why, f"see {advice.log_of(settings, 'dovecot')}")
+            yield wrong(AREA, why, f"see {advice.log_of(settings, preflight.AUTH)}")
 
 
 def _begin_auth(client: smtplib.SMTP) -> tuple[int, str]:
-    """The answer to AUTH; where it is a question, it is called off (RFC 4954 4). What EHLO offers says little: Postfix keeps on
-    offering what Dovecot offered once, and asks it at AUTH only."""
+    """The answer to AUTH; where it is a question, it is called off (RFC 4954 4). What EHLO offers says little: smtpd keeps on
+    offering what it was told once, and asks at AUTH only."""
     code, text = client.docmd("AUTH", "PLAIN")
     if code == _GO_ON:
         client.docmd("*")

@@ -1,7 +1,8 @@
 """Logins of the relay: whose they are, what they own, and what they sent within the hour.
 
 A login is a user's capture address, and counts while it is connected, not suspended, and its user is there. Only the hash of its
-password is known. Called by the command line, by the look-ups (who may log in, who owns a sender) and by the filter.
+password is known. Called by the command line, by `mailweir-auth` (who may log in), by the look-ups (who owns a
+sender) and by the filter.
 """
 
 from collections.abc import Iterable
@@ -35,6 +36,13 @@ class RelayLogin:
     messages: int = 0
     recipients: int = 0
     refused: int = 0
+
+
+class Proof(NamedTuple):
+    """A login as it is spelled here, and the hash of its password."""
+
+    login: str
+    password_hash: str
 
 
 class Holder(NamedTuple):
@@ -123,10 +131,10 @@ def list_all(database: Database, deployment: Deployment, now: datetime) -> list[
     return [RelayLogin(deployment.name, row[0], deployment.capture_address(row[0]), *row[1:]) for row in found]
 
 
-def password_hash(database: Database, login: str) -> str | None:
-    """The hash to prove a password by; None where the login is unknown, disconnected or suspended, or its user removed."""
-    found = _find(database.execute, "l.password_hash", login)
-    return str(found[0]) if found and found[1] is None else None
+def proof(database: Database, login: str) -> Proof | None:
+    """What to prove a password by; None where the login is unknown, disconnected or suspended, or its user removed."""
+    found = _find(database.execute, "l.password_hash, u.username, d.domain", login)
+    return Proof(f"{found[1]}@{found[2]}", str(found[0])) if found and found[3] is None else None
 
 
 def owners(database: Database, sender: str) -> list[str]:

@@ -10,7 +10,6 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -26,7 +25,7 @@ from capture_milter.handling import ConfirmationDesk
 from capture_milter.readers import Readers
 from capture_milter.session import Services, Session, register
 from capture_milter.signing import Signers
-from mailweir import log, one_core, settings
+from mailweir import forking, log, one_core, settings
 from mailweir.errors import MailweirError
 from mailweir.sender_auth import DkimProver
 from mailweir.settings import Settings
@@ -34,7 +33,6 @@ from mailweir.store import versions
 from mailweir.store.connection import Database
 
 WRITE_BUSY_SECONDS = 20.0
-_PR_SET_PDEATHSIG = 1
 _PR_SET_NAME = 15
 _M_ARENA_MAX = -8
 _M_MMAP_THRESHOLD = -3
@@ -101,9 +99,12 @@ def _keep_workers(config: Settings, place: _Place, logger: structlog.stdlib.Boun
     while True:
         while len(workers) < config.filter.workers:
             slot = min(set(range(config.filter.workers)) - {slot for slot, _ in workers.values()})
-            workers[_fork(partial(_work, config, place, slot, counters, logger), logger)] = slot, time.monotonic()
+            workers[forking.fork(partial(_work, config, place, slot, counters, logger), logger)] = (
+                slot,
+                time.monotonic(),
+            )
         if counters and not metrics_pid:
-            metrics_pid = _fork(partial(_serve_metrics, config, counters, is_first, logger), logger)
+            metrics_pid = forking.fork(partial(_serve_metrics, config, counters, is_first, logger), logger)
             is_first = False
         pid, status = os.wait()
         if pid == metrics_pid:
@@ -123,38 +124,12 @@ def _inode(path: Path) -> int | None:
     return None
 
 
-def _fork(work: Callable[[], None], logger: structlog.stdlib.BoundLogger) -> int:
-    """A child that does this and ends; its pid."""
-    parent = os.getpid()
-    # a stop between the fork and the entry would go unseen
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
-    pid = os.fork()
-    if pid:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM, signal.SIGINT})
-        return pid
-    status = 1
-    try:
-        _end_with(parent)
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM, signal.SIGINT})
-        work()
-        status = 0
-    except Exception as error:
-        logger.error("worker failed", exc_info=error)
-    finally:
-        os._exit(status)
-
-
-def _end_with(parent: int) -> None:
+def _bound_heap() -> None:
     libc = ctypes.CDLL(None, use_errno=True)
     # libmilter makes a thread for each connection, and glibc would give each its own heap
     libc.mallopt(_M_ARENA_MAX, 2)
     # malloc raises this bound with what it frees, up to 32 MB; then large mails stay in the heap, in pieces, and it grows
     libc.mallopt(_M_MMAP_THRESHOLD, _MAPPED_FROM_BYTES)
-    libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:
-        os._exit(1)
 
 
 def _serve_metrics(config: Settings, counters: Counters, is_first: bool, logger: structlog.stdlib.BoundLogger) -> None:
@@ -170,6 +145,7 @@ def _serve_metrics(config: Settings, counters: Counters, is_first: bool, logger:
 def _work(
     config: Settings, place: _Place, slot: int, counters: Counters | None, logger: structlog.stdlib.BoundLogger
 ) -> None:
+    _bound_heap()
     if config.filter.pin_workers:
         one_core.stay(os.getppid() + slot)
     page = counters.page(slot) if counters else None

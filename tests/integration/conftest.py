@@ -304,7 +304,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     if report.failed:
         for stack in item.config.stash.get(_STACKS, []):
             report.sections.append((f"mailweir up on {stack.data_dir}", "\n".join(stack.said[-_LOG_TAIL_LINES:])))
-            for name in ("postfix", "dovecot", "mailweir-milter", "mailweir-lookups", "mailweir-digest"):
+            for name in ("postfix", "mailweir-milter", "mailweir-lookups", "mailweir-auth", "mailweir-digest"):
                 tail = "\n".join(stack.log(name).splitlines()[-_LOG_TAIL_LINES:])
                 report.sections.append((f"{name}.log", tail))
     return report

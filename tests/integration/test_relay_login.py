@@ -1,14 +1,10 @@
 """Logins on the real stack: rotated and disconnected ones are refused at the next AUTH, and AUTH is where it belongs only."""
 
-import contextlib
 import json
-import os
-import signal
 import smtplib
 import time
-from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -100,58 +96,3 @@ def test_who_guesses_one_login_delays_no_other(known: "Stack") -> None:
     finally:
         for name in ("olga", "richard"):
             known.cli("relay", "disconnect", name, check=True)
-
-
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGKILL, 235), (signal.SIGSTOP, 454)])
-def test_without_the_look_ups_no_password_is_called_wrong(known: "Stack", number: signal.Signals, code: int) -> None:
-    login = connect(known, "olga")
-    try:
-        with Client(known) as client:
-            (pid,) = known.pids("mailweir-lookups")
-            os.kill(pid, number)
-            try:
-                assert client.auth(*login)[0] == code
-            finally:
-                if number == signal.SIGSTOP:
-                    os.kill(pid, signal.SIGCONT)
-    finally:
-        known.cli("relay", "disconnect", "olga", check=True)
-
-
-@contextlib.contextmanager
-def _without_look_ups(stack: "Stack") -> Iterator[None]:
-    """They are dead, and nobody starts them again."""
-    assert stack.process is not None
-    (pid,) = stack.pids("mailweir-lookups")
-    os.kill(stack.process.pid, signal.SIGSTOP)
-    try:
-        os.kill(pid, signal.SIGKILL)
-        yield
-    finally:
-        os.kill(stack.process.pid, signal.SIGCONT)
-
-
-def test_while_the_look_ups_stay_away_no_password_is_called_wrong(known: "Stack") -> None:
-    """535 would make Gmail ask its user for the password; 454 makes it try again."""
-    login = connect(known, "olga")
-    try:
-        with Client(known) as early, Client(known) as late, ThreadPoolExecutor(2) as pool:
-            with _without_look_ups(known):
-                put_off = pool.submit(early.auth, *login)
-                time.sleep(5)  # longer than Dovecot itself tries a socket that nobody has open
-                waiting = pool.submit(late.auth, *login)
-                assert put_off.result(30)[0] == 454
-            assert waiting.result(30)[0] == 235
-        assert _auth(known, *login) == 235
-        assert _auth(known, login[0], "wrong") == 535
-    finally:
-        known.cli("relay", "disconnect", "olga", check=True)
-
-
-def test_dovecot_is_started_again(known: "Stack", wait_until: Callable[..., Any]) -> None:
-    login = connect(known, "olga")
-    (master,) = known.pids("dovecot")
-    os.kill(master, signal.SIGKILL)
-    wait_until(lambda: known.pids("dovecot") not in ([], [master]), "another Dovecot")
-    wait_until(lambda: _auth(known, *login) == 235, "it proves logins")
-    known.cli("relay", "disconnect", "olga", check=True)

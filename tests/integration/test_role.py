@@ -148,7 +148,6 @@ def test_files_have_the_owners_and_modes_that_keep_others_out(converged: Machine
     for path, mode in {
         "/etc/mailweir/mailweir.toml": "root mailweir 640",
         "/etc/mailweir/token.key": "mailweir mailweir 600",
-        "/etc/mailweir/dovecot/dovecot.conf": "root root 644",
         "/etc/postfix/main.cf": "root root 644",
         "/etc/postfix/master.cf": "root root 644",
         "/var/lib/mailweir/db": "mailweir mailweir 700",
@@ -189,8 +188,8 @@ def test_units_are_written_and_started_at_boot(converged: Machine) -> None:
     for unit in (
         "milter.service",
         "lookups.service",
-        "lookups.socket",
-        "dovecot.service",
+        "auth.socket",
+        "auth.service",
         "digest.service",
         "prune.timer",
     ):

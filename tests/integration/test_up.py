@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import pwd
+import re
 import shutil
 import signal
 import socket
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 Wait = Callable[..., Any]
 
 RUN_AS = "mailweir"
-NAMES = ["postfix", "dovecot", "mailweir-lookups", "mailweir-milter", "mailweir-digest"]
+NAMES = ["postfix", "mailweir-lookups", "mailweir-auth", "mailweir-milter", "mailweir-digest"]
 
 
 def processes_in(data_dir: Path) -> dict[int, tuple[str, int]]:
@@ -35,8 +36,15 @@ def processes_in(data_dir: Path) -> dict[int, tuple[str, int]]:
     for process in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
             if (process / "cwd").readlink().is_relative_to(data_dir):
-                found[int(process.name)] = ((process / "comm").read_text().strip(), process.stat().st_uid)
+                found[int(process.name)] = ((process / "comm").read_text().strip(), _uid(process))
     return found
+
+
+def _uid(process: Path) -> int:
+    """Its real one: the folder of one that can't be looked into is root's."""
+    match = re.search(r"^Uid:\s+(\d+)", (process / "status").read_text(), re.MULTILINE)
+    assert match
+    return int(match[1])
 
 
 def zombies_of_postfix() -> set[int]:
@@ -137,24 +145,18 @@ def test_folders_are_open_to_nobody_who_needs_not_enter(make_stack: "MakeStack")
         "db/mailweir.db": (run_as.pw_uid, run_as.pw_gid, 0o600),
         "run/milter.sock": (run_as.pw_uid, postfix.pw_gid, 0o660),
         "run/lookups.sock": (run_as.pw_uid, postfix.pw_gid, 0o660),
-        "run/logins.sock": (0, postfix.pw_gid, 0o660),  # the supervisor's
-        "dovecot/run/postfix-auth": (postfix.pw_uid, 0, 0o600),
+        "run/auth.sock": (0, postfix.pw_gid, 0o660),  # the supervisor's
     }
     found = {name: (stack.data_dir / name).stat() for name in expected}
     assert {name: (one.st_uid, one.st_gid, stat.S_IMODE(one.st_mode)) for name, one in found.items()} == expected
 
 
-def test_only_the_masters_stay_root(make_stack: "MakeStack") -> None:
+def test_only_postfixs_master_stays_root(make_stack: "MakeStack") -> None:
     stack = make_stack()
     processes = processes_in(stack.data_dir).values()
-    assert {name for name, uid in processes if uid == 0} <= {
-        "master",
-        "dovecot",
-        "log",
-        "config",
-    }  # the latter two are Dovecot's
+    assert {name for name, uid in processes if uid == 0} == {"master"}
     names = {name for name, _ in processes}
-    assert {"mailweir-milter", "mailweir-lookup", "qmgr"} <= names
+    assert {"mailweir-milter", "mailweir-lookup", "mailweir-auth", "qmgr"} <= names
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
@@ -187,7 +189,7 @@ def test_a_stop_in_the_middle_of_a_start(make_stack: "MakeStack", after_seconds:
     assert sockets_in(stack.data_dir) == []
 
 
-@pytest.mark.parametrize("name", ["master", "dovecot", "smtpd", "mailweir-lookups", "mailweir-milter"])
+@pytest.mark.parametrize("name", ["master", "smtpd", "mailweir-lookups", "mailweir-auth", "mailweir-milter"])
 def test_what_dies_is_started_again(make_stack: "MakeStack", wait_until: Wait, name: str) -> None:
     stack = make_stack()
     assert takes_mail(stack)

@@ -87,16 +87,6 @@ def test_law_10_auth_is_offered_within_tls_on_the_relays_ports_alone() -> None:
             assert option in entry
 
 
-def test_dovecot_opens_no_port_and_answers_postfix_alone() -> None:
-    settings = Settings(data_dir=Path("/srv/mailweir"))
-    files = rendering.render_dovecot(settings, "postfix")
-    assert set(files) == {"dovecot.conf", "logins.conf"}
-    assert "\nprotocols =\n" in files["dovecot.conf"]
-    assert "uri = proxy:/srv/mailweir/run/logins.sock:auth" in files["logins.conf"]
-    with pytest.raises(SettingsError, match="dovecot_run_dir"):
-        rendering.render_dovecot(Settings(data_dir=Path("/srv/a b")), "postfix")
-
-
 def test_the_filter_is_asked_about_every_notice_to_a_sender() -> None:
     entries = services(render().master_cf)
     notifiers = {name: entry for name, entry in entries.items() if entry.split()[7] == "bounce"}

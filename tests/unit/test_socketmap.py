@@ -2,7 +2,6 @@
 
 import asyncio
 import socket
-import stat
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,9 +11,9 @@ import structlog
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailweir.errors import BadInput, DatabaseUnavailable
+from mailweir.errors import DatabaseUnavailable
 from mailweir.store.directory import Standing
-from postfix import lookups, socketmap
+from postfix import listener, lookups, socketmap
 
 ADMIN = "admin@host.example"
 
@@ -179,7 +178,7 @@ class Server:
 
     async def _serve(self) -> None:
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
-        async with socketmap.serving(self._path, socketmap.protocol(self._answer, self.complaints.append)):
+        async with listener.serving(self._path, socketmap.protocol(self._answer, self.complaints.append)):
             self._up.set()
             await self._stop.wait()
 
@@ -279,92 +278,3 @@ def test_a_client_that_reads_nothing_costs_no_memory_and_no_other_its_answer(con
         greedy.sendall(questions)
     good.sendall(socketmap.encode("rcpt a@b.example"))
     assert good.recv(1000) == socketmap.encode("OK rcpt/a@b.example")
-
-
-def test_the_socket_is_there_while_it_serves(path: Path) -> None:
-    server = Server(path, lambda *_: socketmap.NOT_FOUND)
-    assert stat.S_IMODE(path.stat().st_mode) == 0o660
-    client = socket.socket(socket.AF_UNIX)
-    client.connect(str(path))
-    server.close()
-    assert not path.exists()
-    client.close()
-
-
-def test_a_socket_left_behind_is_replaced(path: Path) -> None:
-    left = socket.socket(socket.AF_UNIX)
-    left.bind(str(path))
-    left.close()
-    server = Server(path, lambda *_: socketmap.NOT_FOUND)
-    server.close()
-
-
-async def _serve_once(path: Path) -> None:
-    async with socketmap.serving(path, socketmap.protocol(lambda *_: socketmap.NOT_FOUND, print)):
-        pass
-
-
-def test_a_socket_that_somebody_answers_on_is_left_alone(server: Server, path: Path, connect: Connect) -> None:
-    with pytest.raises(BadInput, match="another process answers"):
-        asyncio.run(_serve_once(path))
-    client = connect()
-    client.sendall(socketmap.encode("rcpt a@b.example"))
-    assert client.recv(1000)
-
-
-def test_a_file_in_the_place_of_the_socket_is_left_alone(path: Path) -> None:
-    path.write_text("mine")
-    with pytest.raises(BadInput, match="is no socket"):
-        asyncio.run(_serve_once(path))
-    assert path.read_text() == "mine"
-
-
-def test_a_successors_socket_is_not_removed(path: Path) -> None:
-    server = Server(path, lambda *_: socketmap.NOT_FOUND)
-    path.unlink()
-    successor = socket.socket(socket.AF_UNIX)
-    successor.bind(str(path))
-    server.close()
-    assert path.exists()
-    successor.close()
-
-
-def _ask_over(path: Path) -> str | None:
-    with socket.socket(socket.AF_UNIX) as channel:
-        channel.settimeout(10)
-        channel.connect(str(path))
-        channel.sendall(socketmap.encode("rcpt x@y.example"))
-        return socketmap.decode(bytearray(channel.recv(1000)))
-
-
-async def _answered(path: Path) -> str | None:
-    async with socketmap.serving(path, socketmap.protocol(lambda *_: socketmap.NOT_FOUND, print)):
-        return await asyncio.to_thread(_ask_over, path)
-
-
-def test_a_socket_that_was_handed_over_outlives_who_answers_on_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = tmp_path / "s"
-    with socketmap.listening(path) as listener:
-        assert stat.S_IMODE(path.stat().st_mode) == 0o660
-        monkeypatch.setattr(socketmap, "_STDIN", listener.fileno())
-        for _ in range(2):
-            with socket.socket(socket.AF_UNIX) as early:
-                early.settimeout(10)
-                early.connect(str(path))  # nobody answers yet, and nobody says so
-                early.sendall(socketmap.encode("rcpt a@b.example"))
-                assert asyncio.run(_answered(path)) == socketmap.NOT_FOUND
-                assert socketmap.decode(bytearray(early.recv(1000))) == socketmap.NOT_FOUND
-        assert path.exists()
-
-
-def test_another_socket_on_stdin_is_none_of_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = tmp_path / "s"
-    one, other = socket.socketpair()
-    with one, other, socketmap.listening(tmp_path / "another") as listener:
-        for number in (one.fileno(), listener.fileno(), 9_999):
-            monkeypatch.setattr(socketmap, "_STDIN", number)
-            assert socketmap.handed_over(path) is None
-            assert asyncio.run(_answered(path)) == socketmap.NOT_FOUND
-            assert not path.exists()

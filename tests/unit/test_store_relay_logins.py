@@ -25,20 +25,20 @@ def demo(database: Database, now: datetime) -> Deployment:
 
 
 def test_a_login_from_connect_to_disconnect(database: Database, demo: Deployment, now: datetime) -> None:
-    assert relay_logins.password_hash(database, LOGIN) is None
+    assert relay_logins.proof(database, LOGIN) is None
     made = relay_logins.connect(database, demo, "Richard", "first", now)
     assert (made.login, made.username) == (LOGIN, "richard")
-    assert relay_logins.password_hash(database, LOGIN) == "first"
+    assert relay_logins.proof(database, LOGIN) == (LOGIN, "first")
     with pytest.raises(BadInput, match="rotate"):
         relay_logins.connect(database, demo, "richard", "x", now)
     relay_logins.rotate(database, demo, "richard", "second", now)
-    assert relay_logins.password_hash(database, LOGIN) == "second"
+    assert relay_logins.proof(database, LOGIN) == (LOGIN, "second")
     relay_logins.disconnect(database, demo, "richard", now)
-    assert relay_logins.password_hash(database, LOGIN) is None
+    assert relay_logins.proof(database, LOGIN) is None
     with pytest.raises(NotFound, match="connect richard"):
         relay_logins.rotate(database, demo, "richard", "x", now)
     relay_logins.connect(database, demo, "richard", "third", now)
-    assert relay_logins.password_hash(database, LOGIN) == "third"
+    assert relay_logins.proof(database, LOGIN) == (LOGIN, "third")
 
 
 @pytest.mark.parametrize(
@@ -46,15 +46,15 @@ def test_a_login_from_connect_to_disconnect(database: Database, demo: Deployment
 )
 def test_nobody_else_logs_in(database: Database, demo: Deployment, now: datetime, login: str) -> None:
     relay_logins.connect(database, demo, "richard", "first", now)
-    assert relay_logins.password_hash(database, login) is None
+    assert relay_logins.proof(database, login) is None
 
 
 def test_a_removed_user_logs_in_no_more(database: Database, demo: Deployment, now: datetime) -> None:
     relay_logins.connect(database, demo, "richard", "first", now)
     users.remove(database, demo, "richard", now)
-    assert relay_logins.password_hash(database, LOGIN) is None
+    assert relay_logins.proof(database, LOGIN) is None
     users.add(database, demo, "richard", "another@firm.example", "", now)
-    assert relay_logins.password_hash(database, LOGIN) is None  # a namesake isn't the same person
+    assert relay_logins.proof(database, LOGIN) is None  # a namesake isn't the same person
 
 
 def test_who_owns_a_sender(database: Database, demo: Deployment, now: datetime) -> None:
@@ -121,10 +121,10 @@ def test_a_suspended_login_is_let_in_again_by_a_new_password(
     assert holder
     with database.transaction():
         relay_logins.put_uses(database, [UseRow(holder.id, relay_logins.hour_of(now), 0, 0, 1, "too much")], now)
-    assert relay_logins.password_hash(database, LOGIN) is None
+    assert relay_logins.proof(database, LOGIN) is None
     assert [one[0] for one in relay_logins.suspended(database, demo)] == ["richard"]
     relay_logins.rotate(database, demo, "richard", "second", now)
-    assert relay_logins.password_hash(database, LOGIN) == "second"
+    assert relay_logins.proof(database, LOGIN) == (LOGIN, "second")
     assert relay_logins.suspended(database, demo) == []
     with database.reading():
         assert relay_logins.use(database, holder.id, now) == (0, 0, 0)

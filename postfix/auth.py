@@ -1,0 +1,279 @@
+"""`mailweir-auth`: tells Postfix's smtpd whether a login's password is right, live from the database.
+
+smtpd asks over Dovecot's authentication protocol (`auth_protocol`), on a socket that `mailweir up` or systemd holds and hands
+over, so that questions wait while this is away. Cleartext passwords are here and nowhere else of ours: they are never logged, the
+process leaves no core dump and can't be looked into. What can't be answered now ends its connection, and smtpd says 454; only
+what was looked up and compared is a 535. A guardian forks the one that answers, and replaces it where it dies or hangs. Never
+writes, never caches. Started by `mailweir up` or systemd, as the unprivileged user.
+"""
+
+import asyncio
+import ctypes
+import ipaddress
+import itertools
+import os
+import resource
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import structlog
+
+from mailweir import log, passwords, settings
+from mailweir.errors import MailweirError
+from mailweir.place import Place
+from mailweir.store import relay_logins, versions
+from mailweir.store.connection import Database
+from postfix import auth_protocol, guardian, listener
+from postfix.auth_protocol import Conversation, Malformed, Question, Refusal
+from postfix.turns import Turns
+
+PROCESS = "mailweir-auth"
+# smtpd gives up after 10 s, and says 454 as it does when we hang up.
+ANSWER_SECONDS = 5.0
+# After the question, whether the login is there or not. Others don't wait for it: each smtpd has a connection of its own.
+PENALTY_SECONDS = 2.0
+BUSY_TIMEOUT_SECONDS = 1.0
+MAX_CONNECTIONS = 900  # smtpds of two ports at Postfix's default are 200; open files end at 1,024
+_THREADS = 2
+_IPV6_NETWORK_BITS = 64
+_PR_SET_DUMPABLE = 4
+
+
+class CannotAnswer(Exception):
+    """It can't be told now."""
+
+
+class Verdict(NamedTuple):
+    """What became of a question. login: as it is spelled here, or None where it isn't there."""
+
+    login: str | None
+    is_right: bool
+
+
+_NOBODY = Verdict(None, is_right=False)
+Prove = Callable[[str, bytes], Verdict]
+
+
+class Prover:
+    """Looks a login up and compares its password. decoy: a hash that no password has, for logins that aren't there."""
+
+    def __init__(self, place: Place, decoy: str, logger: structlog.stdlib.BoundLogger) -> None:
+        self._database = Database(place, busy_timeout_seconds=BUSY_TIMEOUT_SECONDS)
+        self._decoy = decoy
+        self._logger = logger
+        self._is_checked = False
+
+    def prove(self, login: str, password: bytes) -> Verdict:
+        """Is it the login's password? As much work where the login isn't there. CannotAnswer."""
+        try:
+            found = self._look_up(login)
+            is_right = passwords.is_right(found.password_hash if found else self._decoy, password)
+        except MailweirError as error:
+            self._logger.error("can't answer", reason=str(error))
+        except Exception as error:  # noqa: BLE001  the edge; no traceback, for its text may quote the question
+            self._logger.error("can't answer", reason=type(error).__name__)
+        else:
+            return Verdict(found.login, is_right) if found else _NOBODY
+        self._database.close()
+        self._is_checked = False
+        raise CannotAnswer
+
+    def _look_up(self, login: str) -> relay_logins.Proof | None:
+        if not self._is_checked:
+            versions.check(self._database)
+            self._is_checked = True
+        return relay_logins.proof(self._database, login)
+
+
+class Desk:
+    """Decides questions, a few at a time, and for one address one at a time. prove: is called in threads."""
+
+    def __init__(self, prove: Prove, threads: int = _THREADS) -> None:
+        self._prove = prove
+        self._turns = Turns(threads)
+        self._pool = ThreadPoolExecutor(threads)
+
+    async def decide(self, question: Question) -> Verdict:
+        """Is it the login's password? CannotAnswer, also where it takes too long."""
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS), self._turns.turn(network_of(question.client)):
+                running = asyncio.get_running_loop().run_in_executor(
+                    self._pool, self._prove, question.login, question.password
+                )
+                return await running
+        except TimeoutError as error:
+            raise CannotAnswer from error
+
+
+def network_of(client: str) -> str:
+    """Whom a client's address counts as: itself, and of IPv6 its network of 64 bits, all of which one host may have."""
+    with suppress(ValueError):
+        address = ipaddress.ip_address(client)
+        if address.version == 6:
+            return str(ipaddress.ip_network((int(address), _IPV6_NETWORK_BITS), strict=False))
+    return client
+
+
+def per_thread(make: Callable[[], Prover]) -> Prove:
+    """`prove`, with a Prover of its own for each thread: a connection to the database belongs to one."""
+    own = threading.local()
+
+    def prove(login: str, password: bytes) -> Verdict:
+        if not hasattr(own, "prover"):
+            own.prover = make()
+        return own.prover.prove(login, password)  # type: ignore[no-any-return]
+
+    return prove
+
+
+class Connection(listener.Connection):
+    """One smtpd: its questions are decided one after the other."""
+
+    _numbers = itertools.count(1)
+
+    def __init__(
+        self,
+        decide: Callable[[Question], Awaitable[Verdict]],
+        logger: structlog.stdlib.BoundLogger,
+        open_ones: set[listener.Connection],
+    ) -> None:
+        super().__init__(open_ones)
+        self._decide = decide
+        self._logger = logger
+        self._conversation = Conversation()
+        self._deciding: asyncio.Task[None] | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """See asyncio.Protocol."""
+        super().connection_made(transport)
+        assert self._transport is not None
+        if len(self._open_ones) > MAX_CONNECTIONS:
+            self._logger.error("closed a connection: too many are open", open=len(self._open_ones) - 1)
+            self._transport.abort()
+            return
+        self._transport.write(auth_protocol.greeting(next(self._numbers)))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """See asyncio.Protocol."""
+        super().connection_lost(exc)
+        if self._deciding is not None:
+            self._deciding.cancel()
+
+    def data_received(self, data: bytes) -> None:
+        """See asyncio.Protocol."""
+        self._buffer += data
+        self._go_on()
+
+    def _go_on(self) -> None:
+        try:
+            while self._deciding is None and (line := self._next_line()) is not None:
+                self._take(self._conversation.receive(line))
+        except Malformed as error:
+            self._logger.warning("closed a connection on a malformed line", reason=str(error))
+            self._hang_up()
+
+    def _next_line(self) -> bytes | None:
+        end = self._buffer.find(b"\n", 0, auth_protocol.MAX_LINE_BYTES + 1)
+        if end < 0:
+            if len(self._buffer) > auth_protocol.MAX_LINE_BYTES:
+                raise Malformed("a line without an end")
+            return None
+        line = bytes(self._buffer[:end])
+        del self._buffer[: end + 1]
+        return line
+
+    def _take(self, outcome: bytes | Question | Refusal | None) -> None:
+        assert self._transport is not None
+        if isinstance(outcome, bytes):
+            self._transport.write(outcome)
+        elif outcome is not None:
+            self._transport.pause_reading()  # what comes meanwhile stays with the kernel
+            self._deciding = asyncio.get_running_loop().create_task(self._reply(outcome))
+
+    async def _reply(self, asked: Question | Refusal) -> None:
+        assert self._transport is not None
+        due = asyncio.get_running_loop().time() + PENALTY_SECONDS
+        try:
+            verdict = await self._decide(asked) if isinstance(asked, Question) else _NOBODY
+        except CannotAnswer:
+            self._hang_up()
+            return
+        if verdict.login and verdict.is_right:
+            reply = auth_protocol.ok(asked.request_id, verdict.login)
+        else:
+            reply = auth_protocol.fail(asked.request_id, verdict.login)
+            await asyncio.sleep(due - asyncio.get_running_loop().time())
+        self._transport.write(reply)
+        self._deciding = None
+        self._transport.resume_reading()
+        self._go_on()
+
+    def _hang_up(self) -> None:
+        self._buffer.clear()
+        self.close()
+
+
+async def _serve(
+    place: Place, decoy: str, listening_on: socket.socket, beat: int, logger: structlog.stdlib.BoundLogger
+) -> None:
+    """Answers until SIGTERM or SIGINT. beat: where the guardian is told that this goes on."""
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    desk = Desk(per_thread(partial(Prover, place, decoy, logger)))
+    os.set_blocking(beat, False)
+    async with listener.answering(listening_on, partial(Connection, desk.decide, logger)):
+        logger.info("answering", pid=os.getpid())
+        while not stop.is_set():
+            with suppress(BlockingIOError):  # a guardian that is stopped itself
+                os.write(beat, b".")
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), guardian.BEAT_SECONDS)
+
+
+def keep_secrets_in() -> None:
+    """No core dump, and no look into this process by its own user: passwords are in its memory (prctl(2), PR_SET_DUMPABLE)."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_DUMPABLE, 0)
+
+
+def main() -> None:
+    """The console script. Exit 1 with one line where the settings don't allow to serve; a database that is away does."""
+    keep_secrets_in()
+    logger = log.configure(PROCESS)
+    try:
+        configured = settings.load()
+        place, path = configured.database_place, configured.auth_socket
+        Database(place)  # is what it needs installed?
+        # one whose file is gone lets nobody in any more
+        given = listener.handed_over(path) if path.is_socket() else None
+        listening_on = given or listener.listening(path)
+    except MailweirError as error:
+        sys.exit(f"{PROCESS}: {error}")
+    inode = path.stat().st_ino
+    decoy = passwords.digest(passwords.generate())
+    logger.info("keeps one that answers", socket=str(path), pid=os.getpid())
+    guardian.keep(
+        lambda beat: asyncio.run(_serve(place, decoy, listening_on, beat, logger)),
+        partial(_is_there, path, inode),
+        logger,
+    )
+    if not _is_there(path, inode):
+        sys.exit(f"{PROCESS}: the socket {path} is gone; it is made anew at the next start")
+    if not given:
+        path.unlink()
+    logger.info("stopped")
+
+
+def _is_there(path: Path, inode: int) -> bool:
+    with suppress(OSError):
+        return path.stat().st_ino == inode
+    return False
