@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from mailweir.store.connection import Database
+from tests.needs import lacks
 
 Mailweir = Any
 COMMAND = [sys.executable, "-c", "import sys; from admin_cli.main import run; sys.exit(run())"]
@@ -179,11 +180,11 @@ def test_a_reader_that_goes_away_is_no_traceback(mailweir: Mailweir) -> None:
 
 def _account() -> pwd.struct_passwd:
     if os.geteuid() != 0:
-        pytest.skip("needs root, who runs the command, and another user, who runs the daemons")
+        lacks("needs root, who runs the command, and another user, who runs the daemons")
     try:
         return pwd.getpwnam(ACCOUNT)
     except KeyError:
-        pytest.skip(f"there is no user {ACCOUNT}: scripts/setup.sh makes it")
+        lacks(f"there is no user {ACCOUNT}: scripts/setup.sh makes it")
 
 
 @pytest.fixture
@@ -289,7 +290,7 @@ def test_a_stranger_gets_one_line(shared_dir: Path) -> None:
     assert _run("db", "upgrade").returncode == 0
     nobody = pwd.getpwnam("nobody").pw_uid
     if not _readable_by(nobody):
-        pytest.skip("the checkout can't be read by another user")
+        lacks("the checkout can't be read by another user")
     assert nobody != account.pw_uid
     for arguments in (["user", "list"], ["db", "upgrade"]):
         ran = subprocess.run(

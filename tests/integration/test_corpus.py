@@ -33,8 +33,8 @@ _CONNECTIONS = 4
 _REST = b"X: a\r\n\r\nhi\r\n"
 _FRONT = b"From: known@client.example\r\nMessage-ID: <%d@rules.example>\r\n"
 
-# Each kind of change that Postfix makes: name of the rule, bytes sent before `_FRONT` and behind it. None: nothing is changed. A rule that this
-# Postfix hasn't: what it makes of these bytes is known all the same.
+# Each kind of change that Postfix makes: name of the rule, bytes sent before `_FRONT` and behind it. None: nothing is changed.
+# Where this Postfix hasn't the rule, what it makes of the bytes is known all the same.
 CASES = [
     (None, b"", b"Bcc: x@y.example\r\nReturn-Path: <a@b.example>\r\nContent-Length: 4\r\nReceived: from x\r\n\tby y\r\n"
            b"X-None:\r\nX-Ends:  a \t\r\n \r\n\t b\r\nSubject: \xe9\r\n\r\n.\r\n..x\r\n\xff" + b"x" * 5_000 + b"\r\n\r\n"),
@@ -166,7 +166,9 @@ def _is_on_record(database: sqlite3.Connection, queue_id: str, mail: Mail) -> bo
     return bodies[0] == bodies[1]
 
 
-def test_every_mail_of_the_corpus_is_on_the_record_with_its_bytes(known: "Stack", version: Version, corpus: list[Path]) -> None:
+def test_every_mail_of_the_corpus_is_on_the_record_with_its_bytes(
+    known: "Stack", version: Version, corpus: list[Path]
+) -> None:
     mails = list(_mails(version, corpus))
     _add_contacts(known, {mail.author for mail in mails if mail.author})
     _check(known, mails)
