@@ -153,6 +153,16 @@ def test_folders_are_open_to_nobody_who_needs_not_enter(make_stack: "MakeStack")
     assert {name: (one.st_uid, one.st_gid, stat.S_IMODE(one.st_mode)) for name, one in found.items()} == expected
 
 
+def test_an_admins_strict_umask_closes_nothing_to_the_daemons(make_stack: "MakeStack") -> None:
+    stack = make_stack(start=False)
+    before = os.umask(0o077)
+    try:
+        stack.start()
+    finally:
+        os.umask(before)
+    assert takes_mail(stack)
+
+
 def test_only_postfixs_master_stays_root(make_stack: "MakeStack") -> None:
     stack = make_stack()
     processes = processes_in(stack.data_dir).values()
