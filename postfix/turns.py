@@ -47,6 +47,8 @@ class Turns:
     def _give_back(self, asker: str) -> None:
         self._free += 1
         self._busy.discard(asker)
+        if asker in self._waiting:
+            self._waiting.move_to_end(asker)
         while self._free and (found := self._next()):
             asker, ticket = found
             self._deal(asker)
@@ -60,7 +62,5 @@ class Turns:
             if not tickets:
                 del self._waiting[asker]
             elif asker not in self._busy:
-                ticket = tickets.popleft()
-                self._waiting.move_to_end(asker)
-                return asker, ticket
+                return asker, tickets.popleft()
         return None

@@ -88,6 +88,7 @@ def run_up(data: Path, ports: Ports, say: Say) -> None:
         # From here on a stop waits for the supervisor: Postfix's own checks would else go on behind our back.
         with supervisor.blocked(supervisor.STOP_SIGNALS):
             _take_over(settings, lock, remembered, say)
+            _remove_retired(settings)
             if is_new:
                 _write_first(settings, data_dir, say)
             _run(settings, account, scripts, lock, say)
@@ -149,6 +150,16 @@ def _take_over(settings: "Settings", lock: "Lock", remembered: "list[Remembered]
 def _remove_sockets(settings: "Settings") -> None:
     for path in (settings.milter_socket, settings.lookups_socket, settings.auth_socket):
         path.unlink(missing_ok=True)
+
+
+def _remove_retired(settings: "Settings") -> None:
+    """What earlier versions made at each start, and nothing reads any more: a Dovecot's files, and the socket that it asked at."""
+    import shutil
+
+    old = settings.data_dir / "dovecot"
+    if old.is_dir() and not old.is_symlink():
+        shutil.rmtree(old)
+    settings.auth_socket.with_name("logins.sock").unlink(missing_ok=True)
 
 
 def _write_first(settings: "Settings", data_dir: Path, say: Say) -> None:

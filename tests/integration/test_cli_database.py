@@ -19,7 +19,8 @@ from mailweir.store.connection import Database
 from tests.needs import lacks
 
 Mailweir = Any
-COMMAND = [sys.executable, "-c", "import sys; from admin_cli.main import run; sys.exit(run())"]
+# -P: not from the working folder, a checkout that the unprivileged user may not be able to read
+COMMAND = [sys.executable, "-P", "-c", "import sys; from admin_cli.main import run; sys.exit(run())"]
 ACCOUNT = "mailweir"
 
 
@@ -304,4 +305,4 @@ def test_a_stranger_gets_one_line(shared_dir: Path) -> None:
 
 def _readable_by(uid: int) -> bool:
     script = "import admin_cli.main, peewee, pydantic"
-    return subprocess.run([sys.executable, "-c", script], user=uid, capture_output=True, check=False).returncode == 0
+    return subprocess.run([sys.executable, "-P", "-c", script], user=uid, capture_output=True, check=False).returncode == 0

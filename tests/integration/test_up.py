@@ -354,10 +354,10 @@ def unreachable_interpreter() -> Iterator[Path]:
         site = next((environment / "lib").iterdir()) / "site-packages"
         own = next(path for path in sys.path if path.endswith("site-packages"))
         (site / "all.pth").write_text(f"{own}\nimport site; site.addsitedir({own!r})\n")
-        for name in ("mailweir", "mailweir-milter", "mailweir-lookups", "mailweir-digest", "mailweir-gmail-sync"):
-            text = Path(sys.executable).with_name(name).read_text().splitlines(keepends=True)
-            (environment / "bin" / name).write_text(f"#!{environment}/bin/python\n" + "".join(text[1:]))
-            (environment / "bin" / name).chmod(0o755)
+        for script in Path(sys.executable).parent.glob("mailweir*"):
+            text = script.read_text().splitlines(keepends=True)
+            (environment / "bin" / script.name).write_text(f"#!{environment}/bin/python\n" + "".join(text[1:]))
+            (environment / "bin" / script.name).chmod(0o755)
         yield environment / "bin" / "mailweir"
 
 
