@@ -305,4 +305,6 @@ def test_a_stranger_gets_one_line(shared_dir: Path) -> None:
 
 def _readable_by(uid: int) -> bool:
     script = "import admin_cli.main, peewee, pydantic"
-    return subprocess.run([sys.executable, "-P", "-c", script], user=uid, capture_output=True, check=False).returncode == 0
+    return (
+        subprocess.run([sys.executable, "-P", "-c", script], user=uid, capture_output=True, check=False).returncode == 0
+    )
