@@ -153,7 +153,7 @@ def _remove_sockets(settings: "Settings") -> None:
 
 
 def _remove_retired(settings: "Settings") -> None:
-    """What earlier versions made at each start, and nothing reads any more: a Dovecot's files, and the socket that it asked at."""
+    """What earlier versions made at each start, and nothing reads any more: a Dovecot's files, and the socket that it asked."""
     import shutil
 
     old = settings.data_dir / "dovecot"

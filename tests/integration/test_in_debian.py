@@ -1,4 +1,4 @@
-"""scripts/in-debian.sh (`make test-debian12`, `make test-debian13`): what a command finds in there, and that nothing stays behind.
+"""scripts/in-debian.sh (`make test-debian12`, `make test-debian13`): what a command finds there, and that nothing stays behind.
 
 The Debian is a toy here, a shell and what the script calls: a real one takes debootstrap, a mirror and minutes.
 """
@@ -21,7 +21,7 @@ SCRIPT = REPOSITORY / "scripts" / "in-debian.sh"
 SUITE = "toy"
 _PROGRAMS = ("sh", "chroot", "umount", "sleep", "cat", "touch")
 _STUBS = ("dpkg", "update-ca-certificates")
-_LOOK = 'cat setup.cfg /srv/shared/word; cat /proc/1/comm /proc/mounts; echo "$MAILWEIR_SHARED"; touch /srv/shared/x || echo read-only'
+_LOOK = "cat setup.cfg /srv/shared/word /proc/1/comm /proc/mounts; echo $MAILWEIR_SHARED; touch /srv/shared/x || echo read-only"
 
 
 def _libraries(program: str) -> list[str]:
@@ -79,9 +79,8 @@ def left_in(folder: Path) -> list[str]:
     for process in Path("/proc").glob("[0-9]*"):
         try:
             words = (process / "cmdline").read_bytes().decode(errors="replace").split("\0")
-            if process.name != str(os.getpid()) and any(str(folder) in word for word in words):
-                found.append(" ".join(words))
-            elif (process / "root").readlink().is_relative_to(folder):
+            named = process.name != str(os.getpid()) and any(str(folder) in word for word in words)
+            if named or (process / "root").readlink().is_relative_to(folder):
                 found.append(" ".join(words))
         except OSError:
             continue
