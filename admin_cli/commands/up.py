@@ -162,7 +162,7 @@ def _remove_sockets(settings: "Settings") -> None:
 
 
 def _remove_retired(settings: "Settings") -> None:
-    """What earlier versions made at each start, and nothing reads any more: a Dovecot's files, and the socket it asked at."""
+    """What earlier versions made at each start, and nothing reads any more: Dovecot's files, and the socket that it asked at."""
     import shutil
 
     old = settings.data_dir / "dovecot"

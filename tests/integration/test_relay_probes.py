@@ -28,6 +28,7 @@ from tests.integration.relay import (
     submit,
     without_ours,
 )
+from tests.needs import lacks
 
 if TYPE_CHECKING:
     from tests.integration.conftest import MakeSink, MakeStack, Sink
@@ -299,7 +300,7 @@ def test_a_full_disk_is_452_and_nothing_is_lost(make_stack: "MakeStack", sink: "
     room, full = "300m", "40m"  # the larger one and a half of the largest message
     stack = make_stack(outbound=f"relayhost 127.0.0.1:{sink.port}", start=False)
     if not can_mount(stack.data_dir / "probe"):
-        pytest.skip("needs the right to mount a file system")
+        lacks("needs the right to mount a file system")
     folder = stack.data_dir / "postfix"
     folder.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={room},mode=755", "queue", folder], check=True)
@@ -345,14 +346,10 @@ def test_no_auth_before_tls(site: Site) -> None:
         assert _says(port, f"AUTH PLAIN {token}")[0] in (503, 530)
 
 
-def test_with_the_defences_off_postfix_takes_a_password_without_tls_and_mailweir_auth_does_not(
-    defenceless: Site,
-) -> None:
-    """The control: Postfix asks for it and hands it on, and the second line of defence is left. Within TLS it is right."""
+def test_with_postfixs_defence_off_a_password_without_tls_is_still_refused(defenceless: Site) -> None:
+    """The control: it came as far as mailweir-auth, which is the second defence."""
     token = base64.b64encode("\0".join(("", *defenceless.richard)).encode()).decode()
     assert _says(defenceless.stack.submission_port, f"AUTH PLAIN {token}") == [535]
-    with Client(defenceless.stack) as client:
-        assert client.auth(*defenceless.richard)[0] == 235
 
 
 def test_with_the_defences_off_a_login_sends_as_anybody(defenceless: Site) -> None:
