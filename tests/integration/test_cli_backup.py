@@ -16,6 +16,7 @@ from admin_cli import backups
 from mailweir.errors import BackupError
 from mailweir.store import backup
 from mailweir.store.connection import Database
+from tests.needs import lacks
 
 if TYPE_CHECKING:
     from tests.integration.conftest import MakeStack
@@ -49,7 +50,7 @@ def test_a_backup_follows_no_link_of_somebody_else(
     with_one_mail: Mailweir, file: Path, tmp_path: Path, options: tuple[str, ...]
 ) -> None:
     if os.geteuid() != 0:
-        pytest.skip("needs root")
+        lacks("needs root")
     laid = tmp_path / "laid"
     laid.symlink_to(file.parent)
     os.chown(laid, 65534, 65534, follow_symlinks=False)

@@ -11,6 +11,7 @@ import pytest
 
 from mailweir.contact_files.lines import MAX_FILE_BYTES
 from mailweir.store.connection import Database
+from tests.needs import lacks
 
 Mailweir = Any
 TABLES = ("companies", "contacts", "contact_addresses")
@@ -193,7 +194,7 @@ def test_formulas_are_text_to_a_spreadsheet_unless_exact_is_asked_for(
 
 def test_an_export_follows_no_link_of_somebody_else(demo: Mailweir, folder: Path) -> None:
     if os.geteuid() != 0:
-        pytest.skip("needs root")
+        lacks("needs root")
     victim, link = folder / "victim", folder / "laid.csv"
     victim.write_text("untouched")
     link.symlink_to(victim)

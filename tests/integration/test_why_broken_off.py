@@ -10,6 +10,7 @@ import pytest
 
 from tests.chaos.site import can_mount
 from tests.integration import wire
+from tests.needs import lacks
 
 if TYPE_CHECKING:
     from tests.integration.conftest import MakeStack, Stack
@@ -99,7 +100,7 @@ def test_too_large_a_message(stack: "Stack", wait_until: Any) -> None:
 def test_a_disk_that_fills_amid_a_message(stack: "Stack", wait_until: Any) -> None:
     folder = stack.data_dir / "postfix"
     if not folder.is_mount():
-        pytest.skip("needs the right to mount a file system")
+        lacks("needs the right to mount a file system")
     full = folder / "full"
     with wire.Connection(stack.smtp_port) as connection:
         _begin(connection)

@@ -11,6 +11,7 @@ import pytest
 
 from admin_cli import target_files
 from mailweir.errors import BadInput
+from tests.needs import lacks
 
 NOBODY = 65534
 CONTENT = b"name,address,company\r\n"
@@ -20,7 +21,7 @@ CONTENT = b"name,address,company\r\n"
 def theirs(tmp_path: Path) -> Path:
     """A folder that somebody else can write in."""
     if os.geteuid() != 0:
-        pytest.skip("needs root, to be somebody else than who lays a link")
+        lacks("needs root, to be somebody else than who lays a link")
     folder = tmp_path / "theirs"
     folder.mkdir()
     os.chown(folder, NOBODY, NOBODY)
