@@ -11,64 +11,73 @@ CHAOS_KILLS ?= 2000
 # Kills and messages of each scenario, in `make chaos-gmail`.
 CHAOS_GMAIL_KILLS ?= 100
 CHAOS_GMAIL_MESSAGES ?= 3000
+# What `make test-debian12` and `make test-debian13` run in there.
+DEBIAN_RUN ?= make test PYTEST_WORKERS="$(PYTEST_WORKERS)" PYTEST_OPTIONS="$(PYTEST_OPTIONS)"
 # Starting Postfix needs root, in the demo as in the tests.
 AS_ROOT = $(if $(filter-out 0,$(shell id -u)),sudo)
+IN_DEBIAN = $(AS_ROOT) env CI="$(CI)" MAILWEIR_SHARED="$(MAILWEIR_SHARED)" MAILWEIR_DEBIANS="$(MAILWEIR_DEBIANS)" sh scripts/in-debian.sh
 SHELL_SCRIPTS = scripts/*.sh .ci/run
 
-.PHONY: help setup demo test test-deploy fuzz chaos chaos-gmail check dist bench bench-all clean
+.PHONY: help setup demo test test-debian12 test-debian13 test-deploy fuzz chaos chaos-gmail check dist bench bench-all clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
 
 setup: ## installs what is missing: Debian packages, the user mailweir, a virtual environment with the project
 	@PYTHON="$(PYTHON)" VENV="$(VENV)" EXTRAS=test sh scripts/setup.sh
 
 demo: setup ## starts everything on loopback, delivers real mail and shows what was captured
-	@$(AS_ROOT) $(BIN)/mailweir demo
+	@$(AS_ROOT) "$(BIN)/mailweir" demo
 
 test: setup ## all tests, those with a real Postfix included
-	@$(AS_ROOT) env CI="$(CI)" MAILWEIR_SHARED="$(MAILWEIR_SHARED)" $(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadfile --no-loadscope-reorder $(PYTEST_OPTIONS)
+	@$(AS_ROOT) env CI="$(CI)" MAILWEIR_SHARED="$(MAILWEIR_SHARED)" "$(BIN)/python" -m pytest -n $(PYTEST_WORKERS) --dist loadfile --no-loadscope-reorder $(PYTEST_OPTIONS)
+
+test-debian12: ## the same in a bare Debian 12 (made by debootstrap, kept in MAILWEIR_DEBIANS), on a copy of this checkout
+	@$(IN_DEBIAN) bookworm $(DEBIAN_RUN)
+
+test-debian13: ## the same in a bare Debian 13
+	@$(IN_DEBIAN) trixie $(DEBIAN_RUN)
 
 test-deploy: ## the Ansible role on hosts of its own (Docker Engine, minutes); DEPLOY_OPTIONS go to pytest
 	@PYTHON="$(PYTHON)" VENV="$(VENV)" EXTRAS=test,check,deploy sh scripts/setup.sh
-	@$(AS_ROOT) env CI="$(CI)" MAILWEIR_TEST_DEPLOY=1 $(BIN)/python -m pytest tests/deploy $(DEPLOY_OPTIONS)
+	@$(AS_ROOT) env CI="$(CI)" MAILWEIR_TEST_DEPLOY=1 "$(BIN)/python" -m pytest tests/deploy $(DEPLOY_OPTIONS)
 
 fuzz: setup ## a million hostile lines to mailweir-auth, then hostile headers and addresses for FUZZ_SECONDS (an hour); stops at the first finding
-	$(BIN)/python -m tests.fuzz.auth_lines
-	$(BIN)/python -m tests.fuzz.run --seconds $(FUZZ_SECONDS)
+	"$(BIN)/python" -m tests.fuzz.auth_lines
+	"$(BIN)/python" -m tests.fuzz.run --seconds $(FUZZ_SECONDS)
 
 chaos: setup ## kill -9 of everything, thousands of times, on SQLite and PostgreSQL; a table of what was seen
-	@$(AS_ROOT) $(BIN)/python -m tests.chaos.run --kills $(CHAOS_KILLS) $(CHAOS_OPTIONS)
+	@$(AS_ROOT) "$(BIN)/python" -m tests.chaos.run --kills $(CHAOS_KILLS) $(CHAOS_OPTIONS)
 
 chaos-gmail: setup ## kill -9 and SIGSTOP of the workers of Gmail's sync amid CHAOS_GMAIL_MESSAGES, on SQLite and PostgreSQL
-	@$(AS_ROOT) $(BIN)/python -m tests.gmail.chaos --kills $(CHAOS_GMAIL_KILLS) --messages $(CHAOS_GMAIL_MESSAGES) $(CHAOS_OPTIONS)
+	@$(AS_ROOT) "$(BIN)/python" -m tests.gmail.chaos --kills $(CHAOS_GMAIL_KILLS) --messages $(CHAOS_GMAIL_MESSAGES) $(CHAOS_OPTIONS)
 
 check: ## ruff, mypy, import-linter, shellcheck, and the linters of ansible/ and of what it renders
 	@PYTHON="$(PYTHON)" VENV="$(VENV)" EXTRAS=test,check sh scripts/setup.sh
-	$(BIN)/ruff check
-	$(BIN)/ruff format --check
-	$(BIN)/mypy
-	$(BIN)/lint-imports
+	"$(BIN)/ruff" check
+	"$(BIN)/ruff" format --check
+	"$(BIN)/mypy"
+	"$(BIN)/lint-imports"
 	shellcheck $(SHELL_SCRIPTS)
-	@sh scripts/check-deployment.sh $(BIN)
+	@sh scripts/check-deployment.sh "$(BIN)"
 
 dist: setup ## sdist and wheel, in dist/
 	rm -rf build dist
 	@# the same source gives the same wheel, byte for byte: a host that has it isn't upgraded once more
-	env $$(git log -1 --format=SOURCE_DATE_EPOCH=%ct 2>/dev/null) $(BIN)/python -m build -qq
+	env $$(git log -1 --format=SOURCE_DATE_EPOCH=%ct 2>/dev/null) "$(BIN)/python" -m build -qq
 	rm -rf build
 	@ls dist
 
 bench: setup ## messages a second, beside Postfix alone and a no-op filter in C
-	@$(AS_ROOT) $(BIN)/python -m bench.run $(BENCH_OPTIONS)
+	@$(AS_ROOT) "$(BIN)/python" -m bench.run $(BENCH_OPTIONS)
 
 bench-all: setup ## the same with pipe(8), with a slow disk, on PostgreSQL, by the relay, and matching with 10 million addresses (15 minutes)
-	@$(AS_ROOT) $(BIN)/python -m bench.run --pipe $(BENCH_OPTIONS)
-	@$(AS_ROOT) $(BIN)/python -m bench.run --fsync-delay-ms 5 $(BENCH_OPTIONS)
-	@$(AS_ROOT) $(BIN)/python -m bench.run --database postgresql $(BENCH_OPTIONS)
-	@$(AS_ROOT) $(BIN)/python -m bench.run --relay $(BENCH_OPTIONS)
-	@$(BIN)/python -m bench.matching
-	@$(AS_ROOT) $(BIN)/python -m bench.sync
+	@$(AS_ROOT) "$(BIN)/python" -m bench.run --pipe $(BENCH_OPTIONS)
+	@$(AS_ROOT) "$(BIN)/python" -m bench.run --fsync-delay-ms 5 $(BENCH_OPTIONS)
+	@$(AS_ROOT) "$(BIN)/python" -m bench.run --database postgresql $(BENCH_OPTIONS)
+	@$(AS_ROOT) "$(BIN)/python" -m bench.run --relay $(BENCH_OPTIONS)
+	@"$(BIN)/python" -m bench.matching
+	@$(AS_ROOT) "$(BIN)/python" -m bench.sync
 
 clean: ## removes the virtual environment and what was built
-	rm -rf "$(VENV)" build dist bench/build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis tests/gmail/node_modules
+	$(AS_ROOT) rm -rf "$(VENV)" build dist bench/build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis tests/gmail/node_modules

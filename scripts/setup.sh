@@ -9,6 +9,8 @@
 #   VENV     where the virtual environment goes (default: see scripts/venv-path.sh)
 #   EXTRAS   the project's optional parts to install: "test", "test,check" (the default), "test,check,deploy"
 set -eu
+# The unprivileged user has to read what is made here.
+umask 022
 
 PYTHON=${PYTHON:-/usr/bin/python3}
 EXTRAS=${EXTRAS:-test,check}
@@ -137,6 +139,8 @@ make_venv() {
     else
         say "making the virtual environment $VENV"
     fi
+    # outside of the checkout only root may make it, and it belongs to whoever works in the checkout
+    mkdir -p "$VENV" 2>/dev/null || $as_root install -d -o "$(id -u)" -g "$(id -g)" "$VENV"
     "$PYTHON" -m venv --clear "$VENV" || die "could not make $VENV"
 }
 
@@ -150,10 +154,10 @@ install_project() {
     if [ "$mode" = copy ]; then
         # setuptools leaves build/ behind and would put stale files from it into the next wheel
         rm -rf "$top/build"
-        "$VENV/bin/pip" install -q --disable-pip-version-check "${top}[$EXTRAS]" || die "pip failed; see its message above"
+        (cd "$top" && "$VENV/bin/pip" install -q --disable-pip-version-check ".[$EXTRAS]") || die "pip failed; see its message above"
         rm -rf "$top/build"
     else
-        "$VENV/bin/pip" install -q --disable-pip-version-check -e "${top}[$EXTRAS]" || die "pip failed; see its message above"
+        (cd "$top" && "$VENV/bin/pip" install -q --disable-pip-version-check -e ".[$EXTRAS]") || die "pip failed; see its message above"
     fi
     printf '%s\n' "$want" >"$stamp"
 }

@@ -1,8 +1,9 @@
 #!/bin/sh
 # Prints where this checkout's virtual environment lies.
 #
-# `.venv` in the checkout, if an unprivileged user can reach it there. A checkout under /root or another closed home can't be
-# entered by the user that the daemons run as: then a folder under /var/lib/mailweir-venv, one for each checkout.
+# `.venv` in the checkout, if the unprivileged user that the daemons run as can reach it and read the project there, and if the first
+# line of a script can name it: pip writes `#!/path/.venv/bin/python`, which may hold no white space, and 127 bytes. Else, as for
+# a checkout under /root or another closed home, or one made with umask 077, a folder under /var/lib/mailweir-venv, one for each checkout.
 set -eu
 
 top=$(cd "$(dirname "$0")/.." && pwd)
@@ -19,7 +20,21 @@ reachable() {
     done
 }
 
-if reachable "$top"; then
+# What Python makes by itself doesn't count: it does without.
+readable() {
+    cd "$1"
+    [ -z "$(find mailweir milter admin_cli postfix gmail_sync -name __pycache__ -prune -o \( ! -perm -o=r -o -type d ! -perm -o=x \) -print -quit)" ]
+}
+
+# Plain characters only: what others do to make, to a shell or to sudo is not worth finding out.
+nameable() {
+    case $1 in
+    *[!A-Za-z0-9/._+@=~-]*) return 1 ;;
+    esac
+    [ ${#1} -le 100 ]
+}
+
+if nameable "$top" && reachable "$top" && readable "$top"; then
     printf '%s/.venv\n' "$top"
 else
     printf '/var/lib/mailweir-venv/%s\n' "$(printf '%s' "$top" | cksum | cut -d' ' -f1)"

@@ -13,6 +13,7 @@ from tests.chaos.scenarios import Scenario
 from tests.chaos.site import Site
 from tests.chaos.verdict import Figures
 from tests.integration.conftest import require_root_and_postfix
+from tests.needs import lacks
 
 AT_ONCE = 6
 SECONDS = 40.0
@@ -50,7 +51,7 @@ def running(request: pytest.FixtureRequest) -> Iterator[Running]:
 def test_law_1_and_law_2_hold_through(running: Running, pair: tuple[Scenario, str]) -> None:
     scenario, database = pair
     if (scenario.name, database) not in running:
-        pytest.skip(run.missing(scenario, database))
+        lacks(run.missing(scenario, database))
     figures = running[scenario.name, database].result()
     print(run.show([verdict.HEADINGS, verdict.row(figures)]))
     assert figures.violations == [], scenario.act.__doc__

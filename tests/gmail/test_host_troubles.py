@@ -26,6 +26,7 @@ from tests.gmail.calls import GETS, Kind
 from tests.gmail.processes import SyncProcess, wait_until
 from tests.gmail.server import GmailServer
 from tests.gmail.world import STRANGER, World, mail
+from tests.needs import lacks
 from tests.postgresql import Cluster
 from tests.unit.gmail_rows import rest
 
@@ -180,7 +181,7 @@ def test_a_full_disk_loses_nothing_and_ends(gmail: GmailServer, tmp_path: Path) 
         os.geteuid() != 0
         or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "x", disk], check=False).returncode
     ):
-        pytest.skip("needs to mount a tmpfs")
+        lacks("needs the right to mount a file system")
     try:
         world = World(gmail, tmp_path, disk / "mailweir.db", QUICK)
         box = world.connect()

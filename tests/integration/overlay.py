@@ -7,23 +7,28 @@ import contextlib
 import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-_PLACE = "/mnt"
-_MAKE = f"""
+# Arguments: an empty folder to make it in, and the folders to have in it.
+_MAKE = """
 set -e
-mount -t tmpfs tmpfs {_PLACE}
-mkdir {_PLACE}/upper {_PLACE}/work {_PLACE}/root
-mount -t overlay overlay -o lowerdir=/,upperdir={_PLACE}/upper,workdir={_PLACE}/work {_PLACE}/root
-for folder in proc sys dev; do mount --rbind /$folder {_PLACE}/root/$folder; done
-# what lies on another mount isn't in an overlay of the root: the checkout may
+umask 022
+place=$1
+root=$place/root
+shift
+mount -t tmpfs tmpfs "$place"
+mkdir "$place/upper" "$place/work" "$root"
+mount -t overlay overlay -o lowerdir=/,upperdir="$place/upper",workdir="$place/work" "$root"
+for folder in proc sys dev; do mount --rbind "/$folder" "$root/$folder"; done
+mount -t tmpfs tmpfs "$root/run"
+mount -t tmpfs tmpfs "$root/tmp"
+# last, for they may lie in one of these, or on a mount of their own, which isn't in an overlay of the root
 for folder in "$@"; do
-    mkdir -p "{_PLACE}/root$folder"
-    mount --rbind "$folder" "{_PLACE}/root$folder"
+    mkdir -p "$root$folder"
+    mount --rbind "$folder" "$root$folder"
 done
-mount -t tmpfs tmpfs {_PLACE}/root/run
-mount -t tmpfs tmpfs {_PLACE}/root/tmp
 echo made
 exec sleep infinity
 """
@@ -36,15 +41,15 @@ class NoOverlay(Exception):
 class Overlay:
     """One that is there. root: its files, as this process sees them."""
 
-    def __init__(self, holder: int) -> None:
-        self._holder = holder
-        self.root = Path(f"/proc/{holder}/root{_PLACE}/root")
+    def __init__(self, holder: int, root: str) -> None:
+        self._holder, self._root = holder, root
+        self.root = Path(f"/proc/{holder}/root{root}")
 
     def run(
         self, *command: str | Path, folder: Path = Path("/"), environment: dict[str, str] | None = None
     ) -> "subprocess.CompletedProcess[str]":
         """Runs a program in it; its exit code and output, both kinds in one."""
-        enter = ["nsenter", f"--mount=/proc/{self._holder}/ns/mnt", "chroot", f"{_PLACE}/root"]
+        enter = ["nsenter", f"--mount=/proc/{self._holder}/ns/mnt", "chroot", self._root]
         return subprocess.run(
             [*enter, "env", "-C", folder, *command],
             env=os.environ | {"SYSTEMD_OFFLINE": "1"} | (environment or {}),
@@ -68,17 +73,24 @@ class Overlay:
 
 @contextlib.contextmanager
 def made(*folders: Path) -> Iterator[Overlay]:
-    """One that ends with the block. folders: to have in it as they are, and not copies. NoOverlay."""
+    """One that ends with the block. folders: to have in it as they are, wherever they lie, and not copies. NoOverlay."""
     if os.geteuid() != 0:
         raise NoOverlay("needs root")
-    command = ["unshare", "--mount", "sh", "-c", _MAKE, "sh", *map(str, folders)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    with tempfile.TemporaryDirectory(prefix="mailweir-overlay-", dir="/var/tmp") as place:
+        process = _start(["unshare", "--mount", "sh", "-c", _MAKE, "sh", place, *map(str, folders)])
+        try:
+            assert process.stdout is not None
+            said = process.stdout.readline()
+            if said != "made\n":
+                raise NoOverlay(f"the kernel makes no overlay of the root: {said.strip()}")
+            yield Overlay(process.pid, f"{place}/root")
+        finally:
+            process.kill()
+            process.wait()
+
+
+def _start(command: list[str]) -> "subprocess.Popen[str]":
     try:
-        assert process.stdout is not None
-        said = process.stdout.readline()
-        if said != "made\n":
-            raise NoOverlay(f"the kernel makes no overlay of the root: {said.strip()}")
-        yield Overlay(process.pid)
-    finally:
-        process.kill()
-        process.wait()
+        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    except FileNotFoundError as error:
+        raise NoOverlay(f"needs the program '{command[0]}'") from error

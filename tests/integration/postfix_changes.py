@@ -1,19 +1,20 @@
 """What Postfix changes in a message before the filter gets it, as named rules; docs/known-issues.md lists each of them.
 
 A rule takes a message as it was sent (lines end in CRLF) and gives what the next rule gets; together they give what is on the
-record. The order is Postfix's: smtpd's, cleanup's, the milter protocol's. Measured on Postfix 3.7.11.
+record. The order is Postfix's: smtpd's, cleanup's, the milter protocol's. Measured on Postfix 3.7.11 and 3.10.13:
+where they differ, a rule says since or until when it holds.
 """
 
 import re
 from collections.abc import Callable
 
 Rule = Callable[[bytes], bytes]
+Version = tuple[int, ...]
 
 MAX_HEADER_BYTES = 60_000  # name and all; a fold counts as one byte
+_FROM_LINE = re.compile(rb">*From [^\r\n]*\r\n")
 _HEADER_LINE = re.compile(rb"[!-9;-~]+[ \t]*:")
-_MAX_NAME_BYTES = (
-    2_048  # line_length_limit: a longer line reaches cleanup in pieces, and the first one has to hold the colon
-)
+_MAX_LINE_BYTES = 2_048  # line_length_limit: a longer line comes in pieces; the first one has to hold a header's colon
 
 
 def bare_lf(raw: bytes) -> bytes:
@@ -31,21 +32,31 @@ def nul(raw: bytes) -> bytes:
     return raw.replace(b"\0", b"")
 
 
-def from_line_in_front(raw: bytes) -> bytes:
-    """smtpd: lines `From …` and `>From …` in front of the headers get the name X-Mailbox-Line."""
+def from_lines_in_front(raw: bytes) -> bytes:
+    """smtpd before 3.10.13: lines `From …` and `>From …` in front of the headers get the name X-Mailbox-Line."""
     done = b""
-    while match := re.match(rb">*From [^\r\n]*\r\n", raw):
+    while match := _FROM_LINE.match(raw):
         done += b"X-Mailbox-Line: " + match[0]
         raw = raw[match.end() :]
+        if len(match[0]) > _MAX_LINE_BYTES + 2:  # what comes after its first piece is no such line, and ends them
+            break
     return done + raw
 
 
+def white_space_behind_from_lines(raw: bytes) -> bytes:
+    """smtpd before 3.10.13: the same where a line of white space is the first one behind `X-Mailbox-Line`s."""
+    front = re.match(rb"(?:X-Mailbox-Line: >*From [^\r\n]*\r\n)+", raw)
+    return raw[: front.end()] + white_space_in_front(raw[front.end() :]) if front else raw
+
+
+def from_line_in_front(raw: bytes) -> bytes:
+    """smtpd: a first line `From …` or `>From …` gets the name X-Mailbox-Line; white space behind it continues it."""
+    return b"X-Mailbox-Line: " + raw if _FROM_LINE.match(raw) else raw
+
+
 def white_space_in_front(raw: bytes) -> bytes:
-    """smtpd: a first line that begins with white space would continue Postfix's own Received, so it is body; so is one behind
-    `X-Mailbox-Line`s."""
-    front = re.match(rb"(?:X-Mailbox-Line: >*From [^\r\n]*\r\n)*", raw)
-    at = front.end() if front else 0
-    return raw[:at] + b"\r\n" + raw[at:] if raw.startswith((b" ", b"\t"), at) else raw
+    """smtpd: a first line that begins with white space would continue Postfix's own Received, so it is body."""
+    return b"\r\n" + raw if raw.startswith((b" ", b"\t")) else raw
 
 
 def line_that_is_no_header(raw: bytes) -> bytes:
@@ -64,7 +75,7 @@ def line_that_is_no_header(raw: bytes) -> bytes:
 
 def _is_header(line: bytes) -> bool:
     match = _HEADER_LINE.match(line)
-    return bool(match) and match.end() <= _MAX_NAME_BYTES if match else False
+    return bool(match) and match.end() <= _MAX_LINE_BYTES if match else False
 
 
 def no_empty_line(raw: bytes) -> bytes:
@@ -89,23 +100,35 @@ def _cut(field: bytes) -> bytes:
     for number, line in enumerate(field[:-2].split(b"\r\n")):
         grown = kept + b"\n" * bool(number) + line
         if len(grown) > MAX_HEADER_BYTES:
-            kept = grown[:MAX_HEADER_BYTES] if not number or len(line) > _MAX_NAME_BYTES else kept
+            kept = grown[:MAX_HEADER_BYTES] if not number or len(line) > _MAX_LINE_BYTES else kept
             break
         kept = grown
     return kept.replace(b"\n", b"\r\n") + b"\r\n"
 
 
-RULES: tuple[Rule, ...] = (
-    bare_lf,
-    bare_cr,
-    from_line_in_front,
-    white_space_in_front,
-    nul,
-    line_that_is_no_header,
-    no_empty_line,
-    white_space_before_colon,
-    long_header,
-)
+_ONE_FROM_LINE_SINCE = (3, 10, 13)
+
+
+def version_of(text: str) -> Version:
+    """Postfix's version in numbers: "3.7.11", as `postconf -d mail_version` has it; a snapshot's date is left out."""
+    return tuple(int(part) for part in text.partition("-")[0].split("."))
+
+
+def rules(version: Version) -> tuple[Rule, ...]:
+    """Those of this version of Postfix, in their order."""
+    in_front: tuple[Rule, ...] = (from_line_in_front, white_space_in_front)
+    if version < _ONE_FROM_LINE_SINCE:
+        in_front = (from_lines_in_front, white_space_behind_from_lines, white_space_in_front)
+    return (
+        bare_lf,
+        bare_cr,
+        *in_front,
+        nul,
+        line_that_is_no_header,
+        no_empty_line,
+        white_space_before_colon,
+        long_header,
+    )
 
 
 def split(raw: bytes) -> tuple[bytes, bytes]:
@@ -121,10 +144,10 @@ def fields(head: bytes) -> list[bytes]:
     return [field for field in re.split(rb"(?<=\r\n)(?![ \t])", head) if field]
 
 
-def recorded(lined: bytes) -> tuple[bytes, set[str]]:
-    """What is on the record of a message as sent, and the names of the rules that changed it."""
+def recorded(lined: bytes, version: Version) -> tuple[bytes, set[str]]:
+    """What is on the record of a message as sent to this Postfix, and the names of the rules that changed it."""
     used = set()
-    for rule in RULES:
+    for rule in rules(version):
         after = rule(lined)
         if after != lined:
             used.add(rule.__name__)

@@ -16,9 +16,11 @@ from typing import Any
 import pytest
 
 from mailweir.store.connection import Database
+from tests.needs import lacks
 
 Mailweir = Any
-COMMAND = [sys.executable, "-c", "import sys; from admin_cli.main import run; sys.exit(run())"]
+# -P: not from the working folder, a checkout that the unprivileged user may not be able to read
+COMMAND = [sys.executable, "-P", "-c", "import sys; from admin_cli.main import run; sys.exit(run())"]
 ACCOUNT = "mailweir"
 
 
@@ -179,11 +181,11 @@ def test_a_reader_that_goes_away_is_no_traceback(mailweir: Mailweir) -> None:
 
 def _account() -> pwd.struct_passwd:
     if os.geteuid() != 0:
-        pytest.skip("needs root, who runs the command, and another user, who runs the daemons")
+        lacks("needs root, who runs the command, and another user, who runs the daemons")
     try:
         return pwd.getpwnam(ACCOUNT)
     except KeyError:
-        pytest.skip(f"there is no user {ACCOUNT}: scripts/setup.sh makes it")
+        lacks(f"there is no user {ACCOUNT}: scripts/setup.sh makes it")
 
 
 @pytest.fixture
@@ -289,7 +291,7 @@ def test_a_stranger_gets_one_line(shared_dir: Path) -> None:
     assert _run("db", "upgrade").returncode == 0
     nobody = pwd.getpwnam("nobody").pw_uid
     if not _readable_by(nobody):
-        pytest.skip("the checkout can't be read by another user")
+        lacks("the checkout can't be read by another user")
     assert nobody != account.pw_uid
     for arguments in (["user", "list"], ["db", "upgrade"]):
         ran = subprocess.run(
@@ -303,4 +305,6 @@ def test_a_stranger_gets_one_line(shared_dir: Path) -> None:
 
 def _readable_by(uid: int) -> bool:
     script = "import admin_cli.main, peewee, pydantic"
-    return subprocess.run([sys.executable, "-c", script], user=uid, capture_output=True, check=False).returncode == 0
+    return (
+        subprocess.run([sys.executable, "-P", "-c", script], user=uid, capture_output=True, check=False).returncode == 0
+    )

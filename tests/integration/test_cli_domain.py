@@ -11,6 +11,7 @@ import pytest
 
 from admin_cli.demo.zone import Mood, ZoneServer
 from mailweir.store.connection import Database
+from tests.needs import lacks
 
 if TYPE_CHECKING:
     from tests.conftest import Mailweir
@@ -144,7 +145,7 @@ def test_the_doctor_tries_the_key_file(mailweir: "Mailweir") -> None:
 
 def test_a_key_file_in_a_folder_of_roots_is_the_daemons(mailweir: "Mailweir", tmp_path: Path) -> None:
     if os.geteuid() != 0:
-        pytest.skip("needs root")
+        lacks("needs root")
     folder = tmp_path / "etc"
     folder.mkdir(0o755)
     config = tmp_path / "mailweir.toml"

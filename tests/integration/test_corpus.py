@@ -22,6 +22,7 @@ from mailweir import headers
 from mailweir.store import contacts, deployments
 from mailweir.store.connection import Database
 from tests.integration import postfix_changes, wire
+from tests.integration.postfix_changes import Version
 
 if TYPE_CHECKING:
     from tests.integration.conftest import MakeStack, Stack
@@ -29,24 +30,33 @@ if TYPE_CHECKING:
 KNOWN = "known@client.example"
 RICHARD = "richard@demo.example.net"
 _CONNECTIONS = 4
+_REST = b"X: a\r\n\r\nhi\r\n"
 _FRONT = b"From: known@client.example\r\nMessage-ID: <%d@rules.example>\r\n"
 
-# Each kind of change that Postfix makes: name of the rule, bytes sent behind `_FRONT`. None: nothing is changed.
+# Each kind of change that Postfix makes: name of the rule, bytes sent before `_FRONT` and behind it. None: nothing is changed.
+# Where this Postfix hasn't the rule, what it makes of the bytes is known all the same.
 CASES = [
-    (None, b"Bcc: x@y.example\r\nReturn-Path: <a@b.example>\r\nContent-Length: 4\r\nReceived: from x\r\n\tby y\r\n"
+    (None, b"", b"Bcc: x@y.example\r\nReturn-Path: <a@b.example>\r\nContent-Length: 4\r\nReceived: from x\r\n\tby y\r\n"
            b"X-None:\r\nX-Ends:  a \t\r\n \r\n\t b\r\nSubject: \xe9\r\n\r\n.\r\n..x\r\n\xff" + b"x" * 5_000 + b"\r\n\r\n"),
-    ("bare_lf", b"X: a\nY: b\r\n\r\nhi\nho\r\n"),
-    ("bare_cr", b"X: a\rb\r\r\n d\r\r\n\r\nhi\rho\r\r\n"),
-    ("nul", b"X: a\0b\r\n\r\nhi\0ho\r\n.\0\r\n"),
-    ("from_line_in_front", b"X: a\r\n\r\nhi\r\n"),
-    ("white_space_in_front", b"X: a\r\n\r\nhi\r\n"),
-    ("line_that_is_no_header", b"X: a\r\n>From b\r\nY: c\r\n\r\nhi\r\n"),
-    ("line_that_is_no_header", b"X: a\r\n\xef\xbb\xbfY: c\r\n\r\nhi\r\n"),
-    ("line_that_is_no_header", b"X" * 3_000 + b": a\r\nY: c\r\n\r\nhi\r\n"),
-    ("no_empty_line", b"X: a\r\n"),
-    ("white_space_before_colon", b"X \t : a\r\nY :b\r\n\r\nhi\r\n"),
-    ("long_header", b"X: " + b"x" * 59_997 + b"\r\nY: " + b"x" * 59_998 + b"\r\nZ: " + b"x" * 200_000 + b"\r\n\r\nhi\r\n"),
-    ("long_header", b"X:" + b" x y\r\n" * 30_000 + b"\r\nhi\r\n"),
+    ("bare_lf", b"", b"X: a\nY: b\r\n\r\nhi\nho\r\n"),
+    ("bare_cr", b"", b"X: a\rb\r\r\n d\r\r\n\r\nhi\rho\r\r\n"),
+    ("nul", b"", b"X: a\0b\r\n\r\nhi\0ho\r\n.\0\r\n"),
+    ("from_line_in_front", b"From a@b.example Mon\r\n", _REST),
+    ("from_line_in_front", b"From a@b.example Mon\r\n x\r\n", _REST),
+    ("from_line_in_front", b">>From a@b.example Mon\r\n>From c\r\n", _REST),
+    ("from_lines_in_front", b"From a@b.example Mon\r\n>From c\r\n", _REST),
+    ("from_lines_in_front", b"From " + b"x" * 4_000 + b"\r\n>From c\r\n", _REST),
+    ("white_space_behind_from_lines", b"From a@b.example Mon\r\n x\r\n", _REST),
+    ("white_space_in_front", b" x\r\n", _REST),
+    ("white_space_in_front", b"\tFrom a@b.example Mon\r\n", _REST),
+    ("line_that_is_no_header", b"", b"X: a\r\n>From b\r\nY: c\r\n\r\nhi\r\n"),
+    ("line_that_is_no_header", b"", b"X: a\r\n\xef\xbb\xbfY: c\r\n\r\nhi\r\n"),
+    ("line_that_is_no_header", b"", b"X" * 3_000 + b": a\r\nY: c\r\n\r\nhi\r\n"),
+    ("line_that_is_no_header", b"\0From a@b.example Mon\r\n", _REST),
+    ("no_empty_line", b"", b"X: a\r\n"),
+    ("white_space_before_colon", b"", b"X \t : a\r\nY :b\r\n\r\nhi\r\n"),
+    ("long_header", b"", b"X: " + b"x" * 59_997 + b"\r\nY: " + b"x" * 59_998 + b"\r\nZ: " + b"x" * 200_000 + b"\r\n\r\nhi\r\n"),
+    ("long_header", b"", b"X:" + b" x y\r\n" * 30_000 + b"\r\nhi\r\n"),
 ]  # fmt: skip
 
 
@@ -61,8 +71,8 @@ class Mail:
     author: str | None
 
 
-def _mail(name: str, lined: bytes) -> Mail:
-    recorded, changes = postfix_changes.recorded(lined)
+def _mail(version: Version, name: str, lined: bytes) -> Mail:
+    recorded, changes = postfix_changes.recorded(lined, version)
     author = headers.look(_header_lines(recorded)).author
     return Mail(name, lined, recorded, frozenset(changes), author)
 
@@ -72,10 +82,10 @@ def _header_lines(raw: bytes) -> list[headers.Header]:
     return [(name, value) for name, _, value in parts]
 
 
-def _mails(corpus: list[Path]) -> Iterator[Mail]:
+def _mails(version: Version, corpus: list[Path]) -> Iterator[Mail]:
     for path in corpus:
         lined = wire.lines_of(path.read_bytes())
-        as_it_is = _mail(f"{path.parent.name}/{path.name}", lined)
+        as_it_is = _mail(version, f"{path.parent.name}/{path.name}", lined)
         yield as_it_is
         if as_it_is.author is None:
             head, rest = postfix_changes.split(lined)
@@ -84,7 +94,7 @@ def _mails(corpus: list[Path]) -> Iterator[Mail]:
             ]
             # a second header, so that a first line of white space doesn't continue From
             front = b"From: known@client.example\r\nX-Sample: yes\r\n"
-            yield _mail(f"{as_it_is.name} with a known From", front + b"".join(own) + rest)
+            yield _mail(version, f"{as_it_is.name} with a known From", front + b"".join(own) + rest)
 
 
 def _deliver(stack: "Stack", mails: list[Mail]) -> list[tuple[int, str]]:
@@ -107,6 +117,12 @@ def known(make_module_stack: "MakeStack") -> "Stack":
     stack.cli("user", "add", "richard", "--email", "richard@firm.example", check=True)
     stack.cli("contact", "add", "The client", KNOWN, check=True)
     return stack
+
+
+@pytest.fixture(scope="module")
+def version(known: "Stack") -> Version:
+    """Of the Postfix that is installed: what it changes depends on it."""
+    return postfix_changes.version_of(known.postfix("postconf", "-d", "-h", "mail_version").stdout.strip())
 
 
 def _add_contacts(stack: "Stack", addresses: set[str]) -> None:
@@ -150,26 +166,30 @@ def _is_on_record(database: sqlite3.Connection, queue_id: str, mail: Mail) -> bo
     return bodies[0] == bodies[1]
 
 
-def test_every_mail_of_the_corpus_is_on_the_record_with_its_bytes(known: "Stack", corpus: list[Path]) -> None:
-    mails = list(_mails(corpus))
+def test_every_mail_of_the_corpus_is_on_the_record_with_its_bytes(
+    known: "Stack", version: Version, corpus: list[Path]
+) -> None:
+    mails = list(_mails(version, corpus))
     _add_contacts(known, {mail.author for mail in mails if mail.author})
     _check(known, mails)
 
 
-def test_each_change_that_postfix_makes_is_a_known_one(known: "Stack") -> None:
-    mails = [_mail("white space behind it", b"From a@b.example Mon\r\n x\r\n" + _FRONT % 90 + b"\r\nhi\r\n")]
-    mails.append(_mail("NUL before it", b"\0From a@b.example Mon\r\n" + _FRONT % 91 + b"\r\nhi\r\n"))
-    assert [mail.author for mail in mails] == [None, None]
-    for number, (rule, rest) in enumerate(CASES):
-        front = _FRONT % number
-        if rule == "from_line_in_front":
-            front = b"From a@b.example Mon\r\n>From c\r\n" + front
-        if rule == "white_space_in_front":
-            front = b" x\r\n" + front
-        mails.append(_mail(f"{number} {rule}", front + rest))
-        assert rule in mails[-1].changes or (rule is None and not mails[-1].changes)
-    assert {rule for rule, _ in CASES if rule} == {rule.__name__ for rule in postfix_changes.RULES}
+def test_each_change_that_postfix_makes_is_a_known_one(known: "Stack", version: Version) -> None:
+    mails, rules = [], {rule.__name__ for rule in postfix_changes.rules(version)}
+    for number, (rule, before, behind) in enumerate(CASES):
+        mails.append(_mail(version, f"{number} {rule}", before + _FRONT % number + behind))
+        assert rule in mails[-1].changes or rule not in rules
+        assert rule is not None or not mails[-1].changes
+    assert rules < {rule for rule, _, _ in CASES}
     _check(known, mails)
+
+
+def test_each_version_has_its_rules() -> None:
+    """Those of the versions that aren't installed here, too, are rules that a case is for."""
+    for text, in_front in (("3.7.11", 3), ("3.10.12", 3), ("3.10.13", 2), ("3.11.6", 2), ("3.12-20260110", 2)):
+        names = {rule.__name__ for rule in postfix_changes.rules(postfix_changes.version_of(text))}
+        assert names < {rule for rule, _, _ in CASES}
+        assert len({name for name in names if "front" in name or "behind" in name}) == in_front, text
 
 
 @pytest.mark.parametrize("line_bytes", [1, 100, 900, 2_000, 2_048, 2_049, 5_000, 20_000, 40_000, 59_970, 120_000])

@@ -277,8 +277,9 @@ def test_one_message_is_no_bigger_than_the_limit(wire: smtplib.SMTP) -> None:
 
 def test_the_queue_ids_are_long(demo: "Stack", back_door: int, wait_until: Wait) -> None:
     through(back_door, "ids@elsewhere.example")
-    wait_until(lambda: "to=<ids@elsewhere.example>" in demo.log(), "it is delivered")
-    (line,) = [line for line in demo.log().splitlines() if "to=<ids@elsewhere.example>" in line]
+    delivered = "to=<ids@elsewhere.example>, "
+    wait_until(lambda: delivered in demo.log(), "it is delivered")
+    (line,) = [line for line in demo.log().splitlines() if delivered in line]
     assert len(line.split()[5].rstrip(":")) >= 12
 
 
@@ -297,4 +298,6 @@ def test_a_queue_file_that_a_killed_cleanup_left_half_made_is_no_hindrance(make_
     left.touch(mode=0o600)
     shutil.chown(left, "postfix")
     stack.start()
-    assert "bogus file name: incoming/390053.7144" in stack.log()
+    # it is still there, and met at each check: since 3.8 postsuper says so to who calls it, before that in the log
+    said = stack.postfix("postfix", "check").stderr + stack.log()
+    assert "bogus file name: incoming/390053.7144" in said

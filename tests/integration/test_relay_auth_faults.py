@@ -22,6 +22,7 @@ import pytest
 from postfix import auth, auth_protocol, guardian
 from tests import postgresql
 from tests.integration.relay import Client, connect, people
+from tests.needs import lacks
 
 if TYPE_CHECKING:
     from tests.integration.conftest import MakeStack, Stack
@@ -265,9 +266,7 @@ def test_a_database_that_is_away_is_454_at_once(make_stack: "MakeStack", wait_un
 def own_cluster() -> Iterator["Cluster"]:
     """PostgreSQL's server for one test, which stops it."""
     if postgresql.programs() is None:
-        if os.environ.get("CI") == "true":
-            pytest.fail("PostgreSQL isn't installed")
-        pytest.skip("needs PostgreSQL")
+        lacks("needs PostgreSQL's server")
     with postgresql.running() as made:
         yield made
 

@@ -1,0 +1,44 @@
+#!/bin/sh
+# Makes a folder with a Debian in it the root of this mount namespace, and runs a command in its /srv/mailweir.
+#
+# Called by in-debian.sh alone, as the first process of new namespaces for mounts and processes: whatever is mounted here ends with it.
+#
+#   enter-debian.sh ROOT SHARED "FOLDER..." COMMAND...
+#
+# SHARED: a folder to have as /srv/shared, or ''. FOLDER...: folders to have at the same place; those that aren't there are left out.
+set -eu
+
+root=$1 shared=$2 folders=$3
+shift 3
+
+# A folder of this machine, read-only.
+bring() {
+    mkdir -p "$2"
+    mount --bind -o ro "$1" "$2"
+}
+
+# pivot_root wants a mount
+mount --bind "$root" "$root"
+mount -t proc proc "$root/proc"
+mount --rbind /sys "$root/sys"
+mount --rbind /dev "$root/dev"
+mount -t tmpfs tmpfs "$root/dev/shm" -o mode=1777,nosuid,nodev
+mount -t tmpfs tmpfs "$root/tmp" -o mode=1777
+mount -t tmpfs tmpfs "$root/run" -o mode=755
+mkdir -m 1777 "$root/run/lock"
+for folder in $folders; do
+    [ ! -d "$folder" ] || bring "$folder" "$root$folder"
+done
+[ -z "$shared" ] || bring "$shared" "$root/srv/shared"
+
+cd "$root"
+pivot_root . mnt
+export HOME=/root PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 LC_ALL=C.UTF-8
+export MAILWEIR_SHARED=/srv/shared DEBIAN_FRONTEND=noninteractive
+# The shell stays, as the first process: it takes the ends of those whose parents are gone.
+exec chroot . sh -c '
+    umount -l /mnt
+    dpkg --configure -a
+    cd /srv/mailweir
+    "$@"
+    exit $?' sh "$@"

@@ -1,0 +1,109 @@
+#!/bin/sh
+# Runs a command on a copy of this checkout in a bare Debian of a version that need not be this machine's.
+#
+#   scripts/in-debian.sh trixie make test
+#
+# Called by `make test-debian12` and `make test-debian13`, as root. The Debian is made by debootstrap at the first run, and kept with
+# all that is installed in it: remove its folder for a fresh one. The command runs in namespaces of its own for mounts and processes,
+# so that nothing stays mounted and no process is left, however it ends; the network is this machine's. It gets the environment, what
+# pip, npm and apt are told here about their registries, and ../shared (or MAILWEIR_SHARED) as this machine has it, read-only.
+#
+#   MAILWEIR_DEBIANS   the folder that keeps them (default /var/cache/mailweir-debian)
+set -eu
+umask 022
+
+suite=$1
+shift
+top=$(cd "$(dirname "$0")/.." && pwd)
+root=${MAILWEIR_DEBIANS:-/var/cache/mailweir-debian}/$suite
+shared=${MAILWEIR_SHARED:-$top/../shared}
+copy=$root/srv/mailweir
+pip_files="/etc/pip.conf /etc/xdg/pip/pip.conf $HOME/.config/pip/pip.conf $HOME/.pip/pip.conf"
+
+say() { printf 'in-debian: %s\n' "$*"; }
+die() { printf 'in-debian: %s\n' "$*" >&2; exit 1; }
+
+# In namespaces that end with this script, also with its death: then the kernel ends all in them, and unmounts. In the background, so that
+# a signal is not left to wait for the end of the command.
+contained() {
+    setpriv --pdeathsig KILL unshare --mount --pid --fork --kill-child --mount-proc "$@" 9>&- &
+    inside=$!
+    trap 'kill -KILL $inside 2>/dev/null; exit 130' INT
+    trap 'kill -KILL $inside 2>/dev/null; exit 143' TERM HUP
+    ended=0
+    wait $inside || ended=$?
+    trap - INT TERM HUP
+    return $ended
+}
+
+# One of apt's sources on this machine: where it fetches Debian's main archive (Label Debian), or its security updates, from.
+archive() {
+    # shellcheck disable=SC2016  # apt's own $(…)
+    apt-get indextargets --format '$(LABEL) $(REPO_URI)' 'Created-By: Packages' 'Origin: Debian' |
+        awk -v label="$1" '$1 == label { print $2; exit }'
+}
+
+make_root() {
+    command -v debootstrap >/dev/null || die "debootstrap isn't here: apt-get install debootstrap"
+    uri=$(archive Debian)
+    [ -n "$uri" ] || die "apt knows no archive of Debian here: run apt-get update"
+    say "making a bare Debian ($suite) in $root: some minutes, once"
+    rm -rf --one-file-system "$root.new"
+    mkdir -p "$root.new"
+    contained debootstrap --variant=minbase --include=make,ca-certificates "$suite" "$root.new" "$uri" ||
+        die "debootstrap failed; see its message above, and $root.new/debootstrap/debootstrap.log"
+    {
+        printf 'deb %s %s main\ndeb %s %s-updates main\n' "$uri" "$suite" "$uri" "$suite"
+        uri=$(archive Debian-Security)
+        [ -z "$uri" ] || printf 'deb %s %s-security main\n' "$uri" "$suite"
+    } >"$root.new/etc/apt/sources.list"
+    mv "$root.new" "$root"
+}
+
+# Files and folders of this machine that pip's settings name, in files or in the environment: certificates, constraints, wheels.
+named_by_pip() {
+    # shellcheck disable=SC2086  # a list of words on purpose
+    { cat $pip_files 2>/dev/null || true; env; } | sed -nE 's/^(PIP_[A-Z_]+|[a-z-]+) *= *//p' | tr ' ' '\n' |
+        sed -nE 's|^(file://)?(/.*)|\2|p' | sed 's|/simple/*$||' | sort -u
+}
+
+# How the registries are reached from this machine holds there too: proxies, certificates that the admin trusts, pip's and npm's files.
+copy_settings() {
+    apt-config dump | grep -E '^Acquire::(http|https|Check-[A-Za-z-]+)(::| )' >"$root/etc/apt/apt.conf.d/50this-machine" || true
+    for file in /etc/resolv.conf /etc/hosts /usr/local/share/ca-certificates/*.crt $pip_files /etc/npmrc "$HOME"/.npmrc; do
+        [ -f "$file" ] || continue
+        case $file in
+        "$HOME"/*) there=$root/root${file#"$HOME"} ;;
+        *) there=$root$file ;;
+        esac
+        mkdir -p "$(dirname "$there")"
+        cp "$file" "$there"
+    done
+    for file in $(named_by_pip); do
+        [ ! -f "$file" ] || [ -e "$root$file" ] || { mkdir -p "$root$(dirname "$file")" && cp "$file" "$root$file"; }
+    done
+    chroot "$root" update-ca-certificates >/dev/null 2>&1 || die "update-ca-certificates failed in $root"
+}
+
+# The files as they lie here, committed or not, over those of the last run; what `make setup` made there stays.
+copy_checkout() {
+    mkdir -p "$copy"
+    find "$copy" -mindepth 1 -depth ! -path "$copy/.venv*" ! -path '*/node_modules*' \( ! -type d -o -empty \) -delete
+    tar -C "$top" -cf "$root.tar" --exclude-vcs --exclude=./.venv --exclude=./build --exclude=./dist --exclude=./bench/build \
+        --exclude=node_modules --exclude='*.egg-info' --exclude=__pycache__ --exclude='.*_cache' --exclude=.hypothesis .
+    tar -C "$copy" --no-same-owner -xf "$root.tar"
+    rm "$root.tar"
+}
+
+[ "$(id -u)" -eq 0 ] || die "needs root: run it with sudo"
+mkdir -p "$(dirname "$root")"
+exec 9>"$root.lock"
+flock -n 9 || die "another run uses $root: wait for its end, or give this one a folder of its own by MAILWEIR_DEBIANS"
+[ -d "$root" ] || make_root
+copy_settings
+copy_checkout
+rm -rf "$root"/var/tmp/*
+[ -d "$shared" ] && shared=$(cd "$shared" && pwd) || shared=
+# shellcheck disable=SC2046  # words without blanks
+contained env -u MAKEFLAGS -u MAKELEVEL -u MFLAGS -u PYTHON -u VENV -u TMPDIR -u PYTHONPATH -u VIRTUAL_ENV \
+    sh "$top/scripts/enter-debian.sh" "$root" "$shared" "$(named_by_pip)" "$@"
