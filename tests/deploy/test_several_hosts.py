@@ -194,7 +194,7 @@ def test_the_databases_host_is_upgraded_with_its_cluster(
     old = database.says("pg_lsclusters -h | cut -d' ' -f1").split()
     assert old == ["15"]
     debian.upgrade(database, suites[-1])
-    assert database.says("pg_lsclusters -h | awk '{print $1, $4}'").splitlines()[0] == "15 online"
+    assert database.says("pg_lsclusters -h | awk '{print $1, $4}'") == "15 online\n"
     sent = [f"cluster upgraded {number}" for number in range(3)]
     database.run(debian.UPGRADE_CLUSTER)
     send(client_mta, sent)
