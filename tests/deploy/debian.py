@@ -8,7 +8,10 @@ _FULL_UPGRADE = (
     " full-upgrade"
 )
 # where there is a cluster already, the new version comes without one
-UPGRADE_CLUSTER = "pg_upgradecluster 15 main && pg_dropcluster 15 main"
+UPGRADE_CLUSTER = (
+    "pg_upgradecluster 15 main && cp /etc/postgresql/15/main/conf.d/*.conf /etc/postgresql/17/main/conf.d/"
+    " && systemctl restart postgresql@17-main && pg_dropcluster 15 main"
+)
 
 
 def upgrade(host: Host, suite: str) -> None:
