@@ -25,7 +25,9 @@ _OF_DOVECOT = "ansible/roles/mailweir/templates/mailweir-dovecot.service.j2"
 _LEFT_OF_DOVECOT = (
     "ls -d /etc/mailweir/dovecot /var/lib/mailweir/dovecot /var/lib/mailweir/run/logins.sock /etc/dovecot"
     " /etc/systemd/system/*dovecot* /etc/systemd/system/*/*dovecot* /etc/systemd/system/mailweir-lookups.socket"
-    " /etc/systemd/system/*/mailweir-lookups.socket 2>/dev/null; dpkg-query -W -f '${Package}\\n' 'dovecot*' 2>/dev/null;"
+    " /etc/systemd/system/*/mailweir-lookups.socket 2>/dev/null;"
+    # names that dpkg merely has heard of are no packages
+    " dpkg-query -W -f '${db:Status-Status} ${Package}\\n' 'dovecot*' 2>/dev/null | grep -v ^not-installed;"
     " getent passwd dovecot dovenull; grep -lx -e dovecot -e auth /proc/[0-9]*/comm 2>/dev/null; true"
 )
 _AS_IF_DOVECOT_HAD_COME_WITH_US = (
