@@ -44,9 +44,13 @@ archive() {
 }
 
 make_root() {
-    command -v debootstrap >/dev/null || die "debootstrap isn't here: apt-get install debootstrap"
+    [ -n "$(archive Debian)" ] || apt-get update -q >/dev/null || die "apt-get update failed; see its message above"
     uri=$(archive Debian)
-    [ -n "$uri" ] || die "apt knows no archive of Debian here: run apt-get update"
+    [ -n "$uri" ] || die "apt knows no archive of Debian on this machine"
+    if ! command -v debootstrap >/dev/null; then
+        say "installing the Debian package debootstrap"
+        DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends debootstrap </dev/null >/dev/null || die "apt-get could not install debootstrap"
+    fi
     say "making a bare Debian ($suite) in $root: some minutes, once"
     rm -rf --one-file-system "$root.new"
     mkdir -p "$root.new"
