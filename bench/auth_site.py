@@ -1,4 +1,4 @@
-"""A `mailweir-auth` of one's own, on a small SQLite record, and what smtpd says to it. Called by `auth` and by the fuzz tests."""
+"""A `mailweir-auth` of one's own, on a small SQLite record, and what smtpd says to it. Called by `auth` and by fuzzing."""
 
 import base64
 import contextlib

@@ -123,17 +123,33 @@ fingerprint() {
     } | cksum
 }
 
+which_python() { "$1" -c 'import sys, sysconfig; print(sys.base_prefix, sysconfig.get_config_var("SOABI"))' 2>/dev/null; }
+
+# Is the virtual environment a whole one, of this Python? Its interpreter is a link. After an upgrade of the system it leads to
+# another version, or to nothing, and what was installed lies in the folder of the old one: so pip is asked, which is always there.
+suits() {
+    [ "$(which_python "$VENV/bin/python")" = "$(which_python "$PYTHON")" ] && "$VENV/bin/python" -m pip --version >/dev/null 2>&1
+}
+
+make_venv() {
+    if [ -e "$VENV/pyvenv.cfg" ]; then
+        say "making the virtual environment $VENV anew: it isn't one of $PYTHON as that is now ($("$PYTHON" --version))"
+    elif [ -n "$(ls -A "$VENV" 2>/dev/null)" ]; then
+        die "$VENV holds files and is no virtual environment: name another folder as VENV, or remove it"
+    else
+        say "making the virtual environment $VENV"
+    fi
+    # outside of the checkout only root may make it, and it belongs to whoever works in the checkout
+    mkdir -p "$VENV" 2>/dev/null || $as_root install -d -o "$(id -u)" -g "$(id -g)" "$VENV"
+    "$PYTHON" -m venv --clear "$VENV" || die "could not make $VENV"
+}
+
 install_project() {
+    command -v "$PYTHON" >/dev/null 2>&1 || die "no interpreter at PYTHON=$PYTHON"
     stamp=$VENV/.mailweir-installed.$(printf %s "$EXTRAS" | tr , -)
     want=$(fingerprint)
-    [ "$(cat "$stamp" 2>/dev/null)" = "$want" ] && return 0
-    [ -x "$PYTHON" ] || command -v "$PYTHON" >/dev/null 2>&1 || die "no interpreter at PYTHON=$PYTHON"
-    if [ ! -x "$VENV/bin/python" ]; then
-        say "making the virtual environment $VENV"
-        # outside of the checkout only root may make it, and it belongs to whoever works in the checkout
-        mkdir -p "$VENV" 2>/dev/null || $as_root install -d -o "$(id -u)" -g "$(id -g)" "$VENV"
-        "$PYTHON" -m venv "$VENV" || die "could not make $VENV"
-    fi
+    [ "$(cat "$stamp" 2>/dev/null)" = "$want" ] && [ -x "$VENV/bin/python" ] && return 0
+    suits || make_venv
     say "installing mailweir into it"
     if [ "$mode" = copy ]; then
         # setuptools leaves build/ behind and would put stale files from it into the next wheel

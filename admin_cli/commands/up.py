@@ -62,14 +62,10 @@ def up(
 
 def run_up(data: Path, ports: Ports, say: Say) -> None:
     """Runs the stack until SIGTERM, SIGINT or SIGHUP. MailweirError, with nothing left running, where it can't run."""
-    import os
-
     from admin_cli import preflight, supervisor
     from admin_cli.processes import Lock
 
     preflight.check_root()
-    # A strict one of the admin would close to the daemons what they are to read; what is secret has a mode of its own.
-    os.umask(0o022)
     scripts = preflight.check_programs()
     data_dir = data.absolute().resolve()
     preflight.check_folder(data_dir)
@@ -153,7 +149,7 @@ def _remove_sockets(settings: "Settings") -> None:
 
 
 def _remove_retired(settings: "Settings") -> None:
-    """What earlier versions made at each start, and nothing reads any more: a Dovecot's files, and the socket that it asked."""
+    """What earlier versions made at each start, and nothing reads any more: Dovecot's files, and the socket that it asked at."""
     import shutil
 
     old = settings.data_dir / "dovecot"

@@ -2,20 +2,13 @@
 
 from mailweir.settings import Settings
 
-_UNITS = {"postfix": "postfix@-"}  # what Debian's postfix.service starts
-
-
-def unit_of(program: str) -> str:
-    """The systemd unit of a program, without its `.service`."""
-    return _UNITS.get(program, program)
-
 
 def log_of(settings: Settings, program: str) -> str:
     """Where a program says what it can't do."""
     if program == "postfix":
         return str(settings.postfix_log_file)
     if settings.run_by == "systemd":
-        return f"'journalctl -u {unit_of(program)}'"
+        return f"'journalctl -u {program}'"
     return str(settings.log_dir / f"{program}.log")
 
 

@@ -12,7 +12,8 @@ AREA = "processes"
 FRONT_END = "mailweir-milter.service"
 _OURS = "mailweir-*"
 _AT_BOOT = ("enabled", "disabled", "masked")
-_BESIDE_FRONT_END = "postfix@-.service"
+_POSTFIX = "postfix.service"
+_POSTFIX_ON_DEBIAN_12 = "postfix@-.service"
 _PROPERTIES = "Id,Type,ActiveState,SubState,NRestarts,Result"
 _MANY_RESTARTS = 3
 _SECONDS = 10
@@ -47,7 +48,7 @@ def check(settings: Settings) -> Iterator[Finding]:
         if at_boot != _AT_BOOT[0]:
             to_do = f"systemctl {'unmask' if at_boot == 'masked' else 'enable --now'} {_short(name)}"
             yield wrong(AREA, f"{_short(name)} is {at_boot}: it isn't started at boot", to_do)
-    names = [*units, *([_BESIDE_FRONT_END] if FRONT_END in units else [])]
+    names = [*units, *([_unit_of_postfix()] if FRONT_END in units else [])]
     states = [_state(name) for name in names]
     down = [one for one in states if one["ActiveState"] != "active"]
     for one in down:
@@ -60,10 +61,15 @@ def check(settings: Settings) -> Iterator[Finding]:
         yield ok(AREA, f"the {len(names)} units of this host run: {', '.join(_short(name) for name in names)}")
 
 
+def _unit_of_postfix() -> str:
+    """What its daemon is. On Debian 12, postfix.service starts nothing: it is a oneshot of /bin/true, above the instance."""
+    return _POSTFIX_ON_DEBIAN_12 if _state(_POSTFIX).get("Type") == "oneshot" else _POSTFIX
+
+
 def _not_running(settings: Settings, state: Mapping[str, str]) -> Finding:
     name = _short(state["Id"])
     why = f"{state['ActiveState']} ({state['SubState']}, {state['Result'] or 'no result'})"
-    program = "postfix" if state["Id"] == _BESIDE_FRONT_END else name
+    program = name.removesuffix("@-")
     return wrong(
         AREA,
         f"{name} doesn't run: {why}",

@@ -1,6 +1,8 @@
 """Fixtures of the deployment's tests: the engine, the images, a network, hosts, and what they are installed from.
 
 `make test-deploy` runs them: they need root, Debian's docker.io and debootstrap, Ansible, the package registries and minutes.
+Each test runs on every Debian that the role is for, the oldest first; `--suite trixie` chooses one. What is marked `one_suite`
+runs once: what it looks at is not the host's, or it has hosts of both, and says so.
 """
 
 import subprocess
@@ -24,15 +26,23 @@ NETWORK = "mailweir-test"
 
 
 class MakeHost:
-    """make_host(name, image=images.BARE): a booted host, which ends with the module's tests."""
+    """make_host(name): a booted bare host, of the suite that the tests run on or of the given one. It ends with the module."""
 
-    def __init__(self, make: Callable[[str, str], Host]) -> None:
+    def __init__(self, make: Callable[[str, str, bool], Host], suite: str) -> None:
         self._make = make
+        self._suite = suite
         self._made: dict[str, Host] = {}
 
-    def __call__(self, name: str, image: str = images.BARE) -> Host:
-        self._made[name] = self._make(name, image)
-        return self._made[name]
+    def __call__(self, name: str, *, suite: str | None = None) -> Host:
+        return self._keep(self._make(name, suite or self._suite, False))
+
+    def peer(self, name: str, *, suite: str | None = None) -> Host:
+        """The same with other servers, and no Mailweir."""
+        return self._keep(self._make(name, suite or self._suite, True))
+
+    def _keep(self, host: Host) -> Host:
+        self._made[host.name] = host
+        return host
 
     def named(self, name: str) -> Host:
         """One that was made before."""
@@ -44,12 +54,39 @@ class MakeHost:
             host.remove()
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--suite", choices=[*images.SUITES, "both"], default="both", help="Debian of the hosts of tests/deploy"
+    )
+
+
+def chosen(config: pytest.Config) -> tuple[str, ...]:
+    """The suites that this run is for, the oldest first."""
+    said = config.getoption("--suite")
+    return images.SUITES if said == "both" else (str(said),)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "suite" in metafunc.fixturenames:
+        found = chosen(metafunc.config)
+        if metafunc.definition.get_closest_marker("one_suite"):
+            found = found[-1:]
+        metafunc.parametrize("suite", found, scope="module")
+
+
 @pytest.fixture(scope="session")
-def client() -> Iterator[docker.DockerClient]:
+def suites(request: pytest.FixtureRequest) -> tuple[str, ...]:
+    """Those that this run is for, the oldest first: for a test that has hosts of all of them."""
+    return chosen(request.config)
+
+
+@pytest.fixture(scope="session")
+def client(suites: tuple[str, ...]) -> Iterator[docker.DockerClient]:
     """The engine, with the images in it."""
     try:
         with engine.running() as found:
-            images.ensure(found)
+            for suite in suites:
+                images.ensure(found, suite)
             _clear(found)
             yield found
     except engine.NoEngine as error:
@@ -75,6 +112,47 @@ def network(client: docker.DockerClient) -> Iterator[Network]:
     made.remove()
 
 
+class Wheels:
+    """wheels(suite): a folder with the program's libraries as wheels for that Debian's Python, so that not each host fetches and
+    builds them."""
+
+    def __init__(self, client: docker.DockerClient, wheel: Path, folders: pytest.TempPathFactory) -> None:
+        self._client = client
+        self._wheel = wheel
+        self._folders = folders
+        self._made: dict[str, Path] = {}
+
+    def __call__(self, suite: str) -> Path:
+        if suite not in self._made:
+            self._made[suite] = self._make(suite)
+        return self._made[suite]
+
+    def _make(self, suite: str) -> Path:
+        folder = self._folders.mktemp(f"wheels-{suite}")
+        volumes = {
+            str(self._wheel.parent): {"bind": "/srv/wheel", "mode": "ro"},
+            str(folder): {"bind": "/srv/made", "mode": "rw"},
+        }
+        script = (
+            "python3 -m venv /srv/venv && cd /srv/made && /srv/venv/bin/pip wheel -q --no-cache-dir --use-pep517"
+            f" 'mailweir[postgresql] @ file:///srv/wheel/{self._wheel.name}' && rm mailweir-*.whl"
+        )
+        run_once(self._client, images.peer(suite), script, volumes)
+        return folder
+
+
+def run_once(client: docker.DockerClient, image: str, script: str, volumes: dict[str, dict[str, str]]) -> str:
+    """What a script prints in a container of its own; it has to end well."""
+    container = client.containers.run(image, ["sh", "-ec", script], detach=True, volumes=volumes, labels=[LABEL])
+    try:
+        code = container.wait(timeout=1200)["StatusCode"]
+        said = str(container.logs().decode(errors="replace"))
+    finally:
+        container.remove(force=True)
+    assert code == 0, said[-2000:]
+    return said
+
+
 @pytest.fixture(scope="session")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Of this checkout."""
@@ -85,15 +163,9 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def wheels(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The libraries that it needs, as wheels for Debian's own Python, so that not each host builds and fetches them."""
-    folder = tmp_path_factory.mktemp("wheels")
-    python = sys.executable if sys.version_info[:2] == (3, 11) else "/usr/bin/python3"
-    command = [python, "-m", "pip", "wheel", "-q", "-w", str(folder), f"mailweir[postgresql] @ file://{wheel}"]
-    subprocess.run(command, check=True, capture_output=True)
-    for own in folder.glob("mailweir-*.whl"):
-        own.unlink()
-    return folder
+def wheels(client: docker.DockerClient, wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Wheels:
+    """See Wheels."""
+    return Wheels(client, wheel, tmp_path_factory)
 
 
 def build(source: Path, folder: Path) -> None:
@@ -103,9 +175,14 @@ def build(source: Path, folder: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def make_host(client: docker.DockerClient, network: Network, wheels: Path) -> Iterator[MakeHost]:
+def make_host(client: docker.DockerClient, network: Network, wheels: Wheels, suite: str) -> Iterator[MakeHost]:
     """See MakeHost."""
-    hosts = MakeHost(lambda name, image: Host(client, network, name, image, {WHEELS_ON_HOST: str(wheels)}))
+
+    def make(name: str, suite: str, is_peer: bool) -> Host:
+        image, folder = (images.peer if is_peer else images.bare)(suite), str(wheels(suite))
+        return Host(client, network, name, image, {WHEELS_ON_HOST: folder})
+
+    hosts = MakeHost(make, suite)
     yield hosts
     hosts.remove_all()
 

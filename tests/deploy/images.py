@@ -1,9 +1,11 @@
-"""The images of these tests, made once by debootstrap: a bare Debian 12 with systemd, a peer with other servers, a newer Debian.
+"""The images of these tests, made once by debootstrap: of each Debian a bare one with systemd, and a peer with other servers.
 
-`bare` has Debian's package files in apt's cache, so that a host doesn't fetch them once more; none of them is installed.
+`bare` has Debian's package files in apt's cache, so that a host doesn't fetch them once more; none of them is installed. A peer
+also compiles: it makes the wheels for its Debian's Python (`conftest.wheels`).
 """
 
 import io
+import re
 import subprocess
 import tarfile
 import tempfile
@@ -12,49 +14,69 @@ from pathlib import Path
 import docker
 import docker.errors
 
-BARE, PEER = "mailweir-test/bare:2", "mailweir-test/peer:3"
-NEWER = "mailweir-test/newer:1"
-_SUITE, _NEWER_SUITE = "bookworm", "trixie"
+BOOKWORM, TRIXIE = "bookworm", "trixie"
+# the oldest first
+SUITES = (BOOKWORM, TRIXIE)
+_VERSION = 4
+_CHANGE_SECONDS = 1200
 _BASE_PACKAGES = "systemd,systemd-sysv,dbus,python3,ca-certificates,iproute2,procps"
-# what the role installs
-_WANTED = (
-    "python3-venv python3-apt gcc libc6-dev libmilter-dev python3-dev libmilter1.0.1 postfix dovecot-core logrotate"
-    " postgresql-client fail2ban python3-systemd nftables certbot"
-)
-_PEERS = "postfix postgresql swaks libnet-ssleay-perl openssl pebble"
 # what compiles pymilter
 _COMPILER = "gcc libc6-dev libmilter-dev python3-dev python3-venv"
+# what the role installs
+_WANTED = f"{_COMPILER} python3-apt libmilter1.0.1 postfix logrotate postgresql-client fail2ban python3-systemd nftables certbot"
+# what versions of it that are upgraded from installed besides
+_WANTED_BEFORE = {BOOKWORM: "dovecot-core", TRIXIE: ""}
+_PEERS = f"postfix postgresql swaks libnet-ssleay-perl openssl pebble {_COMPILER}"
 _QUIET = (
     "echo 'postfix postfix/main_mailer_type select No configuration' | debconf-set-selections;"
     " export DEBIAN_FRONTEND=noninteractive; apt-get -q update;"
 )
 
 
-def ensure(client: docker.DockerClient) -> None:
+def bare(suite: str) -> str:
+    """The image of a host that nothing was installed on."""
+    return f"mailweir-test/bare-{suite}:{_VERSION}"
+
+
+def peer(suite: str) -> str:
+    """The image of a host with other servers, and with a compiler."""
+    return f"mailweir-test/peer-{suite}:{_VERSION}"
+
+
+def ensure(client: docker.DockerClient, suite: str) -> None:
     """Makes what isn't there. subprocess.CalledProcessError, docker.errors.DockerException where it can't."""
-    tags = _tags(client)
-    if BARE not in tags:
-        _import(client, "mailweir-test/base:1", _SUITE)
-        _change(
-            client,
-            "mailweir-test/base:1",
-            f"{_QUIET} apt-get install -y -q --download-only --no-install-recommends {_WANTED}",
-            BARE,
-        )
-    if PEER not in tags:
-        _change(client, BARE, f"{_QUIET} apt-get install -y -q --no-install-recommends {_PEERS}", PEER)
+    tags = {tag for image in client.images.list() for tag in image.tags}
+    if bare(suite) not in tags:
+        base = f"mailweir-test/base-{suite}:{_VERSION}"
+        _import(client, base, suite)
+        wanted = f"{_WANTED} {_WANTED_BEFORE[suite]}"
+        fetch = f"{_QUIET} apt-get install -y -q --download-only --no-install-recommends {wanted}"
+        _change(client, base, fetch, bare(suite))
+    if peer(suite) not in tags:
+        _change(client, bare(suite), f"{_QUIET} apt-get install -y -q --no-install-recommends {_PEERS}", peer(suite))
 
 
-def ensure_newer(client: docker.DockerClient) -> None:
-    """The same for Debian's next version, with its Python and a compiler."""
-    if NEWER not in _tags(client):
-        base = "mailweir-test/newer-base:1"
-        _import(client, base, _NEWER_SUITE)
-        _change(client, base, f"{_QUIET} apt-get install -y -q --no-install-recommends {_COMPILER}", NEWER)
+def sources(suite: str) -> dict[str, bytes]:
+    """apt's sources of Debian for that suite, by the names of their files.
+
+    Where packages come from is this machine's to say: debootstrap's own choice may not be reached from here. What isn't
+    Debian's own is left out.
+    """
+    own = _codename()
+    files = (Path("/etc/apt/sources.list"), *Path("/etc/apt/sources.list.d").glob("*"))
+    texts = {str(path): path.read_text() for path in files if path.is_file()}
+    of_debian = re.compile(rf"(?m)^(?:deb\s.*|Suites:.*)\s{own}(?:\s|$|-updates\b|-security\b)")
+    return {
+        name: re.sub(rf"(?<=\s){own}\b", suite, text).encode() for name, text in texts.items() if of_debian.search(text)
+    }
 
 
-def _tags(client: docker.DockerClient) -> set[str]:
-    return {tag for image in client.images.list() for tag in image.tags}
+def _codename() -> str:
+    release = Path("/etc/os-release").read_text()
+    found = re.search(r"^VERSION_CODENAME=(\w+)$", release, re.MULTILINE)
+    if found is None:
+        raise docker.errors.DockerException("these tests need a Debian: /etc/os-release has no VERSION_CODENAME")
+    return found[1]
 
 
 def _import(client: docker.DockerClient, tag: str, suite: str) -> None:
@@ -65,10 +87,9 @@ def _import(client: docker.DockerClient, tag: str, suite: str) -> None:
             check=True,
             capture_output=True,
         )
-        # where packages come from is this machine's to say: debootstrap's own choice may not be reached from here
-        for source in (Path("/etc/apt/sources.list"), *Path("/etc/apt/sources.list.d").glob("*")):
-            if source.is_file():
-                (root / source.relative_to("/")).write_text(source.read_text().replace(_SUITE, suite))
+        (root / "etc/apt/sources.list").unlink(missing_ok=True)
+        for file, text in sources(suite).items():
+            (root / file.lstrip("/")).write_bytes(text)
         _trust(root)
         # apt's cache is kept, for the tests to use
         (root / "etc/apt/apt.conf.d/50keep").write_text('Binary::apt::APT::Keep-Downloaded-Packages "true";\n')
@@ -88,11 +109,13 @@ def _trust(root: Path) -> None:
 
 
 def _change(client: docker.DockerClient, base: str, script: str, tag: str) -> None:
-    container = client.containers.run(base, ["sleep", "3600"], detach=True)
+    """Runs a script in the one image, and calls what comes of it the other."""
+    container = client.containers.run(base, ["sh", "-ec", script], detach=True)
     try:
-        code, output = container.exec_run(["sh", "-ec", script])
+        code = container.wait(timeout=_CHANGE_SECONDS)["StatusCode"]
         if code != 0:
-            raise docker.errors.DockerException(f"{tag}: {output.decode(errors='replace')[-800:]}")
+            said = container.logs().decode(errors="replace")
+            raise docker.errors.DockerException(f"{tag}: exit {code}: {said[-800:]}")
         repository, _, version = tag.partition(":")
         container.commit(repository, version, changes=["CMD []"])
     finally:

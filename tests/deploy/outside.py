@@ -1,9 +1,12 @@
 """The outside world: mail servers of clients, on peers. Real Postfix, without us."""
 
+import contextlib
+import json
 import re
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 
-from tests.deploy.hosts import Host
+from tests.deploy.hosts import Failed, Host
 
 _MAIN_CF = """\
 compatibility_level = 3.6
@@ -18,6 +21,15 @@ inet_protocols = ipv4
 smtp_host_lookup = native, dns
 smtp_tls_security_level = may
 smtp_connect_timeout = 3s
+# The kernel of a host that stands still goes on taking connections: what ends those is the wait for a greeting, five minutes by
+# default. Ours comes late where its filter hangs, after 10 s.
+smtp_helo_timeout = 15s
+smtp_mail_timeout = 30s
+smtp_rcpt_timeout = 30s
+smtp_data_init_timeout = 30s
+smtp_data_xfer_timeout = 30s
+smtp_data_done_timeout = 60s
+smtp_starttls_timeout = 30s
 # what can't be delivered is tried again at once, as it were
 minimal_backoff_time = 2s
 maximal_backoff_time = 4s
@@ -61,3 +73,28 @@ def kept(host: Host) -> list[bytes]:
 def waiting(host: Host) -> int:
     """How many messages are in its queue."""
     return len(host.says("postqueue -j").splitlines())
+
+
+@contextlib.contextmanager
+def explained(sender: Host, ours: Host) -> Iterator[None]:
+    """Where mail isn't there in time, the failure tells who waited, and for what: the client's server, or ours."""
+    try:
+        yield
+    except Failed as error:
+        raise Failed(f"{error}\n\n{_who_waited(sender)}\n\n{_seen_by(sender, ours)}") from error
+
+
+def _who_waited(sender: Host) -> str:
+    left = [json.loads(line) for line in sender.says("postqueue -j").splitlines()]
+    if not left:
+        return "The client's server has nothing left: all of it was acknowledged by a front end, or refused for good."
+    reasons = Counter(one["recipients"][0].get("delay_reason", "no answer yet to this try") for one in left)
+    told = "\n".join(f"  {times} x {why}" for why, times in reasons.items())
+    connections = sender.says("ss -tnp dport = :25")
+    return f"The client's server still has {len(left)}, for it heard:\n{told}\nIts connections:\n{connections}"
+
+
+def _seen_by(sender: Host, ours: Host) -> str:
+    log = sender.says("grep -v 'postfix/.*smtpd' /var/log/postfix.log | tail -n 60")
+    decisions = ours.run("mailweir why jane@client.example --limit 20", code=None)[1]
+    return f"The client's log:\n{log}\n{ours.name} decided:\n{decisions}"

@@ -36,10 +36,13 @@ class Ran:
 
 
 class Site:
-    """An inventory in a folder. groups: names of hosts by group; each host has variables of its own."""
+    """An inventory in a folder. groups: names of hosts by group; each host has variables of its own. checkout: whose playbook."""
 
-    def __init__(self, folder: Path, groups: Mapping[str, Sequence[str]], **variables: Any) -> None:
+    def __init__(
+        self, folder: Path, groups: Mapping[str, Sequence[str]], checkout: Path = REPOSITORY, **variables: Any
+    ) -> None:
         self._folder = folder
+        self._checkout = checkout
         self.variables = variables
         self._groups = groups
         folder.mkdir(parents=True, exist_ok=True)
@@ -67,7 +70,7 @@ class Site:
         )
         done = subprocess.run(
             [Path(sys.executable).with_name("ansible-playbook"), "-i", inventory, "ansible/site.yml", *flags],
-            cwd=REPOSITORY,
+            cwd=self._checkout,
             env=os.environ
             | {
                 "ANSIBLE_NOCOLOR": "1",

@@ -7,7 +7,6 @@ import pytest
 
 from tests.deploy.conftest import MakeHost, offline
 from tests.deploy.hosts import Host
-from tests.deploy.images import PEER
 from tests.deploy.playbook import Site
 
 pytestmark = pytest.mark.slow
@@ -27,7 +26,7 @@ def host(make_host: MakeHost) -> Host:
 @pytest.fixture(scope="module")
 def authority(make_host: MakeHost, host: Host) -> Host:
     """An ACME server that asks port 80 of the host, whatever the name is."""
-    made = make_host("authority", PEER)
+    made = make_host.peer("authority")
     made.run(
         "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=authority -keyout /root/key -out /root/cert 2>&1"
     )

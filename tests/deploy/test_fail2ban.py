@@ -7,7 +7,6 @@ import pytest
 
 from tests.deploy.conftest import MakeHost, offline
 from tests.deploy.hosts import Host
-from tests.deploy.images import PEER
 from tests.deploy.playbook import Site
 
 pytestmark = pytest.mark.slow
@@ -29,7 +28,7 @@ def host(make_host: MakeHost) -> Host:
 @pytest.fixture(scope="module")
 def guesser(make_host: MakeHost) -> Host:
     """Has all the addresses, and serves DNS with Google's record."""
-    made = make_host("guesser", PEER)
+    made = make_host.peer("guesser")
     made.run("systemd-run --quiet pebble-challtestsrv -dns01 :53 -http01 '' -https01 '' -tlsalpn01 ''")
     made.put({"/root/tell.py": _TELL.format(record=json.dumps(_RECORD).encode()).encode()})
     made.wait_until(lambda: made.run("python3 /root/tell.py", code=None)[0] == 0, "the record is known")

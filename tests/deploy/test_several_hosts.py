@@ -1,30 +1,32 @@
-"""Two front ends and a sync host on one PostgreSQL: mail by either, one of them away, the database away; nothing is lost."""
+"""Two front ends and a sync host on one PostgreSQL: mail by either, one of them away, the database away; nothing is lost.
+
+The hosts are of all Debians of the run, as they are while an admin upgrades one after the other: so this runs once. The
+database begins on the oldest and ends on the newest.
+"""
 
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.deploy import outside
+from tests.deploy import debian, outside
 from tests.deploy.conftest import SUBNET, MakeHost, offline
 from tests.deploy.hosts import Host
-from tests.deploy.images import PEER
 from tests.deploy.playbook import Site
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.one_suite]
 
 FRONT_ENDS, SYNC = ("front1", "front2"), "sync"
 PASSWORD = "a-password-of-this-test"
 
 
 @pytest.fixture(scope="module")
-def database(make_host: MakeHost) -> Host:
+def database(make_host: MakeHost, suites: tuple[str, ...]) -> Host:
     """A PostgreSQL server with an empty database."""
-    made = make_host("database", PEER)
+    made = make_host.peer("database", suite=suites[0])
     made.run(
-        "pg_lsclusters -h | grep -q main || pg_createcluster 15 main; cd /etc/postgresql/15/main; echo"
-        f" \"listen_addresses = '*'\" > conf.d/net.conf; echo 'host mailweir mailweir {SUBNET} scram-sha-256' >> pg_hba.conf;"
-        " systemctl restart postgresql@15-main"
+        f"cd /etc/postgresql/*/main; echo \"listen_addresses = '*'\" > conf.d/net.conf;"
+        f" echo 'host mailweir mailweir {SUBNET} scram-sha-256' >> pg_hba.conf; systemctl restart postgresql@*"
     )
     for statement in (f"CREATE ROLE mailweir LOGIN PASSWORD '{PASSWORD}'", "CREATE DATABASE mailweir OWNER mailweir"):
         made.run(f'cd /; su postgres -c "psql -qc \\"{statement}\\""')
@@ -34,7 +36,7 @@ def database(make_host: MakeHost) -> Host:
 @pytest.fixture(scope="module")
 def client_mta(make_host: MakeHost) -> Host:
     """A client's server that knows both front ends."""
-    made = make_host("client", PEER)
+    made = make_host.peer("client")
     outside.sends(made, SUBNET, FRONT_ENDS)
     return made
 
@@ -42,17 +44,22 @@ def client_mta(make_host: MakeHost) -> Host:
 @pytest.fixture(scope="module")
 def next_hop(make_host: MakeHost) -> Host:
     """Where relayed mail goes."""
-    made = make_host("nexthop", PEER)
+    made = make_host.peer("nexthop")
     outside.keeps(made, SUBNET)
     return made
 
 
 @pytest.fixture(scope="module")
 def site(
-    database: Host, next_hop: Host, make_host: MakeHost, wheel: Path, tmp_path_factory: pytest.TempPathFactory
+    database: Host,
+    next_hop: Host,
+    make_host: MakeHost,
+    suites: tuple[str, ...],
+    wheel: Path,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Site:
-    for name in (*FRONT_ENDS, SYNC):
-        make_host(name)
+    for name, suite in zip((*FRONT_ENDS, SYNC), (suites[0], suites[-1], suites[-1]), strict=True):
+        make_host(name, suite=suite)
     variables: dict[str, Any] = offline(
         mailweir_wheel=str(wheel),
         mailweir_outbound=f"relayhost {next_hop.name}:25",
@@ -87,6 +94,13 @@ def recorded(host: Host) -> list[str]:
     return sorted(one["subject"] for one in host.json("mailweir activity list --json"))
 
 
+def all_arrives(client_mta: Host, fronts: list[Host], subjects: list[str]) -> None:
+    """Waits until the client's server has nothing left; then each subject has to be on the record, once."""
+    with outside.explained(client_mta, fronts[0]):
+        client_mta.wait_until(lambda: outside.waiting(client_mta) == 0, "the client's queue is empty", 180)
+        fronts[0].wait_until(lambda: recorded(fronts[0]) == sorted(subjects), "each is on the record, once")
+
+
 def test_the_second_run_changes_nothing(site: Site, fronts: list[Host]) -> None:
     ran = site.converge()
     assert (set(ran.changed.values()), ran.tasks) == ({0}, [])
@@ -107,7 +121,8 @@ def test_mail_comes_by_either_and_a_stopped_front_end_loses_nothing(fronts: list
     fronts[0].container.pause()
     try:
         send(client_mta, [f"one down {number}" for number in range(5)])
-        fronts[1].wait_until(lambda: len(recorded(fronts[1])) == 6, "the other takes it all", 120)
+        with outside.explained(client_mta, fronts[1]):
+            fronts[1].wait_until(lambda: len(recorded(fronts[1])) == 6, "the other takes it all", 120)
     finally:
         fronts[0].container.unpause()
     fronts[0].run("systemctl stop mailweir-milter mailweir-lookups.socket mailweir-lookups")
@@ -119,7 +134,8 @@ def test_mail_comes_by_either_and_a_stopped_front_end_loses_nothing(fronts: list
     assert outside.waiting(client_mta) == 1
     fronts[0].run("systemctl start mailweir-lookups mailweir-milter")
     fronts[1].run("systemctl start postfix")
-    fronts[0].wait_until(lambda: outside.waiting(client_mta) == 0, "the client's queue is empty", 120)
+    with outside.explained(client_mta, fronts[0]):
+        fronts[0].wait_until(lambda: outside.waiting(client_mta) == 0, "the client's queue is empty", 120)
     assert recorded(fronts[0]) == sorted(["both up", "both down", *(f"one down {number}" for number in range(5))])
 
 
@@ -141,14 +157,14 @@ def test_a_relayed_mail_arrives_signed_by_either(fronts: list[Host], next_hop: H
 
 def test_the_database_goes_away_and_comes_back(fronts: list[Host], client_mta: Host, database: Host) -> None:
     before = recorded(fronts[0])
-    database.run("systemctl stop postgresql@15-main")
+    cluster = f"postgresql@{database.says('ls /etc/postgresql').strip()}-main"
+    database.run(f"systemctl stop {cluster}")
     sent = [f"database away {number}" for number in range(5)]
     send(client_mta, sent)
     client_mta.wait_until(lambda: outside.waiting(client_mta) == 5, "all of it waits at the client's")
     assert any("database" in one for one in fronts[0].doctor()["wrong"])
-    database.run("systemctl start postgresql@15-main")
-    client_mta.wait_until(lambda: outside.waiting(client_mta) == 0, "the client's queue is empty", 120)
-    fronts[0].wait_until(lambda: recorded(fronts[0]) == sorted([*before, *sent]), "each is on the record, once")
+    database.run(f"systemctl start {cluster}")
+    all_arrives(client_mta, fronts, [*before, *sent])
     for front in fronts:
         assert "NRestarts=0" in front.says("systemctl show -p NRestarts mailweir-milter")
 
@@ -165,5 +181,27 @@ def test_the_database_host_itself_goes_away_and_comes_back(
         client_mta.wait_until(lambda: outside.waiting(client_mta) == 3, "all of it waits at the client's")
     finally:
         database.container.unpause()
-    client_mta.wait_until(lambda: outside.waiting(client_mta) == 0, "the client's queue is empty", 180)
-    fronts[0].wait_until(lambda: recorded(fronts[0]) == sorted([*before, *sent]), "each is on the record, once")
+    all_arrives(client_mta, fronts, [*before, *sent])
+
+
+def test_the_databases_host_is_upgraded_with_its_cluster(
+    fronts: list[Host], client_mta: Host, database: Host, suites: tuple[str, ...]
+) -> None:
+    """As docs/deployment.md has it: the system, then PostgreSQL's cluster; front ends of either Debian go on with it."""
+    if len(suites) < 2:
+        pytest.skip("needs both Debians (--suite both)")
+    before = recorded(fronts[0])
+    old = database.says("pg_lsclusters -h | cut -d' ' -f1").split()
+    assert old == ["15"]
+    debian.upgrade(database, suites[-1])
+    assert database.says("pg_lsclusters -h | awk '{print $1, $4}'").splitlines()[0] == "15 online"
+    sent = [f"cluster upgraded {number}" for number in range(3)]
+    database.run(debian.UPGRADE_CLUSTER)
+    send(client_mta, sent)
+    assert database.says("pg_lsclusters -h | awk '{print $1, $3, $4}'") == "17 5432 online\n"
+    all_arrives(client_mta, fronts, [*before, *sent])
+    for front in fronts:
+        assert [one for one in front.doctor()["wrong"] if not one.startswith("DNS")] == []
+    # pg_dump reads no server that is newer than itself: a backup is made where the client is the newer one
+    assert "pg_dump" in fronts[0].run("mailweir db backup /var/tmp/record.backup", code=1)[1]
+    assert "record.backup" in fronts[1].says("mailweir db backup /var/tmp/record.backup")

@@ -1,10 +1,11 @@
-"""An upgrade under load: the wheel of the commit before serves, mail comes in all the time, and all of it is there after."""
+"""An upgrade under load: an earlier version serves, mail comes in all the time, and all of it is there after.
 
-import contextlib
+How releases change is the program's and the role's own, and no Debian's: this runs once. From the last version with Dovecot, on
+Debian 12, to this one, and from there to Debian 13: test_system_upgrade.
+"""
+
 import re
 import shutil
-import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,17 +13,10 @@ import pytest
 from tests.deploy import outside
 from tests.deploy.conftest import REPOSITORY, SUBNET, MakeHost, build, offline
 from tests.deploy.hosts import Host
-from tests.deploy.images import PEER
+from tests.deploy.load import load
 from tests.deploy.playbook import Site
 
-pytestmark = pytest.mark.slow
-
-_LOAD = """\
-i=0; while [ ! -e /tmp/stop ]; do i=$((i+1));
-swaks --silent 3 --server 127.0.0.1 --from jane@client.example --to richard@demo.example.net \
---header "Subject: load $i" --header 'From: jane@client.example' && echo $i > /tmp/accepted; sleep 0.3; done
-"""
-
+pytestmark = [pytest.mark.slow, pytest.mark.one_suite]
 
 # a step that the database lacks, as a later version has one
 _STEP = """\
@@ -35,20 +29,23 @@ def up(migrator, db):
 
 @pytest.fixture(scope="module")
 def wheel_before(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Of the commit before the newest one."""
-    source = tmp_path_factory.mktemp("before")
-    archive = subprocess.run(["git", "archive", "HEAD~1"], cwd=REPOSITORY, capture_output=True, check=True).stdout
-    subprocess.run(["tar", "-x", "-C", source], input=archive, check=True)
-    return as_version("0.0.9", source, tmp_path_factory.mktemp("dist-before"))
+    """Of this checkout, called an earlier version: another release, and the same to the database."""
+    return as_version("0.0.9", checkout(tmp_path_factory), tmp_path_factory.mktemp("dist-before"))
 
 
 @pytest.fixture(scope="module")
 def wheel_later(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Of this checkout, with a change of the database."""
-    source = tmp_path_factory.mktemp("later") / "mailweir"
-    shutil.copytree(REPOSITORY, source, ignore=shutil.ignore_patterns(".*", "node_modules", "build", "dist", "tests"))
+    source = checkout(tmp_path_factory)
     (source / "mailweir/store/migrations/9999_later.py").write_text(_STEP)
     return as_version("0.9.9", source, tmp_path_factory.mktemp("dist-later"))
+
+
+def checkout(folders: pytest.TempPathFactory) -> Path:
+    """A copy of this one."""
+    source = folders.mktemp("source") / "mailweir"
+    shutil.copytree(REPOSITORY, source, ignore=shutil.ignore_patterns(".*", "node_modules", "build", "dist", "tests"))
+    return source
 
 
 def as_version(version: str, source: Path, folder: Path) -> Path:
@@ -62,7 +59,7 @@ def as_version(version: str, source: Path, folder: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def client_mta(make_host: MakeHost) -> Host:
-    made = make_host("upclient", PEER)
+    made = make_host.peer("upclient")
     outside.sends(made, SUBNET, ["upgraded"])
     return made
 
@@ -82,28 +79,6 @@ def site(host: Host, wheel_before: Path, tmp_path_factory: pytest.TempPathFactor
     host.run("mailweir user add richard --email richard@firm.example")
     host.run("mailweir contact add Jane jane@client.example")
     return made
-
-
-@contextlib.contextmanager
-def load(host: Host, client_mta: Host, name: str) -> Iterator[None]:
-    """Mail comes in all the time until the block ends; then all of it has to be on the record, once."""
-    client_mta.put({"/tmp/load.sh": _LOAD.replace("load $i", f"{name} $i").encode()})
-    client_mta.run("rm -f /tmp/stop /tmp/accepted")
-    client_mta.container.exec_run(["sh", "/tmp/load.sh"], detach=True)
-    began = host.count("activity")
-    host.wait_until(lambda: host.count("activity") >= began + 5, "mail flows")
-    try:
-        yield
-        after = host.count("activity")
-        host.wait_until(lambda: host.count("activity") > after + 3, "mail flows again")
-    finally:
-        client_mta.run("touch /tmp/stop; sleep 1")
-    client_mta.wait_until(lambda: outside.waiting(client_mta) == 0, "the client's queue is empty", 120)
-    sent = int(client_mta.says("cat /tmp/accepted"))
-    found = [one["subject"] for one in host.json("mailweir activity list --json")]
-    mine = sorted(int(text.removeprefix(f"{name} ")) for text in found if text.startswith(name))
-    assert mine == list(range(1, sent + 1))
-    assert "status=bounced" not in client_mta.says("cat /var/log/postfix.log")
 
 
 def test_no_mail_is_lost(site: Site, host: Host, client_mta: Host, wheel: Path) -> None:
