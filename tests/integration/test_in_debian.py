@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
+from tests import needs
 from tests.integration.test_dist import REPOSITORY
-from tests.needs import lacks
 
 SCRIPT = REPOSITORY / "scripts" / "in-debian.sh"
 SUITE = "toy"
@@ -33,9 +33,8 @@ def _libraries(program: str) -> list[str]:
 def debians(tmp_path: Path) -> Path:
     """The folder with the toy, for MAILWEIR_DEBIANS."""
     if os.geteuid() != 0:
-        lacks("needs root")
-    if subprocess.run(["unshare", "--mount", "true"], capture_output=True, check=False).returncode != 0:
-        lacks("needs the right to make a mount namespace")
+        needs.lacks("needs root")
+    needs.mount_namespace()
     root = tmp_path / "debians" / SUITE
     for name in ("mnt", "proc", "sys", "dev", "tmp", "run", "usr/bin", "root", "var/tmp", "etc/apt/apt.conf.d"):
         (root / name).mkdir(parents=True)
