@@ -99,15 +99,20 @@ copy_checkout() {
     rm "$root.tar"
 }
 
-[ "$(id -u)" -eq 0 ] || die "needs root: run it with sudo"
-mkdir -p "$(dirname "$root")"
-exec 9>"$root.lock"
-flock -n 9 || die "another run uses $root: wait for its end, or give this one a folder of its own by MAILWEIR_DEBIANS"
-[ -d "$root" ] || make_root
-copy_settings
-copy_checkout
-rm -rf "$root"/var/tmp/*
-[ -d "$shared" ] && shared=$(cd "$shared" && pwd) || shared=
-# shellcheck disable=SC2046  # words without blanks
-contained env -u MAKEFLAGS -u MAKELEVEL -u MFLAGS -u PYTHON -u VENV -u TMPDIR -u PYTHONPATH -u VIRTUAL_ENV \
-    sh "$top/scripts/enter-debian.sh" "$root" "$shared" "$(named_by_pip)" "$@"
+# In one piece: the shell reads a script as it goes, and the checkout may change under a run of half an hour.
+main() {
+    [ "$(id -u)" -eq 0 ] || die "needs root: run it with sudo"
+    mkdir -p "$(dirname "$root")"
+    exec 9>"$root.lock"
+    flock -n 9 || die "another run uses $root: wait for its end, or give this one a folder of its own by MAILWEIR_DEBIANS"
+    [ -d "$root" ] || make_root
+    copy_settings
+    copy_checkout
+    rm -rf "$root"/var/tmp/*
+    [ -d "$shared" ] && shared=$(cd "$shared" && pwd) || shared=
+    # shellcheck disable=SC2046  # words without blanks
+    contained env -u MAKEFLAGS -u MAKELEVEL -u MFLAGS -u PYTHON -u VENV -u TMPDIR -u PYTHONPATH -u VIRTUAL_ENV \
+        sh "$top/scripts/enter-debian.sh" "$root" "$shared" "$(named_by_pip)" "$@"
+}
+
+main "$@"; exit
