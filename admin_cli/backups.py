@@ -15,6 +15,7 @@ from pathlib import Path
 
 from admin_cli.ownership import acting_as_owner, give_to_owner
 from admin_cli.processes import CannotStart, Lock, users_of
+from admin_cli.target_files import refuse_foreign_links
 from mailweir.errors import BackupError
 from mailweir.place import Place, Postgresql
 from mailweir.settings import Settings
@@ -45,6 +46,7 @@ class Restored:
 
 def make(place: Place, file: Path, *, force: bool, progress: Progress) -> Made:
     """Backs up while mail flows. The file is whole, or isn't there. BackupError, DatabaseUnavailable."""
+    refuse_foreign_links(file.parent)
     _refuse_overwriting(file, place, force)
     with _folder_beside(file) as folder:
         part = folder / file.name

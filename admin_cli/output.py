@@ -1,11 +1,10 @@
 """What the commands print: tables, sentences, JSON; one line on stderr for an error.
 
-Never lets what came by mail (subjects, names, addresses) speak to the terminal: control characters are shown, not sent, and
-nothing is read as markup. Colours only on a terminal.
+Never lets what came by mail or stands in a log (subjects, names, addresses) speak to the terminal, or hide in it: control
+characters and what can't be seen are shown, not sent (`printable`), and nothing is read as markup. Colours only on a terminal.
 """
 
 import json
-import re
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -13,17 +12,10 @@ from typing import Any
 
 import typer
 
-# Control characters, surrogates, line separators, what turns the reading direction, and invisible tags
+from admin_cli.printable import printable, printable_lines
+
 _LONGEST_UNBROKEN = 12  # characters of a word that a column of a table isn't made narrower than
 _BETWEEN = 2  # columns of a table
-_UNPRINTABLE = re.compile(
-    r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff\U000e0000-\U000e007f]"
-)
-
-
-def printable(text: str) -> str:
-    """The text with what isn't for a terminal shown as its code (`\\x1b`)."""
-    return _UNPRINTABLE.sub(lambda match: match[0].encode("unicode_escape").decode("ascii"), text)
 
 
 def say(text: str) -> None:
@@ -44,6 +36,16 @@ def complain(text: str) -> None:
 def show_json(value: Any) -> None:
     """Dictionaries and lists as JSON in ASCII, which no terminal can take amiss."""
     typer.echo(json.dumps(value, indent=2))
+
+
+def whole(content: bytes) -> None:
+    """A message or a file on stdout: byte for byte, but for a terminal, which gets it as `printable` text. OSError."""
+    if sys.stdout.isatty():
+        sys.stdout.write(printable_lines(content.decode("utf-8", "backslashreplace")))
+        sys.stdout.flush()
+        return
+    sys.stdout.buffer.write(content)
+    sys.stdout.buffer.flush()
 
 
 def plain(row: Any) -> dict[str, Any]:

@@ -13,6 +13,7 @@ import sys
 import time
 from pathlib import Path
 
+from admin_cli import data_folder
 from admin_cli.processes import CannotStart
 from mailweir.errors import SettingsError
 from mailweir.settings import Settings
@@ -64,6 +65,12 @@ def check_folder(data_dir: Path) -> None:
     # It becomes root's, with a mode of its own: not what anybody wants of /tmp or of a home.
     if used and not (data_dir / SETTINGS_NAME).is_file():
         raise CannotStart(f"{data_dir} holds other files and no {SETTINGS_NAME}: name a new or an empty folder")
+
+
+def check_parts(settings: Settings) -> None:
+    """Is what an earlier run left in the data folder still what it has to be?"""
+    for fault in data_folder.faults(settings):
+        raise CannotStart(fault)
 
 
 def check_account(name: str) -> Account:

@@ -63,6 +63,8 @@ def refusal(refused: "Refusal") -> str:
     """What Postfix told the client, and what follows from that."""
     if refused.is_for_good:
         return f"refused at {refused.stage}: {refused.reply}"
+    if refused.is_broken_off:
+        return f"broken off at {refused.stage}, so that the sender comes again as a rule: {refused.reply}"
     return f"put off at {refused.stage}, so that the sender comes again: {refused.reply}"
 
 

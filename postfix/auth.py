@@ -170,15 +170,22 @@ class Connection(listener.Connection):
     def data_received(self, data: bytes) -> None:
         """See asyncio.Protocol."""
         self._buffer += data
-        self._go_on()
+        if self._deciding is None:
+            self._go_on()
+        elif len(self._buffer) > auth_protocol.MAX_LINE_BYTES:
+            # reading goes on meanwhile, so that a client's end is seen: then nobody wants the answer
+            self._complain("more than a line while one is decided")
 
     def _go_on(self) -> None:
         try:
             while self._deciding is None and (line := self._next_line()) is not None:
                 self._take(self._conversation.receive(line))
         except Malformed as error:
-            self._logger.warning("closed a connection on a malformed line", reason=str(error))
-            self._hang_up()
+            self._complain(str(error))
+
+    def _complain(self, reason: str) -> None:
+        self._logger.warning("closed a connection on a malformed line", reason=reason)
+        self._hang_up()
 
     def _next_line(self) -> bytes | None:
         end = self._buffer.find(b"\n", 0, auth_protocol.MAX_LINE_BYTES + 1)
@@ -195,7 +202,6 @@ class Connection(listener.Connection):
         if isinstance(outcome, bytes):
             self._transport.write(outcome)
         elif outcome is not None:
-            self._transport.pause_reading()  # what comes meanwhile stays with the kernel
             self._deciding = asyncio.get_running_loop().create_task(self._reply(outcome))
 
     async def _reply(self, asked: Question | Refusal) -> None:
@@ -213,11 +219,12 @@ class Connection(listener.Connection):
             await asyncio.sleep(due - asyncio.get_running_loop().time())
         self._transport.write(reply)
         self._deciding = None
-        self._transport.resume_reading()
         self._go_on()
 
     def _hang_up(self) -> None:
         self._buffer.clear()
+        if self._deciding is not None and self._deciding is not asyncio.current_task():
+            self._deciding.cancel()
         self.close()
 
 

@@ -132,9 +132,9 @@ def make_folder(folder: Path, mode: int, owner: Account | None = None) -> None:
     """Makes one folder, or sets right the owner and mode of the one that is there. owner: root where None."""
     folder.mkdir(exist_ok=True)
     # Not through a link: a folder's owner could point root at a folder of somebody else's.
-    os.chown(folder, owner.uid if owner else 0, owner.gid if owner else 0, follow_symlinks=False)
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     try:
+        os.fchown(descriptor, owner.uid if owner else 0, owner.gid if owner else 0)
         os.fchmod(descriptor, mode)
     finally:
         os.close(descriptor)
@@ -142,7 +142,7 @@ def make_folder(folder: Path, mode: int, owner: Account | None = None) -> None:
 
 def _make_file(path: Path, mode: int, owner: Account) -> None:
     """Makes an empty file, or sets right the owner and mode of the one that is there."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, mode)
+    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, mode)
     try:
         os.fchown(descriptor, owner.uid, owner.gid)
         os.fchmod(descriptor, mode)

@@ -1,32 +1,26 @@
-"""What Postfix refused, read backwards from its log.
+"""What Postfix refused, or gave up amid a message, read backwards from its log.
 
 Attackers write into this log: names, addresses and the greeting stand in it as they gave them. So a line counts only where it
 can be read in one way, from end to end; one with < or > within a field, or longer than a line of ours gets, is left out and
 counted. Reads a bounded part. Never writes. Called by `mailweir why`.
 """
 
-import contextlib
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 
 from mailweir import address
-from mailweir.errors import MailweirError
 from mailweir.store.moments import rfc3339
+from postfix import broken_off, log_lines
+from postfix.broken_off import BrokenOff, Transactions
+from postfix.log_lines import CLIENT, MAX_BYTES, MAX_LINE_BYTES, text_of
 
-MAX_BYTES = 64 * 2**20
-_BLOCK_BYTES = 2**20
-_MAX_LINE_BYTES = 1000  # Postfix cuts near 2,000, where what the client gave could stand at the end
 _MAX_REFUSALS = 100
 
-_TIME = r"(?P<time>[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d|\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\S*)"
-_PROGRAM = (
-    rf"{_TIME} \S+ postfix(?:-[\w-]+)?/(?:\w+/)?(?:smtpd|cleanup|postscreen)\[\d+\]: (?P<queue_id>[0-9A-Za-z]+): "
-)
+_PROGRAM = log_lines.program("smtpd", "cleanup", "postscreen") + r"(?P<queue_id>[0-9A-Za-z]+): "
 _REFUSAL = re.compile(
-    _PROGRAM + r"(?:milter-)?reject: (?P<stage>[A-Z-]+) from (?P<client>[\w.-]+\[[0-9A-Fa-f.:]+\])(?::\d+)?: "
+    _PROGRAM + rf"(?:milter-)?reject: (?P<stage>[A-Z-]+) from {CLIENT}: "
     r"(?P<reply>(?:[45]\d\d )?[45]\.\d+\.\d+ (?:<[^<>]*>: )?(?:[^<>;]|;(?! (?:from|to|proto)=))*)"
     r"(?:; from=<(?P<sender>[^<>]*)>)?(?: to=<(?P<recipient>[^<>]*)>)?[; ]+proto=\w+(?: helo=<(?P<helo>[^<>]*)>)?"
 )
@@ -38,15 +32,12 @@ _MESSAGE_ID = re.compile(_PROGRAM + r"message-id=(?P<message_id><[^<>\s]+>)")
 _QUEUE_ID_OF_NONE = "NOQUEUE"
 
 
-class LogUnreadable(MailweirError):
-    """The log isn't there, or isn't for us to read."""
-
-
 @dataclass(frozen=True, slots=True)
 class Refusal:
     """One time that Postfix refused something. time: RFC 3339, UTC. queue_id: None before there was one. stage: RCPT, ….
 
-    sender, recipient: of the envelope as the client gave them, None where none was given yet. reply: what the client was told.
+    sender, recipient: of the envelope as the client gave them, None where none was given yet. reply: what the client was told,
+    or that the connection was lost. client: "" where the log doesn't tell.
     """
 
     time: str
@@ -63,6 +54,11 @@ class Refusal:
         """5xx; else the sender comes again."""
         return self.reply.startswith("5")
 
+    @property
+    def is_broken_off(self) -> bool:
+        """The connection was lost amid the message: nobody refused it."""
+        return self.reply.startswith(broken_off.LOST_CONNECTION)
+
 
 @dataclass(frozen=True)
 class Found:
@@ -74,43 +70,88 @@ class Found:
 
 def find(log: Path, text: str, now: datetime, limit: int | None = None, max_bytes: int = MAX_BYTES) -> Found:
     """What was refused to or from an address, under a queue id or a Message-ID. LogUnreadable. now: for the lines' year."""
-    wanted = text.strip()
-    by_address = address.normalise_path(wanted)
-    message_ids = {wanted, f"<{wanted}>"}
-    found: list[Refusal] = []
-    with_id: dict[str, list[Refusal]] = {}
-    left_out = 0
-    for raw in _lines_backwards(log, max_bytes):
-        if len(found) >= (limit or _MAX_REFUSALS):
+    search = _Search(text.strip(), now)
+    for raw in log_lines.backwards(log, max_bytes):
+        if len(search.found) >= (limit or _MAX_REFUSALS):
             break
+        search.take(raw)
+    search.end()
+    # what was given up is known only once its first line is met, which is an older one
+    return Found(sorted(search.found, key=lambda one: one.time, reverse=True), search.left_out)
+
+
+class _Search:
+    """What concerns a text, gathered from the lines, the newest first."""
+
+    def __init__(self, wanted: str, now: datetime) -> None:
+        self.found: list[Refusal] = []
+        self.left_out = 0
+        self._wanted, self._now = wanted, now
+        self._by_address = address.normalise_path(wanted)
+        self._message_ids = {wanted, f"<{wanted}>"}
+        self._with_id: dict[str, list[Refusal]] = {}
+        self._ids_found: dict[str, str] = {}  # the wanted Message-ID, by queue id
+        self._transactions = Transactions(now)
+
+    def take(self, raw: bytes) -> None:
+        """Reads one line, without its end."""
         if b"reject: " in raw:
-            refusal = parse(raw, now)
-            if refusal is None and _OWN_NOTICE.fullmatch(_text(raw)):
-                continue
-            if refusal is None:
-                left_out += wanted.lower() in _text(raw).lower()
-            elif _concerns(refusal, wanted, by_address):
-                found.append(refusal)
-            elif refusal.queue_id:
-                with_id.setdefault(refusal.queue_id, []).append(refusal)
+            self._take_refusal(raw)
         elif b": message-id=" in raw:
-            found += _with_message_id(raw, message_ids, with_id)
-    return Found(found, left_out)
+            self._take_message_id(raw)
+        elif done := self._transactions.take(raw):
+            self._take_broken_off(done)
 
+    def end(self) -> None:
+        """What is still open at the end of what was read."""
+        for done in self._transactions.rest():
+            self._take_broken_off(done)
 
-def _with_message_id(raw: bytes, wanted: set[str], with_id: dict[str, list[Refusal]]) -> list[Refusal]:
-    """The refusals under the queue id of this line, where its Message-ID is wanted. They stand below it: they have been met."""
-    match = _MESSAGE_ID.fullmatch(_text(raw))
-    if match is None or match["message_id"] not in wanted:
-        return []
-    return [replace(one, message_id=match["message_id"]) for one in with_id.pop(match["queue_id"], [])]
+    def _take_refusal(self, raw: bytes) -> None:
+        refusal = parse(raw, self._now)
+        if refusal is None and _OWN_NOTICE.fullmatch(text_of(raw)):
+            return
+        if refusal is None:
+            self.left_out += self._wanted.lower() in text_of(raw).lower()
+        elif self._concerns(refusal):
+            self.found.append(refusal)
+        elif refusal.queue_id:
+            self._with_id.setdefault(refusal.queue_id, []).append(refusal)
 
+    def _take_message_id(self, raw: bytes) -> None:
+        """A refusal under the line's queue id stands below it: it has been met. What was given up comes with its first line."""
+        match = _MESSAGE_ID.fullmatch(text_of(raw))
+        if match is None or match["message_id"] not in self._message_ids:
+            return
+        self._ids_found[match["queue_id"]] = match["message_id"]
+        refusals = self._with_id.pop(match["queue_id"], [])
+        self.found += [replace(one, message_id=match["message_id"]) for one in refusals]
 
-def _concerns(refusal: Refusal, wanted: str, by_address: str | None) -> bool:
-    if refusal.queue_id == wanted:
-        return True
-    given = (refusal.sender, refusal.recipient)
-    return bool(by_address) and by_address in [address.normalise_path(one) for one in given if one]
+    def _take_broken_off(self, done: BrokenOff) -> None:
+        """One for each recipient, as they are refused: they may be of several deployments."""
+        message_id = self._ids_found.get(done.queue_id or "")
+        recipients: list[str | None] = [*done.recipients]
+        for recipient in recipients or [None]:
+            one = Refusal(
+                rfc3339(done.time),
+                done.queue_id,
+                done.stage,
+                done.client or "",
+                done.reply,
+                done.sender,
+                recipient,
+                message_id,
+            )
+            if message_id or self._concerns(one):
+                self.found.append(one)
+
+    def _concerns(self, refusal: Refusal) -> bool:
+        if refusal.queue_id == self._wanted:
+            return True
+        given = [one for one in (refusal.sender, refusal.recipient) if one]
+        if self._wanted.lower() == "postmaster":  # RFC 5321 4.5.1: the one address without a domain
+            return "postmaster" in [one.lower() for one in given]
+        return bool(self._by_address) and self._by_address in map(address.normalise_path, given)
 
 
 def domain_of(recipient: str | None) -> str:
@@ -121,11 +162,10 @@ def domain_of(recipient: str | None) -> str:
 
 def parse(raw: bytes, now: datetime) -> Refusal | None:
     """One line, without its end; None where it can't be read in one way."""
-    line = _text(raw)
-    if len(raw) > _MAX_LINE_BYTES:
+    if len(raw) > MAX_LINE_BYTES:
         return None
-    match = _REFUSAL.fullmatch(line)
-    time = _moment(match["time"], now) if match else None
+    match = _REFUSAL.fullmatch(text_of(raw))
+    time = log_lines.moment(match["time"], now) if match else None
     if match is None or time is None:
         return None
     queue_id = None if match["queue_id"] == _QUEUE_ID_OF_NONE else match["queue_id"]
@@ -138,51 +178,3 @@ def parse(raw: bytes, now: datetime) -> Refusal | None:
         match["sender"],
         match["recipient"],
     )
-
-
-def _text(raw: bytes) -> str:
-    return raw.decode("utf-8", "backslashreplace")
-
-
-def _moment(text: str, now: datetime) -> datetime | None:
-    """The old form of syslog has local time and no year: it is the last such moment up to now."""
-    if text[0].isdigit():
-        with contextlib.suppress(ValueError):
-            return datetime.fromisoformat(text).astimezone(UTC)
-        return None
-    for year in (now.year + 1, now.year, now.year - 1):  # +1: in the last hours of a year, east of Greenwich
-        with contextlib.suppress(ValueError):  # 29 February is in some years only
-            moment = datetime.strptime(f"{year} {text}", "%Y %b %d %H:%M:%S").astimezone(UTC)
-            if moment <= now + timedelta(hours=1):
-                return moment
-    return None
-
-
-def _lines_backwards(log: Path, max_bytes: int) -> Iterator[bytes]:
-    """The last lines of the log and of the one before it, the last one first; no more bytes than that of both."""
-    left = max_bytes
-    for file in (log, log.with_name(log.name + ".1")):
-        try:
-            with file.open("rb") as stream:
-                end = stream.seek(0, 2)
-                start = max(0, end - left)
-                left -= end - start
-                rest = b""
-                while end > start:
-                    size = min(_BLOCK_BYTES, end - start)
-                    end -= size
-                    stream.seek(end)
-                    first, *lines = (stream.read(size) + rest).split(b"\n")
-                    rest = first[: 2 * _MAX_LINE_BYTES]  # a line without an end must not grow over blocks
-                    yield from reversed(lines)
-                if start == 0:
-                    yield rest
-        except FileNotFoundError as error:
-            if file == log:
-                raise LogUnreadable(f"there is no log of Postfix at {log}, so refused mail isn't looked for") from error
-        except OSError as error:
-            raise LogUnreadable(
-                f"can't read Postfix's log {file} ({error.strerror}), so refused mail isn't looked for"
-            ) from error
-        if not left:
-            return

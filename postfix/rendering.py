@@ -127,10 +127,12 @@ def write(configuration: Configuration, config_dir: Path) -> None:
 
 
 def write_file(path: Path, text: str) -> None:
-    """Puts one file in place, mode 0644, at once."""
+    """Puts one file in place, mode 0644, at once, and never through a link that somebody laid in the folder."""
     part = path.with_name(f".{path.name}.new")
-    part.write_text(text, encoding="utf-8")
-    part.chmod(0o644)
+    part.unlink(missing_ok=True)
+    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644), "w", encoding="utf-8") as stream:
+        stream.write(text)
+        os.fchmod(stream.fileno(), 0o644)  # whatever the umask
     # Postfix's programs wait up to two seconds for a file so new that it may still grow; this one can't.
     made_at = part.stat().st_mtime - _SETTLED_SECONDS
     os.utime(part, (made_at, made_at))

@@ -1,13 +1,13 @@
 """`mailweir activity`: what is on the record."""
 
 import re
-import sys
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from admin_cli import context, options, output
+from admin_cli.printable import printable
 
 if TYPE_CHECKING:
     from mailweir.store.activities import Activity, Participant
@@ -88,14 +88,13 @@ def raw(
     ] = None,
     deployment: options.DeploymentOption = None,
 ) -> None:
-    """Writes the message to stdout, byte for byte as it was kept."""
+    """Writes the message to stdout, byte for byte as it was kept. A terminal gets text that does nothing to it."""
     from mailweir.store import activities, raw_messages
 
     with context.opened() as database:
         activity = activities.find(database, activity_id, context.narrow(database, deployment))
         content = raw_messages.read(database, activity, version)
-    sys.stdout.buffer.write(content)
-    sys.stdout.buffer.flush()
+    output.whole(content)
 
 
 def read_since(text: str, now: datetime) -> datetime:
@@ -109,7 +108,7 @@ def read_since(text: str, now: datetime) -> datetime:
             return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, OverflowError):
         pass
-    raise typer.BadParameter(f"'{output.printable(text)}' is no time: give 2026-11-24, 2026-11-24T03:12:55Z, 7d or 24h")
+    raise typer.BadParameter(f"'{printable(text)}' is no time: give 2026-11-24, 2026-11-24T03:12:55Z, 7d or 24h")
 
 
 def row(activity: "Activity") -> tuple[str, ...]:

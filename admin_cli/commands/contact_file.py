@@ -1,7 +1,6 @@
 """`mailweir contact import` and `mailweir contact export`: contacts from and to files, CSV or vCard."""
 
 import enum
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -46,6 +45,9 @@ def import_file(
         str | None, typer.Option("--company", metavar="NAME", help="The company of those who have none in FILE.")
     ] = None,
     partial: Annotated[bool, typer.Option("--partial", help="Keep the good rows where others are bad.")] = False,
+    exact: Annotated[
+        bool, typer.Option("--exact", help="FILE was exported with --exact: take every cell as it is.")
+    ] = False,
     shared: options.SharedOption = False,
     deployment: options.DeploymentOption = None,
     as_json: options.JsonOption = False,
@@ -59,7 +61,7 @@ def import_file(
     with context.opened() as database:
         chosen = context.choose(database, deployment)
         with progress.bar("reading", steps) as advance:
-            prepared = contact_import.prepare(chosen, _rows(form, raw), company, advance)
+            prepared = contact_import.prepare(chosen, _rows(form, raw, exact=exact), company, advance)
         del raw
         with progress.bar("importing", len(prepared.rows)) as advance:
             count = len(prepared.rows)
@@ -80,33 +82,40 @@ def export(
         Form | None, typer.Option("--format", help="csv or vcard; without it, as the file's name says, or csv.")
     ] = None,
     target: Annotated[
-        Path | None, typer.Option("--output", metavar="FILE", help="Where to write it; without it, stdout.")
+        Path | None, typer.Option("--output", metavar="FILE", help="Where to write it; without it, or for -, stdout.")
     ] = None,
+    exact: Annotated[
+        bool,
+        typer.Option("--exact", help="CSV for programs: a cell that a spreadsheet takes for a formula stays as it is."),
+    ] = False,
     deployment: options.DeploymentOption = None,
 ) -> None:
-    """Writes a deployment's contacts as CSV or vCard. Exactly as they are: `contact import` makes the same of it."""
+    """Writes a deployment's contacts as CSV or vCard, of which `contact import` makes the same. In CSV, what a spreadsheet would
+    take for a formula gets an apostrophe, which the import takes off again."""
     from mailweir.store import contacts
 
+    target = None if target == Path("-") else target
     if form is None:
         form = Form.CSV if target is None else _form_of(target)
     with context.opened() as database:
         chosen = context.choose(database, deployment)
         # whole in memory: the target isn't opened as the database's owner, nor left half written by an error
-        written = b"".join(part.encode() for part in _written(form, contacts.each(database, chosen)))
+        written = b"".join(part.encode() for part in _written(form, contacts.each(database, chosen), exact=exact))
     _write(target, written)
     if target is not None:
         output.remark(f"The contacts of {chosen.name} are in {target}.")
 
 
 def _write(target: Path | None, content: bytes) -> None:
+    from admin_cli import target_files
+
+    if target is not None:
+        target_files.write(target, content)
+        return
     try:
-        if target is not None:
-            target.write_bytes(content)
-            return
-        sys.stdout.buffer.write(content)
-        sys.stdout.buffer.flush()
+        output.whole(content)
     except OSError as error:
-        raise BadInput(f"{target or 'stdout'} can't be written: {error.strerror or error}") from error
+        raise BadInput(f"stdout can't be written: {error.strerror or error}") from error
 
 
 def _form_of(file: Path) -> Form:
@@ -129,16 +138,16 @@ def _read(file: Path) -> bytes:
     return raw
 
 
-def _rows(form: Form, raw: bytes) -> "Iterator[Row | BadRow]":
+def _rows(form: Form, raw: bytes, *, exact: bool) -> "Iterator[Row | BadRow]":
     from mailweir.contact_files import csv_file, vcard
 
-    return vcard.read(raw) if form is Form.VCARD else csv_file.read(raw)
+    return vcard.read(raw) if form is Form.VCARD else csv_file.read(raw, exact=exact)
 
 
-def _written(form: Form, contacts: "Iterator[tuple[str, tuple[str, ...], str]]") -> "Iterator[str]":
+def _written(form: Form, contacts: "Iterator[tuple[str, tuple[str, ...], str]]", *, exact: bool) -> "Iterator[str]":
     from mailweir.contact_files import csv_file, vcard
 
-    return vcard.write(contacts) if form is Form.VCARD else csv_file.write(contacts)
+    return vcard.write(contacts) if form is Form.VCARD else csv_file.write(contacts, exact=exact)
 
 
 def _report(file: Path, deployment: str, imported: "Imported", as_json: bool) -> None:

@@ -1,5 +1,7 @@
 """`mailweir postfix`: what a provisioned host's Postfix needs of us. Called by the Ansible role."""
 
+import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,16 +31,18 @@ def config(
 
     The files are for the places that the settings imply (run_by), wherever DIR is: to look at, or to be copied there.
     """
+    from admin_cli import target_files
     from mailweir.settings import load
     from postfix import rendering
 
     changed: dict[str, bool] = {}
     texts = _texts(load())
+    target_files.refuse_foreign_links(out / "main.cf")
     with _refusing(out):
         out.mkdir(mode=0o755, parents=True, exist_ok=True)
         for name, text in texts.items():
             file = out / name
-            changed[name] = not file.exists() or file.read_text(encoding="utf-8", errors="replace") != text
+            changed[name] = _what_is_there(file) != text
             if changed[name]:
                 rendering.write_file(file, text)
     if as_json:
@@ -47,6 +51,13 @@ def config(
         output.say(f"changed in {out}: {', '.join(name for name, is_changed in changed.items() if is_changed)}")
     else:
         output.say(f"{out} is as the settings say already")
+
+
+def _what_is_there(file: Path) -> str | None:
+    """What a file holds; None where it is none, or a link: it is replaced then."""
+    if not stat.S_ISREG(file.lstat().st_mode if os.path.lexists(file) else 0):
+        return None
+    return file.read_text(encoding="utf-8", errors="replace")
 
 
 def _texts(settings: "Settings") -> dict[str, str]:

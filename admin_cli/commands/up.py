@@ -4,6 +4,7 @@ Checks first and changes nothing where a check fails. Its flags win over DIR/mai
 settings in force from DIR/run/mailweir.toml. Called by an admin, by `mailweir demo` and by the tests.
 """
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,14 +65,27 @@ def run_up(data: Path, ports: Ports, say: Say) -> None:
     """Runs the stack until SIGTERM, SIGINT or SIGHUP. MailweirError, with nothing left running, where it can't run."""
     import os
 
-    from admin_cli import preflight, supervisor
-    from admin_cli.processes import Lock
+    from admin_cli import preflight
+    from admin_cli.processes import CannotStart
 
     preflight.check_root()
     # A strict one of the admin would close to the daemons what they are to read; what is secret has a mode of its own.
     os.umask(0o022)
     scripts = preflight.check_programs()
     data_dir = data.absolute().resolve()
+    try:
+        _check_and_run(data_dir, ports, scripts, say)
+    except OSError as error:
+        # what lies in the data folder is others' to change, between the look at it and its use too
+        if error.filename is None or not Path(os.fsdecode(error.filename)).is_relative_to(data_dir):
+            raise
+        raise CannotStart(f"can't use {os.fsdecode(error.filename)}: {error.strerror}") from error
+
+
+def _check_and_run(data_dir: Path, ports: Ports, scripts: dict[str, str], say: Say) -> None:
+    from admin_cli import preflight, supervisor
+    from admin_cli.processes import Lock
+
     preflight.check_folder(data_dir)
     settings, is_new = _settings(data_dir, ports)
     account = preflight.check_account(settings.run_as)
@@ -79,6 +93,7 @@ def run_up(data: Path, ports: Ports, say: Say) -> None:
     preflight.check_database_folder(settings, account)
     preflight.check_certificate(settings)
     preflight.check_names(settings, account)
+    preflight.check_parts(settings)
     lock = Lock(settings.milter_socket.with_name("up.lock"))
     if not settings.milter_socket.parent.exists():
         preflight.check_port(settings)  # before anything is made; later an earlier run may hold it
@@ -98,8 +113,6 @@ def run_up(data: Path, ports: Ports, say: Say) -> None:
 
 def _settings(data_dir: Path, ports: Ports) -> "tuple[Settings, bool]":
     """The settings in force, and whether the data folder is new."""
-    import os
-
     from admin_cli import preflight, settings_files
     from mailweir import settings as reader
     from mailweir.errors import SettingsError

@@ -78,11 +78,11 @@ def _refused(settings: "Settings", text: str, names: dict[str, str]) -> "list[tu
 
     names: of the deployments, by domain.
     """
-    from postfix import maillog
+    from postfix import log_lines, maillog
 
     try:
         found = maillog.find(settings.postfix_log_file, text, context.now())
-    except maillog.LogUnreadable as error:
+    except log_lines.LogUnreadable as error:
         output.remark(f"mailweir: {error}")
         return []
     if found.left_out:
@@ -143,8 +143,9 @@ def _refusal_sentence(refusal: "Refusal") -> str:
 
     queue_id = f"queue id {refusal.queue_id}, " if refusal.queue_id else ""
     to = f", to {refusal.recipient}" if refusal.recipient is not None else ""
+    client = f"from {refusal.client}" if refusal.client else "from an unknown client"
     sender = "" if refusal.sender is None else f", envelope sender {refusal.sender or '<>'}"
-    return f"{output.moment(refusal.time)}  {wording.refusal(refusal)} ({queue_id}from {refusal.client}{sender}{to})"
+    return f"{output.moment(refusal.time)}  {wording.refusal(refusal)} ({queue_id}{client}{sender}{to})"
 
 
 def _refusal_object(refusal: "Refusal", deployment: str | None) -> dict[str, Any]:
@@ -158,8 +159,8 @@ def _refusal_object(refusal: "Refusal", deployment: str | None) -> dict[str, Any
         "recipients": [refusal.recipient] if refusal.recipient else [],
         "author": refusal.sender or None,
         "message_id": refusal.message_id,
-        "outcome": "refused",
-        "reason": f"{wording.refusal(refusal)} (from {refusal.client})",
+        "outcome": "broken off" if refusal.is_broken_off else "refused",
+        "reason": wording.refusal(refusal) + (f" (from {refusal.client})" if refusal.client else ""),
         "activity": None,
         "direction": None,
         "mailbox": None,

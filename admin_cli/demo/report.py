@@ -13,7 +13,8 @@ from rich.text import Text
 from admin_cli import wording
 from admin_cli.demo import mail
 from admin_cli.demo.scenario import DEPLOYMENT, Delivered, Findings
-from admin_cli.output import moment, printable
+from admin_cli.output import moment
+from admin_cli.printable import printable
 from mailweir.matching import Outcome
 
 _WIDTH_WITHOUT_TERMINAL = 110

@@ -67,11 +67,21 @@ def examine(settings: "Settings", name: str | None, now: "datetime") -> "Iterato
 
     running = in_force.settings(settings)
     by_systemd = settings.run_by == "systemd"
+    yield from run("data folder", partial(_check_data_folder, settings))
     yield from run(stack.AREA, partial(units.check if by_systemd else stack.check_processes, settings))
     yield from run(settings_sense.AREA, partial(settings_sense.check, settings, running))
     if not by_systemd or units.is_front_end():
         yield from _examine_front_end(settings, running, now)
     yield from _examine_database(running, name, now)
+
+
+def _check_data_folder(settings: "Settings") -> "Iterator[Finding]":
+    from admin_cli import data_folder
+    from admin_cli.doctor.findings import wrong
+
+    for fault in data_folder.faults(settings):
+        what, _, to_do = fault.partition(": ")
+        yield wrong("data folder", what, to_do)
 
 
 def _examine_front_end(settings: "Settings", running: "Settings", now: "datetime") -> "Iterator[Finding]":

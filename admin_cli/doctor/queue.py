@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from admin_cli import data_folder
 from admin_cli.doctor.findings import Finding, note, ok, wrong
 from mailweir.settings import Settings
 from postfix.instance import SEARCH_PATH
@@ -63,8 +64,10 @@ def check_outbox(settings: Settings) -> Iterator[Finding]:
     if settings.outbound != "outbox":
         return
     try:
+        if any(path.is_symlink() for path in data_folder.outbox_folders(settings)):
+            return  # said of the data folder
         count = sum(1 for _ in os.scandir(settings.outbox_dir / "new"))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         count = 0
     except PermissionError:
         yield note(AREA, f"can't look into {settings.outbox_dir}", "run 'mailweir doctor' as root")

@@ -40,7 +40,8 @@ def is_running(settings: Settings) -> bool | None:
 def _look_at_lock(settings: Settings) -> tuple[bool | None, bytes]:
     path = settings.milter_socket.with_name("up.lock")
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        # no waiting for a writer, should it be a pipe
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except FileNotFoundError:
         return False, b""
     except OSError:

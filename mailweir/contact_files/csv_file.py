@@ -1,7 +1,8 @@
 """Contacts as CSV (RFC 4180 and what is really sent): bytes into rows, contacts into text.
 
 Takes `,` `;` `|` and tabs, a header in any order or none (`columns`), quoted line ends. Strict about quotes: a row that reads two
-ways is a BadRow. Never raises on any bytes; memory is bounded by a row, not by the file. Called by the command line.
+ways is a BadRow. Never raises on any bytes; memory is bounded by a row, not by the file. What a spreadsheet would take for a
+formula is written as text, and read as it was (`formulas`). Called by the command line.
 """
 
 import csv
@@ -10,7 +11,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from mailweir.contact_files import columns
+from mailweir.contact_files import columns, formulas
 from mailweir.contact_files.columns import Columns
 from mailweir.contact_files.lines import MAX_LINE_CHARS, Lines, encoding_of
 from mailweir.contact_files.rows import BadRow, Row
@@ -34,8 +35,8 @@ class _Layout:
     hint_lines: int
 
 
-def read(raw: bytes) -> Iterator[Row | BadRow]:
-    """The contacts of a file. Rows without any content are left out."""
+def read(raw: bytes, *, exact: bool = False) -> Iterator[Row | BadRow]:
+    """The contacts of a file. Rows without any content are left out. exact: apostrophes before formulas are content, too."""
     layout = _layout(raw)
     if isinstance(layout, BadRow):
         yield layout
@@ -44,16 +45,17 @@ def read(raw: bytes) -> Iterator[Row | BadRow]:
         if isinstance(cells, str):
             yield BadRow(line, cells)
         elif line > layout.header_line and any(cell.strip() for cell in cells):
-            yield _row(layout, line, cells)
+            yield _row(layout, line, cells if exact else [formulas.as_it_was(cell) for cell in cells])
 
 
-def write(contacts: Iterable[tuple[str, tuple[str, ...], str]]) -> Iterator[str]:
-    """Name, addresses and company of each contact as lines, which `read` reads as the same."""
+def write(contacts: Iterable[tuple[str, tuple[str, ...], str]], *, exact: bool = False) -> Iterator[str]:
+    """Name, addresses and company of each contact as lines, which `read` reads as the same. exact: for no spreadsheet."""
     buffer = io.StringIO()
     writer = csv.writer(buffer)  # RFC 4180: commas and CRLF
     writer.writerow(("name", "address", "company"))
     for name, addresses, company in contacts:
-        writer.writerow((name, ";".join(addresses), company))
+        cells = (name, ";".join(addresses), company)
+        writer.writerow(cells if exact else map(formulas.shown_as_text, cells))
         yield buffer.getvalue()
         buffer.seek(0)
         buffer.truncate()

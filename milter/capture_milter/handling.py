@@ -22,7 +22,7 @@ MAX_CONFIRMATION_BYTES = 262_144  # Google's are 5 kB; a larger look-alike isn't
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """An SMTP reply that isn't a success: 451 or 550, its enhanced code, a sentence."""
+    """An SMTP reply that isn't a success: 451, 530 or 550, its enhanced code, a sentence."""
 
     code: str
     enhanced: str

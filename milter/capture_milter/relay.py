@@ -1,7 +1,8 @@
 """What is done with a message that a login submits: is it the login's to send, is there room within its limits, who gets it.
 
 Law 10: envelope sender, From, Sender, Resent-From and Resent-Sender must each name an address that the login owns. Postfix has
-asked about the envelope sender already. Knows no callback; called by `session`, which carries out the plan.
+asked about the envelope sender already. What comes by the relay's ports without a login isn't taken, whatever Postfix let past.
+Knows no callback; called by `session`, which carries out the plan.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -18,17 +19,23 @@ from mailweir.settings import Relay as Limits
 from mailweir.store import relay_logins
 from mailweir.store.relay_logins import Holder, UseRow
 
+DAEMON_NAME = "relay"  # master.cf's, of both ports
 # Of the mail by which Gmail asks whether an address of "Send mail as" is the user's; it goes to that address by this relay
 GMAIL_ASKS = frozenset({"gmail-noreply@google.com", "account-verification-noreply@google.com"})
 _GMAIL_DOMAINS = frozenset({"gmail.com", "googlemail.com"})
 _WHO = ("From", "Sender", "Resent-From", "Resent-Sender")
 _MAX_SENTENCE_CHARS = 400  # RFC 5321 4.5.3.1.5: a reply line is 512 at most
+# RFC 4954 6. Told at the end of the message, the first place where Postfix waits for our word: to wait at MAIL would cost every
+# message of every port a round trip, and smtpd has stopped such a client at DATA already.
+NOT_LOGGED_IN = Refusal("530", "5.7.0", "log in first: this port takes mail of logins only")
 
 
 def plan(envelope: Envelope, header_lines: list[Header], directory: Directory, limits: Limits) -> Plan:
     """Matches a submitted message, or says why it isn't taken. Errors: DatabaseUnavailable."""
     view = headers.look(header_lines)
-    holder = directory.relay_holder(envelope.login or "")
+    if envelope.login is None:
+        return Plan(envelope, view, matching.Sorted((), (), ()), (), False, NOT_LOGGED_IN)
+    holder = directory.relay_holder(envelope.login)
     recipients = matching.sort_recipients(envelope.recipients, directory)
     if holder is None or holder.suspended:
         state = "is suspended: ask your admin" if holder else "is disconnected"

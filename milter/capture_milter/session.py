@@ -64,6 +64,7 @@ class Session:
         "_body",
         "_client",
         "_ctx",
+        "_daemon",
         "_headers",
         "_login",
         "_plan",
@@ -78,6 +79,7 @@ class Session:
         self._services = services
         self._ctx = ctx
         self._client = ""
+        self._daemon: str | None = None
         self._reset()
 
     def _reset(self) -> None:
@@ -92,8 +94,9 @@ class Session:
         self._signing: Signing | None = None
 
     def connect(self, hostaddr: Any) -> int:
-        """Notes the client."""
+        """Notes the client, and by which door it came (master.cf's milter_macro_daemon_name)."""
         self._client = hostaddr[0] if hostaddr else ""
+        self._daemon = self._ctx.getsymval("{daemon_name}")
         return milter.NOREPLY
 
     def envfrom(self, sender: bytes) -> int:
@@ -187,7 +190,7 @@ class Session:
             sender, recipients = read_sender(self._sender), tuple(self._recipients)
             envelope = Envelope(sender, recipients, self._login, self._client, self._received_at)
             with self._services.readers.directory() as directory:
-                if self._login is None:
+                if self._login is None and self._daemon != relay.DAEMON_NAME:
                     plan = handling.plan(envelope, self._headers, directory)
                 else:
                     asked = Asked(directory)
@@ -222,7 +225,7 @@ class Session:
 
     def _accept(self) -> int:
         """What goes on from the relay is signed, on top of all other headers; of Postfix's notices goes on what is owed."""
-        if self._login is None and self._ctx.getsymval("{daemon_name}") == notices.DAEMON_NAME:
+        if self._login is None and self._daemon == notices.DAEMON_NAME:
             return milter.ACCEPT if self._is_owed() else milter.DISCARD
         if self._signing:
             self._ctx.addheader(signing.NAME, self._signing.value(), 0)

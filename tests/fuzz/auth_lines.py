@@ -18,7 +18,7 @@ from postfix import auth_protocol
 from postfix.auth_protocol import Conversation, Malformed, Question, Refusal
 
 LINES_A_CONNECTION = 50
-MAX_GROWTH_BYTES = 8_000_000  # in the second half; the first one fills what the allocator keeps
+MAX_GROWTH_BYTES = 4_000_000  # in the second half; the first one fills what the allocator keeps
 _PROGRESS_LINES = 200_000
 _COMMANDS = (b"AUTH", b"CONT", b"CANCEL", b"VERSION", b"CPID", b"auth", b"", b"OK", b"FAIL", b"\0", b"AUTH ")
 _IDS = (b"1", b"2", b"0", b"-1", b"4294967295", b"99999999999", b"", b"x", b"1\x0b", "１".encode())

@@ -1,5 +1,6 @@
 """`mailweir db backup` while others write, `db restore`, and that neither leaves anything half done. SQLite."""
 
+import os
 import sqlite3
 import stat
 import subprocess
@@ -15,6 +16,7 @@ from admin_cli import backups
 from mailweir.errors import BackupError
 from mailweir.store import backup
 from mailweir.store.connection import Database
+from tests.needs import lacks
 
 if TYPE_CHECKING:
     from tests.integration.conftest import MakeStack
@@ -41,6 +43,22 @@ def _nothing_is_left_half_done(file: Path, tmp_path: Path) -> Iterator[None]:
     yield
     names = {one.name for one in (*file.parent.iterdir(), *(tmp_path / "db").iterdir())}
     assert not [name for name in names if name.startswith(".")], names
+
+
+@pytest.mark.parametrize("options", [(), ("--force",)])
+def test_a_backup_follows_no_link_of_somebody_else(
+    with_one_mail: Mailweir, file: Path, tmp_path: Path, options: tuple[str, ...]
+) -> None:
+    if os.geteuid() != 0:
+        lacks("needs root")
+    laid = tmp_path / "laid"
+    laid.symlink_to(file.parent)
+    os.chown(laid, 65534, 65534, follow_symlinks=False)
+    ran = with_one_mail("db", "backup", str(laid / "mailweir.bak"), *options)
+    assert (ran.code, ran.out, ran.err.count("\n")) == (1, "", 1)
+    assert "leads through a symbolic link that somebody else made" in ran.err
+    assert list(file.parent.iterdir()) == []
+    assert with_one_mail("db", "backup", str(file)).code == 0
 
 
 def activities(file: Path) -> int:

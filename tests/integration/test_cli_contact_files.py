@@ -11,6 +11,7 @@ import pytest
 
 from mailweir.contact_files.lines import MAX_FILE_BYTES
 from mailweir.store.connection import Database
+from tests.needs import lacks
 
 Mailweir = Any
 TABLES = ("companies", "contacts", "contact_addresses")
@@ -148,6 +149,7 @@ def test_an_export_is_imported_as_the_same(demo: Mailweir, database: Database, f
     ran_to_file = demo("contact", "export", "--format", form, "--output", str(target), "--deployment", "demo")
     assert (ran_to_file.code, ran_to_file.out) == (0, "")
     assert target.read_bytes() == ran.raw_out
+    assert demo("contact", "export", "--format", form, "--output", "-", "--deployment", "demo").raw_out == ran.raw_out
     assert demo("contact", "import", str(target), "--format", form, "--deployment", "copy", "--shared").code == 0
     both = [
         [
@@ -161,6 +163,46 @@ def test_an_export_is_imported_as_the_same(demo: Mailweir, database: Database, f
     before = _content(database)
     assert demo("contact", "import", str(target), "--format", form, "--deployment", "demo").code == 0
     assert _content(database) == before
+
+
+def test_formulas_are_text_to_a_spreadsheet_unless_exact_is_asked_for(
+    demo: Mailweir, database: Database, folder: Path
+) -> None:
+    demo("company", "add", "@Work", "--deployment", "demo")
+    for name, address in (("+44 20 7946 0000", "-a@x.example"), ("=1+1", "b@x.example"), ("'=2", "c@x.example")):
+        assert demo("contact", "add", "--company", "@Work", "--", name, address).code == 0
+    guarded = (
+        "name,address,company",
+        "'+44 20 7946 0000,'-a@x.example,'@Work",
+        "''=2,c@x.example,'@Work",
+        "'=1+1,b@x.example,'@Work",
+    )
+    exact = (
+        "name,address,company",
+        "+44 20 7946 0000,-a@x.example,@Work",
+        "'=2,c@x.example,@Work",
+        "=1+1,b@x.example,@Work",
+    )
+    before = _content(database)
+    for lines, options in ((guarded, ()), (exact, ("--exact",))):
+        out = demo("contact", "export", *options).out
+        assert sorted(out.splitlines()) == sorted(lines)
+        (folder / "out.csv").write_text(out)
+        assert "3 unchanged" in demo("contact", "import", str(folder / "out.csv"), *options).out
+        assert _content(database) == before
+
+
+def test_an_export_follows_no_link_of_somebody_else(demo: Mailweir, folder: Path) -> None:
+    if os.geteuid() != 0:
+        lacks("needs root")
+    victim, link = folder / "victim", folder / "laid.csv"
+    victim.write_text("untouched")
+    link.symlink_to(victim)
+    os.chown(link, 65534, 65534, follow_symlinks=False)
+    ran = demo("contact", "export", "--output", str(link))
+    assert (ran.code, ran.out, ran.err.count("\n")) == (1, "", 1)
+    assert "leads through a symbolic link that somebody else made" in ran.err
+    assert victim.read_text() == "untouched"
 
 
 def test_the_format_is_told_by_the_name(demo: Mailweir, folder: Path) -> None:

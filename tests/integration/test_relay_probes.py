@@ -66,6 +66,8 @@ def defenceless(make_module_stack: "MakeStack", make_module_sink: "MakeSink", wa
             "smtpd_sender_restrictions=",
             "smtpd_recipient_restrictions=",
             "smtpd_relay_restrictions=permit_mynetworks,reject",
+            "smtpd_data_restrictions=",
+            "smtpd_authorized_xclient_hosts=127.0.0.1",
             "smtpd_milters=",
         )
         made.stack.postfix("postconf", "-e", *main)
@@ -79,6 +81,29 @@ def defenceless(make_module_stack: "MakeStack", make_module_sink: "MakeSink", wa
                 return "auth" in client.esmtp_features
 
         wait_until(is_off, "the defences are off")
+        yield made
+
+
+@pytest.fixture(scope="module")
+def half_open(make_module_stack: "MakeStack", make_module_sink: "MakeSink", wait_until: Wait) -> Iterator[Site]:
+    """With all that Postfix itself has against who isn't logged in switched off on the submission port: the filter is left."""
+    with site_on(make_module_stack, make_module_sink()) as made:
+        port = f"127.0.0.1:{made.stack.submission_port}/inet"
+        relay = (
+            "smtpd_client_restrictions=",
+            "smtpd_sender_restrictions=",
+            "smtpd_recipient_restrictions=",
+            "smtpd_relay_restrictions=permit_mynetworks,reject",
+            "smtpd_data_restrictions=",
+        )
+        made.stack.postfix("postconf", "-Pe", *(f"{port}/{line}" for line in relay))
+        made.stack.postfix("postfix", "reload")
+
+        def is_off() -> bool:
+            with Client(made.stack) as client:
+                return client.smtp.mail("")[0] == client.smtp.rcpt(STRANGER)[0] == 250
+
+        wait_until(is_off, "Postfix's own defences are off")
         yield made
 
 
@@ -114,6 +139,139 @@ def test_with_the_defences_off_anybody_relays(defenceless: Site) -> None:
         with smtplib.SMTP("127.0.0.1", port, "x.example", timeout=60) as client:
             assert client.sendmail("someone@elsewhere.example", [STRANGER], mail(f"open-{number}")) == {}
         assert defenceless.sink.wait(before + 1)[-1].recipients == (STRANGER,)
+
+
+# RFC 5321 4.5.1: Postfix lets the bare postmaster, however it is written, past all that is asked at RCPT
+BARE = (
+    "Postmaster",
+    "POSTMASTER",
+    '"postmaster"',
+    '"post\\master"',
+    "postmaster (the one)",
+    "@demo.example.net:postmaster",
+)
+ROLES = ("postmaster@[127.0.0.1]", "postmaster@mx.host.example", "postmaster@demo.example.net", "abuse", "root")
+SENDERS = ("", RICHARD, "x@elsewhere.example", "gmail-noreply@google.com")
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+@pytest.mark.parametrize("form", [*BARE, *ROLES])
+def test_without_a_login_nothing_goes_to_the_admin_either(site: Site, form: str, *, wrapped: bool) -> None:
+    """Whatever the sender, in the second message of a session as in the first, and by BDAT as by DATA."""
+    site.stack.drain()
+    before = len(site.sink.received)
+    with Client(site.stack, wrapped=wrapped) as client:
+        for sender in SENDERS:
+            assert client.smtp.docmd(f"MAIL FROM:<{sender}>")[0] == 250
+            code, _ = client.smtp.docmd(f"RCPT TO:<{form}>")
+            assert code == 554 if form in ROLES else code == 250
+            assert client.smtp.docmd("DATA") == (
+                (554, b"5.5.1 Error: no valid recipients")
+                if form in ROLES
+                else (554, b"5.7.1 <DATA>: Data command rejected: Access denied")
+            )
+            client.smtp.docmd("RSET")
+        client.smtp.docmd(f"MAIL FROM:<{RICHARD}>")
+        client.smtp.docmd(f"RCPT TO:<{form}>")
+        assert client.smtp.docmd("BDAT 5 LAST")[0] >= 500
+    site.stack.drain()
+    assert len(site.sink.received) == before
+
+
+@pytest.mark.parametrize("form", BARE)
+def test_with_the_defences_off_the_bare_postmaster_gets_mail_without_a_login(defenceless: Site, form: str) -> None:
+    """The control."""
+    before = len(defenceless.sink.received)
+    with smtplib.SMTP("127.0.0.1", defenceless.stack.submission_port, "x.example", timeout=60) as client:
+        client.ehlo()
+        assert client.docmd("MAIL FROM:<x@elsewhere.example>")[0] == 250
+        assert client.docmd(f"RCPT TO:<{form}>")[0] == 250
+        assert client.data(mail("bare"))[0] == 250
+    assert defenceless.sink.wait(before + 1)[-1].recipients == ("admin@host.example",)
+
+
+def test_with_the_defences_off_bdat_is_taken(defenceless: Site) -> None:
+    """The control."""
+    before = len(defenceless.sink.received)
+    sent = mail("bdat")
+    with smtplib.SMTP("127.0.0.1", defenceless.stack.submission_port, "x.example", timeout=60) as client:
+        client.ehlo()
+        assert "chunking" in client.esmtp_features
+        assert client.docmd("MAIL FROM:<x@elsewhere.example>")[0] == 250
+        assert client.docmd("RCPT TO:<postmaster>")[0] == 250
+        client.send(f"BDAT {len(sent)} LAST\r\n".encode() + sent)
+        assert client.getreply()[0] == 250
+    assert defenceless.sink.wait(before + 1)[-1].recipients == ("admin@host.example",)
+
+
+@pytest.mark.parametrize("to", ["Postmaster", STRANGER, "richard@demo.example.net"])
+def test_the_filter_alone_takes_nothing_from_who_isnt_logged_in(half_open: Site, to: str) -> None:
+    """Should Postfix let it past. In a second message, too; and what came before by the login is no login of the next client."""
+    half_open.stack.drain()
+    before = len(half_open.sink.received)
+    decisions = half_open.stack.rows("SELECT COUNT(*) FROM decisions")
+    with Client(half_open.stack) as client:
+        for name in ("first", "second"):
+            code, text = client.send("x@elsewhere.example", [to], mail(name))
+            assert (code, text) == (530, "5.7.0 log in first: this port takes mail of logins only")
+    half_open.stack.drain()
+    assert len(half_open.sink.received) == before
+    assert half_open.stack.rows("SELECT COUNT(*) FROM decisions") == decisions
+    assert "log in first" in half_open.stack.log("mailweir-milter")
+
+
+def test_the_filter_takes_what_a_login_sends_and_what_comes_by_port_25(half_open: Site) -> None:
+    """The control."""
+    assert half_open.delivered(mail("with-login"), [JANE]).recipients == (JANE,)
+    before = len(half_open.sink.received)
+    assert half_open.stack.transact("x@elsewhere.example", ["Postmaster"], mail("by-25"))[0] == 250
+    assert half_open.sink.wait(before + 1)[-1].recipients == ("admin@host.example",)
+
+
+def test_a_login_reaches_the_admin_by_the_bare_postmaster_as_itself_only(site: Site) -> None:
+    """RFC 5321 4.5.1 holds for users, too. smtpd asks nobody about the sender then; the filter does."""
+    came = site.delivered(mail("to-postmaster", to="postmaster@firm.example"), ["Postmaster"])
+    assert (came.sender, came.recipients) == (RICHARD, ("admin@host.example",))
+    assert site.decision("to-postmaster")[0] == "ignored"
+    for sender in ("", "ceo@other.example"):
+        assert "envelope sender" in site.refused(mail("to-postmaster"), ["Postmaster"], sender=sender)
+    assert "isn't an address of the login" in site.refused(mail("forged", sender="ceo@other.example"), ["Postmaster"])
+
+
+COMMANDS = (
+    "VRFY postmaster",
+    "EXPN postmaster",
+    "ETRN queued.example",
+    "XCLIENT ADDR=192.0.2.1 LOGIN=richard@demo.example.net",
+    "XFORWARD NAME=x.example",
+    "TURN",
+    "SOML FROM:<x@elsewhere.example>",
+    "BDAT 0",
+)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_no_other_command_does_anything_without_a_login(site: Site, command: str) -> None:
+    with Client(site.stack) as client:
+        assert client.smtp.docmd(command)[0] >= 500
+    with Client(site.stack) as client:  # what hangs up after that does so for itself alone
+        assert client.smtp.docmd("NOOP")[0] == 250
+
+
+def test_with_the_defences_off_xclient_makes_a_client_somebody_else(defenceless: Site) -> None:
+    """The control."""
+    with smtplib.SMTP("127.0.0.1", defenceless.stack.submission_port, "x.example", timeout=60) as client:
+        client.ehlo()
+        assert client.docmd("XCLIENT ADDR=192.0.2.1")[0] == 220
+
+
+def test_a_session_that_only_idles_along_is_ended(site: Site) -> None:
+    """Postfix's smtpd_junk_command_limit: 100 commands that do nothing, each of them answered ever later."""
+    with Client(site.stack) as client:
+        replies = [250]
+        while replies[-1] == 250 and len(replies) < 400:
+            replies.append(client.smtp.docmd("NOOP")[0])
+    assert replies[-1] == 421
 
 
 TRICKS = (

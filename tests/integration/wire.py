@@ -36,7 +36,7 @@ class Connection:
     def __init__(self, port: int) -> None:
         self._socket = socket.create_connection(("127.0.0.1", port), TIMEOUT_SECONDS)
         self._replies = self._socket.makefile("rb")
-        self.greeting = self._reply()
+        self.greeting = self.reply()
         if self.greeting[0] == 220:
             self.command("EHLO client.example")
 
@@ -56,7 +56,7 @@ class Connection:
     def command(self, line: str) -> tuple[int, str]:
         """Sends one command; code and text of the reply."""
         self._socket.sendall(line.encode() + b"\r\n")
-        return self._reply()
+        return self.reply()
 
     def send(self, sender: str, recipient: str, lined: bytes) -> tuple[int, str]:
         """Delivers one message, whose lines end in CRLF; the reply at its end, or the first that isn't a success."""
@@ -64,10 +64,19 @@ class Connection:
             code, text = self.command(line)
             if code not in (250, 354):
                 return code, text
-        self._socket.sendall(stuffed(lined))
-        return self._reply()
+        return self.finish(lined)
 
-    def _reply(self) -> tuple[int, str]:
+    def finish(self, lined: bytes) -> tuple[int, str]:
+        """Sends the data that DATA was answered 354 for, or the rest of it; the reply at its end."""
+        self._socket.sendall(stuffed(lined))
+        return self.reply()
+
+    def send_part(self, lined: bytes) -> None:
+        """Sends these bytes and waits for nothing."""
+        self._socket.sendall(lined)
+
+    def reply(self) -> tuple[int, str]:
+        """Code and text of the next reply."""
         lines: list[str] = []
         while True:
             line = self._replies.readline().decode("utf-8", "replace")

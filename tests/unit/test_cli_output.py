@@ -3,12 +3,15 @@
 import contextlib
 import io
 import json
+import unicodedata
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.cells import cell_len
 
 from admin_cli import output
+from admin_cli.printable import printable
 
 HOSTILE = "\x1b]0;owned\x07 \x9b31m [red]x[/red] \u202etxt.exe \r\n\x08\x7f \udc80 [link=http://x.example]y[/link]"
 
@@ -19,15 +22,110 @@ def _is_harmless(text: str) -> bool:
 
 @given(st.text(st.characters()) | st.text(st.sampled_from(HOSTILE)))
 def test_printable_text_has_no_control_characters(text: str) -> None:
-    shown = output.printable(text)
+    shown = printable(text)
     assert _is_harmless(shown)
-    assert output.printable(shown) == shown
+    assert printable(shown) == shown
     shown.encode()
 
 
-def test_ordinary_text_in_any_script_is_left_alone() -> None:
-    for text in ("Angebot für Müller", "見積書", "Здравствуйте", "שלום", "a \U0001f9d1\u200d\U0001f4bb"):
-        assert output.printable(text) == text
+JOINED = (
+    "a \U0001f9d1\u200d\U0001f4bb",  # a technologist
+    "\U0001f468\U0001f3fd\u200d\u2764\ufe0f\u200d\U0001f468\U0001f3fb",  # a couple, each with a skin tone
+    "\U0001f3f3\ufe0f\u200d\U0001f308 1\ufe0f\u20e3 \u2122\ufe0e",
+    "\U0001f3f4\U000e0067\U000e0062\U000e0073\U000e0063\U000e0074\U000e007f",  # Scotland
+    "می\u200cخواهم",  # Persian: one word, two parts
+    "क\u094d\u200dष \u0d28\u0d4d\u200d",  # Devanagari; Malayalam, at a word's end
+    "\u845b\U000e0100\u57ce",  # Katsuragi, as that family writes it
+    "\u182d\u180b\u1820",  # Mongolian
+    "\u0661\u0662\u0663 \u06dd",
+)
+
+
+@pytest.mark.parametrize(
+    "text", [*JOINED, "Angebot für Müller", "見積書", "Здравствуйте", "שלום", "naïve e\u0301 \xa0 \u3000"]
+)
+def test_ordinary_text_in_any_script_is_left_alone(text: str) -> None:
+    assert printable(text) == text
+    assert printable(f"Re: {text}!") == f"Re: {text}!"
+
+
+@pytest.mark.parametrize(
+    "char", list("\u200b\u200c\u200d\u2060\ufeff\xad\u034f\u3164\ufe0f\U000e0100\u180b\u202e\u2066\ufff9\U000e0061")
+)
+def test_what_cant_be_seen_is_shown_where_it_doesnt_belong(char: str) -> None:
+    code = char.encode("unicode_escape").decode()
+    for before, after in (
+        ("Ja", "ne"),
+        ("", "Jane"),
+        ("Jane", ""),
+        ("Müller ", " x"),
+        ("\u202e", "\u200d"),
+        ("5", "7"),
+    ):
+        shown = printable(f"{before}{char}{after}")
+        assert code in shown
+        assert char not in shown
+    assert char not in printable(f"Jane{char}{char}") + printable(f"\U0001f9d1{char}{char}x").removesuffix("x")[2:]
+
+
+def test_of_all_characters_the_unseen_are_shown_and_no_others() -> None:
+    """By the categories of Unicode, beside what is ignorable by default; Arabic's number signs are format characters one sees."""
+    seen = {0x6DD, 0x70F, 0x890, 0x891, 0x8E2, 0x110BD, 0x110CD, *range(0x600, 0x606)}
+    ignorable = {
+        0x34F,
+        0x115F,
+        0x1160,
+        0x17B4,
+        0x17B5,
+        0x3164,
+        0xFFA0,
+        0x2065,
+        *range(0x180B, 0x1810),
+        *range(0xFE00, 0xFE10),
+    }
+    ignorable |= {*range(0xFFF0, 0xFFF9), *range(0xE0000, 0xE1000)}
+    for code in range(0x110000):
+        category = unicodedata.category(chr(code))
+        if category == "Cn" and code not in ignorable:
+            continue  # a later version of Unicode may say
+        unseen = category in ("Cc", "Cf", "Cs", "Zl", "Zp") and code not in seen
+        is_shown = printable(f"x{chr(code)}x") != f"x{chr(code)}x"
+        assert is_shown == (unseen or code in ignorable), hex(code)
+
+
+@given(st.text(st.sampled_from("".join(JOINED) + HOSTILE + "\u200b\u200c\ufe0f\U000e0061ab")))
+def test_shown_once_it_stays_as_it_is(text: str) -> None:
+    shown = printable(text)
+    assert printable(shown) == shown
+    assert not set(shown) & set("\u200b\u202e\x1b\ufeff")
+
+
+def test_a_whole_message_is_exact_but_for_a_terminal(
+    monkeypatch: pytest.MonkeyPatch, capsysbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    raw = b"Subject: \x1b]0;owned\x07\xff\r\n\tfolded\r\n\r\n\xe2\x80\xaetxt.exe\r\n"
+    output.whole(raw)
+    assert capsysbinary.readouterr().out == raw
+    terminal = _Terminal()
+    with contextlib.redirect_stdout(terminal):
+        output.whole(raw)
+    assert terminal.getvalue() == "Subject: \\x1b]0;owned\\x07\\xff\n\tfolded\n\n\\u202etxt.exe\n"
+
+
+def test_a_table_of_80_columns_holds_what_was_unseen(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [
+        ("1", "Ja\u200bne", "\u202e" * 8 + "x" * 60, "a"),
+        ("2", "見積書", "\U000e0061" * 20, "b"),
+        ("3", "Jane", "x", "c"),
+    ]
+    lines = drawn(monkeypatch, 80, ("id", "name", "subject", "by"), *rows)
+    assert max(map(cell_len, lines)) <= 80
+    starts = {line.split()[0]: line for line in lines if line.split() and line.split()[0] in "123"}
+    assert "Ja\\u200bne" in starts["1"]
+    columns = {
+        cell_len(line[: line.rindex(by)]) for line, by in ((starts["1"], "a"), (starts["2"], "b"), (starts["3"], "c"))
+    }
+    assert len(columns) == 1
 
 
 class _Terminal(io.StringIO):

@@ -1,12 +1,14 @@
 """CSV of contacts: encodings, delimiters, headers of other programs, odd files; what is written reads as the same."""
 
+import csv
+import io
 import random
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailweir.contact_files import csv_file
+from mailweir.contact_files import csv_file, formulas
 from mailweir.contact_files.lines import MAX_LINE_CHARS
 from mailweir.contact_files.rows import BadRow, Row
 
@@ -192,6 +194,67 @@ def test_time_grows_with_the_size_only(grows_linearly: object) -> None:
         grows_linearly(lambda size, piece=piece: _read("name,address\nA," + piece * (size // len(piece))))
     line = '"' + "x" * 60 + "\n"
     grows_linearly(lambda size: _read("name,address\n" + line * (size // len(line)) * 20))
+
+
+BEGINS = "=+-@\t\r\n\uff1d\uff0b\uff0d\uff20"  # OWASP, "CSV Injection"
+
+
+def _as_a_spreadsheet(text: str, delimiter: str) -> list[str]:
+    """The cells that a program sees that takes this delimiter, whatever the file's is; it trims, as some do."""
+    lines = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+    return [cell.strip(" \u00a0\u200b\ufeff\0") for cells in lines for cell in cells]
+
+
+@pytest.mark.parametrize("delimiter", list(",;\t|"))
+@pytest.mark.parametrize("lead", ["", " ", "\u00a0", "\u200b", "\ufeff", "\0", "x;", "x,", "x\n", "x|", 'x";', "x; "])
+@pytest.mark.parametrize("begin", list(BEGINS))
+def test_no_cell_is_a_formula_to_a_spreadsheet_with_whatever_delimiter(delimiter: str, lead: str, begin: str) -> None:
+    cell = f"{lead}{begin}1+1"
+    for contact in ((cell, ("j@x.example",), "Client"), ("Jane", (cell,), "Client"), ("Jane", ("j@x.example",), cell)):
+        text = "".join(csv_file.write([contact]))
+        assert [
+            one for one in _as_a_spreadsheet(text, delimiter) if one and one[0] in "=+-@\uff1d\uff0b\uff0d\uff20"
+        ] == []
+        exact = "".join(csv_file.write([contact], exact=True))
+        assert exact == text.replace("'", "")
+        if begin in "=+-@":
+            assert [one for one in _as_a_spreadsheet(exact, delimiter) if begin in one]  # the control
+
+
+def test_the_apostrophe_stands_where_a_formula_begins_and_nowhere_else() -> None:
+    contacts = [
+        ("+44 20 7946 0000", ("-a@x.example", "b@x.example"), "@Work"),
+        ("O'Neil - x", ("a+b@x.example",), "'90s"),
+    ]
+    assert "".join(csv_file.write(contacts)).split("\r\n")[1:3] == [
+        "'+44 20 7946 0000,'-a@x.example;b@x.example,'@Work",
+        "O'Neil - x,a+b@x.example,'90s",
+    ]
+
+
+_WORDS = st.text(st.sampled_from("'=+-@;,|\"\\x \u00a0\uff1d\u200bü") | st.characters(codec="utf-8"), max_size=12)
+_NAMES = _WORDS.map(lambda text: " ".join(text.split())).filter(bool)
+_LOCAL = st.text(st.sampled_from("'=+-x"), min_size=1, max_size=6) | st.text(
+    st.sampled_from("'=+-@;, |x"), min_size=1
+).map(lambda text: f'"{text}"')
+_CONTACTS = st.tuples(
+    _NAMES,
+    st.lists(_LOCAL.map("{}@x.example".format), min_size=1, max_size=3).map(tuple),
+    st.just("") | _NAMES,
+)
+
+
+@given(st.lists(_CONTACTS, max_size=4), st.booleans())
+def test_any_contact_is_read_as_it_was_written(contacts: list[tuple[str, tuple[str, ...], str]], exact: bool) -> None:
+    raw = "".join(csv_file.write(contacts, exact=exact)).encode()
+    found = [row for row in csv_file.read(raw, exact=exact)]
+    assert [(row[1], row[2], row[3]) for row in found if isinstance(row, Row)] == contacts
+
+
+@given(st.text(st.sampled_from("'=+-@;,|\t\r\n x\u00a0\uff1d")) | st.text())
+def test_any_cell_is_the_same_again(cell: str) -> None:
+    assert formulas.as_it_was(formulas.shown_as_text(cell)) == cell
+    assert formulas.shown_as_text(cell).count("'") - cell.count("'") == len(formulas.shown_as_text(cell)) - len(cell)
 
 
 def test_damaged_files_never_raise() -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from postfix import maillog
+from postfix import log_lines, maillog
 
 NOW = datetime(2026, 11, 24, 13, 0, tzinfo=UTC)
 HEAD = "Nov 24 12:42:44 mx postfix/smtpd[13710]: "
@@ -185,10 +185,10 @@ def test_no_more_is_read_than_allowed(log: Path) -> None:
 
 def test_lines_over_the_edges_of_blocks_are_whole(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for size in (1, 7, 64, 200):
-        monkeypatch.setattr(maillog, "_BLOCK_BYTES", size)
+        monkeypatch.setattr(log_lines, "_BLOCK_BYTES", size)
         assert len(maillog.find(log, "jane@client.example", NOW).refusals) == 3
 
 
 def test_a_log_that_is_not_there_is_told(tmp_path: Path) -> None:
-    with pytest.raises(maillog.LogUnreadable, match="there is no log of Postfix at"):
+    with pytest.raises(log_lines.LogUnreadable, match="there is no log of Postfix at"):
         maillog.find(tmp_path / "none.log", "x", NOW)

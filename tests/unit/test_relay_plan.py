@@ -35,7 +35,7 @@ def _plan(
     *,
     sender: str = RICHARD,
     to: tuple[str, ...] = (JANE,),
-    login: str = LOGIN,
+    login: str | None = LOGIN,
     head: list[tuple[bytes, bytes]] = HEAD,
     limits: Limits | None = None,
 ) -> Plan:
@@ -66,6 +66,17 @@ def test_an_unknown_login_sends_nothing(database: Database, demo: Deployment, no
         plan = _plan(database, now, login=login)
         assert plan.refusal is not None
         assert (plan.refusal.code, plan.decisions, plan.wants_body) == ("550", (), False)
+
+
+def test_without_a_login_nothing_is_sent_and_nothing_looked_up(
+    database: Database, demo: Deployment, now: datetime
+) -> None:
+    """RFC 4954 6: 530 5.7.0. Whoever it is for: the bare postmaster, whom Postfix lets past, and a capture address alike."""
+    for to in ("Postmaster", JANE, LOGIN):
+        plan = _plan(database, now, login=None, to=(to,))
+        assert plan.refusal == relay.NOT_LOGGED_IN
+        assert (plan.decisions, plan.wants_body, plan.use) == ((), False, None)
+    assert (relay.NOT_LOGGED_IN.code, relay.NOT_LOGGED_IN.enhanced) == ("530", "5.7.0")
 
 
 def test_a_suspended_login_sends_nothing(database: Database, demo: Deployment, now: datetime) -> None:

@@ -1,5 +1,6 @@
 """Postfix's configuration as it is made from the settings. Whether Postfix likes it: integration/test_private_postfix.py."""
 
+import os
 import re
 import time
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from capture_milter import relay
 from mailweir.errors import SettingsError
 from mailweir.settings import Settings
 from postfix import rendering
@@ -80,11 +82,27 @@ def test_law_10_auth_is_offered_within_tls_on_the_relays_ports_alone() -> None:
             "smtpd_tls_auth_only=yes",
             "smtpd_client_restrictions=permit_sasl_authenticated,reject",
             "smtpd_relay_restrictions=permit_sasl_authenticated,reject",
-            "milter_macro_daemon_name=relay",
             "{ <> = 550",
             "reject_sender_login_mismatch",
+            "{ smtpd_data_restrictions = reject_unauth_pipelining, permit_sasl_authenticated, reject }",
+            f"milter_macro_daemon_name={relay.DAEMON_NAME} ",
         ):
             assert option in entry
+
+
+def test_a_normal_chain_of_forwards_is_no_loop() -> None:
+    """RFC 5321 6.3: a bound of at least 100."""
+    assert int(parameters(render().main_cf)["hopcount_limit"]) >= 100
+
+
+def test_every_recipient_that_is_taken_is_noted_with_the_sender() -> None:
+    """Of a message that then comes to nothing the log says neither; see postfix/broken_off.py."""
+    configuration = render()
+    note = "check_recipient_access static:{INFO envelope}"
+    assert parameters(configuration.main_cf)["smtpd_recipient_restrictions"] == note
+    own = [entry for entry in services(configuration.master_cf).values() if "smtpd_recipient_restrictions =" in entry]
+    assert len(own) == 2
+    assert all(entry.endswith(f", {note} }}") for entry in own)
 
 
 def test_the_filter_is_asked_about_every_notice_to_a_sender() -> None:
@@ -147,6 +165,24 @@ def test_sizes() -> None:
 def test_postfix_need_not_wait_for_the_files_to_settle(tmp_path: Path) -> None:
     rendering.write(rendering.Configuration("a", "b"), tmp_path)
     assert all(time.time() - path.stat().st_mtime > 5 for path in tmp_path.iterdir())
+
+
+def test_a_file_is_never_written_through_a_link(tmp_path: Path) -> None:
+    victim, folder = tmp_path / "victim", tmp_path / "etc"
+    victim.write_text("untouched")
+    folder.mkdir()
+    for name in ("main.cf", ".main.cf.new", "master.cf"):
+        (folder / name).symlink_to(victim)
+    before = os.umask(0o077)
+    try:
+        rendering.write(rendering.Configuration("a", "b"), folder)
+    finally:
+        os.umask(before)
+    assert victim.read_text() == "untouched"
+    assert {(one.name, one.is_symlink(), one.stat().st_mode & 0o777) for one in folder.iterdir()} == {
+        ("main.cf", False, 0o644),
+        ("master.cf", False, 0o644),
+    }
 
 
 def test_the_files_are_replaced_at_once(tmp_path: Path) -> None:
