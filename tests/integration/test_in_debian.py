@@ -18,7 +18,7 @@ from tests import needs
 from tests.integration.test_dist import REPOSITORY
 
 SCRIPT = REPOSITORY / "scripts" / "in-debian.sh"
-SUITE = "toy"
+SUITE = "trixie"
 _PROGRAMS = ("sh", "chroot", "umount", "sleep", "cat", "touch")
 _STUBS = ("dpkg", "update-ca-certificates")
 _LOOK = "cat setup.cfg /srv/shared/word /proc/1/comm /proc/mounts; echo $MAILWEIR_SHARED; touch /srv/shared/x || echo read-only"
@@ -130,3 +130,13 @@ def test_whatever_ends_it_nothing_stays(
     assert process.wait(60) in (-number, 128 + signal.SIGINT, 128 + signal.SIGTERM)
     wait_until(lambda: left_in(debians) == [], "nothing is left")
     assert start("sh", "-c", "exit 0").wait(60) == 0
+
+
+def test_a_killed_make_leaves_nothing(debians: Path, tmp_path: Path, wait_until: Callable[..., Any]) -> None:
+    (tmp_path / "shared").mkdir()
+    command = ["make", "-C", REPOSITORY, "test-debian13", f"MAILWEIR_DEBIANS={debians}", "DEBIAN_RUN=sleep 1000"]
+    process = subprocess.Popen([*command, f"MAILWEIR_SHARED={tmp_path}/shared"], stdin=subprocess.DEVNULL)
+    wait_until(lambda: "sleep 1000" in [line.strip() for line in left_in(debians)], "the command runs")
+    process.terminate()
+    assert process.wait(60) != 0
+    wait_until(lambda: left_in(debians) == [], "nothing is left")
