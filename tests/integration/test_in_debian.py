@@ -73,13 +73,13 @@ def start(debians: Path, tmp_path: Path) -> Callable[..., "subprocess.Popen[str]
 
 
 def left_in(folder: Path) -> list[str]:
-    """Mounts and processes below a folder, or that name it."""
+    """Mounts below a folder, processes that name it, and those whose root is the toy."""
     found = [line for line in Path("/proc/mounts").read_text().splitlines() if str(folder) in line]
     for process in Path("/proc").glob("[0-9]*"):
         try:
             words = (process / "cmdline").read_bytes().decode(errors="replace").split("\0")
             named = process.name != str(os.getpid()) and any(str(folder) in word for word in words)
-            if named or (process / "root").readlink().is_relative_to(folder):
+            if named or (process / "root").samefile(folder / SUITE):
                 found.append(" ".join(words))
         except OSError:
             continue
