@@ -134,7 +134,7 @@ def test_whatever_ends_it_nothing_stays(
 
 def test_a_killed_make_leaves_nothing(debians: Path, tmp_path: Path, wait_until: Callable[..., Any]) -> None:
     (tmp_path / "shared").mkdir()
-    command = ["make", "-C", REPOSITORY, "test-debian13", f"MAILWEIR_DEBIANS={debians}", "DEBIAN_RUN=sleep 1000"]
+    command = ["make", "-C", str(REPOSITORY), "test-debian13", f"MAILWEIR_DEBIANS={debians}", "DEBIAN_RUN=sleep 1000"]
     process = subprocess.Popen([*command, f"MAILWEIR_SHARED={tmp_path}/shared"], stdin=subprocess.DEVNULL)
     wait_until(lambda: "sleep 1000" in [line.strip() for line in left_in(debians)], "the command runs")
     process.terminate()
