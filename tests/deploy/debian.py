@@ -7,8 +7,11 @@ _FULL_UPGRADE = (
     "export DEBIAN_FRONTEND=noninteractive; apt-get -q update && apt-get -y -q -o Dpkg::Options::=--force-confold"
     " full-upgrade"
 )
-# the empty cluster that the new version came with goes; the old one's data stay until the last line
-UPGRADE_CLUSTER = "pg_dropcluster --stop 17 main && pg_upgradecluster 15 main && pg_dropcluster 15 main"
+# where there is a cluster already, the new version comes without one
+UPGRADE_CLUSTER = (
+    "pg_upgradecluster 15 main && cp /etc/postgresql/15/main/conf.d/*.conf /etc/postgresql/17/main/conf.d/"
+    " && systemctl restart postgresql@17-main && pg_dropcluster 15 main"
+)
 
 
 def upgrade(host: Host, suite: str) -> None:

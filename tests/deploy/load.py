@@ -17,6 +17,7 @@ _LOGINS = """\
 while [ ! -e /tmp/stop ]; do swaks --server {host} --port 587 -tls --auth PLAIN --auth-user '{user}' \
 --auth-password '{password}' --quit-after AUTH --timeout 30 2>&1 | grep -E '^<~.* (235|454|535) ' >> /tmp/answers; sleep 1; done
 """
+_UNITS = "load-mail load-logins"
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,10 @@ def load(host: Host, client: Host, name: str, login: Login | None = None) -> Ite
             heard = len(_answers(client))
             client.wait_until(lambda: " 235 " in "".join(_answers(client)[heard:]), "the login is proven again")
     finally:
-        client.run("touch /tmp/stop; sleep 1")
+        client.run("touch /tmp/stop")
+        client.wait_until(
+            lambda: client.run(f"systemctl is-active {_UNITS}", code=None)[0] != 0, "the last one is sent"
+        )
     with outside.explained(client, host):
         client.wait_until(lambda: outside.waiting(client) == 0, "the client's queue is empty", 180)
     sent = int(client.says("cat /tmp/accepted"))
@@ -74,4 +78,4 @@ def _answers(client: Host) -> list[str]:
 def _start(client: Host, name: str, script: str) -> None:
     file = f"/tmp/{name}.sh"
     client.put({file: script.encode()})
-    client.run(f"systemd-run --quiet sh {file}")
+    client.run(f"systemd-run --quiet --collect --unit=load-{name} sh {file}")

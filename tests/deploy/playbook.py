@@ -10,6 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import docker
+
+from tests.deploy.entry import entry
+
 REPOSITORY = Path(__file__).parents[2]
 _SECONDS = 1500
 _RECAP = re.compile(r"^(\S+)\s+: ok=(\d+)\s+changed=(\d+)\s+unreachable=(\d+)\s+failed=(\d+)", re.MULTILINE)
@@ -50,10 +54,8 @@ class Site:
     def run(self, *flags: str, **variables: Any) -> Ran:
         """Runs the playbook; the variables hold for this run."""
         inventory = self._folder / "hosts.json"
-        hosts = sorted({name for names in self._groups.values() for name in names})
         common = {
-            "ansible_connection": "community.docker.docker_api",
-            "ansible_docker_docker_host": os.environ["DOCKER_HOST"],
+            "ansible_connection": "namespaces",
             "ansible_user": "root",  # whom Ansible needs no sudo for, which a bare host has not
             "ansible_python_interpreter": "/usr/bin/python3",
         }
@@ -62,7 +64,10 @@ class Site:
                 {
                     "all": {
                         "vars": {**common, **self.variables, **variables},
-                        "hosts": {name: {"mailweir_hostname": f"{name}.host.example"} for name in hosts},
+                        "hosts": {
+                            name: {"mailweir_hostname": f"{name}.host.example", "ansible_entry": entry(pid)}
+                            for name, pid in self._inits().items()
+                        },
                         "children": {group: {"hosts": dict.fromkeys(names)} for group, names in self._groups.items()},
                     }
                 }
@@ -73,6 +78,7 @@ class Site:
             cwd=self._checkout,
             env=os.environ
             | {
+                "ANSIBLE_CONNECTION_PLUGINS": str(Path(__file__).with_name("connection")),
                 "ANSIBLE_NOCOLOR": "1",
                 "ANSIBLE_FORCE_COLOR": "0",
                 "ANSIBLE_LOCAL_TEMP": str(self._folder / "tmp"),
@@ -85,6 +91,15 @@ class Site:
             check=False,
         )
         return read(done.returncode, done.stdout + done.stderr)
+
+    def _inits(self) -> dict[str, int]:
+        """The number of each host's init, as it is since its last boot."""
+        client = docker.DockerClient(base_url=os.environ["DOCKER_HOST"])
+        try:
+            names = sorted({name for names in self._groups.values() for name in names})
+            return {name: client.containers.get(name).attrs["State"]["Pid"] for name in names}
+        finally:
+            client.close()
 
     def converge(self, **variables: Any) -> Ran:
         """Runs it; it has to end well."""

@@ -1,58 +1,25 @@
-"""The hosts of these tests themselves: an engine that answers badly is asked again, and no script runs twice for that."""
+"""The hosts of these tests themselves: a script is heard whole, and its end told, whatever the container engine answers."""
 
-from collections.abc import Iterator
+import time
 from typing import Any
 
 import pytest
-import requests
-from docker.models.containers import ExecResult
 
 from tests.deploy.conftest import MakeHost
 from tests.deploy.hosts import Failed, Host
+from tests.deploy.playbook import Site
 
-# the engine is one, whatever runs on the hosts
+# how they are reached is no Debian's
 pytestmark = [pytest.mark.slow, pytest.mark.one_suite]
 
-_COUNTED = "echo ran >> /var/tmp/counted; wc -l < /var/tmp/counted; exit 3"
+_MUCH = "seq 1 200000; exit 3"
 
 
-class Faulty:
-    """A host's container whose engine gives these answers first: each a function of a call that would be answered well."""
+class SaysNothing:
+    """A container whose engine answers with nothing, whatever it is asked to do."""
 
-    def __init__(self, container: Any, faults: list[Any]) -> None:
-        self._container = container
-        self._faults = faults
-
-    def exec_run(self, *arguments: Any, **options: Any) -> ExecResult:
-        def answer() -> ExecResult:
-            found: ExecResult = self._container.exec_run(*arguments, **options)
-            return found
-
-        return self._faults.pop(0)(answer) if self._faults else answer()
-
-
-def _nothing_but_it_ran(answer: Any) -> ExecResult:
-    answer()
-    return ExecResult(None, b"")
-
-
-def _nothing_with_a_code(answer: Any) -> ExecResult:
-    answer()
-    return ExecResult(0, b"")
-
-
-def _half(answer: Any) -> ExecResult:
-    found = answer()
-    return ExecResult(found.exit_code, found.output[:-1])
-
-
-def _it_did_not_run(answer: Any) -> ExecResult:
-    return ExecResult(None, b"")
-
-
-def _no_connection(answer: Any) -> ExecResult:
-    answer()
-    raise requests.ConnectionError("the engine hung up")
+    def __getattr__(self, name: str) -> Any:
+        return lambda *arguments, **options: (None, b"")
 
 
 @pytest.fixture(scope="module")
@@ -60,40 +27,53 @@ def host(make_host: MakeHost) -> Host:
     return make_host("asked")
 
 
-@pytest.fixture
-def counted(host: Host) -> Iterator[Host]:
-    """With its container's own engine again after the test."""
-    host.run("rm -f /var/tmp/counted")
-    container = host.container
-    yield host
-    host.container = container
+def test_no_answer_of_the_engine_is_needed(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(host, "container", SaysNothing())
+    code, said = host.run(_MUCH, code=3)
+    assert (code, len(said.split())) == (3, 200000)
+    host.put({"/root/put": b"bytes \xff"})
+    assert host.says("od -An -tx1 /root/put; stat -c '%U %a' /root/put").split()[-3:] == ["ff", "root", "644"]
 
 
-@pytest.mark.parametrize(
-    "faults",
-    [
-        [_nothing_but_it_ran],
-        [_nothing_with_a_code],
-        [_half],
-        [_it_did_not_run],
-        [_no_connection],
-        [_it_did_not_run, _nothing_but_it_ran, _half],
-    ],
-    ids=lambda faults: "+".join(fault.__name__.strip("_") for fault in faults),
-)
-def test_a_script_whose_answer_is_missing_runs_once_and_is_heard(counted: Host, faults: list[Any]) -> None:
-    counted.container = Faulty(counted.container, faults)
-    assert counted.run(_COUNTED, code=3) == (3, "1\n")
-    assert faults == []
+def test_output_is_what_the_script_wrote(host: Host) -> None:
+    assert host.run("printf 'no newline'; printf ' and more' >&2; exit 7", code=7) == (7, "no newline and more")
+    assert host.says("true") == ""
+    with pytest.raises(Failed, match="exit 1\nwhy"):
+        host.run("echo why; false")
 
 
-def test_an_engine_that_never_answers_is_told_of(counted: Host) -> None:
-    counted.container = Faulty(counted.container, [_nothing_but_it_ran] * 9)
-    with pytest.raises(Failed, match="none of 4 answers"):
-        counted.run(_COUNTED)
+def test_a_script_is_on_the_host_alone(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its files, processes, network, users and environment."""
+    monkeypatch.setenv("OF_THIS_MACHINE", "yes")
+    assert host.says("cat /proc/1/comm; hostname; pwd; umask; echo $HOME $OF_THIS_MACHINE").split() == [
+        "systemd",
+        host.name,
+        "/",
+        "0022",
+        "/root",
+    ]
+    assert host.address in host.says("ip -4 -o address")
+    assert host.run("id -un", user="nobody") == (0, "nobody\n")
+    assert host.run("echo > /root/file", user="nobody", code=None)[0] != 0
+    assert host.says('su postgres -c "id -un" 2>/dev/null || su -s /bin/sh daemon -c "id -un"').strip() in (
+        "postgres",
+        "daemon",
+    )
 
 
-def test_output_is_what_the_script_wrote(counted: Host) -> None:
-    assert counted.run("printf 'no newline'; printf ' and more' >&2; exit 7", code=7) == (7, "no newline and more")
-    assert counted.says("true") == ""
-    assert counted.run("id -un", user="nobody") == (0, "nobody\n")
+def test_what_a_script_leaves_running_goes_on_and_is_not_waited_for(host: Host) -> None:
+    began = time.monotonic()
+    started = host.says("sleep 300 & echo $!").strip()
+    assert time.monotonic() - began < 200
+    assert host.says(f"cat /proc/{started}/comm") == "sleep\n"
+
+
+def test_it_is_found_again_after_a_boot(host: Host, wheel: Any, tmp_path: Any) -> None:
+    """Its init is another process then, for Ansible, too."""
+    host.run("touch /run/gone /root/stays")
+    host.reboot()
+    assert host.says("ls /run/gone /root/stays 2>/dev/null || true") == "/root/stays\n"
+    assert host.says("systemctl is-active dbus.socket") == "active\n"
+    ran = Site(tmp_path, {"front_ends": [host.name]}, mailweir_wheel=str(wheel)).run("--tags", "none")
+    assert (ran.code, ran.changed) == (0, {host.name: 0}), ran.output
+    assert f"ok: [{host.name}]" in ran.output, "it was asked for its facts"

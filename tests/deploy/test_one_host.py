@@ -67,7 +67,6 @@ def test_a_wrong_variable_is_refused_before_anything_is_touched(site: Site, host
             "mailweir_outbound": ("everywhere", "mailweir_outbound"),
             "mailweir_admin_mailbox": ("x@Demo.example.net", "lies within a capture domain"),
             "mailweir_database": ("postgresql://u:secret@db/x", "without the password"),
-            "mailweir_relay_addresses": ("203.0.113.9", "mailweir_relay_addresses: a text stands where a list belongs"),
             "mailweir_certbot_obtain": (True, "mailweir_certbot_obtain is for"),
         },
         {
@@ -76,7 +75,14 @@ def test_a_wrong_variable_is_refused_before_anything_is_touched(site: Site, host
             "mailweir_deployments": ([{"name": "demo", "domain": "demo"}], "demo isn't a domain name"),
             "mailweir_database_password": ("change me", "still that of the example"),
         },
-        {"mailweir_settings": ("a=b", "a text stands where")},
+        # on its own: nothing else is asked of the domains then
+        {
+            "mailweir_relay_addresses": (
+                "203.0.113.9",
+                "mailweir_relay_addresses, mailweir_settings: a text stands where",
+            ),
+            "mailweir_settings": ("a=b", "a text stands where a list belongs"),
+        },
         {
             "mailweir_wheel": ("/nowhere.whl", "/nowhere.whl"),
             "mailweir_gmail_oauth_client_file": ("nowhere.json", "mailweir_gmail_oauth_client_file: there is no file"),
