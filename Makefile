@@ -15,7 +15,8 @@ CHAOS_GMAIL_MESSAGES ?= 3000
 DEBIAN_RUN ?= make test PYTEST_WORKERS="$(PYTEST_WORKERS)" PYTEST_OPTIONS="$(PYTEST_OPTIONS)"
 # Starting Postfix needs root, in the demo as in the tests.
 AS_ROOT = $(if $(filter-out 0,$(shell id -u)),sudo)
-IN_DEBIAN = $(AS_ROOT) env CI="$(CI)" MAILWEIR_SHARED="$(MAILWEIR_SHARED)" MAILWEIR_DEBIANS="$(MAILWEIR_DEBIANS)" sh scripts/in-debian.sh
+# exec: a signal to make reaches the script, and not a shell before it, which would die alone.
+IN_DEBIAN = exec $(AS_ROOT) env CI="$(CI)" MAILWEIR_SHARED="$(MAILWEIR_SHARED)" MAILWEIR_DEBIANS="$(MAILWEIR_DEBIANS)" sh scripts/in-debian.sh
 SHELL_SCRIPTS = scripts/*.sh .ci/run
 
 .PHONY: help setup demo test test-debian12 test-debian13 test-deploy fuzz chaos chaos-gmail check dist bench bench-all clean

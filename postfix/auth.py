@@ -212,6 +212,10 @@ class Connection(listener.Connection):
         except CannotAnswer:
             self._hang_up()
             return
+        except Exception as error:  # noqa: BLE001  the edge: smtpd is told at once that there is no answer
+            self._logger.error("can't answer", reason=type(error).__name__)
+            self._hang_up()
+            return
         if verdict.login and verdict.is_right:
             reply = auth_protocol.ok(asked.request_id, verdict.login)
         else:

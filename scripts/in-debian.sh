@@ -44,9 +44,13 @@ archive() {
 }
 
 make_root() {
-    command -v debootstrap >/dev/null || die "debootstrap isn't here: apt-get install debootstrap"
+    [ -n "$(archive Debian)" ] || apt-get update -q >/dev/null || die "apt-get update failed; see its message above"
     uri=$(archive Debian)
-    [ -n "$uri" ] || die "apt knows no archive of Debian here: run apt-get update"
+    [ -n "$uri" ] || die "apt knows no archive of Debian on this machine"
+    if ! command -v debootstrap >/dev/null; then
+        say "installing the Debian package debootstrap"
+        DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends debootstrap </dev/null >/dev/null || die "apt-get could not install debootstrap"
+    fi
     say "making a bare Debian ($suite) in $root: some minutes, once"
     rm -rf --one-file-system "$root.new"
     mkdir -p "$root.new"
@@ -95,15 +99,20 @@ copy_checkout() {
     rm "$root.tar"
 }
 
-[ "$(id -u)" -eq 0 ] || die "needs root: run it with sudo"
-mkdir -p "$(dirname "$root")"
-exec 9>"$root.lock"
-flock -n 9 || die "another run uses $root: wait for its end, or give this one a folder of its own by MAILWEIR_DEBIANS"
-[ -d "$root" ] || make_root
-copy_settings
-copy_checkout
-rm -rf "$root"/var/tmp/*
-[ -d "$shared" ] && shared=$(cd "$shared" && pwd) || shared=
-# shellcheck disable=SC2046  # words without blanks
-contained env -u MAKEFLAGS -u MAKELEVEL -u MFLAGS -u PYTHON -u VENV -u TMPDIR -u PYTHONPATH -u VIRTUAL_ENV \
-    sh "$top/scripts/enter-debian.sh" "$root" "$shared" "$(named_by_pip)" "$@"
+# In one piece: the shell reads a script as it goes, and the checkout may change under a run of half an hour.
+main() {
+    [ "$(id -u)" -eq 0 ] || die "needs root: run it with sudo"
+    mkdir -p "$(dirname "$root")"
+    exec 9>"$root.lock"
+    flock -n 9 || die "another run uses $root: wait for its end, or give this one a folder of its own by MAILWEIR_DEBIANS"
+    [ -d "$root" ] || make_root
+    copy_settings
+    copy_checkout
+    rm -rf "$root"/var/tmp/*
+    [ -d "$shared" ] && shared=$(cd "$shared" && pwd) || shared=
+    # shellcheck disable=SC2046  # words without blanks
+    contained env -u MAKEFLAGS -u MAKELEVEL -u MFLAGS -u PYTHON -u VENV -u TMPDIR -u PYTHONPATH -u VIRTUAL_ENV \
+        sh "$top/scripts/enter-debian.sh" "$root" "$shared" "$(named_by_pip)" "$@"
+}
+
+main "$@"; exit

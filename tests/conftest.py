@@ -35,6 +35,12 @@ def _ctrl_c_counts() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _others_may_read() -> None:
+    """Much of what tests make is read by the daemons' user. What the program makes under a strict umask has tests of its own."""
+    os.umask(0o022)
+
+
 @pytest.fixture
 def now() -> datetime:
     """The moment at which a test's rows are made."""

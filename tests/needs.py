@@ -1,6 +1,7 @@
 """What a test does where this machine lacks what it needs: a library, a server, a right."""
 
 import os
+import subprocess
 from typing import NoReturn
 
 import pytest
@@ -11,3 +12,13 @@ def lacks(reason: str) -> NoReturn:
     if os.environ.get("CI") == "true":
         pytest.fail(reason)
     pytest.skip(reason)
+
+
+def mount_namespace() -> None:
+    """What a container without that right hasn't, root or not."""
+    try:
+        made = subprocess.run(["unshare", "--mount", "true"], capture_output=True, check=False).returncode == 0
+    except OSError:
+        lacks("needs the program 'unshare'")
+    if not made:
+        lacks("needs the right to make a mount namespace")

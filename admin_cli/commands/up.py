@@ -63,10 +63,14 @@ def up(
 
 def run_up(data: Path, ports: Ports, say: Say) -> None:
     """Runs the stack until SIGTERM, SIGINT or SIGHUP. MailweirError, with nothing left running, where it can't run."""
+    import os
+
     from admin_cli import preflight
     from admin_cli.processes import CannotStart
 
     preflight.check_root()
+    # A strict one of the admin would close to the daemons what they are to read; what is secret has a mode of its own.
+    os.umask(0o022)
     scripts = preflight.check_programs()
     data_dir = data.absolute().resolve()
     try:

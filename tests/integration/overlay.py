@@ -77,7 +77,8 @@ def made(*folders: Path) -> Iterator[Overlay]:
     if os.geteuid() != 0:
         raise NoOverlay("needs root")
     with tempfile.TemporaryDirectory(prefix="mailweir-overlay-", dir="/var/tmp") as place:
-        process = _start(["unshare", "--mount", "sh", "-c", _MAKE, "sh", place, *map(str, folders)])
+        command = ["unshare", "--mount", "sh", "-c", _MAKE, "sh", place, *map(str, folders)]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         try:
             assert process.stdout is not None
             said = process.stdout.readline()
@@ -87,10 +88,3 @@ def made(*folders: Path) -> Iterator[Overlay]:
         finally:
             process.kill()
             process.wait()
-
-
-def _start(command: list[str]) -> "subprocess.Popen[str]":
-    try:
-        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    except FileNotFoundError as error:
-        raise NoOverlay(f"needs the program '{command[0]}'") from error

@@ -63,8 +63,8 @@ def processes_in(folder: Path) -> list[str]:
 
 
 def test_it_shows_what_became_of_each_mail_and_leaves_nothing(temp_dir: Path) -> None:
-    for _ in range(2):
-        done = run(temp_dir)
+    for umask in (0o022, 0o077):
+        done = run(temp_dir, umask=umask)
         assert done.returncode == 0, done.stderr
         assert "demo: mailweir user add richard" in " ".join(done.stderr.split())
         printed = done.stdout

@@ -14,11 +14,11 @@ from typing import Any
 
 import pytest
 
+from tests import needs
 from tests.integration.test_dist import REPOSITORY
-from tests.needs import lacks
 
 SCRIPT = REPOSITORY / "scripts" / "in-debian.sh"
-SUITE = "toy"
+SUITE = "trixie"
 _PROGRAMS = ("sh", "chroot", "umount", "sleep", "cat", "touch")
 _STUBS = ("dpkg", "update-ca-certificates")
 _LOOK = "cat setup.cfg /srv/shared/word /proc/1/comm /proc/mounts; echo $MAILWEIR_SHARED; touch /srv/shared/x || echo read-only"
@@ -33,9 +33,8 @@ def _libraries(program: str) -> list[str]:
 def debians(tmp_path: Path) -> Path:
     """The folder with the toy, for MAILWEIR_DEBIANS."""
     if os.geteuid() != 0:
-        lacks("needs root")
-    if subprocess.run(["unshare", "--mount", "true"], capture_output=True, check=False).returncode != 0:
-        lacks("needs the right to make a mount namespace")
+        needs.lacks("needs root")
+    needs.mount_namespace()
     root = tmp_path / "debians" / SUITE
     for name in ("mnt", "proc", "sys", "dev", "tmp", "run", "usr/bin", "root", "var/tmp", "etc/apt/apt.conf.d"):
         (root / name).mkdir(parents=True)
@@ -74,13 +73,13 @@ def start(debians: Path, tmp_path: Path) -> Callable[..., "subprocess.Popen[str]
 
 
 def left_in(folder: Path) -> list[str]:
-    """Mounts and processes below a folder, or that name it."""
+    """Mounts below a folder, processes that name it, and those whose root is the toy."""
     found = [line for line in Path("/proc/mounts").read_text().splitlines() if str(folder) in line]
     for process in Path("/proc").glob("[0-9]*"):
         try:
             words = (process / "cmdline").read_bytes().decode(errors="replace").split("\0")
             named = process.name != str(os.getpid()) and any(str(folder) in word for word in words)
-            if named or (process / "root").readlink().is_relative_to(folder):
+            if named or (process / "root").samefile(folder / SUITE):
                 found.append(" ".join(words))
         except OSError:
             continue
@@ -131,3 +130,13 @@ def test_whatever_ends_it_nothing_stays(
     assert process.wait(60) in (-number, 128 + signal.SIGINT, 128 + signal.SIGTERM)
     wait_until(lambda: left_in(debians) == [], "nothing is left")
     assert start("sh", "-c", "exit 0").wait(60) == 0
+
+
+def test_a_killed_make_leaves_nothing(debians: Path, tmp_path: Path, wait_until: Callable[..., Any]) -> None:
+    (tmp_path / "shared").mkdir()
+    command = ["make", "-C", str(REPOSITORY), "test-debian13", f"MAILWEIR_DEBIANS={debians}", "DEBIAN_RUN=sleep 1000"]
+    process = subprocess.Popen([*command, f"MAILWEIR_SHARED={tmp_path}/shared"], stdin=subprocess.DEVNULL)
+    wait_until(lambda: "sleep 1000" in [line.strip() for line in left_in(debians)], "the command runs")
+    process.terminate()
+    assert process.wait(60) != 0
+    wait_until(lambda: left_in(debians) == [], "nothing is left")

@@ -14,12 +14,12 @@ from typing import Any
 
 import pytest
 
+from tests import needs
 from tests.deploy.playbook import Ran, read
 from tests.integration import overlay
 from tests.integration.conftest import require_root_and_postfix
 from tests.integration.overlay import Overlay
 from tests.integration.test_dist import REPOSITORY, build
-from tests.needs import lacks
 
 NAME = "mx.host.example"
 OWN_MAIN_CF = "# by hand\ncompatibility_level = 3.6\n"
@@ -103,6 +103,7 @@ class Machine:
 @pytest.fixture(scope="module")
 def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
     require_root_and_postfix()
+    needs.mount_namespace()
     (wheel,) = build(tmp_path_factory, "--wheel").glob("*.whl")
     try:
         with overlay.made(REPOSITORY, Path(sys.prefix)) as within:
@@ -110,7 +111,7 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
             os.utime(within.root / "var/lib/apt/lists")  # apt isn't to ask for news
             yield Machine(within, wheel)
     except overlay.NoOverlay as error:
-        lacks(str(error))
+        needs.lacks(str(error))
 
 
 @pytest.fixture(scope="module")

@@ -178,11 +178,11 @@ async def _ask(path: Path, decide: Any, sent: bytes, lines: int) -> bytes:
         return said
 
 
-def _deciding(verdict: Verdict | None) -> Any:
+def _deciding(outcome: Verdict | Exception) -> Any:
     async def decide(_: Question) -> Verdict:
-        if verdict is None:
-            raise CannotAnswer
-        return verdict
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
 
     return decide
 
@@ -203,8 +203,47 @@ def test_a_wrong_password_is_told_late_whether_the_login_is_there_or_not(
     assert time.monotonic() - begun >= 0.5
 
 
-def test_what_cant_be_answered_ends_its_connection(tmp_path: Path) -> None:
-    assert asyncio.run(_ask(tmp_path / "s", _deciding(None), AUTH % 1, 1)) == b""
+@pytest.mark.parametrize("why", [CannotAnswer(), ValueError("unforeseen")])
+def test_what_cant_be_answered_ends_its_connection(tmp_path: Path, why: Exception) -> None:
+    assert asyncio.run(_ask(tmp_path / "s", _deciding(why), AUTH % 1, 1)) == b""
+
+
+def test_a_client_that_is_gone_gets_no_comparison(tmp_path: Path) -> None:
+    """Its question is called off, and so are those behind it."""
+    ended = asyncio.Event()
+
+    async def decide(_: Question) -> Verdict:
+        try:
+            await asyncio.sleep(60)
+        finally:
+            ended.set()
+        return Verdict(None, is_right=False)
+
+    async def run() -> None:
+        async with _served(tmp_path / "s", decide) as client:
+            client.sendall(AUTH % 1)
+            await asyncio.sleep(0.1)
+            client.close()
+            await asyncio.wait_for(ended.wait(), 10)
+
+    asyncio.run(run())
+
+
+def test_a_flood_behind_a_question_ends_its_connection(tmp_path: Path) -> None:
+    async def decide(_: Question) -> Verdict:
+        await asyncio.sleep(60)
+        return Verdict(None, is_right=False)
+
+    async def run() -> None:
+        async with _served(tmp_path / "s", decide) as client:
+            client.sendall(AUTH % 1)
+            await asyncio.sleep(0.1)
+            with contextlib.suppress(ConnectionError):
+                client.sendall(b"x" * 100_000)
+            with contextlib.suppress(ConnectionError):
+                assert await asyncio.to_thread(client.recv, 1000) == b""
+
+    asyncio.run(run())
 
 
 def test_too_many_connections_are_hung_up_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
