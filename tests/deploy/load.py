@@ -67,7 +67,8 @@ def load(host: Host, client: Host, name: str, login: Login | None = None) -> Ite
     assert mine == list(range(1, sent + 1))
     assert "status=bounced" not in client.says("cat /var/log/postfix.log")
     if login:
-        assert [one for one in _answers(client) if " 535 " in one] == []
+        answers = _answers(client)
+        assert [number for number, one in enumerate(answers) if " 535 " in one] == [], "\n".join(answers)
 
 
 def _answers(client: Host) -> list[str]:

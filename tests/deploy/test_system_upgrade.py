@@ -28,6 +28,7 @@ _LEFT_OF_DOVECOT = (
     " /etc/systemd/system/*/mailweir-lookups.socket 2>/dev/null;"
     # names that dpkg merely has heard of are no packages
     " dpkg-query -W -f '${db:Status-Status} ${Package}\\n' 'dovecot*' 2>/dev/null | grep -v ^not-installed;"
+    " systemctl list-units --all --plain --no-legend '*dovecot*';"
     " getent passwd dovecot dovenull; grep -lx -e dovecot -e auth /proc/[0-9]*/comm 2>/dev/null; true"
 )
 _AS_IF_DOVECOT_HAD_COME_WITH_US = (
