@@ -175,12 +175,15 @@ def build(source: Path, folder: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def make_host(client: docker.DockerClient, network: Network, wheels: Wheels, suite: str) -> Iterator[MakeHost]:
+def make_host(
+    client: docker.DockerClient, network: Network, wheels: Wheels, suite: str, suites: tuple[str, ...]
+) -> Iterator[MakeHost]:
     """See MakeHost."""
 
     def make(name: str, suite: str, is_peer: bool) -> Host:
-        image, folder = (images.peer if is_peer else images.bare)(suite), str(wheels(suite))
-        return Host(client, network, name, image, {WHEELS_ON_HOST: folder})
+        # of all Debians of the run: a host may be upgraded from the one to the other
+        volumes = {f"{WHEELS_ON_HOST}/{one}": str(wheels(one)) for one in suites}
+        return Host(client, network, name, (images.peer if is_peer else images.bare)(suite), volumes)
 
     hosts = MakeHost(make, suite)
     yield hosts
@@ -188,9 +191,13 @@ def make_host(client: docker.DockerClient, network: Network, wheels: Wheels, sui
 
 
 def offline(**variables: Any) -> dict[str, Any]:
-    """Variables of a site: the program's libraries come from this machine's folder, and there is one deployment."""
+    """Variables of a site: the program's libraries come from this machine's folders, and there is one deployment."""
     return {
-        "mailweir_pip_arguments": ["--no-index", "--find-links", WHEELS_ON_HOST],
+        # pip passes by a folder that isn't there
+        "mailweir_pip_arguments": [
+            "--no-index",
+            *(f"--find-links={WHEELS_ON_HOST}/{suite}" for suite in images.SUITES),
+        ],
         "mailweir_build_packages": [],
         "mailweir_admin_mailbox": "admin@firm.example",
         "mailweir_deployments": [{"name": "demo", "domain": "demo.example.net"}],
