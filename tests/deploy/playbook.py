@@ -1,42 +1,20 @@
-"""Runs ansible/site.yml on hosts of these tests, and reads its recap."""
+"""Runs ansible/site.yml on hosts of these tests."""
 
 import json
 import os
-import re
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import docker
 
 from tests.deploy.entry import entry
+from tests.deploy.recap import Ran, read
 
 REPOSITORY = Path(__file__).parents[2]
 _SECONDS = 1500
-_RECAP = re.compile(r"^(\S+)\s+: ok=(\d+)\s+changed=(\d+)\s+unreachable=(\d+)\s+failed=(\d+)", re.MULTILINE)
-_CHANGED = re.compile(r"^TASK \[(.*?)\] \**$|^RUNNING HANDLER \[(.*?)\] \**$|^changed: \[(.*?)\]", re.MULTILINE)
-
-
-@dataclass(frozen=True)
-class Ran:
-    """One run. changed: how many tasks changed something, by host; tasks: which."""
-
-    code: int
-    output: str
-    changed: dict[str, int]
-    tasks: list[str]
-
-    @property
-    def failure(self) -> str:
-        """What it said of its failure."""
-        return "\n".join(
-            line
-            for line in self.output.splitlines()
-            if line.startswith(("fatal:", "ERROR", "failed:")) or '"msg"' in line
-        )
 
 
 class Site:
@@ -106,18 +84,3 @@ class Site:
         ran = self.run(**variables)
         assert ran.code == 0, ran.output[-6000:]
         return ran
-
-
-def read(code: int, output: str) -> Ran:
-    """What ansible-playbook's exit code and output say."""
-    return Ran(code, output, {row[0]: int(row[2]) for row in _RECAP.findall(output)}, _changed(output))
-
-
-def _changed(output: str) -> list[str]:
-    task, found = "", []
-    for name, handler, host in _CHANGED.findall(output):
-        if host:
-            found.append(task)
-        else:
-            task = name or handler
-    return list(dict.fromkeys(found))

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from tests import needs
-from tests.deploy.playbook import Ran, read
+from tests.deploy.recap import Ran, read
 from tests.integration import overlay
 from tests.integration.conftest import require_root_and_postfix
 from tests.integration.overlay import Overlay
