@@ -1,6 +1,7 @@
 """DKIM of a likely confirmation, asked of a DNS server of the test's own: what is proven, what isn't, and when it isn't known."""
 
 import base64
+import contextlib
 import hashlib
 import re
 import threading
@@ -387,7 +388,15 @@ def test_few_at_once_and_nobody_waits_longer_than_the_deadline(
     assert len(seconds) == 12
     assert max(seconds) < PATIENT_SECONDS / 2
     zone.mood = Mood.WELL
-    assert impatient.proves(raw, DOMAIN)  # every place was given back
+    assert _proves_soon(impatient, raw)  # every place was given back
+
+
+def _proves_soon(impatient: DkimProver, raw: bytes) -> bool:
+    """At one of a few tries: on a busy machine an answer may come too late for it."""
+    for _ in range(10):
+        with contextlib.suppress(DnsUnavailable):
+            return impatient.proves(raw, DOMAIN)
+    return False
 
 
 def test_the_systems_resolver_is_used_where_none_is_set(key: SigningKey, monkeypatch: pytest.MonkeyPatch) -> None:
