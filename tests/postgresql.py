@@ -18,6 +18,7 @@ from mailweir.place import Postgresql
 from mailweir.store import versions
 from mailweir.store.connection import Database
 from postfix.instance import Account
+from tests.stopped import standing_still
 
 OWNER = "mailweir"  # initdb refuses root
 START_SECONDS = 60.0
@@ -121,14 +122,8 @@ class Cluster:
     def standing_still(self) -> Iterator[None]:
         """Its processes answer nothing, and nobody is told."""
         children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
-        stopped = [self.pid, *map(int, children)]
-        for pid in stopped:
-            os.kill(pid, signal.SIGSTOP)
-        try:
+        with standing_still([self.pid, *map(int, children)]):
             yield
-        finally:
-            for pid in stopped:
-                os.kill(pid, signal.SIGCONT)
 
     def revive(self) -> None:
         """Starts it again where it has ended by itself."""

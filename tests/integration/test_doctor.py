@@ -5,14 +5,15 @@ import os
 import signal
 import sqlite3
 import subprocess
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from admin_cli.doctor import queue
+from tests.stopped import standing_still
 
 if TYPE_CHECKING:
     from tests.integration.conftest import MakeStack, Stack
@@ -74,25 +75,12 @@ def test_nothing_is_wrong_with_a_stack_that_is_well(stack: "Stack") -> None:
     assert "Traceback" not in stack.log("mailweir-milter")
 
 
-@contextmanager
-def standing_still(stack: "Stack", name: str) -> Iterator[None]:
-    pids = stack.pids(name)
-    assert pids
-    for pid in pids:
-        os.kill(pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        for pid in pids:
-            os.kill(pid, signal.SIGCONT)
-
-
 @pytest.mark.parametrize(
     ("name", "words"),
     [("mailweir-milter", "no answer from the filter"), ("mailweir-lookups", "no answer from the look-ups")],
 )
 def test_a_daemon_that_hangs_is_named(stack: "Stack", name: str, words: str) -> None:
-    with standing_still(stack, name):
+    with standing_still(stack.pids(name)):
         found = faults(stack)
     assert any(words in one["finding"] for one in found), found
 

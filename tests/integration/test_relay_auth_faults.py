@@ -23,6 +23,7 @@ from postfix import auth, auth_protocol, guardian
 from tests import postgresql
 from tests.integration.relay import Client, connect, people
 from tests.needs import lacks
+from tests.stopped import standing_still
 
 if TYPE_CHECKING:
     from tests.integration.conftest import MakeStack, Stack
@@ -89,18 +90,6 @@ def _code(stack: "Stack", login: Login) -> int:
         return 0
 
 
-@contextlib.contextmanager
-def _standing_still(*pids: int) -> Iterator[None]:
-    for pid in pids:
-        os.kill(pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        for pid in pids:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGCONT)
-
-
 def test_kills_of_anything_amid_auth_call_no_password_wrong(known: "Stack", login: Login, wait_until: Wait) -> None:
     """Four clients with a session for each AUTH, while what takes part in it is killed."""
     seen: list[int] = []
@@ -139,7 +128,7 @@ def test_a_kill_of_either_while_a_password_waits_is_454(
     known: "Stack", login: Login, guardian_and_child: tuple[int, int], which: int, wait_until: Wait
 ) -> None:
     """The question is there, and nobody gets to it before the kill."""
-    with _asking(known) as client, ThreadPoolExecutor(1) as pool, _standing_still(guardian_and_child[1]):
+    with _asking(known) as client, ThreadPoolExecutor(1) as pool, standing_still([guardian_and_child[1]]):
         waiting = pool.submit(client.auth, *login)
         time.sleep(0.5)
         _kill(known, guardian_and_child, which, wait_until)
@@ -163,7 +152,7 @@ def test_a_child_that_stands_still_is_replaced(
     known: "Stack", login: Login, guardian_and_child: tuple[int, int]
 ) -> None:
     _, child = guardian_and_child
-    with _asking(known) as client, _standing_still(child):
+    with _asking(known) as client, standing_still([child]):
         begun = time.monotonic()
         assert client.auth(*login)[0] == 454
         assert time.monotonic() - begun < POSTFIX_GIVES_UP_SECONDS
@@ -179,14 +168,14 @@ def test_who_comes_while_the_child_stands_still_waits_for_the_next(
     for pid in known.pids("smtpd"):
         os.kill(pid, signal.SIGTERM)
     wait_until(lambda: not known.pids("smtpd"), "no smtpd is left that knows the mechanisms")
-    with _standing_still(child):
+    with standing_still([child]):
         assert _auth(known, login) == 235
 
 
 def test_a_guardian_that_stands_still_is_not_missed(
     known: "Stack", login: Login, guardian_and_child: tuple[int, int]
 ) -> None:
-    with _standing_still(guardian_and_child[0]):
+    with standing_still([guardian_and_child[0]]):
         time.sleep(guardian.MAX_SILENT_LOOKS + 1)
         assert _auth(known, login) == 235
     assert set(known.pids(AUTH)) == set(guardian_and_child)
@@ -195,7 +184,7 @@ def test_a_guardian_that_stands_still_is_not_missed(
 def test_both_standing_still_is_454_after_postfixs_own_wait(
     known: "Stack", login: Login, guardian_and_child: tuple[int, int], wait_until: Wait
 ) -> None:
-    with _asking(known) as client, _standing_still(*guardian_and_child):
+    with _asking(known) as client, standing_still(guardian_and_child):
         assert client.auth(*login)[0] == 454
     wait_until(lambda: _code(known, login) == 235, "logins are proven again")
 
@@ -204,7 +193,7 @@ def test_a_full_backlog_ends_with_whoever_stood_still(
     known: "Stack", login: Login, guardian_and_child: tuple[int, int], wait_until: Wait
 ) -> None:
     path = known.settings.auth_socket
-    with contextlib.ExitStack() as held, _standing_still(*guardian_and_child):
+    with contextlib.ExitStack() as held, standing_still(guardian_and_child):
         for _ in range(5_000):  # the kernel's own bound (somaxconn) may be above ours
             waiting = held.enter_context(socket.socket(socket.AF_UNIX))
             waiting.setblocking(False)
