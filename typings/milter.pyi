@@ -24,8 +24,8 @@ P_NR_CONN: int
 P_NR_MAIL: int
 P_NR_RCPT: int
 P_NR_HDR: int
+P_NR_BODY: int
 P_HDR_LEADSPC: int
-P_SKIP: int
 M_CONNECT: int
 M_HELO: int
 M_ENVFROM: int
