@@ -1,8 +1,8 @@
 """The stack that is measured: the project's own Postfix instance and look-ups, with one port for each variant.
 
 One main.cf serves all variants, and the look-ups answer every RCPT; by port differ `smtpd_milters` and the door. Other than with
-`mailweir up`, mail that gets past the filter ends at `discard:`. Everything lies in a folder of its own, which goes away with the
-stack. Needs root, as `mailweir up` does.
+`mailweir up`, mail that gets past the filter ends at `discard:`. Everything lies in a folder of its own on a disk (TMPDIR,
+or /var/tmp), which goes away with the stack. Needs root, as `mailweir up` does.
 """
 
 import json
@@ -230,7 +230,8 @@ class Stack:
     def _start_filter(self, which: Filter) -> tuple[subprocess.Popen[bytes], Path]:
         if which is Filter.OURS:
             command = [str(_command("mailweir-milter"))]
-            return self._spawn("mailweir-milter", command, **self._delay()), self.settings.milter_socket
+            environment = self._delay() | self._without_driver()
+            return self._spawn("mailweir-milter", command, **environment), self.settings.milter_socket
         # copied: the checkout may lie where the unprivileged user can't go
         program = shutil.copy(BUILD_DIR / "noop_filter", self._folder / "noop_filter")
         lean = ["lean"] if which is Filter.NOOP_LEAN else []
@@ -241,6 +242,15 @@ class Stack:
             return {}
         library = shutil.copy(BUILD_DIR / "slow_fsync.so", self._folder / "slow_fsync.so")
         return {"LD_PRELOAD": str(library), "SLOW_FSYNC_MS": str(self._fsync_delay_ms)}
+
+    def _without_driver(self) -> dict[str, str]:
+        """A host with SQLite has no psycopg; where it is installed, peewee loads it, and a worker takes 9 MB more."""
+        if not isinstance(self.settings.database_place, Path):
+            return {}
+        folder = self._folder / "without"
+        folder.mkdir(exist_ok=True)
+        (folder / "psycopg.py").write_text("raise ImportError('as on a host with SQLite')\n")
+        return {"PYTHONPATH": str(folder)}
 
     def drain(self) -> None:
         """Waits until Postfix has delivered all that it took. BenchError where mail is deferred or stays."""
@@ -263,7 +273,12 @@ class Stack:
 @contextmanager
 def running(chosen: Sequence[Variant], fsync_delay_ms: float = 0.0, place: Place | None = None) -> Iterator[Stack]:
     """A stack for these variants in a new folder, which is removed afterwards (kept where something failed)."""
-    folder = Path(tempfile.mkdtemp(prefix="mailweir-bench-"))
+    folder = Path(tempfile.mkdtemp(prefix="mailweir-bench-", dir=os.environ.get("TMPDIR", "/var/tmp")))
+    try:
+        _require_disk(folder)
+    except BenchError:
+        folder.rmdir()
+        raise
     folder.chmod(0o711)
     stack = Stack(folder, chosen, fsync_delay_ms, place)
     try:
@@ -275,6 +290,13 @@ def running(chosen: Sequence[Variant], fsync_delay_ms: float = 0.0, place: Place
         raise
     stack.stop()
     shutil.rmtree(folder)
+
+
+def _require_disk(folder: Path) -> None:
+    """In memory an fsync costs nothing, and Postfix's queue, which our filter often spares it, next to nothing."""
+    kind = _run("stat", "--file-system", "--format=%T", str(folder)).strip()
+    if kind in ("tmpfs", "ramfs"):
+        raise BenchError(f"{folder.parent} is in memory ({kind}): set TMPDIR to a folder on a disk")
 
 
 def _command(name: str) -> Path:

@@ -31,6 +31,8 @@ def flatten(text: str) -> str:
 
 
 def _decode_words(text: str) -> str:
+    if "=?" not in text:
+        return text
     out: list[str] = []
     position = 0
     pending, pending_charset = b"", ""  # a character may be split between two words of one charset
