@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mailweir.domains.checks import DomainReport, SpfReport
+    from mailweir.domains.dmarc import Found, Policy
     from mailweir.domains.spf import Evaluation, Node, Step
     from mailweir.domains.suggestion import Suggestion
 
@@ -66,16 +67,23 @@ def domain_lines(report: "DomainReport", *, whole: bool) -> Iterator[str]:
         yield _line("DKIM", f"{state:<8}{key.name}  {', '.join(filter(None, facts))}")
     if not report.keys:
         yield _line("DKIM", f"{'NONE':<8}no key of ours signs for it")
-    policy = report.policy
-    if policy is None:
-        yield _line("DMARC", "UNKNOWN")
-    elif policy.found_at:
-        alignment = f"aspf={'s' if policy.strict_spf else 'r'} adkim={'s' if policy.strict_dkim else 'r'}"
-        yield _line("DMARC", f"{'OK':<8}p={policy.policy} ({policy.found_at})  {alignment}")
-    else:
-        yield _line("DMARC", f"{'NONE':<8}no record")
+    yield from _dmarc_lines(report.dmarc)
     yield _line("ALIGN", report.outcome)
+    if report.outcome_9989 != report.outcome:
+        yield _line("", f"by RFC 9989: {report.outcome_9989}")
     yield from (_line("!!", text) for text in (*report.warnings, *report.unknown))
+
+
+def _dmarc_lines(found: "Found | None") -> Iterator[str]:
+    if found is None:
+        yield _line("DMARC", "UNKNOWN")
+        return
+    policy = found.by_7489
+    state = "BROKEN" if found.by_7489.fault or found.by_9989.fault else "OK" if policy.found_at else "NONE"
+    alignment = f"aspf={'s' if policy.strict_spf else 'r'} adkim={'s' if policy.strict_dkim else 'r'}"
+    told = f"p={policy.policy} ({policy.found_at})  {alignment}" if policy.found_at else "no record"
+    yield _line("DMARC", f"{state:<8}{told if policy.found_at or state == 'NONE' else 'no record that counts'}")
+    yield from (_line("", difference) for difference in found.differences)
 
 
 def asked_line(domain: str, who: str, sender: str, resolver: str, seconds: float) -> str:
@@ -123,7 +131,6 @@ def spf_object(report: "SpfReport") -> dict[str, Any]:
 
 def domain_object(report: "DomainReport") -> dict[str, Any]:
     """For --json."""
-    policy = report.policy
     return {
         "domain": report.spf.domain,
         "verdict": report.verdict.name.lower(),
@@ -132,18 +139,28 @@ def domain_object(report: "DomainReport") -> dict[str, Any]:
             {"selector": one.selector, "name": one.name, "kind": one.kind, "ours": one.is_ours, "fault": one.fault}
             for one in report.keys
         ],
-        "dmarc": None if policy is None else {
-            "policy": policy.policy,
-            "found_at": policy.found_at,
-            "record": policy.text,
-            "strict_spf": policy.strict_spf,
-            "strict_dkim": policy.strict_dkim,
-            "fault": policy.fault,
+        "dmarc": None if report.dmarc is None else {
+            **_policy(report.dmarc.by_7489),
+            "rfc9989": _policy(report.dmarc.by_9989),
+            "differences": list(report.dmarc.differences),
         },
         "outcome": report.outcome,
+        "outcome_rfc9989": report.outcome_9989,
         "warnings": list(report.warnings),
         "unknown": list(report.unknown),
     }  # fmt: skip
+
+
+def _policy(policy: "Policy") -> dict[str, Any]:
+    return {
+        "policy": policy.policy,
+        "found_at": policy.found_at,
+        "record": policy.text,
+        "strict_spf": policy.strict_spf,
+        "strict_dkim": policy.strict_dkim,
+        "is_test": policy.is_test,
+        "fault": policy.fault,
+    }
 
 
 def _evaluation(one: "Evaluation") -> dict[str, Any]:

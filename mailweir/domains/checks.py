@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from mailweir.domains import dkim_published, dmarc, spf_slips, suggestion
 from mailweir.domains.dkim_published import Key, Published
-from mailweir.domains.dmarc import Policy
+from mailweir.domains.dmarc import Found, Policy
 from mailweir.domains.questions import Questions
 from mailweir.domains.spf import MAX_LOOKUPS, MAX_VOID_LOOKUPS, Evaluation, Node, Step, evaluate
 from mailweir.domains.spf_slips import Reading
@@ -52,12 +52,16 @@ class SpfReport:
 
 @dataclass(frozen=True, slots=True)
 class DomainReport:
-    """unknown: questions that DNS gave no answer to. outcome: what DMARC makes of the relay's mail today, in words."""
+    """unknown: questions that DNS gave no answer to. outcome: what DMARC makes of the relay's mail today, in words.
+
+    By RFC 7489; outcome_9989 by its successor.
+    """
 
     spf: SpfReport
     keys: tuple[Published, ...]
-    policy: Policy | None
+    dmarc: Found | None
     outcome: str
+    outcome_9989: str
     warnings: tuple[str, ...]
     unknown: tuple[str, ...]
     verdict: Verdict
@@ -192,44 +196,49 @@ def check_domain(
             published.append(dkim_published.look(questions, domain, key))
         except DnsUnavailable as error:
             unknown.append(str(error))
-    policy: Policy | None = None
+    policies: Found | None = None
     try:
-        policy = dmarc.look(questions, domain)
+        policies = dmarc.look(questions, domain)
+        aligned = _alignment(questions, policies, spf)
     except DnsUnavailable as error:
         unknown.append(str(error))
-    by_spf = _is_aligned(policy, spf)
+        aligned = (False, False)
     by_dkim = any(not one.fault for one in published)
-    warnings = tuple(_domain_warnings(published, policy, by_spf=by_spf))
+    warnings = tuple(_domain_warnings(published, policies, aligned))
     passes = all(one.result == "pass" for one in spf.evaluations)
-    return DomainReport(
-        spf,
-        tuple(published),
-        policy,
-        _outcome(policy, by_spf=passes and by_spf, by_dkim=by_dkim),
-        warnings,
-        tuple(unknown),
-        _domain_verdict(spf, warnings, unknown, aligned=by_spf or by_dkim),
+    old = _outcome(policies.by_7489 if policies else None, by_spf=passes and aligned[0], by_dkim=by_dkim)
+    new = _outcome(
+        policies.by_9989 if policies else None, by_spf=passes and aligned[1], by_dkim=by_dkim, knows_tests=True
+    )
+    verdict = _domain_verdict(spf, warnings, unknown, aligned=any(aligned) or by_dkim)
+    return DomainReport(spf, tuple(published), policies, old, new, warnings, tuple(unknown), verdict)
+
+
+def _alignment(questions: Questions, policies: Found, spf: SpfReport) -> tuple[bool, bool]:
+    """Does SPF count for the author: by RFC 7489, by RFC 9989? Errors: DnsUnavailable."""
+    sender_domain = spf.sender.rpartition("@")[2]
+    return (
+        dmarc.is_aligned_7489(sender_domain, spf.domain, strict=policies.by_7489.strict_spf),
+        dmarc.is_aligned_9989(questions, sender_domain, spf.domain, strict=policies.by_9989.strict_spf),
     )
 
 
-def _is_aligned(policy: Policy | None, spf: SpfReport) -> bool:
-    strict = policy is not None and policy.strict_spf
-    sender_domain = spf.sender.rpartition("@")[2]
-    return (policy or Policy("none", "")).is_aligned(sender_domain, spf.domain, strict=strict)
-
-
-def _domain_warnings(published: Sequence[Published], policy: Policy | None, *, by_spf: bool) -> Iterator[str]:
+def _domain_warnings(
+    published: Sequence[Published], policies: Found | None, aligned: tuple[bool, bool]
+) -> Iterator[str]:
     if not published:
         yield "no DKIM key of ours signs for it: 'mailweir domain add' makes one"
     for one in published:
         if one.fault or one.note:
             yield f"DKIM key {one.selector}: {one.fault or one.note}"
-    if policy is not None and not policy.found_at and not policy.fault:
-        yield "no DMARC record: large receivers want one of who sends much (at least v=DMARC1; p=none)"
-    if policy is not None and policy.fault:
-        yield f"DMARC: {policy.fault}"
-    if not by_spf:
-        yield "the envelope sender's domain isn't aligned with the author's: SPF doesn't count for DMARC"
+    if policies is not None:
+        faults = dmarc.faults(policies)
+        yield from (f"DMARC: {fault}" for fault in faults)
+        if not (faults or policies.by_7489.found_at or policies.by_9989.found_at):
+            yield "no DMARC record: large receivers want one of who sends much (at least v=DMARC1; p=none)"
+    if not all(aligned):
+        only = f" by RFC {9989 if aligned[0] else 7489}" if any(aligned) else ""
+        yield f"the envelope sender's domain isn't aligned with the author's{only}: SPF doesn't count for DMARC"
 
 
 def _domain_verdict(spf: SpfReport, warnings: Sequence[str], unknown: Sequence[str], *, aligned: bool) -> Verdict:
@@ -242,19 +251,19 @@ def _domain_verdict(spf: SpfReport, warnings: Sequence[str], unknown: Sequence[s
     return Verdict.WITH_WARNINGS if warnings else spf.verdict
 
 
-def _outcome(policy: Policy | None, *, by_spf: bool, by_dkim: bool) -> str:
+def _outcome(policy: Policy | None, *, by_spf: bool, by_dkim: bool, knows_tests: bool = False) -> str:
     if policy is None:
         return "unknown: DNS gives no answer"
     ways = [name for name, does in (("SPF", by_spf), ("DKIM", by_dkim)) if does]
     if ways:
         return f"DMARC passes today through {' and '.join(ways)}" + (" only" if len(ways) == 1 else "")
+    if not policy.found_at:
+        return "DMARC has no record to go by"
     asked = {
         "none": "nothing is asked to be done about it",
         "quarantine": "receivers are asked to take it for spam",
         "reject": "receivers are asked to refuse it",
     }
-    return (
-        f"DMARC fails today: {asked[policy.policy]} (p={policy.policy})"
-        if policy.found_at
-        else "DMARC has no record to go by"
-    )
+    testing = knows_tests and policy.is_test and policy.policy != "none"
+    what = "its policy isn't to be applied yet (t=y)" if testing else asked[policy.policy]
+    return f"DMARC fails today: {what} (p={policy.policy})"

@@ -1,21 +1,27 @@
-"""A domain's DMARC policy (RFC 7489), and what it makes of mail that the relay sends for it. Called by `checks`."""
+"""A domain's DMARC policy, as RFC 7489 has it found and as its successor RFC 9989 has, for receivers go by either.
 
-import re
-from dataclasses import dataclass
+Called by `checks`. `organisation` also serves who wants to know whose a host is.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
+from mailweir.domains import dmarc_record
+from mailweir.domains.dmarc_record import Record
 from mailweir.domains.questions import Questions
+from mailweir.errors import DnsUnavailable
 
-POLICIES = ("none", "quarantine", "reject")
-_TAG = re.compile(r"\s*([A-Za-z]+)\s*=\s*(.*?)\s*\Z", re.DOTALL)
+MAX_WALKED_LABELS = 7  # RFC 9989 4.10: of a longer name the walk goes on with so many
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
     """policy: what is asked for mail that fails, none where there is no record. found_at: where the record stands, or "".
 
-    strict_spf, strict_dkim: aligned is the same name only, else the same organisation. fault: why a record doesn't count.
+    strict_spf, strict_dkim: aligned is the same name only, else the same organisation. fault: what is wrong, or "".
+    is_test: t=y, which RFC 9989 has and RFC 7489 has not: the policy isn't to be applied.
     """
 
     policy: str
@@ -25,16 +31,20 @@ class Policy:
     strict_dkim: bool = False
     reports_to: str = ""
     fault: str = ""
+    is_test: bool = False
 
-    def is_aligned(self, domain: str, author_domain: str, *, strict: bool) -> bool:
-        """RFC 7489 3.1: is the domain that SPF or DKIM speaks for the author's?"""
-        if domain == author_domain:
-            return True
-        return not strict and organisation(domain) == organisation(author_domain)
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What both say. by_7489, by_9989: alike for most domains. differences: in words, where they aren't."""
+
+    by_7489: Policy
+    by_9989: Policy
+    differences: tuple[str, ...] = ()
 
 
 def organisation(domain: str) -> str:
-    """The organisational domain (3.2), by the list of public suffixes; of a public suffix the domain itself."""
+    """The organisational domain (RFC 7489 3.2), by the list of public suffixes; of a public suffix the domain itself."""
     return _suffixes().privatesuffix(domain.lower().rstrip(".")) or domain.lower().rstrip(".")
 
 
@@ -45,44 +55,149 @@ def _suffixes() -> Any:
     return PublicSuffixList()
 
 
-def look(questions: Questions, domain: str) -> Policy:
-    """The policy that counts for an author's domain (6.6.3). Errors: DnsUnavailable."""
-    own = _at(questions, domain)
-    if own:
-        return _one_of(domain, own, "p")
-    above = organisation(domain)
-    found = _at(questions, above) if above != domain else []
-    return _one_of(above, found, "sp") if found else Policy("none", "")
+def look(questions: Questions, domain: str) -> Found:
+    """The policy that counts for an author's domain. Errors: DnsUnavailable."""
+    old = _by_7489(questions, domain)
+    try:  # it asks names far above the domain, whose silence takes nothing from what is known
+        new = _by_9989(questions, domain)
+        return Found(old, new, tuple(_differences(old, new)))
+    except DnsUnavailable as error:
+        return Found(old, old, (f"what RFC 9989 makes of it isn't known: {error}",))
+
+
+def is_aligned_7489(domain: str, author_domain: str, *, strict: bool) -> bool:
+    """RFC 7489 3.1: is the domain that SPF or DKIM speaks for the author's?"""
+    return domain == author_domain or (not strict and organisation(domain) == organisation(author_domain))
+
+
+def is_aligned_9989(questions: Questions, domain: str, author_domain: str, *, strict: bool) -> bool:
+    """RFC 9989 4.10.2 likewise: by a walk from each. Errors: DnsUnavailable."""
+    if domain == author_domain or strict:
+        return domain == author_domain
+    return _walk(questions, domain).organisation == _walk(questions, author_domain).organisation
 
 
 def _at(questions: Questions, domain: str) -> list[str]:
+    return [value for value in questions.ask(f"_dmarc.{domain}", "TXT").values if dmarc_record.counts(value)]
+
+
+def _near_fault(questions: Questions, domain: str) -> str:
+    """What is nearly a record at a name. It isn't to be left there beside a second one: who reads it leniently finds two."""
     values = questions.ask(f"_dmarc.{domain}", "TXT").values
-    return [value for value in values if re.match(r"v\s*=\s*DMARC1\s*(;|\Z)", value)]
-
-
-def _one_of(name: str, texts: list[str], tag: str) -> Policy:
-    # 6.6.3: with several, the search ends without a policy; it doesn't go on to the organisation's
-    if len(texts) > 1:
-        return Policy("none", "", fault=f"{len(texts)} DMARC records at _dmarc.{name}, so none of them counts")
-    return _policy(name, texts[0], tag)
-
-
-def _policy(name: str, text: str, tag: str) -> Policy:
-    tags: dict[str, str] = {}
-    for part in text.split(";"):
-        if matched := _TAG.match(part):
-            tags.setdefault(matched[1].lower(), matched[2])
-    asked = tags.get(tag, tags.get("p", "")).lower()
-    fault = ""
-    if asked not in POLICIES:
-        fault = f"its policy {asked!r} is none that is known, so it doesn't count" if asked else "it has no policy (p=)"
-        asked = "none"
-    return Policy(
-        asked,
-        name,
-        text,
-        strict_spf=tags.get("aspf", "r").lower() == "s",
-        strict_dkim=tags.get("adkim", "r").lower() == "s",
-        reports_to=tags.get("rua", ""),
-        fault=fault,
+    near = [value for value in values if dmarc_record.is_near(value)]
+    if not near:
+        return ""
+    beside = (
+        "take it out, for another one counts"
+        if _at(questions, domain)
+        else "correct it, and add no second one beside it"
     )
+    return (
+        f"the record at _dmarc.{domain} is nearly one, and receivers take it for none: {dmarc_record.why_not(near[0])}; "
+        f"{beside}: {dmarc_record.shown(near[0])}"
+    )
+
+
+# --- RFC 7489 ---------------------------------------------------------------------------------------------------------
+
+
+def _by_7489(questions: Questions, domain: str) -> Policy:
+    """6.6.3: the domain's record, else its organisation's."""
+    above = organisation(domain)
+    for name, tags in ((domain, ("p",)), (above, ("sp", "p"))):
+        texts = _at(questions, name)
+        fault = _near_fault(questions, name)
+        if len(texts) > 1:  # the search ends without a policy; it doesn't go on to the organisation's
+            return Policy("none", "", fault=f"{len(texts)} DMARC records at _dmarc.{name}, so none of them counts")
+        if texts:
+            own = _near_fault(questions, domain) if name != domain else ""
+            return _policy(name, dmarc_record.parse(texts[0]), tags, own or fault)
+        if fault and (name == above or not _at(questions, above)):
+            return Policy("none", "", fault=fault)
+    return Policy("none", "")
+
+
+def _policy(name: str, record: Record, tags: tuple[str, ...], fault: str) -> Policy:
+    return Policy(
+        record.policy(*tags),
+        name,
+        record.text,
+        strict_spf=record.has("aspf", "s"),
+        strict_dkim=record.has("adkim", "s"),
+        reports_to=record.tags.get("rua", ""),
+        fault="; ".join(filter(None, (fault, *record.faults))),
+        is_test=record.has("t", "y"),
+    )
+
+
+# --- RFC 9989 ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class _Walk:
+    """records: by name, from the domain upwards, without those of a name that has several. psd: where psd=y stands, or ""."""
+
+    organisation: str
+    records: dict[str, Record] = field(default_factory=dict)
+    psd: str = ""
+
+
+def _names(domain: str) -> Iterator[str]:
+    """4.10: the domain, then the names above it, at most eight in all."""
+    labels = domain.split(".")
+    yield domain
+    for count in range(min(len(labels) - 1, MAX_WALKED_LABELS), 0, -1):
+        yield ".".join(labels[-count:])
+
+
+def _walk(questions: Questions, domain: str) -> _Walk:
+    """4.10 and 4.10.2: which records there are, and what the organisational domain is."""
+    walk = _Walk(domain)
+    for name in _names(domain):
+        texts = _at(questions, name)
+        if len(texts) != 1:
+            continue
+        record = walk.records[name] = dmarc_record.parse(texts[0])
+        walk.organisation = name  # unless psd= says otherwise: that of the fewest labels
+        if record.has("psd", "n"):
+            break
+        if record.has("psd", "y"):
+            if name != domain:
+                walk.organisation, walk.psd = ".".join(domain.split(".")[-name.count(".") - 2 :]), name
+            break
+    return walk
+
+
+def _by_9989(questions: Questions, domain: str) -> Policy:
+    """4.10.1: the domain's record, else its organisation's, else its public suffix's."""
+    walk = _walk(questions, domain)
+    fault = _near_fault(questions, domain)
+    if domain in walk.records:
+        return _policy(domain, walk.records[domain], ("p",), fault)
+    exists = questions.ask(domain, "TXT").name_exists  # RFC 8020: NXDOMAIN, which no type of it changes
+    tags = ("sp", "p") if exists else ("np", "sp", "p")
+    for name in (walk.organisation, walk.psd):
+        if name in walk.records:
+            return _policy(name, walk.records[name], tags, fault)
+    return Policy("none", "", fault=fault)
+
+
+def _differences(old: Policy, new: Policy) -> Iterator[str]:
+    """Where receivers of either kind do something else."""
+    if (old.policy, old.found_at) != (new.policy, new.found_at):
+        yield f"by RFC 7489 {_told(old)}; by RFC 9989 {_told(new)}"
+    record = dmarc_record.parse(new.text)
+    if new.is_test and new.policy != "none":
+        yield f"t=y: by RFC 9989 p={new.policy} isn't to be applied yet; RFC 7489 knows no t=, and applies it"
+    share = record.tags.get("pct", "100")
+    if share != "100" and share.isdigit() and new.policy != "none":
+        yield f"pct={share}: by RFC 7489 the policy is for {share} of 100 failing mails; RFC 9989 has no pct=, so it is for all"
+
+
+def _told(policy: Policy) -> str:
+    return f"the policy is {policy.policy} (of {policy.found_at})" if policy.found_at else "no policy counts"
+
+
+def faults(found: Found) -> Sequence[str]:
+    """What is wrong, each thing once."""
+    return tuple(dict.fromkeys(filter(None, (found.by_7489.fault, found.by_9989.fault))))

@@ -19,14 +19,19 @@ MAX_SECONDS = 20.0  # for all questions of one check; RFC 7208 4.6.4 asks for at
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """values: as a zone file has them, TXT as joined bytes in latin-1. canonical: the name that has them (an alias's end)."""
+    """values: as a zone file has them, TXT as joined bytes in latin-1. canonical: the name that has them (an alias's end).
+
+    name_exists: false where there is nothing of any type, at the name and below it (RFC 8020).
+    """
 
     values: tuple[str, ...]
     ttl_seconds: int = 0
     canonical: str = ""
+    name_exists: bool = True
 
 
 _VOID = Answer(())
+_ABSENT = Answer((), name_exists=False)
 
 
 class Questions:
@@ -98,7 +103,9 @@ class Questions:
         try:
             lifetime = min(left, self._resolver.lifetime)
             answer = self._resolver.resolve(wanted, kind, lifetime=lifetime, search=False)
-        except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
+        except dns.resolver.NXDOMAIN:
+            return _ABSENT
+        except dns.resolver.NoAnswer:
             return _VOID
         except (dns.exception.DNSException, OSError) as error:
             raise DnsUnavailable(f"no answer for {name} {kind}: {_cause(error)}") from error

@@ -202,6 +202,129 @@ def test_alignment_decides_what_dmarc_makes_of_it(
     assert ran.code == (1 if "fails" in outcome else 2)
 
 
+@pytest.mark.parametrize(
+    "near",
+    [
+        "v=DMARC1 p=reject",
+        "v=DMARC1, p=reject",
+        " v=DMARC1; p=reject",
+        "'v=DMARC1; p=reject'",
+        "v=DMARC1\\\\; p=reject",
+        "v=dmarc1; p=reject",
+    ],
+)
+def test_what_is_nearly_a_dmarc_record_is_broken_and_no_other_one_is_asked_for(
+    check: Callable[..., Any], zone: ZoneServer, near: str
+) -> None:
+    zone.records[DMARC] = [f'"{near}"']
+    ran = check("domain", DOMAIN)
+    assert ran.code == 2
+    assert "DMARC  BROKEN  no record that counts\n" in ran.out
+    assert "nearly one" in ran.out
+    assert "add no second one beside it" in ran.out
+    assert "want one" not in ran.out
+    # the organisation's counts then; what is nearly one stays told
+    zone.records["_dmarc.example.com", "TXT"] = ['"v=DMARC1; p=quarantine"']
+    ran = check("domain", DOMAIN)
+    assert "DMARC  BROKEN  p=quarantine (example.com)" in ran.out
+    assert "nearly one" in ran.out
+
+
+def test_the_versions_name_has_no_case_and_its_value_has(check: Callable[..., Any], zone: ZoneServer) -> None:
+    zone.records[DMARC] = ['"V=DMARC1; P=Reject; ASPF=S"']
+    found = check("domain", DOMAIN, "--json").json["dmarc"]
+    assert (found["policy"], found["found_at"], found["strict_spf"], found["fault"]) == ("reject", DOMAIN, True, "")
+    assert found["rfc9989"]["policy"] == "reject"
+    assert found["differences"] == []
+
+
+ABOVE, TOP = ("_dmarc.example.com", "TXT"), ("_dmarc.com", "TXT")
+
+
+@pytest.mark.parametrize(
+    ("records", "old", "new"),
+    [
+        # two at the domain: the end of the search, or two that are left out of it
+        (
+            {DMARC: ["v=DMARC1; p=none", "v=DMARC1; p=none; x=1"], ABOVE: ["v=DMARC1; p=reject"]},
+            ("none", ""),
+            ("reject", "example.com"),
+        ),
+        # above the organisation, which only a walk looks at
+        ({TOP: ["v=DMARC1; p=quarantine; psd=y"]}, ("none", ""), ("quarantine", "com")),
+        (
+            {ABOVE: ["v=DMARC1; p=none"], TOP: ["v=DMARC1; p=reject; psd=y"]},
+            ("none", "example.com"),
+            ("none", "example.com"),
+        ),
+        # without psd=y it is the organisation's, however far above
+        ({TOP: ["v=DMARC1; p=reject"]}, ("none", ""), ("reject", "com")),
+        (
+            {ABOVE: ["v=DMARC1; p=none; psd=n"], TOP: ["v=DMARC1; p=reject"]},
+            ("none", "example.com"),
+            ("none", "example.com"),
+        ),
+        ({ABOVE: ["v=DMARC1; p=none; sp=reject; np=quarantine"]}, ("reject", "example.com"), ("reject", "example.com")),
+        ({DMARC: ["v=DMARC1; p=none"], ABOVE: ["v=DMARC1; p=reject"]}, ("none", DOMAIN), ("none", DOMAIN)),
+    ],
+)
+def test_both_ways_to_find_a_policy_are_shown(
+    check: Callable[..., Any],
+    zone: ZoneServer,
+    records: dict[tuple[str, str], list[str]],
+    old: tuple[str, str],
+    new: tuple[str, str],
+) -> None:
+    zone.records = {(DOMAIN, "TXT"): [GOOD], **{key: [f'"{text}"' for text in texts] for key, texts in records.items()}}
+    found = check("domain", DOMAIN, "--json").json["dmarc"]
+    assert (found["policy"], found["found_at"]) == old
+    assert (found["rfc9989"]["policy"], found["rfc9989"]["found_at"]) == new
+    assert any("by RFC 9989 the policy is" in one for one in found["differences"]) is (old != new)
+
+
+def test_of_a_domain_that_is_not_there_np_counts_by_rfc_9989_alone(check: Callable[..., Any], zone: ZoneServer) -> None:
+    zone.records = {ABOVE: ['"v=DMARC1; p=none; sp=quarantine; np=reject"']}
+    found = check("domain", "gone.example.com", "--json").json["dmarc"]
+    assert (found["policy"], found["rfc9989"]["policy"]) == ("quarantine", "reject")
+    zone.records["gone.example.com", "A"] = ["192.0.2.1"]
+    assert check("domain", "gone.example.com", "--json").json["dmarc"]["rfc9989"]["policy"] == "quarantine"
+
+
+@pytest.mark.parametrize(
+    ("tag", "says"), [("t=y", "isn't to be applied yet"), ("pct=20", "20 of 100"), ("t=n", ""), ("pct=100", "")]
+)
+def test_what_only_one_of_both_knows_is_told(check: Callable[..., Any], zone: ZoneServer, tag: str, says: str) -> None:
+    zone.records[DMARC] = [f'"v=DMARC1; p=reject; {tag}"']
+    zone.records["other.com", "TXT"] = [GOOD]
+    ran = check("domain", DOMAIN, "--mail-from", "x@other.com")
+    assert says in ran.out
+    assert ("RFC 9989" in ran.out) is bool(says)
+    assert ("by RFC 9989: DMARC fails today" in ran.out) is (tag == "t=y")
+
+
+def test_a_sibling_is_aligned_by_the_list_of_suffixes_and_not_by_a_walk(
+    check: Callable[..., Any], zone: ZoneServer
+) -> None:
+    zone.records["mail.example.com", "TXT"] = [GOOD]
+    ran = check("domain", DOMAIN, "--mail-from", "x@mail.example.com")
+    assert ran.code == 2
+    assert "isn't aligned with the author's by RFC 9989" in ran.out
+    zone.records[ABOVE] = ['"v=DMARC1; p=none"']  # which makes example.com the organisation of both
+    assert "isn't aligned" not in check("domain", DOMAIN, "--mail-from", "x@mail.example.com").out
+
+
+def test_a_long_name_is_walked_in_eight_questions(check: Callable[..., Any], zone: ZoneServer) -> None:
+    name = "a.b.c.d.e.f.g.h.i.j.example.com"
+    zone.records[name, "TXT"] = [GOOD]
+    zone.records[ABOVE] = ['"v=DMARC1; p=reject"']
+    assert check("domain", name, "--json").json["dmarc"]["rfc9989"]["policy"] == "reject"
+    asked = {one for one in zone.queries if one.startswith("_dmarc.")}
+    assert asked == {f"_dmarc.{one}" for one in (
+        name, "f.g.h.i.j.example.com", "g.h.i.j.example.com", "h.i.j.example.com", "i.j.example.com", "j.example.com",
+        "example.com", "com",
+    )}  # fmt: skip
+
+
 def test_the_whole_tree_is_shown_where_it_is_asked_for(check: Callable[..., Any], zone: ZoneServer) -> None:
     zone.records[DOMAIN, "TXT"] = ['"v=spf1 include:a.example.com -all"']
     zone.records["a.example.com", "TXT"] = [f'"v=spf1 ip4:198.51.100.1 ip4:{IP} -all"']
