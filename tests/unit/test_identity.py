@@ -21,9 +21,30 @@ OTHER_DIGEST = hashlib.sha256(b"hell0").digest()
 
 
 def _key(digest: bytes = DIGEST, author: str = "jane@client.example", **changes: str | None) -> bytes:
-    values = BASE | {name.replace("_", "-"): value for name, value in changes.items()}
+    values = BASE | {"From": author} | {name.replace("_", "-"): value for name, value in changes.items()}
     lines = [(name.encode(), b" " + value.encode()) for name, value in values.items() if value is not None]
-    return identity.key(headers.look(lines), author, digest)
+    return identity.key(headers.look(lines), digest)
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "<1@client.example>",
+        "<1@client .example>",
+        "<1@\r\n client.example>",
+        "<1\t@client.example> (a comment)",
+        "=?utf-8?q?=3C1=40client=2Eexample=3E?=",
+        "=?utf-8?b?PDFAY2xpZW50LmV4YW1wbGU+?=",
+    ],
+)
+def test_a_message_id_is_the_same_however_it_is_folded_or_encoded(written: str) -> None:
+    assert _key(Message_ID=written) == _key()
+
+
+def test_all_candidates_count_in_one_order() -> None:
+    one = _key(author="jane@client.example <jane@home.example>")
+    assert one == _key(author="jane@home.example <jane@client.example>")
+    assert one not in (_key(), _key(author="jane@home.example"))
 
 
 def test_a_key_is_32_bytes_and_stays_the_same_over_time() -> None:
