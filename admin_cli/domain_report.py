@@ -25,7 +25,7 @@ def spf_lines(report: "SpfReport", *, whole: bool) -> Iterator[str]:
         yield from (_line("", text) for text in _branches(root, "", whole=whole))
         yield _line(
             "",
-            f"look-ups {root.lookups}/10{_after(report.suggestion)}   void {root.voids}/2   {len(root.text)}/255 bytes   "
+            f"look-ups {root.lookups}/10{_after(report.suggestion)}   void {root.voids}/2   {len(root.text)} bytes   "
             f"SPF records found: {root.records}",
         )
     yield from (_line("!!", text) for text in (*report.faults, *report.warnings))

@@ -1,6 +1,6 @@
 """The TXT record by which a DKIM key is published (RFC 6376 3.6): written for the admin, and read from DNS again.
 
-Opens nothing. Called by the command line. Standard library only.
+Opens nothing. Called by the command line, the checks of a domain, and `sender_auth`. Standard library only.
 """
 
 import base64
@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 MAX_STRING_BYTES = 255  # RFC 1035 3.3
+KINDS = frozenset({"rsa", "ed25519"})  # RFC 8463 adds the second
+ED25519_BYTES = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,32 +44,95 @@ def record(domain: str, selector: str, public_key_der: bytes) -> TxtRecord:
     return TxtRecord(f"{selector}._domainkey.{domain}", parts)
 
 
+@dataclass(frozen=True, slots=True)
+class PublishedKey:
+    """A key as DNS has it. kind: rsa or ed25519. data: DER for RSA, 32 bytes for Ed25519 (RFC 8463 4.2).
+
+    hashes: those that signatures may use; None for all. flags: of t=. Unknown ones count for nothing (RFC 6376 3.6.1).
+    """
+
+    kind: str
+    data: bytes
+    hashes: frozenset[str] | None = None
+    flags: frozenset[str] = frozenset()
+
+    @property
+    def is_test(self) -> bool:
+        """t=y: signatures by it aren't to be treated otherwise than none."""
+        return "y" in self.flags
+
+    @property
+    def is_for_same_domain(self) -> bool:
+        """t=s: i= may name no domain below d=."""
+        return "s" in self.flags
+
+    @property
+    def has_right_length(self) -> bool:
+        """Whether an RSA key is one, only its DER tells."""
+        return self.kind != "ed25519" or len(self.data) == ED25519_BYTES
+
+    def takes(self, algorithm: str) -> bool:
+        """May it verify signatures of this a= (RFC 6376 6.1.2 steps 5 and 6), such as rsa-sha256?"""
+        kind, _, digest = algorithm.partition("-")
+        return kind == self.kind and self.has_right_length and (self.hashes is None or digest in self.hashes)
+
+
 def fault_of(values: Sequence[bytes], public_key_der: bytes) -> str | None:
     """What is wrong with what DNS has at a key's name, or None. values: of each TXT record there, its strings put together."""
     published = published_key(values)
     if isinstance(published, str):
         return published
-    return None if published == public_key_der else "another key is published there"
+    if published.kind != "rsa":
+        return f"the key that is published is of another kind (k={published.kind})"
+    if published.data != public_key_der:
+        return "another key is published there"
+    return unusable(published) or None
 
 
-def published_key(values: Sequence[bytes]) -> bytes | str:
-    """The RSA key that DNS has at a key's name (DER), or what is wrong in words. values: as for `fault_of`."""
+def unusable(key: PublishedKey) -> str:
+    """Why what is signed with a key counts for nothing with receivers, or "" (RFC 6376 3.6.1)."""
+    if not key.has_right_length:
+        return (
+            f"the p= that is published is no Ed25519 key: it has {len(key.data)} bytes, and {ED25519_BYTES} are right"
+        )
+    if not key.takes(f"{key.kind}-sha256"):
+        listed = ":".join(sorted(key.hashes or ()))
+        return f"the record lets no signature with sha256 count (h={listed}): take its h= out"
+    if key.is_test:
+        return "the record is marked as a test (t=y), so receivers may take what it signs for unsigned: take the y out"
+    return ""
+
+
+def published_key(values: Sequence[bytes]) -> PublishedKey | str:
+    """The key that DNS has at a key's name, or in words why there is none to go by. values: as for `fault_of`."""
     if not values:
         return "it isn't published"
     if len(values) > 1:
         return f"there are {len(values)} TXT records at its name, and there must be one"
     tags = _tags(values[0])
-    if tags is None or tags.get("v", "DKIM1") != "DKIM1" or "p" not in tags:
+    if tags is None or "p" not in tags or not _is_of_version_1(tags):
         return "what is published there is no DKIM key"
-    key_type = tags.get("k", "rsa")
-    if key_type != "rsa":
-        return f"the key that is published is of another kind (k={key_type})"
+    kind = tags.get("k", "rsa").lower()
+    if kind not in KINDS:
+        return f"the key that is published is of another kind (k={kind})"
+    services = _listed(tags.get("s", "*"))
+    if not services & {"*", "email"}:
+        return f"the record is for another service than mail (s={tags['s']}): take its s= out"
     if not tags["p"]:
         return "the key that is published is revoked (an empty p=)"
     try:
-        return base64.b64decode(re.sub(r"\s", "", tags["p"]), validate=True)
+        data = base64.b64decode(re.sub(r"\s", "", tags["p"]), validate=True)
     except (binascii.Error, ValueError):
         return "the p= that is published isn't base64: a part of it may be missing"
+    return PublishedKey(kind, data, _listed(tags["h"]) if "h" in tags else None, _listed(tags.get("t", "")))
+
+
+def _is_of_version_1(tags: Mapping[str, str]) -> bool:
+    return "v" not in tags or (next(iter(tags)) == "v" and tags["v"] == "DKIM1")  # 3.6.1: first, where it is there
+
+
+def _listed(value: str) -> frozenset[str]:
+    return frozenset(part.strip().lower() for part in value.split(":")) - {""}
 
 
 def _tags(value: bytes) -> Mapping[str, str] | None:

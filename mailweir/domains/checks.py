@@ -8,15 +8,18 @@ import secrets
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from mailweir.domains import dkim_published, dmarc, suggestion
+from mailweir.domains import dkim_published, dmarc, spf_slips, suggestion
 from mailweir.domains.dkim_published import Key, Published
 from mailweir.domains.dmarc import Policy
 from mailweir.domains.questions import Questions
 from mailweir.domains.spf import MAX_LOOKUPS, MAX_VOID_LOOKUPS, Evaluation, Node, Step, evaluate
-from mailweir.domains.suggestion import Relay, Suggestion, steps
+from mailweir.domains.spf_slips import Reading
+from mailweir.domains.suggestion import Relay, Suggestion, faults_of, steps
+from mailweir.domains.typed_text import decoded
 from mailweir.errors import DnsUnavailable
 
 MANY_LOOKUPS = 8
+_MAX_SHOWN_CHARS = 120  # of a TXT record in a sentence
 
 
 class Verdict(enum.IntEnum):
@@ -65,10 +68,14 @@ def check_spf(questions: Questions, domain: str, relay: Relay, sender: str = "")
     sender = sender or f"postmaster@{domain}"
     found = tuple(evaluate(questions, ip, sender, domain) for ip in relay.addresses)
     results = {one.result for one in found}
-    faults = tuple(dict.fromkeys(_faults(found)))
-    warnings = tuple(dict.fromkeys(_warnings(questions, [one.root for one in found])))
+    readings = _readings(questions, found[0].root.domain)
+    near_faults, near_warnings = _nearly(readings)
+    faults = tuple(dict.fromkeys((*near_faults, *_faults(found))))
+    slips = tuple(dict.fromkeys((*near_warnings, *_slips(readings, found[0].root))))
+    warnings = tuple(dict.fromkeys((*slips, *_warnings(questions, [one.root for one in found]))))
     verdict = _spf_verdict(results, faults, warnings)
     needs_change = verdict in (Verdict.NOT_AUTHORISED, Verdict.BROKEN) or any("anyone" in one for one in warnings)
+    needs_change |= bool(slips) and verdict is not Verdict.UNKNOWN
     advice = None
     if needs_change:
         try:
@@ -76,6 +83,33 @@ def check_spf(questions: Questions, domain: str, relay: Relay, sender: str = "")
         except DnsUnavailable as error:
             advice = Suggestion(None, (str(error),))
     return SpfReport(domain, sender, found, warnings, faults, advice, verdict)
+
+
+def _readings(questions: Questions, domain: str) -> tuple[Reading, ...]:
+    try:
+        return spf_slips.read_all(questions.ask(domain, "TXT").values)
+    except DnsUnavailable:
+        return ()
+
+
+def _nearly(readings: Sequence[Reading]) -> tuple[list[str], list[str]]:
+    """Faults and warnings of records that are nearly SPF: alone, one is a broken record and not none."""
+    told = [
+        f"a TXT record is nearly SPF, and receivers take it for none: {_shown(decoded(one.text))}"
+        for one in readings
+        if not one.counts
+    ]
+    return ([], told) if any(one.counts for one in readings) else (told, [])
+
+
+def _shown(text: str) -> str:
+    return text if len(text) <= _MAX_SHOWN_CHARS else text[:_MAX_SHOWN_CHARS] + "…"
+
+
+def _slips(readings: Sequence[Reading], root: Node) -> Iterator[str]:
+    """What receivers read otherwise than it is meant, in a record that they can read."""
+    if root.records == 1 and root.result != "permerror":
+        yield from (slip for one in readings if one.counts for slip in (*one.slips, *one.unclear))
 
 
 def _spf_verdict(results: set[str], faults: Sequence[str], warnings: Sequence[str]) -> Verdict:
@@ -99,7 +133,7 @@ def _faults(found: Sequence[Evaluation]) -> Iterator[str]:
     for one in found:
         if one.result == "permerror" and one.root.fault:
             yield one.root.fault
-        yield from (step.fault for step in steps(one.root) if step.outcome == "permerror" and step.fault)
+        yield from faults_of(one.root)
 
 
 def _most(roots: Sequence[Node]) -> tuple[int, int]:

@@ -1,4 +1,5 @@
-"""Is a DKIM key published as it should be (RFC 6376 3.6.1): there, once, ours, long enough, not revoked. Called by `checks`."""
+"""Is a DKIM key published as it should be (RFC 6376 3.6.1): there, once, ours, long enough, not revoked, for
+mail, for sha256, no test. Called by `checks`."""
 
 import binascii
 from dataclasses import dataclass
@@ -40,10 +41,16 @@ def look(questions: Questions, domain: str, key: Key) -> Published:
     published = dkim_record.published_key(values)
     if isinstance(published, str):
         return Published(key.selector, name, fault=published)
-    kind, bits = _kind(published), _bits(published)
+    fault = dkim_record.unusable(published)
+    if published.kind == "ed25519":
+        return Published(
+            key.selector, name, "ed25519", None, fault, "few receivers verify Ed25519: sign with an RSA key, too"
+        )
+    kind, bits = _kind(published.data), _bits(published.data)
     if bits is None:
         return Published(key.selector, name, fault="the p= that is published is no RSA key")
-    fault = f"{bits} bits are too few: receivers take {LEAST_BITS} at least" if bits < LEAST_BITS else ""
+    if bits < LEAST_BITS:
+        fault = f"{bits} bits are too few: receivers take {LEAST_BITS} at least"
     note = f"{GOOD_BITS} bits are usual" if LEAST_BITS <= bits < GOOD_BITS else ""
     return Published(key.selector, name, kind, None, fault, note)
 

@@ -1,22 +1,33 @@
 """The SPF record to publish so that the relay may send for a domain: made of what is there, and tried before it is shown.
 
-Never suggests what doesn't pass: each candidate is evaluated, as if DNS had it, for each of the relay's addresses. Called by
-`checks`.
+The law: no address that passed, or that would pass once a slip is repaired, fails after the suggestion. So the relay is put in
+front, slips are repaired (`spf_slips`), and nothing is ever left out: what finds nothing for the relay may let others send. Where
+it isn't certain what a term is meant to be, none is made. Never suggests what doesn't pass: each candidate is evaluated, as if
+DNS had it, for each of the relay's addresses. Called by `checks`.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+import ipaddress
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from mailweir.dkim_record import MAX_STRING_BYTES, TxtRecord
-from mailweir.domains import spf_record
+from mailweir.domains import dmarc, mail_providers, spf_slips
 from mailweir.domains.questions import Questions
 from mailweir.domains.spf import MAX_LOOKUPS, MAX_VOID_LOOKUPS, Evaluation, Node, Step, evaluate
-from mailweir.domains.spf_record import IpAddress, SyntaxFault
+from mailweir.domains.spf_record import IpAddress
+from mailweir.domains.spf_slips import Part
 from mailweir.errors import DnsUnavailable
 
 SOFT = "~all"
-_STAYS = "what comes after ours in the tree still has the faults named above, for mail from elsewhere"
+_STAYS = (
+    "mail from elsewhere that comes past our term still meets the faults named above: correct those terms, or take out "
+    "what nobody uses; nothing is left out here, for it could be a misspelt name that somebody sends by"
+)
 _TOO_WIDE = frozenset({"all", "+all", "?all"})
+# Senders like any other, whose addresses nobody has (RFC 7600, RFC 6666): for what others meet in a tree
+_STRANGERS = (ipaddress.ip_address("192.0.0.8"), ipaddress.ip_address("100::1"))
+_DEPENDS_ON_SENDER = re.compile(r"%\{[^do{}]", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,49 +51,63 @@ class Suggestion:
 
 @dataclass(frozen=True, slots=True)
 class _Base:
-    """What stays of the records that are there. end: `all` in some form, or a redirect."""
+    """What the records that are there mean. end: `all` in some form, or a redirect. unclear: what has to be settled first.
+
+    is_united: several parts became one, so that a fault in one of them would be met by mail that it wasn't met by before.
+    """
 
     terms: tuple[str, ...]
     end: str
     notes: tuple[str, ...]
+    unclear: tuple[str, ...] = ()
+    is_united: bool = False
 
 
 def suggest(questions: Questions, relay: Relay, found: Evaluation) -> Suggestion:
     """The least change with which each of the relay's addresses passes, within the limits. Errors: DnsUnavailable."""
     domain = found.root.domain
     base = _base(questions, domain)
-    candidates = [(kept, *addition) for kept in _lighter(questions, base, found.root) for addition in _additions(relay)]
-    for rest_is_sound in (True, False):
-        for kept, added, note in candidates:
-            terms = [*added, *(term for term in kept.terms if term.lower() not in {one.lower() for one in added})]
-            text = " ".join(["v=spf1", *terms, kept.end])
-            root = _tried(questions, domain, text, relay, rest_is_sound=rest_is_sound)
-            if root:
-                notes = [*kept.notes, note, "" if rest_is_sound else _STAYS]
-                record = TxtRecord(found.root.canonical or domain, _strings(text))
-                return Suggestion(record, tuple(filter(None, notes)), root.lookups, root.voids)
+    if base.unclear:
+        return _settle_first(base.unclear)
+    for added, note in _additions(relay):
+        ours = {one.lower() for one in added}
+        terms = [*added, *(term for term in base.terms if term.lower() not in ours)]
+        text = " ".join(["v=spf1", *terms, base.end])
+        if text == found.root.text:
+            continue
+        tried = _tried(questions, domain, text, relay, adds_lookups=added[:1] == [f"include:{relay.include}"])
+        if tried:
+            faults = tuple(dict.fromkeys(fault for root in tried for fault in _faults(root)))
+            if faults and base.is_united:
+                return _settle_first(faults)
+            notes = (*base.notes, note, _STAYS if faults else "")
+            record = TxtRecord(found.root.canonical or domain, _strings(text))
+            lookups, voids = (max(getattr(root, name) for root in tried) for name in ("lookups", "voids"))
+            return Suggestion(record, tuple(filter(None, notes)), lookups, voids)
+    takes = f", for what is there takes {found.root.lookups}" if found.root.lookups > MAX_LOOKUPS else ""
     return Suggestion(
         None,
-        (
-            f"no record can be made that stays within {MAX_LOOKUPS} look-ups: take out what is no longer needed"
-            + (f", for what is there takes {found.root.lookups}" if found.root.lookups > MAX_LOOKUPS else ""),
-        ),
+        (f"no record can be made that stays within {MAX_LOOKUPS} look-ups: take out what is no longer needed{takes}",),
     )
 
 
-def _tried(questions: Questions, domain: str, text: str, relay: Relay, *, rest_is_sound: bool) -> Node | None:
-    """The tree with this record, if it is good for every address, and where that is asked, past every match too."""
+def _settle_first(what: Sequence[str]) -> Suggestion:
+    return Suggestion(None, (f"settle first, then check again: {'; '.join(what)}",))
+
+
+def _tried(questions: Questions, domain: str, text: str, relay: Relay, *, adds_lookups: bool) -> list[Node] | None:
+    """The trees with this record, if it lets every address of the relay pass, and costs nobody else more than is allowed."""
     supposed = questions.supposing(domain, text)
-    root: Node | None = None
-    for ip in relay.addresses:
-        tried = evaluate(supposed, ip, f"postmaster@{domain}", domain)
-        root = tried.root
-        if tried.result != "pass" or root.lookups > MAX_LOOKUPS:
+    roots: list[Node] = []
+    for ip in (*relay.addresses, *_STRANGERS):
+        found = evaluate(supposed, ip, f"postmaster@{domain}", domain)
+        roots.append(found.root)
+        if (found.result != "pass" and ip in relay.addresses) or found.root.lookups > MAX_LOOKUPS:
             return None
-        broken = root.voids > MAX_VOID_LOOKUPS or any(step.outcome == "permerror" for step in steps(root))
-        if broken and rest_is_sound:
-            return None
-    return root
+    # what a macro leads others to isn't known: they may be at the limit already
+    if adds_lookups and any(_DEPENDS_ON_SENDER.search(step.text) for step in steps(roots[0])):
+        return None
+    return roots
 
 
 def steps(node: Node) -> Iterator[Step]:
@@ -98,85 +123,122 @@ def _strings(text: str) -> tuple[str, ...]:
 
 
 def _additions(relay: Relay) -> Iterator[tuple[list[str], str]]:
-    """The include first, for it goes on being right when addresses change."""
+    """Nothing, where repairs are enough; the include, for it goes on being right when addresses change; the addresses."""
+    yield [], ""
     if relay.include:
         yield [f"include:{relay.include}"], ""
     note = f"addresses instead of include:{relay.include}, which doesn't fit or doesn't pass" if relay.include else ""
     yield [f"ip{ip.version}:{ip}" for ip in relay.addresses], note
 
 
+def faults_of(root: Node) -> Iterator[str]:
+    """What is a fault of a tree whoever sends. Not what a macro leads to: that is for the senders that it names."""
+    for step in root.steps:
+        if _DEPENDS_ON_SENDER.search(step.text):
+            continue
+        if step.outcome == "permerror" and step.fault:
+            yield step.fault
+        if step.child:
+            yield from faults_of(step.child)
+
+
+def _faults(root: Node) -> Iterator[str]:
+    yield from faults_of(root)
+    if root.voids > MAX_VOID_LOOKUPS:
+        yield f"{root.voids} look-ups find nothing, and {MAX_VOID_LOOKUPS} are allowed"
+
+
 def _base(questions: Questions, domain: str) -> _Base:
-    # DNS gives them in any order
-    records = sorted(value for value in questions.ask(domain, "TXT").values if spf_record.is_spf(value))
-    if not records:
-        return _Base(("mx",) if _takes_mail(questions, domain) else (), SOFT, ("there is no SPF record yet",))
-    notes: list[str] = []
+    readings = spf_slips.read_all(questions.ask(domain, "TXT").values)
+    if not readings:
+        return _first(questions, domain)
+    notes = [slip for one in readings for slip in one.slips]
+    unclear = tuple(dict.fromkeys(one for reading in readings for one in reading.unclear))
+    parts = [part for reading in readings for part in reading.parts]
+    if len(readings) > 1:
+        notes.append(f"one record instead of {len(readings)}")
+    if len(parts) > 1:
+        several = f"there are {len(readings)} records" if len(readings) > 1 else "'all' stands in the middle"
+        unclear = (*unclear, *(f"{several}, and {why}: which is meant to count?" for why in _contradictions(parts)))
+    return _united(parts, notes, unclear)
+
+
+def _contradictions(parts: Sequence[Part]) -> Iterator[str]:
+    """Why what is one part's can't go behind another's: it would never be met."""
+    if any(term[0] in "-~?" for part in parts for term in part.terms):
+        yield "a term refuses what another one may allow"
+    if sum(any(map(_may_end_it, part.terms)) or bool(_DEPENDS_ON_SENDER.search(part.redirect)) for part in parts) > 1:
+        yield "in more than one a macro leads only some senders to a record"
+
+
+def _may_end_it(term: str) -> bool:
+    """Is it an include that isn't there for everybody? For all others it ends the record, in a permerror (RFC 7208 5.2)."""
+    return "include:" in term.lower() and bool(_DEPENDS_ON_SENDER.search(term))
+
+
+def _rank(term: str) -> int:
+    """Where terms of several parts stand: the sure ones first, so that none that may end in an error comes between."""
+    if term.lower().lstrip("+-~?").startswith(("ip4:", "ip6:")):
+        return 0
+    return 3 if _may_end_it(term) else 2 if "include:" in term.lower() else 1
+
+
+def _united(parts: Sequence[Part], notes: list[str], unclear: tuple[str, ...]) -> _Base:
+    """The terms of all parts, and one end. Of a redirect beside something else, who it lets send is kept."""
+    alone = len(parts) == 1 and not parts[0].end
     terms: dict[str, None] = {}
-    ends: list[str] = []
-    for text in records:
-        kept, end = _taken_apart(text, notes)
-        if end.lower().startswith("redirect=") and len(records) > 1:
-            kept, end = [*kept, "include:" + end.partition("=")[2]], ""
-        terms.update(dict.fromkeys(kept))
-        ends.append(end)
-    if len(records) > 1:
-        notes.append(f"one record instead of {len(records)}")
-    end = ends[0] if len(set(ends)) == 1 and ends[0] else SOFT
+    for part in parts:
+        terms.update(dict.fromkeys(part.terms))
+        if part.redirect and not alone:
+            terms[f"include:{part.redirect}"] = None
+    if len(parts) > 1:
+        terms = dict.fromkeys(sorted(terms, key=_rank))
+    for another in [term for term in terms if term.lower().startswith("exp=")][
+        1:
+    ]:  # explains a refusal, and lets nobody send
+        del terms[another]
+        notes.append(f"{another} left out: there may be one exp=")
+    if alone and parts[0].redirect:
+        return _Base(tuple(terms), f"redirect={parts[0].redirect}", tuple(notes), unclear)
+    is_united = len(parts) > 1 or bool(parts[0].redirect)
+    ends = {part.end.lower() or (SOFT if part.redirect else "") for part in parts}
+    end = parts[0].end if len(ends) == 1 and parts[0].end else SOFT
     if end.lower() in _TOO_WIDE:
         notes.append(f"{SOFT} instead of {end}, with which anyone may send")
         end = SOFT
-    return _Base(tuple(terms), end, tuple(notes))
+    return _Base(tuple(terms), end, tuple(notes), unclear, is_united)
 
 
-def _taken_apart(text: str, notes: list[str]) -> tuple[list[str], str]:
-    """The terms up to `all`, and `all` or the redirect. What can't be read is left out, and noted."""
-    terms: list[str] = []
-    redirect = ""
-    for word in text[len("v=spf1") :].split():
-        try:
-            record = spf_record.parse(f"v=spf1 {word}")
-        except SyntaxFault as fault:
-            notes.append(f"{fault}: left out")
-            continue
-        if record.redirect:
-            redirect = word
-        elif record.mechanisms and record.mechanisms[0].name == "all":
-            return terms, word
-        else:
-            terms.append(word)
-    return terms, redirect
+def _first(questions: Questions, domain: str) -> _Base:
+    """A domain's first record, which everybody else who sends for it has to be in as well."""
+    exchanges = _exchanges(questions, domain)
+    own = [host for host in exchanges if dmarc.organisation(host) == dmarc.organisation(domain)]
+    return _Base(("mx",) if own else (), SOFT, ("there is no SPF record yet", *_who_else_sends(domain, exchanges)))
 
 
-def _takes_mail(questions: Questions, domain: str) -> bool:
-    """Has it an MX record that isn't the null MX (RFC 7505)?"""
+def _who_else_sends(domain: str, exchanges: Sequence[str]) -> Iterator[str]:
+    yield (
+        f"who else sends mail as {domain}: its mail provider, newsletters, invoices, a shop, the website, printers? Each needs "
+        f"a term, too; until all are in, the record ends in {SOFT}"
+    )
+    named: dict[str, None] = {}
+    for host in exchanges:
+        provider = mail_providers.of_exchange(host)
+        if provider and provider.include:
+            term = f"include:{provider.include} (its usual term; see its own instructions)"
+            named[f"{provider.name} receives its mail (MX {host}): does it send, too? Then it needs {term}"] = None
+        elif dmarc.organisation(host) != dmarc.organisation(domain):
+            who = provider.name if provider else dmarc.organisation(host)
+            named[f"{who} receives its mail (MX {host}): does it send, too? Then ask it for its SPF term"] = None
+    first_of_each = {note.partition(" (MX")[0]: note for note in reversed(named)}
+    yield from reversed(first_of_each.values())
+
+
+def _exchanges(questions: Questions, domain: str) -> list[str]:
+    """The hosts that receive its mail, the first choice first; none with the null MX (RFC 7505)."""
     try:
-        return any(value.partition(" ")[2] not in ("", ".") for value in questions.ask(domain, "MX").values)
+        values = questions.ask(domain, "MX").values
     except DnsUnavailable:
-        return False
-
-
-def _lighter(questions: Questions, base: _Base, root: Node) -> Iterable[_Base]:
-    """The base as it is; without what finds nothing; without `ptr` too, which RFC 7208 5.5 says not to use."""
-    yield base
-    empty = {step.text.lower() for step in root.steps if _finds_nothing(questions, root.domain, step)}
-    ptr = {term.lower() for term in base.terms if term.lower().lstrip("+-~?").partition(":")[0] == "ptr"}
-    for gone, why in ((empty, "finds nothing"), (empty | ptr, "isn't needed")):
-        terms = tuple(term for term in base.terms if term.lower() not in gone)
-        if terms != base.terms:
-            left_out: Sequence[str] = [term for term in base.terms if term not in terms]
-            yield _Base(terms, base.end, (*base.notes, *(f"{term} left out: it {why}" for term in left_out)))
-
-
-def _finds_nothing(questions: Questions, domain: str, step: Step) -> bool:
-    """Is a term of no use to anybody: also to senders of the other address family? Errors: DnsUnavailable."""
-    if step.child:
-        return step.child.result == "none"
-    if not step.voids or step.outcome in ("match", "temperror") or "%" in step.text:
-        return False
-    term = spf_record.parse(f"v=spf1 {step.text}").mechanisms[0]
-    if term.name == "ptr":  # the client has no name; that says nothing of the domain
-        return False
-    names = [term.value or domain]
-    if term.name == "mx":
-        names = [value.partition(" ")[2] for value in questions.ask(names[0], "MX").values]
-    return not any(questions.ask(name, kind).values for name in names if name for kind in ("A", "AAAA"))
+        return []
+    ranked = sorted((int(value.partition(" ")[0]), value.partition(" ")[2].lower()) for value in values)
+    return [host for _, host in ranked if host not in ("", ".")]

@@ -134,6 +134,30 @@ def test_a_key_is_activated_once_dns_has_it(mailweir: "Mailweir", tmp_path: Path
     assert states == {"s1": "active", "s2": "next"}
 
 
+@pytest.mark.parametrize(
+    ("tag", "says"),
+    [("h=sha1", "h=sha1"), ("s=tlsrpt", "another service"), ("t=y", "a test"), ("t=s:y", "a test"), ("t=s", "")],
+)
+def test_a_key_by_which_nothing_would_count_is_not_activated(
+    mailweir: "Mailweir", tmp_path: Path, tag: str, says: str
+) -> None:
+    with ZoneServer() as zone:
+        config = tmp_path / "mailweir.toml"
+        config.write_text(config.read_text() + f'[dns]\nnameserver = "127.0.0.1"\nport = {zone.port}\n')
+        mailweir("domain", "add", "client.example", "--selector", "s1")
+        (record,) = mailweir("domain", "rotate", "client.example", "--selector", "s2", "--json").json["records"]
+        parts = [part.replace("k=rsa;", f"k=rsa; {tag};") for part in record["strings"]]
+        zone.records[record["name"], "TXT"] = [f'"{parts[0][:200]}" "{parts[0][200:]}" "{parts[1]}"']
+        ran = mailweir("domain", "rotate", "client.example", "--activate")
+        shown = mailweir("domain", "check", "client.example", "--ip", "192.0.2.9").out
+    states = {key["selector"]: key["state"] for key in mailweir("domain", "list", "--json").json}
+    assert states["s2"] == ("next" if says else "active")
+    assert ran.code == (1 if says else 0)
+    assert says in ran.err
+    assert f"DKIM   {'FAIL' if says else 'OK'}    {'' if says else '  '}s2._domainkey" in shown
+    assert says in shown
+
+
 def test_the_doctor_tries_the_key_file(mailweir: "Mailweir") -> None:
     def told() -> list[str]:
         return [one["level"] for one in mailweir("doctor", "--json").json if one["area"] == "key file"]

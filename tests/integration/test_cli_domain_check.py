@@ -211,6 +211,37 @@ def test_the_whole_tree_is_shown_where_it_is_asked_for(check: Callable[..., Any]
     assert "include:a.example.com" in short
 
 
+def test_a_slip_is_named_and_the_repaired_record_is_shown(check: Callable[..., Any], zone: ZoneServer) -> None:
+    zone.records[DOMAIN, "TXT"] = ['" v=spf1 include:provider.example; -all"']
+    zone.records["provider.example", "TXT"] = ['"v=spf1 ip4:198.51.100.1 -all"']
+    ran = check("spf", DOMAIN)
+    assert ran.code == 3
+    assert "nearly SPF" in ran.out
+    assert "'include:provider.example;' is read as 'include:provider.example'" in ran.out
+    assert f"       v=spf1 ip4:{IP} include:provider.example -all\n" in ran.out
+
+
+def test_where_a_slip_is_unclear_one_sentence_says_what_to_settle(check: Callable[..., Any], zone: ZoneServer) -> None:
+    zone.records[DOMAIN, "TXT"] = ['"v=spf1 ip4:198.51.100.1/33 -all"']
+    ran = check("spf", DOMAIN)
+    assert ran.code == 3
+    assert (
+        "DO     settle first, then check again: it isn't certain what 'ip4:198.51.100.1/33' is meant to be\n" in ran.out
+    )
+    assert f"v=spf1 ip4:{IP}" not in ran.out
+
+
+def test_a_record_of_several_strings_is_no_fault(check: Callable[..., Any], zone: ZoneServer) -> None:
+    first = " ".join(["v=spf1", f"ip4:{IP}", *(f"ip4:198.51.100.{n}" for n in range(12)), ""])
+    second = " ".join([*(f"ip4:203.0.113.{n}" for n in range(9)), "-all"])
+    zone.records[DOMAIN, "TXT"] = [f'"{first}" "{second}"']
+    ran = check("spf", DOMAIN)
+    assert ran.code == 0
+    assert f"{len(first + second)} bytes" in ran.out
+    assert "/255" not in ran.out
+    assert "!!" not in ran.out
+
+
 def test_hostile_records_do_not_speak_to_the_terminal(check: Callable[..., Any], zone: ZoneServer) -> None:
     zone.records[DOMAIN, "TXT"] = ['"v=spf1 \\027[2J -all"']
     assert "\x1b" not in check("spf", DOMAIN, "--all").out

@@ -119,3 +119,101 @@ def test_a_key_is_asked_for_once_while_it_holds(prover: DkimProver, key: Signing
     for _ in range(3):
         assert prover.verdict(sign(key, "client.example"), AUTHOR) is Verdict.PASS
     assert zone.queries == {signing.key_name(SELECTOR, "client.example"): 1}
+
+
+def published(zone: ZoneServer, text: str, domain: str = "client.example") -> None:
+    """This at the name of the domain's key."""
+    zone.records[signing.key_name(SELECTOR, domain), "TXT"] = [
+        " ".join(f'"{text[at : at + 255]}"' for at in range(0, len(text), 255))
+    ]
+
+
+@pytest.mark.parametrize(
+    ("tags", "expected"),
+    [
+        ("h=sha256", Verdict.PASS),
+        ("h=sha1 : SHA256", Verdict.PASS),
+        ("h=sha1", Verdict.NONE),  # RFC 6376 6.1.2: such a record is to be ignored
+        ("h=sha512", Verdict.NONE),
+        ("s=email", Verdict.PASS),
+        ("s=tlsrpt:*", Verdict.PASS),
+        ("s=tlsrpt", Verdict.NONE),
+        ("t=s", Verdict.PASS),
+        ("t=y", Verdict.PASS),
+        ("k=ed25519", Verdict.NONE),
+        ("k=x", Verdict.NONE),
+    ],
+)
+def test_what_a_key_is_for_is_obeyed(
+    prover: DkimProver, key: SigningKey, zone: ZoneServer, tags: str, expected: Verdict
+) -> None:
+    published(zone, f"v=DKIM1; {tags}; p={key.public}")
+    raw = sign(key, "client.example")
+    assert prover.verdict(raw, AUTHOR) is expected
+    altered = Verdict.FAIL if expected is Verdict.PASS and tags != "t=y" else Verdict.NONE
+    assert prover.verdict(raw.replace(b"hello", b"other"), AUTHOR) is altered
+
+
+def test_a_revoked_key_proves_nothing_either_way(prover: DkimProver, key: SigningKey, zone: ZoneServer) -> None:
+    published(zone, "v=DKIM1; p=")
+    raw = sign(key, "client.example")
+    assert prover.verdict(raw, AUTHOR) is Verdict.NONE
+    assert prover.verdict(raw.replace(b"hello", b"other"), AUTHOR) is Verdict.NONE
+
+
+@pytest.mark.parametrize(
+    ("flags", "expected"), [("", Verdict.PASS), ("t=s; ", Verdict.FAIL), ("t=x:s; ", Verdict.FAIL)]
+)
+def test_where_the_key_says_so_i_names_no_domain_below(
+    prover: DkimProver, key: SigningKey, zone: ZoneServer, flags: str, expected: Verdict
+) -> None:
+    import dkim
+
+    def signed(identity: bytes) -> bytes:
+        covered = [b"from", b"to", b"subject"]
+        made: bytes = dkim.sign(
+            RAW,
+            SELECTOR.encode(),
+            b"client.example",
+            key.private_pem,
+            identity,
+            (b"relaxed", b"relaxed"),
+            include_headers=covered,
+        )
+        return made + RAW
+
+    published(zone, f"v=DKIM1; {flags}p={key.public}")
+    assert prover.verdict(signed(b"jane@mail.client.example"), AUTHOR) is expected
+    assert prover.verdict(signed(b"jane@client.example"), AUTHOR) is Verdict.PASS
+
+
+# --- Ed25519 (RFC 8463) -----------------------------------------------------------------------------------------------
+
+# RFC 8463 A.2 and A.3: the key, and the message that it signed
+RFC8463_KEY = "11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo="
+RFC8463_MESSAGE = (
+    (
+        "DKIM-Signature: v=1; a=ed25519-sha256; c=relaxed/relaxed;\n d=football.example.com; i=@football.example.com;\n"
+        " q=dns/txt; s=brisbane; t=1528637909; h=from : to :\n subject : date : message-id : from : subject : date;\n"
+        " bh=2jUSOH9NhtVGCQWNr9BrIAPreKQjO6Sn7XIkfJVOzv8=;\n b=/gCrinpcQOoIfuHNQIbq4pgh9kyIK3AQUdt9OdqQehSwhEIug4D11Bus\n"
+        " Fa3bT3FY5OsU7ZbnKELq+eXdp1Q1Dw==\n"
+        "From: Joe SixPack <joe@football.example.com>\nTo: Suzie Q <suzie@shopping.example.net>\nSubject: Is dinner ready?\n"
+        "Date: Fri, 11 Jul 2003 21:00:37 -0700 (PDT)\nMessage-ID: <20030712040037.46341.5F8J@football.example.com>\n\n"
+        "Hi.\n\nWe lost the game.  Are you hungry yet?\n\nJoe.\n"
+    )
+    .replace("\n", "\r\n")
+    .encode()
+)
+
+
+def test_ed25519_counts(prover: DkimProver, zone: ZoneServer) -> None:
+    zone.records["brisbane._domainkey.football.example.com", "TXT"] = [f'"v=DKIM1; k=ed25519; p={RFC8463_KEY}"']
+    author = "joe@football.example.com"
+    assert prover.verdict(RFC8463_MESSAGE, author) is Verdict.PASS
+    assert prover.verdict(RFC8463_MESSAGE.replace(b"hungry", b"angry"), author) is Verdict.FAIL
+    assert prover.verdict(RFC8463_MESSAGE.replace(b"dinner", b"supper"), author) is Verdict.FAIL
+    for record in ("k=ed25519; p=AAAA", f"p={RFC8463_KEY}", "k=ed25519; h=sha1; p=" + RFC8463_KEY, "k=ed25519; p="):
+        zone.records["brisbane._domainkey.football.example.com", "TXT"] = [f'"{record}"']
+        fresh = DkimProver(Dns(nameserver="127.0.0.1", port=zone.port, timeout_seconds=2.0))
+        fresh.load()
+        assert fresh.verdict(RFC8463_MESSAGE, author) is Verdict.NONE

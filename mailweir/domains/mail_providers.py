@@ -1,0 +1,55 @@
+"""Who receives a domain's mail, and the include that the provider usually asks its clients to publish.
+
+For a question to a person, never for a record: who receives a domain's mail needn't send it, and what a provider asks for
+changes. Called by `suggestion`.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """include: a domain, or "" where each client has its own."""
+
+    name: str
+    include: str
+
+
+# by the end of an MX host's name; as the providers' own instructions for their clients have it
+_BY_MX = {
+    "google.com": Provider("Google", "_spf.google.com"),
+    "googlemail.com": Provider("Google", "_spf.google.com"),
+    "mail.protection.outlook.com": Provider("Microsoft 365", "spf.protection.outlook.com"),
+    "mx.microsoft": Provider("Microsoft 365", "spf.protection.outlook.com"),
+    "zoho.com": Provider("Zoho", "zohomail.com"),
+    "zoho.eu": Provider("Zoho", "zohomail.eu"),
+    "zoho.in": Provider("Zoho", "zohomail.in"),
+    "messagingengine.com": Provider("Fastmail", "spf.messagingengine.com"),
+    "protonmail.ch": Provider("Proton", "_spf.protonmail.ch"),
+    "icloud.com": Provider("iCloud", "icloud.com"),
+    "yandex.net": Provider("Yandex", "_spf.yandex.net"),
+    "yandex.ru": Provider("Yandex", "_spf.yandex.net"),
+    "ovh.net": Provider("OVH", "mx.ovh.com"),
+    "gandi.net": Provider("Gandi", "_mailcust.gandi.net"),
+    "mailbox.org": Provider("mailbox.org", "mailbox.org"),
+    "migadu.com": Provider("Migadu", "spf.migadu.com"),
+    "secureserver.net": Provider("GoDaddy", "secureserver.net"),
+    "emailsrvr.com": Provider("Rackspace", "emailsrvr.com"),
+    "privateemail.com": Provider("Namecheap", "spf.privateemail.com"),
+    "infomaniak.ch": Provider("Infomaniak", "spf.infomaniak.ch"),
+    "hostinger.com": Provider("Hostinger", "_spf.mail.hostinger.com"),
+    "amazonaws.com": Provider("Amazon", "amazonses.com"),
+    "ionos.de": Provider("IONOS", "_spf-eu.ionos.com"),
+    "kundenserver.de": Provider("IONOS", "_spf-eu.ionos.com"),
+    "ionos.com": Provider("IONOS", "_spf-us.ionos.com"),
+    "pphosted.com": Provider("Proofpoint", ""),
+    "mimecast.com": Provider("Mimecast", ""),
+    "barracudanetworks.com": Provider("Barracuda", ""),
+}
+
+
+def of_exchange(host: str) -> Provider | None:
+    """The provider whose host this MX is, by the longest end of its name that is known."""
+    labels = host.lower().rstrip(".").split(".")
+    ends = (".".join(labels[at:]) for at in range(len(labels)))
+    return next((_BY_MX[end] for end in ends if end in _BY_MX), None)

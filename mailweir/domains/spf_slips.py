@@ -1,0 +1,224 @@
+"""What an SPF record is meant to say that its owner mistyped, and which TXT records are nearly SPF records.
+
+A receiver reads a record as RFC 7208 says or not at all, and takes one that is nearly SPF for none. Who is to change it has to
+know what was meant by it: dropping a mistyped include would cut off who sends through it. What can be meant in one way is
+repaired, each slip named; what can't is told as unclear. Pure: asks nothing. Called by `checks` and `suggestion`.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from mailweir.domains import spf_record, spf_terms
+from mailweir.domains.typed_text import cleaned, decoded
+
+_MAX_SHOWN_CHARS = 80
+_MAX_HEAD_CHARS = 200  # in which a version has to stand
+_MAX_PARTED_CHARS = 300  # of a term that blanks have parted
+MAX_WORDS = 500  # of a record worth a second look; 64 kB may hold 30,000
+
+_VERSION = re.compile(
+    r"[\s\"(\[<]*(?:(?:[@\w.-]+\s+)?(?:in\s+)?txt\s+)?[\s\"(=]*(?P<v>v\s*[=:;.,_-]*\s*)?[=:]*spf(?P<sep>\s*[=:_.-]?\s*v?\s*)"
+    r"(?P<number>[0-9]+(?:\.[0-9]+)*|[il|!](?![a-z]))?(?P<scope>/[a-z,]+)?(?P<junk>[\s;,:.\")\]>|&]*)",
+    re.IGNORECASE,
+)
+_MISSPELT = re.compile(r"[\s\"]*v\s*[=:]+\s*(?:sfp|psf|spff|sspf|sp|fsp|pfs|spg|spd)\s*1[\s;,:.\"]*", re.IGNORECASE)
+_STRONG = re.compile(
+    r"(?:^|[\s,;\"])[-+~?]?(?:(?:include|ip[46]|ipv[46]|exists)[:=]|redirect=|all(?:[\s.;,\"]|$))", re.IGNORECASE
+)
+_WANTS_A_VALUE = re.compile(
+    r"[-+~?]?(?:(?:include|exists|ip[46]|ipv[46]|ip)[:=]*|redirect[:=]*|(?:a|mx|ptr|exp)[:=]+)\Z", re.IGNORECASE
+)
+_LOOKS_LIKE_A_VALUE = re.compile(
+    r"[:=]*(?:[a-z0-9_%-][^\s:=]*\.[^\s:=]*|[0-9a-f]*:[0-9a-f:.]*(?:/[0-9]+)?)\Z", re.IGNORECASE
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Terms that stand together. end: how they end, in some form of `all`, or "". redirect: where the rest is, or ""."""
+
+    terms: tuple[str, ...]
+    end: str = ""
+    redirect: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a TXT value is meant to say. counts: whether receivers take it for SPF.
+
+    parts: one, or several where `all` or `v=spf1` stands in the middle. slips: what was repaired; unclear: what can't be.
+    """
+
+    text: str
+    counts: bool
+    parts: tuple[Part, ...]
+    slips: tuple[str, ...]
+    unclear: tuple[str, ...]
+
+
+def read_all(values: Iterable[str]) -> tuple[Reading, ...]:
+    """The SPF records among a name's TXT values, and those that are nearly so. values: as `Questions` has them, in any order."""
+    found = sorted(values)  # DNS gives them in any order
+    counting = [value for value in found if spf_record.is_spf(value)]
+    near = [value for value in found if not spf_record.is_spf(value) and is_near(value)]
+    if counting:  # Sender ID's record (RFC 4406) beside SPF's is no slip
+        near = [value for value in near if not _is_sender_id(value)]
+    return tuple(read(value) for value in (*counting, *near))
+
+
+def is_near(value: str) -> bool:
+    """Is a TXT value nearly an SPF record, so that its owner thinks that he has one?"""
+    text = cleaned(value[: 64 * MAX_WORDS])
+    matched = _VERSION.match(text, 0, _MAX_HEAD_CHARS)
+    if matched:
+        rest = text[matched.end() :]
+        named = matched["v"] or matched["scope"] or matched["number"] in ("1", "1.0")
+        return bool((named and not rest) or "=" in (matched["v"] or "") or _STRONG.search(rest))
+    if _MISSPELT.match(text, 0, _MAX_HEAD_CHARS):
+        return True
+    words = _joined(text.split()[: MAX_WORDS + 1])  # no version at all: a record that was parted, or begun too late
+    return bool(_STRONG.search(text)) and 1 < len(words) <= MAX_WORDS and all(map(spf_terms.is_sound, words))
+
+
+def _is_sender_id(value: str) -> bool:
+    matched = _VERSION.match(cleaned(value), 0, _MAX_HEAD_CHARS)
+    return matched is not None and matched["scope"] is not None
+
+
+def read(value: str) -> Reading:
+    """What one value is meant to say."""
+    counts = spf_record.is_spf(value)
+    slips: list[str] = []
+    text = cleaned(value)
+    if text != decoded(value):
+        slips.append(
+            "it holds characters that SPF doesn't know (a word processor's blanks, dashes or quotes, backslashes, invisible ones)"
+        )
+    if '"' not in text:
+        parts, unclear = _read_words(text, slips)
+        return Reading(value, counts, parts, tuple(slips), unclear)
+    slips.append("quotes stand in the record itself")
+    return _unquoted(value, counts, text, slips)
+
+
+def _unquoted(value: str, counts: bool, text: str, slips: Sequence[str]) -> Reading:
+    """Between two quoted strings a term may have been cut (RFC 1035 5.1), or a blank forgotten: what only one way can be read."""
+    found: list[Reading] = []
+    for seam in ("", " "):
+        named = list(slips)
+        parts, unclear = _read_words(re.sub(r"\"", "", re.sub(r"\"\s*\"", seam, text)), named)
+        found.append(Reading(value, counts, parts, tuple(named), unclear))
+    clear = [one for one in found if not one.unclear]
+    if len(clear) == 2 and clear[0].parts != clear[1].parts:
+        return Reading(
+            value,
+            counts,
+            (),
+            tuple(slips),
+            ("it can't be told whether a term goes on from one quoted string to the next",),
+        )
+    return (clear or found)[0]
+
+
+def _read_words(text: str, slips: list[str]) -> tuple[tuple[Part, ...], tuple[str, ...]]:
+    """The parts, and what is unclear. slips: each is put on it."""
+    words = _behind_version(text, slips).split()
+    joined = _joined(words)
+    if len(joined) > MAX_WORDS:
+        return (), (f"it has more than {MAX_WORDS} words",)
+    if len(joined) != len(words):
+        slips.append("a blank stands within a term")
+    unclear: list[str] = []
+    terms: list[str] = []
+    for word in joined:
+        if re.fullmatch(r"v=spf1[;,:.]*", word, re.IGNORECASE):
+            slips.append("'v=spf1' stands there twice")
+        else:
+            terms += _terms_of(word, slips, unclear)
+    redirects = [term.partition("=")[2] for term in terms if term.lower().startswith("redirect=")]
+    parts = _parted([term for term in terms if not term.lower().startswith("redirect=")], slips)
+    return _with_redirect(parts, redirects, slips, unclear), tuple(unclear)
+
+
+def _behind_version(text: str, slips: list[str]) -> str:
+    matched = _VERSION.match(text, 0, _MAX_HEAD_CHARS) or _MISSPELT.match(text, 0, _MAX_HEAD_CHARS)
+    head = matched[0] if matched else ""
+    rest = text[len(head) :]
+    if not head:
+        slips.append("'v=spf1' is missing in front of its terms")
+    elif head.lower().rstrip(" ") != "v=spf1":
+        slips.append(f"'{_shown(head.rstrip())}' is read as 'v=spf1'")
+    elif rest and not head.endswith(" "):
+        slips.append(f"a blank is missing behind '{head}'")
+    return rest
+
+
+def _parted(terms: Sequence[str], slips: list[str]) -> list[Part]:
+    """The terms up to each `all`; what stands behind the last one ends as that does."""
+    parts: list[Part] = []
+    begun: list[str] = []
+    for term in terms:
+        if term.lower().lstrip("-+~?") == "all":
+            parts.append(Part(tuple(begun), term))
+            begun = []
+        else:
+            begun.append(term)
+    if begun or not parts:
+        parts.append(Part(tuple(begun), parts[-1].end if parts else ""))
+    if len(parts) > 1:
+        slips.append(f"nobody reads what stands behind '{parts[0].end}', which ends a record")
+    return parts
+
+
+def _with_redirect(parts: list[Part], redirects: list[str], slips: list[str], unclear: list[str]) -> tuple[Part, ...]:
+    names = list(dict.fromkeys(one.lower() for one in redirects))
+    if len(names) > 1:
+        unclear.append("it has several redirect=, and only one may be there")
+    elif redirects:
+        if len(redirects) > 1:
+            slips.append(f"redirect={redirects[0]} stands there twice")
+        if any(part.end for part in parts):
+            slips.append(
+                f"redirect={redirects[0]} counts for nothing beside '{parts[0].end}': include:{redirects[0]} is taken"
+            )
+        last = parts[-1]
+        parts[-1] = Part(last.terms, last.end, redirects[0])
+    return tuple(parts)
+
+
+def _terms_of(word: str, slips: list[str], unclear: list[str]) -> Sequence[str]:
+    terms = spf_terms.meant(word)
+    if terms is None and spf_terms.may_be_right(word):
+        return [word]
+    if terms is None:
+        unclear.append(f"it isn't certain what '{_shown(word)}' is meant to be")
+        return []
+    if terms != [word]:
+        slips.append(f"'{_shown(word)}' is read as '{' '.join(terms)}'" if terms else f"'{_shown(word)}' is nothing")
+    return terms
+
+
+def _joined(words: Sequence[str]) -> list[str]:
+    """The words, with those put together that a blank has parted: behind a colon or a sign, before a colon or a slash."""
+    found: list[str] = []
+    for word in words:
+        before = found[-1] if found else ""
+        parted = (
+            re.fullmatch(r"[-+~?]+", before)
+            or (_WANTS_A_VALUE.match(before) and _LOOKS_LIKE_A_VALUE.match(word))
+            or (before and re.match(r"[:=/][^\s]*\Z", word) and not re.match(r"=+\Z", before))
+            or (before.endswith("/") and re.fullmatch(r"[0-9]{1,3}", word))
+        )
+        if parted and len(before) < _MAX_PARTED_CHARS:
+            seam = (
+                ":" if before[-1].isalnum() and word[0] not in ":=/" and "=" not in before and ":" not in before else ""
+            )
+            found[-1] = before + seam + word
+        else:
+            found.append(word)
+    return found
+
+
+def _shown(text: str) -> str:
+    return text if len(text) <= _MAX_SHOWN_CHARS else text[:_MAX_SHOWN_CHARS] + "…"
