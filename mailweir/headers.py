@@ -7,10 +7,9 @@ only when they are asked for. Called by the filter at the end of the headers. St
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from datetime import datetime
 
-from mailweir import address, encoded_words
+from mailweir import address, dates, encoded_words
 
 Header = tuple[bytes, bytes]  # name; value with its leading white space and its folds (CRLF), without the final CRLF
 
@@ -70,8 +69,8 @@ class HeaderView:
 
     @property
     def sent_at(self) -> datetime | None:
-        """The Date header in UTC, or None where it can't be read."""
-        return read_date(self.raw_date)
+        """The Date header in UTC, or None where it names no moment for certain."""
+        return dates.read(self.raw_date)
 
 
 def look(headers: Iterable[Header]) -> HeaderView:
@@ -125,12 +124,3 @@ def _read_message_id(value: bytes) -> str | None:
 def _text(value: bytes) -> str:
     # surrogates stand for bytes that are no UTF-8: fine in a display name, and never part of an address
     return value.decode("utf-8", "surrogateescape")
-
-
-def read_date(raw: bytes) -> datetime | None:
-    """An RFC 5322 3.3 date-time in UTC, or None. A zone of `-0000`, or none, counts as UTC."""
-    try:
-        date = parsedate_to_datetime(raw[:200].decode("ascii", "replace"))
-        return (date if date.tzinfo else date.replace(tzinfo=UTC)).astimezone(UTC)
-    except (ValueError, TypeError, IndexError, OverflowError, AttributeError):
-        return None

@@ -7,6 +7,7 @@ import hashlib
 import re
 from collections.abc import Sequence
 
+from mailweir import dates
 from mailweir.headers import MAX_PROVABLE_HEADERS, ONCE, Header, HeaderView
 
 _SIGNATURE = b"dkim-signature"
@@ -20,13 +21,21 @@ def key(view: HeaderView, author: str, body_digest: bytes) -> bytes:
     at the log address and the one that the sync finds are one message. The body doesn't count either where there is a
     Message-ID: what differs under the same key is kept beside the first (`version`), for forwarders re-encode.
     """
-    sent_at = view.sent_at
-    date = sent_at.isoformat().encode() if sent_at else view.raw_date
+    date = _date_part(view)
     if view.message_id:
         parts = [b"message-id", view.message_id.encode("utf-8", "replace"), author.encode(), date]
     else:
         parts = [b"content", author.encode(), date, b" ".join(view.raw_subject.split()), body_digest]
     return hashlib.sha256(b"\0".join(hashlib.sha256(part).digest() for part in parts)).digest()
+
+
+def _date_part(view: HeaderView) -> bytes:
+    sent_at = view.sent_at
+    if sent_at:
+        return sent_at.isoformat().encode()
+    # what names no moment counts as it is written, but for folds and comments, which servers change on the way
+    text, _ = dates.without_comments(view.raw_date.decode("latin-1"))
+    return b" ".join(text.encode("latin-1").split())
 
 
 def version(headers: Sequence[Header], body_digest: bytes) -> bytes:
