@@ -6,11 +6,10 @@ only when they are asked for. Called by the filter at the end of the headers. St
 
 import re
 from collections.abc import Iterable
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from datetime import datetime
 from typing import NamedTuple
 
-from mailweir import candidates, encoded_words
+from mailweir import candidates, dates, encoded_words
 
 Header = tuple[bytes, bytes]  # name; value with its leading white space and its folds (CRLF), without the final CRLF
 
@@ -83,8 +82,8 @@ class HeaderView(NamedTuple):  # a frozen dataclass takes three times as long to
 
     @property
     def sent_at(self) -> datetime | None:
-        """The Date header in UTC, or None where it can't be read."""
-        return read_date(self.raw_date)
+        """The Date header in UTC, or None where it names no moment for certain."""
+        return dates.read(self.raw_date)
 
 
 def look(headers: Iterable[Header]) -> HeaderView:
@@ -171,12 +170,3 @@ def _read_message_id(value: bytes) -> str | None:
 def _text(value: bytes) -> str:
     # surrogates stand for bytes that are no UTF-8: fine in a display name, and never part of an address
     return value.decode("utf-8", "surrogateescape")
-
-
-def read_date(raw: bytes) -> datetime | None:
-    """An RFC 5322 3.3 date-time in UTC, or None. A zone of `-0000`, or none, counts as UTC."""
-    try:
-        date = parsedate_to_datetime(raw[:200].decode("ascii", "replace"))
-        return (date if date.tzinfo else date.replace(tzinfo=UTC)).astimezone(UTC)
-    except (ValueError, TypeError, IndexError, OverflowError, AttributeError):
-        return None

@@ -7,7 +7,7 @@ import hashlib
 import re
 from collections.abc import Sequence
 
-from mailweir import encoded_words
+from mailweir import dates, encoded_words
 from mailweir.headers import MAX_MESSAGE_ID_BYTES, MAX_PROVABLE_HEADERS, ONCE, Header, HeaderView
 
 _SIGNATURE = b"dkim-signature"
@@ -23,9 +23,8 @@ def key(view: HeaderView, body_digest: bytes) -> bytes:
     at the log address and the one that the sync finds are one message. The body doesn't count either where there is a
     Message-ID: what differs under the same key is kept beside the first (`version`), for forwarders re-encode.
     """
-    sent_at = view.sent_at
     author = ",".join(sorted(view.candidates))
-    date = sent_at.isoformat().encode() if sent_at else view.raw_date
+    date = _date_part(view)
     if view.message_id:
         parts = [b"message-id", _plain_id(view.message_id).encode("utf-8", "replace"), author.encode(), date]
     else:
@@ -38,6 +37,15 @@ def _plain_id(message_id: str) -> str:
     if "=?" in message_id:
         message_id = encoded_words.decode(message_id.encode("utf-8", "replace"), max_chars=MAX_MESSAGE_ID_BYTES)
     return "".join(message_id.split())
+
+
+def _date_part(view: HeaderView) -> bytes:
+    sent_at = view.sent_at
+    if sent_at:
+        return sent_at.isoformat().encode()
+    # what names no moment counts as it is written, but for folds and comments, which servers change on the way
+    text, _ = dates.without_comments(view.raw_date.decode("latin-1"))
+    return b" ".join(text.encode("latin-1").split())
 
 
 def version(headers: Sequence[Header], body_digest: bytes) -> bytes:
