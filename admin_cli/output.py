@@ -48,11 +48,15 @@ def whole(content: bytes) -> None:
     sys.stdout.buffer.flush()
 
 
+# What is said only where it is so
+_RARE = {"bcc": False, "author_doubt": None, "named": ()}
+
+
 def plain(row: Any) -> dict[str, Any]:
-    """A dataclass of the store as a dictionary for JSON. That a contact was in Bcc is said
-    only where it was."""
+    """A dataclass of the store as a dictionary for JSON. What holds for few rows has a key in those alone."""
     return asdict(
-        row, dict_factory=lambda pairs: {key: value for key, value in pairs if (key, value) != ("bcc", False)}
+        row,
+        dict_factory=lambda pairs: {key: value for key, value in pairs if key not in _RARE or value != _RARE[key]},
     )
 
 

@@ -9,14 +9,17 @@ if TYPE_CHECKING:
     from mailweir.store.gmail_queue import Waiting
     from postfix.maillog import Refusal
 
-# {author}: the author's address; {deployment}: its name; {direction}: incoming or outgoing
+# {author}: the author's address; {named}: what else From holds; {deployment}: its name; {direction}: incoming or outgoing
 _WORDS = {
     Reason.AUTHOR_IS_USER: "{direction} from {author}, a user of {deployment}",
     Reason.AUTHOR_IS_CONTACT: "{direction} from {author}, a contact of {deployment}",
     Reason.UNKNOWN_AUTHOR: "author {author} is not a contact of {deployment}",
-    Reason.UNREADABLE_AUTHOR: "its From header doesn't name one author, or can be read in two ways",
+    Reason.UNREADABLE_AUTHOR: "its From header doesn't name one author, or can be read in two ways{named}",
     Reason.INTERNAL: "internal mail: author {author} and all recipients are users of {deployment}",
     Reason.NO_CONTACT: "author {author} is a user of {deployment}, but no recipient is a contact",
+    Reason.UNREADABLE_RECIPIENTS: (
+        "author {author} is a user of {deployment}, but To couldn't be read: no address is in To or Cc"
+    ),
     Reason.UNKNOWN_RECIPIENT: "the capture address was no user's any more when the message came",
     Reason.CONFIRMATION: "Gmail's forwarding confirmation, sent on to the owner's own mailbox",
     Reason.UNPROVEN_CONFIRMATION: (
@@ -42,6 +45,13 @@ _WORDS = {
 }
 
 
+# Of an activity whose author is less sure than others are: by matching.Doubt
+DOUBTS = {
+    "repaired": "From was repaired: no common reader shows it without doubt, and no signature can prove it",
+    "several": "From can be read in several ways, all of them this contact's: no signature can prove it",
+}
+
+
 def reason(decision: "Decision") -> str:
     """Why, as a part of a sentence."""
     try:
@@ -49,7 +59,10 @@ def reason(decision: "Decision") -> str:
     except (ValueError, KeyError):
         return decision.reason
     author = decision.author or "(no author)"
-    return words.format(author=author, deployment=decision.deployment, direction=decision.direction or "mail")
+    named = f": it names {', '.join(decision.named)}" if decision.named else ""
+    return words.format(
+        author=author, deployment=decision.deployment, direction=decision.direction or "mail", named=named
+    )
 
 
 def outcome(decision: "Decision") -> str:

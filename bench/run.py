@@ -104,9 +104,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
         help="add so much to each fsync of our filter, as on a slow disk; the goal is then 0.8",
     )
     parser.add_argument("--pipe", action="store_true", help="add a script that pipe(8) starts for each message")
-    parser.add_argument(
-        "--database", choices=("sqlite", "postgresql"), default="sqlite", help="default sqlite"
-    )
+    parser.add_argument("--database", choices=("sqlite", "postgresql"), default="sqlite", help="default sqlite")
     parser.add_argument("--no-goal", action="store_true", help="exit 0 even where a goal is missed")
     parser.add_argument("--json", action="store_true", help="print JSON")
     return parser.parse_args(arguments)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from mailweir import address
+from mailweir import address, candidates
 from mailweir.headers import Header
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -160,7 +160,7 @@ def possible_addresses(headers: Iterable[Header]) -> frozenset[str]:
     for name, value in headers:
         if name.strip().lower() in _ADDRESSES:
             text = value.decode("utf-8", "replace")
-            found.update(address.read_list(text).addresses)
+            found.update(candidates.read(text).all)
             # what is decoded need not read as a list any more
             words = (word.strip("'.") for word in _NO_ADDRESS.split(text) if word.count("@") == 1)
             found.update(one for one in map(address.normalise, words) if one)

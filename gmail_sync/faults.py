@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from gmail_sync.errors import ClientGone, GmailError, NeedsReconnect, Refused, Throttled, Unreachable
-from mailweir.headers import read_date
+from mailweir import dates
 
 _MAX_WAIT_SECONDS = 86_400.0  # an absurd answer doesn't stop a mailbox for ever
 _MAX_QUOTED_CHARS = 200
@@ -175,7 +175,7 @@ def _wait_seconds(headers: Mapping[str, str], text: str, now: datetime) -> float
     value = headers.get("retry-after", "").strip()
     if value.isascii() and value.isdigit():
         return min(float(value), _MAX_WAIT_SECONDS)
-    until = read_date(value.encode("ascii", "replace")) if value else None
+    until = _http_date(value)
     moment = _RETRY_AFTER.search(text)
     if until is None and moment is not None:
         try:
@@ -184,8 +184,13 @@ def _wait_seconds(headers: Mapping[str, str], text: str, now: datetime) -> float
             return None
     if until is None:
         return None
-    start = read_date(headers.get("date", "").encode("ascii", "replace")) or now
+    start = _http_date(headers.get("date", "")) or now
     return min(max(0.0, (until - start).total_seconds()), _MAX_WAIT_SECONDS)
+
+
+def _http_date(value: str) -> datetime | None:
+    raw = value.encode("ascii", "replace")
+    return dates.read(raw) or dates.read(raw + b" GMT")  # RFC 9110 5.6.7: asctime's form has no zone, and is UTC
 
 
 def _json_of(content: bytes) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 
 import structlog
 
@@ -16,6 +17,7 @@ from mailweir.settings import Settings
 from mailweir.store import gmail_leases
 from mailweir.store.connection import Database
 from mailweir.store.gmail_leases import Leased
+from mailweir.traces import Traces
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,11 @@ class Services:
     log: structlog.stdlib.BoundLogger
     clock: Callable[[], datetime]
     room: Room = field(default_factory=Room)
+
+    @cached_property
+    def traces(self) -> Traces:
+        """Of header recipients."""
+        return Traces(self.settings.token_key_path)
 
 
 @dataclass

@@ -19,6 +19,7 @@ from mailweir.matching import Decision, Mailbox, Outcome, Reason
 from mailweir.recording import Content, Entry
 from mailweir.store.gmail_leases import Leased
 from mailweir.store.gmail_queue import Origin, Queued, source_id
+from mailweir.traces import Traces
 
 SENT = "SENT"
 # What isn't mail (yet): a draft is stored as it is sent, and spam as it is rescued, which history tells of.
@@ -36,6 +37,7 @@ class Look:
     directory: matching.Directory
     now: datetime
     make_room: Callable[[int], None] = lambda size_bytes: None
+    traces: Traces | None = None
 
     @property
     def mailbox(self) -> Mailbox:
@@ -50,9 +52,9 @@ def look_at(look: Look, queued: Queued, reader: Reader) -> Entry | None:
     seen = reader.metadata(queued.message_id)
     if seen.labels & NOT_MAIL:
         return None
-    decision = _decide(look, list(seen.headers), is_sent=SENT in seen.labels)[0]
+    decision, view = _decide(look, list(seen.headers), is_sent=SENT in seen.labels)
     if decision.outcome is not Outcome.CAPTURED and not _may_be_captured(look, seen, decision):
-        return _entry(look, queued, decision, None)
+        return _ignored(look, queued, decision, view)
     look.make_room(seen.size_bytes)
     whole = reader.raw(queued.message_id)
     if whole.labels & NOT_MAIL:
@@ -61,12 +63,12 @@ def look_at(look: Look, queued: Queued, reader: Reader) -> Entry | None:
     is_sent = SENT in whole.labels
     decision, view = _decide(look, lines, is_sent=is_sent)
     if decision.outcome is not Outcome.CAPTURED:
-        return _entry(look, queued, decision, None)
-    is_proven = is_sent and matching.is_own(look.mailbox, decision.author, look.directory)
-    content = _content(view, decision.author or "", (lines, body), whole.raw, is_proven=is_proven)
+        return _ignored(look, queued, decision, view)
+    is_own = is_sent and matching.is_own(look.mailbox, decision.author, look.directory)
+    content = _content(view, (lines, body), whole.raw, is_proven=is_own and decision.doubt is None)
     if queued.origin is Origin.BACKFILL or whole.received_at < datetime.fromisoformat(look.leased.connected_at):
         decision = replace(decision, todo_users=())  # what is long past is nothing to do
-    return _entry(look, queued, decision, content)
+    return Entry(decision, source_id(look.leased, queued.message_id), look.now, content)
 
 
 def _may_be_captured(look: Look, seen: Metadata, decision: Decision) -> bool:
@@ -81,18 +83,17 @@ def _decide(look: Look, lines: list[Header], *, is_sent: bool) -> tuple[Decision
     return matching.decide_synced(look.mailbox, view, hidden, look.directory, is_sent=is_sent), view
 
 
-def _entry(look: Look, queued: Queued, decision: Decision, content: Content | None) -> Entry:
-    return Entry(decision, source_id(look.leased, queued.message_id), look.now, content)
+def _ignored(look: Look, queued: Queued, decision: Decision, view: HeaderView) -> Entry:
+    digests = look.traces.of(decision.deployment, view.recipients) if look.traces else None
+    return Entry(decision, source_id(look.leased, queued.message_id), look.now, traces=digests)
 
 
-def _content(
-    view: HeaderView, author: str, parts: tuple[list[Header], bytes], raw: bytes, *, is_proven: bool
-) -> Content:
+def _content(view: HeaderView, parts: tuple[list[Header], bytes], raw: bytes, *, is_proven: bool) -> Content:
     lines, body = parts
     digest = identity.BodyDigest()
     digest.update(body)
     return Content(
-        identity.key(view, author, digest.digest()),
+        identity.key(view, digest.digest()),
         identity.version(lines, digest.digest()),
         zstandard.ZstdCompressor(level=_LEVEL).compress(raw),
         len(raw),

@@ -259,7 +259,7 @@ class Sweep:
         job = self._job
         try:
             with ExitStack() as room:
-                look = Look(job.leased, job.services.directory, self._now(), self._room_in(room))
+                look = Look(job.leased, job.services.directory, self._now(), self._room_in(room), job.services.traces)
                 self._settle(queued, look_at(look, queued, job.mailbox))
         except MessageGone:
             self._settle(queued, None)

@@ -7,26 +7,45 @@ import hashlib
 import re
 from collections.abc import Sequence
 
-from mailweir.headers import MAX_PROVABLE_HEADERS, ONCE, Header, HeaderView
+from mailweir import dates, encoded_words
+from mailweir.headers import MAX_MESSAGE_ID_BYTES, MAX_PROVABLE_HEADERS, ONCE, Header, HeaderView
 
 _SIGNATURE = b"dkim-signature"
 _SIGNED_NAMES = re.compile(rb"(?:^|;)\s*h\s*=([^;]*)")
 
 
-def key(view: HeaderView, author: str, body_digest: bytes) -> bytes:
+def key(view: HeaderView, body_digest: bytes) -> bytes:
     """32 bytes: of Message-ID, author and date; of the content where there is no Message-ID.
+
+    The author is all that From could name: whom we take for the author may change with the contacts, and the message doesn't.
 
     Trace headers, recipients of the envelope and what forwarders add don't count, so the copies that two users forward, a copy
     at the log address and the one that the sync finds are one message. The body doesn't count either where there is a
     Message-ID: what differs under the same key is kept beside the first (`version`), for forwarders re-encode.
     """
-    sent_at = view.sent_at
-    date = sent_at.isoformat().encode() if sent_at else view.raw_date
+    author = ",".join(sorted(view.candidates))
+    date = _date_part(view)
     if view.message_id:
-        parts = [b"message-id", view.message_id.encode("utf-8", "replace"), author.encode(), date]
+        parts = [b"message-id", _plain_id(view.message_id).encode("utf-8", "replace"), author.encode(), date]
     else:
         parts = [b"content", author.encode(), date, b" ".join(view.raw_subject.split()), body_digest]
     return hashlib.sha256(b"\0".join(hashlib.sha256(part).digest() for part in parts)).digest()
+
+
+def _plain_id(message_id: str) -> str:
+    """As it was before a program folded it, put a blank into it or encoded it as if it were text."""
+    if "=?" in message_id:
+        message_id = encoded_words.decode(message_id.encode("utf-8", "replace"), max_chars=MAX_MESSAGE_ID_BYTES)
+    return "".join(message_id.split())
+
+
+def _date_part(view: HeaderView) -> bytes:
+    sent_at = view.sent_at
+    if sent_at:
+        return sent_at.isoformat().encode()
+    # what names no moment counts as it is written, but for folds and comments, which servers change on the way
+    text, _ = dates.without_comments(view.raw_date.decode("latin-1"))
+    return b" ".join(text.encode("latin-1").split())
 
 
 def version(headers: Sequence[Header], body_digest: bytes) -> bytes:

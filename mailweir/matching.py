@@ -34,6 +34,7 @@ class Reason(enum.StrEnum):
     UNREADABLE_AUTHOR = "unreadable author"
     INTERNAL = "internal"
     NO_CONTACT = "no contact"
+    UNREADABLE_RECIPIENTS = "unreadable recipients"
     UNKNOWN_RECIPIENT = "unknown recipient"
     CONFIRMATION = "forwarding confirmation"
     UNPROVEN_CONFIRMATION = "unproven forwarding confirmation"
@@ -45,6 +46,24 @@ class Reason(enum.StrEnum):
     LOGIN_LIMIT = "login over its limit"
     SEND_AS_CONFIRMATION = "Gmail's confirmation of a login's address"
     NOT_SYNCED = "direction that isn't synced"
+
+
+class Doubt(enum.StrEnum):
+    """Why an author is less sure than others are (decision 0003).
+
+    REPAIRED: From holds the one address only where nothing in it is taken for a quote or a comment. SEVERAL: readers may show
+    several, and all are one contact's.
+    """
+
+    REPAIRED = "repaired"
+    SEVERAL = "several"
+
+
+class Author(NamedTuple):
+    """Who wrote, in normal form."""
+
+    address: str
+    doubt: Doubt | None = None
 
 
 class Direction(enum.StrEnum):
@@ -134,7 +153,8 @@ class Decision:
     """What becomes of a message in one deployment.
 
     users: ids of those on whose record it is. todo_users: those on whose list it is. sightings: (route, user id or None).
-    direction is None where nothing is captured.
+    direction is None where nothing is captured. author: None where nobody can be told. named: all that From could name, where
+    that isn't the author alone.
     """
 
     deployment: DeploymentRef
@@ -149,6 +169,8 @@ class Decision:
     todo_users: tuple[int, ...] = ()
     sightings: tuple[tuple[Route, int | None], ...] = ()
     bounce_tokens: tuple[str, ...] = ()
+    doubt: Doubt | None = None
+    named: tuple[str, ...] = ()
 
 
 def sort_recipients(recipients: Collection[Recipient], directory: Directory) -> Sorted:
@@ -188,14 +210,28 @@ def decide(arrival: Arrival, envelope: Envelope, view: HeaderView, directory: Di
     ignored = _ignored_at_sight(arrival, envelope, view)
     if ignored:
         return ignore(arrival, view, ignored)
-    assert view.author is not None
     recipients = [a for a in view.recipients if a not in arrival.addresses and not _is_capture(a, arrival)]
-    users, contacts = _people(arrival.deployment, (view.author, *recipients), directory)
-    if view.author in users:
-        return _outgoing(arrival, view, recipients, users, contacts)
-    if view.author in contacts:
-        return _incoming(arrival, view, users, contacts)
+    users, contacts = _people(arrival.deployment, (*view.candidates, *recipients), directory)
+    author = _author(view, users, contacts)
+    if author is None:
+        return ignore(arrival, view, Reason.UNREADABLE_AUTHOR)
+    if author.address in users:
+        return _outgoing(arrival, view, author, recipients, users, contacts)
+    if author.address in contacts:
+        return _incoming(arrival, view, author, users, contacts)
     return ignore(arrival, view, Reason.UNKNOWN_AUTHOR)
+
+
+def _author(
+    view: HeaderView, users: Mapping[str, UserRef], contacts: Mapping[str, tuple[ContactRef, ...]]
+) -> Author | None:
+    """Who wrote: the one candidate, or one of several where all are the same contact's; None where nobody can be told."""
+    if len(view.candidates) == 1:
+        return Author(view.candidates[0], Doubt.REPAIRED if view.repaired else None)
+    if any(one in users for one in view.candidates):
+        return None
+    owners = {frozenset(ref.id for ref in contacts.get(one, ())) for one in view.candidates}
+    return Author(view.candidates[0], Doubt.SEVERAL) if len(owners) == 1 and len(*owners) == 1 else None
 
 
 def decide_relayed(
@@ -238,7 +274,7 @@ def _found(
     contacts: Mapping[str, tuple[ContactRef, ...]],
 ) -> tuple[ContactRef, ...]:
     """The contacts among recipients, and which of them the others can't see."""
-    shown = {deployment.folding.key(a) for a in view.recipients}
+    shown = {deployment.folding.key(a) for a in view.named}
     return tuple(
         ref._replace(is_bcc=deployment.folding.key(a) not in shown)
         for a in recipients
@@ -267,51 +303,58 @@ def decide_synced(
     arrival = Arrival(mailbox.deployment, (), {}, False, ())
     if not (mailbox.inbound or (is_sent and mailbox.outbound)):
         return ignore(arrival, view, Reason.NOT_SYNCED)
-    if view.author is None:
+    if not view.candidates:
         return ignore(arrival, view, Reason.UNREADABLE_AUTHOR)
     named = dict.fromkeys([*view.recipients, *(bcc if is_sent else ())])
     recipients = [a for a in named if not _is_capture(a, arrival)]
-    users, contacts = _people(mailbox.deployment, (view.author, *recipients), directory)
-    is_incoming = view.author not in users and view.author in contacts
+    users, contacts = _people(mailbox.deployment, (*view.candidates, *recipients), directory)
+    author = _author(view, users, contacts)
+    if author is None:
+        return ignore(arrival, view, Reason.UNREADABLE_AUTHOR)
+    is_incoming = author.address not in users and author.address in contacts
     if not (mailbox.outbound if is_sent and not is_incoming else mailbox.inbound):
         return ignore(arrival, view, Reason.NOT_SYNCED)
     found = _found(mailbox.deployment, view, recipients, users, contacts)
     if is_incoming:
-        others = [ref for ref in found if ref.address != view.author]
-        return _synced_incoming(mailbox, view, (*contacts[view.author], *others))
-    if not is_sent and view.author not in users:
+        others = [ref for ref in found if ref.address not in view.candidates]
+        return _synced_incoming(mailbox, view, author, (*contacts[author.address], *others))
+    if not is_sent and author.address not in users:
         return ignore(arrival, view, Reason.UNKNOWN_AUTHOR)
     if not found:
         return _ignore_without_contact(arrival, view, recipients, users)
-    author = users.get(view.author, mailbox.user)
+    author_user = users.get(author.address, mailbox.user)
     return Decision(
         mailbox.deployment,
         (),
         Outcome.CAPTURED,
         Reason.AUTHOR_IS_USER,
-        view.author,
+        author.address,
         view.message_id,
         Direction.OUTGOING,
         _each_once(found),
-        tuple(dict.fromkeys([author.id, mailbox.user.id])),
+        tuple(dict.fromkeys([author_user.id, mailbox.user.id])),
         (),
         ((Route.GMAIL_OUT if is_sent else Route.GMAIL_IN, mailbox.user.id),),
+        doubt=author.doubt,
+        named=_named(view),
     )
 
 
-def _synced_incoming(mailbox: Mailbox, view: HeaderView, found: tuple[ContactRef, ...]) -> Decision:
+def _synced_incoming(mailbox: Mailbox, view: HeaderView, author: Author, found: tuple[ContactRef, ...]) -> Decision:
     return Decision(
         mailbox.deployment,
         (),
         Outcome.CAPTURED,
         Reason.AUTHOR_IS_CONTACT,
-        view.author,
+        author.address,
         view.message_id,
         Direction.INCOMING,
         _each_once(found),
         (mailbox.user.id,),
-        (mailbox.user.id,),
+        () if author.doubt is Doubt.SEVERAL else (mailbox.user.id,),
         ((Route.GMAIL_IN, mailbox.user.id),),
+        doubt=author.doubt,
+        named=_named(view),
     )
 
 
@@ -350,13 +393,20 @@ def ignore(arrival: Arrival, view: HeaderView, reason: Reason) -> Decision:
         view.author,
         view.message_id,
         bounce_tokens=arrival.bounce_tokens,
+        named=_named(view),
     )
+
+
+def _named(view: HeaderView) -> tuple[str, ...]:
+    return () if view.named_in_from == view.candidates and view.author else view.named_in_from
 
 
 def _ignore_without_contact(
     arrival: Arrival, view: HeaderView, recipients: Collection[str], users: Mapping[str, UserRef]
 ) -> Decision:
     """What a user writes and no contact gets: among the staff alone, or to nobody we know."""
+    if not recipients and view.unread_recipients:
+        return ignore(arrival, view, Reason.UNREADABLE_RECIPIENTS)
     internal = bool(recipients) and all(a in users for a in recipients)
     return ignore(arrival, view, Reason.INTERNAL if internal else Reason.NO_CONTACT)
 
@@ -367,7 +417,7 @@ def _ignored_at_sight(arrival: Arrival, envelope: Envelope, view: HeaderView) ->
         return Reason.BOUNCE if arrival.bounce_tokens else Reason.UNKNOWN_RECIPIENT
     if view.looped and address.forwarded_for(envelope.sender):
         return Reason.RETURNED_CONFIRMATION
-    return Reason.UNREADABLE_AUTHOR if view.author is None else None
+    return None if view.candidates else Reason.UNREADABLE_AUTHOR
 
 
 def _is_capture(found: str, arrival: Arrival) -> bool:
@@ -377,15 +427,15 @@ def _is_capture(found: str, arrival: Arrival) -> bool:
 def _outgoing(
     arrival: Arrival,
     view: HeaderView,
+    author: Author,
     recipients: list[str],
     users: Mapping[str, UserRef],
     contacts: Mapping[str, tuple[ContactRef, ...]],
 ) -> Decision:
-    assert view.author is not None
     found = tuple(ref for a in recipients if a not in users for ref in contacts.get(a, ()))
     if not found:
         return _ignore_without_contact(arrival, view, recipients, users)
-    author = users[view.author]
+    writer = users[author.address]
     owners = [user.id for user in arrival.owners.values()]
     # No to-do: what a colleague wrote is done, and an author isn't proven yet (law 8).
     return Decision(
@@ -393,18 +443,24 @@ def _outgoing(
         arrival.addresses,
         Outcome.CAPTURED,
         Reason.AUTHOR_IS_USER,
-        view.author,
+        author.address,
         view.message_id,
         Direction.OUTGOING,
         _each_once(found),
-        tuple(dict.fromkeys([author.id, *owners])),
+        tuple(dict.fromkeys([writer.id, *owners])),
         (),
-        _sightings(arrival, author.id),
+        _sightings(arrival, writer.id),
+        doubt=author.doubt,
+        named=_named(view),
     )
 
 
 def _incoming(
-    arrival: Arrival, view: HeaderView, users: Mapping[str, UserRef], contacts: Mapping[str, tuple[ContactRef, ...]]
+    arrival: Arrival,
+    view: HeaderView,
+    author: Author,
+    users: Mapping[str, UserRef],
+    contacts: Mapping[str, tuple[ContactRef, ...]],
 ) -> Decision:
     # Staff come before contacts: an address that is both is a user's.
     found = tuple(ref for a, refs in contacts.items() if a not in users for ref in refs)
@@ -416,13 +472,15 @@ def _incoming(
         arrival.addresses,
         Outcome.CAPTURED,
         Reason.AUTHOR_IS_CONTACT,
-        view.author,
+        author.address,
         view.message_id,
         Direction.INCOMING,
         _each_once(found),
         everyone,
-        everyone,
+        () if author.doubt is Doubt.SEVERAL else everyone,
         _sightings(arrival, None),
+        doubt=author.doubt,
+        named=_named(view),
     )
 
 

@@ -7,7 +7,7 @@ Called by `gmail_sync`. Standard library only.
 
 import re
 
-from mailweir import address
+from mailweir import candidates
 from mailweir.headers import MAX_RECIPIENT_BYTES, Header
 
 _MAX_NAME_BYTES = 2_048  # with the colon; a longer line reaches Postfix's cleanup in pieces
@@ -54,5 +54,5 @@ def bcc(headers: list[Header]) -> tuple[str, ...]:
     for name, value in headers:
         if name.rstrip().lower() == b"bcc" and len(value) <= left:
             left -= len(value)
-            found.update(dict.fromkeys(address.read_list(value.decode("utf-8", "surrogateescape")).addresses))
+            found.update(dict.fromkeys(candidates.read(value.decode("utf-8", "surrogateescape")).recipients))
     return tuple(found)

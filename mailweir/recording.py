@@ -4,12 +4,14 @@ Never opens a transaction, compresses or parses: it is handed what to write, and
 Called by the filter's group commit and by the sync.
 """
 
+import hashlib
 import json
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
+from mailweir import subjects
 from mailweir.confirmation import Confirmation
 from mailweir.matching import Decision, Outcome, Reason
 from mailweir.store import relay_logins, verdicts
@@ -51,7 +53,7 @@ class Redirect:
 class Entry:
     """One message in one deployment. source_id: queue id or Gmail id. content is there exactly where it is captured.
 
-    use: what it adds to the count of the login that sent it.
+    use: what it adds to the count of the login that sent it. traces: of header recipients, see `traces`.
     """
 
     decision: Decision
@@ -60,6 +62,7 @@ class Entry:
     content: Content | None = None
     redirect: Redirect | None = None
     use: UseRow | None = None
+    traces: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +98,7 @@ def record_all(database: Database, entries: Sequence[Entry]) -> list[Recorded]:
             result, reason = _record_redirect(ConfirmationWriter(database), entry, entry.redirect)
         else:
             reason = entry.decision.reason
-            result = Recorded(entry.decision.outcome, activity_ids.get(_key(entry)), reason=reason)
+            result = Recorded(entry.decision.outcome, activity_ids.get(id(entry)), reason=reason)
         for token in entry.decision.bounce_tokens:
             ConfirmationWriter(database).mark_bounced(entry.decision.deployment.id, token, rfc3339(entry.seen_at))
         recorded.append(result)
@@ -111,20 +114,45 @@ def _key(entry: Entry) -> tuple[int, bytes]:
     return entry.decision.deployment.id, entry.content.identity if entry.content else b""
 
 
-def _record_activities(database: Database, entries: Sequence[Entry]) -> dict[tuple[int, bytes], int]:
-    """Activities by deployment and identity."""
+def _put_activities(writer: Writer, entries: Sequence[Entry]) -> dict[int, int]:
+    """Ids of activities, by the entry's `id()`. What comes under the key of another mail gets a key of its own (see
+    `subjects`)."""
+    stored = writer.put_activities([_activity_row(entry, entry.content) for entry in entries if entry.content])
+    ids: dict[int, int] = {}
+    others: list[Entry] = []
+    for entry in entries:
+        assert entry.content is not None
+        found = stored[_key(entry)]
+        if subjects.same(found.subject, entry.content.subject):
+            ids[id(entry)] = found.id
+        else:
+            others.append(entry)
+    if others:
+        renamed = [replace(entry, content=_under_own_key(entry.content)) for entry in others if entry.content]
+        stored = writer.put_activities([_activity_row(entry, entry.content) for entry in renamed if entry.content])
+        ids |= {id(entry): stored[_key(new)].id for entry, new in zip(others, renamed, strict=True)}
+    return ids
+
+
+def _under_own_key(content: Content) -> Content:
+    key = hashlib.sha256(content.identity + b"\0subject\0" + subjects.core(content.subject).encode("utf-8", "replace"))
+    return replace(content, identity=key.digest())
+
+
+def _record_activities(database: Database, entries: Sequence[Entry]) -> dict[int, int]:
+    """Ids of activities, by the entry's `id()`."""
     if not entries:
         return {}
     writer = Writer(database)
-    ids = writer.put_activities([_activity_row(entry, entry.content) for entry in entries if entry.content])
-    raw_ids = writer.put_raws([_raw_row(ids[_key(entry)], entry, entry.content) for entry in entries if entry.content])
+    ids = _put_activities(writer, entries)
+    raw_ids = writer.put_raws([_raw_row(ids[id(entry)], entry, entry.content) for entry in entries if entry.content])
     sightings: list[SightingRow] = []
     contacts: list[tuple[int, int, str, int, int]] = []
     users: list[tuple[int, int]] = []
     todos: list[tuple[int, int, str]] = []
     for entry in entries:
         assert entry.content is not None
-        activity_id, now = ids[_key(entry)], rfc3339(entry.seen_at)
+        activity_id, now = ids[id(entry)], rfc3339(entry.seen_at)
         raw_id = raw_ids[activity_id, entry.content.version_digest]
         for route, user_id in entry.decision.sightings:
             sightings.append(SightingRow(activity_id, str(route), entry.source_id, user_id, raw_id, now))
@@ -140,7 +168,7 @@ def _record_activities(database: Database, entries: Sequence[Entry]) -> dict[tup
     writer.put_todos(todos)
     for entry in entries:
         if entry.content and entry.content.is_proven:
-            activity_id = ids[_key(entry)]
+            activity_id = ids[id(entry)]
             raw_id = raw_ids[activity_id, entry.content.version_digest]
             verdicts.prove(database, raw_id, activity_id, entry.seen_at)
     return ids
@@ -168,6 +196,9 @@ def _raw_row(activity_id: int, entry: Entry, content: Content) -> RawRow:
         content.size_bytes,
         content.raw_zstd,
         rfc3339(entry.seen_at),
+        # what a signature proves is one reading of From, and a reader may show another one (decision 0003)
+        "none" if entry.decision.doubt else "pending",
+        str(entry.decision.doubt) if entry.decision.doubt else None,
     )
 
 
@@ -212,4 +243,6 @@ def _decision_row(entry: Entry, result: Recorded, reason: Reason) -> DecisionRow
         activity_id=result.activity_id,
         # what is refused isn't relayed, and no notice is owed for it
         relay_login_id=entry.use.login_id if entry.use and result.outcome is not Outcome.REFUSED else None,
+        named=json.dumps(decision.named, ensure_ascii=False) if decision.named else None,
+        recipient_digests=entry.traces,
     )

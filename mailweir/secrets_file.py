@@ -55,7 +55,12 @@ class Secrets:
 
 
 def load(file: Path) -> Secrets:
-    """Reads the key file. SettingsError where it is missing, others can read it, or it holds no key."""
+    """Reads the key file. Errors: those of `load_key`."""
+    return Secrets(load_key(file), file)
+
+
+def load_key(file: Path) -> bytes:
+    """The key itself, 32 bytes. SettingsError where the file is missing, others can read it, or it holds no key."""
     text = read_private(file, "key", _MAX_KEY_FILE_BYTES)
     try:
         key = base64.b64decode(text.strip(), validate=True)
@@ -63,7 +68,7 @@ def load(file: Path) -> Secrets:
         key = b""
     if len(key) != KEY_BYTES:
         raise SettingsError(f"{file} holds no key: it takes one line, {KEY_BYTES} bytes in base64")
-    return Secrets(key, file)
+    return key
 
 
 def read_private(file: Path, what: str, max_bytes: int) -> bytes:

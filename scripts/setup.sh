@@ -37,6 +37,11 @@ other_mta() {
         awk '$1 == "installed" && $2 != "postfix" && / mail-transport-agent/ { print $2; exit }'
 }
 
+# Readers of addresses that ours is compared with.
+for_tests() {
+    case ",$EXTRAS," in *,test,*) echo libemail-address-xs-perl libmailtools-perl ;; esac
+}
+
 # What `make check` runs that isn't Python: systemd is there for its analysis of units, and starts nothing.
 for_checks() {
     case ",$EXTRAS," in *,check,*) echo shellcheck systemd vagrant ;; esac
@@ -48,7 +53,7 @@ for_deployment() {
 }
 
 missing_packages() {
-    for package in postfix gcc libc6-dev libmilter-dev logrotate opendkim opendkim-tools postgresql python3-apt python3-dev python3-venv $(for_checks) $(for_deployment); do
+    for package in postfix gcc libc6-dev libmilter-dev logrotate opendkim opendkim-tools postgresql python3-apt python3-dev python3-venv $(for_tests) $(for_checks) $(for_deployment); do
         installed "$package" || printf '%s ' "$package"
     done
 }
@@ -169,7 +174,7 @@ need_npm() {
     $as_root apt-get update -q >/dev/null && apt_install npm
 }
 
-# The Gmail server that the tests run against (tests/gmail/README.md): an npm package and the node that runs it.
+# The Gmail server that the tests run against (tests/gmail/README.md), and readers of addresses: npm packages and the node that runs them.
 # Nothing stops where it can't be had: the tests that need it then skip with the reason, and fail where CI=true.
 install_gmail_server() {
     case ",$EXTRAS," in *,test,*) ;; *) return 0 ;; esac
@@ -177,7 +182,7 @@ install_gmail_server() {
     stamp=$folder/node_modules/.mailweir-installed
     want=$(cd "$folder" && uname -m && cksum package.json package-lock.json)
     [ "$(cat "$stamp" 2>/dev/null)" = "$want" ] && return 0
-    say "installing the Gmail server of the tests"
+    say "installing the npm packages of the tests"
     if need_npm && (cd "$folder" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null); then
         printf '%s\n' "$want" >"$stamp"
     else

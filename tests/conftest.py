@@ -156,6 +156,7 @@ def record(database: Database, now: datetime) -> Record:
         raw: bytes = b"Subject: x\r\n\r\nhello\r\n",
         subject: str = "An offer",
         queue_id: str | None = None,
+        doubt: matching.Doubt | None = None,
     ) -> int:
         tenant = deployments.find(database, deployment)
         directory = SqlDirectory(database)
@@ -172,6 +173,7 @@ def record(database: Database, now: datetime) -> Record:
             (user.id,),
             (user.id,),
             ((matching.Route.FORWARD, user.id),),
+            doubt=doubt,
         )
         content = recording.Content(
             hashlib.sha256(b"%d" % number).digest(),
@@ -220,15 +222,18 @@ def ignore(database: Database, now: datetime) -> Ignore:
         message_id: str | None = "<1@x.example>",
         queue_id: str = "4XyZ",
         at: datetime | None = None,
+        named: tuple[str, ...] = (),
+        to: str = "richard",
     ) -> None:
         tenant = deployments.find(database, deployment)
         decision = matching.Decision(
             matching.DeploymentRef(tenant.id, tenant.name, tenant.domain),
-            (tenant.capture_address("richard"),),
+            (tenant.capture_address(to),),
             outcome,
             reason,
             author,
             message_id,
+            named=named,
         )
         with database.transaction():
             recording.record(database, recording.Entry(decision, queue_id, at or now))

@@ -126,10 +126,13 @@ def row(activity: "Activity") -> tuple[str, ...]:
 
 
 def _say_details(activity: "Activity") -> None:
+    from admin_cli import wording
+
     output.say(f"Activity {activity.id} of {activity.deployment}: {activity.direction}")
     for name, value in (
         ("subject", activity.subject),
         ("author", f"{activity.author} (sender verdict: {activity.sender_verdict})"),
+        *([("", wording.DOUBTS[activity.author_doubt])] if activity.author_doubt else []),
         ("users", ", ".join(activity.users)),
         ("sent", output.moment(activity.sent_at)),
         ("recorded", output.moment(activity.recorded_at)),

@@ -8,6 +8,7 @@ from admin_cli import context, options, output
 
 if TYPE_CHECKING:
     from mailweir.settings import Settings
+    from mailweir.store.connection import Database
     from mailweir.store.decisions import Decision
     from mailweir.store.gmail_queue import Waiting
     from postfix.maillog import Refusal
@@ -28,8 +29,9 @@ def why(
     text: Annotated[
         str,
         typer.Argument(
-            metavar="MESSAGE-ID|ADDRESS|QUEUE-ID|GMAIL-ID",
-            help="A Message-ID, an author's address, Postfix's queue id, or Gmail's id of a message.",
+            metavar="MESSAGE-ID|ADDRESS|QUEUE-ID|GMAIL-ID|SUBJECT",
+            help="A Message-ID, an author's or recipient's address, Postfix's queue id, Gmail's id of a message, or a part of "
+            "the subject of one that is recorded.",
         ),
     ],
     limit: Annotated[int | None, typer.Option("--limit", metavar="N", min=1, help="At most so many.")] = None,
@@ -46,7 +48,8 @@ def why(
     settings = load()
     with context.opened(settings) as database:
         chosen = context.narrow(database, deployment)
-        found = decisions.find(database, text, chosen, limit)
+        found = decisions.find(database, text, chosen, limit, _digests(settings, database, text))
+        hints = [_hint(database, one) for one in found]
         waiting = [one for one in gmail_queue.find(database, text) if chosen is None or one.deployment == chosen.name]
         names = {one.domain: one.name for one in deployments.list_all(database)}
     refused = _refused(settings, text, names)
@@ -55,7 +58,7 @@ def why(
         :limit
     ]
     sentences = [
-        *map(_sentence, found),
+        *(_sentence(one) + hint for one, hint in zip(found, hints, strict=True)),
         *map(_waiting_sentence, waiting),
         *(_refusal_sentence(one) for one, _ in refused),
     ]
@@ -71,6 +74,36 @@ def why(
             f"or was ignored more than {settings.retention.decision_days} days ago."
         )
     raise typer.Exit(1)
+
+
+def _hint(database: "Database", decision: "Decision") -> str:
+    """What helps where a user copies mail to the log address from an address of his that nobody has registered. Said for
+    domains of users' own addresses alone: a forged mail must not get a stranger registered."""
+    from mailweir.address import LOG_LOCAL_PART, split
+    from mailweir.matching import Reason
+    from mailweir.store import overview
+
+    at_log = any(split(one)[0].partition("+")[0] == LOG_LOCAL_PART for one in decision.recipients)
+    if decision.reason != Reason.UNKNOWN_AUTHOR or not decision.author or not at_log:
+        return ""
+    if not overview.is_staff_domain(database, decision.deployment, split(decision.author)[1]):
+        return ""
+    return f"; if {decision.author} is a user's own address: mailweir user alias USERNAME {decision.author}"
+
+
+def _digests(settings: "Settings", database: "Database", text: str) -> dict[int, bytes]:
+    """What ignored mail to this address would have, by deployment; nothing where it is no address, or there is no key."""
+    from mailweir import address
+    from mailweir.matching import DeploymentRef
+    from mailweir.store import deployments
+    from mailweir.traces import Traces
+
+    recipient, traces = address.normalise_path(text), Traces(settings.token_key_path)
+    if not recipient:
+        return {}
+    rows = deployments.list_all(database)
+    refs = [DeploymentRef(row.id, row.name, row.domain, row.folding) for row in rows]
+    return {ref.id: found for ref in refs if (found := traces.of(ref, [recipient]))}
 
 
 def _refused(settings: "Settings", text: str, names: dict[str, str]) -> "list[tuple[Refusal, str | None]]":

@@ -185,6 +185,7 @@ def _examine_record(
             partial(gmail.check_mailboxes, settings, database, deployment, now),
             partial(record.check_routes, database, deployment),
             partial(record.check_logins, database, deployment),
+            partial(record.check_authors, database, deployment, now),
             partial(record.check_forwarding, database, deployment, now),
             partial(record.check_addresses, database, deployment),
         ):

@@ -13,6 +13,8 @@ from mailweir.store.users import User
 _LOOK_BACK = timedelta(days=240)
 _CLOCK_SLACK = timedelta(minutes=5)
 _NEW_USER = timedelta(days=1)
+_UNREADABLE_DAYS = timedelta(days=7)
+_FEW_UNREADABLE = 5  # a day; that much is spam and tests
 _LONG_AGO = timedelta(days=30)
 _SHOWN = 5
 
@@ -45,6 +47,17 @@ def check_logins(database: Database, deployment: Deployment) -> Iterator[Finding
             _area(deployment),
             f"the relay's login of {username} is suspended since {since[:19].replace('T', ' ')}Z: {why}",
             f"ask {username} what was sent; then a new password lets it in again: mailweir relay rotate {username}",
+        )
+
+
+def check_authors(database: Database, deployment: Deployment, now: datetime) -> Iterator[Finding]:
+    """Mail whose From names nobody, or several people: a client's program may write it so."""
+    worst = overview.unreadable_authors(database, deployment, now - _UNREADABLE_DAYS)
+    if worst and worst[1] > _FEW_UNREADABLE:
+        yield note(
+            _area(deployment),
+            f"{worst[1]} mails of {worst[0]} had no author that can be told for sure, and were ignored",
+            "'mailweir why ADDRESS' shows them, by each address that their From names",
         )
 
 

@@ -32,7 +32,8 @@ class Participant:
 
 @dataclass(frozen=True, slots=True)
 class Activity:
-    """A captured message. routes: each once, sorted. users: usernames, sorted. Times: RFC 3339, UTC."""
+    """A captured message. routes: each once, sorted. users: usernames, sorted. author_doubt: see matching.Doubt. Times: RFC
+    3339, UTC."""
 
     id: int
     deployment: str
@@ -46,6 +47,7 @@ class Activity:
     recorded_at: str
     message_id: str | None
     sender_verdict: str
+    author_doubt: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +138,10 @@ def _of_contact(deployment: Deployment, text: str) -> Any:
 
 def _load_part(ids: Sequence[int]) -> Iterator[Activity]:
     routes, contacts, users = _routes(ids), _contacts(ids), _users(ids)
-    rows = models.Activity.select(models.Activity, models.Deployment.id, models.Deployment.name).join(models.Deployment)
+    columns = (models.Activity, models.Deployment.id, models.Deployment.name, models.RawMessage.author_doubt)
+    rows: Any = models.Activity.select(*columns).join(models.Deployment).switch(models.Activity)
+    leads = models.RawMessage.id == models.Activity.leading_raw_id
+    rows = rows.join(models.RawMessage, peewee.JOIN.LEFT_OUTER, on=leads, attr="leading")
     for row in rows.where(models.Activity.id.in_(ids)):
         yield Activity(
             row.id,
@@ -151,6 +156,7 @@ def _load_part(ids: Sequence[int]) -> Iterator[Activity]:
             row.recorded_at,
             row.message_id,
             row.sender_verdict,
+            row.leading.author_doubt if row.leading else None,
         )
 
 

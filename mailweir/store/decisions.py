@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,7 @@ from mailweir.store import models
 from mailweir.store.connection import Database
 from mailweir.store.deployments import Deployment
 
+_MIN_WORD_CHARS = 3
 _GMAIL_ID = re.compile(r"[0-9A-Za-z_-]{8,64}")  # opaque; at Google 16 hexadecimal digits
 
 
@@ -19,8 +21,9 @@ _GMAIL_ID = re.compile(r"[0-9A-Za-z_-]{8,64}")  # opaque; at Google 16 hexadecim
 class Decision:
     """What was decided of one message for one deployment. outcome, reason: the words of `matching`. time: RFC 3339, UTC.
 
-    queue_id: Postfix's, or what `gmail_queue.source_id` makes of Gmail's id. recipients: capture addresses. activity, direction:
-    of what was captured, else None. mailbox: the address of the Gmail mailbox that was synced, else None.
+    queue_id: Postfix's, or what `gmail_queue.source_id` makes of Gmail's id. recipients: capture addresses. activity,
+    direction: of what was captured, else None. named: what From holds where that isn't the author alone. mailbox: the address
+    of the Gmail mailbox that was synced, else None.
     """
 
     time: str
@@ -28,6 +31,7 @@ class Decision:
     queue_id: str
     recipients: tuple[str, ...]
     author: str | None
+    named: tuple[str, ...]
     message_id: str | None
     outcome: str
     reason: str
@@ -42,9 +46,14 @@ class Decision:
 
 
 def find(
-    database: Database, text: str, deployment: Deployment | None = None, limit: int | None = None
+    database: Database,
+    text: str,
+    deployment: Deployment | None = None,
+    limit: int | None = None,
+    digests: Mapping[int, bytes] | None = None,
 ) -> list[Decision]:
-    """The decisions on a Message-ID (with <> or without), an author's address, a queue id, or Gmail's id; the newest first."""
+    """The decisions on a Message-ID (with <> or without), an author's or recipient's address, a queue id, Gmail's id, or a part
+    of what is recorded's subject; the newest first. digests: of the recipient, by deployment (`traces`)."""
     table, mailbox = models.Decision, models.GmailMailbox
     text = text.strip()
     if not text.isprintable():  # bytes of another encoding among them: nothing on the record is called so
@@ -56,7 +65,16 @@ def find(
             fits |= table.source_id.in_(names)
         author = address.normalise_path(text)
         if author:
-            fits |= table.author == author
+            fits |= (table.author == author) | table.named.contains(json.dumps(author, ensure_ascii=False))
+            to = models.ActivityContact.select(models.ActivityContact.activity)
+            fits |= table.activity.in_(to.where(models.ActivityContact.address == author))
+            for tenant_id, digest in (digests or {}).items():
+                at = (
+                    peewee.fn.INSTR(table.recipient_digests, digest) if database.is_sqlite else _position(table, digest)
+                )
+                fits |= (table.deployment == tenant_id) & (at > 0)
+        elif len(text) >= _MIN_WORD_CHARS:
+            fits |= models.Activity.subject.contains(text)
         query = table.select(table, models.Deployment.name, models.Activity.id, models.Activity.direction).join(
             models.Deployment
         )
@@ -67,6 +85,10 @@ def find(
         numbers = {number for row in rows if (number := _mailbox_number(row.source_id)) is not None}
         addresses = {row.id: row.address for row in mailbox.select().where(mailbox.id.in_(numbers))} if numbers else {}
         return [_plain(row, addresses.get(_mailbox_number(row.source_id))) for row in rows]
+
+
+def _position(table: Any, digest: bytes) -> Any:
+    return peewee.fn.POSITION(peewee.NodeList((peewee.Value(digest), peewee.SQL("IN"), table.recipient_digests)))
 
 
 def count_synced(database: Database, deployment: Deployment) -> int:
@@ -87,6 +109,7 @@ def _plain(row: Any, mailbox: str | None) -> Decision:
         row.source_id,
         tuple(json.loads(row.recipients)),
         row.author,
+        tuple(json.loads(row.named)) if row.named else (),
         row.message_id,
         row.outcome,
         row.reason,

@@ -127,6 +127,7 @@ class RawMessage(_Base):
     attempts = peewee.IntegerField()
     next_try_at = peewee.TextField()
     subject = peewee.TextField(null=True)
+    author_doubt = peewee.TextField(null=True)
 
     class Meta:
         table_name = "raw_messages"
@@ -250,6 +251,8 @@ class Decision(_Base):
     message_id = peewee.TextField(null=True)
     activity = peewee.ForeignKeyField(Activity, null=True)
     relay_login = peewee.ForeignKeyField(RelayLogin, null=True)
+    named = peewee.TextField(null=True)
+    recipient_digests = peewee.BlobField(null=True)
     activity_id: int | None
 
     class Meta:

@@ -8,6 +8,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from datetime import datetime
 
+from mailweir.matching import Reason
 from mailweir.store.connection import Database
 from mailweir.store.deployments import Deployment
 from mailweir.store.moments import rfc3339
@@ -31,6 +32,26 @@ def last_of_routes(database: Database, deployment: Deployment) -> dict[str, str]
         " WHERE a.deployment_id = ? GROUP BY s.route"
     )
     return dict(database.execute(sql, (deployment.id,)).fetchall())
+
+
+def unreadable_authors(database: Database, deployment: Deployment, since: datetime) -> tuple[str, int] | None:
+    """The worst day since then: its date, and how much mail had no readable author; None where all had one."""
+    sql = (
+        "SELECT SUBSTR(decided_at, 1, 10) AS day, COUNT(*) AS count FROM decisions WHERE deployment_id = ? AND decided_at >= ?"
+        " AND reason = ? GROUP BY SUBSTR(decided_at, 1, 10) ORDER BY count DESC, day DESC LIMIT 1"
+    )
+    row = database.execute(sql, (deployment.id, rfc3339(since), str(Reason.UNREADABLE_AUTHOR))).fetchone()
+    return (str(row[0]), int(row[1])) if row else None
+
+
+def is_staff_domain(database: Database, deployment: str, domain: str) -> bool:
+    """Has one of the deployment's users an address in the domain?"""
+    sql = (
+        "SELECT 1 FROM user_addresses a JOIN users u ON u.id = a.user_id JOIN deployments d ON d.id = u.deployment_id"
+        " WHERE d.name = ? AND u.removed_at IS NULL AND a.address LIKE ? ESCAPE '!' LIMIT 1"
+    )
+    plain = domain.replace("!", "!!").replace("%", "!%").replace("_", "!_")
+    return database.execute(sql, (deployment, f"%@{plain}")).fetchone() is not None
 
 
 def last_decision(database: Database) -> str | None:

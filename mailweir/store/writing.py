@@ -29,8 +29,16 @@ class ActivityRow(NamedTuple):
     message_id: str | None
 
 
+class Stored(NamedTuple):
+    """An activity in the database."""
+
+    id: int
+    subject: str
+
+
 class RawRow(NamedTuple):
-    """A version of an activity's message."""
+    """A version of an activity's message. verdict: `pending`, or `none` where no signature could prove its author, which
+    author_doubt (`matching.Doubt`) tells."""
 
     activity_id: int
     version_digest: bytes
@@ -38,6 +46,8 @@ class RawRow(NamedTuple):
     size_bytes: int
     content_zstd: bytes
     recorded_at: str
+    verdict: str
+    author_doubt: str | None
 
 
 class SightingRow(NamedTuple):
@@ -52,7 +62,8 @@ class SightingRow(NamedTuple):
 
 
 class DecisionRow(NamedTuple):
-    """A decision; recipients is a JSON list of capture addresses. relay_login_id: of the login whose mail was relayed."""
+    """A decision; recipients is a JSON list of capture addresses. relay_login_id: of the login whose mail was relayed. named: a
+    JSON list of the addresses in From, where that isn't the author alone. recipient_digests: see `traces`."""
 
     deployment_id: int
     source_id: str
@@ -64,6 +75,8 @@ class DecisionRow(NamedTuple):
     message_id: str | None
     activity_id: int | None
     relay_login_id: int | None
+    named: str | None
+    recipient_digests: bytes | None
 
 
 class Writer:
@@ -72,18 +85,18 @@ class Writer:
     def __init__(self, database: Database) -> None:
         self._execute: Callable[..., Any] = database.fast_execute()
 
-    def put_activities(self, rows: Iterable[ActivityRow]) -> dict[tuple[int, bytes], int]:
-        """Ids by deployment and identity: of what is made, and of what was there and stays as it is."""
+    def put_activities(self, rows: Iterable[ActivityRow]) -> dict[tuple[int, bytes], Stored]:
+        """By deployment and identity: what is made, and what was there and stays as it is."""
         once: dict[tuple[int, bytes], ActivityRow] = {}
         for row in rows:
             once.setdefault((row.deployment_id, row.identity), row)
         ending = (
             "ON CONFLICT (deployment_id, identity) DO UPDATE SET identity = excluded.identity"
-            " RETURNING deployment_id, identity, id"
+            " RETURNING deployment_id, identity, id, subject"
         )
         # in one order everywhere: two hosts that record the same messages would else wait for each other
         found = self._put("activities", ActivityRow._fields, [once[key] for key in sorted(once)], ending)
-        return {(deployment_id, identity): activity_id for deployment_id, identity, activity_id in found}
+        return {(deployment_id, identity): Stored(*rest) for deployment_id, identity, *rest in found}
 
     def put_raws(self, rows: Iterable[RawRow]) -> dict[tuple[int, bytes], int]:
         """Ids by activity and version digest. The first version of an activity speaks for it until another one is proven."""
@@ -103,7 +116,8 @@ class Writer:
         if activity_ids:
             self._execute(
                 "UPDATE activities SET leading_raw_id ="
-                " (SELECT MIN(r.id) FROM raw_messages r WHERE r.activity_id = activities.id)"
+                " (SELECT MIN(r.id) FROM raw_messages r WHERE r.activity_id = activities.id), sender_verdict ="
+                " (SELECT r.verdict FROM raw_messages r WHERE r.activity_id = activities.id ORDER BY r.id LIMIT 1)"
                 f" WHERE leading_raw_id IS NULL AND id IN ({','.join('?' * len(activity_ids))})",
                 tuple(activity_ids),
             )

@@ -16,6 +16,7 @@ from mailweir.recording import Content, Entry, Recorded, Redirect
 from mailweir.sender_auth import DkimProver
 from mailweir.settings import Confirmation as ConfirmationLimits
 from mailweir.store.relay_logins import UseRow
+from mailweir.traces import Traces
 
 MAX_CONFIRMATION_BYTES = 262_144  # Google's are 5 kB; a larger look-alike isn't worth proving
 
@@ -60,24 +61,28 @@ def plan(envelope: Envelope, header_lines: list[Header], directory: matching.Dir
     return Plan(envelope, view, recipients, decisions, possible)
 
 
-def entries(plan: Plan, assembly: Assembly | None, queue_id: str) -> list[Entry]:
+def entries(plan: Plan, assembly: Assembly | None, queue_id: str, traces: Traces | None = None) -> list[Entry]:
     """What is to be recorded of a message that isn't a proven confirmation."""
-    return [_entry(plan, decision, assembly, queue_id) for decision in plan.decisions]
+    return [_entry(plan, decision, assembly, queue_id, traces) for decision in plan.decisions]
 
 
-def _entry(plan: Plan, decision: Decision, assembly: Assembly | None, queue_id: str) -> Entry:
-    content = None
+def _entry(
+    plan: Plan, decision: Decision, assembly: Assembly | None, queue_id: str, traces: Traces | None = None
+) -> Entry:
+    content, digests = None, None
     # the login proves the author to its own deployment alone (law 8)
     use = plan.use if decision is plan.decisions[0] else None
     if decision.outcome is Outcome.CAPTURED:
         assert assembly is not None
-        content = _content(plan.view, decision.author or "", assembly, is_proven=use is not None)
-    return Entry(decision, queue_id, plan.envelope.received_at, content, use=use)
+        content = _content(plan.view, assembly, is_proven=use is not None)
+    elif traces:
+        digests = traces.of(decision.deployment, plan.view.recipients)
+    return Entry(decision, queue_id, plan.envelope.received_at, content, use=use, traces=digests)
 
 
-def _content(view: HeaderView, author: str, assembly: Assembly, *, is_proven: bool) -> Content:
+def _content(view: HeaderView, assembly: Assembly, *, is_proven: bool) -> Content:
     return Content(
-        identity.key(view, author, assembly.body_digest()),
+        identity.key(view, assembly.body_digest()),
         assembly.version_digest(),
         assembly.compressed(),
         assembly.size_bytes,

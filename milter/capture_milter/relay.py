@@ -11,7 +11,7 @@ from datetime import timedelta
 
 from capture_milter.asked import Directory
 from capture_milter.handling import Plan, Refusal
-from mailweir import address, headers, matching
+from mailweir import address, candidates, headers, matching
 from mailweir.envelope import Envelope
 from mailweir.headers import Header, HeaderView
 from mailweir.matching import Arrival, Decision, Outcome, Reason, UserRef
@@ -99,14 +99,12 @@ def _fault(
     count = len(values["From"])
     if count != 1:
         return "it must have exactly one From, and has " + ("none" if not count else str(count))
-    if view.author is None:
-        return "its From must be one address that reads one way: no group, no list, no second address beside it"
-    named = [("From", view.author)]
-    for name in _WHO[1:]:
+    named: list[tuple[str, str]] = []
+    for name in _WHO:
         for value in values[name]:
             found = _read(value)
             if found is None:
-                return f"its {name} must be one address that reads one way"
+                return f"its {name} must be one address that reads one way: no group, no second address, no open quote"
             named.append((name, found))
     for name, found in named:
         if address.split(found)[1] in _GMAIL_DOMAINS:
@@ -133,9 +131,11 @@ def _values(header_lines: list[Header]) -> Mapping[str, list[bytes]]:
 
 
 def _read(value: bytes) -> str | None:
+    """The one address, where no reader could show another one; the world takes what we sign for the login's word."""
     if len(value) > headers.MAX_AUTHOR_BYTES:  # it may be cut
         return None
-    return address.read_author(value.decode("utf-8", "surrogateescape"))
+    found = candidates.read(value.decode("utf-8", "surrogateescape"))
+    return found.shown[0] if len(found.shown) == 1 and not (found.in_doubt or found.is_odd) else None
 
 
 def owned(addresses: Collection[str], holder: Holder, directory: Directory) -> set[str]:
@@ -154,7 +154,7 @@ def _is_gmail_asking(
     if view.author not in GMAIL_ASKS:
         return False
     values = _values(header_lines)
-    others = [_read(value) for name in _WHO[1:] for value in values[name]]
+    others = [_read(value) for name in _WHO for value in values[name]]
     to = [recipient.address or "" for recipient in envelope.recipients]
     own = owned([*to, envelope.sender], holder, directory)
     return (

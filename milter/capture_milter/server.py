@@ -31,6 +31,7 @@ from mailweir.sender_auth import DkimProver
 from mailweir.settings import Settings
 from mailweir.store import versions
 from mailweir.store.connection import Database
+from mailweir.traces import Traces
 
 WRITE_BUSY_SECONDS = 20.0
 _PR_SET_NAME = 15
@@ -162,7 +163,8 @@ def _work(
     group_commit = GroupCommit(open_to_write, events.committed)
     desk = ConfirmationDesk(DkimProver(config.dns), config.confirmation)
     signers = Signers(config.token_key_path, enabled=config.dkim.sign)
-    place.services = Services(Readers(open_to_read), group_commit, desk, signers, logger, events, config.relay)
+    traces = Traces(config.token_key_path)
+    place.services = Services(Readers(open_to_read), group_commit, desk, signers, logger, events, config.relay, traces)
     milter.main()
 
 

@@ -1,9 +1,10 @@
 """The callbacks of one SMTP connection: they collect, ask `handling`, and carry out its answer.
 
-Never decides, parses or writes by itself. Postfix waits for an answer only at the end of the message: to wait at a body chunk, for a
-SKIP, would cost every message a round trip to spare the few that are large and unwanted some copying. Anything unexpected is
-`451 4.3.0`, with a traceback in the log and the queue id: the sender tries again and nothing is lost. libmilter calls each object
-from one thread at a time. Registered by `server`; without pymilter's `Base`, whose layers cost a fifth of the filter's CPU.
+Never decides, parses or writes by itself. Postfix waits for an answer only at the end of the message: to wait at a body chunk,
+for a SKIP, would cost every message a round trip to spare the few that are large and unwanted some copying. Anything unexpected
+is `451 4.3.0`, with a traceback in the log and the queue id: the sender tries again and nothing is lost. libmilter calls each
+object from one thread at a time. Registered by `server`; without pymilter's `Base`, whose layers cost a fifth of the filter's
+CPU.
 """
 
 import threading
@@ -30,6 +31,7 @@ from mailweir.errors import DatabaseUnavailable, DnsUnavailable
 from mailweir.headers import LOOP_HEADER, Header
 from mailweir.recording import Entry
 from mailweir.settings import Relay as RelayLimits
+from mailweir.traces import Traces
 
 COMMIT_TIMEOUT_SECONDS = 60.0
 _KEEP_ALIVE_SECONDS = 5.0
@@ -53,6 +55,7 @@ class Services:
     log: structlog.stdlib.BoundLogger
     events: Events
     relay_limits: RelayLimits
+    traces: Traces
     large_turn: threading.Lock = field(default_factory=threading.Lock)
 
 
@@ -215,7 +218,7 @@ class Session:
         if plan.possible_confirmation:
             assert assembly is not None
             return self._services.desk.entries(plan, self._headers, b"".join(self._body), assembly, queue_id)
-        return handling.entries(plan, assembly, queue_id)
+        return handling.entries(plan, assembly, queue_id, self._services.traces)
 
     def _carry_out(self, answer: Answer) -> int:
         if answer.discard:

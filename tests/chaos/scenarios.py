@@ -226,7 +226,7 @@ def filter_stopped(site: Site) -> None:
         before = site.refused()
         with standing_still(site.stack.pids("mailweir-milter")):
             time.sleep(25)
-            wait_until(lambda: site.refused() > before, "a 4xx reply", 60)
+            wait_until(lambda so_far=before: site.refused() > so_far, "a 4xx reply", 60)  # type: ignore[misc]
         site.faults += 1
         site.progress()
 

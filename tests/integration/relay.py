@@ -175,6 +175,13 @@ def without_ours(raw: bytes) -> bytes:
     return raw[match.end() :]
 
 
+def without_signature(raw: bytes) -> bytes:
+    """What came, but for our DKIM-Signature on top."""
+    match = re.match(rb"DKIM-Signature: [^\r\n]*\r\n(?:[ \t][^\r\n]*\r\n)*", raw)
+    assert match, raw[:600]
+    return raw[match.end() :]
+
+
 def attachment(size_bytes: int) -> bytes:
     """A body of so many bytes and some more, in base64: what was compressed already, as large attachments are."""
     return base64.encodebytes(Random(1).randbytes(3 * size_bytes // 4)).replace(b"\n", b"\r\n")

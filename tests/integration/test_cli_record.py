@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from mailweir.matching import Reason
+from mailweir.matching import Doubt, Reason
 
 Mailweir = Any
 Put = Callable[..., Any]
@@ -156,6 +156,53 @@ def test_what_mail_says_never_reaches_the_terminal_raw(demo: Mailweir, record: P
 @pytest.mark.parametrize("text", ["\udcff", "a\x00b", "\n"])
 def test_why_of_what_nothing_is_called_finds_nothing(demo: Mailweir, text: str) -> None:
     assert (demo("why", text).code, demo("why", text, "--json").json) == (1, [])
+
+
+@pytest.mark.parametrize("text", [JANE, JANE.upper(), "eve@evil.example"])
+def test_why_finds_what_an_unreadable_from_names(demo: Mailweir, ignore: Put, text: str) -> None:
+    names = (JANE, "eve@evil.example")
+    ignore("demo", author=None, reason=Reason.UNREADABLE_AUTHOR, named=names)
+    ran = demo("why", text)
+    assert (ran.code, ran.out.count("\n")) == (0, 1)
+    assert f"can be read in two ways: it names {', '.join(names)} (queue id" in ran.out
+    (found,) = demo("why", text, "--json").json
+    assert (found["author"], found["named"]) == (None, list(names))
+
+
+@pytest.mark.parametrize("text", ["quarterly", "QUARTERLY report", JANE])
+def test_why_finds_what_is_recorded_by_its_subject_and_by_who_takes_part(
+    demo: Mailweir, record: Put, text: str
+) -> None:
+    record("demo", "richard", JANE, subject="The Quarterly report")
+    record("demo", "richard", JANE, subject="100% Pumps", number=2)
+    found = demo("why", text, "--json").json
+    assert [one["queue_id"] for one in found] == (["4Xy2", "4Xy1"] if text == JANE else ["4Xy1"])
+    assert [one["queue_id"] for one in demo("why", "100%", "--json").json] == ["4Xy2"]
+    assert demo("why", "qu").code == 1
+
+
+@pytest.mark.parametrize(
+    ("author", "to", "hinted"),
+    [
+        ("rick@example.com", "log", True),
+        ("rick@stranger.example", "log", False),
+        ("rick@xexample.com", "log", False),
+        ("rick@example.com", "richard", False),
+    ],
+)
+def test_a_users_unregistered_address_at_log_gets_a_hint(
+    demo: Mailweir, ignore: Put, author: str, to: str, hinted: bool
+) -> None:
+    ignore("demo", author=author, to=to)
+    assert ("if rick@example.com is a user's own address: mailweir user alias" in demo("why", author).out) is hinted
+
+
+def test_an_activity_says_what_makes_its_author_less_sure(demo: Mailweir, record: Put) -> None:
+    activity_id = record("demo", "richard", JANE, doubt=Doubt.REPAIRED)
+    shown = demo("activity", "show", str(activity_id))
+    assert f"{JANE} (sender verdict: none)" in shown.out
+    assert "From was repaired" in shown.out
+    assert demo("activity", "show", str(activity_id), "--json").json["author_doubt"] == "repaired"
 
 
 @pytest.mark.parametrize("text", ["<1@x.example>", "1@x.example", "jane@x.example", "JANE@x.example", "4XyZ"])

@@ -15,6 +15,7 @@ from cryptography.x509.oid import NameOID
 from admin_cli.doctor import certificate, findings, record, settings_sense
 from admin_cli.doctor.findings import Finding, Level
 from mailweir.errors import DatabaseUnavailable
+from mailweir.matching import Reason
 from mailweir.settings import Settings
 from mailweir.store import deployments
 from mailweir.store.connection import Database
@@ -46,6 +47,23 @@ def forwarding(database: Database, now: datetime.datetime) -> dict[str, Finding]
 def day(database: Database, activity_id: int, seen_at: datetime.datetime) -> None:
     database.execute(
         "UPDATE sightings SET seen_at = ? WHERE activity_id = ?", (f"{seen_at:%Y-%m-%dT%H:%M:%S.000000Z}", activity_id)
+    )
+
+
+@pytest.mark.parametrize(("count", "said"), [(5, False), (6, True)])
+def test_more_than_a_few_unreadable_authors_of_a_day_are_told(
+    demo: Mailweir, database: Database, ignore: Callable[..., None], now: datetime.datetime, count: int, said: bool
+) -> None:
+    for number in range(count):
+        at = now - 2 * DAY
+        ignore("demo", Reason.UNREADABLE_AUTHOR, author=None, queue_id=f"4Xy{number}", at=at)
+        ignore("demo", Reason.UNREADABLE_AUTHOR, author=None, queue_id=f"4Xz{number}", at=now - 9 * DAY)
+        ignore("demo", queue_id=f"4Xa{number}", at=at)
+    found = list(record.check_authors(database, deployments.find(database, "demo"), now))
+    assert [one.sentence for one in found] == (
+        [f"6 mails of {now - 2 * DAY:%Y-%m-%d} had no author that can be told for sure, and were ignored"]
+        if said
+        else []
     )
 
 

@@ -133,16 +133,13 @@ def test_of_a_forged_and_a_genuine_copy_both_are_kept_and_the_genuine_one_leads(
     assert len(weir.stack.rows("SELECT id FROM todos WHERE activity_id = ?", activity["id"])) == 1
 
 
-@pytest.mark.parametrize(
-    "forged", ["without the signature", "another subject", "another recipient", "a broken signature"]
-)
+@pytest.mark.parametrize("forged", ["without the signature", "another recipient", "a broken signature"])
 def test_a_forged_copy_with_the_whole_body_does_not_keep_the_genuine_one_from_leading(weir: Weir, forged: str) -> None:
     message_id = f"<{forged.replace(' ', '-')}@client.example>"
     plain = mail(message_id, "pay to account 1")
     genuine = weir.sign(plain)
     copy = {
         "without the signature": plain,
-        "another subject": genuine.replace(b"Subject: An offer", b"Subject: A fraud"),
         "another recipient": genuine.replace(b"To: richard@firm.example", b"To: richard@other.example"),
         "a broken signature": genuine.replace(b"b=", b"b=A", 1) if b"b=" in genuine else plain,
     }[forged]
@@ -157,6 +154,20 @@ def test_a_forged_copy_with_the_whole_body_does_not_keep_the_genuine_one_from_le
     assert (activity["sender_verdict"], activity["subject"]) == ("pass", "An offer")
     assert [one["leading"] for one in activity["versions"]] == [False, True]
     assert "account 1\n" in weir.raw(activity)
+
+
+def test_a_forged_copy_with_another_subject_is_an_activity_of_its_own_and_takes_nothing_from_the_genuine_one(
+    weir: Weir,
+) -> None:
+    message_id = "<another-subject@client.example>"
+    genuine = weir.sign(mail(message_id, "pay to account 1"))
+    weir.send(genuine.replace(b"Subject: An offer", b"Subject: A fraud"))
+    weir.send(genuine)
+    weir.send(genuine.replace(b"Subject: An offer", b"Subject: A fraud"))
+    weir.examined()
+    found = {one["subject"]: one["sender_verdict"] for one in weir.shown(message_id)}
+    assert found == {"An offer": "pass", "A fraud": "fail"}
+    assert len(weir.shown(message_id)) == 2
 
 
 def test_law_8_a_forged_copy_puts_no_contact_on_a_proven_activity(weir: Weir) -> None:

@@ -1,5 +1,7 @@
 """Every reason has words that an admin understands."""
 
+from dataclasses import replace
+
 import pytest
 
 from admin_cli import wording
@@ -12,7 +14,7 @@ def _decision(
 ) -> Decision:
     direction = "incoming" if activity else None
     recipients = ("richard@demo.example.net",)
-    return Decision("2026", "demo", "4XyZ", recipients, author, None, outcome, reason, activity, direction, None)
+    return Decision("2026", "demo", "4XyZ", recipients, author, (), None, outcome, reason, activity, direction, None)
 
 
 @pytest.mark.parametrize("reason", Reason)
@@ -32,6 +34,11 @@ def test_the_words_say_who_and_whose() -> None:
     forged = wording.reason(_decision(Reason.UNPROVEN_CONFIRMATION))
     assert "looked like a Gmail forwarding confirmation" in forged
     assert "Google's signature doesn't prove it" in forged
+
+
+def test_whom_an_unreadable_from_names_is_said() -> None:
+    decision = replace(_decision(Reason.UNREADABLE_AUTHOR, author=None), named=("j@x.example", "{author}@y.example"))
+    assert wording.reason(decision).endswith(": it names j@x.example, {author}@y.example")
 
 
 def test_a_hostile_author_and_a_reason_of_another_version_do_no_harm() -> None:

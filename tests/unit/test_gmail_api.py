@@ -329,6 +329,16 @@ def quota(limit: str, status: int = 403) -> Answer:
             30.0,
             False,
         ),
+        (  # RFC 9110 5.6.7: the two older forms of a date
+            refusal(
+                403,
+                "rateLimitExceeded",
+                Retry_After="Tue Nov 24 03:13:00 2026",
+                Date="Tuesday, 24-Nov-26 03:12:30 GMT",
+            ),
+            30.0,
+            False,
+        ),
         (
             refusal(
                 403,

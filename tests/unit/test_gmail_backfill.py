@@ -122,7 +122,7 @@ def test_contacts_of_an_older_database_are_all_there_after_the_upgrade(
             "SELECT sql FROM sqlite_master WHERE tbl_name = 'contact_addresses' AND sql LIKE '%INDEX%'"
         )
         before = {row[0] for row in indexes}
-    assert [name[:4] for name in versions.upgrade(path)] == ["0009"]
+    assert versions.upgrade(path)[0].startswith("0009")
     with closing(Database(path)) as database:
         rows = database.execute("SELECT * FROM contact_addresses ORDER BY id").fetchall()
         assert rows == [(3, 1, 3, "c3@x.example", "key3"), (7, 1, 7, "c7@x.example", "key7")]

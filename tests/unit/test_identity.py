@@ -21,9 +21,30 @@ OTHER_DIGEST = hashlib.sha256(b"hell0").digest()
 
 
 def _key(digest: bytes = DIGEST, author: str = "jane@client.example", **changes: str | None) -> bytes:
-    values = BASE | {name.replace("_", "-"): value for name, value in changes.items()}
+    values = BASE | {"From": author} | {name.replace("_", "-"): value for name, value in changes.items()}
     lines = [(name.encode(), b" " + value.encode()) for name, value in values.items() if value is not None]
-    return identity.key(headers.look(lines), author, digest)
+    return identity.key(headers.look(lines), digest)
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "<1@client.example>",
+        "<1@client .example>",
+        "<1@\r\n client.example>",
+        "<1\t@client.example> (a comment)",
+        "=?utf-8?q?=3C1=40client=2Eexample=3E?=",
+        "=?utf-8?b?PDFAY2xpZW50LmV4YW1wbGU+?=",
+    ],
+)
+def test_a_message_id_is_the_same_however_it_is_folded_or_encoded(written: str) -> None:
+    assert _key(Message_ID=written) == _key()
+
+
+def test_all_candidates_count_in_one_order() -> None:
+    one = _key(author="jane@client.example <jane@home.example>")
+    assert one == _key(author="jane@home.example <jane@client.example>")
+    assert one not in (_key(), _key(author="jane@home.example"))
 
 
 def test_a_key_is_32_bytes_and_stays_the_same_over_time() -> None:
@@ -31,6 +52,48 @@ def test_a_key_is_32_bytes_and_stays_the_same_over_time() -> None:
     # Written down: were it to change, every message seen before would be taken for a new one.
     assert _key().hex() == "88c798a6702cd0eccfa2288c37e9414f8fcc3c839a7db7546492e94aafc43037"
     assert _key(Message_ID=None).hex() == "e985f8c2eea87a89b40c2179abd5d44de4f36d0dc46dd9e86a5d21861014b334"
+
+
+@pytest.mark.parametrize(
+    ("date", "with_id", "without"),
+    [
+        ("Tue, 24 Nov 2026 04:12:55 +0100 (CET)", "88c798a6702cd0ec", "e985f8c2eea87a89"),
+        ("Mon,\r\n 23 Nov 2026 22:12:55\r\n -0500", "88c798a6702cd0ec", "e985f8c2eea87a89"),
+        ("Tue,24 Nov 2026 03:12:55 UT", "88c798a6702cd0ec", "e985f8c2eea87a89"),
+        ("24 Nov 2026 03:12 GMT", "3ab53ddaf0353569", "b0719e1657dbd3d2"),
+        ("Sat, 1 Jan 2000 00:30:00 +0530", "c6bdd094925a8d58", "5e3f458679836600"),
+        ("Thu, 31 Dec 1998 23:59:59 -0000", "7ed638f26f5764fb", "16d96564dc80eaaa"),
+        ("Tue, 24 Nov 97 09:55:06 GMT", "d3c4fb47c3c8b193", "3184c6edd6761bfc"),
+        ("Wed, 29 Feb 2028 12:00:00 EDT", "163762e3c488945d", "8e5ae21508a958e6"),
+        ("soon", "9fd541f2827e4929", "f452198cdbec4ad9"),
+        ("", "ee5641c4aeb804b6", "44c815faf4b7e4b1"),
+    ],
+)
+def test_the_keys_of_plain_dates_stay_the_same_over_time(date: str, with_id: str, without: str) -> None:
+    assert (_key(Date=date).hex()[:16], _key(Date=date, Message_ID=None).hex()[:16]) == (with_id, without)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("Tue, 24 Nov 2026 04:12:55 GMT+0100", "Tue, 24 Nov 2026 03:12:55 +0000"),
+        ("2026-11-24T03:12:55.123Z", "Tue, 24 Nov 2026 03:12:55 +0000"),
+        ("Mon, 23 Nov 2026 10:12:55 PM -0500", "Tue, 24 Nov 2026 03:12:55 +0000"),
+        # no moment, but the same words
+        ("Tue, 24 Nov 2026 03:12:55", "Tue,\r\n 24  Nov 2026 03:12:55"),
+        ("Tue, 24 Nov 2026 03:12:55 (Mitteleurop\u00e4ische (x) Zeit)", "Tue, 24 Nov 2026 03:12:55"),
+        ("Tue, 24 Nov 2026 03:12:55 IST (India)", "Tue, 24 Nov 2026 03:12:55 IST"),
+    ],
+)
+def test_a_date_that_was_normalised_on_one_route_is_the_same(one: str, other: str) -> None:
+    assert _key(Date=one) == _key(Date=other)
+    assert _key(Date=one, Message_ID=None) == _key(Date=other, Message_ID=None)
+
+
+def test_a_moment_in_another_zone_is_another_message() -> None:
+    """As UTC in silence, these two were one."""
+    assert _key(Date="Tue, 24 Nov 2026 03:12:55 GMT+0100") != _key(Date="Tue, 24 Nov 2026 03:12:55 +0000")
+    assert _key(Date="Tue, 24 Nov 2026 03:12:55 IST") != _key(Date="Tue, 24 Nov 2026 03:12:55 BST")
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,10 @@ from pathlib import Path
 import pytest
 
 REPOSITORY = Path(__file__).parents[2]
-PURE = ("address", "envelope", "headers", "encoded_words", "confirmation", "matching", "folding", "identity")
+PURE = (
+    *("address", "envelope", "headers", "dates", "month_names", "encoded_words", "confirmation", "matching", "folding"),
+    *("identity", "candidates", "subjects"),
+)
 CONTACT_FILES = ("rows", "lines", "columns", "csv_file", "vcard")
 PACKAGES = ("mailweir", "milter", "postfix", "admin_cli", "gmail_sync", "integrations", "bench", "tests")
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from mailweir import headers, matching
 from mailweir.envelope import Envelope, read_recipient, read_sender
-from mailweir.matching import Decision, Direction, Directory, Outcome, Reason, Route
+from mailweir.matching import Decision, Direction, Directory, Doubt, Outcome, Reason, Route
 
 if TYPE_CHECKING:
     from tests.unit.conftest import MemoryDirectory
@@ -187,7 +187,15 @@ def _check_captured(directory: Directory, case: Case) -> Decision:
         (TO_RICHARD, [("From", "jane@client.example"), ("From", "jane@client.example")], Reason.UNREADABLE_AUTHOR),
         (TO_RICHARD, [("From", "jane@client.example, eve@evil.example")], Reason.UNREADABLE_AUTHOR),
         (TO_RICHARD, [("From", "jane@client.example <eve@evil.example>")], Reason.UNREADABLE_AUTHOR),
-        (TO_RICHARD, [("From", "Clients: jane@client.example;")], Reason.UNREADABLE_AUTHOR),
+        # two people, or one and somebody we don't know: readers differ in whom they show
+        (TO_RICHARD, [("From", f"{JANE}, {JOE}")], Reason.UNREADABLE_AUTHOR),
+        (TO_RICHARD, [("From", f"{JANE}, {OFFICE}")], Reason.UNREADABLE_AUTHOR),
+        (TO_LOG, [("From", f"{RICHARD}, {RICK}"), ("To", JANE)], Reason.UNREADABLE_AUTHOR),
+        (TO_LOG, [("From", f"{PAT}, pat@outside.example"), ("To", JANE)], Reason.UNREADABLE_AUTHOR),
+        (TO_RICHARD, [("From", "x@stranger.example, y@stranger.example")], Reason.UNREADABLE_AUTHOR),
+        (TO_LOG, [("From", RICHARD), ("To", "Jane Doe")], Reason.UNREADABLE_RECIPIENTS),
+        (TO_LOG, [("From", RICHARD), ("To", TO_LOG), ("Cc", "Jane Doe <>")], Reason.NO_CONTACT),
+        (TO_LOG, [("From", RICHARD), ("To", "undisclosed-recipients:;")], Reason.NO_CONTACT),
         # a user who was removed between RCPT and the end of the message
         ("gone@demo.example.net", [("From", "jane@client.example")], Reason.UNKNOWN_RECIPIENT),
         ("gone@demo.example.net", [], Reason.UNKNOWN_RECIPIENT),
@@ -206,6 +214,33 @@ def test_all_else_is_ignored_and_says_why(
     assert (decision.outcome, decision.reason) == (Outcome.IGNORED, reason)
     assert decision.addresses == tuple(recipients.split())
     assert (decision.direction, decision.contacts, decision.users, decision.sightings) == (None, (), (), ())
+
+
+@pytest.mark.parametrize(
+    ("text", "doubt", "named"),
+    [
+        (f"Jane <{JANE}>", None, ()),
+        (f"Clients: {JANE};", None, ()),
+        (f'"\x01x\\" <{JANE}>, "', Doubt.REPAIRED, ()),
+        (f"{JANE} <{JANE_AT_HOME}>", Doubt.SEVERAL, (JANE, JANE_AT_HOME)),
+    ],
+)
+def test_an_author_who_is_less_sure_is_marked_and_one_of_several_is_on_no_list(
+    directory: Directory, text: str, doubt: Doubt | None, named: tuple[str, ...]
+) -> None:
+    (decision,) = _decide(directory, TO_RICHARD, [("From", text)])
+    assert (decision.outcome, decision.author, decision.doubt) == (Outcome.CAPTURED, JANE, doubt)
+    assert {ref.id for ref in decision.contacts} == {CONTACTS["jane"]}
+    assert decision.users == (USERS["richard"],)
+    assert decision.todo_users == (() if doubt is Doubt.SEVERAL else decision.users)
+    assert decision.named == (() if doubt is None else named)
+
+
+def test_an_ignored_message_names_all_that_its_from_could_show(directory: Directory) -> None:
+    (decision,) = _decide(directory, TO_RICHARD, [("From", f"{JANE} <x@stranger.example>")])
+    assert (decision.author, decision.named) == (None, (JANE, "x@stranger.example"))
+    (decision,) = _decide(directory, TO_RICHARD, [("From", f'"{JANE}"')])
+    assert (decision.author, decision.named) == (None, (JANE,))
 
 
 def test_an_ignored_message_still_names_author_and_message_id(directory: Directory) -> None:

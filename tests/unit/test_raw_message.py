@@ -39,7 +39,7 @@ def _digests(lines: list[Header], body: bytes) -> tuple[bytes, bytes, bytes]:
     return (
         digest.digest(),
         identity.version(lines, digest.digest()),
-        identity.key(view, view.author or "", digest.digest()),
+        identity.key(view, digest.digest()),
     )
 
 

@@ -18,10 +18,11 @@ from mailweir import headers, matching, recording
 from mailweir.confirmation import Confirmation
 from mailweir.envelope import Envelope, read_recipient
 from mailweir.errors import DatabaseUnavailable
-from mailweir.matching import Decision, Outcome, Reason
+from mailweir.matching import Decision, Doubt, Outcome, Reason
 from mailweir.place import Place
 from mailweir.recording import Content, Entry, Recorded, Redirect
-from mailweir.store import moments
+from mailweir.store import activities, decisions, deployments, moments, verdicts
+from mailweir.store.activities import Filter
 from mailweir.store.connection import Database
 
 if TYPE_CHECKING:
@@ -120,13 +121,54 @@ def test_a_captured_message_leaves_each_of_its_rows_once(
     columns = "message_id, sender_verdict, leading_raw_id"
     assert _rows(filled, "activities", columns) == [("<1@client.example>", "pending", 1)]
     raw = (1, 1, content.version_digest, content.size_bytes, content.raw_zstd, stamp, "pending", None, 0, "")
-    assert _rows(filled, "raw_messages") == [(*raw, "An offer")]
+    assert _rows(filled, "raw_messages") == [(*raw, "An offer", None)]
     assert _rows(filled, "sightings") == [(1, 1, "forward", "4Xy1", RICHARD, 1, stamp)]
     assert _rows(filled, "activity_contacts") == [(1, 1, "jane@client.example", 1, 0)]
     assert _rows(filled, "activity_users") == [(1, RICHARD)]
     assert _rows(filled, "todos") == [(1, 1, RICHARD, stamp, None)]
     decision = (1, 1, "4Xy1", stamp, "captured", "author is a contact", '["richard@demo.example.net"]')
-    assert _rows(filled, "decisions") == [(*decision, "jane@client.example", "<1@client.example>", 1, None)]
+    assert _rows(filled, "decisions") == [(*decision, "jane@client.example", "<1@client.example>", 1, None, None, None)]
+
+
+@pytest.mark.parametrize("doubt", Doubt)
+def test_a_version_whose_author_is_less_sure_waits_for_no_verdict(
+    filled: Database, write: Write, decide: Decide, now: datetime, doubt: Doubt
+) -> None:
+    decision = replace(
+        decide("richard@demo.example.net"), doubt=doubt, named=("jane@client.example", '"é b"@x.example')
+    )
+    write(Entry(decision, "4Xy1", now, _content()))
+    assert _rows(filled, "raw_messages", "verdict, author_doubt") == [("none", doubt)]
+    assert _rows(filled, "activities", "sender_verdict, leading_raw_id") == [("none", 1)]
+    assert _rows(filled, "decisions", "named") == [('["jane@client.example", "\\"é b\\"@x.example"]',)]
+    assert verdicts.count_pending(filled) == 0
+    found = [decisions.find(filled, text)[0].named for text in ("jane@client.example", '"é b"@x.example')]
+    assert found == [decision.named] * 2
+    assert decisions.find(filled, "ane@client.example") == []
+    # the same mail as it was written, proven, takes the lead
+    plain = decide("richard@demo.example.net")
+    write(Entry(plain, "4Xy2", now, replace(_content(b"plain"), is_proven=True)))
+    assert _rows(filled, "activities", "sender_verdict, leading_raw_id") == [("pass", 2)]
+    assert activities.select(filled, deployments.find(filled, "demo"), Filter())[0].author_doubt is None
+
+
+def test_law_2_two_mails_under_one_message_id_and_second_are_two_activities_and_copies_of_them_add_nothing(
+    filled: Database, write: Write, decide: Decide, now: datetime
+) -> None:
+    named = ("Invoice 1", "Invoice 2", "Re: [clients] invoice 1", "[clients] Invoice 2", "Invoice 3", "")
+    decision = decide("richard@demo.example.net")
+    entries = [
+        Entry(decision, f"4Xy{number}", now, replace(_content(b"%d" % number), subject=subject))
+        for number, subject in enumerate(named)
+    ]
+    done = write(*entries)
+    ids = [one.activity_id for one in done]
+    first, second, third = dict.fromkeys(ids)
+    assert ids == [first, second, first, second, third, first]
+    assert _rows(filled, "activities", "subject") == [("Invoice 1",), ("Invoice 2",), ("Invoice 3",)]
+    before = _counts(filled)
+    assert [one.activity_id for one in write(*reversed(entries))] == ids[::-1]
+    assert _counts(filled) == before
 
 
 def test_outgoing_mail_makes_no_todo(filled: Database, write: Write, decide: Decide, now: datetime) -> None:
@@ -310,7 +352,9 @@ def test_law_3_of_ignored_mail_nothing_is_kept_but_the_decision(
         "unknown author",
         '["richard@demo.example.net"]',
     )
-    assert _rows(filled, "decisions") == [(*decision, "x@stranger.example", "<1@stranger.example>", None, None)]
+    assert _rows(filled, "decisions") == [
+        (*decision, "x@stranger.example", "<1@stranger.example>", None, None, None, None)
+    ]
     if not filled.is_sqlite:
         return  # a server's files are its own
     filled.close()

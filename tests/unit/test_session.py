@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
@@ -15,6 +16,7 @@ from capture_milter.events import Events
 from capture_milter.session import Services, Session
 from mailweir.headers import Header
 from mailweir.recording import Entry, Recorded
+from mailweir.traces import Traces
 
 if TYPE_CHECKING:
     from tests.unit.conftest import MemoryDirectory
@@ -58,7 +60,7 @@ def postfix() -> _Postfix:
 
 
 @pytest.fixture
-def session(people: "MemoryDirectory", commit: _Commit, postfix: _Postfix) -> Session:
+def session(people: "MemoryDirectory", commit: _Commit, postfix: _Postfix, tmp_path: Path) -> Session:
     @contextmanager
     def directory() -> Iterator[object]:
         yield people
@@ -72,6 +74,7 @@ def session(people: "MemoryDirectory", commit: _Commit, postfix: _Postfix) -> Se
         structlog.stdlib.get_logger(),
         Events(None, log_decisions=False),
         cast(Any, None),
+        Traces(tmp_path / "absent.key"),
     )
     return Session(services, postfix)
 
@@ -102,7 +105,8 @@ def test_a_fault_at_a_piece_of_the_body_is_a_451_at_the_end_and_nothing_is_recor
     assert [session.body(b"a line\r\n") for _ in range(3)] == [milter.NOREPLY] * 3
     assert took == failing, "what comes after a fault is of no use"
     assert session.eom() == milter.TEMPFAIL
-    assert postfix.reply is not None and postfix.reply[:2] == ("451", "4.3.0")
+    assert postfix.reply is not None
+    assert postfix.reply[:2] == ("451", "4.3.0")
     assert commit.recorded == []
 
     _begin(session)  # the next message on the same connection has nothing to do with it

@@ -1,0 +1,246 @@
+"""What readers of mail could show: the addresses of a From, To or Cc, however it is written.
+
+Common readers differ in what they show of a header that is no list of RFC 5322 3.4. So a value isn't parsed, but searched: each
+`@` may be an address's, and what quotes and comments hold is left out where all readers see a quote or a comment there. A From
+has all that is found as its *candidates*; who wrote is certain where that is one. To and Cc are read by the same search, and
+nothing is trusted because of them. Never raises, on any text, and its time grows with the text's length only. Decision 0003.
+Called by `headers`, the relay and the sync. Standard library only.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+from mailweir import address, encoded_words
+
+MAX_CANDIDATES = 8  # of a From; with more nobody is the author, and nobody is looked up
+_MAX_LOCAL_CHARS = 320
+_MAX_DOMAIN_CHARS = 254
+
+# What nearly every From and To looks like. The full search finds the same, in six times the time (a test holds them together).
+_ORDINARY_ITEM = re.compile(
+    r"""(?:[^@<>()\[\]\\",:;\x00-\x1f\x7f]*|"[^@<>"\\\x00-\x1f\x7f]*"[ ]?)"""
+    r"""<(?![.'])([^@<>()\[\]\\",:;\s]+@[^@<>()\[\]\\",:;'\s]+)>"""
+)
+_ORDINARY = re.compile(r"(?![.'])[A-Za-z0-9!#$%&'*+/=?^_`{|}~.\-]{1,64}@[A-Za-z0-9.\-]{1,180}")
+
+_FOLD = re.compile(r"\r\n(?=[ \t])")
+# A sound quote opens where all readers open one, and ends where all end it; a sound comment holds nothing that could end it
+# elsewhere.
+_TAKEN_OUT = re.compile(
+    r""""(?<=[\s,;:<>("]")(?P<quote>(?:[^"\\]|\\.)*+)"(?=[\s,;<>()@.]|\Z)|\((?P<comment>[^()"\\]*+)\)""", re.DOTALL
+)
+_PAIRED = re.compile(r"[^<>]*+(?:<[^<>]*+>[^<>]*+)*+")  # angle brackets
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")  # a tab is white space, and what is left of a fold is
+_ISO_2022_RUN = re.compile(r"\x1b\$[@-Z]?[^\x1b]*+(?:\x1b\([A-Z])?")  # RFC 1468, and its kin
+# What is taken out leaves a character of private use behind, of the one plane for a quote, of the other for a comment.
+_QUOTE, _COMMENT = 0xF0000, 0x100000
+_TAKEN_QUOTE = re.compile("[\U000f0000-\U000ffffd]")
+_TAKEN_COMMENT = re.compile("[\U00100000-\U0010fffd]")
+_TAKEN = re.compile("[\U000f0000-\U0010fffd]")
+_MAX_TAKEN = 0xFFFE
+_SEPARATORS = frozenset(":;")
+_ITEM_END = re.compile(r"[,;:]|(?<=>)")
+_UNSOUND = re.compile(r'["()\\]')
+_HALF_A_CHARACTER = re.compile(r"[\udc80-\udcff][\\@\[\]]")  # in Shift_JIS, Big5 and GBK
+_ENCODED_WORD = re.compile(r"=\?[^?\s]*\?[bBqQ]\?([^?]*)\?=")
+# RFC 2047 5: an encoded word stands alone, between blanks; one that doesn't is decoded by some readers before they look for
+# addresses
+_GLUED_WORD = re.compile(
+    r"""(?<=[^\s(,;:"])=\?[^?\s]*\?[bBqQ]\?[^?]*+\?=|=\?[^?\s]*\?[bBqQ]\?[^?]*+\?=(?![\s<),;]|\Z)"""
+)
+_UNSOUND_IN_WORD = re.compile('[",\\\\()<>\\[\\]\U000f0000-\U0010fffd]')
+_END = r"\s<>()\[\],;:\"\\@\x00-\x1f\x7f" + "\U000f0000-\U0010fffd"  # what no bare address holds
+_BEFORE = re.compile(f"[^{_END}]*")  # of the text backwards
+_AFTER = re.compile(rf"\[[0-9A-Za-z.:\-]*\]|[^{_END}']*")
+# Each blank is looked at once: the look behind lets a run of blanks be tried at its start alone.
+_BLANKS_BEFORE = re.compile(r"(?<!\s)\s++(?=[.@])")
+_BLANKS_BEHIND = re.compile(r"(?<=[.@])\s++")
+
+
+class Reading(NamedTuple):  # a dataclass would take longer to make than a plain value to read
+    """What a value's readers could show; each address in normal form, once, in the value's order.
+
+    shown: what the search finds. in_doubt: the value isn't sound, and readers may take other parts of it for quotes and
+    comments. raw: what is found besides where nothing is taken for a quote or a comment; only looked for in doubt. hidden: what
+    stands in quotes, comments and encoded words alone; only looked for where nothing else is found. is_odd: there is a group or
+    what looks like one, or an address in a comment.
+    """
+
+    shown: tuple[str, ...]
+    in_doubt: bool = False
+    raw: tuple[str, ...] = ()
+    hidden: tuple[str, ...] = ()
+    is_odd: bool = False
+
+    @property
+    def recipients(self) -> tuple[str, ...]:
+        """Those that count as recipients: nothing is trusted because of To and Cc."""
+        return self.shown or self.raw or self.hidden
+
+    @property
+    def all(self) -> tuple[str, ...]:
+        """Every address that any reader could show."""
+        return (*self.shown, *self.raw, *self.hidden)
+
+
+def read(text: str) -> Reading:
+    """Reads a From, To or Cc value, unfolded or not."""
+    bare = text.strip(" \t\r\n")
+    ordinary = _ORDINARY_ITEM.fullmatch(bare)
+    if ordinary and "=?" in bare and not bare.startswith('"') and _GLUED_WORD.search(bare):
+        ordinary = None
+    plain = ordinary[1] if ordinary else bare if _ORDINARY.fullmatch(bare) else None
+    found = _counted(plain) if plain else None
+    return Reading((found,)) if found else _search(bare)
+
+
+def _search(text: str) -> Reading:
+    text = _FOLD.sub("", text)
+    outside = _outside(text)
+    shown = _shown(outside)
+    raw = dict.fromkeys(_lone(outside)) if shown else {}
+    in_doubt = bool(raw) or _is_in_doubt(text, outside.text)
+    if in_doubt:
+        raw.update(dict.fromkeys(_in_doubt(text)))
+        if (shown or raw) and _GLUED_WORD.search(text):
+            raw.update(dict.fromkeys(_both_ways(_decoded(text))))
+        for known in shown:
+            raw.pop(known, None)
+    hidden = () if shown or raw else tuple(dict.fromkeys(_hidden(text)))
+    comments = "".join(part for part in outside.taken.values() if part.startswith("("))
+    is_odd = "@" in comments or not _SEPARATORS.isdisjoint(outside.text)
+    return Reading(tuple(shown), in_doubt, tuple(raw), hidden, is_odd)
+
+
+class _Outside(NamedTuple):
+    """A text without its sound quotes and comments, for each of which stands a private character; and what was taken out."""
+
+    text: str
+    taken: dict[str, str]
+
+
+def _outside(text: str) -> _Outside:
+    taken: dict[str, str] = {}
+
+    def take_out(match: re.Match[str]) -> str:
+        if len(taken) >= _MAX_TAKEN:
+            return ","
+        mark = chr((_QUOTE if match["comment"] is None else _COMMENT) + len(taken))
+        taken[mark] = match[0]
+        return mark
+
+    # a look behind knows no start of the text, so it gets a blank
+    return _Outside(_TAKEN_OUT.sub(take_out, " " + _TAKEN.sub("\ufffd", text)), taken)
+
+
+def _shown(outside: _Outside) -> dict[str, None]:
+    """The addresses outside quotes and comments."""
+    found = dict.fromkeys(_addresses(*outside))
+    found.update(dict.fromkeys(_addresses(_closed_up(_TAKEN_COMMENT.sub(" ", outside.text)), outside.taken)))
+    return found
+
+
+def _lone(outside: _Outside) -> Iterator[str]:
+    """What a list's item holds in quotes, comments and encoded words, where it holds nothing else: some readers show that for
+    an address.
+
+    A comment behind `>` belongs to the address before it.
+    """
+    if "@" not in "".join(outside.taken.values()) and "=?" not in outside.text:
+        return
+    start = 0
+    for end in (*(match.end() for match in _ITEM_END.finditer(outside.text)), len(outside.text)):
+        item = outside.text[start:end]
+        marks = _TAKEN_QUOTE if outside.text[start - 1 : start] == ">" else _TAKEN
+        start = end
+        if not (marks.search(item) or "=?" in item) or _shown(_Outside(item, outside.taken)):
+            continue
+        yield from _both_ways(_decoded(marks.sub(lambda mark: f" {outside.taken[mark[0]]} ", item)))
+
+
+def _in_doubt(text: str) -> Iterator[str]:
+    """The addresses in a text that isn't sound: with nothing taken out, without control characters, without ISO 2022's runs."""
+    yield from _both_ways(text)
+    without_controls = _CONTROL.sub("", text)
+    if without_controls != text:
+        yield from _both_ways(without_controls)
+        yield from _shown(_outside(without_controls))
+        yield from _shown(_outside(_ISO_2022_RUN.sub("", text)))
+
+
+def _both_ways(text: str) -> Iterator[str]:
+    """The addresses in a text of which nothing is taken out."""
+    yield from _addresses(text, {})
+    yield from _addresses(_closed_up(text), {})
+
+
+def _closed_up(text: str) -> str:
+    return _BLANKS_BEHIND.sub("", _BLANKS_BEFORE.sub("", text))
+
+
+def _addresses(text: str, taken: Mapping[str, str]) -> Iterator[str]:
+    """Each `@` with what stands before and behind it. taken: see _Outside; a quote in front of an `@` is a local part."""
+    at = text.find("@")
+    while at >= 0:
+        after = _AFTER.match(text, at + 1, at + 1 + _MAX_DOMAIN_CHARS + 1)
+        assert after is not None
+        domain = after[0]
+        if len(domain) <= _MAX_DOMAIN_CHARS and ("." in domain or domain.startswith("[")):
+            for local in _local_parts(text, at, taken):
+                if found := _counted(f"{local}@{domain}"):
+                    yield found
+        at = text.find("@", at + 1)
+
+
+def _local_parts(text: str, at: int, taken: Mapping[str, str]) -> tuple[str, ...]:
+    """What stands before an `@`, without an apostrophe that opens it; with and without dots that do. None where it is too
+    long."""
+    if text[at - 1 : at] in taken:
+        quote = taken[text[at - 1]]
+        return (quote,) if quote.startswith('"') else ()
+    before = _BEFORE.match(text[max(0, at - _MAX_LOCAL_CHARS - 1) : at][::-1])
+    local = before[0][::-1].lstrip("'") if before else ""
+    if not local or len(local) > _MAX_LOCAL_CHARS:
+        return ()
+    return (local, local.lstrip(".")) if local.startswith(".") else (local,)
+
+
+def _counted(text: str) -> str | None:
+    """An address that the world can write to: one whose domain has a dot, or is a literal (RFC 5321 4.1.3)."""
+    found = (
+        None if "=?" in text and "?=" in text else address.normalise(text)
+    )  # RFC 2047 5: no encoded word in an address
+    domain = address.split(found)[1] if found else ""
+    return found if "." in domain or domain.startswith("[") else None
+
+
+def _is_in_doubt(text: str, leftover: str) -> bool:
+    if not _PAIRED.fullmatch(leftover) or _has_unsound_word(leftover) or _GLUED_WORD.search(leftover):
+        return True
+    return any((_UNSOUND.search(leftover), _CONTROL.search(text), _HALF_A_CHARACTER.search(text)))
+
+
+def _has_unsound_word(text: str) -> bool:
+    """An encoded word whose text holds what readers that decode late take for the list's own marks (RFC 2047 5)."""
+    start = text.find("=?")
+    while start >= 0:
+        word = _ENCODED_WORD.match(text, start)
+        end = word.end() if word else text.find("?=", start + 2)
+        if end < 0:
+            return False
+        if _UNSOUND_IN_WORD.search(text, start, end):
+            return True
+        start = text.find("=?", max(end, start + 2))
+    return False
+
+
+def _hidden(text: str) -> Iterator[str]:
+    """The addresses in quotes, comments and encoded words."""
+    yield from _both_ways(text)
+    yield from _both_ways(text.replace("\\", ""))
+    yield from _both_ways(_decoded(text))
+
+
+def _decoded(text: str) -> str:
+    return encoded_words.decode(text.encode("utf-8", "surrogateescape"), max_chars=len(text))

@@ -1,0 +1,25 @@
+"""Whom a message's headers could name: what makes a version's author less sure, and all that a decision's From holds.
+
+Mail that was recorded before had a From that reads one way: NULL.
+"""
+
+from typing import Any
+
+STATEMENTS = (
+    "ALTER TABLE raw_messages ADD COLUMN author_doubt TEXT CHECK (author_doubt IN ('repaired', 'several'))",
+    "ALTER TABLE decisions ADD COLUMN named TEXT",
+    # of header recipients where nothing is recorded: keyed digests (see mailweir.traces)
+    "ALTER TABLE decisions ADD COLUMN recipient_digests BLOB",
+)
+
+# SQLite's own words for what PostgreSQL says otherwise
+_FOR_POSTGRESQL = ((" BLOB", " BYTEA"),)
+
+
+def up(migrator: Any, db: Any) -> None:
+    """Adds the columns."""
+    is_sqlite = type(db).__name__ == "SqliteDatabase"
+    for statement in STATEMENTS:
+        for word, own_word in () if is_sqlite else _FOR_POSTGRESQL:
+            statement = statement.replace(word, own_word)
+        db.execute_sql(statement)

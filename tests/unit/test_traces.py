@@ -1,0 +1,84 @@
+"""By whom ignored mail was to, and without saying it: keyed digests in its decision."""
+
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from capture_milter import handling
+from mailweir import secrets_file, traces
+from mailweir.envelope import Envelope, read_recipient
+from mailweir.folding import Folding
+from mailweir.matching import DeploymentRef
+from mailweir.recording import record_all
+from mailweir.store import decisions
+from mailweir.store.connection import Database
+from mailweir.traces import Traces
+
+if TYPE_CHECKING:
+    from tests.unit.conftest import MemoryDirectory
+
+DEMO, OTHER = DeploymentRef(1, "demo", "demo.example.net"), DeploymentRef(2, "other", "other.example.org")
+JOE, EVE = "joe@stranger.example", "eve@evil.example"
+
+
+@pytest.fixture
+def key_file(tmp_path: Path) -> Path:
+    made = tmp_path / "token.key"
+    secrets_file.make(made)
+    return made
+
+
+def test_a_recipient_has_one_digest_in_a_deployment_and_another_one_elsewhere(key_file: Path, tmp_path: Path) -> None:
+    made = Traces(key_file)
+    (joe, eve) = (made.of(DEMO, [one]) or b"" for one in (JOE, EVE))
+    assert len(joe) == traces.DIGEST_BYTES
+    assert made.of(DEMO, [JOE, EVE, JOE]) == joe + eve
+    assert Traces(key_file).of(DEMO, [JOE]) == joe
+    assert made.of(OTHER, [JOE]) != joe
+    secrets_file.make(tmp_path / "another.key")
+    assert Traces(tmp_path / "another.key").of(DEMO, [JOE]) != joe
+
+
+def test_spellings_of_one_person_have_one_digest(key_file: Path) -> None:
+    folding = DEMO._replace(folding=Folding(plus_addresses=True, gmail_dots=False))
+    assert Traces(key_file).of(folding, [JOE]) == Traces(key_file).of(folding, ["joe+x@stranger.example"])
+
+
+def test_a_crowd_leaves_fifty(key_file: Path) -> None:
+    crowd = [f"{number}@x.example" for number in range(400)]
+    assert len(Traces(key_file).of(DEMO, crowd) or b"") == 50 * traces.DIGEST_BYTES
+
+
+def test_without_a_key_there_are_none_and_the_key_is_found_once_it_is_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = Traces(tmp_path / "token.key")
+    assert made.of(DEMO, [JOE]) is None
+    secrets_file.make(tmp_path / "token.key")
+    assert made.of(DEMO, [JOE]) is None, "not at every message"
+    monkeypatch.setattr(made, "_look_at", 0.0)
+    assert made.of(DEMO, [JOE])
+    assert made.of(DEMO, []) is None
+
+
+def test_an_ignored_message_is_found_by_whom_it_was_to(
+    database: Database, people: "MemoryDirectory", key_file: Path, now: datetime
+) -> None:
+    people.write(database)
+    lines = [(b"From", b" x@y.example"), (b"To", f" Joe <{JOE}>; {EVE}".encode()), (b"Message-ID", b" <1@y.example>")]
+    envelope = Envelope("x@y.example", (read_recipient("<richard@demo.example.net>"),), None, "192.0.2.1", now)
+    made = Traces(key_file)
+    with database.transaction():
+        record_all(database, handling.entries(handling.plan(envelope, lines, people), None, "4Xy1", made))
+    (stored,) = database.execute("SELECT recipient_digests FROM decisions").fetchone()
+    assert len(stored) == 2 * traces.DIGEST_BYTES
+
+    def found(address: str, deployment: DeploymentRef = DEMO) -> list[str]:
+        digest = made.of(deployment, [address])
+        assert digest
+        return [one.queue_id for one in decisions.find(database, address, digests={deployment.id: digest})]
+
+    assert (found(JOE), found(EVE)) == (["4Xy1"], ["4Xy1"])
+    assert (found("joe@other.example"), found(JOE, OTHER)) == ([], [])
