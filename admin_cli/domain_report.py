@@ -20,7 +20,7 @@ def spf_lines(report: "SpfReport", *, whole: bool) -> Iterator[str]:
     yield _line("SPF", f"{_WORDS[report.verdict]:<8}{results}")
     root = report.root
     if root.text is None:
-        yield _line("", root.fault or f"no SPF record at {root.domain}")
+        yield _line("", root.fault or f"no SPF record at {root.domain}{' that counts' if report.faults else ''}")
     else:
         yield _line("", f"{root.text}   TTL {root.ttl_seconds}")
         yield from (_line("", text) for text in _branches(root, "", whole=whole))

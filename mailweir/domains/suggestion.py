@@ -153,6 +153,8 @@ def _base(questions: Questions, domain: str) -> _Base:
     if not readings:
         return _first(questions, domain)
     notes = [slip for one in readings for slip in one.slips]
+    if not all(one.counts for one in readings):
+        notes.append("the TXT record that is nearly SPF goes out: this one is in its place")
     unclear = tuple(dict.fromkeys(one for reading in readings for one in reading.unclear))
     parts = [part for reading in readings for part in reading.parts]
     if len(readings) > 1:

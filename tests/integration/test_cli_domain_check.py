@@ -339,7 +339,9 @@ def test_a_slip_is_named_and_the_repaired_record_is_shown(check: Callable[..., A
     zone.records["provider.example", "TXT"] = ['"v=spf1 ip4:198.51.100.1 -all"']
     ran = check("spf", DOMAIN)
     assert ran.code == 3
-    assert "nearly SPF" in ran.out
+    assert f"no SPF record at {DOMAIN} that counts\n" in ran.out
+    assert "a TXT record is nearly SPF" in ran.out
+    assert "the TXT record that is nearly SPF goes out" in ran.out
     assert "'include:provider.example;' is read as 'include:provider.example'" in ran.out
     assert f"       v=spf1 ip4:{IP} include:provider.example -all\n" in ran.out
 
