@@ -61,7 +61,8 @@ def start(debians: Path, tmp_path: Path) -> Callable[..., "subprocess.Popen[str]
 
     def run(*command: str) -> "subprocess.Popen[str]":
         return subprocess.Popen(
-            ["sh", SCRIPT, SUITE, *command],
+            # whoever runs the tests under nohup has SIGHUP ignored, and so would what they start
+            ["env", "--default-signal=HUP", "sh", SCRIPT, SUITE, *command],
             env=os.environ | {"MAILWEIR_DEBIANS": str(debians), "MAILWEIR_SHARED": str(tmp_path / "shared")},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

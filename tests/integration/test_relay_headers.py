@@ -1,4 +1,4 @@
-"""What the relay takes out of the headers of a submission, on the real stack: that alone changes, it is recorded and signed so."""
+"""What the relay takes out of the headers of a submission, on the real stack: that alone changes; it is recorded and signed."""
 
 import json
 from collections.abc import Iterator
