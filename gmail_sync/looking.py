@@ -24,7 +24,7 @@ from mailweir.traces import Traces
 SENT = "SENT"
 # What isn't mail (yet): a draft is stored as it is sent, and spam as it is rescued, which history tells of.
 NOT_MAIL = frozenset({"DRAFT", "CHAT", "SPAM", "TRASH"})
-_NO_RECIPIENT = frozenset({Reason.NO_CONTACT, Reason.INTERNAL})
+_NO_RECIPIENT = frozenset({Reason.NO_CONTACT, Reason.INTERNAL, Reason.UNREADABLE_RECIPIENTS})
 _LEVEL = 3  # as the filter's
 
 

@@ -142,11 +142,8 @@ def _shown(outside: _Outside) -> dict[str, None]:
 
 
 def _lone(outside: _Outside) -> Iterator[str]:
-    """What a list's item holds in quotes, comments and encoded words, where it holds nothing else: some readers show that for
-    an address.
-
-    A comment behind `>` belongs to the address before it.
-    """
+    """What a list's item holds in quotes, comments and encoded words, where it holds nothing else: some readers show that for an
+    address. A comment behind `>` belongs to the address before it."""
     if "@" not in "".join(outside.taken.values()) and "=?" not in outside.text:
         return
     start = 0
@@ -194,8 +191,7 @@ def _addresses(text: str, taken: Mapping[str, str]) -> Iterator[str]:
 
 
 def _local_parts(text: str, at: int, taken: Mapping[str, str]) -> tuple[str, ...]:
-    """What stands before an `@`, without an apostrophe that opens it; with and without dots that do. None where it is too
-    long."""
+    """What stands before an `@`: without an apostrophe that opens it, with and without dots that do. Nothing if it is too long."""
     if text[at - 1 : at] in taken:
         quote = taken[text[at - 1]]
         return (quote,) if quote.startswith('"') else ()
@@ -208,9 +204,9 @@ def _local_parts(text: str, at: int, taken: Mapping[str, str]) -> tuple[str, ...
 
 def _counted(text: str) -> str | None:
     """An address that the world can write to: one whose domain has a dot, or is a literal (RFC 5321 4.1.3)."""
-    found = (
-        None if "=?" in text and "?=" in text else address.normalise(text)
-    )  # RFC 2047 5: no encoded word in an address
+    if "=?" in text and "?=" in text:  # RFC 2047 5: no encoded word is in an address
+        return None
+    found = address.normalise(text)
     domain = address.split(found)[1] if found else ""
     return found if "." in domain or domain.startswith("[") else None
 

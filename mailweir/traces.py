@@ -5,7 +5,6 @@ Who reads the database can't tell from them who writes to whom: the key is not i
 about another one's. They go with their decision, after `retention.decision_days`. Called by the filter, the sync and `why`.
 """
 
-import hashlib
 import hmac
 import time
 from collections.abc import Iterable
@@ -51,4 +50,4 @@ class Traces:
 
 def _digest(key: bytes, deployment_id: int, recipient: str) -> bytes:
     text = b"%d\0%s" % (deployment_id, recipient.encode("utf-8", "surrogatepass"))
-    return hmac.digest(key, text, hashlib.sha256)[:DIGEST_BYTES]
+    return hmac.digest(key, text, "sha256")[:DIGEST_BYTES]

@@ -49,9 +49,8 @@ def _each(read: Callable[[str], list[str]], texts: Sequence[str]) -> list[list[s
 def _lenient(text: str) -> list[str]:
     unchecked: Any = getaddresses
     try:
-        pairs = unchecked(
-            [text], strict=False
-        )  # the check that newer versions have, is off: what older ones show counts
+        # without the check that newer versions have: what older ones show counts
+        pairs = unchecked([text], strict=False)
     except TypeError:
         pairs = unchecked([text])
     return [address for _, address in pairs if address]
