@@ -191,7 +191,7 @@ def _addresses(text: str, taken: Mapping[str, str]) -> Iterator[str]:
 
 
 def _local_parts(text: str, at: int, taken: Mapping[str, str]) -> tuple[str, ...]:
-    """What stands before an `@`: without an apostrophe that opens it, with and without dots that do. Nothing if it is too long."""
+    """What stands before an `@`: no apostrophe that opens it, and dots that do both ways. Nothing where it is too long."""
     if text[at - 1 : at] in taken:
         quote = taken[text[at - 1]]
         return (quote,) if quote.startswith('"') else ()
