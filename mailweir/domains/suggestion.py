@@ -195,9 +195,8 @@ def _united(parts: Sequence[Part], notes: list[str], unclear: tuple[str, ...]) -
             terms[f"include:{part.redirect}"] = None
     if len(parts) > 1:
         terms = dict.fromkeys(sorted(terms, key=_rank))
-    for another in [term for term in terms if term.lower().startswith("exp=")][
-        1:
-    ]:  # explains a refusal, and lets nobody send
+    explanations = [term for term in terms if term.lower().startswith("exp=")]
+    for another in explanations[1:]:  # an explanation of a refusal lets nobody send
         del terms[another]
         notes.append(f"{another} left out: there may be one exp=")
     if alone and parts[0].redirect:
