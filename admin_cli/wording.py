@@ -29,6 +29,10 @@ _WORDS = {
         "Gmail's forwarding confirmation for the log address, which is nobody's: let the mailbox forward to its user's capture "
         "address instead"
     ),
+    Reason.CONFIRMATION_FOR_ANOTHER: (
+        "Gmail's forwarding confirmation, but To names another address than the capture address that it came to, so it was not "
+        "sent on: add the capture address itself as the forwarding address"
+    ),
     Reason.CONFIRMATION_LIMIT: (
         "Gmail's forwarding confirmation, but as many as the settings allow were sent on already; its link is kept"
     ),

@@ -58,6 +58,11 @@ class Directory:
         with self._lent() as directory:
             return directory.people_with(deployment_id, keys)
 
+    def gave_token(self, deployment_id: int, tokens: Collection[str]) -> bool:
+        """See matching.Directory."""
+        with self._lent() as directory:
+            return directory.gave_token(deployment_id, tokens)
+
 
 class Remembering:
     """matching.Directory for as long as one message is looked at: its raw headers mostly name whom its metadata named already."""
@@ -88,3 +93,7 @@ class Remembering:
         if key not in self._people:
             self._people[key] = self._directory.people_with(deployment_id, keys)
         return self._people[key]
+
+    def gave_token(self, deployment_id: int, tokens: Collection[str]) -> bool:
+        """See matching.Directory."""
+        return self._directory.gave_token(deployment_id, tokens)

@@ -30,7 +30,6 @@ _ORDINARY = re.compile(
 _MAX_ORDINARY_CHARS = 250
 _LITERAL = re.compile(r"\[[0-9A-Za-z.:\-]+\]")
 _USERNAME = re.compile(r"[a-z0-9](?:[a-z0-9._\-]{0,62}[a-z0-9])?")
-_FORWARDER = re.compile(r"(?P<local>.+)\+caf_=(?P<capture>.+)")
 
 
 def normalise(text: str) -> str | None:
@@ -135,19 +134,3 @@ def normalise_username(text: str) -> str | None:
     """A username in lower case: letters, digits, `.`, `_`, `-`, at most 64, no reserved name; else None."""
     text = text.lower()
     return text if _USERNAME.fullmatch(text) and text not in RESERVED_LOCAL_PARTS else None
-
-
-def forwarded_for(sender: str) -> tuple[str, str] | None:
-    """Who forwarded, and to which capture address, from Gmail's `user+caf_=local=domain@gmail.com` as envelope sender.
-
-    Both in normal form; None where the sender isn't of that kind. The capture address is split at its last `=`, for its
-    local part may hold `=` and `+`.
-    """
-    local, domain = split(sender)
-    match = _FORWARDER.fullmatch(local)
-    if match is None:
-        return None
-    forwarder = normalise(f"{match['local']}@{domain}")
-    capture_local, _, capture_domain = match["capture"].rpartition("=")
-    capture = normalise(f"{capture_local}@{capture_domain}")
-    return (forwarder, capture) if forwarder and capture else None

@@ -11,11 +11,13 @@ import quopri
 import re
 from dataclasses import dataclass
 
-from mailweir import address
-from mailweir.headers import HeaderView
+from mailweir import address, headers
+from mailweir.headers import Header, HeaderView
 
 SENDER = "forwarding-noreply@google.com"
 SIGNING_DOMAIN = "google.com"
+# Google's signature covers these. Without them, a genuine confirmation could be sent on to others, and as often as one likes.
+COVERED_HEADERS = frozenset({b"to", b"message-id", b"subject"})
 MAX_LOOK_BYTES = 65_536
 
 # `vf-` confirms; `uf-` cancels, and is never offered to anybody
@@ -52,6 +54,11 @@ def read(view: HeaderView, body: bytes, own_domains: frozenset[str]) -> Confirma
         text.decode("utf-8", "replace"), own_domains
     )
     return Confirmation(match[0].decode("ascii") if match else None, requester)
+
+
+def asked_addresses(header_lines: list[Header]) -> tuple[str, ...]:
+    """The addresses that mail shall be forwarded to: those of To, in normal form. Cc counts for nothing."""
+    return headers.look([line for line in header_lines if line[0].rstrip().lower() == b"to"]).recipients
 
 
 def _decoded(body: bytes, transfer_encoding: bytes) -> bytes:

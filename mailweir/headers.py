@@ -21,6 +21,7 @@ MAX_AUTHOR_BYTES = MAX_WHOLE_BYTES  # an author who may be a part of another one
 MAX_SUBJECT_CHARS = 998
 MAX_MESSAGE_ID_BYTES = 998  # RFC 5322 2.1.1: no line is longer; and PostgreSQL indexes no more than 2,700
 LOOP_HEADER = b"X-Mailweir-Loop"
+MAX_LOOP_BYTES = 1_000  # some 30 tokens
 # RFC 5322 3.6, RFC 2045: a message has each of these once, and readers differ in which of two they take
 ONCE = frozenset(b"from to cc subject date message-id reply-to sender content-type content-transfer-encoding".split())
 MAX_PROVABLE_HEADERS = (
@@ -30,6 +31,7 @@ MAX_PROVABLE_HEADERS = (
 _BRACKETED = re.compile(rb"<[^<>]+>")
 # An empty value, or an empty group such as `undisclosed-recipients:;` (RFC 5322 3.4)
 _NOBODY = re.compile(rb"\s*(?:[^:;@<>]*:[\s;]*)?")
+_TOKEN = re.compile(rb"(?<![0-9a-z])[0-9a-f]{32}(?![0-9a-z])")
 _CONFIRMATION_MARK = b"x-google-address-confirmation"
 _WANTED = frozenset(
     {
@@ -53,8 +55,8 @@ class HeaderView(NamedTuple):  # a frozen dataclass takes three times as long to
     the author: From stands twice or holds nothing, or too many. named_in_from: what From holds in whatever reading, for `why`
     alone. repaired: the one candidate was found only where nothing is taken for a quote or a comment. recipients: the addresses
     of To and Cc in normal form. named: those that any reader of To and Cc could show. unread_recipients: To or Cc holds
-    something, and no address was found in them. message_id: as in the mail, or None. looped: our loop header is there.
-    marked_confirmation: Google's header of a forwarding confirmation is there.
+    something, and no address was found in them. message_id: as in the mail, or None. loop_tokens: what our
+    loop header says, whoever wrote it. marked_confirmation: Google's header of a forwarding confirmation is there.
     """
 
     candidates: tuple[str, ...]
@@ -67,7 +69,7 @@ class HeaderView(NamedTuple):  # a frozen dataclass takes three times as long to
     raw_date: bytes
     raw_subject: bytes
     transfer_encoding: bytes
-    looped: bool
+    loop_tokens: tuple[str, ...]
     marked_confirmation: bool
 
     @property
@@ -106,7 +108,7 @@ def look(headers: Iterable[Header]) -> HeaderView:
         raw_date=found.get(b"date", [b""])[0].strip(),
         raw_subject=found.get(b"subject", [b""])[0],
         transfer_encoding=found.get(b"content-transfer-encoding", [b""])[0].strip().lower(),
-        looped=LOOP_HEADER.lower() in found,
+        loop_tokens=_read_loop_tokens(found.get(LOOP_HEADER.lower(), [])),
         marked_confirmation=_CONFIRMATION_MARK in found,
     )
 
@@ -157,6 +159,11 @@ def _read_recipients(values: list[bytes]) -> _Recipients:
             break
     unread = not found.recipients and any(_NOBODY.fullmatch(value) is None for value in values)
     return found._replace(unread=unread)
+
+
+def _read_loop_tokens(values: list[bytes]) -> tuple[str, ...]:
+    # one token for each deployment that redirected the message; another Mailweir's header may stand above ours
+    return tuple(token.decode() for token in _TOKEN.findall(b" ".join(values)[:MAX_LOOP_BYTES])) if values else ()
 
 
 def _read_message_id(value: bytes) -> str | None:

@@ -39,6 +39,7 @@ class Reason(enum.StrEnum):
     CONFIRMATION = "forwarding confirmation"
     UNPROVEN_CONFIRMATION = "unproven forwarding confirmation"
     CONFIRMATION_FOR_NOBODY = "forwarding confirmation for no user"
+    CONFIRMATION_FOR_ANOTHER = "forwarding confirmation for another address"
     CONFIRMATION_LIMIT = "forwarding confirmation over its limit"
     RETURNED_CONFIRMATION = "redirected confirmation came back"
     BOUNCE = "bounce of a redirected confirmation"
@@ -127,6 +128,9 @@ class Directory(Protocol):
     def people_with(self, deployment_id: int, keys: Collection[str]) -> People:
         """Users and contacts by the keys of their own addresses."""
 
+    def gave_token(self, deployment_id: int, tokens: Collection[str]) -> bool:
+        """Is one of these the token of a forwarding confirmation that was redirected?"""
+
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
@@ -205,9 +209,9 @@ def _arrival(deployment: DeploymentRef, local_parts: list[str], directory: Direc
     )
 
 
-def decide(arrival: Arrival, envelope: Envelope, view: HeaderView, directory: Directory) -> Decision:
+def decide(arrival: Arrival, view: HeaderView, directory: Directory) -> Decision:
     """The decision for one deployment, by author and header recipients."""
-    ignored = _ignored_at_sight(arrival, envelope, view)
+    ignored = _ignored_at_sight(arrival, view, directory)
     if ignored:
         return ignore(arrival, view, ignored)
     recipients = [a for a in view.recipients if a not in arrival.addresses and not _is_capture(a, arrival)]
@@ -411,11 +415,12 @@ def _ignore_without_contact(
     return ignore(arrival, view, Reason.INTERNAL if internal else Reason.NO_CONTACT)
 
 
-def _ignored_at_sight(arrival: Arrival, envelope: Envelope, view: HeaderView) -> Reason | None:
+def _ignored_at_sight(arrival: Arrival, view: HeaderView, directory: Directory) -> Reason | None:
     if not arrival.owners and not arrival.at_log:
         # a user may be removed between RCPT and here
         return Reason.BOUNCE if arrival.bounce_tokens else Reason.UNKNOWN_RECIPIENT
-    if view.looped and address.forwarded_for(envelope.sender):
+    # anybody can write our header: only a token says that the mail went out from here
+    if view.loop_tokens and directory.gave_token(arrival.deployment.id, view.loop_tokens):
         return Reason.RETURNED_CONFIRMATION
     return None if view.candidates else Reason.UNREADABLE_AUTHOR
 

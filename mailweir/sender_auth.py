@@ -10,7 +10,7 @@ import re
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from mailweir import dkim_record
@@ -22,6 +22,7 @@ from mailweir.settings import Dns
 MAX_SIGNATURES = 2  # of the wanted domain; Google signs once
 MAX_ALIGNED_SIGNATURES = 4  # of the author's organisation: its own servers', its mailing service's
 MIN_RSA_BITS = 1024  # RFC 8301 3.2
+_MUST_COVER = frozenset({b"from"})  # RFC 6376 5.4; dkimpy doesn't insist
 MAX_SIGNATURE_BYTES = 4_096  # dkimpy's time grows with the square of it; Google's have 800
 CLOCK_SLACK_SECONDS = 36_000  # dkimpy's own
 _MAX_AT_ONCE = 4
@@ -74,19 +75,27 @@ class DkimProver:
         organisation = self._suffixes.privatesuffix(domain)
         return organisation is not None and self._suffixes.privatesuffix(signer) == organisation
 
-    def proves(self, raw: bytes, domain: str) -> bool:
+    def proves(self, raw: bytes, domain: str, *, covering: Collection[bytes] = ()) -> bool:
         """Has the message (CRLF) a signature by exactly `domain` that verifies and covers From and the whole body?
 
+        covering: names of headers in lower case that it must cover, too; else anybody could replay it with others.
         Errors: DnsUnavailable where the key can't be had within the deadline: unknown, to be tried again.
         """
-        return self._examine(raw, lambda signer: signer == domain, MAX_SIGNATURES) is Verdict.PASS
+        must_cover = _MUST_COVER.union(covering)
+        return self._examine(raw, lambda signer: signer == domain, MAX_SIGNATURES, must_cover) is Verdict.PASS
 
-    def _examine(self, raw: bytes, is_wanted: Callable[[str], bool], max_signatures: int) -> Verdict:
+    def _examine(
+        self,
+        raw: bytes,
+        is_wanted: Callable[[str], bool],
+        max_signatures: int,
+        must_cover: frozenset[bytes] = _MUST_COVER,
+    ) -> Verdict:
         deadline = time.monotonic() + self._dns.timeout_seconds
         if not self._places.acquire(timeout=self._dns.timeout_seconds):
             raise DnsUnavailable("too many signatures are being checked at once")
         try:
-            return _verify(raw, is_wanted, max_signatures, lambda name: self._txt(name, deadline))
+            return _verify(raw, is_wanted, max_signatures, must_cover, lambda name: self._txt(name, deadline))
         finally:
             self._places.release()
 
@@ -116,7 +125,13 @@ class DkimProver:
         return b"".join(answer[0].strings) if len(answer) == 1 else b""  # RFC 6376 3.6.2.2: one record, or undefined
 
 
-def _verify(raw: bytes, is_wanted: Callable[[str], bool], max_signatures: int, txt: Callable[[str], bytes]) -> Verdict:
+def _verify(
+    raw: bytes,
+    is_wanted: Callable[[str], bool],
+    max_signatures: int,
+    must_cover: frozenset[bytes],
+    txt: Callable[[str], bytes],
+) -> Verdict:
     """The verdict on signatures by the wanted domains. Errors: DnsUnavailable where none is good and one isn't known."""
     import dkim
 
@@ -137,7 +152,7 @@ def _verify(raw: bytes, is_wanted: Callable[[str], bool], max_signatures: int, t
         # RFC 6376 3.4.4 makes one space of them anyway.
         message.body = _SPACES.sub(b" ", body) if _is_relaxed(tags) else body
         try:
-            can_tell = _proves_something(tags) and _is_timely(tags, time.time())
+            can_tell = _proves_something(tags, must_cover) and _is_timely(tags, time.time())
             found.append(_verify_one(message, index, txt) if can_tell else None)
         except DnsUnavailable as error:
             unknown = unknown or error
@@ -235,11 +250,10 @@ def _domain(tags: Mapping[bytes, bytes]) -> str:
     return tags.get(b"d", b"").strip().lower().decode("ascii", "replace")
 
 
-def _proves_something(tags: Mapping[bytes, bytes]) -> bool:
+def _proves_something(tags: Mapping[bytes, bytes], must_cover: frozenset[bytes]) -> bool:
     # RFC 6376 8.2: with l=, anybody can add text below what is signed. RFC 8301 3.1: rsa-sha1 proves nothing.
     whole = b"l" not in tags and tags.get(b"a") in (b"rsa-sha256", b"ed25519-sha256")
-    # RFC 6376 5.4: From must be signed; dkimpy doesn't insist
-    return whole and b"from" in (name.strip().lower() for name in tags.get(b"h", b"").split(b":"))
+    return whole and must_cover.issubset(name.strip().lower() for name in tags.get(b"h", b"").split(b":"))
 
 
 def _is_timely(tags: Mapping[bytes, bytes], now: float) -> bool:

@@ -64,10 +64,12 @@ class SqlDirectory:
 
     def _is_token(self, deployment_id: int, local: str) -> bool:
         prefix, plus, token = local.partition("+")
-        if prefix != address.BOUNCE_LOCAL_PART or not plus:
-            return False
-        sql = "SELECT 1 FROM forwarding_confirmations WHERE token = ? AND deployment_id = ?"
-        return self._database.execute(sql, (token, deployment_id)).fetchone() is not None
+        return prefix == address.BOUNCE_LOCAL_PART and bool(plus) and self.gave_token(deployment_id, [token])
+
+    def gave_token(self, deployment_id: int, tokens: Collection[str]) -> bool:
+        """See matching.Directory."""
+        sql = "SELECT 1 FROM forwarding_confirmations WHERE deployment_id = ? AND token IN ({}) LIMIT 1"
+        return any(True for _ in self._rows(sql, (deployment_id,), tokens))
 
     def deployments(self, domains: Collection[str]) -> dict[str, DeploymentRef]:
         """See matching.Directory."""

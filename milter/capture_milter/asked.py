@@ -63,6 +63,9 @@ class Asked:
             {key: users[key] for key in keys if key in users}, {key: contacts[key] for key in keys if key in contacts}
         )
 
+    def gave_token(self, deployment_id: int, tokens: Collection[str]) -> bool:
+        return self._directory.gave_token(deployment_id, tokens)
+
     def relay_holder(self, login: str) -> Holder | None:
         holder = self._directory.relay_holder(login)
         if holder:

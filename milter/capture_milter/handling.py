@@ -3,15 +3,15 @@
 Knows no callback and no socket: `session` collects, asks here, and carries out what `Answer` says.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 from capture_milter.assembly import Assembly, join_headers
-from mailweir import confirmation, headers, identity, matching
+from mailweir import address, confirmation, headers, identity, matching
 from mailweir.confirmation import Confirmation
 from mailweir.envelope import Envelope, Recipient
 from mailweir.headers import Header, HeaderView
-from mailweir.matching import Arrival, Decision, Outcome, Reason
+from mailweir.matching import Arrival, Decision, Outcome, Reason, UserRef
 from mailweir.recording import Content, Entry, Recorded, Redirect
 from mailweir.sender_auth import DkimProver
 from mailweir.settings import Confirmation as ConfirmationLimits
@@ -56,7 +56,7 @@ def plan(envelope: Envelope, header_lines: list[Header], directory: matching.Dir
     """Matches the message. Errors: DatabaseUnavailable."""
     view = headers.look(header_lines)
     recipients = matching.sort_recipients(envelope.recipients, directory)
-    decisions = tuple(matching.decide(arrival, envelope, view, directory) for arrival in recipients.arrivals)
+    decisions = tuple(matching.decide(arrival, view, directory) for arrival in recipients.arrivals)
     possible = bool(recipients.arrivals) and confirmation.resembles(envelope.sender, view)
     return Plan(envelope, view, recipients, decisions, possible)
 
@@ -104,34 +104,52 @@ class ConfirmationDesk:
     ) -> list[Entry]:
         """What is to be recorded of a message that looks like a confirmation. Errors: DnsUnavailable."""
         proven = assembly.size_bytes <= MAX_CONFIRMATION_BYTES and self._prover.proves(
-            join_headers(header_lines) + body, confirmation.SIGNING_DOMAIN
+            join_headers(header_lines) + body, confirmation.SIGNING_DOMAIN, covering=confirmation.COVERED_HEADERS
         )
         domains = frozenset(arrival.deployment.domain for arrival in plan.recipients.arrivals)
         found = confirmation.read(plan.view, body, domains) if proven else None
+        asked = confirmation.asked_addresses(header_lines)
         pairs: Mapping[int, Arrival] = {arrival.deployment.id: arrival for arrival in plan.recipients.arrivals}
-        return [
-            self._redirect(plan, pairs[decision.deployment.id], found, queue_id)
-            if found and pairs[decision.deployment.id].owners
-            else _entry(plan, _marked(decision, proven, found), assembly, queue_id)
-            for decision in plan.decisions
-        ]
+        made: list[Entry] = []
+        for decision in plan.decisions:
+            arrival = pairs[decision.deployment.id]
+            owners = _asked_owners(arrival, asked)
+            if found and owners and decision.reason is not Reason.RETURNED_CONFIRMATION:
+                made.append(self._redirect(plan, arrival, owners, found, queue_id))
+            else:
+                marked = _marked(decision, proven, found, for_another=bool(arrival.owners))
+                made.append(_entry(plan, marked, assembly, queue_id))
+        return made
 
-    def _redirect(self, plan: Plan, arrival: Arrival, found: Confirmation, queue_id: str) -> Entry:
+    def _redirect(
+        self, plan: Plan, arrival: Arrival, owners: Collection[UserRef], found: Confirmation, queue_id: str
+    ) -> Entry:
         decision = replace(matching.ignore(arrival, plan.view, Reason.CONFIRMATION), outcome=Outcome.REDIRECTED)
         redirect = Redirect(
             found,
-            tuple((user.id, user.mailbox) for user in arrival.owners.values()),
+            tuple((user.id, user.mailbox) for user in owners),
             self._limits.max_redirects_per_message,
             self._limits.max_redirects_per_user_and_hour,
         )
         return Entry(decision, queue_id, plan.envelope.received_at, None, redirect)
 
 
-def _marked(decision: Decision, proven: bool, found: Confirmation | None) -> Decision:
+def _asked_owners(arrival: Arrival, asked: Collection[str]) -> list[UserRef]:
+    """Those whose capture address the confirmation is about: a genuine one for somebody else may be sent to anybody."""
+    names = set()
+    for local, domain in map(address.split, asked):
+        if domain == arrival.deployment.domain:
+            names.add(arrival.deployment.folding.without_tag(local))
+    return [user for user in arrival.owners.values() if user.username in names]
+
+
+def _marked(decision: Decision, proven: bool, found: Confirmation | None, *, for_another: bool) -> Decision:
     """What isn't redirected is ignored as what it is, so that `why` can tell."""
     if decision.reason is not Reason.UNKNOWN_AUTHOR or (proven and not found):
         return decision
-    return replace(decision, reason=Reason.CONFIRMATION_FOR_NOBODY if proven else Reason.UNPROVEN_CONFIRMATION)
+    if not proven:
+        return replace(decision, reason=Reason.UNPROVEN_CONFIRMATION)
+    return replace(decision, reason=Reason.CONFIRMATION_FOR_ANOTHER if for_another else Reason.CONFIRMATION_FOR_NOBODY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +157,7 @@ class Answer:
     """What Postfix is to do. discard: nothing of the message goes on, and no second queue is needed for it.
 
     remove: recipients by the names that Postfix may know them by. add: mailboxes. sender: a new envelope sender, or None.
+    loop_mark: what our loop header is to say, by which the mail is known if it comes back; or None.
     """
 
     discard: bool
@@ -161,10 +180,12 @@ def answer(recipients: matching.Sorted, recorded: list[Recorded]) -> Answer:
     if not redirected:
         return Answer(discard=False, remove=remove)
     mailboxes = tuple(dict.fromkeys(m for _, result in redirected for m in result.mailboxes))
+    # several deployments in one mail see random tokens of each other, and nothing else
+    mark = " ".join(result.token for _, result in redirected if result.token)
     arrival, result = redirected[0]
     # A message has one envelope sender. Two deployments in one envelope must not see each other's domain in it (law 4).
     sender = f"bounce+{result.token}@{arrival.deployment.domain}" if len(redirected) == 1 else ""
-    return Answer(False, remove, mailboxes, sender, "redirected-confirmation")
+    return Answer(False, remove, mailboxes, sender, mark)
 
 
 def _names_once(recipients: tuple[Recipient, ...]) -> dict[str, None]:

@@ -58,7 +58,7 @@ def plan(envelope: Envelope, header_lines: list[Header], directory: Directory, l
         if asks
         else matching.decide_relayed(own, envelope, view, directory, holder.user)
     )
-    rest = tuple(matching.decide(arrival, envelope, view, directory) for arrival in others)
+    rest = tuple(matching.decide(arrival, view, directory) for arrival in others)
     return replace(made, decisions=(first, *rest), use=use)
 
 

@@ -68,7 +68,6 @@ def check_address(raw: bytes) -> None:
         found = read(text)
         assert found is None or found == "" or address.normalise(found) == found
     address.normalise_username(text)
-    address.forwarded_for(text)
     domain = address.normalise_domain(text)
     assert domain is None or address.normalise_domain(domain) == domain
     reading = candidates.read(text)

@@ -318,7 +318,7 @@ def test_the_redirected_copy_that_comes_back_stops(weir: Weir) -> None:
     assert [reason for _, _, reason in weir.decisions(message_id)] == [
         "forwarding confirmation",
         "redirected confirmation came back",
-        "unknown author",
+        "redirected confirmation came back",
     ]
     assert weir.confirmations(message_id)[0][3] == 1
 
@@ -336,7 +336,7 @@ def test_the_same_message_id_is_redirected_three_times(weir: Weir) -> None:
 
 def test_two_owners_in_one_envelope(weir: Weir) -> None:
     message_id = next_message_id()
-    sent = signed(PLAIN.compose(message_id), weir.key)
+    sent = signed(PLAIN.compose(message_id, f"{RICHARD}, {MARY}"), weir.key)
     weir.confirm([RICHARD, MARY], sent)
     received = weir.went_out()
     assert sorted(r for one in received for r in one.recipients) == sorted([MAILBOXES[RICHARD], MAILBOXES[MARY]])
@@ -351,21 +351,55 @@ def test_two_owners_in_one_envelope(weir: Weir) -> None:
 
 
 def test_two_deployments_in_one_envelope_show_nothing_of_each_other(weir: Weir) -> None:
-    """Law 4. The message names neither, so that every trace is ours."""
+    """Law 4. What the message itself says of them is what Google wrote."""
     message_id = next_message_id()
-    sent = signed(PLAIN.compose(message_id, "undisclosed@receiver.example"), weir.key)
+    sent = signed(PLAIN.compose(message_id, f"{RICHARD}, {OLGA}"), weir.key)
     weir.confirm([RICHARD, OLGA], sent)
     received = weir.went_out()
     assert sorted(r for one in received for r in one.recipients) == sorted([MAILBOXES[RICHARD], MAILBOXES[OLGA]])
     for one in received:
         check_untouched(one, sent, weir.key)
         assert one.sender == ""
-        assert b"example.net" not in one.raw
-        assert b"example.org" not in one.raw
+        added = one.raw.removesuffix(sent)
+        assert b"example.net" not in added
+        assert b"example.org" not in added
     assert weir.decisions(message_id) == [
         (f'["{RICHARD}"]', "redirected", "forwarding confirmation"),
         (f'["{OLGA}"]', "redirected", "forwarding confirmation"),
     ]
+
+
+@pytest.mark.parametrize("to", ["victim@client.example", MARY, OLGA, "log@demo.example.net", "undisclosed:;"])
+def test_a_genuine_one_for_another_address_is_not_for_him(weir: Weir, to: str) -> None:
+    """Anybody can have Google write to an address of his own, and send that on to one of our users."""
+    message_id = next_message_id()
+    raw = PLAIN.compose(message_id, to).replace(b"Subject:", f"Cc: {RICHARD}\r\nSubject:".encode(), 1)
+    weir.confirm([RICHARD], signed(raw, weir.key))
+    assert weir.went_out() == []
+    assert weir.decisions(message_id) == [(f'["{RICHARD}"]', "ignored", "forwarding confirmation for another address")]
+    assert weir.confirmations(message_id) == []
+
+
+@pytest.mark.parametrize("name", ["to", "message-id", "subject"])
+def test_what_it_is_told_by_has_to_be_signed(weir: Weir, name: str) -> None:
+    """Else the genuine one for somebody else, with another To, would be his; with new Message-IDs, time and again."""
+    message_id = next_message_id()
+    covered = [one for one in signing.SIGNED_HEADERS if one != name]
+    weir.confirm([RICHARD], signed(PLAIN.compose(message_id), weir.key, headers=covered))
+    assert weir.went_out() == []
+    assert weir.decisions(message_id) == [(f'["{RICHARD}"]', "ignored", "unproven forwarding confirmation")]
+
+
+def test_a_clients_mail_with_somebody_elses_loop_mark_is_captured(weir: Weir) -> None:
+    weir.stack.cli("contact", "add", "Jane", "jane@client.example", "--deployment", "demo", check=True)
+    message_id = next_message_id()
+    raw = (
+        f"X-Mailweir-Loop: 1\r\nX-Mailweir-Loop: {'0' * 32}\r\nFrom: jane@client.example\r\nTo: {MAILBOXES[RICHARD]}\r\n"
+        f"Subject: x\r\nMessage-ID: {message_id}\r\n\r\nx\r\n"
+    )
+    sender = "richard+caf_=richard=demo.example.net@firm.example"
+    assert weir.stack.transact(sender, [RICHARD], raw.encode())[0] == 250
+    assert weir.decisions(message_id) == [(f'["{RICHARD}"]', "captured", "author is a contact")]
 
 
 def test_at_the_log_address_there_is_nobody_to_click(weir: Weir) -> None:
@@ -389,7 +423,7 @@ def test_at_the_log_address_there_is_nobody_to_click(weir: Weir) -> None:
 )
 def test_with_other_recipients(weir: Weir, recipients: list[str], expected: list[str]) -> None:
     message_id = next_message_id()
-    sent = signed(PLAIN.compose(message_id), weir.key)
+    sent = signed(PLAIN.compose(message_id, f"{RICHARD}, log@demo.example.net"), weir.key)
     weir.confirm(recipients, sent)
     received = weir.went_out()
     assert sorted(r for one in received for r in one.recipients) == sorted(expected)
@@ -468,7 +502,7 @@ def test_no_more_than_so_many_an_hour_for_a_user(
     assert weir.decisions(third)[0][1:] == ("ignored", "forwarding confirmation over its limit")
     assert weir.confirmations(third) == [("richard", REQUESTER, PLAIN.link, 0)], "the link is kept for the page"
 
-    weir.confirm([MARY], signed(PLAIN.compose(next_message_id()), weir.key))
+    weir.confirm([MARY], signed(PLAIN.compose(next_message_id(), MARY), weir.key))
     assert [one.recipients for one in weir.went_out()] == [(MAILBOXES[MARY],)], "another user has a limit of his own"
     weir.confirm([RICHARD], signed(PLAIN.compose(second), weir.key))
     assert len(weir.went_out()) == 1, "a retry counts for nothing new"

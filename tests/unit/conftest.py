@@ -25,6 +25,7 @@ class MemoryDirectory:
     tenants: list[DeploymentRef] = field(default_factory=list)
     users: list[tuple[int, UserRef, tuple[str, ...]]] = field(default_factory=list)
     contacts: list[tuple[int, int, tuple[str, ...]]] = field(default_factory=list)
+    tokens: list[tuple[int, str]] = field(default_factory=list)
 
     def add_user(self, tenant: DeploymentRef, user_id: int, username: str, *addresses: str) -> None:
         """The first address is the mailbox."""
@@ -49,6 +50,9 @@ class MemoryDirectory:
                 if at == deployment_id and a in addresses:
                     found[a] = (*found.get(a, ()), ContactRef(contact_id, a))
         return People(users, found)
+
+    def gave_token(self, deployment_id: int, tokens: Collection[str]) -> bool:
+        return any((deployment_id, token) in self.tokens for token in tokens)
 
     def write(self, database: Database) -> None:
         """Puts everybody into a database, with the same ids."""

@@ -31,7 +31,7 @@ def test_an_ordinary_message_is_read() -> None:
     assert view.message_id == "<1@client.example>"
     assert view.subject == "An  offer"
     assert view.sent_at == datetime(2026, 11, 24, 3, 12, 55, tzinfo=UTC)
-    assert not view.looped
+    assert view.loop_tokens == ()
     assert not view.marked_confirmation
     assert view.transfer_encoding == b""
 
@@ -139,12 +139,12 @@ def test_of_several_the_first_speaks() -> None:
 def test_marks_are_found() -> None:
     view = headers.look(
         [
-            (b"x-mailweir-loop", b""),
+            (b"x-mailweir-loop", b" " + b"0a" * 16 + b" " + b"1b" * 16 + b" redirected-confirmation"),
             (b"X-GOOGLE-Address-Confirmation", b" x"),
             (b"Content-Transfer-Encoding", b" Base64 "),
         ]
     )
-    assert view.looped
+    assert view.loop_tokens == ("0a" * 16, "1b" * 16)
     assert view.marked_confirmation
     assert view.transfer_encoding == b"base64"
 

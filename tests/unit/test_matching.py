@@ -1,6 +1,6 @@
 """What becomes of a message: the rules as a table of cases, each asked of a directory in memory and of one in the database."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mailweir import headers, matching
-from mailweir.envelope import Envelope, read_recipient, read_sender
+from mailweir.envelope import read_recipient
 from mailweir.matching import Decision, Direction, Directory, Doubt, Outcome, Reason, Route
 
 if TYPE_CHECKING:
@@ -19,14 +19,11 @@ AT = datetime(2026, 11, 24, 3, 12, 55, tzinfo=UTC)
 TO_RICHARD, TO_MARY, TO_LOG = "richard@demo.example.net", "mary@demo.example.net", "log@demo.example.net"
 
 
-def _decide(
-    directory: Directory, recipients: str | list[str], lines: list[tuple[str, str]], sender: str = "jane@client.example"
-) -> list[Decision]:
+def _decide(directory: Directory, recipients: str | list[str], lines: list[tuple[str, str]]) -> list[Decision]:
     typed = recipients.split() if isinstance(recipients, str) else recipients
-    envelope = Envelope(read_sender(f"<{sender}>"), tuple(read_recipient(f"<{one}>") for one in typed), None, "", AT)
     view = headers.look([(name.encode(), f" {value}".encode()) for name, value in lines])
-    found = matching.sort_recipients(envelope.recipients, directory)
-    return [matching.decide(arrival, envelope, view, directory) for arrival in found.arrivals]
+    found = matching.sort_recipients([read_recipient(f"<{one}>") for one in typed], directory)
+    return [matching.decide(arrival, view, directory) for arrival in found.arrivals]
 
 
 @dataclass(frozen=True)
@@ -43,7 +40,6 @@ class Case:
     users: str
     contacts: str
     sightings: str
-    sender: str = "jane@client.example"
 
 
 USERS = {"richard": 1, "mary": 2, "pat": 3}
@@ -55,16 +51,13 @@ JANE, JANE_AT_HOME, JOE, OFFICE = (
     "office@client.example",
 )
 RICHARD, RICK, MARY, PAT = "richard@firm.example", "rick@firm.example", "mary@firm.example", "pat@both.example"
-FORWARDED = "rick+caf_=richard=demo.example.net@gmail.com"
 
 INCOMING = [
     Case("a client's mail, forwarded", "richard", JANE, RICHARD, "richard", "jane", "forward:richard"),
     Case(
         "from the contact's other address", "richard", JANE_AT_HOME.title(), RICK, "richard", "jane", "forward:richard"
     ),
-    Case("as Gmail forwards it", "richard", JANE, "rick@gmail.com", "richard", "jane", "forward:richard", FORWARDED),
-    Case("with a null sender", "richard", JANE, RICHARD, "richard", "jane", "forward:richard", ""),
-    Case("sent by a host for many", "richard", JANE, "", "richard", "jane", "forward:richard", "bulk@mailer.example"),
+    Case("sent by a host for many", "richard", JANE, "", "richard", "jane", "forward:richard"),
     Case("with the capture address in To", "richard", JANE, TO_RICHARD, "richard", "jane", "forward:richard"),
     Case("with another capture address in To", "richard", JANE, TO_MARY, "richard", "jane", "forward:richard"),
     Case("for two users at once", "richard mary", JANE, "", "richard mary", "jane", "forward:richard forward:mary"),
@@ -107,7 +100,6 @@ OUTGOING = [
     Case("to a colleague and a contact", "log", RICHARD, f"{MARY}, {JANE}", "richard", "jane", "log:richard"),
     Case("a colleague's mail to a client", "mary", RICHARD, f"{JANE}, {MARY}", "richard mary", "jane", "forward:mary"),
     Case("at log and a capture address", "mary log", RICHARD, JANE, "richard mary", "jane", "forward:mary log:richard"),
-    Case("own mail that is forwarded back", "richard", RICHARD, JANE, "richard", "jane", "forward:richard", FORWARDED),
     Case("somebody on both sides writes as staff", "log", PAT, JANE, "pat", "jane", "log:pat"),
     Case("at an unknown address besides", "log gone", RICHARD, JOE, "richard", "joe", "log:richard"),
 ]
@@ -139,7 +131,7 @@ def test_a_users_mail_to_a_contact_is_captured_without_a_todo(directory: Directo
 def _check_captured(directory: Directory, case: Case) -> Decision:
     lines = [("From", f"Somebody <{case.author}>"), ("To", case.to), ("Message-ID", "<1@x>")]
     recipients = [f"{local}@Demo.example.net" for local in case.recipients.split()]
-    (decision,) = _decide(directory, recipients, lines, case.sender)
+    (decision,) = _decide(directory, recipients, lines)
     assert decision.outcome is Outcome.CAPTURED
     assert decision.deployment.name == "demo"
     assert (decision.author, decision.message_id) == (case.author.lower(), "<1@x>")
@@ -248,22 +240,36 @@ def test_an_ignored_message_still_names_author_and_message_id(directory: Directo
     assert (decision.author, decision.message_id) == ("x@stranger.example", "<1@x>")
 
 
+TOKEN = "0123456789abcdef" * 2
+
+
 @pytest.mark.parametrize(
-    ("sender", "looped", "outcome"),
+    ("marks", "returned"),
     [
-        (FORWARDED, True, Outcome.IGNORED),
-        (FORWARDED, False, Outcome.CAPTURED),
-        ("jane@client.example", True, Outcome.CAPTURED),
-        ("", True, Outcome.CAPTURED),
+        ([], False),
+        (["1"], False),
+        (["redirected-confirmation"], False),
+        (["f" * 32], False),
+        ([TOKEN[:-1]], False),
+        ([TOKEN + "0"], False),
+        ([TOKEN], True),
+        ([f"{'f' * 32} {TOKEN}"], True),
+        (["f" * 32, TOKEN], True),  # another Mailweir's above ours
     ],
 )
-def test_a_loop_needs_both_our_mark_and_a_forwarding_sender(
-    directory: Directory, sender: str, looped: bool, outcome: Outcome
-) -> None:
-    mark = [(headers.LOOP_HEADER.decode().lower(), "redirected-confirmation")] if looped else []
-    (decision,) = _decide(directory, TO_RICHARD, [*mark, ("From", "jane@client.example")], sender)
-    assert decision.outcome is outcome
-    assert (decision.reason is Reason.RETURNED_CONFIRMATION) == (outcome is Outcome.IGNORED)
+def test_only_our_own_token_marks_a_return(people: "MemoryDirectory", marks: list[str], returned: bool) -> None:
+    """Anybody can write our header; a client's mail isn't lost for it, whoever forwards it."""
+    directory = replace(people, tokens=[(1, TOKEN)])
+    lines = [(headers.LOOP_HEADER.decode().lower(), mark) for mark in marks]
+    recipients = f"{TO_RICHARD} richard@other.example.org"
+    demo, other = _decide(
+        directory,
+        recipients,
+        [*lines, ("From", "jane@client.example")],
+    )
+    assert demo.outcome is (Outcome.IGNORED if returned else Outcome.CAPTURED)
+    assert (demo.reason is Reason.RETURNED_CONFIRMATION) == returned
+    assert other.reason is not Reason.RETURNED_CONFIRMATION  # law 4: another deployment's token is nothing here
 
 
 def test_bounce_tokens_go_with_the_decision(directory: Directory) -> None:

@@ -54,8 +54,7 @@ def decide(people: "MemoryDirectory") -> Decide:
     def make(recipients: str, lines: list[tuple[str, str]] = JANE_TO_RICHARD) -> Decision:
         found = matching.sort_recipients([read_recipient(one) for one in recipients.split()], people)
         view = headers.look([(name.encode(), value.encode()) for name, value in lines])
-        envelope = Envelope("jane@client.example", (), None, "", datetime(2026, 11, 24, tzinfo=UTC))
-        return matching.decide(found.arrivals[0], envelope, view, people)
+        return matching.decide(found.arrivals[0], view, people)
 
     return make
 

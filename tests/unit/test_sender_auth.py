@@ -141,6 +141,12 @@ def test_one_good_signature_among_bad_ones_is_enough(prover: DkimProver, key: Si
     assert not prover.proves(many, DOMAIN)
 
 
+def test_a_signature_covers_what_is_asked_for(prover: DkimProver, key: SigningKey) -> None:
+    signed = _sign_by_hand(key, covers=" From : to:SUBJECT")
+    assert prover.proves(signed, DOMAIN, covering=[b"to", b"subject"])
+    assert not prover.proves(signed, DOMAIN, covering=[b"to", b"message-id"])
+
+
 def test_a_domain_counts_in_any_case(prover: DkimProver, key: SigningKey) -> None:
     assert prover.proves(_sign_by_hand(key, d="Google.COM"), DOMAIN)
 
