@@ -76,7 +76,7 @@ INCOMING = [
 ]
 
 OUTGOING = [
-    Case("a user's copy at log", "log", RICHARD, JANE, "richard", "jane", "log:richard", RICHARD),
+    Case("a user's copy at log", "log", RICHARD, JANE, "richard", "jane", "log:richard"),
     Case("from the user's other address", "log", RICK.title(), JANE, "richard", "jane", "log:richard"),
     Case(
         "to several contacts",
