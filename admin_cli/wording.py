@@ -14,6 +14,10 @@ _WORDS = {
     Reason.AUTHOR_IS_USER: "{direction} from {author}, a user of {deployment}",
     Reason.AUTHOR_IS_CONTACT: "{direction} from {author}, a contact of {deployment}",
     Reason.UNKNOWN_AUTHOR: "author {author} is not a contact of {deployment}",
+    Reason.UNKNOWN_GROUP: (
+        "author {author} is not a contact of {deployment}, but the mail says that somebody known wrote it{named}; if {author} is "
+        "a group of the firm's, 'mailweir group add {author}' has such mail recorded from now on"
+    ),
     Reason.UNREADABLE_AUTHOR: "its From header doesn't name one author, or can be read in two ways{named}",
     Reason.INTERNAL: "internal mail: author {author} and all recipients are users of {deployment}",
     Reason.NO_CONTACT: "author {author} is a user of {deployment}, but no recipient is a contact",
@@ -54,6 +58,9 @@ DOUBTS = {
     "repaired": "From was repaired: no common reader shows it without doubt, and no signature can prove it",
     "several": "From can be read in several ways, all of them this contact's: no signature can prove it",
 }
+
+
+VIA = "it came by {via}, which put its own address into From; the author is who the mail says wrote it before"
 
 
 def reason(decision: "Decision") -> str:

@@ -58,6 +58,11 @@ class Directory:
         with self._lent() as directory:
             return directory.people_with(deployment_id, keys)
 
+    def groups_among(self, deployment_id: int, keys: Collection[str]) -> Collection[str]:
+        """See matching.Directory."""
+        with self._lent() as directory:
+            return directory.groups_among(deployment_id, keys)
+
     def gave_token(self, deployment_id: int, tokens: Collection[str]) -> bool:
         """See matching.Directory."""
         with self._lent() as directory:
@@ -93,6 +98,10 @@ class Remembering:
         if key not in self._people:
             self._people[key] = self._directory.people_with(deployment_id, keys)
         return self._people[key]
+
+    def groups_among(self, deployment_id: int, keys: Collection[str]) -> Collection[str]:
+        """See matching.Directory."""
+        return self._directory.groups_among(deployment_id, keys)
 
     def gave_token(self, deployment_id: int, tokens: Collection[str]) -> bool:
         """See matching.Directory."""

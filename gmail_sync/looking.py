@@ -65,7 +65,7 @@ def look_at(look: Look, queued: Queued, reader: Reader) -> Entry | None:
     if decision.outcome is not Outcome.CAPTURED:
         return _ignored(look, queued, decision, view)
     is_own = is_sent and matching.is_own(look.mailbox, decision.author, look.directory)
-    content = _content(view, (lines, body), whole.raw, is_proven=is_own and decision.doubt is None)
+    content = _content(view, decision, (lines, body), whole.raw, is_proven=is_own and decision.doubt is None)
     if queued.origin is Origin.BACKFILL or whole.received_at < datetime.fromisoformat(look.leased.connected_at):
         decision = replace(decision, todo_users=())  # what is long past is nothing to do
     return Entry(decision, source_id(look.leased, queued.message_id), look.now, content)
@@ -88,13 +88,15 @@ def _ignored(look: Look, queued: Queued, decision: Decision, view: HeaderView) -
     return Entry(decision, source_id(look.leased, queued.message_id), look.now, traces=digests)
 
 
-def _content(view: HeaderView, parts: tuple[list[Header], bytes], raw: bytes, *, is_proven: bool) -> Content:
+def _content(
+    view: HeaderView, decision: Decision, parts: tuple[list[Header], bytes], raw: bytes, *, is_proven: bool
+) -> Content:
     lines, body = parts
     digest = identity.BodyDigest()
     digest.update(body)
     return Content(
-        identity.key(view, digest.digest()),
-        identity.version(lines, digest.digest()),
+        identity.key(view, digest.digest(), author=decision.author if decision.via else None),
+        identity.version(lines, digest.digest(), through_group=decision.via is not None),
         zstandard.ZstdCompressor(level=_LEVEL).compress(raw),
         len(raw),
         view.subject,

@@ -1,7 +1,7 @@
 """What history doesn't tell: lists of a mailbox's messages, compared with the record, and what is missing there queued.
 
 Three occasions: a list of all that came since some time (a mailbox newly connected, or one whose history expired); the audit of
-the last 48 hours; the earlier mail of contacts that were added later. Called by `sweep`.
+the last 48 hours; the earlier mail of contacts and groups that were added later. Called by `sweep`.
 """
 
 import re
@@ -27,7 +27,7 @@ MAX_QUERY_CHARS = 1_600
 # turn a search for twenty into one that finds nothing, without a word.
 _ORDINARY = re.compile(r"[a-z0-9][a-z0-9._+%'=/_-]*@[a-z0-9.-]+")
 _MEANS_SOMETHING_QUOTED = re.compile(r'["\\]')
-_Address = tuple[int, str]  # a contact's, with its id
+_Address = tuple[int, str]  # a contact's or group's, with its id
 _ONLY_MAIL = "-in:drafts -in:chats"  # a list leaves out spam and trash by itself
 
 
@@ -111,22 +111,26 @@ def _next_audit(job: Job, now: datetime) -> datetime:
 
 
 def backfill(job: Job) -> bool:
-    """Searches for the mail of the next contacts' addresses; is there more to search for?"""
+    """Searches for the mail of the next contacts' or groups' addresses; is there more to search for?"""
     with job.reading() as database:
         found = gmail_backfill.addresses_after(database, job.leased, MAX_ADDRESSES + 1)
-    chunk = _fitting(found)
+        groups = [] if found else gmail_backfill.groups_after(database, job.leased, MAX_ADDRESSES + 1)
+    chunk = _fitting(found or groups)
     if not chunk:
         return False
     queued = 0
     if job.services.settings.gmail.backfill_days:
         chunk, queued = _search_what_gmail_takes(job, chunk)
     last = chunk[-1][0]
+    note = gmail_leases.note_backfilled if found else gmail_leases.note_groups_backfilled
     with job.writing() as database:
-        gmail_leases.note_backfilled(database, job.leased, last)
-    job.leased = replace(job.leased, backfilled_address_id=last)
+        note(database, job.leased, last)
+    if found:
+        job.leased = replace(job.leased, backfilled_address_id=last)
     if queued:
-        job.services.log.info("searched for new contacts", addresses=len(chunk), queued=queued, **job.facts())
-    return len(found) > len(chunk)
+        what = "contacts" if found else "groups"
+        job.services.log.info(f"searched for new {what}", addresses=len(chunk), queued=queued, **job.facts())
+    return True  # of the other kind there may be some; where there is none, the next call says so
 
 
 def _search_what_gmail_takes(job: Job, chunk: list[_Address]) -> tuple[list[_Address], int]:

@@ -9,7 +9,8 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import NamedTuple
 
-from mailweir import candidates, dates, encoded_words
+from mailweir import candidates, dates, encoded_words, original_author
+from mailweir.original_author import Original
 
 Header = tuple[bytes, bytes]  # name; value with its leading white space and its folds (CRLF), without the final CRLF
 
@@ -44,6 +45,7 @@ _WANTED = frozenset(
         b"content-transfer-encoding",
         _CONFIRMATION_MARK,
         LOOP_HEADER.lower(),
+        *original_author.NAMES,
     }
 )
 
@@ -55,8 +57,9 @@ class HeaderView(NamedTuple):  # a frozen dataclass takes three times as long to
     the author: From stands twice or holds nothing, or too many. named_in_from: what From holds in whatever reading, for `why`
     alone. repaired: the one candidate was found only where nothing is taken for a quote or a comment. recipients: the addresses
     of To and Cc in normal form. named: those that any reader of To and Cc could show. unread_recipients: To or Cc holds
-    something, and no address was found in them. message_id: as in the mail, or None. loop_tokens: what our
-    loop header says, whoever wrote it. marked_confirmation: Google's header of a forwarding confirmation is there.
+    something, and no address was found in them. message_id: as in the mail, or None. original: whom the mail names as its
+    author before a group or list put its own address into From. loop_tokens: what our loop header says, whoever wrote it.
+    marked_confirmation: Google's header of a forwarding confirmation is there.
     """
 
     candidates: tuple[str, ...]
@@ -69,6 +72,7 @@ class HeaderView(NamedTuple):  # a frozen dataclass takes three times as long to
     raw_date: bytes
     raw_subject: bytes
     transfer_encoding: bytes
+    original: Original | None
     loop_tokens: tuple[str, ...]
     marked_confirmation: bool
 
@@ -108,6 +112,7 @@ def look(headers: Iterable[Header]) -> HeaderView:
         raw_date=found.get(b"date", [b""])[0].strip(),
         raw_subject=found.get(b"subject", [b""])[0],
         transfer_encoding=found.get(b"content-transfer-encoding", [b""])[0].strip().lower(),
+        original=original_author.read(found),
         loop_tokens=_read_loop_tokens(found.get(LOOP_HEADER.lower(), [])),
         marked_confirmation=_CONFIRMATION_MARK in found,
     )

@@ -9,21 +9,24 @@ from collections.abc import Sequence
 
 from mailweir import dates, encoded_words
 from mailweir.headers import MAX_MESSAGE_ID_BYTES, MAX_PROVABLE_HEADERS, ONCE, Header, HeaderView
+from mailweir.original_author import ORIGINAL_FROM
 
 _SIGNATURE = b"dkim-signature"
+_GROUPS_PROOF = frozenset({ORIGINAL_FROM, b"arc-seal", b"arc-message-signature", b"arc-authentication-results"})
 _SIGNED_NAMES = re.compile(rb"(?:^|;)\s*h\s*=([^;]*)")
 
 
-def key(view: HeaderView, body_digest: bytes) -> bytes:
+def key(view: HeaderView, body_digest: bytes, *, author: str | None = None) -> bytes:
     """32 bytes: of Message-ID, author and date; of the content where there is no Message-ID.
 
     The author is all that From could name: whom we take for the author may change with the contacts, and the message doesn't.
+    author: where a group put its own address there, who stood in From before, so that its copy and a direct one are one message.
 
     Trace headers, recipients of the envelope and what forwarders add don't count, so the copies that two users forward, a copy
     at the log address and the one that the sync finds are one message. The body doesn't count either where there is a
     Message-ID: what differs under the same key is kept beside the first (`version`), for forwarders re-encode.
     """
-    author = ",".join(sorted(view.candidates))
+    author = author or ",".join(sorted(view.candidates))
     date = _date_part(view)
     if view.message_id:
         parts = [b"message-id", _plain_id(view.message_id).encode("utf-8", "replace"), author.encode(), date]
@@ -48,15 +51,17 @@ def _date_part(view: HeaderView) -> bytes:
     return b" ".join(text.encode("latin-1").split())
 
 
-def version(headers: Sequence[Header], body_digest: bytes) -> bytes:
+def version(headers: Sequence[Header], body_digest: bytes, *, through_group: bool = False) -> bytes:
     """32 bytes that tell apart what comes under one key: of the body, the signatures, and the headers that the verdict goes by.
 
     Those are the signed ones (RFC 6376 5.4) and those of which a second one makes all signatures worthless, and whether they are
     too many (`sender_auth`). So two copies with one digest have one verdict, and none takes the place of one that can be proven.
     Byte for byte, for a signature may be over the white space too (3.4.1). Trace headers don't count: copies of one mail that two
-    users forward are one version.
+    users forward are one version. through_group: then the verdict goes by what the group left of the author and by seals, too.
     """
     names = {_SIGNATURE, *ONCE}
+    if through_group:
+        names |= _GROUPS_PROOF
     for name, value in headers:
         if name.strip().lower() == _SIGNATURE and (signed := _SIGNED_NAMES.search(value)):
             names.update(part.strip().lower() for part in signed[1].split(b":"))

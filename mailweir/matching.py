@@ -7,13 +7,14 @@ own users and contacts alone. Called by the filter and the sync. Standard librar
 
 import enum
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple, Protocol
 
 from mailweir import address
 from mailweir.envelope import Envelope, Recipient
 from mailweir.folding import EXACT, Folding
 from mailweir.headers import HeaderView
+from mailweir.original_author import Original
 
 
 class Outcome(enum.StrEnum):
@@ -31,6 +32,7 @@ class Reason(enum.StrEnum):
     AUTHOR_IS_USER = "author is a user"
     AUTHOR_IS_CONTACT = "author is a contact"
     UNKNOWN_AUTHOR = "unknown author"
+    UNKNOWN_GROUP = "unknown group with a known original author"
     UNREADABLE_AUTHOR = "unreadable author"
     INTERNAL = "internal"
     NO_CONTACT = "no contact"
@@ -61,10 +63,11 @@ class Doubt(enum.StrEnum):
 
 
 class Author(NamedTuple):
-    """Who wrote, in normal form."""
+    """Who wrote, in normal form. via: the firm's own address, or its group's, that stands in From instead."""
 
     address: str
     doubt: Doubt | None = None
+    via: str | None = None
 
 
 class Direction(enum.StrEnum):
@@ -128,6 +131,9 @@ class Directory(Protocol):
     def people_with(self, deployment_id: int, keys: Collection[str]) -> People:
         """Users and contacts by the keys of their own addresses."""
 
+    def groups_among(self, deployment_id: int, keys: Collection[str]) -> Collection[str]:
+        """Those of the keys that are addresses of the firm's groups and lists."""
+
     def gave_token(self, deployment_id: int, tokens: Collection[str]) -> bool:
         """Is one of these the token of a forwarding confirmation that was redirected?"""
 
@@ -157,8 +163,8 @@ class Decision:
     """What becomes of a message in one deployment.
 
     users: ids of those on whose record it is. todo_users: those on whose list it is. sightings: (route, user id or None).
-    direction is None where nothing is captured. author: None where nobody can be told. named: all that From could name, where
-    that isn't the author alone.
+    direction is None where nothing is captured. author: None where nobody can be told. named: all whom From and the headers of a
+    group could name, where that isn't the author alone. via: see Author.
     """
 
     deployment: DeploymentRef
@@ -175,6 +181,7 @@ class Decision:
     bounce_tokens: tuple[str, ...] = ()
     doubt: Doubt | None = None
     named: tuple[str, ...] = ()
+    via: str | None = None
 
 
 def sort_recipients(recipients: Collection[Recipient], directory: Directory) -> Sorted:
@@ -215,15 +222,64 @@ def decide(arrival: Arrival, view: HeaderView, directory: Directory) -> Decision
     if ignored:
         return ignore(arrival, view, ignored)
     recipients = [a for a in view.recipients if a not in arrival.addresses and not _is_capture(a, arrival)]
-    users, contacts = _people(arrival.deployment, (*view.candidates, *recipients), directory)
-    author = _author(view, users, contacts)
+    author, people = _who_wrote(arrival.deployment, view, recipients, directory)
     if author is None:
         return ignore(arrival, view, Reason.UNREADABLE_AUTHOR)
+    users, contacts = people
     if author.address in users:
-        return _outgoing(arrival, view, author, recipients, users, contacts)
+        return _outgoing(arrival, view, author, recipients, people, directory)
     if author.address in contacts:
         return _incoming(arrival, view, author, users, contacts)
-    return ignore(arrival, view, Reason.UNKNOWN_AUTHOR)
+    return _ignore_unknown(arrival, view, author, directory)
+
+
+def _who_wrote(
+    deployment: DeploymentRef, view: HeaderView, recipients: Collection[str], directory: Directory
+) -> tuple[Author | None, People]:
+    """The author, and who is known of author and recipients; None where nobody can be told for the author."""
+    original = (view.original.address,) if view.original else ()
+    people = _people(deployment, (*view.candidates, *original, *recipients), directory)
+    author = _author(view, *people)
+    if not author or not view.original:
+        return author, people
+    author = _behind_group(deployment, author, view.original, people, directory)
+    involved = {*recipients, *((author.address,) if author.via else view.candidates)}
+    users = {a: user for a, user in people.users.items() if a in involved}
+    return author, People(users, {a: refs for a, refs in people.contacts.items() if a in involved})
+
+
+def _behind_group(
+    deployment: DeploymentRef, author: Author, original: Original, people: People, directory: Directory
+) -> Author:
+    """The original author, where From is the firm's own address or its group's; else who is in From."""
+    users, contacts = people
+    if author.address == original.address or author.doubt is Doubt.SEVERAL:
+        return author
+    if author.address in contacts and author.address not in users:
+        return author
+    if author.address not in users and not _are_groups(deployment, [author.address], directory):
+        return author
+    # A list may want answers for itself, so Reply-To counts only where it is somebody whom we know from outside
+    if original.is_reply_to and (original.address in users or original.address not in contacts):
+        return author
+    return Author(original.address, author.doubt, via=author.address)
+
+
+def _are_groups(deployment: DeploymentRef, addresses: Collection[str], directory: Directory) -> bool:
+    """Are all of these addresses of the firm's groups?"""
+    keys = {deployment.folding.key(one) for one in addresses}
+    return len(directory.groups_among(deployment.id, keys)) == len(keys)
+
+
+def _ignore_unknown(arrival: Arrival, view: HeaderView, author: Author, directory: Directory) -> Decision:
+    """What nobody whom we know wrote. Where it could be by somebody behind a group that we don't know, that is said."""
+    if author.via or not view.original:
+        return replace(ignore(arrival, view, Reason.UNKNOWN_AUTHOR), author=author.address, via=author.via)
+    people = _people(arrival.deployment, (view.original.address,), directory)
+    is_known = view.original.address in (
+        people.contacts if view.original.is_reply_to else {**people.users, **people.contacts}
+    )
+    return ignore(arrival, view, Reason.UNKNOWN_GROUP if is_known else Reason.UNKNOWN_AUTHOR)
 
 
 def _author(
@@ -253,7 +309,7 @@ def decide_relayed(
     users, contacts = _people(arrival.deployment, tuple(recipients), directory)
     found = _found(arrival.deployment, view, recipients, users, contacts)
     if not found:
-        return _ignore_without_contact(arrival, view, recipients, users)
+        return _ignore_without_contact(arrival, view, recipients, users, directory)
     owners = [owner.id for owner in arrival.owners.values()]
     return Decision(
         arrival.deployment,
@@ -309,23 +365,25 @@ def decide_synced(
         return ignore(arrival, view, Reason.NOT_SYNCED)
     if not view.candidates:
         return ignore(arrival, view, Reason.UNREADABLE_AUTHOR)
+    if is_sent:  # what the mailbox itself sent passed through no group
+        view = view._replace(original=None)
     named = dict.fromkeys([*view.recipients, *(bcc if is_sent else ())])
     recipients = [a for a in named if not _is_capture(a, arrival)]
-    users, contacts = _people(mailbox.deployment, (*view.candidates, *recipients), directory)
-    author = _author(view, users, contacts)
+    author, people = _who_wrote(mailbox.deployment, view, recipients, directory)
     if author is None:
         return ignore(arrival, view, Reason.UNREADABLE_AUTHOR)
+    users, contacts = people
     is_incoming = author.address not in users and author.address in contacts
     if not (mailbox.outbound if is_sent and not is_incoming else mailbox.inbound):
         return ignore(arrival, view, Reason.NOT_SYNCED)
     found = _found(mailbox.deployment, view, recipients, users, contacts)
     if is_incoming:
-        others = [ref for ref in found if ref.address not in view.candidates]
+        others = [ref for ref in found if ref.address not in (author.address, *view.candidates)]
         return _synced_incoming(mailbox, view, author, (*contacts[author.address], *others))
     if not is_sent and author.address not in users:
-        return ignore(arrival, view, Reason.UNKNOWN_AUTHOR)
+        return _ignore_unknown(arrival, view, author, directory)
     if not found:
-        return _ignore_without_contact(arrival, view, recipients, users)
+        return _ignore_without_contact(arrival, view, recipients, users, directory)
     author_user = users.get(author.address, mailbox.user)
     return Decision(
         mailbox.deployment,
@@ -341,6 +399,7 @@ def decide_synced(
         ((Route.GMAIL_OUT if is_sent else Route.GMAIL_IN, mailbox.user.id),),
         doubt=author.doubt,
         named=_named(view),
+        via=author.via,
     )
 
 
@@ -359,6 +418,7 @@ def _synced_incoming(mailbox: Mailbox, view: HeaderView, author: Author, found: 
         ((Route.GMAIL_IN, mailbox.user.id),),
         doubt=author.doubt,
         named=_named(view),
+        via=author.via,
     )
 
 
@@ -402,16 +462,19 @@ def ignore(arrival: Arrival, view: HeaderView, reason: Reason) -> Decision:
 
 
 def _named(view: HeaderView) -> tuple[str, ...]:
+    if view.original:
+        return tuple(dict.fromkeys((*view.named_in_from, view.original.address)))
     return () if view.named_in_from == view.candidates and view.author else view.named_in_from
 
 
 def _ignore_without_contact(
-    arrival: Arrival, view: HeaderView, recipients: Collection[str], users: Mapping[str, UserRef]
+    arrival: Arrival, view: HeaderView, recipients: Collection[str], users: Mapping[str, UserRef], directory: Directory
 ) -> Decision:
     """What a user writes and no contact gets: among the staff alone, or to nobody we know."""
     if not recipients and view.unread_recipients:
         return ignore(arrival, view, Reason.UNREADABLE_RECIPIENTS)
-    internal = bool(recipients) and all(a in users for a in recipients)
+    others = [a for a in recipients if a not in users]
+    internal = bool(recipients) and (not others or _are_groups(arrival.deployment, others, directory))
     return ignore(arrival, view, Reason.INTERNAL if internal else Reason.NO_CONTACT)
 
 
@@ -434,12 +497,13 @@ def _outgoing(
     view: HeaderView,
     author: Author,
     recipients: list[str],
-    users: Mapping[str, UserRef],
-    contacts: Mapping[str, tuple[ContactRef, ...]],
+    people: People,
+    directory: Directory,
 ) -> Decision:
+    users, contacts = people
     found = tuple(ref for a in recipients if a not in users for ref in contacts.get(a, ()))
     if not found:
-        return _ignore_without_contact(arrival, view, recipients, users)
+        return _ignore_without_contact(arrival, view, recipients, users, directory)
     writer = users[author.address]
     owners = [user.id for user in arrival.owners.values()]
     # No to-do: what a colleague wrote is done, and an author isn't proven yet (law 8).
@@ -457,6 +521,7 @@ def _outgoing(
         _sightings(arrival, writer.id),
         doubt=author.doubt,
         named=_named(view),
+        via=author.via,
     )
 
 
@@ -486,6 +551,7 @@ def _incoming(
         _sightings(arrival, None),
         doubt=author.doubt,
         named=_named(view),
+        via=author.via,
     )
 
 

@@ -199,6 +199,7 @@ def _raw_row(activity_id: int, entry: Entry, content: Content) -> RawRow:
         # what a signature proves is one reading of From, and a reader may show another one (decision 0003)
         "none" if entry.decision.doubt else "pending",
         str(entry.decision.doubt) if entry.decision.doubt else None,
+        entry.decision.via,
     )
 
 

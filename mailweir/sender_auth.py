@@ -10,10 +10,11 @@ import re
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
-from mailweir import dkim_record
+from mailweir import arc, dkim_record, dkim_tags, original_author
 from mailweir.dkim_record import PublishedKey
 from mailweir.errors import DnsUnavailable
 from mailweir.headers import MAX_PROVABLE_HEADERS, ONCE
@@ -22,9 +23,7 @@ from mailweir.settings import Dns
 MAX_SIGNATURES = 2  # of the wanted domain; Google signs once
 MAX_ALIGNED_SIGNATURES = 4  # of the author's organisation: its own servers', its mailing service's
 MIN_RSA_BITS = 1024  # RFC 8301 3.2
-_MUST_COVER = frozenset({b"from"})  # RFC 6376 5.4; dkimpy doesn't insist
-MAX_SIGNATURE_BYTES = 4_096  # dkimpy's time grows with the square of it; Google's have 800
-CLOCK_SLACK_SECONDS = 36_000  # dkimpy's own
+_MUST_COVER = frozenset({b"from"})
 _MAX_AT_ONCE = 4
 _SPACES = re.compile(rb"[ \t]+")
 # What dkimpy lets through besides its own exceptions where it stumbles over a malformed signature or key
@@ -68,6 +67,21 @@ class DkimProver:
         domain = author.rpartition("@")[2]
         return self._examine(raw, lambda signer: self._is_aligned(signer, domain), MAX_ALIGNED_SIGNATURES)
 
+    def verdict_through_group(self, raw: bytes, author: str, sealers: Collection[str]) -> Verdict:
+        """The verdict on the original author of what a group passed on under its own address: `pass` or `none`. After `load`.
+
+        The group changed From, and much else as a rule, so a bad signature proves nothing. Good is a signature of the author's
+        organisation over the From that the group noted, or a seal (RFC 8617) of one of the sealers, who saw the mail before.
+        Errors: DnsUnavailable, as with `verdict`.
+        """
+        restored = original_author.restored(raw)
+        if restored is not None and self.verdict(restored, author) is Verdict.PASS:
+            return Verdict.PASS
+        domain = author.rpartition("@")[2]
+        with self._turn() as txt:
+            is_good = arc.vouches(raw, lambda found: self._is_aligned(found, domain), frozenset(sealers), txt)
+        return Verdict.PASS if is_good else Verdict.NONE
+
     def _is_aligned(self, signer: str, domain: str) -> bool:
         # RFC 7489 3.2. A public suffix itself has no organisation above it: there only the same name counts.
         if signer == domain:
@@ -91,11 +105,17 @@ class DkimProver:
         max_signatures: int,
         must_cover: frozenset[bytes] = _MUST_COVER,
     ) -> Verdict:
+        with self._turn() as txt:
+            return _verify(raw, is_wanted, max_signatures, must_cover, txt)
+
+    @contextmanager
+    def _turn(self) -> Iterator[Callable[[str], bytes]]:
+        """One of few places, and keys from DNS within its deadline. Errors: DnsUnavailable."""
         deadline = time.monotonic() + self._dns.timeout_seconds
         if not self._places.acquire(timeout=self._dns.timeout_seconds):
             raise DnsUnavailable("too many signatures are being checked at once")
         try:
-            return _verify(raw, is_wanted, max_signatures, must_cover, lambda name: self._txt(name, deadline))
+            yield lambda name: self._txt(name, deadline)
         finally:
             self._places.release()
 
@@ -139,20 +159,20 @@ def _verify(
         message = dkim.DKIM(raw, minkey=MIN_RSA_BITS)
     except (dkim.DKIMException, *_STUMBLES):
         return Verdict.NONE
-    if len(message.headers) > MAX_PROVABLE_HEADERS or _has_additions(message.headers):
+    if len(message.headers) > MAX_PROVABLE_HEADERS or has_additions(message.headers):
         return Verdict.NONE
     values = [value for name, value in message.headers if name.lower() == b"dkim-signature"]
-    signatures = [(index, _tags(value)) for index, value in enumerate(values)]
-    wanted = [(index, tags) for index, tags in signatures if is_wanted(_domain(tags))]
+    signatures = [(index, dkim_tags.read(value)) for index, value in enumerate(values)]
+    wanted = [(index, tags) for index, tags in signatures if is_wanted(dkim_tags.domain(tags))]
     body = message.body
     found: list[bool | None] = []
     unknown: DnsUnavailable | None = None
     for index, tags in wanted[:max_signatures]:
         # dkimpy takes a run of spaces apart in quadratic time, and holds the interpreter meanwhile: 256 kB of them take minutes.
         # RFC 6376 3.4.4 makes one space of them anyway.
-        message.body = _SPACES.sub(b" ", body) if _is_relaxed(tags) else body
+        message.body = _SPACES.sub(b" ", body) if dkim_tags.is_relaxed(tags) else body
         try:
-            can_tell = _proves_something(tags, must_cover) and _is_timely(tags, time.time())
+            can_tell = dkim_tags.proves_something(tags, must_cover) and dkim_tags.is_timely(tags, time.time())
             found.append(_verify_one(message, index, txt) if can_tell else None)
         except DnsUnavailable as error:
             unknown = unknown or error
@@ -226,47 +246,7 @@ def _is_by_domain_itself(tags: Mapping[bytes, bytes]) -> bool:
     return tags.get(b"i", b"@" + tags[b"d"]).rpartition(b"@")[2].strip().lower() == tags[b"d"].strip().lower()
 
 
-def _has_additions(headers: Sequence[tuple[bytes, bytes]]) -> bool:
+def has_additions(headers: Sequence[tuple[bytes, bytes]]) -> bool:
     """RFC 6376 8.15: a header put on top of a signed one of its name isn't covered, and would be read in its place."""
     times = Counter(name.strip().lower() for name, _ in headers)
     return any(times[name] > 1 for name in ONCE)
-
-
-def _tags(value: bytes) -> Mapping[bytes, bytes]:
-    """A signature's tags (RFC 6376 3.5); none where it can't be read or isn't worth reading."""
-    import dkim.util
-
-    if len(value) > MAX_SIGNATURE_BYTES:
-        return {}
-    try:
-        tags: dict[bytes, bytes] = dkim.util.parse_tag_value(value)
-    except dkim.util.InvalidTagValueList:
-        return {}
-    return tags
-
-
-def _domain(tags: Mapping[bytes, bytes]) -> str:
-    """Whose signature it says that it is."""
-    return tags.get(b"d", b"").strip().lower().decode("ascii", "replace")
-
-
-def _proves_something(tags: Mapping[bytes, bytes], must_cover: frozenset[bytes]) -> bool:
-    # RFC 6376 8.2: with l=, anybody can add text below what is signed. RFC 8301 3.1: rsa-sha1 proves nothing.
-    whole = b"l" not in tags and tags.get(b"a") in (b"rsa-sha256", b"ed25519-sha256")
-    return whole and must_cover.issubset(name.strip().lower() for name in tags.get(b"h", b"").split(b":"))
-
-
-def _is_timely(tags: Mapping[bytes, bytes], now: float) -> bool:
-    """Can it be told by now? What is examined late, or by a clock that is behind, isn't forged for that (RFC 6376 3.5)."""
-    expires_at, signed_at = _seconds(tags, b"x"), _seconds(tags, b"t")
-    return (expires_at is None or expires_at >= now) and (signed_at is None or signed_at <= now + CLOCK_SLACK_SECONDS)
-
-
-def _seconds(tags: Mapping[bytes, bytes], name: bytes) -> int | None:
-    value = tags.get(name, b"").strip()
-    return int(value) if value.isdigit() and len(value) <= 12 else None
-
-
-def _is_relaxed(tags: Mapping[bytes, bytes]) -> bool:
-    """Does the signature take the body in its relaxed form?"""
-    return tags.get(b"c", b"").partition(b"/")[2] == b"relaxed"

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
+from mailweir import address
 from mailweir.errors import SettingsError
 from mailweir.place import Place, Postgresql, fault_of
 
@@ -34,6 +35,13 @@ def _absolute(value: str) -> str:
     if value and not Path(value).is_absolute():
         raise ValueError("must be an absolute path")
     return value
+
+
+def _domain(value: str) -> str:
+    found = address.normalise_domain(value)
+    if found is None:
+        raise ValueError("must be a domain")
+    return found
 
 
 def _database(value: str) -> str:
@@ -138,6 +146,7 @@ class Digest(_Section):
 
     workers: int = Field(2, ge=1, le=64)
     poll_seconds: float = Field(1.0, ge=0.05, le=3600)
+    trusted_sealers: tuple[Annotated[str, AfterValidator(_domain)], ...] = ("google.com",)
 
 
 class Gmail(_Section):

@@ -73,10 +73,12 @@ class Examiner:
     def __init__(self, config: Settings) -> None:
         self._prover = DkimProver(config.dns, keep_answers=True)
         self._prover.load()
+        self._sealers = frozenset(config.digest.trusted_sealers)
 
     def __call__(self, content: tuple[object, ...]) -> str:
-        """content: activity's id, author, size, compressed bytes. Errors: whatever hostile mail brings about."""
-        activity_id, author, size_bytes, content_zstd = content
+        """content: activity's id, author, whether it came through a group, size, compressed bytes. Errors: whatever hostile mail
+        brings about."""
+        activity_id, author, through_group, size_bytes, content_zstd = content
         assert isinstance(activity_id, int)
         assert isinstance(author, str)
         assert isinstance(size_bytes, int)
@@ -86,6 +88,8 @@ class Examiner:
         except MailweirError:
             return _DAMAGED
         try:
+            if through_group:
+                return self._prover.verdict_through_group(raw, author, self._sealers).value
             return self._prover.verdict(raw, author).value
         except DnsUnavailable:
             return _NO_DNS
@@ -133,5 +137,6 @@ def _jobs(database: Database, raw_ids: list[int]) -> Iterator[tuple[Waiting, tup
     for raw_id in raw_ids:
         waiting = verdicts.read(database, raw_id)
         if waiting:
-            content = (waiting.activity_id, waiting.author, waiting.size_bytes, bytes(waiting.content_zstd))
+            about = (waiting.activity_id, waiting.author, waiting.via is not None, waiting.size_bytes)
+            content = (*about, bytes(waiting.content_zstd))
             yield replace(waiting, content_zstd=b""), content

@@ -32,8 +32,8 @@ class Participant:
 
 @dataclass(frozen=True, slots=True)
 class Activity:
-    """A captured message. routes: each once, sorted. users: usernames, sorted. author_doubt: see matching.Doubt. Times: RFC
-    3339, UTC."""
+    """A captured message. routes: each once, sorted. users: usernames, sorted. author_doubt: see matching.Doubt. via: the
+    group's or list's address by which it came, which stands in From instead of the author. Times: RFC 3339, UTC."""
 
     id: int
     deployment: str
@@ -48,6 +48,7 @@ class Activity:
     message_id: str | None
     sender_verdict: str
     author_doubt: str | None
+    via: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +139,8 @@ def _of_contact(deployment: Deployment, text: str) -> Any:
 
 def _load_part(ids: Sequence[int]) -> Iterator[Activity]:
     routes, contacts, users = _routes(ids), _contacts(ids), _users(ids)
-    columns = (models.Activity, models.Deployment.id, models.Deployment.name, models.RawMessage.author_doubt)
+    marks = (models.RawMessage.author_doubt, models.RawMessage.author_via)
+    columns = (models.Activity, models.Deployment.id, models.Deployment.name, *marks)
     rows: Any = models.Activity.select(*columns).join(models.Deployment).switch(models.Activity)
     leads = models.RawMessage.id == models.Activity.leading_raw_id
     rows = rows.join(models.RawMessage, peewee.JOIN.LEFT_OUTER, on=leads, attr="leading")
@@ -157,6 +159,7 @@ def _load_part(ids: Sequence[int]) -> Iterator[Activity]:
             row.message_id,
             row.sender_verdict,
             row.leading.author_doubt if row.leading else None,
+            row.leading.author_via if row.leading else None,
         )
 
 

@@ -22,15 +22,15 @@ def refuse_twice(addresses: list[str]) -> None:
 
 
 def refuse_taken(deployment: Deployment, found: str) -> None:
-    """BadInput, saying whose it is, where the address, in any spelling that counts, is a user's or contact's of it."""
-    refuse_users(deployment, found)
+    """BadInput, saying whose it is, where the address, in any spelling that counts, is a user's, group's or contact's of it."""
+    refuse_own(deployment, found)
     contact = _holders(deployment, found).first()
     if contact:
         raise held_by_contact(deployment, found, contact[0])
 
 
-def refuse_users(deployment: Deployment, found: str) -> None:
-    """BadInput, saying whose it is, where the address is a user's of this deployment."""
+def refuse_own(deployment: Deployment, found: str) -> None:
+    """BadInput, saying whose it is, where the address is the firm's own: a user's or group's of this deployment."""
     key = deployment.folding.key(found)
     user = (
         models.UserAddress.select(models.User.username)
@@ -41,6 +41,9 @@ def refuse_users(deployment: Deployment, found: str) -> None:
     )
     if user:
         raise held_by_user(deployment, found, user[0])
+    group = (models.GroupAddress.deployment == deployment.id) & (models.GroupAddress.match_key == key)
+    if models.GroupAddress.select().where(group).exists():
+        raise held_by_group(deployment, found)
 
 
 def refuse_namesake(deployment: Deployment, found: str, name: str) -> None:
@@ -59,6 +62,11 @@ def refuse_own_domain(deployment: Deployment, found: str) -> None:
 def held_by_user(deployment: Deployment, found: str, username: str) -> BadInput:
     """The error that an address is a user's."""
     return BadInput(f"{found} is already an address of the user {username} in {deployment.name}")
+
+
+def held_by_group(deployment: Deployment, found: str) -> BadInput:
+    """The error that an address is a group's."""
+    return BadInput(f"{found} is already a group of {deployment.name}; 'mailweir group remove {found}' takes it off")
 
 
 def held_by_contact(deployment: Deployment, found: str, name: str) -> BadInput:

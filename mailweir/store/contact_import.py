@@ -158,6 +158,7 @@ class _Plan:
             deployment.folding.key
         )  # what an address is matched by: two spellings of one address are one here too
         self._users: dict[str, str] = {}  # usernames by key
+        self._groups: set[str] = set()  # keys of the firm's groups
         self._holders: dict[str, tuple[Person, ...]] = {}  # contacts by key, of all addresses that were asked for
         self._persons: dict[int, Person] = {}  # those that are in the database
         self.changes = Changes()
@@ -185,6 +186,8 @@ class _Plan:
             " WHERE a.deployment_id = ? AND a.match_key IN ({})"
         )
         self._users.update(batches.among(self._database, of_users, (self._deployment.id,), keys))
+        of_groups = "SELECT match_key FROM group_addresses WHERE deployment_id = ? AND match_key IN ({})"
+        self._groups.update(key for (key,) in batches.among(self._database, of_groups, (self._deployment.id,), keys))
         of_contacts = (
             "SELECT a.match_key, c.id, c.name, o.name FROM contact_addresses a JOIN contacts c ON c.id = a.contact_id"
             " LEFT JOIN companies o ON o.id = c.company_id WHERE a.deployment_id = ? AND a.match_key IN ({}) ORDER BY a.id"
@@ -198,6 +201,8 @@ class _Plan:
         for found in row.addresses:
             if self._key(found) in self._users:
                 raise claims.held_by_user(self._deployment, found, self._users[self._key(found)])
+            if self._key(found) in self._groups:
+                raise claims.held_by_group(self._deployment, found)
         person = self._known(row)
         missing = [found for found in row.addresses if person is None or person not in self._holders[self._key(found)]]
         for found in missing:

@@ -50,7 +50,7 @@ def add(
         for found in normal:
             claims.refuse_own_domain(deployment, found)
             if shared:
-                claims.refuse_users(deployment, found)
+                claims.refuse_own(deployment, found)
                 claims.refuse_namesake(deployment, found, name)
             else:
                 claims.refuse_taken(deployment, found)

@@ -66,6 +66,11 @@ class SqlDirectory:
         prefix, plus, token = local.partition("+")
         return prefix == address.BOUNCE_LOCAL_PART and bool(plus) and self.gave_token(deployment_id, [token])
 
+    def groups_among(self, deployment_id: int, keys: Collection[str]) -> set[str]:
+        """See matching.Directory."""
+        sql = "SELECT match_key FROM group_addresses WHERE deployment_id = ? AND match_key IN ({})"
+        return {key for (key,) in self._rows(sql, (deployment_id,), keys)}
+
     def gave_token(self, deployment_id: int, tokens: Collection[str]) -> bool:
         """See matching.Directory."""
         sql = "SELECT 1 FROM forwarding_confirmations WHERE deployment_id = ? AND token IN ({}) LIMIT 1"

@@ -30,7 +30,8 @@ class Leased:
     """A mailbox, for as long as nobody else leases it. Times: RFC 3339, UTC, or None.
 
     units: what was left of the user's quota at units_at. list_since: all that came since then is still to be listed.
-    has_new_contacts: contacts' addresses after backfilled_address_id are still to be searched for. error: of the last sweep.
+    has_new_contacts: contacts' addresses after backfilled_address_id, or new groups, are still to be searched for. error: of the
+    last sweep.
     """
 
     id: int
@@ -76,7 +77,8 @@ _COLUMNS = (
     " m.audit_due_at, m.connected_at, m.token_sealed,"
     " EXISTS (SELECT 1 FROM gmail_queue q WHERE q.mailbox_id = m.id AND q.dead_at IS NULL"
     " AND (q.next_try_at <= ? OR q.next_try_at > ?)),"
-    " EXISTS (SELECT 1 FROM contact_addresses a WHERE a.deployment_id = d.id AND a.id > m.backfilled_address_id), m.error"
+    " EXISTS (SELECT 1 FROM contact_addresses a WHERE a.deployment_id = d.id AND a.id > m.backfilled_address_id)"
+    " OR EXISTS (SELECT 1 FROM group_addresses g WHERE g.deployment_id = d.id AND g.id > m.backfilled_group_id), m.error"
 )
 _SOURCES = (
     "gmail_mailboxes m JOIN deployments d ON d.id = m.deployment_id"
@@ -191,6 +193,11 @@ def note_backfilled(database: Database, leased: Leased, address_id: int) -> None
     database.fast_execute()(
         "UPDATE gmail_mailboxes SET backfilled_address_id = ? WHERE id = ?", (address_id, leased.id)
     )
+
+
+def note_groups_backfilled(database: Database, leased: Leased, group_id: int) -> None:
+    """Within the transaction that queued what was found: groups up to this one are searched for."""
+    database.fast_execute()("UPDATE gmail_mailboxes SET backfilled_group_id = ? WHERE id = ?", (group_id, leased.id))
 
 
 def note_message(database: Database, leased: Leased, now: datetime) -> None:

@@ -94,7 +94,8 @@ def connect(
                 covered_since=rfc3339(now - timedelta(days=first_days)),
                 cursor=cursor,
                 list_since=rfc3339(now - timedelta(days=first_days)) if first_days or cursor is None else None,
-                backfilled_address_id=_newest_address(deployment.id),
+                backfilled_address_id=_newest(models.ContactAddress, deployment.id),
+                backfilled_group_id=_newest(models.GroupAddress, deployment.id),
                 next_sweep_at=rfc3339(now),
                 failures=0,
                 units=FULL,
@@ -255,9 +256,8 @@ def _select(database: Database, deployment: Deployment, ending: str, parameters:
     return found
 
 
-def _newest_address(deployment_id: int) -> int:
-    """The contacts that are there by now are looked for in the first days' mail already."""
-    table = models.ContactAddress
+def _newest(table: Any, deployment_id: int) -> int:
+    """The contacts and groups that are there by now are looked for in the first days' mail already."""
     newest = table.select(table.id).where(table.deployment == deployment_id).order_by(table.id.desc()).first()
     return int(newest.id) if newest else 0
 

@@ -3,6 +3,8 @@
 Called by `deployments`, within its transaction.
 """
 
+from collections.abc import Mapping
+
 from mailweir.errors import BadInput
 from mailweir.folding import Folding
 from mailweir.store.connection import Database
@@ -13,7 +15,8 @@ _COULD_FOLD = "(address LIKE '%+%' OR address LIKE '%@gmail.com' OR address LIKE
 
 
 def rewrite(database: Database, deployment_id: int, folding: Folding) -> None:
-    """Gives each address of a deployment its key. BadInput where two users' addresses become one."""
+    """Gives each address of a deployment its key. BadInput where two users' or groups' addresses become
+    one."""
     # out of the way first: two users' keys may change places
     database.execute(
         f"UPDATE user_addresses SET match_key = '=' || address WHERE deployment_id = ? AND {_COULD_FOLD}",
@@ -34,7 +37,25 @@ def rewrite(database: Database, deployment_id: int, folding: Folding) -> None:
             )
         holders[key] = (address, username)
         database.execute("UPDATE user_addresses SET match_key = ? WHERE id = ?", (key, row_id))
+    _rewrite_groups(database, deployment_id, folding, holders)
     _rewrite_contacts(database, deployment_id, folding)
+
+
+def _rewrite_groups(
+    database: Database, deployment_id: int, folding: Folding, users: Mapping[str, tuple[str, str]]
+) -> None:
+    groups = database.execute(
+        "SELECT id, address FROM group_addresses WHERE deployment_id = ? ORDER BY id", (deployment_id,)
+    ).fetchall()
+    database.execute("UPDATE group_addresses SET match_key = '=' || address WHERE deployment_id = ?", (deployment_id,))
+    holders: dict[str, str] = {}
+    for row_id, address in groups:
+        key = folding.key(address)
+        if key in users or key in holders:
+            other = users[key][0] if key in users else holders[key]
+            raise BadInput(f"the group {address} and {other} would be one address: take one off first")
+        holders[key] = address
+        database.execute("UPDATE group_addresses SET match_key = ? WHERE id = ?", (key, row_id))
 
 
 def _rewrite_contacts(database: Database, deployment_id: int, folding: Folding) -> None:

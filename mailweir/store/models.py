@@ -57,6 +57,18 @@ class UserAddress(_Base):
         table_name = "user_addresses"
 
 
+class GroupAddress(_Base):
+    """An address of one of the firm's groups or lists."""
+
+    deployment = peewee.ForeignKeyField(Deployment)
+    address = peewee.TextField()
+    match_key = peewee.TextField()
+    created_at = peewee.TextField()
+
+    class Meta:
+        table_name = "group_addresses"
+
+
 class Company(_Base):
     """Whom contacts work for."""
 
@@ -128,6 +140,7 @@ class RawMessage(_Base):
     next_try_at = peewee.TextField()
     subject = peewee.TextField(null=True)
     author_doubt = peewee.TextField(null=True)
+    author_via = peewee.TextField(null=True)
 
     class Meta:
         table_name = "raw_messages"
@@ -290,6 +303,7 @@ class GmailMailbox(_Base):
     cursor = peewee.TextField(null=True)
     list_since = peewee.TextField(null=True)
     backfilled_address_id = peewee.IntegerField()
+    backfilled_group_id = peewee.IntegerField()
     next_sweep_at = peewee.TextField()
     swept_at = peewee.TextField(null=True)
     last_message_at = peewee.TextField(null=True)
@@ -342,6 +356,7 @@ ALL = (
     Deployment,
     User,
     UserAddress,
+    GroupAddress,
     Company,
     Contact,
     ContactAddress,

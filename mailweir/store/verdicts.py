@@ -13,7 +13,8 @@ from mailweir.store.moments import rfc3339
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A body that waits for its verdict. author: the activity's, in normal form. attempts: made so far."""
+    """A body that waits for its verdict. author: the activity's, in normal form. via: see RawRow.author_via.
+    attempts: made so far."""
 
     raw_id: int
     activity_id: int
@@ -21,6 +22,7 @@ class Waiting:
     size_bytes: int
     content_zstd: bytes
     attempts: int
+    via: str | None = None
 
 
 def due(database: Database, now: datetime, limit: int) -> list[int]:
@@ -35,7 +37,7 @@ def due(database: Database, now: datetime, limit: int) -> list[int]:
 def read(database: Database, raw_id: int) -> Waiting | None:
     """One that waits; None where it doesn't any more."""
     found = database.execute(
-        "SELECT r.id, r.activity_id, a.author, r.size_bytes, r.content_zstd, r.attempts"
+        "SELECT r.id, r.activity_id, a.author, r.size_bytes, r.content_zstd, r.attempts, r.author_via"
         " FROM raw_messages r JOIN activities a ON a.id = r.activity_id WHERE r.id = ? AND r.verdict = 'pending'",
         (raw_id,),
     ).fetchone()

@@ -38,7 +38,7 @@ class Stored(NamedTuple):
 
 class RawRow(NamedTuple):
     """A version of an activity's message. verdict: `pending`, or `none` where no signature could prove its author, which
-    author_doubt (`matching.Doubt`) tells."""
+    author_doubt (`matching.Doubt`) tells. author_via: the group's or list's address that stands in From instead of the author."""
 
     activity_id: int
     version_digest: bytes
@@ -48,6 +48,7 @@ class RawRow(NamedTuple):
     recorded_at: str
     verdict: str
     author_doubt: str | None
+    author_via: str | None
 
 
 class SightingRow(NamedTuple):

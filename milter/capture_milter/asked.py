@@ -63,6 +63,9 @@ class Asked:
             {key: users[key] for key in keys if key in users}, {key: contacts[key] for key in keys if key in contacts}
         )
 
+    def groups_among(self, deployment_id: int, keys: Collection[str]) -> Collection[str]:
+        return self._directory.groups_among(deployment_id, keys)
+
     def gave_token(self, deployment_id: int, tokens: Collection[str]) -> bool:
         return self._directory.gave_token(deployment_id, tokens)
 

@@ -77,9 +77,9 @@ class Assembly:
         """See identity.BodyDigest."""
         return self._digest.digest()
 
-    def version_digest(self) -> bytes:
+    def version_digest(self, *, through_group: bool = False) -> bytes:
         """See identity.version."""
-        return version(self._headers, self.body_digest())
+        return version(self._headers, self.body_digest(), through_group=through_group)
 
     def compressed(self) -> bytes:
         """The whole message as one zstd frame; asked once for each deployment. Nothing can be added after it."""

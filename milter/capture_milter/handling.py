@@ -74,16 +74,17 @@ def _entry(
     use = plan.use if decision is plan.decisions[0] else None
     if decision.outcome is Outcome.CAPTURED:
         assert assembly is not None
-        content = _content(plan.view, assembly, is_proven=use is not None)
+        content = _content(plan.view, decision, assembly, is_proven=use is not None)
     elif traces:
         digests = traces.of(decision.deployment, plan.view.recipients)
     return Entry(decision, queue_id, plan.envelope.received_at, content, use=use, traces=digests)
 
 
-def _content(view: HeaderView, assembly: Assembly, *, is_proven: bool) -> Content:
+def _content(view: HeaderView, decision: Decision, assembly: Assembly, *, is_proven: bool) -> Content:
+    author = decision.author if decision.via else None
     return Content(
-        identity.key(view, assembly.body_digest()),
-        assembly.version_digest(),
+        identity.key(view, assembly.body_digest(), author=author),
+        assembly.version_digest(through_group=decision.via is not None),
         assembly.compressed(),
         assembly.size_bytes,
         view.subject,

@@ -12,7 +12,7 @@ from pathlib import Path
 import zstandard
 
 from capture_milter.assembly import Assembly, join_headers
-from mailweir import address, candidates, dates, encoded_words, headers, identity
+from mailweir import address, arc, candidates, dates, encoded_words, headers, identity, original_author
 
 CORPUS = Path(__file__).with_name("corpus")
 MAX_BYTES = 64_000
@@ -52,6 +52,10 @@ def check_headers(raw: bytes) -> None:
     assert headers.look(parse(join_headers(lines))) == view
     dates.read(raw)
     assert len(encoded_words.decode(raw, max_chars=100)) <= 100
+    assert view.original is None or address.normalise(view.original.address) == view.original.address
+    restored = original_author.restored(raw)
+    assert restored is None or original_author.restored(restored) == restored
+    arc.read_results(raw)
     for found in (*view.recipients, *view.named, *view.candidates, *view.named_in_from):
         assert address.normalise(found) == found
     made = Assembly(lines)

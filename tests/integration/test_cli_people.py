@@ -8,7 +8,17 @@ import pytest
 from mailweir.store.connection import Database
 
 Mailweir = Any
-TABLES = ("deployments", "users", "user_addresses", "companies", "contacts", "contact_addresses", "todos", "decisions")
+TABLES = (
+    "deployments",
+    "users",
+    "user_addresses",
+    "group_addresses",
+    "companies",
+    "contacts",
+    "contact_addresses",
+    "todos",
+    "decisions",
+)
 
 
 def _content(database: Database) -> list[Any]:
@@ -106,6 +116,11 @@ def test_contacts_and_companies_are_listed(demo: Mailweir) -> None:
         ("user alias richard richard@example.com", "already an address of the user richard"),
         ("user alias anna a@example.com", "unknown user 'anna' in demo"),
         ("user remove anna", "unknown user 'anna' in demo"),
+        ("group add richard@example.com", "already an address of the user richard"),
+        ("group add j@x.example", "already an address of the contact Jane"),
+        ("group add log@demo.example.net", "within the capture domain"),
+        ("group add nobody", "'nobody' is not a mail address"),
+        ("group remove sales@example.com", "sales@example.com is no group of demo"),
         ("company add Client", "there is a company 'Client' in demo already"),
         ("company add New --domain a..b", "'a..b' is not a domain name"),
         ("deployment add demo --domain new.example.net", "there is a deployment demo already"),
@@ -155,3 +170,18 @@ def test_the_deployment_must_be_named_where_there_are_several(demo: Mailweir) ->
 def test_without_a_deployment_the_way_is_shown(mailweir: Mailweir) -> None:
     ran = mailweir("user", "list")
     assert (ran.code, ran.err) == (1, "mailweir: there is no deployment yet: make one with 'mailweir deployment add'\n")
+
+
+def test_a_group_is_added_listed_and_taken_off(demo: Mailweir) -> None:
+    assert "There is no group in demo yet." in demo("group", "list").err
+    ran = demo("group", "add", "Sales@Example.com")
+    assert (ran.code, ran.out) == (
+        0,
+        "sales@example.com is a group of demo: mail from it counts as its original author's.\n",
+    )
+    assert [row["address"] for row in demo("group", "list", "--json").json] == ["sales@example.com"]
+    assert "sales@example.com" in demo("group", "list").out
+    assert demo("user", "alias", "richard", "sales@example.com").code == 1
+    assert demo("contact", "add", "S", "sales@example.com").code == 1
+    assert demo("group", "remove", "SALES@example.com", "--json").json["address"] == "sales@example.com"
+    assert demo("group", "list", "--json").json == []

@@ -26,6 +26,7 @@ class MemoryDirectory:
     users: list[tuple[int, UserRef, tuple[str, ...]]] = field(default_factory=list)
     contacts: list[tuple[int, int, tuple[str, ...]]] = field(default_factory=list)
     tokens: list[tuple[int, str]] = field(default_factory=list)
+    groups: list[tuple[int, str]] = field(default_factory=list)
 
     def add_user(self, tenant: DeploymentRef, user_id: int, username: str, *addresses: str) -> None:
         """The first address is the mailbox."""
@@ -50,6 +51,9 @@ class MemoryDirectory:
                 if at == deployment_id and a in addresses:
                     found[a] = (*found.get(a, ()), ContactRef(contact_id, a))
         return People(users, found)
+
+    def groups_among(self, deployment_id: int, keys: Collection[str]) -> set[str]:
+        return {key for at, key in self.groups if at == deployment_id and key in keys}
 
     def gave_token(self, deployment_id: int, tokens: Collection[str]) -> bool:
         return any((deployment_id, token) in self.tokens for token in tokens)

@@ -12,10 +12,12 @@ from typing import Any
 import pytest
 import structlog
 import structlog.testing
+import zstandard
 
 from mailweir.digest import server
 from mailweir.digest.workers import DIED, Workers
-from mailweir.settings import Settings
+from mailweir.sender_auth import DkimProver, Verdict
+from mailweir.settings import Digest, Settings
 from mailweir.store import raw_messages, verdicts
 from mailweir.store.connection import Database
 from mailweir.store.verdicts import Waiting
@@ -35,7 +37,7 @@ def demo(mailweir: Any, database: Database) -> Database:
 
 def word(content: tuple[object, ...]) -> str:
     """Stands in for the examiner: does what the body says."""
-    raw = raw_messages.decompress(content[3], content[2], 1)  # type: ignore[arg-type]
+    raw = raw_messages.decompress(content[4], content[3], 1)  # type: ignore[arg-type]
     said = raw.rpartition(b"\r\n\r\n")[2].decode().strip()
     match said.partition(" ")[0]:
         case "kill":
@@ -108,6 +110,37 @@ def test_law_2_the_first_proven_body_leads(
         assert work_off() == len(said)
     assert _activity(demo, activity_id) == expected
     assert work_off() == 0
+
+
+def test_what_came_through_a_group_is_examined_as_such(demo: Database, record: Put, now: datetime) -> None:
+    """Its own From says nothing of the author: his organisation's signature over it would be no proof."""
+    record("demo", "richard", JANE, raw=_body("x"), queue_id="4Xy0")
+    record("demo", "richard", JANE, raw=_body("y"), queue_id="4Xy1")
+    demo.execute(
+        "UPDATE raw_messages SET author_via = 'sales@firm.example' WHERE id = (SELECT MAX(id) FROM raw_messages)"
+    )
+    later, log = now + timedelta(hours=1), structlog.get_logger()
+    workers: Workers[Waiting] = Workers(1, lambda content: "pass" if content[2] is True else "none")
+    try:
+        assert server.work_off(demo, workers, log, lambda: later) == 2
+    finally:
+        workers.stop()
+    assert demo.execute("SELECT verdict FROM raw_messages ORDER BY id").fetchall() == [("none",), ("pass",)]
+
+
+def test_the_examiner_knows_the_two_questions(monkeypatch: pytest.MonkeyPatch) -> None:
+    raw = _body("x")
+    asked: list[tuple[object, ...]] = []
+
+    def note(name: str) -> Callable[..., Verdict]:
+        return lambda *args: asked.append((name, *args[1:])) or Verdict.NONE  # type: ignore[func-returns-value]
+
+    monkeypatch.setattr(DkimProver, "verdict", note("direct"))
+    monkeypatch.setattr(DkimProver, "verdict_through_group", note("group"))
+    examiner = server.Examiner(Settings(data_dir=Path("/x"), digest=Digest(trusted_sealers=("Google.com.",))))
+    for through_group in (False, True):
+        assert examiner((1, JANE, through_group, len(raw), zstandard.compress(raw))) == "none"
+    assert asked == [("direct", raw, JANE), ("group", raw, JANE, frozenset({"google.com"}))]
 
 
 def test_a_repeat_is_not_examined_again(demo: Database, record: Put, work_off: Callable[..., int]) -> None:

@@ -1,0 +1,58 @@
+"""`mailweir group`: the firm's groups and lists, whose mail somebody else wrote."""
+
+from typing import Annotated
+
+import typer
+
+from admin_cli import context, options, output
+
+Address = Annotated[
+    str, typer.Argument(metavar="ADDRESS", help="The address that the group puts into From: sales@example.com.")
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the noun to the command line."""
+    line = options.example("mailweir group add sales@example.com")
+    group = options.noun(app, "group", "The firm's groups and lists, which pass mail on under their own address.", line)
+    group.command("add", epilog=line)(add)
+    group.command("remove", epilog=options.example("mailweir group remove sales@example.com"))(remove)
+    group.command("list", epilog=options.example("mailweir group list"))(list_all)
+
+
+def add(address: Address, deployment: options.DeploymentOption = None, as_json: options.JsonOption = False) -> None:
+    """Takes an address for a group's: who wrote is whom its mail names as the original author. Counts at the next message."""
+    from mailweir.store import groups
+
+    with context.opened() as database:
+        made = groups.add(database, context.choose(database, deployment), address, context.now())
+    if as_json:
+        output.show_json(output.plain(made))
+        return
+    output.say(f"{made.address} is a group of {made.deployment}: mail from it counts as its original author's.")
+
+
+def remove(address: Address, deployment: options.DeploymentOption = None, as_json: options.JsonOption = False) -> None:
+    """Takes an address for no group's any more."""
+    from mailweir.store import groups
+
+    with context.opened() as database:
+        removed = groups.remove(database, context.choose(database, deployment), address)
+    if as_json:
+        output.show_json(output.plain(removed))
+        return
+    output.say(f"{removed.address} is no group of {removed.deployment} any more. What is on the record stays there.")
+
+
+def list_all(deployment: options.DeploymentOption = None, as_json: options.JsonOption = False) -> None:
+    """Lists a deployment's groups."""
+    from mailweir.store import groups
+
+    with context.opened() as database:
+        chosen = context.choose(database, deployment)
+        found = groups.list_all(database, chosen)
+    if as_json:
+        output.show_json([output.plain(group) for group in found])
+        return
+    rows = [(group.address, output.moment(group.created_at)) for group in found]
+    output.table(("address", "added"), rows, empty=f"There is no group in {chosen.name} yet.")
