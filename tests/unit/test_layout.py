@@ -10,7 +10,7 @@ import pytest
 
 REPOSITORY = Path(__file__).parents[2]
 PURE = (
-    *("address", "envelope", "headers", "dates", "month_names", "encoded_words", "confirmation", "matching", "folding"),
+    *("address", "envelope", "headers", "dates", "month_names", "charsets", "encoded_words", "confirmation", "matching", "folding"),
     *("identity", "candidates", "subjects"),
 )
 CONTACT_FILES = ("rows", "lines", "columns", "csv_file", "vcard")
