@@ -35,7 +35,7 @@ _MORE_LABELS = {
     "mac": "mac_roman",
     "macukrainian": "mac_cyrillic",
     "dos874": "cp874",
-    "cnbig5": "cp950",
+    "cnbig5": "big5hkscs",
     "eucpkdfmtjapanese": "euc_jp",
     **dict.fromkeys(("cp50220", "cp50221", "cp50222", "iso2022jpms"), "iso2022_jp"),
     "windows31j": "cp932",
@@ -50,15 +50,20 @@ _SUPERSETS = {
     "tis_620": "cp874",
     "gb2312": "gb18030",
     "gbk": "gb18030",
-    "big5": "cp950",
-    "big5hkscs": "cp950",
+    **dict.fromkeys(("big5", "cp950"), "big5hkscs"),
     "euc_kr": "cp949",
     "shift_jis": "cp932",
     "iso2022_jp": "iso2022_jp_ext",
 }
-# JIS X 0208 in WHATWG's and Microsoft's reading, where Python's codecs have another one
-_AS_MICROSOFT = str.maketrans("〜‖−¢£¬", "～∥－￠￡￢")
-_JIS = frozenset({"euc_jp", "iso2022_jp_ext"})
+# symbols that WHATWG and Microsoft read otherwise than Python's codecs do
+_JIS_SYMBOLS = str.maketrans("〜‖−¢£¬", "～∥－￠￡￢")
+_SYMBOLS = {
+    "euc_jp": _JIS_SYMBOLS,
+    "iso2022_jp_ext": _JIS_SYMBOLS,
+    "big5hkscs": str.maketrans("•､‾∼♁☉¥¢£", "‧﹑¯～⊕⊙￥￠￡"),
+}
+# Microsoft put the euro sign where there was nothing: code pages 936 and 950
+_EURO = {"gb18030": b"\x80", "big5hkscs": b"\xa3\xe1"}
 _MEND = "mailweir.charsets"
 
 
@@ -71,8 +76,8 @@ def decode(data: bytes, label: str) -> str:
         text = data.decode(codec, "replace" if codec.startswith("utf") else _MEND)
     except ValueError:  # some of Python's raise in spite of "replace"
         text = data.decode("utf-8", "replace")
-    if codec in _JIS:
-        text = text.translate(_AS_MICROSOFT)
+    if codec in _SYMBOLS:
+        text = text.translate(_SYMBOLS[codec])
     return text.removeprefix("\ufeff")
 
 
@@ -112,31 +117,34 @@ def _mend(error: UnicodeError) -> tuple[str, int]:
     """What a codec of Python's can't read, and the superset has. For `codecs.register_error`: a text, and where to go on."""
     if not isinstance(error, UnicodeDecodeError):
         raise error
-    start = error.start
-    first, pair = error.object[start], error.object[start : start + 2]
-    if error.encoding == "charmap" and 0x80 <= first < 0xA0:  # WHATWG 9: windows-1252 and its kin have C1 controls there
-        return chr(first), start + 1
-    if error.encoding == "gb18030" and first == 0x80:  # Microsoft's code page 936
-        return "€", start + 1
-    text = ""
-    if error.encoding == "cp950":
-        text = pair.decode("big5hkscs", "ignore")
-    elif error.encoding in _JIS:
-        text = _to_shift_jis(pair, eight_bits=error.encoding == "euc_jp").decode("cp932", "ignore")
-    if text and not text.isascii():
-        return text, start + 2
+    raw, start = error.object, error.start
+    if (
+        error.encoding == "charmap" and 0x80 <= raw[start] < 0xA0
+    ):  # WHATWG 9: windows-1252 and its kin have C1 controls there
+        return chr(raw[start]), start + 1
+    euro = _EURO.get(error.encoding)
+    if euro and raw.startswith(euro, start):
+        return "€", start + len(euro)
+    if error.encoding in ("euc_jp", "iso2022_jp_ext"):
+        char = _from_jis(raw[start : start + 2], eight_bits=error.encoding == "euc_jp")
+        if char:
+            return char, start + 2
     # An escape within what can't be read still counts: a character was cut off in front of it.
-    escape = error.object.find(b"\x1b", start + 1, error.end)
+    escape = raw.find(b"\x1b", start + 1, error.end)
     return "\ufffd", escape if escape > 0 else error.end
 
 
-def _to_shift_jis(pair: bytes, *, eight_bits: bool) -> bytes:
-    """Row and cell of JIS X 0208, of which Microsoft's code page has more than Python's codecs; nothing where it is no such pair."""
+def _from_jis(pair: bytes, *, eight_bits: bool) -> str:
+    """The character in a row and cell of JIS X 0208, by Microsoft's code page, which has NEC's and IBM's too; or nothing."""
     row, cell = (byte & 0x7F for byte in pair) if len(pair) == 2 else (0, 0)
     if not (0x21 <= row <= 0x7E and 0x21 <= cell <= 0x7E and all((byte > 0x7F) == eight_bits for byte in pair)):
-        return b""
+        return ""
     lead = (row - 0x21 >> 1) + (0x81 if row < 0x5F else 0xC1)
-    return bytes((lead, cell + (0x7E if row % 2 == 0 else 0x1F if cell < 0x60 else 0x20)))
+    trail = cell + (0x7E if row % 2 == 0 else 0x1F if cell < 0x60 else 0x20)
+    try:
+        return bytes((lead, trail)).decode("cp932")
+    except UnicodeDecodeError:
+        return ""
 
 
 codecs.register_error(_MEND, _mend)

@@ -8,9 +8,9 @@ import re
 
 from mailweir import charsets
 
-# RFC 2047 2, with a language (RFC 2231 5), and with what mailers write besides: blanks, and in a Q word raw question marks, even in
-# front of an encoded byte (`?=20`). Nothing else that looks like `?=` or `=?` is in a Q word, so it never reaches into the next one,
-# and each byte is looked at once for each word that it could belong to.
+# RFC 2047 2, with a language (RFC 2231 5). Mailers also write blanks into words, and raw question marks into Q words, even in front of
+# an encoded byte (`?=20`). A Q word ends at any other `?=`, and `=?` within makes it no word, so it never reaches into the next one. The
+# search for its end stops there, too: many beginnings take no more time than one.
 _Q_TEXT = r"[^?=]*(?:(?:=(?!\?(?!=))|\?(?!=))[^?=]*)*"
 _WORD = re.compile(
     r"=\?([^?\s*]{1,40})(?:\*[^?\s]*)?\?(?:"
