@@ -14,6 +14,7 @@ import re
 from encodings.aliases import aliases
 from functools import lru_cache
 
+_MAX_LABEL_CHARS = 64  # of each one that is remembered
 _NOISE = re.compile(r"[^a-z0-9]+")  # ISO_8859-1:1987, iso8859-1 and iso88591 are one
 _EXPERIMENTAL = re.compile(r"^(?:x|cs)+")  # x-gbk, x-x-big5, csGB2312
 # Python's codecs that are no charsets: bytes to bytes, text to text, or of this host
@@ -69,7 +70,7 @@ _MEND = "mailweir.charsets"
 
 def decode(data: bytes, label: str) -> str:
     """Text of `data`, in any charset that Python reads; as UTF-8 where the label names none. UTF-7 may hold lone surrogates."""
-    codec = _codec_of(label) or "utf_8"
+    codec = _codec_of(label[:_MAX_LABEL_CHARS]) or "utf_8"
     if codec == "ascii":
         codec = "utf_8" if _is_utf_8(data) else "cp1252"
     try:
@@ -83,7 +84,7 @@ def decode(data: bytes, label: str) -> str:
 
 def is_known(label: str) -> bool:
     """Does the label name a charset?"""
-    return _codec_of(label) is not None
+    return _codec_of(label[:_MAX_LABEL_CHARS]) is not None
 
 
 @lru_cache(maxsize=256)

@@ -8,9 +8,9 @@ import re
 
 from mailweir import charsets
 
-# RFC 2047 2, with a language (RFC 2231 5). Mailers also write blanks into words, and raw question marks into Q words, even in front of
-# an encoded byte (`?=20`). A Q word ends at any other `?=`, and `=?` within makes it no word, so it never reaches into the next one. The
-# search for its end stops there, too: many beginnings take no more time than one.
+# RFC 2047 2, with a language (RFC 2231 5). Mailers also write blanks into words, and raw question marks into Q words, even in
+# front of an encoded byte (`?=20`). A Q word ends at any other `?=`, and one with `=?` in it is none, so it never reaches into
+# the next one. The search for its end stops there, too: many beginnings take no more time than one.
 _Q_TEXT = r"[^?=]*(?:(?:=(?!\?(?!=))|\?(?!=))[^?=]*)*"
 _WORD = re.compile(
     r"=\?([^?\s*]{1,40})(?:\*[^?\s]*)?\?(?:"
