@@ -4,19 +4,20 @@ Never raises, on any bytes; what can't be read is U+FFFD. Called by `headers`. S
 """
 
 import binascii
-import codecs
-import encodings
-import pkgutil
 import re
-from encodings.aliases import aliases
 
-# RFC 2047 2; white space between two encoded words isn't part of the text (6.2)
-_WORD = re.compile(r"=\?([^?\s*]{1,40})(?:\*[^?\s]*)?\?([bBqQ])\?([^?]*)\?=")
-_BETWEEN = re.compile(r"[ \t\r\n]*")
+from mailweir import charsets
+
+# RFC 2047 2, with a language (RFC 2231 5). Mailers also write blanks into words, and raw question marks into Q words, even in
+# front of an encoded byte (`?=20`). A Q word ends at any other `?=`, and one with `=?` in it is none, so it never reaches into
+# the next one. The search for its end stops there, too: many beginnings take no more time than one.
+_Q_TEXT = r"[^?=]*(?:(?:=(?!\?(?!=))|\?(?!=))[^?=]*)*"
+_WORD = re.compile(
+    r"=\?([^?\s*]{1,40})(?:\*[^?\s]*)?\?(?:"
+    rf"[qQ]\?({_Q_TEXT}(?:\?(?==[0-9A-Fa-f]{{2}}{_Q_TEXT}\?=){_Q_TEXT})*)|[bB]\?([^?]*))\?="
+)
+_BETWEEN = re.compile(r"[ \t\r\n]*")  # white space between two encoded words isn't part of the text (6.2)
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
-# Python would try to import a module for any other name, and remember for ever that there is none
-_KNOWN = frozenset(aliases) | {module.name for module in pkgutil.iter_modules(encodings.__path__)}
-_NO_TEXT = frozenset({"idna", "punycode", "undefined", "unicode-escape", "raw-unicode-escape", "mbcs", "oem"})
 
 
 def decode(raw: bytes, *, max_chars: int) -> str:
@@ -41,38 +42,25 @@ def _decode_words(text: str) -> str:
         adjacent = bool(pending_charset) and _BETWEEN.fullmatch(gap) is not None
         charset = match[1].lower()
         if not adjacent or charset != pending_charset:
-            out.append(_to_text(pending, pending_charset))
+            out.append(charsets.decode(pending, pending_charset))
             pending = b""
         if not adjacent:
             out.append(gap)
-        pending += _to_bytes(match[2], match[3])
+        pending += _from_q(match[2]) if match[3] is None else _from_base64(match[3])
         pending_charset = charset
         position = match.end()
-    out.append(_to_text(pending, pending_charset))
+    out.append(charsets.decode(pending, pending_charset))
     out.append(text[position:])
     return "".join(out)
 
 
-def _to_bytes(encoding: str, payload: str) -> bytes:
+def _from_q(payload: str) -> bytes:
+    return binascii.a2b_qp(payload.encode("utf-8", "replace"), header=True)
+
+
+def _from_base64(payload: str) -> bytes:
     data = payload.encode("utf-8", "replace")
-    if encoding in "qQ":
-        return binascii.a2b_qp(data, header=True)
     try:
         return binascii.a2b_base64(data + b"=" * (-len(data) % 4))
     except binascii.Error:
         return b"\xff"  # becomes U+FFFD
-
-
-def _to_text(data: bytes, charset: str) -> str:
-    if not data:
-        return ""
-    try:
-        if re.sub(r"[^a-z0-9]+", "_", charset) not in _KNOWN:
-            raise LookupError(charset)
-        codec = codecs.lookup(charset)
-        # codecs such as zlib or rot13 aren't charsets, and some raise whatever they like
-        if not codec._is_text_encoding or codec.name in _NO_TEXT:
-            raise LookupError(charset)
-        return data.decode(codec.name, "replace")
-    except (LookupError, ValueError):
-        return data.decode("utf-8", "replace")

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
+from mailweir import charsets
 from mailweir.contact_files.lines import MAX_LINE_CHARS, Lines, encoding_of
 from mailweir.contact_files.rows import BadRow, Row
 
@@ -16,10 +17,6 @@ MAX_PROPERTY_CHARS = MAX_LINE_CHARS
 
 _WANTED = frozenset(("BEGIN", "END", "VERSION", "FN", "N", "ORG", "EMAIL"))
 _VERSIONS = frozenset(("2.1", "3.0", "4.0"))
-# of 2.1's CHARSET; Python's codecs also know names that are no charsets
-_CHARSETS = frozenset(
-    "utf-8 us-ascii iso-8859-1 iso-8859-2 iso-8859-15 windows-1250 windows-1251 windows-1252 shift_jis big5 gb2312".split()  # noqa: SIM905
-)
 # RFC 6350 3.3: a group, the name, parameters whose quoted values may hold `:` and `;`
 _PROPERTY = re.compile(
     r'(?:[A-Za-z0-9_\-]+\.)?(?P<name>[A-Za-z0-9_\-]+)(?P<parameters>(?:;(?:[^";:]|"[^"]*")*)*):(?P<value>.*)', re.DOTALL
@@ -27,6 +24,7 @@ _PROPERTY = re.compile(
 _NAME = re.compile(r"(?:[A-Za-z0-9_\-]+\.)?([A-Za-z0-9_\-]+)[;:]")
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _COMPONENT = re.compile(r"(?:[^\\;]|\\.|\\\Z)*", re.DOTALL)
+_UNREADABLE = re.compile("[\ufffd\ud800-\udfff]")
 _FOLD_OCTETS = 75  # RFC 6350 3.2
 
 
@@ -145,13 +143,11 @@ def _decode(parameters: str, value: str) -> str | None:
     encodings = {text.removeprefix("ENCODING=") for text in given} & {"QUOTED-PRINTABLE", "BASE64", "B"}
     if not encodings:
         return value
-    charset = next((text.removeprefix("CHARSET=") for text in given if text.startswith("CHARSET=")), "UTF-8").lower()
-    if encodings != {"QUOTED-PRINTABLE"} or charset not in _CHARSETS:
+    charset = next((text.removeprefix("CHARSET=") for text in given if text.startswith("CHARSET=")), "UTF-8")
+    if encodings != {"QUOTED-PRINTABLE"} or not charsets.is_known(charset):
         return None
-    try:
-        return binascii.a2b_qp(value.encode("utf-8")).decode(charset)
-    except ValueError:
-        return None
+    text = charsets.decode(binascii.a2b_qp(value.encode("utf-8")), charset)
+    return None if _UNREADABLE.search(text) else text
 
 
 def _components(value: str) -> list[str]:

@@ -12,7 +12,7 @@ from pathlib import Path
 import zstandard
 
 from capture_milter.assembly import Assembly, join_headers
-from mailweir import address, arc, candidates, dates, encoded_words, headers, identity, original_author
+from mailweir import address, arc, candidates, charsets, dates, encoded_words, headers, identity, original_author
 
 CORPUS = Path(__file__).with_name("corpus")
 MAX_BYTES = 64_000
@@ -23,6 +23,7 @@ PIECES = (
     *(b"<", b">", b'"', b"(", b")", b",", b";", b":", b"@", b"\\", b".", b"[", b"]", b"\0", b"\r\n ", b"\r\n\t", b"\r", b"\n"),
     *(b"=?utf-8?q?", b"=?utf-8?b?", b"?=", b"=?x?q?=FF?=", b"\xff", b"\xc3", "ß".encode(), "\u202e".encode(), "\uff20".encode()),
     *(b"a@a.example", b"<a@a.example>", b"@a.example:b@b.example", b"a@[127.0.0.1]", b'"a b"@a.example', b"xn--a.example"),
+    *(b"=?gb2312?q?", b"=?iso-2022-jp?q?", b"=?l1?b?", b"?", b"?=20", b"=81", b"=1B$B-!", b"gYE="),
     *(b"GMT+01:00", b" PM ", b" (CET)", b"2026-11-24T", b" nov. "),
     *(b"Mon, 24 Nov 2026 03:12:55 +0000", b"-0000", b"99999999999999999999", b"\r\nFrom: b@b.example\r\n", b"undisclosed:;"),
 )  # fmt: skip
@@ -92,7 +93,22 @@ def _check_dressed(author: str) -> None:
     assert candidates.read(f"x\r\n <{author}>").all == (author,)
 
 
-PROPERTIES: dict[str, Callable[[bytes], None]] = {"headers": check_headers, "address": check_address}
+def check_charset(raw: bytes) -> None:
+    """Nothing raises, whatever the label; words never merge: a word in front of the value stays, and so does one behind it."""
+    label, _, data = raw.partition(b"?")
+    assert len(charsets.decode(data, label.decode("utf-8", "replace"))) <= 2 * len(data)
+    for name in ("gb2312", "big5", "euc-jp", "iso-2022-jp", "iso-8859-1", "us-ascii", "utf-7"):
+        assert len(charsets.decode(raw, name)) <= 2 * len(raw)
+    text = encoded_words.decode(b"=?x?q?a?= " + raw + b" =?x?q?z?=", max_chars=len(raw) + 100)
+    assert text.startswith("a")
+    assert text.endswith("z")
+
+
+PROPERTIES: dict[str, Callable[[bytes], None]] = {
+    "headers": check_headers,
+    "address": check_address,
+    "charset": check_charset,
+}
 
 
 def check(name: str, raw: bytes) -> None:

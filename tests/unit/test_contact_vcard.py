@@ -88,6 +88,32 @@ def test_quoted_printable_of_2_1_is_read() -> None:
         assert "encoding of FN" in bad.reason
 
 
+@pytest.mark.parametrize(
+    ("charset", "value", "expected"),
+    [
+        ("windows-1252", "O=92Neill", "O’Neill"),
+        ("ISO-8859-1", "O=92Neill", "O’Neill"),  # Outlook
+        ("SHIFT_JIS", "=FB=FC=8B=B4", "髙橋"),  # a character of IBM's
+        ("GB2312", "=96|=D3=EA", "東雨"),  # of GBK
+        ("KS_C_5601-1987", "=8Cc=B0=A2", "똠각"),  # of cp949
+        ("x-sjis", "=97=D1", "林"),
+    ],
+)
+def test_a_charset_of_2_1_is_what_those_who_name_it_write(charset: str, value: str, expected: str) -> None:
+    line = f"FN;CHARSET={charset};ENCODING=QUOTED-PRINTABLE:{value}"
+    assert _read(_card(line, "EMAIL:j@x.example", version="2.1")) == [Row(1, expected, ("j@x.example",), "")]
+
+
+@pytest.mark.parametrize(
+    ("charset", "value"), [("shift_jis", "=81"), ("utf-7", "+2AA-"), ("no-such", "x"), ("zlib", "x")]
+)
+def test_what_a_charset_does_not_hold_is_told(charset: str, value: str) -> None:
+    line = f"FN;CHARSET={charset};ENCODING=QUOTED-PRINTABLE:{value}"
+    (bad,) = _read(_card(line, "EMAIL:j@x.example", version="2.1"))
+    assert isinstance(bad, BadRow)
+    assert "encoding of FN" in bad.reason
+
+
 def test_an_equals_sign_ends_a_line_as_it_is() -> None:
     assert _read(_card("FN:x=", "EMAIL:j@x.example")) == [Row(1, "x=", ("j@x.example",), "")]
 

@@ -11,7 +11,7 @@ import pytest
 REPOSITORY = Path(__file__).parents[2]
 PURE = (
     *("address", "envelope", "headers", "dates", "month_names", "encoded_words", "confirmation", "matching", "folding"),
-    *("identity", "candidates", "subjects", "original_author"),
+    *("identity", "candidates", "subjects", "original_author", "charsets"),
 )
 CONTACT_FILES = ("rows", "lines", "columns", "csv_file", "vcard")
 PACKAGES = ("mailweir", "milter", "postfix", "admin_cli", "gmail_sync", "integrations", "bench", "tests")
@@ -73,7 +73,7 @@ def test_a_pure_module_imports_the_standard_library_and_pure_modules_only(name: 
 def test_a_reader_of_contact_files_imports_no_database_and_opens_nothing(name: str) -> None:
     allowed = {"binascii", "codecs", "collections", "csv", "dataclasses", "io", "re", "typing"}
     for imported in _imports(REPOSITORY / "mailweir" / "contact_files" / f"{name}.py"):
-        ours = imported == "mailweir.address" or imported.startswith("mailweir.contact_files")
+        ours = imported in ("mailweir.address", "mailweir.charsets") or imported.startswith("mailweir.contact_files")
         assert ours or imported.partition(".")[0] in allowed, imported
 
 
