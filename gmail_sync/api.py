@@ -196,7 +196,8 @@ class Mailbox:
         except HttpError as error:
             if error.resp.status == 404 and missing is _Missing:
                 raise _Missing from error
-            refusal = faults.of_answer(error.resp.status, error.resp, error.content, datetime.now(UTC), missing)
+            answer = (error.resp.status, error.resp, error.content, datetime.now(UTC), missing)
+            refusal = faults.of_answer(*answer, about_message=missing is MessageGone)
             raise refusal from error
         except BaseException as error:
             connections.close()  # nobody may read the rest of this answer for another one

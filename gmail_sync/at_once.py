@@ -99,11 +99,11 @@ class AtOnce:
         while True:
             with self._services.connections.lent() as database:
                 leased = gmail_leases.lease_one(database, OWNER, self._services.clock(), self._mailbox_id)
-                why_not = None if leased else gmail_leases.unreadable(database, self._mailbox_id)
+                is_gone = not leased and not gmail_leases.is_connected(database, self._mailbox_id)
             if leased:
                 return leased
-            if why_not:
-                raise NeedsReconnect(why_not)
+            if is_gone:
+                raise GmailError("the mailbox is disconnected")
             waited = time.monotonic() - start
             if waited > _LONG_SECONDS and not is_told:
                 self._notice("Another process sweeps this mailbox: waiting till it is done.")
@@ -133,7 +133,8 @@ class AtOnce:
     def _given_back(self, leased: Leased, job: Job | None) -> Rest:
         now = rfc3339(self._services.clock())
         units, units_at = (int(job.spending.bucket.left), now) if job else (leased.units, leased.units_at)
-        return Rest(leased.id, leased.epoch, now, None, leased.failures, leased.error, units, units_at)
+        kept = (leased.refused_since, leased.refusals)
+        return Rest(leased.id, leased.epoch, now, None, leased.failures, leased.error, units, units_at, *kept)
 
     def _goes_on(self, due: datetime, rest: Rest) -> bool:
         """More is to be done: now, or when the quota allows it."""

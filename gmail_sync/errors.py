@@ -39,19 +39,25 @@ class HistoryExpired(GmailError):
 
 
 class NeedsReconnect(GmailError):
-    """This mailbox can't be read until a person does something; the text says what.
+    """This mailbox can't be read until somebody does something; the text says what.
 
-    whole_project: it is the admin who has something to do, at Google, for all mailboxes; they are read again then without a new
-    consent.
+    is_certain: nothing but a new consent helps. Else the answer may be Google's bad moment, and counts once it lasts.
     """
 
-    def __init__(self, text: str, *, whole_project: bool = False) -> None:
+    def __init__(self, text: str, *, is_certain: bool = False) -> None:
         super().__init__(text)
-        self.whole_project = whole_project
+        self.is_certain = is_certain
 
 
-class ClientGone(NeedsReconnect):
-    """The OAuth client is no more: the admin makes another one, and with that each user consents again."""
+class AppRefused(GmailError):
+    """Google refuses the app, whichever mailbox is asked for: its admin sets that right, and nobody has to consent for it.
+
+    is_certain: it is the app beyond doubt. Else it is the app where no other mailbox fares better.
+    """
+
+    def __init__(self, text: str, *, is_certain: bool = True) -> None:
+        super().__init__(text)
+        self.is_certain = is_certain
 
 
 class Refused(GmailError):

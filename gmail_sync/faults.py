@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from gmail_sync.errors import ClientGone, GmailError, NeedsReconnect, Refused, Throttled, Unreachable
+from gmail_sync.errors import AppRefused, GmailError, NeedsReconnect, Refused, Throttled, Unreachable
 from mailweir import dates
 
 _MAX_WAIT_SECONDS = 86_400.0  # an absurd answer doesn't stop a mailbox for ever
@@ -22,50 +22,42 @@ _LIMITS = frozenset({"rateLimitExceeded", "userRateLimitExceeded", "RATE_LIMIT_E
 _DAILY_LIMITS = frozenset({"dailyLimitExceeded", "quotaExceeded"})
 _LIMIT_WORDS = "Too many concurrent requests"
 
-_AGAIN = "; then connect it again"
+_GOES_ON = "; the mailbox goes on by itself then"
 
-# reason: what to do, and is it the admin who does it for all
+# reason of a mailbox's refusal: what to do
 _TO_DO = {
     "failedPrecondition": (
-        f"Gmail isn't on for this account: in the Admin console switch Gmail on for it, or give it a licence{_AGAIN}",
-        False,
+        f"Gmail isn't on for this account: in the Admin console switch Gmail on for it, or give it a licence{_GOES_ON}"
     ),
     "domainPolicy": (
         "the Workspace doesn't let this app read its mail: in the Admin console under Security, API controls, trust the app"
-        + _AGAIN,
-        False,
+        + _GOES_ON
     ),
-    "insufficientPermissions": (
-        "the consent doesn't cover reading mail: connect again and leave its box ticked",
-        False,
-    ),
-    "ACCESS_TOKEN_SCOPE_INSUFFICIENT": (
-        "the consent doesn't cover reading mail: connect again and leave its box ticked",
-        False,
-    ),
-    "accessNotConfigured": (
-        "the Gmail API is off in the Google Cloud project: in its console under APIs & Services, Library, enable it",
-        True,
-    ),
-    "SERVICE_DISABLED": (
-        "the Gmail API is off in the Google Cloud project: in its console under APIs & Services, Library, enable it",
-        True,
-    ),
+    "insufficientPermissions": "the consent doesn't cover reading mail: connect again and leave its box ticked",
+    "ACCESS_TOKEN_SCOPE_INSUFFICIENT": "the consent doesn't cover reading mail: connect again and leave its box ticked",
 }
+# reasons of the project's
+_API_OFF = frozenset({"accessNotConfigured", "SERVICE_DISABLED"})
 
 # RFC 6749 5.2 and 4.1.2.1, and Google's own
 _PASSING = frozenset({"temporarily_unavailable", "server_error", "internal_failure", "backend_error"})
 _CLIENT_GONE = frozenset({"invalid_client", "deleted_client", "disabled_client"})
-_DENIALS = frozenset({"unauthorized_client", "invalid_scope"})
 _POLICY = frozenset({"access_denied", "admin_policy_enforced", "org_internal"})
 
 
 def of_answer(
-    status: int, headers: Mapping[str, str], content: bytes, now: datetime, missing: type[GmailError] | None = None
+    status: int,
+    headers: Mapping[str, str],
+    content: bytes,
+    now: datetime,
+    missing: type[GmailError] | None = None,
+    *,
+    about_message: bool = False,
 ) -> GmailError:
     """What Gmail's refusal is. headers: their names in lower case. now: UTC, for what the answer gives no time of its own for.
 
-    missing: the error that stands for 404. 401 is one after a fresh token.
+    missing: the error that stands for 404. about_message: one message was asked for, so "mail isn't on" is said of that alone.
+    401 is one after a fresh token.
     """
     error = _error_of(content)
     text, reasons = _text_of(error), _reasons_of(error)
@@ -83,7 +75,7 @@ def of_answer(
         return Unreachable(
             f"Gmail doesn't take the account's fresh token{_quoted(text)}: is the account suspended?", wait
         )
-    return _refusal(status, text, reasons)
+    return _refusal(status, text, reasons - {"failedPrecondition"} if about_message else reasons)
 
 
 def _throttled(error: dict[str, Any] | None, text: str, reasons: frozenset[str], wait: float | None) -> Throttled:
@@ -95,11 +87,13 @@ def _throttled(error: dict[str, Any] | None, text: str, reasons: frozenset[str],
 
 
 def _refusal(status: int, text: str, reasons: frozenset[str]) -> GmailError:
+    if reasons & _API_OFF:
+        where = "in its console under APIs & Services, Library, enable it"
+        return AppRefused(f"the Gmail API is off in the Google Cloud project: {where}{_quoted(text)}")
     for reason in sorted(reasons & _TO_DO.keys()):
         if reason == "failedPrecondition" and status != 400:
             continue
-        words, whole_project = _TO_DO[reason]
-        return NeedsReconnect(words + _quoted(text), whole_project=whole_project)
+        return NeedsReconnect(_TO_DO[reason] + _quoted(text))
     if status == 403 and "Delegation denied" in text:
         return NeedsReconnect(
             f"this account may not read that mailbox{_quoted(text)}: connect the mailbox's own account"
@@ -132,37 +126,57 @@ def _denied(code: str, text: str, delegated: bool) -> GmailError:
     if code == "invalid_grant" and "reasonable timeframe" in text:
         # all mailboxes would need a person for a clock that is set right again by itself
         return Unreachable(f"Google doesn't take this host's time for the right one: set its clock{said}")
+    return _denied_robot(code, text, said) if delegated else _denied_user(code, text, said)
+
+
+def _denied_robot(code: str, text: str, said: str) -> GmailError:
+    """Nobody has consented, so nobody has to consent again."""
+    if code == "invalid_grant" and "Invalid JWT" not in text and "account not found" not in text:
+        return Refused(f"the Workspace has no such mailbox: look up its address{said}")
+    if code == "invalid_grant" or code in _CLIENT_GONE:
+        return AppRefused(
+            f"Google doesn't know the service account's key: put a new one into gmail.service_account_file{said}"
+        )
+    if code in ("unauthorized_client", "invalid_scope"):
+        return AppRefused(
+            "the service account may not read the Workspace's mail: in the Admin console under Security, API controls, "
+            f"Domain-wide delegation, add its client ID with the scope gmail.readonly{said}",
+            is_certain=False,
+        )
+    if code in _POLICY:
+        return AppRefused(
+            f"the Workspace doesn't let the service account in: see its Admin console{said}", is_certain=False
+        )
+    return Unreachable(f"Google gives no token{said}")
+
+
+def _denied_user(code: str, text: str, said: str) -> GmailError:
     if code == "invalid_grant" and "rapt" in text:
         return NeedsReconnect(
             "the Workspace wants its users to sign in again and again: in the Admin console under Security, Google Cloud session "
-            f"control, exempt trusted apps, and trust this one{_AGAIN}{said}"
-        )
-    if code == "invalid_grant" and delegated and "Invalid JWT" not in text and "account not found" not in text:
-        return NeedsReconnect(f"the Workspace has no such mailbox: look up its address{_AGAIN}{said}")
-    if code == "invalid_grant" and delegated:
-        return NeedsReconnect(
-            f"Google doesn't know the service account's key: make a new one{said}", whole_project=True
+            f"control, exempt trusted apps, and trust this one; then connect it again{said}",
+            is_certain=True,
         )
     if code == "invalid_grant":
         return NeedsReconnect(
             "the consent is no longer valid (withdrawn, unused for six months, the password changed, or the app is in testing): "
-            f"connect again{said}"
-        )
-    if code in ("unauthorized_client", "invalid_scope") and delegated:
-        return NeedsReconnect(
-            "the service account may not read the Workspace's mail: in the Admin console under Security, API controls, "
-            f"Domain-wide delegation, add its client ID with the scope gmail.readonly{said}",
-            whole_project=True,
+            f"connect again{said}",
+            is_certain=True,
         )
     if code in _CLIENT_GONE:
-        return ClientGone(
-            "Google doesn't know the OAuth client any more: make one, name its file in gmail.oauth_client_file and connect again"
-            f"{said}",
-            whole_project=True,
+        return AppRefused(
+            "Google doesn't take the OAuth client: put its right file where gmail.oauth_client_file says, and all mailboxes go "
+            f"on by themselves; another client needs a new consent of each user{said}"
+        )
+    if code == "unauthorized_client":
+        return AppRefused(
+            "the consents were given to another OAuth client than the one of gmail.oauth_client_file: put that one's file back, "
+            f"and all mailboxes go on by themselves; or connect them again{said}",
+            is_certain=False,
         )
     if code in _POLICY:
-        return NeedsReconnect(_TO_DO["domainPolicy"][0] + said)
-    if code in _DENIALS:
+        return NeedsReconnect(_TO_DO["domainPolicy"] + said)
+    if code == "invalid_scope":
         return NeedsReconnect(f"Google gives no token: connect again{said}")
     return Unreachable(f"Google gives no token{said}")  # no verdict on the consent that anybody knows
 

@@ -10,6 +10,7 @@ from functools import cached_property
 import structlog
 
 from gmail_sync.api import Mailbox
+from gmail_sync.app_state import AppState
 from gmail_sync.budget import Spending
 from gmail_sync.connections import Connections, Directory
 from gmail_sync.room import Room
@@ -35,6 +36,11 @@ class Services:
     def traces(self) -> Traces:
         """Of header recipients."""
         return Traces(self.settings.token_key_path)
+
+    @cached_property
+    def app(self) -> AppState:
+        """Does Google take the app?"""
+        return AppState(self.connections, self.log, self.clock)
 
 
 @dataclass

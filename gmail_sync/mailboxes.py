@@ -33,8 +33,10 @@ class Mailboxes:
     def __init__(self, services: Services, clock: Callable[[], float] = time.monotonic) -> None:
         """SettingsError where Gmail isn't set up."""
         self._services = services
+        self._stamp = self._stamp_now()
         self._identity = oauth_files.load(services.settings.gmail)
         self._api = Api(services.settings.gmail)
+        self._faulty_stamp: tuple[int, int, int] | None = None
         self._secrets: Secrets | None = None
         self._clock = clock
         self._lock = threading.Lock()
@@ -42,9 +44,37 @@ class Mailboxes:
 
     def job(self, leased: Leased, project: Project) -> Job:
         """A leased mailbox, ready to be swept. Errors: SettingsError, NeedsReconnect."""
+        self._look_for_another_file()
         spending = Spending(self._bucket(leased), project, self._services.settings.gmail.history_units)
         mailbox = self._api.mailbox(self._credentials(leased), spending)
         return Job(self._services, leased, mailbox, spending)
+
+    def _stamp_now(self) -> tuple[int, int, int] | None:
+        file = self._services.settings.gmail.identity_file
+        try:
+            found = file.stat() if file else None
+        except OSError:
+            found = None
+        return (found.st_mtime_ns, found.st_size, found.st_ino) if found else None
+
+    def _look_for_another_file(self) -> None:
+        """The admin may have put another client's or account's file in the place of the one that was read."""
+        stamp = self._stamp_now()
+        if stamp == self._stamp:
+            return
+        try:
+            identity = oauth_files.load(self._services.settings.gmail)
+        except SettingsError as error:
+            # the old one goes on, for it may be well, and the file half written
+            if stamp != self._faulty_stamp:
+                self._faulty_stamp = stamp
+                self._services.log.error("the new file of the Gmail client can't be used", error=str(error))
+            return
+        with self._lock:
+            self._stamp, self._identity = stamp, identity
+            self._kept.clear()
+        self._services.app.changed()
+        self._services.log.info("the file of the Gmail client was read anew")
 
     def _bucket(self, leased: Leased) -> Bucket:
         gmail = self._services.settings.gmail

@@ -233,7 +233,18 @@ class Scheduler:
         now = self._services.clock()
         units, units_at = (int(job.spending.bucket.left), rfc3339(now)) if job else (leased.units, leased.units_at)
         due = rfc3339(now + timedelta(seconds=pause_seconds))
-        return Rest(leased.id, leased.epoch, due, None, leased.failures, leased.error, units, units_at)
+        return Rest(
+            leased.id,
+            leased.epoch,
+            due,
+            None,
+            leased.failures,
+            leased.error,
+            units,
+            units_at,
+            leased.refused_since,
+            leased.refusals,
+        )
 
     # --- the end ------------------------------------------------------------------------------------------------------
 

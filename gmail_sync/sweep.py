@@ -5,6 +5,7 @@ writes what became of it; each begins with the fence, so that a sweep whose leas
 and by `mailweir gmail sync`.
 """
 
+import random
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -12,9 +13,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from gmail_sync import searching
+from gmail_sync.app_state import AppHeld
 from gmail_sync.budget import OverBudget
 from gmail_sync.errors import (
-    ClientGone,
+    AppRefused,
     GmailError,
     HistoryExpired,
     MessageGone,
@@ -43,6 +45,9 @@ LISTING_MARGIN = timedelta(days=1)
 LONGEST_IN_SPAM = timedelta(days=30)
 LONG_HISTORY_SHARE = 0.4  # of a mailbox's quota: one comes back to a half
 LONGEST_GAP = timedelta(days=31)  # that a list reaches back where nobody can say when the last sweep was
+MIN_REFUSALS = 5  # before they count as lasting: a host that was off in between has seen few
+_PROBE, _CERTAIN_PROBE = timedelta(hours=1), timedelta(days=1)  # of a mailbox in `reconnect`, a quarter more or less
+_AFTER_HOLD_SECONDS = 5.0  # within which the mailboxes come again that waited for the app
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=30), timedelta(hours=1)
 # That Gmail may ask for: what lies further ahead counts as a clock's mistake, and Gmail is asked again after it.
 LONGEST_ASKED = gmail_leases.LONGEST_WAIT - timedelta(minutes=1)
@@ -80,7 +85,11 @@ class Sweep:
         foresaw."""
         job = self._job
         try:
+            job.services.app.refuse_if_held()
+            if not job.leased.is_readable:
+                self._probe()
             self.catch_up()
+            job.services.app.worked(job.leased.id)
             if job.leased.list_since:
                 searching.list_since(job)
             try:
@@ -96,12 +105,10 @@ class Sweep:
             if isinstance(error, Throttled) and error.whole_project:
                 job.spending.hold(error)
             return self._failed_rest(error)
+        except AppRefused as error:
+            return self._app_rest(error)
         except NeedsReconnect as error:
-            if error.whole_project and not isinstance(error, ClientGone):
-                return self._failed_rest(error)  # once the admin has set it right, nobody has to consent again
-            with job.reading() as database:
-                gmail_leases.need_reconnect(database, job.leased, str(error))
-            job.services.log.error("reconnect needed", reason=str(error), **job.facts())
+            return self._refused_rest(error)
         except LeaseLost as error:
             job.services.log.warning("lease lost", reason=str(error), **job.facts())
         return None
@@ -120,22 +127,75 @@ class Sweep:
             rfc3339(self._now()),
         )
 
+    def _probe(self) -> None:
+        """One call, to see whether what was wrong is set right by now."""
+        job = self._job
+        job.mailbox.profile()
+        with job.writing() as database:
+            gmail_leases.note_readable(database, job.leased)
+        job.leased = replace(job.leased, is_readable=True, error=None, refused_since=None, refusals=0)
+        job.services.log.info("readable again", **job.facts())
+
+    def _refused_rest(self, error: NeedsReconnect) -> Rest | None:
+        """What ends a mailbox has to last, for one answer may be Google's bad moment. None: the mailbox is in `reconnect`."""
+        job, leased, now = self._job, self._job.leased, self._now()
+        if leased.is_readable and not error.is_certain:
+            since, refusals = leased.refused_since or rfc3339(now), leased.refusals + 1
+            lasting = timedelta(hours=job.services.settings.gmail.refused_hours)
+            # a time ahead was noted by a clock that was wrong
+            lasts = abs(now - datetime.fromisoformat(since)) >= lasting and refusals >= MIN_REFUSALS
+            # nobody has consented to a service account, so nobody can consent anew
+            if not lasts or leased.token_sealed is None:
+                return self._failed_rest(error)._replace(refused_since=since, refusals=refusals)
+        pause = _CERTAIN_PROBE if error.is_certain else _PROBE
+        probe_at = now + pause * random.uniform(0.75, 1.25)
+        with job.reading() as database:
+            gmail_leases.need_reconnect(database, leased, str(error), probe_at)
+        say = job.services.log.error if leased.is_readable else job.services.log.info
+        say("reconnect needed", reason=str(error), probe_at=rfc3339(probe_at), **job.facts())
+        return None
+
+    def _app_rest(self, error: AppRefused) -> Rest | None:
+        """The app is refused, not this mailbox; told once for all of them."""
+        app, leased = self._job.services.app, self._job.leased
+        if not error.is_certain and app.is_taken_for_others(leased.id):
+            return self._refused_rest(NeedsReconnect(str(error)))
+        until, failures = error.until if isinstance(error, AppHeld) else app.refused(error), max(1, leased.failures)
+        if not error.is_certain:
+            until, failures = max(until, self._now() + pause_after(leased.failures)), leased.failures + 1
+        due = until + timedelta(seconds=random.uniform(0, _AFTER_HOLD_SECONDS))
+        if not leased.is_readable:
+            return self._unread_rest(due)
+        return self._kept_refusals(self.rest(due, failures=failures, error=str(error)))
+
+    def _kept_refusals(self, rest: Rest) -> Rest:
+        """An outage, or the app's trouble, says nothing of what Gmail said of the mailbox before."""
+        return rest._replace(refused_since=self._job.leased.refused_since, refusals=self._job.leased.refusals)
+
+    def _unread_rest(self, due: datetime) -> Rest:
+        """Of a mailbox in `reconnect` that couldn't be probed: what is wrong with it stays."""
+        return self._kept_refusals(self.rest(due, error=self._job.leased.error))
+
     def _over_budget_rest(self, error: OverBudget) -> Rest:
         wait = error.retry_after_seconds or 1.0
         due = _after(self._now(), wait)
+        if not self._job.leased.is_readable:
+            return self._unread_rest(due)
         if wait < _TOLD_WAIT_SECONDS:
-            return self.rest(due)
-        return self.rest(due, failures=max(1, self._job.leased.failures), error=str(error))
+            return self._kept_refusals(self.rest(due))
+        return self._kept_refusals(self.rest(due, failures=max(1, self._job.leased.failures), error=str(error)))
 
     def _failed_rest(self, error: GmailError) -> Rest:
         failures = self._job.leased.failures + 1
         asked = error.retry_after_seconds if isinstance(error, Throttled | Unreachable) else None
         wait = max(pause_after(failures - 1), timedelta(seconds=asked or 0))
         next_sweep_at = self._now() + min(wait, LONGEST_ASKED)
+        if not self._job.leased.is_readable:
+            return self._unread_rest(self._now() + _PROBE)
         self._job.services.log.warning(
             "mailbox waits", reason=str(error), failures=failures, until=rfc3339(next_sweep_at), **self._job.facts()
         )
-        return self.rest(next_sweep_at, failures=failures, error=str(error))
+        return self._kept_refusals(self.rest(next_sweep_at, failures=failures, error=str(error)))
 
     def _next(self, more: bool) -> datetime:
         if more:
@@ -263,7 +323,7 @@ class Sweep:
                 self._settle(queued, look_at(look, queued, job.mailbox))
         except MessageGone:
             self._settle(queued, None)
-        except (Throttled, NeedsReconnect, LeaseLost, DatabaseUnavailable):
+        except (Throttled, NeedsReconnect, AppRefused, LeaseLost, DatabaseUnavailable):
             raise
         except Exception as error:  # noqa: BLE001  one message must not stand in the way of what comes after it
             if isinstance(error, Unreachable):
@@ -351,7 +411,8 @@ class Sweep:
         if is_dead and isinstance(error, Unreachable | Refused):  # a policy may refuse them all
             try:
                 is_dead = self._is_its_own_fault(queued)
-            except (Throttled, Unreachable, Refused) as why:  # it isn't given up, and doesn't stay in front either
+            except (Throttled, Unreachable, Refused, NeedsReconnect, AppRefused) as why:
+                # it isn't given up, and doesn't stay in front either
                 is_dead, cut_short = False, why
         with job.writing() as database:
             if is_dead:

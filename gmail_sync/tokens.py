@@ -32,7 +32,7 @@ _SECRET = ("refresh_token", "client_secret", "code", "code_verifier", "assertion
 class Credentials(google.auth.credentials.Credentials):
     """What one mailbox is asked with. Takes a new access token when there is none, or it is about to end, or Gmail refuses it.
 
-    Used by one thread at a time. Errors of `refresh`: NeedsReconnect, Unreachable, Throttled.
+    Used by one thread at a time. Errors of `refresh`: NeedsReconnect, AppRefused, Unreachable, Throttled.
     """
 
     @abstractmethod
@@ -116,7 +116,7 @@ def credentials(identity: OAuthClient | ServiceAccount, address: str, refresh_to
 def exchange(client: OAuthClient, code: str, redirect_uri: str, verifier: str, timeout_seconds: float) -> str:
     """The refresh token for a consent's code (RFC 6749 4.1.3, RFC 7636 4.5).
 
-    ConsentFailed where Google takes the code for none, or the consent covers less than asked; also Unreachable, NeedsReconnect.
+    ConsentFailed where Google takes the code for none, or the consent covers less than asked; also Unreachable, AppRefused.
     """
     form = {
         "grant_type": "authorization_code",
@@ -128,7 +128,7 @@ def exchange(client: OAuthClient, code: str, redirect_uri: str, verifier: str, t
     status, headers, content = _post_once(client.token_uri, form, timeout_seconds)
     if status != 200:
         refusal = faults.of_token_answer(status, headers, content, datetime.now(UTC), _secrets(form), delegated=False)
-        if isinstance(refusal, NeedsReconnect) and not refusal.whole_project:
+        if isinstance(refusal, NeedsReconnect):
             raise ConsentFailed("Google doesn't take the code: it counts once, and for some minutes; try again")
         raise refusal
     answer = _granted(content, client.token_uri)
@@ -144,7 +144,7 @@ def exchange(client: OAuthClient, code: str, redirect_uri: str, verifier: str, t
 def revoke(client: OAuthClient, refresh_token: str, timeout_seconds: float) -> None:
     """Gives a consent back (RFC 7009): every token of this user for this client ends. One that has ended is no error.
 
-    Unreachable, Throttled, NeedsReconnect where Google didn't do it.
+    Unreachable, Throttled, NeedsReconnect, AppRefused where Google didn't do it.
     """
     status, headers, content = _post_once(client.revoke_uri, {"token": refresh_token}, timeout_seconds)
     if status == 200 or (status == 400 and b'"invalid_token"' in content):

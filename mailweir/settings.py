@@ -163,6 +163,7 @@ class Gmail(_Section):
     backfill_days: int = Field(90, ge=0, le=3650)
     audit_hours: float = Field(24.0, ge=0, le=8760)
     max_attempts: int = Field(8, ge=1, le=100)
+    refused_hours: float = Field(6.0, ge=0, le=720)
     user_units_per_minute: int = Field(6_000, ge=100)
     project_units_per_minute: int = Field(1_200_000, ge=100)
     project_units_per_day: int = Field(80_000_000, ge=1_000)

@@ -35,9 +35,10 @@ def status(
 ) -> None:
     """Shows how each connected mailbox stands: the last whole sweep, the last message on the record, what waits, what is
     wrong."""
-    from mailweir.store import gmail_mailboxes, gmail_queue, gmail_workers
+    from mailweir.store import gmail_app, gmail_mailboxes, gmail_queue, gmail_workers
 
     with context.opened() as database:
+        app = gmail_app.find(database)
         is_swept = gmail_workers.alive(database, context.now()) > 0
         chosen = context.choose(database, deployment)
         found = (
@@ -53,7 +54,11 @@ def status(
         output.show_json([{**output.plain(one), **extra} for one in found])
         return
     empty = f"No mailbox of {chosen.name} is connected: 'mailweir gmail connect USERNAME --inbound --outbound' does it."
-    output.table(COLUMNS, [_row(one) for one in found], empty=empty)
+    output.table(COLUMNS, [_row(one, app.error if app else None) for one in found], empty=empty)
+    if found and app:
+        output.remark(
+            f"Google refuses the app since {output.moment(app.since)}, so no mailbox can be read: {app.error}"
+        )
     if found and not is_swept:
         output.remark(NOBODY_SWEEPS)
     if failing:
@@ -66,7 +71,7 @@ def status(
         output.table(("dead letter", "tries", "given up", "error"), rows, empty="")
 
 
-def _row(one: "GmailMailbox") -> tuple[str, ...]:
+def _row(one: "GmailMailbox", app_error: str | None) -> tuple[str, ...]:
     directions = [name for name, wanted in (("inbound", one.inbound), ("outbound", one.outbound)) if wanted]
     return (
         one.username,
@@ -78,13 +83,15 @@ def _row(one: "GmailMailbox") -> tuple[str, ...]:
         str(one.waiting),
         str(one.dead),
         "not audited" if one.audited_at is None else f"{one.audit_missing} of {one.audit_listed}",
-        _note(one),
+        _note(one, app_error),
     )
 
 
-def _note(one: "GmailMailbox") -> str:
+def _note(one: "GmailMailbox", app_error: str | None) -> str:
     if one.state == "reconnect":
-        return f"{one.error}, by 'mailweir gmail connect {one.username}'"
+        return f"{one.error} ('mailweir gmail connect {one.username}'); asked again {output.moment(one.next_sweep_at)}"
+    if one.error and one.error == app_error:
+        return "waits for the app"
     return f"{one.error}; again {output.moment(one.next_sweep_at)}" if one.error else ""
 
 
@@ -145,15 +152,12 @@ def _at_once(username: str, deployment: str | None) -> "Iterator[tuple[GmailMail
     from gmail_sync import mailboxes
     from gmail_sync.at_once import AtOnce
     from mailweir import log
-    from mailweir.errors import BadInput
     from mailweir.settings import load
     from mailweir.store import gmail_mailboxes
 
     settings = load()
     with context.opened(settings) as database:
         mailbox = gmail_mailboxes.find(database, context.choose(database, deployment), username)
-        if mailbox.state == gmail_mailboxes.State.RECONNECT:
-            raise BadInput(f"{mailbox.address} can't be read: {_note(mailbox)}")
         services = mailboxes.services(settings, log.silent())
         with progress.counting("messages looked at, on the record:") as show:
             try:

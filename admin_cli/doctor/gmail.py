@@ -8,7 +8,7 @@ from admin_cli.doctor.findings import Finding, note, ok, wrong
 from gmail_sync import oauth_files
 from mailweir.errors import SettingsError
 from mailweir.settings import Settings
-from mailweir.store import gmail_mailboxes, gmail_workers
+from mailweir.store import gmail_app, gmail_mailboxes, gmail_workers
 from mailweir.store.connection import Database
 from mailweir.store.deployments import Deployment
 from mailweir.store.gmail_mailboxes import GmailMailbox, State
@@ -36,6 +36,10 @@ def check_file(settings: Settings) -> Iterator[Finding]:
 
 def check_sync(settings: Settings, database: Database, now: datetime) -> Iterator[Finding]:
     """Is there a process that sweeps, where there are mailboxes to sweep?"""
+    app = gmail_app.find(database)
+    if settings.gmail.is_set_up and app:
+        since = _text(datetime.fromisoformat(app.since))
+        yield wrong(AREA, f"Google refuses the app since {since}: {app.error}", "no user has to consent for that")
     alive = gmail_workers.alive(database, now)
     if settings.gmail.is_set_up and not alive:
         yield wrong(
@@ -48,7 +52,10 @@ def check_sync(settings: Settings, database: Database, now: datetime) -> Iterato
 def check_mailboxes(settings: Settings, database: Database, deployment: Deployment, now: datetime) -> Iterator[Finding]:
     """Each mailbox that needs somebody, and how many don't."""
     area, well = f"{AREA} {deployment.name}", 0
+    app = gmail_app.find(database)
     for mailbox in gmail_mailboxes.list_all(database, deployment):
+        if app and mailbox.error == app.error:
+            continue  # told once, for all
         found = list(_examine(settings, mailbox, area, now))
         yield from found
         well += not found

@@ -19,6 +19,7 @@ from mailweir.store.moments import rfc3339
 LEASE_SECONDS = 120.0
 LONGEST_LEASE = timedelta(seconds=2 * LEASE_SECONDS)  # with some difference of two hosts' clocks
 LONGEST_WAIT = timedelta(hours=2)
+LONGEST_PROBE_WAIT = timedelta(hours=31)  # of a mailbox in `reconnect`: a day, and a quarter more by chance
 
 
 class LeaseLost(MailweirError):
@@ -31,7 +32,8 @@ class Leased:
 
     units: what was left of the user's quota at units_at. list_since: all that came since then is still to be listed.
     has_new_contacts: contacts' addresses after backfilled_address_id, or new groups, are still to be searched for. error: of the
-    last sweep.
+    last sweep. is_readable: not in `reconnect`, where a mailbox is only probed. refused_since, refusals: since when, and how
+    often in a row, Gmail has refused it in a way that may pass.
     """
 
     id: int
@@ -55,6 +57,9 @@ class Leased:
     has_queue: bool
     has_new_contacts: bool
     error: str | None = None
+    is_readable: bool = True
+    refused_since: str | None = None
+    refusals: int = 0
 
 
 class Rest(NamedTuple):
@@ -69,6 +74,8 @@ class Rest(NamedTuple):
     error: str | None
     units: int
     units_at: str
+    refused_since: str | None = None
+    refusals: int = 0
 
 
 _COLUMNS = (
@@ -78,7 +85,8 @@ _COLUMNS = (
     " EXISTS (SELECT 1 FROM gmail_queue q WHERE q.mailbox_id = m.id AND q.dead_at IS NULL"
     " AND (q.next_try_at <= ? OR q.next_try_at > ?)),"
     " EXISTS (SELECT 1 FROM contact_addresses a WHERE a.deployment_id = d.id AND a.id > m.backfilled_address_id)"
-    " OR EXISTS (SELECT 1 FROM group_addresses g WHERE g.deployment_id = d.id AND g.id > m.backfilled_group_id), m.error"
+    " OR EXISTS (SELECT 1 FROM group_addresses g WHERE g.deployment_id = d.id AND g.id > m.backfilled_group_id), m.error,"
+    " m.state = 'connected', m.refused_since, m.refusals"
 )
 _SOURCES = (
     "gmail_mailboxes m JOIN deployments d ON d.id = m.deployment_id"
@@ -86,24 +94,29 @@ _SOURCES = (
 )
 
 _CONNECTED = (
-    "gmail_mailboxes m JOIN users u ON u.id = m.user_id AND u.removed_at IS NULL"
-    " WHERE m.state = 'connected' AND m.disconnected_at IS NULL"
+    "gmail_mailboxes m JOIN users u ON u.id = m.user_id AND u.removed_at IS NULL WHERE m.disconnected_at IS NULL"
 )
+# what is due further ahead than it ever would be was put there by a clock that was wrong
+_TOO_FAR = "m.next_sweep_at > CASE WHEN m.state = 'connected' THEN ? ELSE ? END"
 
 
 def lease(database: Database, owner: str, now: datetime, limit: int) -> list[Leased]:
     """Leases mailboxes that are due, those first that wait longest; at most so many. Errors: DatabaseUnavailable."""
-    text, too_far, no_lease = rfc3339(now), rfc3339(now + LONGEST_WAIT), rfc3339(now + LONGEST_LEASE)
+    text, no_lease = rfc3339(now), rfc3339(now + LONGEST_LEASE)
     skip = "" if database.is_sqlite else " FOR UPDATE OF m SKIP LOCKED"
     with database.transaction(alone=False):
         execute = database.fast_execute()
         due = execute(
-            f"SELECT m.id FROM {_CONNECTED} AND (m.next_sweep_at <= ? OR m.next_sweep_at > ?)"
+            f"SELECT m.id FROM {_CONNECTED} AND (m.next_sweep_at <= ? OR {_TOO_FAR})"
             " AND (m.lease_until IS NULL OR m.lease_until <= ? OR m.lease_until > ?)"
             f" ORDER BY m.next_sweep_at LIMIT ?{skip}",
-            (text, too_far, text, no_lease, limit),
+            (text, *_too_far(now), text, no_lease, limit),
         ).fetchall()
         return _take(database, owner, now, [row[0] for row in due])
+
+
+def _too_far(now: datetime) -> tuple[str, str]:
+    return rfc3339(now + LONGEST_WAIT), rfc3339(now + LONGEST_PROBE_WAIT)
 
 
 def lease_one(database: Database, owner: str, now: datetime, mailbox_id: int) -> Leased | None:
@@ -152,6 +165,8 @@ def _leased(row: Any) -> Leased:
         token,
         *there,
         row[26],
+        bool(row[27]),
+        *row[28:],
     ]
     return Leased(*values)
 
@@ -225,7 +240,8 @@ def end(database: Database, rests: Iterable[Rest]) -> None:
         for rest in sorted(rests, key=lambda rest: rest.mailbox_id):  # in one order everywhere
             execute(
                 "UPDATE gmail_mailboxes SET next_sweep_at = ?, swept_at = COALESCE(?, swept_at), failures = ?, error = ?,"
-                " units = ?, units_at = ?, lease_owner = NULL, lease_until = NULL WHERE id = ? AND epoch = ?",
+                " units = ?, units_at = ?, refused_since = ?, refusals = ?, lease_owner = NULL, lease_until = NULL"
+                " WHERE id = ? AND epoch = ?",
                 (*rest[2:], rest.mailbox_id, rest.epoch),
             )
 
@@ -239,14 +255,23 @@ def release(database: Database, owner: str) -> int:
         return int(cursor.rowcount)
 
 
-def need_reconnect(database: Database, leased: Leased, reason: str) -> None:
-    """The mailbox can't be read until its user consents again; ends the lease. Cursor and queue stay."""
+def need_reconnect(database: Database, leased: Leased, reason: str, probe_at: datetime) -> None:
+    """The mailbox can't be read until somebody does something; ends the lease. Cursor and queue stay. probe_at: when it is to be
+    asked for again, for it may be mended at Google's."""
     with database.transaction(alone=False):
         database.fast_execute()(
-            "UPDATE gmail_mailboxes SET state = 'reconnect', error = ?, lease_owner = NULL, lease_until = NULL"
-            " WHERE id = ? AND epoch = ?",
-            (reason, leased.id, leased.epoch),
+            "UPDATE gmail_mailboxes SET state = 'reconnect', error = ?, next_sweep_at = ?, failures = 0, lease_owner = NULL,"
+            " lease_until = NULL WHERE id = ? AND epoch = ?",
+            (reason, rfc3339(probe_at), leased.id, leased.epoch),
         )
+
+
+def note_readable(database: Database, leased: Leased) -> None:
+    """Within a transaction of the lease: the mailbox can be read again."""
+    database.fast_execute()(
+        "UPDATE gmail_mailboxes SET state = 'connected', error = NULL, refused_since = NULL, refusals = 0 WHERE id = ?",
+        (leased.id,),
+    )
 
 
 def error_of(database: Database, mailbox_id: int) -> str | None:
@@ -255,22 +280,19 @@ def error_of(database: Database, mailbox_id: int) -> str | None:
     return row[0] if row else None
 
 
-def unreadable(database: Database, mailbox_id: int) -> str | None:
-    """Why a mailbox can't be read until somebody does something; None where it can be."""
-    sql = "SELECT state, error, disconnected_at FROM gmail_mailboxes WHERE id = ?"
-    row = database.execute(sql, (mailbox_id,)).fetchone()
-    if row is None or row[2] is not None:
-        return "the mailbox is disconnected"
-    return None if row[0] == "connected" else str(row[1])
+def is_connected(database: Database, mailbox_id: int) -> bool:
+    """Is it still to be read?"""
+    row = database.execute("SELECT disconnected_at FROM gmail_mailboxes WHERE id = ?", (mailbox_id,)).fetchone()
+    return row is not None and row[0] is None
 
 
 def seconds_to_next(database: Database, now: datetime) -> float | None:
     """Until the next mailbox is due; 0 where one is; None where there is none at all."""
-    text, too_far, no_lease = rfc3339(now), rfc3339(now + LONGEST_WAIT), rfc3339(now + LONGEST_LEASE)
+    text, no_lease = rfc3339(now), rfc3339(now + LONGEST_LEASE)
     row = database.execute(
-        f"SELECT MIN(CASE WHEN m.next_sweep_at > ? THEN ? ELSE m.next_sweep_at END) FROM {_CONNECTED}"
+        f"SELECT MIN(CASE WHEN {_TOO_FAR} THEN ? ELSE m.next_sweep_at END) FROM {_CONNECTED}"
         " AND (m.lease_until IS NULL OR m.lease_until <= ? OR m.lease_until > ?)",
-        (too_far, text, text, no_lease),
+        (*_too_far(now), text, text, no_lease),
     ).fetchone()
     if row is None or row[0] is None:
         return None
@@ -284,8 +306,8 @@ def correct_times(database: Database, now: datetime, interval: timedelta, longes
     with database.transaction(alone=False):
         execute = database.fast_execute()
         execute(
-            "UPDATE gmail_mailboxes SET next_sweep_at = ? WHERE disconnected_at IS NULL AND next_sweep_at > ?"
-            " AND (failures = 0 OR next_sweep_at > ?)",
+            "UPDATE gmail_mailboxes SET next_sweep_at = ? WHERE disconnected_at IS NULL AND state = 'connected'"
+            " AND next_sweep_at > ? AND (failures = 0 OR next_sweep_at > ?)",
             (text, rfc3339(now + interval), rfc3339(now + longest)),
         )
         execute(

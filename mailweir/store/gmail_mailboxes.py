@@ -1,7 +1,8 @@
 """Connected Gmail mailboxes, as people see them: connect, disconnect, state.
 
-A mailbox is `connected`, or `reconnect`: it can't be read until its user consents again. Its cursor and its queue stay through
-that, so that nothing is skipped. Called by the command line and `doctor`; the sweeps go by `gmail_leases` and `gmail_queue`.
+A mailbox is `connected`, or `reconnect`: it can't be read until its user consents again, or somebody mends what is wrong at
+Google; it is asked for now and then. Its cursor and its queue stay through that, so that nothing is skipped. Called by the
+command line and `doctor`; the sweeps go by `gmail_leases` and `gmail_queue`.
 """
 
 import enum
@@ -112,6 +113,8 @@ def connect(
                 state=State.CONNECTED.value,
                 error=None,
                 failures=0,
+                refused_since=None,
+                refusals=0,
                 next_sweep_at=rfc3339(now),
                 **_fenced_off(),
             ).where(table.id == row.id).execute()

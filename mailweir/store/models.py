@@ -303,7 +303,6 @@ class GmailMailbox(_Base):
     cursor = peewee.TextField(null=True)
     list_since = peewee.TextField(null=True)
     backfilled_address_id = peewee.IntegerField()
-    backfilled_group_id = peewee.IntegerField()
     next_sweep_at = peewee.TextField()
     swept_at = peewee.TextField(null=True)
     last_message_at = peewee.TextField(null=True)
@@ -317,10 +316,23 @@ class GmailMailbox(_Base):
     lease_owner = peewee.TextField(null=True)
     lease_until = peewee.TextField(null=True)
     epoch = peewee.IntegerField()
+    backfilled_group_id = peewee.IntegerField(default=0)
+    refused_since = peewee.TextField(null=True)
+    refusals = peewee.IntegerField(default=0)
     user_id: int
 
     class Meta:
         table_name = "gmail_mailboxes"
+
+
+class GmailApp(_Base):
+    """What Google says against the app; one row at most."""
+
+    error = peewee.TextField()
+    since = peewee.TextField()
+
+    class Meta:
+        table_name = "gmail_app"
 
 
 class GmailQueued(_Base):
@@ -372,6 +384,7 @@ ALL = (
     RelayLogin,
     RelayUse,
     GmailMailbox,
+    GmailApp,
     GmailQueued,
     GmailWorker,
 )

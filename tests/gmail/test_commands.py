@@ -11,6 +11,9 @@ import pytest
 
 from mailweir import settings
 from tests.gmail import faults
+from tests.gmail.calls import Kind
+from tests.gmail.faults import Fault
+from tests.gmail.google_errors import token_error
 from tests.gmail.server import GmailServer
 from tests.gmail.world import JANE, STRANGER, World, mail
 
@@ -127,3 +130,23 @@ def test_nobody_by_that_name(world: World, command: str) -> None:
     said = run(world, "gmail", command, "nobody", code=1).stderr
     assert said.splitlines() == ["mailweir: unknown user 'nobody' in demo; 'mailweir user list' shows them"]
     assert "gmail connect richard" in run(world, "gmail", command, "richard", code=1).stderr
+
+
+def test_what_concerns_the_app_is_told_once(world: World, gmail: GmailServer) -> None:
+    for name in ("richard", "mary"):
+        box = world.connect(name)
+        world.settle(name)
+        gmail.tokens.expire_access(box.address)
+    world.later(hours=3)
+    gmail.faults.add(Fault("app", token_error("invalid_client", "Unauthorized", 401)), kind=Kind.TOKEN)
+    for name in ("richard", "mary"):
+        world.sweep(name)
+    ran = run(world, "gmail", "status")
+    assert (ran.stdout + ran.stderr).count("put its right file") == 1
+    assert "Google refuses the app since" in ran.stderr
+    assert [(one["state"], "OAuth client" in one["error"]) for one in shown(world, "gmail", "status")] == [
+        ("connected", True)
+    ] * 2
+    found = json.loads(run(world, "doctor", "--json", code=1).stdout)
+    told = [one for one in found if "put its right file" in one["sentence"]]
+    assert [(one["area"], one["level"]) for one in told] == [("gmail", "wrong")]

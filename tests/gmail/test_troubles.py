@@ -14,7 +14,7 @@ from mailweir.store.gmail_mailboxes import State
 from tests.gmail import faults
 from tests.gmail.calls import API, GETS, Kind
 from tests.gmail.faults import Fault
-from tests.gmail.google_errors import Answer, api_error, token_error
+from tests.gmail.google_errors import Answer, api_error
 from tests.gmail.server import GmailServer, Mailbox
 from tests.gmail.view import answer_json
 from tests.gmail.world import JANE, STRANGER, World, cursor, mail, seconds_until
@@ -299,72 +299,7 @@ def test_a_refusal_of_all_messages_buries_none(small: World, gmail: GmailServer)
     assert sorted(small.subjects()) == names
 
 
-# --- what a person has to do ------------------------------------------------------------------------------------------
-
-PERSONS: dict[str, tuple[Callable[[], Fault], Kind, str]] = {
-    "domain policy": (faults.domain_policy, Kind.HISTORY, "trust the app"),
-    "mail not enabled": (faults.mail_not_enabled, Kind.HISTORY, "isn't on for this account"),
-    "mail not enabled, at a message": (faults.mail_not_enabled, Kind.GET_METADATA, "isn't on for this account"),
-    "scope": (faults.insufficient_scope, Kind.GET_RAW, "doesn't cover reading mail"),
-    "invalid_grant": (faults.invalid_grant, Kind.TOKEN, "no longer valid"),
-    "deleted client": (
-        lambda: Fault("deleted", token_error("deleted_client", "The OAuth client was deleted.", 401)),
-        Kind.TOKEN,
-        "OAuth client",
-    ),
-}
-
-
-@pytest.mark.parametrize("name", PERSONS)
-def test_what_a_person_has_to_do_is_said_and_connecting_again_goes_on_there(
-    small: World, gmail: GmailServer, name: str
-) -> None:
-    make, kind, words = PERSONS[name]
-    box = small.connect()
-    small.settle()
-    profiles = gmail.calls.counts(box.address)[Kind.PROFILE]
-    kept = cursor(small)
-    gmail.faults.add(make(), user=box.address, kind=kind)
-    if kind is Kind.TOKEN:
-        gmail.tokens.expire_access(box.address)
-    box.insert(mail("one"), at=small.at)
-    small.later(minutes=1)
-    assert small.sweep() is None
-    state = small.state()
-    assert (state.state, state.dead) == (State.RECONNECT, 0)
-    assert words in (state.error or "")
-    if kind not in GETS:
-        assert cursor(small) == kept
-    assert gmail_leases.lease(small.database, "test", small.at + timedelta(hours=1), 9) == []
-    with pytest.raises(NeedsReconnect, match=words):
-        small.at_once().sweep()
-    box.insert(mail("two"), at=small.at)
-    gmail.faults.lift_all()
-    small.later(days=3)
-    small.connect()
-    assert (small.state().state, small.state().error) == (State.CONNECTED, None)
-    small.settle()
-    assert small.subjects() == ["one", "two"]
-    assert gmail.calls.counts(box.address)[Kind.PROFILE] == profiles  # at the old cursor
-
-
-@pytest.mark.parametrize(
-    ("reason", "words"), [("accessNotConfigured", "Gmail API is off"), ("SERVICE_DISABLED", "Gmail API is off")]
-)
-def test_what_the_admin_sets_right_for_all_asks_no_user_for_a_new_consent(
-    small: World, gmail: GmailServer, reason: str, words: str
-) -> None:
-    box = small.connect()
-    small.settle()
-    off = gmail.faults.add(Fault("off", api_error(403, "It is off.", reason)), user=box.address)
-    box.insert(mail("meanwhile"), at=small.at)
-    assert seconds_until(small.sweep(), small) == FIRST_PAUSE
-    assert small.state().state is State.CONNECTED
-    assert words in (small.state().error or "")
-    off.lift()
-    small.later(minutes=1)
-    small.settle()
-    assert (small.subjects(), small.state().error) == (["meanwhile"], None)
+# --- what a person has to do: tests/gmail/test_refusals.py ------------------------------------------------------------
 
 
 def test_at_once_says_in_a_line_what_is_wrong_and_leaves_no_lease(small: World, gmail: GmailServer) -> None:

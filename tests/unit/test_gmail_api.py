@@ -15,6 +15,7 @@ import pytest
 from gmail_sync import answers
 from gmail_sync.api import Api, Mailbox
 from gmail_sync.errors import (
+    AppRefused,
     GmailError,
     HistoryExpired,
     MessageGone,
@@ -377,11 +378,11 @@ def test_limits(mailbox: Mailbox, server: Server, answer: Answer, wait: float | 
         (
             as_json({"error": {**NO_GMAIL, "errors": [{"reason": "failedPrecondition"}]}}, 400),
             NeedsReconnect,
-            "licence; then connect it again",
+            "licence; the mailbox goes on by itself",
         ),
         (refusal(403, "domainPolicy", "The domain policy has disabled it"), NeedsReconnect, "trust the app"),
         (as_json({"error": SCOPES}, 403), NeedsReconnect, r"leave its box ticked \("),
-        (as_json({"error": DISABLED}, 403), NeedsReconnect, "APIs & Services"),
+        (as_json({"error": DISABLED}, 403), AppRefused, "APIs & Services"),
         (refusal(403, "forbidden", "Delegation denied for x@firm.example"), NeedsReconnect, "mailbox's own account"),
         (refusal(401, "authError", "Invalid Credentials"), Unreachable, "fresh token"),
         (refusal(400, "invalidArgument", "Invalid id value"), Refused, "Invalid id value"),
@@ -426,12 +427,12 @@ def test_refusals_and_broken_answers(
     assert mailbox.history("5").history_id == "7"  # and the next question gets its own answer
 
 
-def test_what_is_for_the_admin_of_all(mailbox: Mailbox, server: Server) -> None:
-    for error, whole in ((DISABLED, True), (SCOPES, False)):
-        server.script = [as_json({"error": error}, 403)]
-        with pytest.raises(NeedsReconnect) as caught:
-            mailbox.history("5")
-        assert caught.value.whole_project is whole
+def test_mail_that_is_not_on_for_one_message_is_that_messages(mailbox: Mailbox, server: Server) -> None:
+    answer = as_json({"error": {**NO_GMAIL, "errors": [{"reason": "failedPrecondition"}]}}, 400)
+    for ask in (mailbox.metadata, mailbox.raw):
+        server.script = [answer]
+        with pytest.raises(Refused, match="400"):
+            ask("a1")
 
 
 def test_an_outage_says_how_long(mailbox: Mailbox, server: Server) -> None:

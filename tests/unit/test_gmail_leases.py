@@ -151,7 +151,7 @@ def test_who_lost_a_lease_changes_nothing(database: Database, mailbox_id: int, n
     before = row(database, mailbox_id)
     gmail_leases.end(database, [rest(lost, now, failures=9, error="x")])
     gmail_leases.renew(database, [lost], now + HOUR)
-    gmail_leases.need_reconnect(database, lost, "x")
+    gmail_leases.need_reconnect(database, lost, "x", now + HOUR)
     assert row(database, mailbox_id) == before
     assert before["lease_owner"] == "b"
 
@@ -170,14 +170,32 @@ def test_an_ended_lease_leaves_how_things_stand(database: Database, mailbox_id: 
     gmail_leases.end(database, [])
 
 
-def test_what_needs_a_reconnect_is_not_leased(database: Database, mailbox_id: int, now: datetime) -> None:
+def test_what_needs_a_reconnect_is_leased_when_it_is_to_be_probed(
+    database: Database, mailbox_id: int, now: datetime
+) -> None:
     leased = take(database, mailbox_id, now)
-    gmail_leases.need_reconnect(database, leased, "the consent was revoked")
+    assert leased.is_readable
+    gmail_leases.need_reconnect(database, leased, "the consent was revoked", now + 30 * HOUR)
     found = row(database, mailbox_id)
     assert (found["state"], found["error"], found["lease_owner"]) == ("reconnect", "the consent was revoked", None)
-    assert gmail_leases.lease(database, "b", now + HOUR, 9) == []
-    assert gmail_leases.lease_one(database, "b", now + HOUR, mailbox_id) is None
-    assert gmail_leases.seconds_to_next(database, now + HOUR) is None
+    # so far ahead only a clock that was wrong puts a mailbox that can be read; this one waits for its day
+    assert gmail_leases.lease(database, "b", now + 29 * HOUR, 9) == []
+    gmail_leases.correct_times(database, now + HOUR, 60 * SECOND, HOUR)
+    assert gmail_leases.lease(database, "b", now + 29 * HOUR, 9) == []
+    assert gmail_leases.seconds_to_next(database, now + 29 * HOUR) == 3600
+    (again,) = gmail_leases.lease(database, "b", now + 30 * HOUR, 9)
+    assert (again.is_readable, again.error) == (False, "the consent was revoked")
+    with database.transaction():
+        gmail_leases.note_readable(database, again)
+    found = row(database, mailbox_id)
+    assert (found["state"], found["error"], found["refused_since"], found["refusals"]) == ("connected", None, None, 0)
+
+
+def test_a_probe_further_ahead_than_any_is_due(database: Database, mailbox_id: int, now: datetime) -> None:
+    """Else a clock that was a year ahead for a moment would end a mailbox for a year."""
+    gmail_leases.need_reconnect(database, take(database, mailbox_id, now), "x", now + 9_000 * HOUR)
+    assert gmail_leases.seconds_to_next(database, now) == 0
+    assert len(gmail_leases.lease(database, "b", now, 9)) == 1
 
 
 def test_one_mailbox_is_leased_whether_it_is_due_or_not(database: Database, mailbox_id: int, now: datetime) -> None:

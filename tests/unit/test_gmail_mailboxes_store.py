@@ -81,9 +81,9 @@ def test_connecting_again_goes_on_at_the_same_cursor(database: Database, demo: D
         gmail_queue.put(database, leased, ["a", "b"], Origin.HISTORY, now)
     gmail_leases.end(database, [rest(leased, now, failures=4, error="no answer")])
     leased = take(database, made.id, now)
-    gmail_leases.need_reconnect(database, leased, "revoked")
+    gmail_leases.need_reconnect(database, leased, "revoked", now + LATER)
     stopped = gmail_mailboxes.find(database, demo, "richard")
-    assert (stopped.state, stopped.error, stopped.failures) == (State.RECONNECT, "revoked", 4)
+    assert (stopped.state, stopped.error, stopped.failures) == (State.RECONNECT, "revoked", 0)
 
     again = connect(database, demo, "richard", now + LATER, token_sealed=b"new", inbound=False, first_days=90)
     assert (again.id, again.state, again.error, again.failures) == (made.id, State.CONNECTED, None, 0)
@@ -103,7 +103,7 @@ def test_connecting_again_fences_off_whoever_sweeps_with_the_old_token(
     connect(database, demo, "richard", now, token_sealed=b"new")
     with pytest.raises(LeaseLost), database.transaction():
         gmail_leases.fence(database, old)
-    gmail_leases.need_reconnect(database, old, "revoked")
+    gmail_leases.need_reconnect(database, old, "revoked", now + LATER)
     assert gmail_mailboxes.find(database, demo, "richard").state is State.CONNECTED
     assert take(database, made.id, now).token_sealed == b"new"
 

@@ -16,7 +16,7 @@ from google_auth_httplib2 import Request
 
 from gmail_sync import oauth_files, tokens
 from gmail_sync.api import Api, Mailbox
-from gmail_sync.errors import ConsentFailed, GmailError, NeedsReconnect, Throttled, Unreachable
+from gmail_sync.errors import AppRefused, ConsentFailed, GmailError, NeedsReconnect, Refused, Throttled, Unreachable
 from gmail_sync.oauth_files import OAuthClient, ServiceAccount
 from gmail_sync.tokens import SCOPE, Credentials
 from mailweir.errors import SettingsError
@@ -140,15 +140,15 @@ def oauth_error(code: str, text: str | None = None, status: int = 400, **headers
 
 
 @pytest.mark.parametrize(
-    ("answer", "kind", "said", "whole"),
+    ("answer", "kind", "said", "certain"),
     [
-        (oauth_error("invalid_grant", "Token has been expired or revoked."), NeedsReconnect, "no longer valid", False),
-        (oauth_error("invalid_grant", "Bad Request"), NeedsReconnect, "no longer valid", False),
-        (oauth_error("invalid_grant", "reauth related error (invalid_rapt)"), NeedsReconnect, "exempt trusted", False),
-        (oauth_error("invalid_client", "The OAuth client was not found.", 401), NeedsReconnect, "oauth_client", True),
-        (oauth_error("deleted_client", "The OAuth client was deleted.", 401), NeedsReconnect, "oauth_client", True),
-        (oauth_error("disabled_client", None, 401), NeedsReconnect, "oauth_client", True),
-        (oauth_error("unauthorized_client", "Unauthorized", 401), NeedsReconnect, "connect again", False),
+        (oauth_error("invalid_grant", "Token has been expired or revoked."), NeedsReconnect, "no longer valid", True),
+        (oauth_error("invalid_grant", "Bad Request"), NeedsReconnect, "no longer valid", True),
+        (oauth_error("invalid_grant", "reauth related error (invalid_rapt)"), NeedsReconnect, "exempt trusted", True),
+        (oauth_error("invalid_client", "The OAuth client was not found.", 401), AppRefused, "oauth_client", True),
+        (oauth_error("deleted_client", "The OAuth client was deleted.", 401), AppRefused, "oauth_client", True),
+        (oauth_error("disabled_client", None, 401), AppRefused, "oauth_client", True),
+        (oauth_error("unauthorized_client", "Unauthorized", 401), AppRefused, "another OAuth client", False),
         (oauth_error("access_denied", "Account restricted"), NeedsReconnect, "trust the app", False),
         (oauth_error("admin_policy_enforced", "x"), NeedsReconnect, "trust the app", False),
         (granted("a", scope="openid email"), NeedsReconnect, "box for reading mail", False),
@@ -165,18 +165,18 @@ def oauth_error(code: str, text: str | None = None, status: int = 400, **headers
         (oauth_error("rate_limit_exceeded", "Slow down", 429, Retry_After="4"), Throttled, "Slow down", None),
         (oauth_error("rate_limit_exceeded", "Slow down", 403), Unreachable, "Slow down", None),
         (oauth_error("invalid_request", "Try later"), Unreachable, "Try later", None),
-        (oauth_error("invalid_grant", "token refresh-secret of client secret-1"), NeedsReconnect, "token … of", None),
+        (oauth_error("invalid_grant", "token refresh-secret of client secret-1"), NeedsReconnect, "token … of", True),
         (oauth_error("refresh-secret", "x"), Unreachable, "…", None),
     ],
 )
 def test_no_token(
-    server: Server, client: OAuthClient, answer: Answer, kind: type[GmailError], said: str, whole: bool | None
+    server: Server, client: OAuthClient, answer: Answer, kind: type[GmailError], said: str, certain: bool | None
 ) -> None:
     server.answer = answering(answer)
     mailbox = reader(server, tokens.credentials(client, "r@firm.example", "refresh-secret"))
     with pytest.raises(kind, match=said) as caught:
         mailbox.history("1")
-    assert whole is None or (isinstance(caught.value, NeedsReconnect) and caught.value.whole_project is whole)
+    assert getattr(caught.value, "is_certain", None) is certain
     assert len(str(caught.value).splitlines()) == 1
     assert "secret" not in str(caught.value)
     assert (used(server), len(server.asked)) == ([], 1)  # nobody asks again by himself, or sleeps meanwhile
@@ -240,15 +240,16 @@ SHORT_LIVED = (
 
 
 @pytest.mark.parametrize(
-    ("answer", "kind", "said", "whole"),
+    ("answer", "kind", "said", "certain"),
     [
-        (oauth_error("unauthorized_client", "Client is unauthorized", 401), NeedsReconnect, "Domain-wide", True),
-        (oauth_error("invalid_scope", "Invalid OAuth scope"), NeedsReconnect, "Domain-wide", True),
-        (oauth_error("invalid_grant", "Invalid email or User ID"), NeedsReconnect, "no such mailbox", False),
-        (oauth_error("invalid_grant", "Invalid JWT Signature."), NeedsReconnect, "service account's key", True),
+        (oauth_error("unauthorized_client", "Client is unauthorized", 401), AppRefused, "Domain-wide", False),
+        (oauth_error("invalid_scope", "Invalid OAuth scope"), AppRefused, "Domain-wide", False),
+        (oauth_error("invalid_grant", "Invalid email or User ID"), Refused, "no such mailbox", None),
+        (oauth_error("access_denied", "Requested client not authorized."), AppRefused, "Admin console", False),
+        (oauth_error("invalid_grant", "Invalid JWT Signature."), AppRefused, "service account's key", True),
         (
             oauth_error("invalid_grant", "Invalid grant: account not found"),
-            NeedsReconnect,
+            AppRefused,
             "service account's key",
             True,
         ),
@@ -256,12 +257,12 @@ SHORT_LIVED = (
     ],
 )
 def test_no_token_for_a_service_account(
-    server: Server, account: ServiceAccount, answer: Answer, kind: type[GmailError], said: str, whole: bool | None
+    server: Server, account: ServiceAccount, answer: Answer, kind: type[GmailError], said: str, certain: bool | None
 ) -> None:
     server.answer = answering(answer)
     with pytest.raises(kind, match=said) as caught:
         reader(server, tokens.credentials(account, "r@firm.example", None)).history("1")
-    assert whole is None or (isinstance(caught.value, NeedsReconnect) and caught.value.whole_project is whole)
+    assert getattr(caught.value, "is_certain", None) is certain
 
 
 # --- codes, and giving consents back --------------------------------------------------------------------------------------
@@ -282,7 +283,7 @@ def test_exchange(server: Server, client: OAuthClient) -> None:
     ("answer", "kind", "said"),
     [
         (oauth_error("invalid_grant", "Malformed auth code."), ConsentFailed, "doesn't take the code"),
-        (oauth_error("invalid_client", None, 401), NeedsReconnect, "OAuth client"),
+        (oauth_error("invalid_client", None, 401), AppRefused, "OAuth client"),
         (granted("a1"), ConsentFailed, "no lasting token"),
         (granted("a1", refresh_token="r", scope="email"), ConsentFailed, "leave the box"),
         (oauth_error("server_error", None, 503), Unreachable, "503"),

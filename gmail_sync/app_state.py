@@ -1,0 +1,98 @@
+"""Does Google take the app: the OAuth client or service account, and its project?
+
+What is wrong with it is wrong for all mailboxes. So it is told once, in the log and in the database, no mailbox needs a consent
+for it, and Google is asked again by one mailbox after the other until it is right. Used by `sweep` and `mailboxes`.
+"""
+
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import datetime, timedelta
+
+import structlog
+
+from gmail_sync.connections import Connections
+from gmail_sync.errors import AppRefused
+from mailweir.errors import DatabaseUnavailable
+from mailweir.store import gmail_app
+
+FIRST_HOLD, LONGEST_HOLD = timedelta(seconds=30), timedelta(minutes=10)
+_OTHERS_COUNT = timedelta(hours=2)  # a mailbox that was read so lately shows that the app is taken
+
+
+class AppHeld(AppRefused):
+    """Google refused the app a moment ago: nobody asks until then. until: the time."""
+
+    def __init__(self, text: str, until: datetime) -> None:
+        super().__init__(text)
+        self.until = until
+
+
+class AppState:
+    """One process's view of it. Safe for its threads."""
+
+    def __init__(
+        self, connections: Connections, log: structlog.stdlib.BoundLogger, clock: Callable[[], datetime]
+    ) -> None:
+        self._connections = connections
+        self._log = log
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._error: str | None = None
+        self._is_told = True  # what an earlier process told may still stand there
+        self._refusals = 0
+        self._held_until: datetime | None = None
+        self._worked: dict[int, datetime] = {}
+
+    def refuse_if_held(self) -> None:
+        """AppHeld while it makes no sense to ask. Whoever comes first after that asks for all."""
+        with self._lock:
+            if self._held_until is None:
+                return
+            now = self._clock()
+            # a clock that was set back holds nobody for longer than ever
+            if now < self._held_until <= now + LONGEST_HOLD:
+                raise AppHeld(self._error or "", self._held_until)
+            self._held_until = now + FIRST_HOLD  # for the others, while this one asks
+
+    def refused(self, error: AppRefused) -> datetime:
+        """What Google said to a mailbox; when to ask again."""
+        now = self._clock()
+        with self._lock:
+            until = now + min(FIRST_HOLD * float(2 ** min(self._refusals, 10)), LONGEST_HOLD)
+            self._refusals += 1
+            self._held_until = until if error.is_certain else None
+            is_new, self._error, self._is_told = self._error != str(error), str(error), True
+        if is_new:
+            self._log.error("app refused", reason=str(error))
+            with suppress(DatabaseUnavailable), self._connections.lent() as database:  # told with the next refusal
+                gmail_app.put(database, str(error), now)
+        return until
+
+    def is_taken_for_others(self, mailbox_id: int) -> bool:
+        """Was another mailbox read a while ago? Then it isn't the app."""
+        with self._lock:
+            since = self._clock() - _OTHERS_COUNT
+            return any(at > since for other, at in self._worked.items() if other != mailbox_id)
+
+    def worked(self, mailbox_id: int) -> None:
+        """A mailbox could be read."""
+        with self._lock:
+            self._worked[mailbox_id] = self._clock()
+            if not self._is_told:
+                return
+            self._is_told, self._error, self._held_until, self._refusals = False, None, None, 0
+        try:
+            with self._connections.lent() as database:
+                was_refused = gmail_app.clear(database)
+        except DatabaseUnavailable:
+            self._is_told = True
+            return
+        if was_refused:
+            self._log.info("app is taken again")
+
+    def changed(self) -> None:
+        """There is another client's or account's file: what Google said of the last one counts no more."""
+        with self._lock:
+            self._held_until, self._refusals = None, 0
+            self._worked.clear()
