@@ -148,5 +148,5 @@ def test_what_concerns_the_app_is_told_once(world: World, gmail: GmailServer) ->
         ("connected", True)
     ] * 2
     found = json.loads(run(world, "doctor", "--json", code=1).stdout)
-    told = [one for one in found if "put its right file" in one["sentence"]]
+    told = [one for one in found if "put its right file" in one["finding"]]
     assert [(one["area"], one["level"]) for one in told] == [("gmail", "wrong")]
