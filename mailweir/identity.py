@@ -7,7 +7,7 @@ import hashlib
 import re
 from collections.abc import Sequence
 
-from mailweir import dates, encoded_words
+from mailweir import added_headers, dates, encoded_words
 from mailweir.headers import MAX_MESSAGE_ID_BYTES, MAX_PROVABLE_HEADERS, ONCE, Header, HeaderView
 from mailweir.original_author import ORIGINAL_FROM
 
@@ -24,12 +24,14 @@ def key(view: HeaderView, body_digest: bytes, *, author: str | None = None) -> b
 
     Trace headers, recipients of the envelope and what forwarders add don't count, so the copies that two users forward, a copy
     at the log address and the one that the sync finds are one message. The body doesn't count either where there is a
-    Message-ID: what differs under the same key is kept beside the first (`version`), for forwarders re-encode.
+    Message-ID: what differs under the same key is kept beside the first (`version`), for forwarders re-encode. A Message-ID and a
+    Date that our relay added count as none (`added_headers`): the key is that of the mail as it was submitted, whoever has it.
     """
     author = author or ",".join(sorted(view.candidates))
     date = _date_part(view)
-    if view.message_id:
-        parts = [b"message-id", _plain_id(view.message_id).encode("utf-8", "replace"), author.encode(), date]
+    message_id = _plain_id(view.message_id) if view.message_id else None
+    if message_id is not None and not added_headers.is_own_id(message_id):
+        parts = [b"message-id", message_id.encode("utf-8", "replace"), author.encode(), date]
     else:
         parts = [b"content", author.encode(), date, b" ".join(view.raw_subject.split()), body_digest]
     return hashlib.sha256(b"\0".join(hashlib.sha256(part).digest() for part in parts)).digest()
@@ -43,6 +45,8 @@ def _plain_id(message_id: str) -> str:
 
 
 def _date_part(view: HeaderView) -> bytes:
+    if added_headers.is_own_date(view.raw_date):
+        return b""
     sent_at = view.sent_at
     if sent_at:
         return sent_at.isoformat().encode()

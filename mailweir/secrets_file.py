@@ -8,10 +8,12 @@ command line; the command line makes the file.
 
 import base64
 import binascii
+import hmac
 import os
 import pwd
 import secrets
 import stat
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -21,6 +23,7 @@ KEY_BYTES = 32
 _NONCE_BYTES = 12  # random; one key may seal 2^32 values
 _FORMAT = b"\x01"
 _MAX_KEY_FILE_BYTES = 1_000
+_LOOK_AGAIN_SECONDS = 60.0
 
 
 class Secrets:
@@ -52,6 +55,24 @@ class Secrets:
                 f"{self._file} doesn't open what the database holds ({purpose}): copy the file from the host that made it, "
                 "or from its backup"
             ) from None
+
+
+class PurposeKey:
+    """A key for one purpose alone, made of the file's (HMAC-SHA-256). A missing file is looked for again, each minute at most."""
+
+    def __init__(self, file: Path, purpose: bytes) -> None:
+        self._file = file
+        self._purpose = purpose
+        self._key: bytes | None = None
+        self._look_at = 0.0
+
+    def get(self) -> bytes | None:
+        """32 bytes; None where there is no key file that can be read."""
+        if self._key is None and time.monotonic() >= self._look_at:
+            self._look_at = time.monotonic() + _LOOK_AGAIN_SECONDS
+            with suppress(SettingsError):
+                self._key = hmac.digest(load_key(self._file), self._purpose, "sha256")
+        return self._key
 
 
 def load(file: Path) -> Secrets:

@@ -35,7 +35,8 @@ class Plan:
     """What is known of a message once its headers are in.
 
     decisions: one for each deployment; of a possible confirmation those that hold if it isn't proven. On the relay the first one
-    is that of the login's deployment; refusal: why the message is not taken; use: what it adds to the login's count.
+    is that of the login's deployment; refusal: why the message is not taken; use: what it adds to the login's count; added: the
+    headers that it gets, see `complete`.
     """
 
     envelope: Envelope
@@ -45,6 +46,7 @@ class Plan:
     possible_confirmation: bool
     refusal: Refusal | None = None
     use: UseRow | None = None
+    added: tuple[Header, ...] = ()
 
     @property
     def wants_body(self) -> bool:
@@ -61,6 +63,13 @@ def plan(envelope: Envelope, header_lines: list[Header], directory: matching.Dir
     return Plan(envelope, view, recipients, decisions, possible)
 
 
+def complete(plan: Plan, added: tuple[Header, ...]) -> Plan:
+    """The plan with what the message lacked: it is on record under the Message-ID with which it goes out."""
+    message_id = headers.look(added).message_id or plan.view.message_id
+    decisions = tuple(replace(decision, message_id=message_id) for decision in plan.decisions)
+    return replace(plan, added=added, decisions=decisions)
+
+
 def entries(plan: Plan, assembly: Assembly | None, queue_id: str, traces: Traces | None = None) -> list[Entry]:
     """What is to be recorded of a message that isn't a proven confirmation."""
     return [_entry(plan, decision, assembly, queue_id, traces) for decision in plan.decisions]
@@ -74,21 +83,24 @@ def _entry(
     use = plan.use if decision is plan.decisions[0] else None
     if decision.outcome is Outcome.CAPTURED:
         assert assembly is not None
-        content = _content(plan.view, decision, assembly, is_proven=use is not None)
+        content = _content(plan, decision, assembly, is_proven=use is not None)
     elif traces:
         digests = traces.of(decision.deployment, plan.view.recipients)
     return Entry(decision, queue_id, plan.envelope.received_at, content, use=use, traces=digests)
 
 
-def _content(view: HeaderView, decision: Decision, assembly: Assembly, *, is_proven: bool) -> Content:
+def _content(plan: Plan, decision: Decision, assembly: Assembly, *, is_proven: bool) -> Content:
+    """The key is that of the mail as it was submitted (law 7), all else is of what goes out."""
+    view = plan.view
     author = decision.author if decision.via else None
+    sent_at = headers.look(plan.added).sent_at if plan.added else None
     return Content(
         identity.key(view, assembly.body_digest(), author=author),
         assembly.version_digest(through_group=decision.via is not None),
         assembly.compressed(),
         assembly.size_bytes,
         view.subject,
-        view.sent_at,
+        sent_at or view.sent_at,
         is_proven,
     )
 

@@ -1,10 +1,11 @@
 """What is done with a message that a login submits: is it the login's to send, is there room within its limits, who gets it.
 
-Law 10: envelope sender, From, Sender, Resent-From and Resent-Sender must each name an address that the login owns. Postfix has
-asked about the envelope sender already. What comes by the relay's ports without a login isn't taken, whatever Postfix let past.
-Knows no callback; called by `session`, which carries out the plan.
+Law 10: envelope sender, From, Sender, Resent-From and Resent-Sender must each name an address that the login owns; a read receipt
+alone has no envelope sender. Postfix has asked about the envelope sender already, where there is one. What comes by the relay's
+ports without a login isn't taken, whatever Postfix let past. Knows no callback; called by `session`, which carries out the plan.
 """
 
+import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from datetime import timedelta
@@ -24,6 +25,10 @@ DAEMON_NAME = "relay"  # master.cf's, of both ports
 GMAIL_ASKS = frozenset({"gmail-noreply@google.com", "account-verification-noreply@google.com"})
 _GMAIL_DOMAINS = frozenset({"gmail.com", "googlemail.com"})
 _WHO = ("From", "Sender", "Resent-From", "Resent-Sender")
+# RFC 8098 3. Who puts these words elsewhere into the header, to send without an envelope sender, may: all else is checked alike.
+_RECEIPT = re.compile(
+    rb"\s*multipart/report\s*;.*\breport-type\s*=\s*\"?disposition-notification\b", re.IGNORECASE | re.DOTALL
+)
 _MAX_SENTENCE_CHARS = 400  # RFC 5321 4.5.3.1.5: a reply line is 512 at most
 # RFC 4954 6. Told at the end of the message, the first place where Postfix waits for our word: to wait at MAIL would cost every
 # message of every port a round trip, and smtpd has stopped such a client at DATA already.
@@ -112,12 +117,21 @@ def _fault(
                 f"its {name} {found} is Gmail's to send: receivers take such mail from any other server for forged; "
                 "send it from Gmail itself"
             )
-    named.append(("envelope sender", envelope.sender))
+    if envelope.sender:
+        named.append(("envelope sender", envelope.sender))
+    elif not _is_receipt(header_lines):
+        return "its envelope sender is empty, and that is for read receipts alone"
     own = owned([found for _, found in named], holder, directory)
     for name, found in named:
         if found not in own:
-            return f"its {name} {found or '<>'} isn't an address of the login {envelope.login}"
+            return f"its {name} {found} isn't an address of the login {envelope.login}"
     return None
+
+
+def _is_receipt(header_lines: list[Header]) -> bool:
+    """A read receipt: it has no envelope sender, so that it can neither bounce nor be answered by a program (RFC 8098 3)."""
+    types = [value for name, value in header_lines if name.strip().lower() == b"content-type"]
+    return len(types) == 1 and _RECEIPT.match(types[0]) is not None
 
 
 def _values(header_lines: list[Header]) -> Mapping[str, list[bytes]]:

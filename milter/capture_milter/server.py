@@ -18,6 +18,7 @@ from typing import Any
 import structlog
 
 import milter
+from capture_milter.completing import Completer
 from capture_milter.counters import Counters
 from capture_milter.events import Events
 from capture_milter.group_commit import GroupCommit
@@ -163,8 +164,10 @@ def _work(
     group_commit = GroupCommit(open_to_write, events.committed)
     desk = ConfirmationDesk(DkimProver(config.dns), config.confirmation)
     signers = Signers(config.token_key_path, enabled=config.dkim.sign)
-    traces = Traces(config.token_key_path)
-    place.services = Services(Readers(open_to_read), group_commit, desk, signers, logger, events, config.relay, traces)
+    traces, completer = Traces(config.token_key_path), Completer(config.token_key_path)
+    place.services = Services(
+        Readers(open_to_read), group_commit, desk, signers, logger, events, config.relay, traces, completer
+    )
     milter.main()
 
 

@@ -20,6 +20,7 @@ import milter
 from capture_milter import handling, notices, relay, signing
 from capture_milter.asked import Asked
 from capture_milter.assembly import Assembly
+from capture_milter.completing import Completer, Completion
 from capture_milter.counters import TempfailCause
 from capture_milter.events import Events
 from capture_milter.group_commit import GroupCommit
@@ -56,6 +57,7 @@ class Services:
     events: Events
     relay_limits: RelayLimits
     traces: Traces
+    completer: Completer
     large_turn: threading.Lock = field(default_factory=threading.Lock)
 
 
@@ -66,6 +68,7 @@ class Session:
         "_assembly",
         "_body",
         "_client",
+        "_completion",
         "_ctx",
         "_daemon",
         "_failure",
@@ -96,6 +99,7 @@ class Session:
         self._assembly: Assembly | None = None
         self._body: list[bytes] = []  # of a possible confirmation only
         self._signing: Signing | None = None
+        self._completion: Completion | None = None
         self._failure: Exception | None = None  # told at the end of the message
 
     def connect(self, hostaddr: Any) -> int:
@@ -137,6 +141,9 @@ class Session:
         plan = self._planned()
         if self._signing:
             self._signing.add(chunk)
+        if self._completion:
+            self._completion.add(chunk)
+            return
         if not plan.wants_body:
             return
         if self._assembly is None:
@@ -150,7 +157,7 @@ class Session:
         try:
             if self._failure is not None:
                 raise self._failure
-            plan = self._planned()
+            plan = self._completed()
             if not plan.decisions:
                 return self._refuse(plan.refusal) if plan.refusal else self._accept()
             queue_id = self._ctx.getsymval("i")
@@ -208,8 +215,17 @@ class Session:
                     plan = relay.plan(envelope, self._headers, asked, self._services.relay_limits)
                     if not plan.refusal:
                         self._signing = self._services.signers.begin(self._login, plan.view, self._headers, asked)
+                        self._completion = self._services.completer.begin(plan, self._headers)
             self._plan = plan
         return self._plan
+
+    def _completed(self) -> Plan:
+        """The plan at the end of the message: now the headers are known that it lacked, with which it goes out and on record."""
+        plan = self._planned()
+        if self._completion:
+            self._plan = plan = handling.complete(plan, self._completion.headers())
+            self._assembly = self._completion.assembly()
+        return plan
 
     def _entries(self, plan: Plan, queue_id: str) -> list[Entry]:
         assembly = self._assembly
@@ -235,11 +251,15 @@ class Session:
         return self._accept()
 
     def _accept(self) -> int:
-        """What goes on from the relay is signed, on top of all other headers; of Postfix's notices goes on what is owed."""
+        """What goes on from the relay gets what it lacked, and is signed; of Postfix's notices goes on what is owed."""
         if self._login is None and self._daemon == notices.DAEMON_NAME:
             return milter.ACCEPT if self._is_owed() else milter.DISCARD
-        if self._signing:
-            self._ctx.addheader(signing.NAME, self._signing.value(), 0)
+        added = self._plan.added if self._plan else ()
+        for name, value in added:
+            # Below the message's own, as Postfix itself would; with P_HDR_LEADSPC the value brings its space.
+            self._ctx.addheader(name.decode("ascii"), value.decode("ascii"))
+        if self._signing:  # on top of all others
+            self._ctx.addheader(signing.NAME, self._signing.value(added=added), 0)
         return milter.ACCEPT
 
     def _is_owed(self) -> bool:

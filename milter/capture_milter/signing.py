@@ -43,9 +43,13 @@ class Signing:
         """Takes the next part of the body."""
         self._body.update(chunk)
 
-    def value(self, now: datetime | None = None) -> str:
-        """The header's value, as libmilter wants it: its own leading space, and folds of LF and a tab."""
-        signature = self._key.signature(self._headers, self._body.digest(), now or datetime.now(UTC))
+    def value(self, now: datetime | None = None, added: Sequence[Header] = ()) -> str:
+        """The header's value, as libmilter wants it: its own leading space, and folds of LF and a tab.
+
+        added: the headers that go out below the message's own.
+        """
+        headers = [*self._headers, *added]
+        signature = self._key.signature(headers, self._body.digest(), now or datetime.now(UTC))
         return signature.decode("ascii").replace("\r\n", "\n")
 
 

@@ -191,6 +191,17 @@ def test_there_is_no_notice_of_a_notice(site: Site) -> None:
     assert (site.told(RICHARD), site.notices()) == (1, [])
 
 
+def test_there_is_no_notice_of_a_read_receipt(site: Site) -> None:
+    """It has no envelope sender, so that nobody can be told."""
+    report = "Content-Type: multipart/report; report-type=disposition-notification; boundary=b"
+    site.sink.replies[JANE] = NO_SUCH_USER
+    code, text = submit(site.stack, site.richard, "", [JANE], mail("receipt", report))
+    assert code == 250, text
+    site.stack.drain()
+    assert (site.told(JANE), site.told(RICHARD), site.notices()) == (1, 0, [])
+    assert "Mail Delivery System" not in site.queued()
+
+
 def forged_notice(queue_id: str, *more: str) -> bytes:
     """A message like a notice about a queue id."""
     head = (

@@ -1,17 +1,33 @@
-"""What the relay takes out of the headers of a submission, on the real stack: that alone changes; it is recorded and signed."""
+"""What the relay takes out of the headers of a submission and what it adds, on the real stack: that alone changes; it is recorded
+and signed."""
 
 import json
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+import re
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any
 
 import dkim
 import pytest
 import zstandard
 
-from tests.integration.relay import JANE, JOE, STRANGER, Site, mail, site_on, without_ours, without_signature
+from tests.integration.relay import (
+    JANE,
+    JOE,
+    RICHARD,
+    STRANGER,
+    Site,
+    attachment,
+    mail,
+    site_on,
+    submit,
+    without_ours,
+    without_signature,
+)
 
 if TYPE_CHECKING:
-    from tests.integration.conftest import MakeSink, MakeStack
+    from tests.integration.conftest import MakeSink, MakeStack, Sink
 
 
 class SigningSite:
@@ -41,7 +57,7 @@ class SigningSite:
             " WHERE a.subject = ? AND a.deployment_id = 1 ORDER BY r.id",
             subject,
         )
-        return [zstandard.ZstdDecompressor().decompress(content) for (content,) in rows]
+        return [zstandard.ZstdDecompressor().stream_reader(content).read() for (content,) in rows]
 
 
 @pytest.fixture(scope="module")
@@ -90,3 +106,209 @@ def test_bcc_of_what_comes_by_port_25_stays_on_the_record(signing: SigningSite) 
     code, text = signing.site.stack.transact(JANE, ["richard@demo.example.net"], sent)
     assert code == 250, text
     assert signing.recorded("by-port-25") == [sent]
+
+
+# --- Message-ID and Date ----------------------------------------------------------------------------------------------
+
+_ID, _DATE = rb"Message-ID: [^\r\n]*\r\n", rb"Date: [^\r\n]*\r\n"
+OWN_ID, OWN_DATE = rb"Message-ID: (<mwr\.[a-z2-7]{32}@firm\.example>)\r\n", rb"Date: ([^\r\n]*) \(MWR\)\r\n"
+LACKING = {"both": (_ID, _DATE), "Message-ID": (_ID,), "Date": (_DATE,)}
+
+
+def lacking(subject: str, *names: bytes, of: Callable[..., bytes] = mail) -> bytes:
+    """A plain message without these headers."""
+    made = of(subject)
+    for name in names or (_ID, _DATE):
+        made, count = re.subn(name, b"", made, count=1)
+        assert count == 1
+    return made
+
+
+def added(came: bytes, sent: bytes) -> bytes:
+    """What stands between the message's own headers and its body, and wasn't sent."""
+    head, body = sent.split(b"\r\n\r\n", 1)
+    assert came.startswith(head + b"\r\n")
+    assert came.endswith(b"\r\n\r\n" + body)
+    return came[len(head) + 2 : -len(body) - 2]
+
+
+def id_of(came: bytes) -> str:
+    """The Message-ID that was added."""
+    (found,) = re.findall(OWN_ID, came)
+    return str(found.decode())
+
+
+def activities(signing: SigningSite, subject: str) -> Any:
+    """Message-IDs and routes of demo's activities of this subject."""
+    listed = signing.site.stack.cli("activity", "list", "--deployment", "demo", "--json", check=True).stdout
+    return [(one["message_id"], sorted(one["routes"])) for one in json.loads(listed) if one["subject"] == subject]
+
+
+@pytest.mark.parametrize("to", [JANE, STRANGER], ids=["to a contact", "to nobody we know"])
+@pytest.mark.parametrize("name", LACKING)
+def test_law_7_what_a_message_lacks_is_added_signed_and_recorded(signing: SigningSite, name: str, to: str) -> None:
+    subject = f"lacks-{name}"
+    sent = lacking(subject, *LACKING[name])
+    before = datetime.now(UTC) - timedelta(seconds=1)
+    came = signing.delivered(sent, [to])
+    expected = {"both": OWN_ID + OWN_DATE, "Message-ID": OWN_ID, "Date": OWN_DATE}[name]
+    match = re.fullmatch(expected, added(came, sent))
+    assert match
+    if name != "Message-ID":
+        assert before <= parsedate_to_datetime(match[match.lastindex or 0].decode()) <= datetime.now(UTC)
+    if to == STRANGER:
+        return
+    assert signing.recorded(subject) == [came]
+    (found,) = activities(signing, subject)
+    assert found == (f"<{subject}@firm.example>" if name == "Date" else id_of(came), ["relay"])
+    told = signing.site.stack.cli("why", found[0])
+    assert (told.returncode, "captured as activity" in told.stdout) == (0, True), told.stderr
+
+
+def test_a_message_without_a_body_and_a_large_one(signing: SigningSite) -> None:
+    empty = lacking("empty").replace(b"hello\r\n", b"")
+    came = signing.delivered(empty, [JANE])
+    assert came.startswith(empty[:-2])
+    assert re.fullmatch(OWN_ID + OWN_DATE + b"\r\n", came[len(empty) - 2 :])
+    assert signing.recorded("empty") == [came]
+    large = lacking("large").replace(b"hello\r\n", attachment(3_000_000))
+    came = signing.delivered(large, [JANE])
+    assert re.fullmatch(OWN_ID + OWN_DATE, added(came, large))
+    assert signing.recorded("large") == [came]
+
+
+def test_the_signature_covers_what_is_added(signing: SigningSite) -> None:
+    came = signing.site.delivered(lacking("covered"), [JANE]).raw
+    assert signing.verifies(came)
+    assert not signing.verifies(came.replace(b"Message-ID: <mwr.", b"Message-ID: <mwq."))
+    assert not signing.verifies(came.replace(b" (MWR)", b""))
+    assert not signing.verifies(came.replace(b"Subject:", b"Message-ID: <x@y.example>\r\nSubject:"))
+
+
+PRESENT = {
+    "blank": (b"Message-ID: \r\n", b"Date:  \r\n"),
+    "empty": (b"Message-ID:\r\n", b"Date:\r\n"),
+    "unreadable": (b"Message-ID: <<x y>\r\n", b"Date: soon\r\n"),
+    "in capitals": (b"MESSAGE-ID: <x@firm.example>\r\n", b"DATE: Tue, 24 Nov 2026 03:12:55 +0000\r\n"),
+    "folded": (b"Message-ID:\r\n <y@firm.example>\r\n", b"Date:\r\n\tTue, 24 Nov 2026 03:12:55\r\n +0000\r\n"),
+    "twice": (b"Message-ID: <1@a.example>\r\nMessage-ID: <2@a.example>\r\n", b"Date: x\r\nDate: y\r\n"),
+    "in raw 8-bit": ("Message-ID: <ü@firm.example>\r\n".encode(), "Date: Di., 24. Nov. 2026 ü\r\n".encode()),
+}
+
+
+@pytest.mark.parametrize("name", PRESENT)
+def test_what_is_there_stays_as_it_is(signing: SigningSite, name: str) -> None:
+    subject = f"present-{name}"
+    sent = lacking(subject).replace(b"Subject:", b"".join(PRESENT[name]) + b"Subject:")
+    assert signing.delivered(sent, [JANE], "BODY=8BITMIME") == sent
+    assert signing.recorded(subject) == [sent]
+
+
+@pytest.mark.parametrize(
+    ("sent_as", "comes_as"),
+    [
+        (b"Message-ID : <x@y.example>\r\nDate\t: x\r\n", b"Message-ID: <x@y.example>\r\nDate: x\r\n"),
+        (b"Mess\0age-ID: <x@y.example>\r\nD\0ate: x\r\n", b"Message-ID: <x@y.example>\r\nDate: x\r\n"),
+    ],
+    ids=["a space before the colon", "NUL in the name"],
+)
+def test_what_postfix_puts_right_is_there(signing: SigningSite, sent_as: bytes, comes_as: bytes) -> None:
+    bare = lacking(f"right-{len(sent_as)}")
+    came = signing.delivered(bare.replace(b"Subject:", sent_as + b"Subject:"), [JANE])
+    assert came == bare.replace(b"Subject:", comes_as + b"Subject:")
+
+
+NOT_THERE = {
+    "in a fold": b"X-A: b\r\n Message-ID: <x@y.example>\r\n\tDate: x\r\n",
+    "of other names": b"X-Message-ID: <x@y.example>\r\nResent-Message-ID: <x@y.example>\r\nResent-Date: x\r\n",
+    "in a word": b"Message-IDs: <x@y.example>\r\nDates: x\r\n",
+}
+
+
+@pytest.mark.parametrize("name", NOT_THERE)
+def test_what_only_looks_like_one_is_none(signing: SigningSite, name: str) -> None:
+    sent = lacking(f"none-{name}").replace(b"Subject:", NOT_THERE[name] + b"Subject:")
+    assert re.fullmatch(OWN_ID + OWN_DATE, added(signing.delivered(sent, [JANE]), sent))
+
+
+def test_where_a_line_that_is_no_header_ends_the_headers_one_in_the_body_is_none(signing: SigningSite) -> None:
+    head = lacking("junk").split(b"\r\n\r\n")[0] + b"\r\n"
+    body = b">From x\r\nMessage-ID: <x@y.example>\r\nDate: x\r\n\r\nhello\r\n"
+    came = signing.delivered(head + body, [JANE])
+    assert re.fullmatch(OWN_ID + OWN_DATE, added(came, head + b"\r\n" + body))
+    assert signing.recorded("junk") == [came]
+
+
+def test_a_header_that_postfix_cuts_is_there(signing: SigningSite) -> None:
+    long = b"Message-ID: <" + b"x" * 70_000 + b"@firm.example>\r\n"
+    came = signing.delivered(lacking("cut").replace(b"Subject:", long + b"Subject:"), [JANE])
+    assert came.count(b"Message-ID:") == 1
+    assert b"mwr." not in came
+
+
+def test_of_a_port_25_copy_nothing_is_added(signing: SigningSite) -> None:
+    sent = lacking("port-25", of=lambda name: mail(name, sender=JANE, to=RICHARD))
+    code, text = signing.site.stack.transact(JANE, ["richard@demo.example.net"], sent)
+    assert code == 250, text
+    assert signing.recorded("port-25") == [sent]
+
+
+def test_mail_to_log_alone_goes_nowhere_and_is_recorded_as_it_came(signing: SigningSite) -> None:
+    sent = lacking("log-alone")
+    assert signing.site.submit(sent, ["log@demo.example.net"])[0] == 250
+    assert signing.recorded("log-alone") == [sent]
+
+
+def test_gmails_own_confirmation_gets_nothing(signing: SigningSite) -> None:
+    sent = lacking("gmail-asks", of=lambda name: mail(name, sender="gmail-noreply@google.com", to=RICHARD))
+    assert without_ours(signing.site.delivered(sent, [RICHARD]).raw) == sent
+
+
+# --- one activity -----------------------------------------------------------------------------------------------------
+
+
+def test_law_2_a_retry_has_the_same_message_id_and_is_no_second_activity(signing: SigningSite) -> None:
+    sent = lacking("retry")
+    first = signing.delivered(sent, [JANE])
+    again = signing.delivered(b"Received: from a by b; x\r\n" + sent, [JANE])
+    assert id_of(first) == id_of(again)
+    assert activities(signing, "retry") == [(id_of(first), ["relay"])]
+    other = signing.delivered(sent.replace(b"hello", b"hell0"), [JANE])
+    assert id_of(other) != id_of(first)
+    assert len(activities(signing, "retry")) == 2
+
+
+def test_two_logins_have_two_message_ids_for_the_same_bytes(signing: SigningSite) -> None:
+    """Law 4: what one deployment sends tells nothing of another's."""
+    stack, sent = signing.site.stack, lacking("two-logins")
+    stack.cli("user", "alias", "rick", RICHARD, "--deployment", "b", check=True)
+    try:
+        mine = signing.delivered(sent, [JANE])
+        before = len(signing.site.sink.received)
+        code, text = submit(stack, signing.site.rick, RICHARD, [JANE], sent)
+        assert code == 250, text
+        theirs = signing.site.sink.wait(before + 1, 60)[-1].raw
+    finally:
+        stack.cli("user", "alias", "rick", RICHARD, "--remove", "--deployment", "b", check=True)
+    assert id_of(theirs) != id_of(mine)
+
+
+@pytest.mark.parametrize("name", LACKING)
+def test_law_2_the_copies_of_what_was_relayed_are_one_activity(signing: SigningSite, name: str) -> None:
+    """One as it was submitted, and one as it went out, which a colleague's mailbox forwards."""
+    subject, stack = f"copies-{name}", signing.site.stack
+    sent = lacking(subject, *LACKING[name])
+    came = signing.site.delivered(sent, [JANE]).raw
+    for copy, to in ((sent, "log@demo.example.net"), (came, "olga@demo.example.net")):
+        code, text = stack.transact(RICHARD, [to], copy)
+        assert code == 250, text
+    (found,) = activities(signing, subject)
+    assert found[1] == ["forward", "log", "relay"]
+
+
+def test_without_the_key_file_it_is_a_random_one(make_stack: "MakeStack", sink: "Sink") -> None:
+    with site_on(make_stack, sink) as site:
+        assert not site.stack.settings.token_key_path.exists()
+        came = [without_ours(site.delivered(lacking("random"), [JANE]).raw) for _ in range(2)]
+        assert id_of(came[0]) != id_of(came[1])
+        assert site.stack.rows("SELECT message_id FROM activities") == [(id_of(came[0]),)]

@@ -206,6 +206,63 @@ def test_gmails_own_confirmation_passes_untouched_to_the_logins_own_address_alon
     assert GMAIL_ASKS in site.refused(mail("borrowed"), [RICHARD], sender=GMAIL_ASKS)
 
 
+# --- read receipts ----------------------------------------------------------------------------------------------------
+
+_REPORT = "Content-Type: multipart/report; report-type=disposition-notification; boundary=b"
+RECEIPTS = {
+    "as RFC 8098 has it": _REPORT,
+    "in other words": 'content-type:\r\n\tMultipart/Report;\r\n boundary="b";\r\n REPORT-TYPE = "disposition-notification"',
+}
+NO_RECEIPTS = {
+    "plain": "Content-Type: text/plain",
+    "without a type": "X-A: b",
+    "a bounce": "Content-Type: multipart/report; report-type=delivery-status; boundary=b",
+    "another type": "Content-Type: multipart/mixed; report-type=disposition-notification; boundary=b",
+    "longer": "Content-Type: multipart/report; report-type=disposition-notifications",
+    "two types": f"{_REPORT}\r\nContent-Type: text/plain",
+}
+
+
+def receipt(name: str, line: str, *, sender: str = RICHARD) -> bytes:
+    """What a mail program sends when a mail was read."""
+    part = b"--b\r\nContent-Type: message/disposition-notification\r\n\r\nFinal-Recipient: rfc822; richard@firm.example\r\n"
+    return mail(name, line, sender=sender).replace(b"hello\r\n", part + b"--b--\r\n")
+
+
+@pytest.mark.parametrize("name", RECEIPTS)
+def test_a_read_receipt_goes_out_with_the_null_sender(site: Site, name: str) -> None:
+    """RFC 8098 3 wants it so. It is on the record and counts within the limits as any mail."""
+    name, line = f"receipt-{len(name)}", RECEIPTS[name]
+    uses = "SELECT SUM(messages), SUM(recipients) FROM relay_uses"
+    before = [count or 0 for count in site.stack.rows(uses)[0]]
+    came = site.delivered(receipt(name, line), [JANE], sender="")
+    assert (came.sender, came.recipients) == ("", (JANE,))
+    assert without_ours(came.raw) == receipt(name, line)
+    assert (site.activity(name)["direction"], site.activity(name)["routes"]) == ("outgoing", ["relay"])
+    assert site.stack.rows(uses) == [(before[0] + 1, before[1] + 1)]
+
+
+@pytest.mark.parametrize("name", NO_RECEIPTS)
+def test_nothing_else_does(site: Site, name: str) -> None:
+    text = site.refused(receipt(f"no-receipt-{len(name)}", NO_RECEIPTS[name]), sender="")
+    assert "its envelope sender is empty, and that is for read receipts alone" in text
+
+
+@pytest.mark.parametrize("sender", [OLGA, "ceo@other.example", "richard@demo.example.net", GMAIL_ASKS])
+def test_law_10_no_receipt_is_somebody_elses(site: Site, sender: str) -> None:
+    assert sender in site.refused(receipt(f"their-receipt-{len(sender)}", _REPORT, sender=sender), sender="")
+    head = receipt("their-sender", f"Sender: {OLGA}\r\n{_REPORT}")
+    assert f"its Sender {OLGA}" in site.refused(head, sender="")
+
+
+@pytest.mark.parametrize("sender", ["(richard@firm.example)", '""', "@firm.example:", "()", " ", "(x)<>"])
+def test_what_only_looks_like_no_sender_opens_nothing(site: Site, sender: str) -> None:
+    with Client(site.stack) as client:
+        assert client.auth(*site.richard)[0] == 235
+        code, text = client.send(sender, [JANE], mail("odd-sender"))
+    assert 500 <= code < 600, text
+
+
 # --- law 7 ------------------------------------------------------------------------------------------------------------
 
 

@@ -110,3 +110,16 @@ def test_mail_of_strangers_is_never_downloaded(server: Server, directory: Direct
     headers = {"From": author, "To": "richard@firm.example", "Message-ID": "<1@x.example>"}
     entry = looked_at(server, directory, headers, {}, "INBOX")
     assert (entry.decision.outcome, is_whole(server)) == (Outcome.IGNORED, False)
+
+
+def test_law_2_what_the_relay_completed_is_one_activity_with_the_authors_own_copy(
+    server: Server, directory: Directory
+) -> None:
+    submitted = {"From": "richard@firm.example", "To": "jane@client.example", "Subject": "An offer"}
+    added = {"Message-ID": f"<mwr.{'a2' * 16}@firm.example>", "Date": "Tue, 24 Nov 2026 03:12:55 +0000 (MWR)"}
+    identities = []
+    for headers, label in ((submitted, "SENT"), (submitted | added, "INBOX")):
+        content = looked_at(server, directory, headers, {}, label).content
+        assert content is not None
+        identities.append(content.identity)
+    assert len(set(identities)) == 1

@@ -97,6 +97,32 @@ def test_the_envelope_is_checked_here_too(database: Database, demo: Deployment, 
         assert plan.decisions[0].reason is Reason.NOT_THE_LOGINS
 
 
+_RECEIPT = (b"Content-Type", b" multipart/report;\r\n boundary=b; report-type=disposition-notification")
+
+
+def test_a_read_receipt_alone_has_no_envelope_sender(database: Database, demo: Deployment, now: datetime) -> None:
+    plan = _plan(database, now, sender="", head=[*HEAD, _RECEIPT])
+    assert (plan.refusal, plan.decisions[0].outcome) == (None, Outcome.CAPTURED)
+    assert plan.use is not None
+    assert plan.use[2:] == (1, 1, 0, None)
+    with database.transaction():
+        relay_logins.put_uses(database, [plan.use], now)
+    full = _plan(database, now, sender="", head=[*HEAD, _RECEIPT], limits=Limits(max_messages_per_hour=1))
+    assert full.refusal is not None
+    assert full.refusal.code == "451"
+    for head in (
+        [*HEAD, _RECEIPT, (b"Content-Type", b" text/plain")],
+        [*HEAD, (b"Content-Type", b" text/plain; x=multipart/report; report-type=disposition-notification")],
+        [(b"From", b" ceo@other.example"), HEAD[1], _RECEIPT],
+        [*HEAD, (b"Sender", b" ceo@other.example"), _RECEIPT],
+        [*HEAD, (b"Resent-From", b" ceo@other.example"), _RECEIPT],
+        [HEAD[1], _RECEIPT],
+    ):
+        plan = _plan(database, now, sender="", head=head)
+        assert plan.refusal is not None
+        assert (plan.refusal.code, plan.decisions[0].reason) == ("550", Reason.NOT_THE_LOGINS)
+
+
 def test_a_tag_counts_where_the_deployment_says_so(database: Database, demo: Deployment, now: datetime) -> None:
     tagged = [(b"From", b" richard+news@firm.example"), HEAD[1]]
     assert _plan(database, now, head=tagged).refusal is not None

@@ -82,7 +82,6 @@ def test_law_10_auth_is_offered_within_tls_on_the_relays_ports_alone() -> None:
             "smtpd_tls_auth_only=yes",
             "smtpd_client_restrictions=permit_sasl_authenticated,reject",
             "smtpd_relay_restrictions=permit_sasl_authenticated,reject",
-            "{ <> = 550",
             "reject_sender_login_mismatch",
             "{ smtpd_data_restrictions = reject_unauth_pipelining, permit_sasl_authenticated, reject }",
             f"milter_macro_daemon_name={relay.DAEMON_NAME} ",

@@ -12,6 +12,7 @@ import structlog
 import milter
 from capture_milter import handling
 from capture_milter.assembly import Assembly
+from capture_milter.completing import Completer
 from capture_milter.events import Events
 from capture_milter.session import Services, Session
 from mailweir.headers import Header
@@ -75,6 +76,7 @@ def session(people: "MemoryDirectory", commit: _Commit, postfix: _Postfix, tmp_p
         Events(None, log_decisions=False),
         cast(Any, None),
         Traces(tmp_path / "absent.key"),
+        Completer(tmp_path / "absent.key"),
     )
     return Session(services, postfix)
 

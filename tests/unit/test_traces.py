@@ -58,7 +58,7 @@ def test_without_a_key_there_are_none_and_the_key_is_found_once_it_is_there(
     assert made.of(DEMO, [JOE]) is None
     secrets_file.make(tmp_path / "token.key")
     assert made.of(DEMO, [JOE]) is None, "not at every message"
-    monkeypatch.setattr(made, "_look_at", 0.0)
+    monkeypatch.setattr(made._key, "_look_at", 0.0)
     assert made.of(DEMO, [JOE])
     assert made.of(DEMO, []) is None
 

@@ -1,0 +1,79 @@
+"""The headers that a submission lacks, worked out while its body passes, and the body kept until they are known.
+
+Only for mail that the relay lets go and that lacks a Date or a Message-ID: its record is of what went out, and there the headers
+come first. What is kept of a large body waits in a file without a name. Called by `session`.
+"""
+
+import secrets
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from capture_milter.assembly import SPOOL_ABOVE_BYTES, Assembly
+from capture_milter.handling import Plan
+from mailweir import added_headers, address
+from mailweir.added_headers import DATE, MESSAGE_ID, ContentId
+from mailweir.headers import Header
+from mailweir.matching import Reason
+from mailweir.secrets_file import PurposeKey
+
+_PIECE_BYTES = 65_536
+_RANDOM_KEY_BYTES = 32
+
+
+class Completion:
+    """One message's missing headers in the making. missing: their names. keep: is the body wanted for the record?"""
+
+    def __init__(
+        self, plan: Plan, submitted: Sequence[Header], missing: Sequence[bytes], key: bytes, *, keep: bool
+    ) -> None:
+        login = plan.envelope.login or ""
+        self._submitted = submitted
+        self._missing = missing
+        self._received_at = plan.envelope.received_at
+        self._domain = address.split(plan.view.author or "")[1]
+        self._content_id = ContentId(key, address.normalise(login) or login, submitted)
+        self._body = tempfile.SpooledTemporaryFile(max_size=SPOOL_ABOVE_BYTES) if keep else None  # noqa: SIM115  closed with the object
+
+    def add(self, chunk: bytes) -> None:
+        """Takes the next part of the body."""
+        if MESSAGE_ID in self._missing:
+            self._content_id.update(chunk)
+        if self._body:
+            self._body.write(chunk)
+
+    def headers(self) -> tuple[Header, ...]:
+        """What is added, at the end of the message's own headers; asked once the body is there."""
+        made = {MESSAGE_ID: self._content_id.value(self._domain), DATE: added_headers.date(self._received_at)}
+        return tuple((name, made[name]) for name in self._missing)
+
+    def assembly(self) -> Assembly | None:
+        """The message as it goes out; None where it isn't recorded. Asked once."""
+        if self._body is None:
+            return None
+        made = Assembly([*self._submitted, *self.headers()])
+        self._body.seek(0)
+        while piece := self._body.read(_PIECE_BYTES):
+            made.add(piece)
+        self._body.close()
+        return made
+
+
+class Completer:
+    """A worker's key for Message-IDs. key_file: see `secrets_file`; without it they are random, and a retry has another one."""
+
+    def __init__(self, key_file: Path) -> None:
+        self._key = PurposeKey(key_file, b"Message-IDs of relayed mail")
+
+    def begin(self, plan: Plan, submitted: Sequence[Header]) -> Completion | None:
+        """For a message of a login that goes on and lacks something; else None.
+
+        Gmail's own confirmation isn't the login's, and stays as Google signed it.
+        """
+        missing = added_headers.missing(submitted)
+        if not missing or plan.refusal or not plan.recipients.others:
+            return None
+        if plan.decisions[0].reason is Reason.SEND_AS_CONFIRMATION:
+            return None
+        key = self._key.get() or secrets.token_bytes(_RANDOM_KEY_BYTES)
+        return Completion(plan, submitted, missing, key, keep=plan.wants_body)
