@@ -103,7 +103,9 @@ class Api:
         """This thread's connections."""
         made: httplib2.Http | None = getattr(self._thread, "connections", None)
         if made is None:
-            made = self._thread.connections = transport.connections(self.config.timeout_seconds)
+            made = self._thread.connections = transport.connections(
+                self.config.timeout_seconds, self.config.idle_seconds
+            )
         return made
 
 

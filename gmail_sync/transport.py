@@ -18,7 +18,7 @@ import httplib2.decode
 from google.auth.exceptions import TransportError
 from googleapiclient.errors import Error as ClientError
 
-from gmail_sync import faults
+from gmail_sync import dialing, faults
 from gmail_sync.errors import Unreachable
 from mailweir.errors import SettingsError
 
@@ -68,6 +68,7 @@ class _Limited(io.RawIOBase):
         self._patience = 2 * timeout_seconds
         self._began = time.monotonic()
         self._bytes = 0
+        self.has_begun = False
 
     def readable(self) -> bool:
         """They can be read."""
@@ -79,6 +80,7 @@ class _Limited(io.RawIOBase):
             raise TimeoutError("the answer trickles in")
         count: int | None = self._raw.readinto(buffer)
         self._bytes += count or 0
+        self.has_begun = self._bytes > 0
         if self._bytes > MAX_ANSWER_BYTES:
             raise ValueError("an answer without end")
         return count
@@ -93,28 +95,93 @@ class _Response(http.client.HTTPResponse):
     def __init__(self, sock: Any, *arguments: Any, **named: Any) -> None:
         super().__init__(sock, *arguments, **named)
         reader: Any = self.fp
-        self.fp = io.BufferedReader(_Limited(reader.detach(), sock.gettimeout()))
+        self.limited = _Limited(reader.detach(), sock.gettimeout())
+        self.fp = io.BufferedReader(self.limited)
 
 
-class _Plain(httplib2.HTTPConnectionWithTimeout):  # type: ignore[misc]
-    response_class = _Response
+class _Noticing:
+    """A connection that knows whether a byte of the answer to its last request came."""
+
+    limited: _Limited | None = None
+
+    def response_class(self, sock: Any, *arguments: Any, **named: Any) -> _Response:
+        """See http.client.HTTPConnection."""
+        made = _Response(sock, *arguments, **named)
+        self.limited = made.limited
+        return made
+
+    @property
+    def was_answered(self) -> bool:
+        """Did a byte come?"""
+        return self.limited is not None and self.limited.has_begun
 
 
-class _Secure(httplib2.HTTPSConnectionWithTimeout):  # type: ignore[misc]
-    response_class = _Response
+class _Plain(_Noticing, httplib2.HTTPConnectionWithTimeout):  # type: ignore[misc]
+    def connect(self) -> None:
+        """See http.client.HTTPConnection."""
+        self.sock = dialing.dial(self.host, self.port, self.timeout)
+
+
+class _Secure(_Noticing, httplib2.HTTPSConnectionWithTimeout):  # type: ignore[misc]
+    def connect(self) -> None:
+        """See http.client.HTTPConnection."""
+        line = dialing.dial(self.host, self.port, self.timeout)
+        try:
+            self.sock = dialing.trust().wrap_socket(line, server_hostname=self.host)
+        except BaseException:
+            line.close()
+            raise
 
 
 class _Http(httplib2.Http):  # type: ignore[misc]
-    def request(self, uri: str, *arguments: Any, connection_type: Any = None, **named: Any) -> Any:
+    """Kept connections: one that idled for long isn't used again, and one that turns out to be dead is no failure."""
+
+    max_idle_seconds = 0.0
+    _used_at = 0.0
+
+    def request(self, uri: str, method: str = "GET", *arguments: Any, connection_type: Any = None, **named: Any) -> Any:
         """See httplib2.Http."""
         kind = connection_type or (_Plain if uri.startswith("http:") else _Secure)
-        return super().request(uri, *arguments, connection_type=kind, **named)
+        if self.connections and time.monotonic() - self._used_at > self.max_idle_seconds:
+            self.close()
+        kept = self._kept(uri)
+        try:
+            return super().request(uri, method, *arguments, connection_type=kind, **named)
+        except (OSError, http.client.HTTPException):
+            # A firewall forgets idle connections, with or without a word. Nothing came back on this one since it was kept, so
+            # the question is asked once more: it changes nothing at Google.
+            if kept is None or kept.was_answered or not _may_be_repeated(method, arguments, named):
+                raise
+            self.close()
+            return super().request(uri, method, *arguments, connection_type=kind, **named)
+        finally:
+            self._used_at = time.monotonic()
+
+    def _kept(self, uri: str) -> _Noticing | None:
+        """The open connection that this will be asked on, if there is one."""
+        parts = urlsplit(uri)
+        found = self.connections.get(f"{parts.scheme}:{parts.netloc}")
+        if found is None or found.sock is None:
+            return None
+        found.limited = None
+        return found  # type: ignore[no-any-return]
 
 
-def connections(timeout_seconds: float) -> httplib2.Http:
-    """Connections for one thread. timeout_seconds: for each answer to begin, and for each pause within it."""
+def _may_be_repeated(method: str, arguments: tuple[Any, ...], named: dict[str, Any]) -> bool:
+    """Is it a GET, or the question for an access token? A consent's code counts once."""
+    body = named.get("body") or (arguments[0] if arguments else None) or b""
+    text = body if isinstance(body, bytes) else str(body).encode()
+    return method == "GET" or (b"grant_type=" in text and b"grant_type=authorization_code" not in text)
+
+
+def connections(timeout_seconds: float, max_idle_seconds: float = 60.0) -> httplib2.Http:
+    """Connections for one thread.
+
+    timeout_seconds: for each answer to begin, and for each pause within it. max_idle_seconds: after which one isn't used again.
+    """
     # no proxy of the environment: httplib2 takes it or not by what else happens to be installed
     made = _Http(timeout=timeout_seconds, proxy_info=None, decode_limit_hard=MAX_ANSWER_BYTES)
+    made.max_idle_seconds = max_idle_seconds
     made.follow_redirects = False
     return made
 

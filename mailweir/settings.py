@@ -158,6 +158,7 @@ class Gmail(_Section):
     sweep_seconds: float = Field(60.0, ge=1, le=1800)
     threads: int = Field(32, ge=1, le=256)
     timeout_seconds: float = Field(30.0, ge=1, le=300)
+    idle_seconds: float = Field(60.0, ge=0, le=3600)
     pin_process: bool = True
     first_days: int = Field(7, ge=0, le=365)
     backfill_days: int = Field(90, ge=0, le=3650)

@@ -42,7 +42,7 @@ def _plan(people: "MemoryDirectory", lines: list[Header] = LINES, *to: str, logi
     view = headers.look(lines)
     recipients = matching.sort_recipients(envelope.recipients, people)
     arrival = Arrival(DEMO, (), {}, False, ())
-    decision = matching.decide(replace(arrival, at_log=True), envelope, view, people)
+    decision = matching.decide(replace(arrival, at_log=True), view, people)
     return Plan(envelope, view, recipients, (decision,), False)
 
 

@@ -418,7 +418,7 @@ def test_limits(mailbox: Mailbox, server: Server, answer: Answer, wait: float | 
 def test_refusals_and_broken_answers(
     mailbox: Mailbox, server: Server, answer: Answer, kind: type[GmailError], said: str
 ) -> None:
-    server.script = [answer] * 2 if answer.hang_up or answer.status == 401 else [answer]
+    server.script = [answer] * 2 if answer.hang_up or answer.delay_seconds or answer.status == 401 else [answer]
     with pytest.raises(kind, match=said) as caught:
         mailbox.history("5")
     assert type(caught.value) is kind or kind is GmailError
@@ -474,10 +474,14 @@ def test_a_late_answer_never_goes_to_the_next_mailbox(api: Api, server: Server, 
     slow, other = reader(api, server, spent), reader(api, server, spent, "refresh-2")
     server.script = [NEXT, as_json({"historyId": "666"}), as_json({"historyId": "8"})]
     slow.history("1")
-    server.script[0] = Answer(200, b'{"historyId":"666"}', delay_seconds=1.2)
+    late = Answer(200, b'{"historyId":"666"}', delay_seconds=1.2)
+    server.script = [late, as_json({"historyId": "7"}), as_json({"historyId": "8"})]
+    assert slow.history("1").history_id == "7"  # asked once more, on a new connection
+    assert other.history("1").history_id == "8"
+    server.script = [late, late, as_json({"historyId": "9"})]
     with pytest.raises(Unreachable):
         slow.history("1")
-    assert other.history("1").history_id == "8"
+    assert other.history("1").history_id == "9"
 
 
 def test_a_connection_is_kept_also_after_a_refusal(mailbox: Mailbox, server: Server) -> None:

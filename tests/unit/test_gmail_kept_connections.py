@@ -1,0 +1,267 @@
+"""Kept connections that a firewall forgot, addresses that can't be reached, and certificates of an admin's own."""
+
+import contextlib
+import socket
+import ssl
+import struct
+import threading
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import httplib2
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from gmail_sync import dialing, transport
+
+ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+FORM = {"content-type": "application/x-www-form-urlencoded"}
+Trouble = Callable[[socket.socket], None]
+
+
+def silent(connection: socket.socket) -> None:
+    """What a firewall does that forgets without a word."""
+    time.sleep(3.0)
+
+
+def reset(connection: socket.socket) -> None:
+    """What one does that says so."""
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    connection.close()
+
+
+def half(connection: socket.socket) -> None:
+    """An answer that began."""
+    connection.sendall(ANSWER[:9])
+    time.sleep(3.0)
+
+
+class Site:
+    """A server that answers the first request of each connection, and does `trouble` to the others. asked: each connection's
+    requests."""
+
+    def __init__(self, trouble: Trouble) -> None:
+        self._trouble = trouble
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}/"
+        self.asked: list[int] = []
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                connection, _ = self._listener.accept()
+                self.asked.append(0)
+                threading.Thread(target=self._one, args=(connection, len(self.asked) - 1), daemon=True).start()
+
+    def _one(self, connection: socket.socket, number: int) -> None:
+        with contextlib.suppress(OSError), connection:
+            while piece := connection.recv(65_536):
+                if not piece.startswith((b"GET ", b"POST ")):
+                    continue  # the body comes by itself
+                self.asked[number] += 1
+                if self.asked[number] > 1:
+                    return self._trouble(connection)
+                connection.sendall(ANSWER)
+
+    def close(self) -> None:
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+
+
+@pytest.fixture
+def site() -> Iterator[Callable[[Trouble], Site]]:
+    made: list[Site] = []
+
+    def make(trouble: Trouble) -> Site:
+        made.append(Site(trouble))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
+
+
+def used(url: str, max_idle_seconds: float = 60.0) -> httplib2.Http:
+    """Connections of which one is kept."""
+    http = transport.connections(0.4, max_idle_seconds)
+    assert http.request(url)[1] == b"ok"
+    return http
+
+
+@pytest.mark.parametrize("trouble", [silent, reset])
+def test_a_dead_kept_connection_is_no_failure(site: Callable[[Trouble], Site], trouble: Trouble) -> None:
+    made = site(trouble)
+    http = used(made.url)
+    assert http.request(made.url)[1] == b"ok"
+    assert made.asked == [2, 1]
+    form = {"method": "POST", "headers": FORM, "body": b"grant_type=refresh_token&refresh_token=x"}
+    assert http.request(made.url, **form)[1] == b"ok"
+    assert made.asked == [2, 2, 1]
+
+
+def test_once_and_no_more(site: Callable[[Trouble], Site]) -> None:
+    made = site(silent)
+    http = used(made.url)
+    http.request(made.url)  # on a second connection
+    made._trouble = half
+    for _ in range(2):
+        with pytest.raises(transport.FAULTS):
+            http.request(made.url)
+        http.close()
+        http.request(made.url)
+    # what is new is asked once
+    assert made.asked.count(2) == 3
+
+
+@pytest.mark.parametrize(
+    ("trouble", "form"),
+    [
+        (half, {}),
+        (silent, {"method": "POST", "headers": FORM, "body": b"grant_type=authorization_code&code=x"}),
+        (silent, {"method": "POST", "headers": FORM, "body": b"token=x"}),
+    ],
+)
+def test_what_began_or_counts_once_is_not_repeated(
+    site: Callable[[Trouble], Site], trouble: Trouble, form: dict[str, object]
+) -> None:
+    made = site(trouble)
+    http = used(made.url)
+    with pytest.raises(transport.FAULTS):
+        http.request(made.url, **form)
+    assert made.asked == [2]
+
+
+def test_a_connection_that_idled_for_long_is_not_used_again(site: Callable[[Trouble], Site]) -> None:
+    made = site(silent)
+    http = used(made.url, max_idle_seconds=0.05)
+    time.sleep(0.1)
+    began = time.monotonic()
+    assert http.request(made.url)[1] == b"ok"
+    assert made.asked == [1, 1]
+    assert time.monotonic() - began < 0.4, "nothing waited for the dead one"
+
+
+# --- addresses --------------------------------------------------------------------------------------------------------
+
+
+def test_a_family_that_fails_is_tried_last_for_some_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One time-out, and not one for each connection; and the other way round once it works again."""
+    now = 0.0
+    families = dialing.Families(lambda: now)
+    with socket.create_server(("127.0.0.1", 0)) as server, socket.create_server(("127.0.0.1", 0)) as closed:
+        port, dead = server.getsockname()[1], closed.getsockname()[1]
+        closed.close()
+        tried: list[int] = []
+        connect = socket.socket.connect
+
+        def noting(self: socket.socket, address: tuple[str, int]) -> None:
+            tried.append(address[1])
+            connect(self, ("127.0.0.1", address[1]))
+
+        monkeypatch.setattr(socket.socket, "connect", noting)
+        six, four = (
+            (socket.AF_INET6, socket.SOCK_STREAM, 6, "", ("::1", dead, 0, 0)),
+            (
+                *(socket.AF_INET, socket.SOCK_STREAM, 6, ""),
+                ("127.0.0.1", port),
+            ),
+        )
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_: [six, four])
+        monkeypatch.setattr(socket, "socket", _ipv4_alone(socket.socket))
+        for _ in range(3):
+            dialing.dial("host.example", 443, 1.0, families).close()
+        assert tried == [dead, port, port, port]
+        now = 601.0
+        dialing.dial("host.example", 443, 1.0, families).close()
+        assert tried[4:] == [dead, port]
+
+
+def _ipv4_alone(kind: type[socket.socket]) -> Callable[..., socket.socket]:
+    """This machine may have no IPv6."""
+    return lambda family, *rest: kind(socket.AF_INET, *rest)
+
+
+def test_where_nothing_can_be_reached_the_last_error_is_told() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    with pytest.raises(ConnectionRefusedError):
+        dialing.dial("127.0.0.1", port, 1.0, dialing.Families())
+
+
+# --- certificates -----------------------------------------------------------------------------------------------------
+
+
+def _certificate(folder: Path) -> tuple[Path, Path]:
+    """A certificate of 127.0.0.1 that signs itself, as of a proxy that looks into TLS; and its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "inspection")])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    certificate, private = folder / "ca.pem", folder / "key.pem"
+    certificate.write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    private.write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    return certificate, private
+
+
+def test_an_admins_own_certificate_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    certificate, key = _certificate(tmp_path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    with (
+                        contextlib.suppress(ssl.SSLError),
+                        context.wrap_socket(listener.accept()[0], server_side=True) as one,
+                    ):
+                        one.recv(65_536)
+                        one.sendall(ANSWER)
+
+        threading.Thread(target=serve, daemon=True).start()
+        url = f"https://localhost:{listener.getsockname()[1]}/"
+        dialing.trust.cache_clear()
+        try:
+            with pytest.raises(ssl.SSLCertVerificationError):
+                transport.connections(2.0).request(url)
+            monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+            dialing.trust.cache_clear()
+            assert transport.connections(2.0).request(url)[1] == b"ok"
+            # and the name has to be right
+            with pytest.raises(ssl.SSLCertVerificationError):
+                transport.connections(2.0).request(url.replace("localhost", "127.0.0.1"))
+        finally:
+            dialing.trust.cache_clear()
+            listener.shutdown(socket.SHUT_RDWR)
+
+
+def test_without_certificates_of_the_system_those_of_the_library_count(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "none.pem"))
+    monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path))
+    dialing.trust.cache_clear()
+    try:
+        assert dialing.trust().cert_store_stats()["x509_ca"] > 50
+    finally:
+        dialing.trust.cache_clear()
