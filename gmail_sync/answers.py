@@ -7,7 +7,7 @@ import binascii
 import io
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -21,7 +21,7 @@ _HISTORY_ID = re.compile(r"[0-9]{1,39}")
 
 # What is none of our mail now. Should it become so (sent, rescued, put back), a label goes, which is a record of its own.
 _NEVER = frozenset({"SPAM", "TRASH", "CHAT"})
-_ARRIVING = frozenset({"SENT", "INBOX"})
+_ARRIVING = frozenset({"SENT", "INBOX", "DRAFT"})
 _RESCUED = frozenset({"SPAM", "TRASH", "DRAFT"})
 
 _ADDRESSES = frozenset({b"from", b"sender", b"to", b"cc", b"bcc"})
@@ -47,12 +47,15 @@ class Profile:
 class HistoryPage:
     """What may have become relevant since: each message once, in order. history_id: where the history stands.
 
-    next_page: there is more, and until the last page is read the start stays as it is.
+    next_page: there is more, and until the last page is read the start stays as it is. sent: those of the messages that are sent
+    by now. drafts: other messages, which became drafts.
     """
 
     message_ids: tuple[str, ...]
     history_id: str
     next_page: str | None
+    sent: frozenset[str] = frozenset()
+    drafts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,21 +113,26 @@ def main_address(answer: Any) -> str:
 
 def history_page(answer: Any) -> HistoryPage:
     """users.history.list. Without news the key `history` is missing, also on a page with a next one."""
-    ids = dict.fromkeys(
-        message_id for record in _list(answer.get("history")) for message_id in _concerned(_object(record))
-    )
-    return HistoryPage(tuple(ids), history_id(answer), _next_page(answer))
+    ids: dict[str, None] = {}
+    sent: set[str] = set()
+    drafts: dict[str, None] = {}
+    for record in _list(answer.get("history")):
+        for message, changed in _concerned(_object(record)):
+            labels = _labels(message) | changed
+            if not never_ours(_labels(message)):
+                ids[_id(message)] = None
+                sent.update([_id(message)] if "SENT" in labels else [])
+            elif "DRAFT" in changed:
+                drafts[_id(message)] = None
+    return HistoryPage(tuple(ids), history_id(answer), _next_page(answer), frozenset(sent), tuple(drafts))
 
 
-def _concerned(record: dict[str, Any]) -> list[str]:
-    """The messages of one record of the history that may be new to us."""
-    found = []
+def _concerned(record: dict[str, Any]) -> Iterator[tuple[dict[str, Any], frozenset[str]]]:
+    """The messages of one record of the history that may be new to us, or drafts again, with the labels that were added."""
     for kind, wanted in (("messagesAdded", None), ("labelsAdded", _ARRIVING), ("labelsRemoved", _RESCUED)):
         for change in _list(record.get(kind)):
-            message = _object(change["message"])
-            if (wanted is None or _labels(change) & wanted) and not never_ours(_labels(message)):
-                found.append(_id(message))
-    return found
+            if wanted is None or _labels(change) & wanted:
+                yield _object(change["message"]), _labels(change) if kind == "labelsAdded" else frozenset()
 
 
 def never_ours(labels: frozenset[str]) -> bool:

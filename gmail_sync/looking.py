@@ -14,6 +14,7 @@ from gmail_sync.answers import Metadata, possible_addresses
 from gmail_sync.api import Mailbox as Reader
 from gmail_sync.connections import Remembering
 from mailweir import headers, identity, matching, raw_message
+from mailweir.gmail_labels import Label, mask
 from mailweir.headers import Header, HeaderView
 from mailweir.matching import Decision, Mailbox, Outcome, Reason
 from mailweir.recording import Content, Entry
@@ -24,6 +25,7 @@ from mailweir.traces import Traces
 SENT = "SENT"
 # What isn't mail (yet): a draft is stored as it is sent, and spam as it is rescued, which history tells of.
 NOT_MAIL = frozenset({"DRAFT", "CHAT", "SPAM", "TRASH"})
+_NOT_SENT = Label.SENT | Label.DRAFT | Label.SPAM | Label.TRASH  # of which a draft has DRAFT alone
 _NO_RECIPIENT = frozenset({Reason.NO_CONTACT, Reason.INTERNAL, Reason.UNREADABLE_RECIPIENTS})
 _LEVEL = 3  # as the filter's
 
@@ -46,15 +48,28 @@ class Look:
         return Mailbox(leased.deployment, leased.user, leased.inbound, leased.outbound)
 
 
-def look_at(look: Look, queued: Queued, reader: Reader) -> Entry | None:
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A mail of the mailbox's own user that is to be sent later: nothing is decided until then."""
+
+    until: datetime
+
+
+class Unsent:
+    """It is a draft again: what was scheduled was cancelled."""
+
+
+def look_at(look: Look, queued: Queued, reader: Reader) -> Entry | Held | Unsent | None:
     """What is to be recorded; None where it isn't mail. Errors: those of `errors`; DatabaseUnavailable."""
     look = replace(look, directory=Remembering(look.directory))
     seen = reader.metadata(queued.message_id)
     if seen.labels & NOT_MAIL:
-        return None
+        return Unsent() if mask(seen.labels) & _NOT_SENT == Label.DRAFT else None
     decision, view = _decide(look, list(seen.headers), is_sent=SENT in seen.labels)
+    if SENT not in seen.labels and (until := _due(look, view)):
+        return Held(until)
     if decision.outcome is not Outcome.CAPTURED and not _may_be_captured(look, seen, decision):
-        return _ignored(look, queued, decision, view)
+        return _ignored(look, queued, decision, view, seen.labels)
     look.make_room(seen.size_bytes)
     whole = reader.raw(queued.message_id)
     if whole.labels & NOT_MAIL:
@@ -63,12 +78,18 @@ def look_at(look: Look, queued: Queued, reader: Reader) -> Entry | None:
     is_sent = SENT in whole.labels
     decision, view = _decide(look, lines, is_sent=is_sent)
     if decision.outcome is not Outcome.CAPTURED:
-        return _ignored(look, queued, decision, view)
+        return _ignored(look, queued, decision, view, whole.labels)
     is_own = is_sent and matching.is_own(look.mailbox, decision.author, look.directory)
     content = _content(view, decision, (lines, body), whole.raw, is_proven=is_own and decision.doubt is None)
     if queued.origin is Origin.BACKFILL or whole.received_at < datetime.fromisoformat(look.leased.connected_at):
         decision = replace(decision, todo_users=())  # what is long past is nothing to do
-    return Entry(decision, source_id(look.leased, queued.message_id), look.now, content)
+    return Entry(decision, source_id(look.leased, queued.message_id), look.now, content, labels=int(mask(whole.labels)))
+
+
+def _due(look: Look, view: HeaderView) -> datetime | None:
+    """When a mail of the mailbox's own user is to be sent, if that lies ahead."""
+    ahead = view.sent_at is not None and view.sent_at > look.now
+    return view.sent_at if ahead and matching.is_own(look.mailbox, view.author, look.directory) else None
 
 
 def _may_be_captured(look: Look, seen: Metadata, decision: Decision) -> bool:
@@ -83,9 +104,10 @@ def _decide(look: Look, lines: list[Header], *, is_sent: bool) -> tuple[Decision
     return matching.decide_synced(look.mailbox, view, hidden, look.directory, is_sent=is_sent), view
 
 
-def _ignored(look: Look, queued: Queued, decision: Decision, view: HeaderView) -> Entry:
+def _ignored(look: Look, queued: Queued, decision: Decision, view: HeaderView, labels: frozenset[str]) -> Entry:
     digests = look.traces.of(decision.deployment, view.recipients) if look.traces else None
-    return Entry(decision, source_id(look.leased, queued.message_id), look.now, traces=digests)
+    source = source_id(look.leased, queued.message_id)
+    return Entry(decision, source, look.now, traces=digests, labels=int(mask(labels)))
 
 
 def _content(

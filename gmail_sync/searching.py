@@ -38,6 +38,8 @@ def list_since(job: Job) -> None:
     limit, an outage or a kill in the middle of a large list doesn't begin it anew.
     """
     since, span, queued = _list_since(job), _FIRST_SPAN, 0
+    if job.leased.swept_at:  # else nothing was decided yet
+        queued += _put_sent_later(job, since)
     first = job.mailbox.list_ids(_came(since, None))
     if first.next_page is None:
         queued += _put_listed(job, first.message_ids)
@@ -90,14 +92,34 @@ def audit(job: Job, catch_up: Callable[[], object]) -> tuple[int, int]:
     since = max(now - min(AUDIT_SPAN, decided_span(job)), datetime.fromisoformat(job.leased.covered_since))
     ids = [one for page in _pages(job, f"after:{_seconds(since)} {_ONLY_MAIL}") for one in page]
     catch_up()
+    sent = _sent_since(job, since)
     with job.writing() as database:
         missing = gmail_queue.unknown(database, job.leased, ids)
         gmail_queue.put(database, job.leased, missing, Origin.AUDIT, now)
+        # decided by the labels of then, and otherwise by those of today
+        unsent = gmail_queue.decided_as_unsent(database, job.leased, sent)
+        gmail_queue.put(database, job.leased, unsent, Origin.LABELS, now)
+        missing = [*missing, *unsent]
         gmail_leases.note_audit(database, job.leased, now, _next_audit(job, now), (len(ids), len(missing)))
     job.leased = replace(job.leased, audit_due_at=_next_audit(job, now).isoformat())
     say = job.services.log.error if missing else job.services.log.info
     say("audited", listed=len(ids), missing=len(missing), **job.facts())
     return len(ids), len(missing)
+
+
+def _sent_since(job: Job, since: datetime) -> list[str]:
+    """What was sent from the mailbox, by the labels of today."""
+    if not job.leased.outbound:
+        return []
+    return [one for page in _pages(job, f"in:sent after:{_seconds(since) - 1} {_ONLY_MAIL}") for one in page]
+
+
+def _put_sent_later(job: Job, since: datetime) -> int:
+    """Queues what was decided before it was sent, while no history told that it was."""
+    sent = _sent_since(job, since)
+    with job.writing() as database:
+        unsent = gmail_queue.decided_as_unsent(database, job.leased, sent)
+        return gmail_queue.put(database, job.leased, unsent, Origin.LABELS, job.services.clock())
 
 
 def decided_span(job: Job) -> timedelta:

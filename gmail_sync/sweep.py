@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from gmail_sync import searching
+from gmail_sync.answers import HistoryPage
 from gmail_sync.app_state import AppHeld
 from gmail_sync.budget import OverBudget
 from gmail_sync.errors import (
@@ -26,12 +27,12 @@ from gmail_sync.errors import (
     Unreachable,
 )
 from gmail_sync.job import Job
-from gmail_sync.looking import Look, look_at
+from gmail_sync.looking import Held, Look, Unsent, look_at
 from gmail_sync.pages import Pages
 from mailweir import recording
 from mailweir.errors import DatabaseUnavailable
 from mailweir.recording import Entry
-from mailweir.store import gmail_leases, gmail_queue
+from mailweir.store import gmail_leases, gmail_queue, retraction
 from mailweir.store.gmail_leases import LeaseLost, Rest
 from mailweir.store.gmail_queue import Origin, Queued
 from mailweir.store.moments import rfc3339
@@ -51,6 +52,7 @@ _AFTER_HOLD_SECONDS = 5.0  # within which the mailboxes come again that waited f
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=30), timedelta(hours=1)
 # That Gmail may ask for: what lies further ahead counts as a clock's mistake, and Gmail is asked again after it.
 LONGEST_ASKED = gmail_leases.LONGEST_WAIT - timedelta(minutes=1)
+_EXAMINED_WITHIN = timedelta(minutes=5)  # what the digest has begun with is done by then
 _PROBED = 10  # of the newest messages: one that hasn't failed yet shows whether messages can be had
 _LEAST_LOW_WAIT_SECONDS = 1.0
 _TOLD_WAIT_SECONDS = 45.0  # for quota: what is shorter is nothing to worry anybody with
@@ -232,22 +234,31 @@ class Sweep:
             # Where it stood at the first page: the later pages may not have what came while they were read.
             reached = reached or found.history_id
             moved = reached if found.next_page is None and reached != cursor else None
-            if found.message_ids or moved:
-                self._queue(found.message_ids, moved, began)
+            if found.message_ids or found.drafts or moved:
+                self._queue(found, moved, began)
             if not pages.turn(found.next_page):
                 break
         self._caught_up_at = began
 
-    def _queue(self, message_ids: tuple[str, ...], moved: str | None, began: datetime) -> None:
+    def _queue(self, page: HistoryPage, moved: str | None, began: datetime) -> None:
         """What one page of history told. moved: the new cursor, once all pages are read."""
-        job = self._job
+        job, message_ids = self._job, page.message_ids
         with job.writing() as database:
             new = gmail_queue.unknown(database, job.leased, message_ids, or_waiting=True) if message_ids else []
             gmail_queue.put(database, job.leased, new, Origin.HISTORY, began)
+            # law 12: what was decided by labels that it hasn't any more
+            if page.sent.difference(new):
+                unsent = gmail_queue.decided_as_unsent(database, job.leased, page.sent.difference(new))
+                gmail_queue.put(database, job.leased, unsent, Origin.LABELS, began)
+            if page.drafts:
+                drafts = gmail_queue.recorded(database, job.leased, page.drafts)
+                gmail_queue.put(database, job.leased, drafts, Origin.DRAFT, began)
             if moved:
                 gmail_leases.move_cursor(database, job.leased, moved)
         job.leased = replace(
-            job.leased, cursor=moved or job.leased.cursor, has_queue=job.leased.has_queue or bool(message_ids)
+            job.leased,
+            cursor=moved or job.leased.cursor,
+            has_queue=job.leased.has_queue or bool(message_ids or page.drafts),
         )
         self._heard = self._heard or bool(new)
 
@@ -320,9 +331,15 @@ class Sweep:
         try:
             with ExitStack() as room:
                 look = Look(job.leased, job.services.directory, self._now(), self._room_in(room), job.services.traces)
-                self._settle(queued, look_at(look, queued, job.mailbox))
+                found = look_at(look, queued, job.mailbox)
+                if isinstance(found, Held):
+                    self._hold(queued, found.until)
+                elif isinstance(found, Unsent):
+                    self._forget_unsent(queued)
+                else:
+                    self._settle(queued, found)
         except MessageGone:
-            self._settle(queued, None)
+            self._forget_unsent(queued)
         except (Throttled, NeedsReconnect, AppRefused, LeaseLost, DatabaseUnavailable):
             raise
         except Exception as error:  # noqa: BLE001  one message must not stand in the way of what comes after it
@@ -332,6 +349,26 @@ class Sweep:
             return False
         self._others_can_be_had = True
         return True
+
+    def _hold(self, queued: Queued, until: datetime) -> None:
+        with self._job.writing() as database:
+            gmail_queue.hold(database, queued, until)
+
+    def _forget_unsent(self, queued: Queued) -> None:
+        """It is a draft, or it is gone. If history told that it became a draft, what was on the record of it wasn't sent."""
+        if queued.origin is not Origin.DRAFT:
+            self._settle(queued, None)
+            return
+        job = self._job
+        source = gmail_queue.source_id(job.leased, queued.message_id)
+        with job.writing() as database:
+            if not retraction.ends_examination(database, job.leased.deployment.id, source):
+                gmail_queue.hold(database, queued, self._now() + _EXAMINED_WITHIN)
+                return
+            activity_id = retraction.retract(database, job.leased.deployment.id, source)
+            gmail_queue.done(database, [queued.id])
+        facts = {"gmail_id": queued.message_id, "activity": activity_id, **job.facts()}
+        job.services.log.warning("a scheduled mail was cancelled: off the record", **facts)
 
     def _room_in(self, stack: ExitStack) -> Callable[[int], None]:
         """Takes room for a message until the stack ends."""
@@ -374,7 +411,10 @@ class Sweep:
         entries = [entry for _, entry in held if entry]
         with job.writing() as database:
             for queued, entry in held:
-                if entry and queued.origin is not Origin.HISTORY:
+                if entry and queued.origin is Origin.LABELS:
+                    is_captured = entry.content is not None
+                    gmail_queue.forget_unsent(database, job.leased, queued.message_id, is_captured=is_captured)
+                elif entry and queued.origin is not Origin.HISTORY:
                     gmail_queue.forget_ignored(database, job.leased, queued.message_id)
             recorded = recording.record_all(database, entries) if entries else []
             if any(one.activity_id is not None for one in recorded):

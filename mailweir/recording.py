@@ -53,7 +53,8 @@ class Redirect:
 class Entry:
     """One message in one deployment. source_id: queue id or Gmail id. content is there exactly where it is captured.
 
-    use: what it adds to the count of the login that sent it. traces: of header recipients, see `traces`.
+    use: what it adds to the count of the login that sent it. traces: of header recipients, see `traces`. labels: Gmail's, that
+    the decision went by (`gmail_labels`).
     """
 
     decision: Decision
@@ -63,6 +64,7 @@ class Entry:
     redirect: Redirect | None = None
     use: UseRow | None = None
     traces: bytes | None = None
+    labels: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,4 +248,5 @@ def _decision_row(entry: Entry, result: Recorded, reason: Reason) -> DecisionRow
         relay_login_id=entry.use.login_id if entry.use and result.outcome is not Outcome.REFUSED else None,
         named=json.dumps(decision.named, ensure_ascii=False) if decision.named else None,
         recipient_digests=entry.traces,
+        labels=entry.labels,
     )

@@ -83,7 +83,7 @@ _COLUMNS = (
     " m.outbound, m.cursor, m.list_since, m.covered_since, m.backfilled_address_id, m.swept_at, m.failures, m.units, m.units_at,"
     " m.audit_due_at, m.connected_at, m.token_sealed,"
     " EXISTS (SELECT 1 FROM gmail_queue q WHERE q.mailbox_id = m.id AND q.dead_at IS NULL"
-    " AND (q.next_try_at <= ? OR q.next_try_at > ?)),"
+    " AND (q.next_try_at <= ? OR q.next_try_at > ?) AND (q.held_until IS NULL OR q.held_until <= ?)),"
     " EXISTS (SELECT 1 FROM contact_addresses a WHERE a.deployment_id = d.id AND a.id > m.backfilled_address_id)"
     " OR EXISTS (SELECT 1 FROM group_addresses g WHERE g.deployment_id = d.id AND g.id > m.backfilled_group_id), m.error,"
     " m.state = 'connected', m.refused_since, m.refusals"
@@ -145,7 +145,7 @@ def _take(database: Database, owner: str, now: datetime, ids: Sequence[int]) -> 
     )
     rows = execute(
         f"SELECT {_COLUMNS} FROM {_SOURCES} WHERE m.id IN ({marks})",
-        (rfc3339(now), rfc3339(now + LONGEST_WAIT), *ids),
+        (rfc3339(now), rfc3339(now + LONGEST_WAIT), rfc3339(now), *ids),
     ).fetchall()
     return [_leased(row) for row in rows]
 

@@ -11,6 +11,7 @@ from datetime import datetime
 from itertools import islice
 from typing import TypeVar
 
+from mailweir.gmail_labels import Label
 from mailweir.store.connection import Database
 from mailweir.store.gmail_leases import LONGEST_WAIT, Leased
 from mailweir.store.moments import rfc3339
@@ -23,12 +24,14 @@ class Origin(enum.StrEnum):
     """How a message came to be heard of."""
 
     HISTORY = "history"
+    LABELS = "labels"  # decided by labels that have changed
+    DRAFT = "draft"  # on the record, and a draft by now
     LISTED = "listed"
     AUDIT = "audit"
     BACKFILL = "backfill"
 
 
-_RANKS = {Origin.HISTORY: 0, Origin.LISTED: 1, Origin.AUDIT: 1, Origin.BACKFILL: 2}
+_RANKS = {Origin.HISTORY: 0, Origin.LABELS: 0, Origin.DRAFT: 0, Origin.LISTED: 1, Origin.AUDIT: 1, Origin.BACKFILL: 2}
 LOWEST_RANK = 2
 
 
@@ -90,8 +93,11 @@ def source_id(leased: Leased, message_id: str) -> str:
 
 
 def put(database: Database, leased: Leased, message_ids: Iterable[str], origin: Origin, now: datetime) -> int:
-    """Queues messages, each once. One that waits for something less urgent is from now on of this origin; a dead one stays dead.
-    How many there weren't before."""
+    """Queues messages, each once; how many there weren't before.
+
+    One that waits for something less urgent is from now on of this origin. One that is held isn't any more, if something happened
+    to it. A dead one stays dead.
+    """
     text, rank, made = rfc3339(now), _RANKS[origin], 0
     for part in _parts(dict.fromkeys(message_ids)):
         execute = database.fast_execute()
@@ -103,6 +109,12 @@ def put(database: Database, leased: Leased, message_ids: Iterable[str], origin: 
             values,
         ).fetchall()
         made += len(new)
+        if len(new) < len(part) and rank == 0:
+            execute(
+                "UPDATE gmail_queue SET held_until = NULL WHERE mailbox_id = ? AND held_until IS NOT NULL"
+                f" AND message_id IN ({','.join('?' * len(part))})",
+                (leased.id, *part),
+            )
         if len(new) < len(part):
             execute(
                 f"UPDATE gmail_queue SET rank = ?, origin = ? WHERE mailbox_id = ? AND rank > ? AND dead_at IS NULL"
@@ -116,16 +128,20 @@ def due(database: Database, leased: Leased, now: datetime, limit: int, max_rank:
     """What is to be looked at now, the most urgent first. max_rank: what can wait even more is left out."""
     rows = database.execute(
         "SELECT id, message_id, origin, attempts FROM gmail_queue WHERE mailbox_id = ? AND dead_at IS NULL"
-        " AND rank <= ? AND (next_try_at <= ? OR next_try_at > ?) ORDER BY rank, id LIMIT ?",
-        (leased.id, max_rank, rfc3339(now), rfc3339(now + LONGEST_WAIT), limit),
+        " AND rank <= ? AND (next_try_at <= ? OR next_try_at > ?) AND (held_until IS NULL OR held_until <= ?)"
+        " ORDER BY rank, id LIMIT ?",
+        (leased.id, max_rank, rfc3339(now), rfc3339(now + LONGEST_WAIT), rfc3339(now), limit),
     ).fetchall()
     return [Queued(row[0], row[1], Origin(row[2]), row[3]) for row in rows]
 
 
 def has_due(database: Database, mailbox_id: int, now: datetime) -> bool:
     """Is anything of this mailbox to be looked at now?"""
-    sql = "SELECT 1 FROM gmail_queue WHERE mailbox_id = ? AND dead_at IS NULL AND next_try_at <= ? LIMIT 1"
-    return database.execute(sql, (mailbox_id, rfc3339(now))).fetchone() is not None
+    sql = (
+        "SELECT 1 FROM gmail_queue WHERE mailbox_id = ? AND dead_at IS NULL AND next_try_at <= ?"
+        " AND (held_until IS NULL OR held_until <= ?) LIMIT 1"
+    )
+    return database.execute(sql, (mailbox_id, rfc3339(now), rfc3339(now))).fetchone() is not None
 
 
 def done(database: Database, ids: Collection[int]) -> None:
@@ -140,6 +156,11 @@ def postpone(database: Database, queued: Queued, error: str, next_try_at: dateti
         "UPDATE gmail_queue SET attempts = attempts + 1, error = ?, next_try_at = ? WHERE id = ?",
         (error, rfc3339(next_try_at), queued.id),
     )
+
+
+def hold(database: Database, queued: Queued, until: datetime) -> None:
+    """Nothing is decided of it until then, or until something happens to it."""
+    database.fast_execute()("UPDATE gmail_queue SET held_until = ? WHERE id = ?", (rfc3339(until), queued.id))
 
 
 def bury(database: Database, queued: Queued, error: str, now: datetime) -> None:
@@ -187,6 +208,26 @@ def unknown(
     return [one for one in dict.fromkeys(message_ids) if one not in known]
 
 
+def decided_as_unsent(database: Database, leased: Leased, message_ids: Collection[str]) -> list[str]:
+    """Those of these messages, which are sent by now, that were decided before they were."""
+    return _decided(database, leased, message_ids, f"labels IS NOT NULL AND labels % {int(2 * Label.SENT)} = 0")
+
+
+def recorded(database: Database, leased: Leased, message_ids: Collection[str]) -> list[str]:
+    """Those of these messages that are on the record."""
+    return _decided(database, leased, message_ids, "activity_id IS NOT NULL")
+
+
+def _decided(database: Database, leased: Leased, message_ids: Collection[str], which: str) -> list[str]:
+    found: set[str] = set()
+    for part in _parts(message_ids):
+        sql = f"SELECT source_id FROM decisions WHERE source_id IN ({','.join('?' * len(part))}) AND deployment_id = ?"
+        values = (*(source_id(leased, one) for one in part), leased.deployment.id)
+        rows = database.execute(f"{sql} AND {which}", values).fetchall()
+        found.update(row[0].rpartition("@")[0] for row in rows)
+    return [one for one in dict.fromkeys(message_ids) if one in found]
+
+
 def not_failing(database: Database, leased: Leased, message_ids: Collection[str]) -> list[str]:
     """Those of these messages that weren't tried in vain, in their order."""
     failing: set[str] = set()
@@ -202,6 +243,29 @@ def forget_ignored(database: Database, leased: Leased, message_id: str) -> None:
     database.fast_execute()(
         "DELETE FROM decisions WHERE source_id = ? AND deployment_id = ? AND activity_id IS NULL",
         (source_id(leased, message_id), leased.deployment.id),
+    )
+
+
+def forget_unsent(database: Database, leased: Leased, message_id: str, *, is_captured: bool) -> None:
+    """Within the transaction that decides anew, of a message that was decided before it was sent: the earlier decision, and that
+    it came in. What is on the record stays there, also where it is ignored by now."""
+    source = source_id(leased, message_id)
+    execute = database.fast_execute()
+    if is_captured:
+        # no index has sightings by their source alone
+        execute(
+            "DELETE FROM sightings WHERE source_id = ? AND route = 'gmail_in' AND activity_id IN"
+            " (SELECT activity_id FROM decisions WHERE source_id = ? AND deployment_id = ?)",
+            (source, source, leased.deployment.id),
+        )
+    which = "" if is_captured else " AND activity_id IS NULL"
+    execute(f"DELETE FROM decisions WHERE source_id = ? AND deployment_id = ?{which}", (source, leased.deployment.id))
+    if is_captured:
+        return
+    execute(
+        f"UPDATE decisions SET labels = labels + {int(Label.SENT)} WHERE source_id = ? AND deployment_id = ?"
+        f" AND labels % {int(2 * Label.SENT)} = 0",
+        (source, leased.deployment.id),
     )
 
 

@@ -266,6 +266,7 @@ class Decision(_Base):
     relay_login = peewee.ForeignKeyField(RelayLogin, null=True)
     named = peewee.TextField(null=True)
     recipient_digests = peewee.BlobField(null=True)
+    labels = peewee.IntegerField(null=True)
     activity_id: int | None
 
     class Meta:
@@ -347,6 +348,7 @@ class GmailQueued(_Base):
     attempts = peewee.IntegerField()
     error = peewee.TextField(null=True)
     dead_at = peewee.TextField(null=True)
+    held_until = peewee.TextField(null=True)
 
     class Meta:
         table_name = "gmail_queue"

@@ -64,7 +64,8 @@ class SightingRow(NamedTuple):
 
 class DecisionRow(NamedTuple):
     """A decision; recipients is a JSON list of capture addresses. relay_login_id: of the login whose mail was relayed. named: a
-    JSON list of the addresses in From, where that isn't the author alone. recipient_digests: see `traces`."""
+    JSON list of the addresses in From, where that isn't the author alone. recipient_digests: see `traces`.
+    labels: see `gmail_labels`."""
 
     deployment_id: int
     source_id: str
@@ -78,6 +79,7 @@ class DecisionRow(NamedTuple):
     relay_login_id: int | None
     named: str | None
     recipient_digests: bytes | None
+    labels: int | None
 
 
 class Writer:

@@ -2,6 +2,7 @@
 
 import base64
 import gzip
+import itertools
 import json
 import logging
 import traceback
@@ -549,3 +550,18 @@ def test_a_proxy_of_the_environment_is_not_asked(
         monkeypatch.setenv(name, "http://127.0.0.1:1")
     server.script = [NEXT]
     assert mailbox.history("1").history_id == "7"
+
+
+def test_changes_of_labels_that_count_for_nothing_concern_no_message() -> None:
+    """50,000 times read and unread, starred, categorised: no message is asked for."""
+    changed = [
+        {kind: [{"message": {"id": f"m{number}", "labelIds": ["INBOX", label]}, "labelIds": [label]}]}
+        for number, label in zip(range(50_000), itertools.cycle(["UNREAD", "STARRED", "CATEGORY_UPDATES", "Label_7"]))
+        for kind in ("labelsAdded", "labelsRemoved")
+    ]
+    found = answers.history_page({"history": changed, "historyId": "9"})
+    assert (found.message_ids, found.sent, found.drafts) == ((), frozenset(), ())
+    sent = {"labelsAdded": [{"message": {"id": "a1"}, "labelIds": ["SENT"]}]}
+    draft = {"labelsAdded": [{"message": {"id": "a2", "labelIds": ["DRAFT"]}, "labelIds": ["DRAFT"]}]}
+    found = answers.history_page({"history": [sent, draft], "historyId": "9"})
+    assert (found.message_ids, found.sent, found.drafts) == (("a1",), frozenset({"a1"}), ("a2",))

@@ -64,7 +64,7 @@ def looked_at(server: Server, directory: Directory, raw: dict[str, str], decoded
     api = Api(Gmail(api_endpoint=server.url))
     reader = api.mailbox(UserCredentials(client, "r"), lambda units: None)
     entry = look_at(Look(MAILBOX, directory, NOW), Queued(1, "m1", Origin.HISTORY, 0), reader)
-    assert entry is not None
+    assert isinstance(entry, Entry)
     return entry
 
 

@@ -1,0 +1,25 @@
+"""Gmail's system labels that a decision goes by, as a bit mask, which is kept with it: a label that changes brings it up again.
+
+Pure. Called by the sync.
+"""
+
+import enum
+from collections.abc import Iterable
+
+
+class Label(enum.IntFlag):
+    """By Gmail's own names."""
+
+    SENT = 1
+    DRAFT = 2
+    SPAM = 4
+    TRASH = 8
+    INBOX = 16
+
+
+def mask(labels: Iterable[str]) -> Label:
+    """Those of a message's labels that count."""
+    found = Label(0)
+    for name in labels:
+        found |= Label.__members__.get(name, Label(0))
+    return found
