@@ -12,11 +12,12 @@ from admin_cli.commands import gmail_state
 
 if TYPE_CHECKING:
     from gmail_sync.answers import Profile
+    from gmail_sync.api import Mailbox as Reader
     from gmail_sync.oauth_files import OAuthClient, ServiceAccount
     from mailweir.settings import Settings
     from mailweir.store.connection import Database
     from mailweir.store.deployments import Deployment
-    from mailweir.store.gmail_mailboxes import GmailMailbox
+    from mailweir.store.gmail_mailboxes import Connected, GmailMailbox
 
 Username = Annotated[str, typer.Argument(metavar="USERNAME", help="The user, as 'mailweir user list' shows it.")]
 _WITHDRAW_AT = "https://myaccount.google.com/connections"
@@ -60,11 +61,14 @@ def connect(
     _remark_foreign(settings)
     with context.opened(settings) as database:
         chosen = context.choose(database, deployment)
-        wanted = gmail_mailboxes.may_connect(database, chosen, username, address)
+        wanted, before = gmail_mailboxes.may_connect(database, chosen, username, address)
         if not (inbound or outbound):
             inbound, outbound = _as_before(database, chosen, username)
     # the database is closed meanwhile: a consent may take its time
-    profile, sealed = _prove(settings, identity, wanted, no_browser=no_browser, exactly=address is not None)
+    profile, sealed = _prove(
+        settings, identity, (username, wanted, before), no_browser=no_browser, exactly=address is not None
+    )
+    is_renamed = before is not None and profile.address != before.address
     with context.opened(settings) as database:
         made = gmail_mailboxes.connect(
             database,
@@ -77,11 +81,14 @@ def connect(
             now=context.now(),
             first_days=settings.gmail.first_days,
             cursor=profile.history_id,
+            is_renamed=is_renamed,
         )
         is_swept = gmail_workers.alive(database, context.now()) > 0
     if as_json:
         output.show_json(output.plain(made))
         return
+    if before and is_renamed:
+        output.say(f"It is the mailbox that was {before.address}: it goes on where it was.")
     _say_connected(made)
     if not is_swept:
         output.remark(gmail_state.NOBODY_SWEEPS)
@@ -109,9 +116,15 @@ def _as_before(database: "Database", deployment: "Deployment", username: str) ->
 
 
 def _prove(
-    settings: "Settings", identity: "OAuthClient | ServiceAccount", wanted: str, *, no_browser: bool, exactly: bool
+    settings: "Settings",
+    identity: "OAuthClient | ServiceAccount",
+    who: "tuple[str, str, Connected | None]",
+    *,
+    no_browser: bool,
+    exactly: bool,
 ) -> "tuple[Profile, bytes | None]":
-    """Which mailbox Gmail lets us read, and the token, sealed. exactly: the wanted one, no other."""
+    """Which mailbox Gmail lets us read, and the token, sealed. who: the username, the address wanted, and what is connected.
+    exactly: the wanted address, no other."""
     from gmail_sync import tokens
     from gmail_sync.api import Api
     from gmail_sync.mailboxes import purpose
@@ -119,6 +132,7 @@ def _prove(
     from mailweir import address as addresses
     from mailweir.errors import BadInput
 
+    username, wanted, before = who
     api = Api(settings.gmail)  # what is wrong with the settings is told before the user is sent to Google
     if isinstance(identity, ServiceAccount):
         secrets, token = None, None
@@ -126,15 +140,32 @@ def _prove(
         secrets = key_files.opened(settings)
         token = _consent(settings, identity, wanted, no_browser=no_browser)
     asked = tokens.credentials(identity, wanted, token)
-    profile = api.mailbox(asked, lambda units: None).profile()
+    reader = api.mailbox(asked, lambda units: None)
+    profile = reader.profile()
     # a service account has named the mailbox itself
     found = addresses.normalise(profile.address) or (wanted if token is None else None)
     if found is None:
         raise BadInput("Gmail doesn't say whose mailbox that is")
     if exactly and found != wanted:
         raise BadInput(f"that is the Google account of {found}, and --address says {wanted}: choose the other account")
+    if before and found != before.address:
+        _refuse_another(reader, before, found, username, is_vouched_for=exactly)
     sealed = secrets.seal(token.encode(), purpose(found)) if secrets and token else None
     return replace(profile, address=found), sealed
+
+
+def _refuse_another(reader: "Reader", before: "Connected", found: str, username: str, *, is_vouched_for: bool) -> None:
+    """BadInput where it isn't the connected mailbox under a new name."""
+    from gmail_sync import renaming
+    from mailweir.errors import BadInput
+
+    if renaming.is_same(reader, before.cursor, before.recorded_ids, is_vouched_for=is_vouched_for):
+        return
+    hint = "" if is_vouched_for else f"; if it is the same account under a new name, say so: --address {found}"
+    raise BadInput(
+        f"{username} is connected with {before.address}, and {found} is another mailbox: 'mailweir gmail disconnect {username}' "
+        f"first{hint}"
+    )
 
 
 def _consent(settings: "Settings", client: "OAuthClient", wanted: str, *, no_browser: bool) -> str:

@@ -8,7 +8,7 @@ command line and `doctor`; the sweeps go by `gmail_leases` and `gmail_queue`.
 import enum
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from mailweir.errors import BadInput, NotFound
 from mailweir.store import checks, models, staff
@@ -16,6 +16,7 @@ from mailweir.store.connection import Database
 from mailweir.store.deployments import Deployment
 from mailweir.store.moments import rfc3339
 
+_REMEMBERED = 20  # recorded messages by which a mailbox is known again
 FULL = 1_000_000_000  # of the quota: more than any bucket holds
 
 
@@ -68,12 +69,15 @@ def connect(
     now: datetime,
     first_days: int,
     cursor: str | None = None,
+    is_renamed: bool = False,
 ) -> GmailMailbox:
     """Connects a user's mailbox, or the same one again: with a new token, and at the cursor where it stood.
 
     token_sealed: the refresh token (`secrets_file`); None where a service account reads the mailbox. first_days: how far back its
     mail is looked at. cursor: where its history stands now, for a mailbox that wasn't connected before; what comes from
     then on is looked at, whenever the first sweep is. None: unknown, and what came since then is listed.
+    is_renamed: the address is another one than the connected mailbox's, and the mailbox the same. One that was disconnected goes
+    on where it was, too, and what came since its last sweep is listed.
     NotFound for the user; BadInput where the address isn't one of the user's own, or another mailbox of the user is connected.
     """
     with database.bound(), database.transaction():
@@ -81,7 +85,9 @@ def connect(
         refuse_foreign(deployment, user.id, user.username, address)
         table = models.GmailMailbox
         row = table.get_or_none(table.user == user.id, table.disconnected_at.is_null())
-        _refuse_second(user.username, row, address)
+        if not is_renamed:
+            _refuse_second(user.username, row, address)
+        row = row or _revived(deployment, user.id, address, now, first_days)
         if row is None:
             row = table.create(
                 deployment=deployment.id,
@@ -107,6 +113,7 @@ def connect(
         else:
             # only what changes, and counted on by the database: a sweep may be writing the rest at this moment
             table.update(
+                address=address,
                 inbound=int(inbound),
                 outbound=int(outbound),
                 token_sealed=token_sealed,
@@ -122,16 +129,56 @@ def connect(
     return _one(database, deployment, mailbox_id)
 
 
-def may_connect(database: Database, deployment: Deployment, username: str, address: str | None) -> str:
-    """The address that is to be connected: this one, else the connected one, else the main mailbox. Errors as of `connect`."""
+def _revived(deployment: Deployment, user_id: int, address: str, now: datetime, first_days: int) -> Any:
+    """The same mailbox as it was before the user disconnected it, with what it missed since then still to be listed; or None."""
+    table = models.GmailMailbox
+    fits = (table.deployment == deployment.id) & (table.user == user_id) & (table.address == address)
+    row = table.select().where(fits).order_by(table.id.desc()).first()
+    if row is None:
+        return None
+    # what was in its queue is forgotten, so the list goes back beyond the last sweep
+    begin = min(row.swept_at or row.covered_since, rfc3339(now - timedelta(days=first_days)))
+    since = min(datetime.fromisoformat(begin) - timedelta(days=1), now - timedelta(days=1))
+    table.update(
+        disconnected_at=None,
+        connected_at=rfc3339(now),
+        list_since=rfc3339(since),
+        audit_due_at=rfc3339(now + timedelta(hours=1)),
+    ).where(table.id == row.id).execute()
+    return row
+
+
+class Connected(NamedTuple):
+    """A mailbox that a user has connected. recorded_ids: of the latest messages of it that are on the record."""
+
+    address: str
+    cursor: str | None
+    recorded_ids: tuple[str, ...]
+
+
+def may_connect(
+    database: Database, deployment: Deployment, username: str, address: str | None
+) -> tuple[str, Connected | None]:
+    """The address that is to be connected: this one, else the connected one, else the main mailbox; and what is connected. Errors
+    as of `connect`."""
     with database.bound():
         user = staff.present(deployment, username)
         table = models.GmailMailbox
         row = table.get_or_none(table.user == user.id, table.disconnected_at.is_null())
         wanted = checks.clean_address(address) if address else str(row.address if row else user.mailbox)
         refuse_foreign(deployment, user.id, user.username, wanted)
-        _refuse_second(user.username, row, wanted)
-        return wanted
+        if row is None:
+            return wanted, None
+        cursor = None if row.cursor is None else str(row.cursor)
+        return wanted, Connected(str(row.address), cursor, _recorded_ids(database, row.id))
+
+
+def _recorded_ids(database: Database, mailbox_id: int) -> tuple[str, ...]:
+    rows = database.execute(
+        "SELECT source_id FROM decisions WHERE activity_id IS NOT NULL AND source_id LIKE ? ORDER BY id DESC LIMIT ?",
+        (f"%@{int(mailbox_id)}", _REMEMBERED),
+    ).fetchall()
+    return tuple(row[0].rpartition("@")[0] for row in rows)
 
 
 def disconnect(database: Database, deployment: Deployment, username: str, now: datetime) -> bytes | None:

@@ -7,6 +7,7 @@ import sys
 import threading
 import urllib.request
 from collections.abc import Sequence
+from datetime import timedelta
 
 import pytest
 
@@ -19,7 +20,7 @@ from mailweir.store.gmail_mailboxes import State
 from tests.gmail import faults
 from tests.gmail.google_errors import api_error
 from tests.gmail.server import GmailServer
-from tests.gmail.world import World, mail
+from tests.gmail.world import World, cursor, mail
 
 RUN = "import sys; from admin_cli.main import run; sys.exit(run())"
 
@@ -184,3 +185,78 @@ def test_connected_without_knowing_where_history_stands(world: World, gmail: Gma
     box.insert(mail("meanwhile"), at=world.at)
     world.settle()
     assert world.subjects() == ["meanwhile"]
+
+
+# --- under another name ----------------------------------------------------------------------------------------------
+
+
+def connected_again(world: World, gmail: GmailServer, name: str, *more: str) -> tuple[int, str]:
+    """richard consents with the account of this name."""
+    process = Process(world, ("connect", "richard", "--inbound", "--no-browser", *more))
+    code, _, err = process.end(gmail.approve(process.page(), f"{name}@firm.example") + "\n")
+    return code, err
+
+
+def rename(world: World, name: str, wanted: int = 3) -> None:
+    """As if richard's mailbox had been called otherwise when so much of it was recorded; and the address is known."""
+    box = world.connect()
+    for number in range(wanted):
+        box.insert(mail(f"before {number}"), at=world.at)
+    world.settle()
+    users.add_address(world.database, world.demo, "richard", f"{name}@firm.example")
+    with world.database.transaction():
+        world.database.execute("UPDATE gmail_mailboxes SET address = ?", (f"{name}@firm.example",))
+    world.later(minutes=5)
+    box.insert(mail("meanwhile"), at=world.at)
+
+
+def test_an_account_that_was_renamed_goes_on_at_its_cursor(world: World, gmail: GmailServer) -> None:
+    rename(world, "r.smith")
+    kept = cursor(world)
+    code, err = connected_again(world, gmail, "richard")
+    assert code == 0, err
+    state = world.state()
+    assert (state.address, cursor(world)) == ("richard@firm.example", kept)
+    world.settle()
+    assert sorted(world.subjects()) == ["before 0", "before 1", "before 2", "meanwhile"]
+    (count,) = world.database.execute("SELECT COUNT(*) FROM gmail_mailboxes").fetchone()
+    assert count == 1
+
+
+def test_another_persons_mailbox_is_refused_whoever_vouches(world: World, gmail: GmailServer) -> None:
+    rename(world, "r.smith")
+    users.remove(world.database, world.demo, "mary", world.at)
+    users.add_address(world.database, world.demo, "richard", "mary@firm.example")
+    gmail.mailbox("mary").insert(mail("mary's own"), at=world.at)
+    for more in ((), ("--address", "mary@firm.example")):
+        code, err = connected_again(world, gmail, "mary", *more)
+        assert (code, "another mailbox: 'mailweir gmail disconnect richard' first" in err) == (1, True), err
+    assert world.state().address == "r.smith@firm.example"
+
+
+def test_where_too_little_is_on_the_record_the_address_has_to_be_named(world: World, gmail: GmailServer) -> None:
+    rename(world, "r.smith", wanted=2)
+    code, err = connected_again(world, gmail, "richard")
+    assert (code, "--address richard@firm.example" in err) == (1, True), err
+    code, err = connected_again(world, gmail, "richard", "--address", "richard@firm.example")
+    assert code == 0, err
+    world.settle()
+    assert sorted(world.subjects()) == ["before 0", "before 1", "meanwhile"]
+
+
+def test_what_came_while_it_was_disconnected_is_listed(world: World, gmail: GmailServer) -> None:
+    box = world.connect()
+    box.insert(mail("before"), at=world.at)
+    world.settle()
+    box.insert(mail("never swept"), at=world.at)
+    gmail_mailboxes.disconnect(world.database, world.demo, "richard", world.at)
+    world.later(days=20)
+    box.insert(mail("meanwhile"), at=world.at - timedelta(days=10))
+    gmail.expire_history(box)
+    code, err = connected_again(world, gmail, "richard")
+    assert code == 0, err
+    world.settle()
+    assert sorted(world.subjects()) == ["before", "meanwhile", "never swept"]
+    assert all(len(one.routes) == 1 for one in world.record())
+    (count,) = world.database.execute("SELECT COUNT(*) FROM sightings").fetchone()
+    assert count == 3, "what was recorded before isn't looked at again"

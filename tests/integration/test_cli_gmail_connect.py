@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from mailweir import secrets_file
 from mailweir.store import gmail_workers
 from tests import scripted_http
-from tests.scripted_http import Answer, Asked, Server, as_json
+from tests.scripted_http import Answer, Asked, Server, as_json, refusal
 
 if TYPE_CHECKING:
     from mailweir.place import Place
@@ -185,6 +185,9 @@ def test_another_own_address(connect: Connect, database: "Database", google: Goo
     google.account = "R.Smith@firm.example"
     assert connect("richard", "--inbound").code == 0
     assert rows(database)[0][0] == "r.smith@firm.example"
+    # another mailbox: it has no history that goes on at the cursor
+    google.account = RICHARD
+    google.replies["/gmail/v1/users/me/history"] = refusal(404, "notFound")
     second = connect("richard", "--inbound", "--address", RICHARD)
     assert (second.code, "gmail disconnect richard" in second.err) == (1, True)
 

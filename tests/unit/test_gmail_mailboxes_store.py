@@ -186,9 +186,11 @@ def test_disconnecting_forgets_token_and_queue(database: Database, demo: Deploym
         gmail_mailboxes.find(database, demo, "richard")
     with pytest.raises(NotFound, match="gmail connect richard"):
         gmail_mailboxes.disconnect(database, demo, "richard", now)
+    # the same one goes on, and what its queue held is within the list that is made
     anew = connect(database, demo, "richard", now + LATER)
-    assert anew.id != made.id
-    assert take(database, anew.id, now + LATER).cursor is None
+    assert (anew.id, anew.connected_at, anew.waiting) == (made.id, rfc3339(now + LATER), 0)
+    again = take(database, anew.id, now + LATER)
+    assert (again.cursor, again.list_since is not None, again.epoch > leased.epoch + 1) == ("77", True, True)
 
 
 def test_with_its_user_a_mailbox_is_gone_too(database: Database, demo: Deployment, now: datetime) -> None:

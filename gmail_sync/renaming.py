@@ -1,0 +1,43 @@
+"""Is a mailbox under another address the same one: an account that was renamed at Google? Called by `mailweir gmail connect`."""
+
+from collections.abc import Sequence
+
+from gmail_sync.api import Mailbox
+from gmail_sync.errors import HistoryExpired, MessageGone, Refused
+
+PROOFS = 3  # messages that are on the record and have to be there; ids are one mailbox's alone
+
+
+def is_same(mailbox: Mailbox, cursor: str | None, recorded_ids: Sequence[str], *, is_vouched_for: bool) -> bool:
+    """Does it have what was recorded, and does its history go on at the cursor?
+
+    recorded_ids: the latest ones; some may be deleted by now. is_vouched_for: the admin named the address, so one of the two is
+    enough, if nothing speaks against it. Errors: Unreachable and the like.
+    """
+    has_history = cursor is not None and _has_history(mailbox, cursor)
+    if not has_history and not is_vouched_for:
+        return False
+    if len(recorded_ids) < PROOFS:
+        return has_history and is_vouched_for
+    found = 0
+    for message_id in recorded_ids:
+        found += _has(mailbox, message_id)
+        if found == PROOFS:
+            return True
+    return False
+
+
+def _has_history(mailbox: Mailbox, cursor: str) -> bool:
+    try:
+        mailbox.history(cursor)
+    except (HistoryExpired, Refused):
+        return False
+    return True
+
+
+def _has(mailbox: Mailbox, message_id: str) -> bool:
+    try:
+        mailbox.metadata(message_id)
+    except (MessageGone, Refused):
+        return False
+    return True
