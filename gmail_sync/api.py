@@ -9,6 +9,7 @@ import json
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
+from http import HTTPStatus
 from typing import Any, TypeVar
 from urllib.parse import quote
 
@@ -126,11 +127,22 @@ class Mailbox:
             return Profile(self._main_address(), self._newest_history_id())
 
     def history(self, start: str, page: str | None = None) -> HistoryPage:
-        """What may have become relevant since `start`, of all labels. HistoryExpired."""
+        """What may have become relevant since `start`, of all labels.
+
+        HistoryExpired, also where the mailbox's history is another one: it stands before `start`, or knows no such number.
+        """
         api = self._api
         request = api.history_request(start, page) if page else api.ask_history.about(start)
         units = self._api.config.history_units
-        return self._ask(request, units, _of_json(answers.history_page), missing=HistoryExpired)
+        try:
+            found = self._ask(request, units, _of_json(answers.history_page), missing=HistoryExpired)
+        except Refused as error:
+            if error.status == HTTPStatus.BAD_REQUEST and page is None:
+                raise HistoryExpired(str(error)) from error
+            raise
+        if int(found.history_id) < int(start):
+            raise HistoryExpired("Gmail's history stands before the cursor")
+        return found
 
     def list_ids(self, query: str, page: str | None = None, max_results: int = _PAGE) -> ListPage:
         """The messages that a query (Gmail's search) finds, without spam and trash, the newest first.

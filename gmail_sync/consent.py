@@ -23,6 +23,7 @@ from urllib.parse import parse_qs, unquote, urlencode, urlsplit
 from gmail_sync import faults, tokens
 from gmail_sync.errors import ConsentFailed
 from gmail_sync.oauth_files import OAuthClient
+from gmail_sync.tokens import Consent
 from mailweir.errors import SettingsError
 
 WAIT_SECONDS = 600.0
@@ -80,8 +81,8 @@ def by_browser(
     *,
     timeout_seconds: float,
     wait_seconds: float = WAIT_SECONDS,
-) -> str:
-    """The refresh token of a consent that a browser on this host brings back.
+) -> Consent:
+    """The consent that a browser on this host brings back.
 
     show: gets the address to open. timeout_seconds: for Google's answers; wait_seconds: for the user. ConsentFailed, Unreachable,
     NeedsReconnect; SettingsError where the client is bound to an address that isn't free here.
@@ -108,8 +109,8 @@ def by_hand(
     read_line: Callable[[int], str],
     *,
     timeout_seconds: float,
-) -> str:
-    """The refresh token of a consent whose code, or the whole address that the browser ended at, somebody types in.
+) -> Consent:
+    """The consent whose code, or the whole address that the browser ended at, somebody types in.
 
     show: gets the address to open, on whatever machine. read_line: a line of at most so many characters. Errors: as `by_browser`.
     """

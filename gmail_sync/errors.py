@@ -61,7 +61,11 @@ class AppRefused(GmailError):
 
 
 class Refused(GmailError):
-    """Gmail refuses this very question (another 4xx): asking again won't help."""
+    """Gmail refuses this very question (another 4xx): asking again won't help. status: of HTTP, or 0."""
+
+    def __init__(self, text: str, status: int = 0) -> None:
+        super().__init__(text)
+        self.status = status
 
 
 class ConsentFailed(GmailError):

@@ -98,7 +98,7 @@ def _refusal(status: int, text: str, reasons: frozenset[str]) -> GmailError:
         return NeedsReconnect(
             f"this account may not read that mailbox{_quoted(text)}: connect the mailbox's own account"
         )
-    return Refused(f"Gmail refuses with {status}{_quoted(text)}")
+    return Refused(f"Gmail refuses with {status}{_quoted(text)}", status)
 
 
 def of_token_answer(

@@ -99,7 +99,7 @@ def _may_be_captured(look: Look, seen: Metadata, decision: Decision) -> bool:
 
 
 def _decide(look: Look, lines: list[Header], *, is_sent: bool) -> tuple[Decision, HeaderView]:
-    view = headers.look(lines)
+    view = headers.look(lines, may_be_cut=False)
     hidden = raw_message.bcc(lines) if is_sent else ()
     return matching.decide_synced(look.mailbox, view, hidden, look.directory, is_sent=is_sent), view
 

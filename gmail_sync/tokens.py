@@ -8,9 +8,11 @@ Called by `sweep`, `consent` and the command line.
 import json
 import time
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from http import HTTPStatus
+from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 import google.auth.credentials
@@ -18,7 +20,7 @@ from google.auth import jwt
 from google_auth_httplib2 import Request
 
 from gmail_sync import faults, transport
-from gmail_sync.errors import ConsentFailed, NeedsReconnect, Unreachable
+from gmail_sync.errors import ConsentFailed, NeedsReconnect, Throttled, Unreachable
 from gmail_sync.oauth_files import OAuthClient, ServiceAccount
 
 SCOPE = "https://www.googleapis.com/auth/gmail.readonly"
@@ -26,7 +28,12 @@ _FORM = {"content-type": "application/x-www-form-urlencoded", "accept": "applica
 _JWT_GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 _ASSERTION_SECONDS = 3_600
 _LEAST_SECONDS = 60
+_LASTING_SECONDS = 86_400 * 365  # a consent that ends later than that lasts
+PAUSES = (1.0, 3.0, 9.0)  # in seconds, between tries while somebody waits
+_LONGEST_PAUSE_SECONDS = 20.0
 _SECRET = ("refresh_token", "client_secret", "code", "code_verifier", "assertion")
+
+_Answer = TypeVar("_Answer")
 
 
 class Credentials(google.auth.credentials.Credentials):
@@ -113,7 +120,31 @@ def credentials(identity: OAuthClient | ServiceAccount, address: str, refresh_to
     return UserCredentials(identity, refresh_token)
 
 
-def exchange(client: OAuthClient, code: str, redirect_uri: str, verifier: str, timeout_seconds: float) -> str:
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """What a consent gives. ends_at: when it ends by itself, as those of an app "in testing" do; else None."""
+
+    refresh_token: str = field(repr=False)
+    ends_at: datetime | None = None
+
+
+class _NotNow(Unreachable):
+    """Google's own word that it has a bad moment."""
+
+
+def patiently(
+    ask: Callable[[], _Answer], passing: tuple[type[Throttled | Unreachable], ...] = (Throttled, Unreachable)
+) -> _Answer:
+    """Asks again where Google has a bad moment: somebody has just consented, and would have to anew. Errors: of the last try."""
+    for pause in PAUSES:
+        try:
+            return ask()
+        except passing as error:
+            time.sleep(min(max(pause, error.retry_after_seconds or 0.0), _LONGEST_PAUSE_SECONDS))
+    return ask()
+
+
+def exchange(client: OAuthClient, code: str, redirect_uri: str, verifier: str, timeout_seconds: float) -> Consent:
     """The refresh token for a consent's code (RFC 6749 4.1.3, RFC 7636 4.5).
 
     ConsentFailed where Google takes the code for none, or the consent covers less than asked; also Unreachable, AppRefused.
@@ -125,20 +156,29 @@ def exchange(client: OAuthClient, code: str, redirect_uri: str, verifier: str, t
         "code_verifier": verifier,
         **_identity(client),
     }
-    status, headers, content = _post_once(client.token_uri, form, timeout_seconds)
-    if status != 200:
-        refusal = faults.of_token_answer(status, headers, content, datetime.now(UTC), _secrets(form), delegated=False)
-        if isinstance(refusal, NeedsReconnect):
-            raise ConsentFailed("Google doesn't take the code: it counts once, and for some minutes; try again")
-        raise refusal
-    answer = _granted(content, client.token_uri)
+    # a code counts once: asked again is only where Google says that it didn't come to it, not where its answer got lost
+    answer = patiently(lambda: _exchanged(client, form, timeout_seconds), (Throttled, _NotNow))
     _refuse_less(answer, ConsentFailed)
     token = answer.get("refresh_token")
     if not isinstance(token, str) or not token:
         raise ConsentFailed(
             "Google gave no lasting token: withdraw the app's access in the Google account, and connect again"
         )
-    return token
+    seconds = answer.get("refresh_token_expires_in")
+    lasts = not isinstance(seconds, int) or not 0 < seconds < _LASTING_SECONDS
+    return Consent(token, None if lasts else datetime.now(UTC) + timedelta(seconds=int(seconds or 0)))
+
+
+def _exchanged(client: OAuthClient, form: dict[str, str], timeout_seconds: float) -> dict[str, Any]:
+    status, headers, content = _post_once(client.token_uri, form, timeout_seconds)
+    if status != 200:
+        refusal = faults.of_token_answer(status, headers, content, datetime.now(UTC), _secrets(form), delegated=False)
+        if isinstance(refusal, NeedsReconnect):
+            raise ConsentFailed("Google doesn't take the code: it counts once, and for some minutes; try again")
+        if isinstance(refusal, Unreachable) and status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            raise _NotNow(str(refusal), refusal.retry_after_seconds)
+        raise refusal
+    return _granted(content, client.token_uri)
 
 
 def revoke(client: OAuthClient, refresh_token: str, timeout_seconds: float) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import NamedTuple
 
-from mailweir import candidates, dates, encoded_words, original_author
+from mailweir import automatic, candidates, dates, encoded_words, original_author
 from mailweir.original_author import Original
 
 Header = tuple[bytes, bytes]  # name; value with its leading white space and its folds (CRLF), without the final CRLF
@@ -46,6 +46,7 @@ _WANTED = frozenset(
         _CONFIRMATION_MARK,
         LOOP_HEADER.lower(),
         *original_author.NAMES,
+        *automatic.NAMES,
     }
 )
 
@@ -58,8 +59,9 @@ class HeaderView(NamedTuple):  # a frozen dataclass takes three times as long to
     alone. repaired: the one candidate was found only where nothing is taken for a quote or a comment. recipients: the addresses
     of To and Cc in normal form. named: those that any reader of To and Cc could show. unread_recipients: To or Cc holds
     something, and no address was found in them. message_id: as in the mail, or None. original: whom the mail names as its
-    author before a group or list put its own address into From. loop_tokens: what our loop header says, whoever wrote it.
-    marked_confirmation: Google's header of a forwarding confirmation is there.
+    author before a group or list put its own address into From. is_automatic_answer: an out-of-office or the like.
+    loop_tokens: what our loop header says, whoever wrote it. marked_confirmation: Google's header of a forwarding confirmation
+    is there.
     """
 
     candidates: tuple[str, ...]
@@ -73,6 +75,7 @@ class HeaderView(NamedTuple):  # a frozen dataclass takes three times as long to
     raw_subject: bytes
     transfer_encoding: bytes
     original: Original | None
+    is_automatic_answer: bool
     loop_tokens: tuple[str, ...]
     marked_confirmation: bool
 
@@ -92,15 +95,15 @@ class HeaderView(NamedTuple):  # a frozen dataclass takes three times as long to
         return dates.read(self.raw_date)
 
 
-def look(headers: Iterable[Header]) -> HeaderView:
-    """Reads a message's headers, in their order."""
+def look(headers: Iterable[Header], *, may_be_cut: bool = True) -> HeaderView:
+    """Reads a message's headers, in their order. may_be_cut: they are Postfix's, which cuts long ones and gives no sign."""
     found: dict[bytes, list[bytes]] = {}
     for name, value in headers:
         key = name.rstrip().lower()
         if key in _WANTED:
             found.setdefault(key, []).append(value)
     wrote = _read_from(found.get(b"from", []))
-    got = _read_recipients(found.get(b"to", []) + found.get(b"cc", []))
+    got = _read_recipients(found.get(b"to", []) + found.get(b"cc", []), may_be_cut=may_be_cut)
     return HeaderView(
         candidates=wrote.candidates,
         named_in_from=wrote.named,
@@ -113,6 +116,7 @@ def look(headers: Iterable[Header]) -> HeaderView:
         raw_subject=found.get(b"subject", [b""])[0],
         transfer_encoding=found.get(b"content-transfer-encoding", [b""])[0].strip().lower(),
         original=original_author.read(found),
+        is_automatic_answer=automatic.is_answer(found),
         loop_tokens=_read_loop_tokens(found.get(LOOP_HEADER.lower(), [])),
         marked_confirmation=_CONFIRMATION_MARK in found,
     )
@@ -149,12 +153,12 @@ class _Recipients(NamedTuple):
     unread: bool
 
 
-def _read_recipients(values: list[bytes]) -> _Recipients:
+def _read_recipients(values: list[bytes], *, may_be_cut: bool) -> _Recipients:
     found = _Recipients({}, set(), unread=False)
     left = MAX_RECIPIENT_BYTES
     for value in values:
         # of what is cut, the last address could be a part of another one
-        whole = len(value) <= left and len(value) <= MAX_WHOLE_BYTES
+        whole = len(value) <= left and (len(value) <= MAX_WHOLE_BYTES or not may_be_cut)
         part = value if whole else value[: max(value.rfind(b",", 0, left), value.rfind(b";", 0, left), 0)]
         reading = candidates.read(_text(part))
         found.recipients.update(dict.fromkeys(reading.recipients))

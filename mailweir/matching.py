@@ -414,7 +414,7 @@ def _synced_incoming(mailbox: Mailbox, view: HeaderView, author: Author, found: 
         Direction.INCOMING,
         _each_once(found),
         (mailbox.user.id,),
-        () if author.doubt is Doubt.SEVERAL else (mailbox.user.id,),
+        (mailbox.user.id,) if _asks_for_something(view, author) else (),
         ((Route.GMAIL_IN, mailbox.user.id),),
         doubt=author.doubt,
         named=_named(view),
@@ -547,12 +547,17 @@ def _incoming(
         Direction.INCOMING,
         _each_once(found),
         everyone,
-        () if author.doubt is Doubt.SEVERAL else everyone,
+        everyone if _asks_for_something(view, author) else (),
         _sightings(arrival, None),
         doubt=author.doubt,
         named=_named(view),
         via=author.via,
     )
+
+
+def _asks_for_something(view: HeaderView, author: Author) -> bool:
+    """Is it a to-do? Not what an out-of-office says, nor what could be somebody else's."""
+    return author.doubt is not Doubt.SEVERAL and not view.is_automatic_answer
 
 
 def _each_once(contacts: tuple[ContactRef, ...]) -> tuple[ContactRef, ...]:

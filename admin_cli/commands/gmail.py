@@ -2,6 +2,7 @@
 
 import os
 import sys
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,9 +12,13 @@ from admin_cli import context, key_files, options, output
 from admin_cli.commands import gmail_state
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
     from gmail_sync.answers import Profile
     from gmail_sync.api import Mailbox as Reader
     from gmail_sync.oauth_files import OAuthClient, ServiceAccount
+    from gmail_sync.tokens import Consent
     from mailweir.settings import Settings
     from mailweir.store.connection import Database
     from mailweir.store.deployments import Deployment
@@ -65,11 +70,9 @@ def connect(
         if not (inbound or outbound):
             inbound, outbound = _as_before(database, chosen, username)
     # the database is closed meanwhile: a consent may take its time
-    profile, sealed = _prove(
-        settings, identity, (username, wanted, before), no_browser=no_browser, exactly=address is not None
-    )
-    is_renamed = before is not None and profile.address != before.address
-    with context.opened(settings) as database:
+    proven = _proven(settings, identity, (username, wanted, before), no_browser=no_browser, exactly=address is not None)
+    with proven as (profile, sealed, ends_at), context.opened(settings) as database:
+        is_renamed = before is not None and profile.address != before.address
         made = gmail_mailboxes.connect(
             database,
             chosen,
@@ -82,6 +85,7 @@ def connect(
             first_days=settings.gmail.first_days,
             cursor=profile.history_id,
             is_renamed=is_renamed,
+            consent_ends_at=ends_at,
         )
         is_swept = gmail_workers.alive(database, context.now()) > 0
     if as_json:
@@ -115,43 +119,86 @@ def _as_before(database: "Database", deployment: "Deployment", username: str) ->
     return found.inbound, found.outbound
 
 
-def _prove(
+@contextmanager
+def _proven(
     settings: "Settings",
     identity: "OAuthClient | ServiceAccount",
     who: "tuple[str, str, Connected | None]",
     *,
     no_browser: bool,
     exactly: bool,
-) -> "tuple[Profile, bytes | None]":
-    """Which mailbox Gmail lets us read, and the token, sealed. who: the username, the address wanted, and what is connected.
-    exactly: the wanted address, no other."""
+) -> "Iterator[tuple[Profile, bytes | None, datetime | None]]":
+    """Which mailbox Gmail lets us read, the token, sealed, and when that ends by itself; given back if nothing comes of it.
+
+    who: the username, the address wanted, and what is connected. exactly: the wanted address, no other.
+    """
     from gmail_sync import tokens
     from gmail_sync.api import Api
     from gmail_sync.mailboxes import purpose
     from gmail_sync.oauth_files import ServiceAccount
+
+    _, wanted, before = who
+    whose = [before.address if before else wanted]
+    api = Api(settings.gmail)  # what is wrong with the settings is told before the user is sent to Google
+    if isinstance(identity, ServiceAccount):
+        secrets, given = None, None
+    else:
+        secrets = key_files.opened(settings)
+        given = _consent(settings, identity, wanted, no_browser=no_browser)
+    token = given.refresh_token if given else None
+    reader = api.mailbox(tokens.credentials(identity, wanted, token), lambda units: None)
+    with _given_back_on_failure(settings, given, whose):
+        profile = _profile_of(reader, who, whose, is_delegated=token is None, exactly=exactly)
+        sealed = secrets.seal(token.encode(), purpose(profile.address)) if secrets and token else None
+        yield profile, sealed, given.ends_at if given else None
+
+
+@contextmanager
+def _given_back_on_failure(settings: "Settings", given: "Consent | None", whose: list[str]) -> "Iterator[None]":
+    """What comes to nothing leaves no grant behind at Google, unless the mailbox is read by the same consent already. whose: the
+    address, the last one that is known by then."""
+    from gmail_sync import oauth_files, tokens
+    from gmail_sync.oauth_files import OAuthClient
+    from mailweir.errors import MailweirError
+    from mailweir.store import gmail_mailboxes
+
+    try:
+        yield
+    except MailweirError:
+        client = oauth_files.load(settings.gmail)
+        with context.opened(settings) as database:
+            is_read = gmail_mailboxes.is_read(database, whose[-1])
+        if given and isinstance(client, OAuthClient) and not is_read:
+            with suppress(MailweirError):
+                tokens.revoke(client, given.refresh_token, settings.gmail.timeout_seconds)
+        raise
+
+
+def _profile_of(
+    reader: "Reader",
+    who: "tuple[str, str, Connected | None]",
+    whose: list[str],
+    *,
+    is_delegated: bool,
+    exactly: bool,
+) -> "Profile":
+    """Whose mailbox it is, which is added to `whose`; BadInput where it is another one than was meant."""
+    from gmail_sync import tokens
     from mailweir import address as addresses
     from mailweir.errors import BadInput
 
     username, wanted, before = who
-    api = Api(settings.gmail)  # what is wrong with the settings is told before the user is sent to Google
-    if isinstance(identity, ServiceAccount):
-        secrets, token = None, None
-    else:
-        secrets = key_files.opened(settings)
-        token = _consent(settings, identity, wanted, no_browser=no_browser)
-    asked = tokens.credentials(identity, wanted, token)
-    reader = api.mailbox(asked, lambda units: None)
-    profile = reader.profile()
+    profile = tokens.patiently(reader.profile)
     # a service account has named the mailbox itself
-    found = addresses.normalise(profile.address) or (wanted if token is None else None)
+    found = addresses.normalise(profile.address) or (wanted if is_delegated else None)
+    whose += [found] if found else []
     if found is None:
         raise BadInput("Gmail doesn't say whose mailbox that is")
     if exactly and found != wanted:
         raise BadInput(f"that is the Google account of {found}, and --address says {wanted}: choose the other account")
     if before and found != before.address:
         _refuse_another(reader, before, found, username, is_vouched_for=exactly)
-    sealed = secrets.seal(token.encode(), purpose(found)) if secrets and token else None
-    return replace(profile, address=found), sealed
+    return replace(profile, address=found)
 
 
 def _refuse_another(reader: "Reader", before: "Connected", found: str, username: str, *, is_vouched_for: bool) -> None:
@@ -168,7 +215,7 @@ def _refuse_another(reader: "Reader", before: "Connected", found: str, username:
     )
 
 
-def _consent(settings: "Settings", client: "OAuthClient", wanted: str, *, no_browser: bool) -> str:
+def _consent(settings: "Settings", client: "OAuthClient", wanted: str, *, no_browser: bool) -> "Consent":
     from gmail_sync import consent
 
     timeout_seconds = settings.gmail.timeout_seconds
@@ -203,6 +250,8 @@ def _say_connected(made: "GmailMailbox") -> None:
     output.say(f"The Gmail of {made.address} is connected for {made.username} of {made.deployment}.")
     output.say(f"Its {kinds} mail with contacts is recorded, also what came since {output.moment(made.covered_since)}.")
     output.say("'mailweir gmail status' shows how it fares.")
+    if made.consent_ends_at:
+        output.remark(gmail_state.ends(made.consent_ends_at))
 
 
 def disconnect(

@@ -92,7 +92,17 @@ def _note(one: "GmailMailbox", app_error: str | None) -> str:
         return f"{one.error} ('mailweir gmail connect {one.username}'); asked again {output.moment(one.next_sweep_at)}"
     if one.error and one.error == app_error:
         return "waits for the app"
-    return f"{one.error}; again {output.moment(one.next_sweep_at)}" if one.error else ""
+    if one.error:
+        return f"{one.error}; again {output.moment(one.next_sweep_at)}"
+    return ends(one.consent_ends_at) if one.consent_ends_at else ""
+
+
+def ends(moment: str) -> str:
+    """That a consent ends by itself, and what to do about it."""
+    return (
+        f"the consent ends {output.moment(moment)}, for the app is in testing at Google: publish it (Audience in Google's "
+        "console), and connect again"
+    )
 
 
 def sync(username: Username, deployment: options.DeploymentOption = None, as_json: options.JsonOption = False) -> None:

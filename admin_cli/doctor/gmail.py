@@ -80,6 +80,13 @@ def _examine(settings: Settings, mailbox: GmailMailbox, area: str, now: datetime
         yield wrong(area, f"{who} wasn't swept since {_text(last)}{why}", "see mailweir-gmail-sync's log")
     elif mailbox.error:
         yield note(area, f"{who} waits: {mailbox.error}")
+    if mailbox.consent_ends_at:
+        ends = _text(datetime.fromisoformat(mailbox.consent_ends_at))
+        yield note(
+            area,
+            f"the consent of {who} ends {ends}, for the app is in testing at Google",
+            f"publish the app (Audience in Google's console); then: mailweir gmail connect {mailbox.username}",
+        )
     if mailbox.dead:
         given_up = "1 message was" if mailbox.dead == 1 else f"{mailbox.dead} messages were"
         yield wrong(

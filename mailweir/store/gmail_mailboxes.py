@@ -33,7 +33,8 @@ class GmailMailbox:
 
     error: why it waits or can't be read, in words. swept_at: the last whole sweep; last_message_at: the last message of it that
     went on the record. waiting, dead: messages still to be looked at, and given up. audit_…: of the last audit. failures: sweeps
-    in a row that Gmail's quota or an outage ended; it waits till next_sweep_at.
+    in a row that Gmail's quota or an outage ended; it waits till next_sweep_at. consent_ends_at: when the consent ends by
+    itself, as those of an app "in testing" do.
     """
 
     id: int
@@ -55,6 +56,7 @@ class GmailMailbox:
     audited_at: str | None
     audit_listed: int | None
     audit_missing: int | None
+    consent_ends_at: str | None = None
 
 
 def connect(
@@ -70,14 +72,16 @@ def connect(
     first_days: int,
     cursor: str | None = None,
     is_renamed: bool = False,
+    consent_ends_at: datetime | None = None,
 ) -> GmailMailbox:
     """Connects a user's mailbox, or the same one again: with a new token, and at the cursor where it stood.
 
     token_sealed: the refresh token (`secrets_file`); None where a service account reads the mailbox. first_days: how far back its
     mail is looked at. cursor: where its history stands now, for a mailbox that wasn't connected before; what comes from
     then on is looked at, whenever the first sweep is. None: unknown, and what came since then is listed.
-    is_renamed: the address is another one than the connected mailbox's, and the mailbox the same. One that was disconnected goes
-    on where it was, too, and what came since its last sweep is listed.
+    consent_ends_at: when the token ends by itself, if it does. is_renamed: the address is another one than the connected
+    mailbox's, and the mailbox the same. One that was disconnected goes on where it was, too, and what came since its last sweep
+    is listed.
     NotFound for the user; BadInput where the address isn't one of the user's own, or another mailbox of the user is connected.
     """
     with database.bound(), database.transaction():
@@ -97,6 +101,7 @@ def connect(
                 outbound=int(outbound),
                 token_sealed=token_sealed,
                 state=State.CONNECTED.value,
+                consent_ends_at=rfc3339(consent_ends_at) if consent_ends_at else None,
                 connected_at=rfc3339(now),
                 covered_since=rfc3339(now - timedelta(days=first_days)),
                 cursor=cursor,
@@ -118,6 +123,7 @@ def connect(
                 outbound=int(outbound),
                 token_sealed=token_sealed,
                 state=State.CONNECTED.value,
+                consent_ends_at=rfc3339(consent_ends_at) if consent_ends_at else None,
                 error=None,
                 failures=0,
                 refused_since=None,
@@ -226,6 +232,12 @@ def token_sealed(database: Database, mailbox_id: int) -> bytes | None:
     return bytes(row[0]) if row and row[0] is not None else None
 
 
+def is_read(database: Database, address: str) -> bool:
+    """Is the address connected by a consent, for any user of any deployment? At Google they have one consent."""
+    sql = "SELECT 1 FROM gmail_mailboxes WHERE address = ? AND token_sealed IS NOT NULL AND disconnected_at IS NULL"
+    return database.execute(sql, (address,)).fetchone() is not None
+
+
 def shares_consent(database: Database, mailbox_id: int) -> bool:
     """Is the same address connected for another user too, of whatever deployment? At Google they have one consent."""
     sql = (
@@ -294,7 +306,7 @@ def _select(database: Database, deployment: Deployment, ending: str, parameters:
         " m.next_sweep_at, m.swept_at, m.last_message_at,"
         " (SELECT COUNT(*) FROM gmail_queue q WHERE q.mailbox_id = m.id AND q.dead_at IS NULL),"
         " (SELECT COUNT(*) FROM gmail_queue q WHERE q.mailbox_id = m.id AND q.dead_at IS NOT NULL),"
-        " m.failures, m.audited_at, m.audit_listed, m.audit_missing"
+        " m.failures, m.audited_at, m.audit_listed, m.audit_missing, m.consent_ends_at"
         " FROM gmail_mailboxes m JOIN users u ON u.id = m.user_id"
         f" WHERE m.deployment_id = ? AND m.disconnected_at IS NULL AND u.removed_at IS NULL {ending}",
         (deployment.id, *parameters),

@@ -320,6 +320,7 @@ class GmailMailbox(_Base):
     backfilled_group_id = peewee.IntegerField(default=0)
     refused_since = peewee.TextField(null=True)
     refusals = peewee.IntegerField(default=0)
+    consent_ends_at = peewee.TextField(null=True)
     user_id: int
 
     class Meta:

@@ -18,6 +18,7 @@ from mailweir.place import Place
 from mailweir.store import gmail_leases, gmail_mailboxes, users
 from mailweir.store.gmail_mailboxes import State
 from tests.gmail import faults
+from tests.gmail.calls import Kind
 from tests.gmail.google_errors import api_error
 from tests.gmail.server import GmailServer
 from tests.gmail.world import World, cursor, mail
@@ -260,3 +261,24 @@ def test_what_came_while_it_was_disconnected_is_listed(world: World, gmail: Gmai
     assert all(len(one.routes) == 1 for one in world.record())
     (count,) = world.database.execute("SELECT COUNT(*) FROM sightings").fetchone()
     assert count == 3, "what was recorded before isn't looked at again"
+
+
+# --- right after the consent -----------------------------------------------------------------------------------------
+
+
+def test_a_bad_moment_right_after_the_consent_costs_no_second_one(world: World, gmail: GmailServer) -> None:
+    gmail.faults.add(faults.server_error(503), kind=Kind.PROFILE, times=1)
+    gmail.faults.add(faults.token_endpoint_down(), kind=Kind.TOKEN, times=1)
+    code, err = connected_again(world, gmail, "richard")
+    assert code == 0, err
+
+
+def test_what_comes_to_nothing_leaves_no_grant_at_google(world: World, gmail: GmailServer) -> None:
+    code, err = connected_again(world, gmail, "mary")
+    assert (code, "isn't an address of richard" in err or "another" in err) == (1, True), err
+    assert gmail.tokens.grants_of("mary@firm.example") == []
+    # unless the mailbox is read by it already
+    world.connect("mary")
+    code, err = connected_again(world, gmail, "mary")
+    assert code == 1
+    assert gmail.tokens.grants_of("mary@firm.example") != []

@@ -89,6 +89,11 @@ class Tokens:
                 self._end(grant)
             return ended
 
+    def grants_of(self, address: str) -> list[Grant]:
+        """A user's grants that hold."""
+        with self._lock:
+            return [grant for grant in self._refresh.values() if grant.address == address]
+
     def expire_access(self, address: str) -> None:
         """Access tokens of a user hold no longer; refresh tokens do."""
         with self._lock:

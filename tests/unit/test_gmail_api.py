@@ -386,9 +386,9 @@ def test_limits(mailbox: Mailbox, server: Server, answer: Answer, wait: float | 
         (as_json({"error": DISABLED}, 403), AppRefused, "APIs & Services"),
         (refusal(403, "forbidden", "Delegation denied for x@firm.example"), NeedsReconnect, "mailbox's own account"),
         (refusal(401, "authError", "Invalid Credentials"), Unreachable, "fresh token"),
-        (refusal(400, "invalidArgument", "Invalid id value"), Refused, "Invalid id value"),
+        (refusal(400, "invalidArgument", "Invalid id value"), HistoryExpired, "Invalid id value"),
         (refusal(403, "forbidden", "No."), Refused, "403"),
-        (refusal(400, "badRequest", "line\nend\x1b[31m"), Refused, r"line end \[31m"),
+        (refusal(403, "badRequest", "line\nend\x1b[31m"), Refused, r"line end \[31m"),
         (refusal(500, "backendError", "Backend Error"), Unreachable, "500"),
         (refusal(503, "backendError", Retry_After="9"), Unreachable, "503"),
         (refusal(408, "timeout"), Unreachable, "408"),
@@ -434,6 +434,18 @@ def test_mail_that_is_not_on_for_one_message_is_that_messages(mailbox: Mailbox, 
         server.script = [answer]
         with pytest.raises(Refused, match="400"):
             ask("a1")
+
+
+def test_a_history_that_stands_before_the_cursor_is_another_one(mailbox: Mailbox, server: Server) -> None:
+    server.script = [as_json({"historyId": "4"})]
+    with pytest.raises(HistoryExpired):
+        mailbox.history("5")
+    server.script = [as_json({"historyId": "18446744073709551617"})]
+    assert mailbox.history("18446744073709551616").history_id == "18446744073709551617"
+    # in the middle of its pages it is the page that is wrong
+    server.script = [refusal(400, "invalidArgument", "Invalid pageToken")]
+    with pytest.raises(Refused):
+        mailbox.history("5", "p2")
 
 
 def test_an_outage_says_how_long(mailbox: Mailbox, server: Server) -> None:

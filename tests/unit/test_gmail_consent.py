@@ -17,6 +17,7 @@ import pytest
 from gmail_sync import consent
 from gmail_sync.errors import ConsentFailed
 from gmail_sync.oauth_files import OAuthClient
+from gmail_sync.tokens import Consent
 from mailweir.errors import SettingsError
 from tests import scripted_http
 from tests.scripted_http import Answer, Asked, Server, as_json
@@ -58,6 +59,9 @@ def back(url: str, **fields: str) -> str:
     return f"{asked['redirect_uri']}?{urlencode({'state': asked['state'], **fields})}"
 
 
+FOR_GOOD = Consent("for good")
+
+
 def in_background(work: Callable[[str], object]) -> Callable[[str], None]:
     """A browser, which doesn't wait for us."""
     return lambda url: threading.Thread(target=work, args=(url,), daemon=True).start()
@@ -70,7 +74,7 @@ def test_what_google_is_asked(client: OAuthClient, server: Server) -> None:
         shown.append(url)
         visit(back(url, code="good", scope=SCOPE))
 
-    assert consent.by_browser(client, "r@firm.example", browse, timeout_seconds=2, wait_seconds=5) == "for good"
+    assert consent.by_browser(client, "r@firm.example", browse, timeout_seconds=2, wait_seconds=5) == FOR_GOOD
     asked, traded = query(shown[0]), server.asked[0]
     assert shown[0].startswith(client.auth_uri + "&")
     assert urlsplit(asked["redirect_uri"]).hostname == "127.0.0.1"
@@ -117,7 +121,7 @@ def test_only_the_right_answer_counts(client: OAuthClient, server: Server) -> No
         seen.append(visit(f"{base}?{'&'.join(['x=y'] * 99)}")[0])
         seen.append(visit(back(url, code="good"))[0])
 
-    assert consent.by_browser(client, "x", browse, timeout_seconds=2, wait_seconds=5) == "for good"
+    assert consent.by_browser(client, "x", browse, timeout_seconds=2, wait_seconds=5) == FOR_GOOD
     assert seen == [404] * 7 + [200]
 
 
@@ -132,7 +136,7 @@ def test_a_silent_or_rude_neighbour_holds_nothing_up(client: OAuthClient) -> Non
         rude.close()
 
     began = time.monotonic()
-    assert consent.by_browser(client, "x", browse, timeout_seconds=2, wait_seconds=5) == "for good"
+    assert consent.by_browser(client, "x", browse, timeout_seconds=2, wait_seconds=5) == FOR_GOOD
     assert time.monotonic() - began < 2
 
 
@@ -148,7 +152,7 @@ def test_a_browser_that_does_not_wait_for_its_page_has_brought_the_answer(
         with contextlib.suppress(OSError, http.client.HTTPException):
             visit(back(url, code="good"))
 
-    assert consent.by_browser(client, "x", browse, timeout_seconds=2, wait_seconds=5) == "for good"
+    assert consent.by_browser(client, "x", browse, timeout_seconds=2, wait_seconds=5) == FOR_GOOD
     assert capfd.readouterr() == ("", "")
 
 
@@ -160,7 +164,7 @@ def test_nonsense_from_a_neighbour_is_not_shown(client: OAuthClient, capfd: pyte
             rude.recv(100)
         visit(back(url, code="good"))
 
-    assert consent.by_browser(client, "x", browse, timeout_seconds=2, wait_seconds=5) == "for good"
+    assert consent.by_browser(client, "x", browse, timeout_seconds=2, wait_seconds=5) == FOR_GOOD
     assert capfd.readouterr() == ("", "")
 
 
@@ -220,23 +224,23 @@ def test_a_client_that_is_bound_to_an_address(server: Server) -> None:
         with pytest.raises(SettingsError, match="Desktop app"):
             consent.by_browser(client, "x", lambda url: None, timeout_seconds=2, wait_seconds=0.1)
     browse = in_background(lambda url: visit(back(url, code="good")))
-    assert consent.by_browser(client, "x", browse, timeout_seconds=2, wait_seconds=5) == "for good"
+    assert consent.by_browser(client, "x", browse, timeout_seconds=2, wait_seconds=5) == FOR_GOOD
     assert server.asked[0].one("redirect_uri") == f"http://127.0.0.1:{port}/back"
 
 
 # --- by hand ---------------------------------------------------------------------------------------------------------------
 
 
-def type_in(client: OAuthClient, make: Callable[[str], str]) -> str:
+def type_in(client: OAuthClient, make: Callable[[str], str]) -> Consent:
     """make: what is typed, of the address that was shown."""
     shown: list[str] = []
     return consent.by_hand(client, "x", shown.append, lambda most: make(shown[0])[:most], timeout_seconds=2)
 
 
 def test_the_code_or_the_whole_address_is_typed_in(client: OAuthClient) -> None:
-    assert type_in(client, lambda url: "4/0Ab_good\n") == "for 4/0Ab_good"
-    assert type_in(client, lambda url: f"  {back(url, code='4/0Ab', scope=SCOPE)}\n") == "for 4/0Ab"
-    assert type_in(client, lambda url: urlsplit(back(url, code="4/0Ab")).query) == "for 4/0Ab"
+    assert type_in(client, lambda url: "4/0Ab_good\n") == Consent("for 4/0Ab_good")
+    assert type_in(client, lambda url: f"  {back(url, code='4/0Ab', scope=SCOPE)}\n") == Consent("for 4/0Ab")
+    assert type_in(client, lambda url: urlsplit(back(url, code="4/0Ab")).query) == Consent("for 4/0Ab")
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -270,7 +271,7 @@ def test_no_token_for_a_service_account(
 
 def test_exchange(server: Server, client: OAuthClient) -> None:
     server.answer = answering(granted("a1", refresh_token="refresh-1"))
-    assert tokens.exchange(client, "4/code", "http://127.0.0.1:5/", "verifier", 2) == "refresh-1"
+    assert tokens.exchange(client, "4/code", "http://127.0.0.1:5/", "verifier", 2) == tokens.Consent("refresh-1")
     fields = server.asked[0].fields
     assert (fields["code"], fields["code_verifier"], fields["client_secret"]) == (
         ["4/code"],
@@ -403,3 +404,47 @@ def test_files_that_others_can_read_or_that_are_none(write: WriteFile, tmp_path:
     os.mkfifo(tmp_path / "fifo", 0o600)
     with pytest.raises(SettingsError, match="no JSON"):
         oauth_files.load_client(tmp_path / "fifo")
+
+
+# --- a bad moment right after the consent -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        oauth_error("internal_failure", "Backend Error", 503),
+        oauth_error("rate_limit_exceeded", "Slow down", 429),
+        Answer(502, b"<html>down</html>"),
+    ],
+)
+def test_a_bad_moment_costs_nobody_another_consent(
+    server: Server, client: OAuthClient, answer: Answer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tokens, "PAUSES", (0.0, 0.0, 0.0))
+    answers = iter([answer, answer, granted("a1", refresh_token="refresh-1")])
+    server.answer = lambda asked: next(answers)
+    assert tokens.exchange(client, "4/code", "http://127.0.0.1:5/", "verifier", 2) == tokens.Consent("refresh-1")
+    assert len(server.asked) == 3
+    server.answer = answering(answer)
+    with pytest.raises((Unreachable, Throttled)):
+        tokens.exchange(client, "4/code", "http://127.0.0.1:5/", "verifier", 2)
+    assert len(server.asked) == 3 + 4
+
+
+def test_a_code_is_not_given_again_where_the_answer_got_lost(server: Server, client: OAuthClient) -> None:
+    """It may have been taken: given twice, it ends what it was taken for (RFC 6749 4.1.2)."""
+    server.answer = answering(Answer(200, b'{"access_token":"a', cut_at=5))
+    with pytest.raises(Unreachable):
+        tokens.exchange(client, "4/code", "http://127.0.0.1:5/", "verifier", 2)
+    assert len(server.asked) == 1
+
+
+@pytest.mark.parametrize(("seconds", "days"), [(604_799, 7), ("604799", None), (0, None), (-5, None), (10**12, None)])
+def test_a_consent_that_ends_by_itself_is_known_to(
+    server: Server, client: OAuthClient, seconds: object, days: int | None
+) -> None:
+    server.answer = answering(granted("a1", refresh_token="refresh-1", refresh_token_expires_in=seconds))
+    made = tokens.exchange(client, "4/code", "http://127.0.0.1:5/", "verifier", 2)
+    left = made.ends_at - datetime.now(UTC) if made.ends_at else None
+    assert (round(left / timedelta(days=1)) if left else None) == days
+    assert "refresh-1" not in repr(made)
