@@ -147,6 +147,8 @@ class _Http(httplib2.Http):  # type: ignore[misc]
         kept = self._kept(uri)
         try:
             return super().request(uri, method, *arguments, connection_type=kind, **named)
+        except http.client.BadStatusLine:
+            raise  # closed without a word: httplib2 has asked once more by itself
         except (OSError, http.client.HTTPException):
             # A firewall forgets idle connections, with or without a word. Nothing came back on this one since it was kept, so
             # the question is asked once more: it changes nothing at Google.

@@ -19,7 +19,7 @@ from tests.gmail.load_mailboxes import FIRST_HISTORY_ID
 from tests.gmail.load_site import LoadSite
 
 _SECRETS = re.compile(rf"(?:refresh|access)-\d|{re.escape(CLIENT_SECRET)}")
-_UNEXPECTED = re.compile(r"Traceback|unexpected|event=\"?sweep failed|event=\"?dead letter")
+_UNEXPECTED = re.compile(r"Traceback|unexpected|event=\"?sweep failed|event=\"?dead letter|event=\"?reconnect needed")
 # All cursors of the load server have as many digits, so they compare as text
 _BACKWARDS = (
     "CREATE TABLE chaos_backwards (mailbox_id BIGINT, was TEXT, became TEXT)",

@@ -87,6 +87,17 @@ def mail_not_enabled() -> Fault:
     return Fault("no mail service", api_error(400, message, "failedPrecondition", status="FAILED_PRECONDITION"))
 
 
+def precondition() -> Fault:
+    """400 failedPrecondition, as it comes now and then for no reason."""
+    message = "Precondition check failed."
+    return Fault("400", api_error(400, message, "failedPrecondition", status="FAILED_PRECONDITION"))
+
+
+def api_off() -> Fault:
+    """403 accessNotConfigured: the project's, not the mailbox's."""
+    return Fault("API off", api_error(403, "The Gmail API is off.", "accessNotConfigured", domain="usageLimits"))
+
+
 def insufficient_scope() -> Fault:
     """403 insufficientPermissions: the user left the scope's box unticked."""
     message = "Request had insufficient authentication scopes."

@@ -42,7 +42,20 @@ _CHANCE = (
     faults.garbage(),
     faults.cut(),
     faults.hang_up(),
+    # what isn't meant: the next try works
+    faults.precondition(),
+    faults.mail_not_enabled(),
+    faults.domain_policy(),
+    faults.insufficient_scope(),
+    faults.api_off(),
 )
+_TOKEN_CHANCE = (
+    token_error("invalid_client", "Unauthorized", 401),
+    token_error("unauthorized_client", "Unauthorized", 401),
+    token_error("disabled_client", "The OAuth client was disabled.", 401),
+    token_error("internal_failure", "Backend Error", 503),
+)
+_TOKEN_FAILS_MORE = 5.0  # tokens are asked for seldom
 
 
 class Books:
@@ -146,6 +159,9 @@ class Service:
         if mailbox is None:
             return token_error("invalid_grant", "Token has been expired or revoked.")
         self.books.calls[Kind.TOKEN] += 1
+        if self.fail and self._dice.random() < self.fail * _TOKEN_FAILS_MORE:
+            self.books.failed += 1
+            return self._dice.choice(_TOKEN_CHANCE)
         body = {"access_token": f"access-{mailbox}", "expires_in": 3599, "token_type": "Bearer"}
         return Answer(200, json.dumps(body).encode())
 

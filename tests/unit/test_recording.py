@@ -126,7 +126,9 @@ def test_a_captured_message_leaves_each_of_its_rows_once(
     assert _rows(filled, "activity_users") == [(1, RICHARD)]
     assert _rows(filled, "todos") == [(1, 1, RICHARD, stamp, None)]
     decision = (1, 1, "4Xy1", stamp, "captured", "author is a contact", '["richard@demo.example.net"]')
-    assert _rows(filled, "decisions") == [(*decision, "jane@client.example", "<1@client.example>", 1, None, None, None)]
+    assert _rows(filled, "decisions") == [
+        (*decision, "jane@client.example", "<1@client.example>", 1, None, None, None, None)
+    ]
 
 
 @pytest.mark.parametrize("doubt", Doubt)
@@ -352,7 +354,7 @@ def test_law_3_of_ignored_mail_nothing_is_kept_but_the_decision(
         '["richard@demo.example.net"]',
     )
     assert _rows(filled, "decisions") == [
-        (*decision, "x@stranger.example", "<1@stranger.example>", None, None, None, None)
+        (*decision, "x@stranger.example", "<1@stranger.example>", None, None, None, None, None)
     ]
     if not filled.is_sqlite:
         return  # a server's files are its own
