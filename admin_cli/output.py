@@ -49,7 +49,7 @@ def whole(content: bytes) -> None:
 
 
 # What is said only where it is so
-_RARE = {"bcc": False, "author_doubt": None, "via": None, "consent_ends_at": None, "named": ()}
+_RARE = {"bcc": False, "author_doubt": None, "via": None, "consent_ends_at": None, "held_until": None, "named": ()}
 
 
 def plain(row: Any) -> dict[str, Any]:

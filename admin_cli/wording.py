@@ -99,6 +99,8 @@ def waiting(queued: "Waiting") -> str:
             f"given up by the sync after {queued.attempts} tries: {queued.error}; "
             f"'mailweir gmail retry {queued.username}' tries it again"
         )
+    if queued.held_until is not None:
+        return f"own mail that is to be sent later: nothing is decided before its date, {queued.held_until}"
     if queued.error is not None:
         return f"waits in the sync, to be tried again, after {queued.attempts} tries: {queued.error}"
     return "waits in the sync, and wasn't looked at yet"

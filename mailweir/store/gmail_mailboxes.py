@@ -32,9 +32,9 @@ class GmailMailbox:
     """A connected mailbox. Times: RFC 3339, UTC, or None.
 
     error: why it waits or can't be read, in words. swept_at: the last whole sweep; last_message_at: the last message of it that
-    went on the record. waiting, dead: messages still to be looked at, and given up. audit_…: of the last audit. failures: sweeps
-    in a row that Gmail's quota or an outage ended; it waits till next_sweep_at. consent_ends_at: when the consent ends by
-    itself, as those of an app "in testing" do.
+    went on the record. waiting, dead: messages still to be looked at (without those that are held, see `gmail_queue`), and given
+    up. audit_…: of the last audit. failures: sweeps in a row that Gmail's quota or an outage ended; it waits till next_sweep_at.
+    consent_ends_at: when the consent ends by itself, as those of an app "in testing" do.
     """
 
     id: int
@@ -304,7 +304,7 @@ def _select(database: Database, deployment: Deployment, ending: str, parameters:
     rows = database.execute(
         "SELECT m.id, u.username, m.address, m.inbound, m.outbound, m.state, m.error, m.connected_at, m.covered_since,"
         " m.next_sweep_at, m.swept_at, m.last_message_at,"
-        " (SELECT COUNT(*) FROM gmail_queue q WHERE q.mailbox_id = m.id AND q.dead_at IS NULL),"
+        " (SELECT COUNT(*) FROM gmail_queue q WHERE q.mailbox_id = m.id AND q.dead_at IS NULL AND q.held_until IS NULL),"
         " (SELECT COUNT(*) FROM gmail_queue q WHERE q.mailbox_id = m.id AND q.dead_at IS NOT NULL),"
         " m.failures, m.audited_at, m.audit_listed, m.audit_missing, m.consent_ends_at"
         " FROM gmail_mailboxes m JOIN users u ON u.id = m.user_id"

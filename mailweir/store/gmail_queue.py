@@ -73,7 +73,7 @@ class Failing:
 class Waiting:
     """A message that nothing was decided of yet, and whose it is. error: of the last attempt, where one failed.
 
-    dead_at: when it was given up, else None. Times: RFC 3339, UTC.
+    dead_at: when it was given up, else None. held_until: own mail with a date ahead waits for that. Times: RFC 3339, UTC.
     """
 
     gmail_id: str
@@ -85,6 +85,7 @@ class Waiting:
     queued_at: str
     next_try_at: str
     dead_at: str | None
+    held_until: str | None = None
 
 
 def source_id(leased: Leased, message_id: str) -> str:
@@ -294,8 +295,8 @@ def find(database: Database, gmail_id: str) -> list[Waiting]:
     if not gmail_id.isascii() or not gmail_id.isprintable():
         return []
     rows = database.execute(
-        "SELECT q.message_id, d.name, u.username, m.address, q.attempts, q.error, q.queued_at, q.next_try_at, q.dead_at"
-        " FROM gmail_mailboxes m JOIN gmail_queue q ON q.mailbox_id = m.id AND q.message_id = ?"
+        "SELECT q.message_id, d.name, u.username, m.address, q.attempts, q.error, q.queued_at, q.next_try_at, q.dead_at,"
+        " q.held_until FROM gmail_mailboxes m JOIN gmail_queue q ON q.mailbox_id = m.id AND q.message_id = ?"
         " JOIN users u ON u.id = m.user_id JOIN deployments d ON d.id = m.deployment_id ORDER BY q.id DESC",
         (gmail_id,),
     ).fetchall()

@@ -1,8 +1,11 @@
 """`mailweir why` by Gmail's id of a message, on both databases."""
 
+from datetime import timedelta
+
 from tests.gmail import faults
 from tests.gmail.server import GmailServer
 from tests.gmail.test_commands import run, shown
+from tests.gmail.test_labels import dated
 from tests.gmail.world import JANE, STRANGER, World, mail
 
 
@@ -37,3 +40,13 @@ def test_why_of_a_message_that_is_still_to_be_looked_at(world: World, gmail: Gma
     assert (given_up["outcome"], given_up["gmail_id"], given_up["mailbox"]) == ("given up", bad, box.address)
     assert shown(world, "why", bad, "--limit", "1") == [given_up]
     run(world, "why", bad, "--deployment", "nope", code=1)
+
+
+def test_why_of_own_mail_that_is_to_be_sent_later(world: World) -> None:
+    box = world.connect()
+    world.settle()
+    due = world.at + timedelta(days=2)
+    later = box.insert(dated("later", due), labels=[], at=world.at)
+    world.settle()
+    assert f"nothing is decided before its date, {due:%Y-%m-%dT%H:%M:%S}" in run(world, "why", later).stdout
+    assert shown(world, "gmail", "status")[0]["waiting"] == 0
