@@ -186,6 +186,7 @@ def _examine_record(
             partial(record.check_routes, database, deployment),
             partial(record.check_logins, database, deployment),
             partial(record.check_authors, database, deployment, now),
+            partial(record.check_groups, database, deployment, now),
             partial(record.check_forwarding, database, deployment, now),
             partial(record.check_addresses, database, deployment),
         ):

@@ -61,6 +61,17 @@ def check_authors(database: Database, deployment: Deployment, now: datetime) -> 
         )
 
 
+def check_groups(database: Database, deployment: Deployment, now: datetime) -> Iterator[Finding]:
+    """Mail of contacts that came through an address which isn't known as the firm's group."""
+    for address, count in overview.unknown_groups(database, deployment, now - _UNREADABLE_DAYS):
+        mails = "1 mail" if count == 1 else f"{count} mails"
+        yield note(
+            _area(deployment),
+            f"{mails} came from {address} and name somebody known as their author, and were ignored",
+            f"if it is a group of the firm's: mailweir group add {address}",
+        )
+
+
 def check_forwarding(database: Database, deployment: Deployment, now: datetime) -> Iterator[Finding]:
     """Each user's forwarding: never seen, quiet, or fine."""
     times = overview.forwarded_times(database, deployment, now - _LOOK_BACK)

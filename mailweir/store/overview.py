@@ -34,6 +34,17 @@ def last_of_routes(database: Database, deployment: Deployment) -> dict[str, str]
     return dict(database.execute(sql, (deployment.id,)).fetchall())
 
 
+def unknown_groups(database: Database, deployment: Deployment, since: datetime) -> list[tuple[str, int]]:
+    """Addresses through which mail of somebody known came, and which nobody told us of as groups: (address, mails), the busiest
+    first."""
+    rows = database.execute(
+        "SELECT author, COUNT(*) FROM decisions WHERE deployment_id = ? AND reason = ? AND decided_at >= ? AND author IS NOT NULL"
+        " GROUP BY author ORDER BY COUNT(*) DESC, author LIMIT 5",
+        (deployment.id, str(Reason.UNKNOWN_GROUP), rfc3339(since)),
+    ).fetchall()
+    return [(str(address), int(count)) for address, count in rows]
+
+
 def unreadable_authors(database: Database, deployment: Deployment, since: datetime) -> tuple[str, int] | None:
     """The worst day since then: its date, and how much mail had no readable author; None where all had one."""
     sql = (

@@ -67,6 +67,18 @@ def test_more_than_a_few_unreadable_authors_of_a_day_are_told(
     )
 
 
+def test_an_unknown_group_is_told_with_the_command_that_mends_it(
+    demo: Mailweir, database: Database, ignore: Callable[..., None], now: datetime.datetime
+) -> None:
+    for number in range(3):
+        ignore("demo", Reason.UNKNOWN_GROUP, author="sales@firm.example", queue_id=f"4Xy{number}", at=now - 2 * DAY)
+    ignore("demo", Reason.UNKNOWN_GROUP, author="old@firm.example", queue_id="4Xz1", at=now - 9 * DAY)
+    ignore("demo", author="x@stranger.example", queue_id="4Xz2", at=now)
+    (found,) = record.check_groups(database, deployments.find(database, "demo"), now)
+    assert found.sentence.startswith("3 mails came from sales@firm.example and name somebody known")
+    assert found.to_do.endswith("mailweir group add sales@firm.example")
+
+
 def test_a_user_whose_forwarding_went_quiet_is_wrong(
     demo: Mailweir, database: Database, record: Callable[..., int], now: datetime.datetime
 ) -> None:
