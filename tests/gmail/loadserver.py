@@ -42,7 +42,9 @@ _CHANCE = (
     faults.garbage(),
     faults.cut(),
     faults.hang_up(),
-    # what isn't meant: the next try works
+)
+# What isn't meant: the next try works. Rarer, for each makes a mailbox or a worker wait for half a minute.
+_UNMEANT = (
     faults.precondition(),
     faults.mail_not_enabled(),
     faults.domain_policy(),
@@ -55,7 +57,8 @@ _TOKEN_CHANCE = (
     token_error("disabled_client", "The OAuth client was disabled.", 401),
     token_error("internal_failure", "Backend Error", 503),
 )
-_TOKEN_FAILS_MORE = 5.0  # tokens are asked for seldom
+_TOKEN_FAILS_MORE = 3.0  # tokens are asked for seldom
+_UNMEANT_PART = 0.1
 
 
 class Books:
@@ -128,7 +131,9 @@ class Service:
 
     def chance(self) -> faults.Fault | None:
         """A fault for this call, or none."""
-        return self._dice.choice(_CHANCE) if self.fail and self._dice.random() < self.fail else None
+        if not self.fail or self._dice.random() >= self.fail:
+            return None
+        return self._dice.choice(_UNMEANT if self._dice.random() < _UNMEANT_PART else _CHANCE)
 
     def api(self, mailbox: int, kind: Kind, message_id: str | None, query: dict[str, str]) -> bytes | Answer:
         """A call of the API by a mailbox's token."""
