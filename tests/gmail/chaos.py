@@ -34,7 +34,15 @@ def row(figures: Figures) -> tuple[str, ...]:
     return figures.database, *map(str, counts), f"{figures.share:.0%}", *map(str, more), str(found)
 
 
-def run(database: str, cluster: Cluster | None, *, workers: int, kills: int, messages: int) -> Figures:
+def run(
+    database: str,
+    cluster: Cluster | None,
+    *,
+    workers: int,
+    kills: int,
+    messages: int,
+    least_share: float = chaos_run.LEAST_SHARE,
+) -> Figures:
     """One scenario, on an empty database of its own."""
     place: Place | None = cluster.make_database() if cluster else None
 
@@ -43,7 +51,14 @@ def run(database: str, cluster: Cluster | None, *, workers: int, kills: int, mes
 
     with tempfile.TemporaryDirectory(prefix="mailweir-chaos-") as folder:
         return chaos_run.run(
-            database, Path(folder), place, workers=workers, kills=kills, messages=messages, progress=progress
+            database,
+            Path(folder),
+            place,
+            workers=workers,
+            kills=kills,
+            messages=messages,
+            progress=progress,
+            least_share=least_share,
         )
 
 

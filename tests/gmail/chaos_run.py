@@ -219,8 +219,9 @@ def run(
     kills: int,
     messages: int,
     progress: Callable[[str], None],
+    least_share: float = LEAST_SHARE,
 ) -> Figures:
-    """One run on an empty database; None: SQLite's in the folder."""
+    """One run on an empty database; None: SQLite's in the folder. least_share: see LEAST_SHARE."""
     began, figures = time.monotonic(), Figures(kind, workers)
     options = {"mailboxes": _MAILBOXES, "initial": 0, "delay_ms": _DELAY_MS, "fail": _FAIL}
     with ExitStack() as stack:
@@ -245,16 +246,16 @@ def run(
     figures.lost_leases = sum(text.count('event="lease lost"') for text in logs)
     figures.raws, figures.failed_calls = counts["calls"].get("get.raw", 0), counts["failed"]
     figures.seconds = time.monotonic() - began
-    figures.invalid = _why_invalid(figures, kills)
+    figures.invalid = _why_invalid(figures, kills, least_share)
     return figures
 
 
-def _why_invalid(figures: Figures, kills: int) -> str:
+def _why_invalid(figures: Figures, kills: int, least_share: float) -> str:
     if figures.kills < kills:
         return f"only {figures.kills} of {kills} kills could be made"
-    if figures.share < LEAST_SHARE:
+    if figures.share < least_share:
         return (
-            f"only {figures.share:.0%} of the mail was decided on before the last kill, and {LEAST_SHARE:.0%} is the least:"
+            f"only {figures.share:.0%} of the mail was decided on before the last kill, and {least_share:.0%} is the least:"
             " the kills have proven little"
         )
     if figures.stops >= _LEAST_STOPS and not figures.lost_leases:

@@ -29,6 +29,7 @@ def running(cluster: Cluster) -> Iterator[Running]:
                 workers=WORKERS,
                 kills=KILLS,
                 messages=MESSAGES,
+                least_share=LEAST_SHARE,
             )
             for name in DATABASES
         }
