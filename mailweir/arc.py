@@ -11,7 +11,7 @@ from collections.abc import Set as AbstractSet
 from typing import Any, NamedTuple
 
 from mailweir import dates, dkim_tags
-from mailweir.headers import MAX_PROVABLE_HEADERS, ONCE
+from mailweir.headers import MAX_PROVABLE_HEADERS
 
 MAX_SETS = 10
 MAX_RESULTS_BYTES = 8_192  # Google's have 1,500
@@ -68,7 +68,7 @@ def vouches(
 def _is_worth_reading(headers: Sequence[tuple[bytes, bytes]], sealers: AbstractSet[str]) -> bool:
     """Is the chain whole, small, and sealed last by somebody who counts, over From and the whole body, not too long ago?"""
     names = [name.strip().lower() for name, _ in headers]
-    if len(headers) > MAX_PROVABLE_HEADERS or any(names.count(name) > 1 for name in ONCE):
+    if len(headers) > MAX_PROVABLE_HEADERS or dkim_tags.has_additions(headers):
         return False
     found: dict[tuple[bytes, int], bytes] = {}
     for name, (_, value) in zip(names, headers, strict=True):

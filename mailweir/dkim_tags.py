@@ -3,11 +3,20 @@
 Called by `sender_auth` and `arc`. dkimpy is imported when first needed: it costs a process some megabytes.
 """
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from mailweir.headers import ONCE
 
 MAX_SIGNATURE_BYTES = 4_096  # dkimpy's time grows with the square of it; Google's have 800
 CLOCK_SLACK_SECONDS = 36_000  # dkimpy's own
 _MUST_COVER = frozenset({b"from"})  # 5.4; dkimpy doesn't insist
+
+
+def has_additions(headers: Sequence[tuple[bytes, bytes]]) -> bool:
+    """RFC 6376 8.15: a header put on top of a signed one of its name isn't covered, and would be read in its place."""
+    times = Counter(name.strip().lower() for name, _ in headers)
+    return any(times[name] > 1 for name in ONCE)
 
 
 def read(value: bytes) -> Mapping[bytes, bytes]:

@@ -9,15 +9,14 @@ import enum
 import re
 import threading
 import time
-from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 from mailweir import arc, dkim_record, dkim_tags, original_author
 from mailweir.dkim_record import PublishedKey
 from mailweir.errors import DnsUnavailable
-from mailweir.headers import MAX_PROVABLE_HEADERS, ONCE
+from mailweir.headers import MAX_PROVABLE_HEADERS
 from mailweir.settings import Dns
 
 MAX_SIGNATURES = 2  # of the wanted domain; Google signs once
@@ -159,7 +158,7 @@ def _verify(
         message = dkim.DKIM(raw, minkey=MIN_RSA_BITS)
     except (dkim.DKIMException, *_STUMBLES):
         return Verdict.NONE
-    if len(message.headers) > MAX_PROVABLE_HEADERS or has_additions(message.headers):
+    if len(message.headers) > MAX_PROVABLE_HEADERS or dkim_tags.has_additions(message.headers):
         return Verdict.NONE
     values = [value for name, value in message.headers if name.lower() == b"dkim-signature"]
     signatures = [(index, dkim_tags.read(value)) for index, value in enumerate(values)]
@@ -244,9 +243,3 @@ class _Ed25519:
 def _is_by_domain_itself(tags: Mapping[bytes, bytes]) -> bool:
     """Is i= of exactly d= (RFC 6376 3.6.1, t=s)?"""
     return tags.get(b"i", b"@" + tags[b"d"]).rpartition(b"@")[2].strip().lower() == tags[b"d"].strip().lower()
-
-
-def has_additions(headers: Sequence[tuple[bytes, bytes]]) -> bool:
-    """RFC 6376 8.15: a header put on top of a signed one of its name isn't covered, and would be read in its place."""
-    times = Counter(name.strip().lower() for name, _ in headers)
-    return any(times[name] > 1 for name in ONCE)

@@ -1,4 +1,4 @@
-"""Laws 11: what Google refuses once may be its bad moment. What lasts is told, asks nobody without need, and ends by itself."""
+"""Law 11: what Google refuses once may be its bad moment. What lasts is told, asks nobody without need, and ends by itself."""
 
 import json
 from collections.abc import Callable, Iterator
