@@ -12,8 +12,8 @@ from datetime import datetime, timedelta
 import structlog
 
 from gmail_sync.connections import Connections
-from gmail_sync.errors import AppRefused
 from mailweir.errors import DatabaseUnavailable
+from mailweir.gmail.errors import AppRefused
 from mailweir.store import gmail_app
 
 FIRST_HOLD, LONGEST_HOLD = timedelta(seconds=30), timedelta(minutes=10)
@@ -24,7 +24,7 @@ class AppHeld(AppRefused):
     """Google refused the app a moment ago: nobody asks until then. until: the time."""
 
     def __init__(self, text: str, until: datetime) -> None:
-        super().__init__(text)
+        super().__init__(text, is_certain=True)
         self.until = until
 
 

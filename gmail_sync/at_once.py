@@ -10,11 +10,11 @@ from datetime import datetime, timedelta
 
 from gmail_sync import searching
 from gmail_sync.budget import Project
-from gmail_sync.errors import GmailError, NeedsReconnect
 from gmail_sync.job import Job, Services
 from gmail_sync.mailboxes import Mailboxes
 from gmail_sync.sweep import Sweep, Tally
 from mailweir.errors import MailweirError
+from mailweir.gmail.errors import GmailError, NeedsReconnect
 from mailweir.store import gmail_leases, gmail_queue
 from mailweir.store.gmail_leases import Leased, Rest
 from mailweir.store.moments import rfc3339

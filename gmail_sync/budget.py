@@ -13,7 +13,7 @@ half full. Called by `sweep` and `scheduler`.
 import threading
 from collections.abc import Callable
 
-from gmail_sync.errors import Throttled
+from mailweir.gmail.errors import Throttled, Whose
 
 _HELD, _MOST_HELD = 0.25, 0.75
 LOW_PRIORITY_SHARE = 0.5  # of a bucket that backfills leave to live mail
@@ -137,14 +137,14 @@ class Project:
 
     def _check(self, units: int, opening_units: int = 0) -> None:
         if self._is_closed:
-            raise OverBudget("this process ends", 1.0, whole_project=True)
+            raise OverBudget("this process ends", 1.0, whose=Whose.PROJECT)
         if self._held_until > self._clock():
-            raise OverBudget(self._held_for, self._held_until - self._clock(), whole_project=True)
+            raise OverBudget(self._held_for, self._held_until - self._clock(), whose=Whose.PROJECT)
         if self._today + units > self._per_day:
-            raise OverBudget("the project's quota for today is used up", _DAY_WAIT_SECONDS, whole_project=True)
+            raise OverBudget("the project's quota for today is used up", _DAY_WAIT_SECONDS, whose=Whose.PROJECT)
         if self._bucket.seconds_until(units) > 0:
             wait = self._bucket.seconds_until(units + opening_units)
-            raise OverBudget("the project's quota for this minute is used up", wait, whole_project=True)
+            raise OverBudget("the project's quota for this minute is used up", wait, whose=Whose.PROJECT)
 
     def hold(self, error: Throttled) -> None:
         """Gmail says that a limit of the whole project is reached: nobody asks for some time, each would only hear the same."""

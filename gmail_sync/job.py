@@ -9,11 +9,11 @@ from functools import cached_property
 
 import structlog
 
-from gmail_sync.api import Mailbox
 from gmail_sync.app_state import AppState
 from gmail_sync.budget import Spending
 from gmail_sync.connections import Connections, Directory
 from gmail_sync.room import Room
+from mailweir.gmail.api import Mailbox
 from mailweir.settings import Settings
 from mailweir.store import gmail_leases
 from mailweir.store.connection import Database

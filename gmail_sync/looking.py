@@ -10,10 +10,10 @@ from datetime import datetime
 
 import zstandard
 
-from gmail_sync.answers import Metadata, possible_addresses
-from gmail_sync.api import Mailbox as Reader
 from gmail_sync.connections import Remembering
 from mailweir import headers, identity, matching, raw_message
+from mailweir.gmail.api import Mailbox as Reader
+from mailweir.gmail.parse import Metadata, possible_addresses
 from mailweir.gmail_labels import Label, mask
 from mailweir.headers import Header, HeaderView
 from mailweir.matching import Decision, Mailbox, Outcome, Reason

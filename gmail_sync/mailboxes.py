@@ -10,14 +10,14 @@ from datetime import UTC, datetime
 
 import structlog
 
-from gmail_sync import oauth_files, tokens
-from gmail_sync.api import Api
 from gmail_sync.budget import Bucket, Project, Spending
 from gmail_sync.connections import Connections, Directory
 from gmail_sync.job import Job, Services
-from gmail_sync.tokens import Credentials
 from mailweir import secrets_file
 from mailweir.errors import SettingsError
+from mailweir.gmail import oauth_files, tokens
+from mailweir.gmail.api import Api
+from mailweir.gmail.tokens import Credentials
 from mailweir.secrets_file import Secrets
 from mailweir.settings import Settings
 from mailweir.store.connection import Database

@@ -1,6 +1,6 @@
 """From page to page of an answer that comes in several. Called by `sweep` and `searching`."""
 
-from gmail_sync.errors import Unreachable
+from mailweir.gmail.errors import Unreachable
 
 
 class Pages:

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from gmail_sync.api import Mailbox
-from gmail_sync.errors import HistoryExpired, MessageGone, Refused
+from mailweir.gmail.api import Mailbox
+from mailweir.gmail.errors import HistoryExpired, MessageGone, Refused
 
 PROOFS = 3  # messages that are on the record and have to be there; ids are one mailbox's alone
 

@@ -10,9 +10,9 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from urllib.parse import quote_plus
 
-from gmail_sync.errors import Refused
 from gmail_sync.job import Job
 from gmail_sync.pages import Pages
+from mailweir.gmail.errors import Refused
 from mailweir.store import gmail_backfill, gmail_leases, gmail_queue
 from mailweir.store.gmail_queue import Origin
 from mailweir.store.moments import rfc3339

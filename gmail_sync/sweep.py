@@ -13,10 +13,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from gmail_sync import searching
-from gmail_sync.answers import HistoryPage
 from gmail_sync.app_state import AppHeld
 from gmail_sync.budget import OverBudget
-from gmail_sync.errors import (
+from gmail_sync.job import Job
+from gmail_sync.looking import Held, Look, Unsent, look_at
+from gmail_sync.pages import Pages
+from mailweir import recording
+from mailweir.errors import DatabaseUnavailable
+from mailweir.gmail.errors import (
     AppRefused,
     GmailError,
     HistoryExpired,
@@ -26,11 +30,7 @@ from gmail_sync.errors import (
     Throttled,
     Unreachable,
 )
-from gmail_sync.job import Job
-from gmail_sync.looking import Held, Look, Unsent, look_at
-from gmail_sync.pages import Pages
-from mailweir import recording
-from mailweir.errors import DatabaseUnavailable
+from mailweir.gmail.parse import HistoryPage
 from mailweir.recording import Entry
 from mailweir.store import gmail_leases, gmail_queue, retraction
 from mailweir.store.gmail_leases import LeaseLost, Rest
@@ -189,8 +189,7 @@ class Sweep:
 
     def _failed_rest(self, error: GmailError) -> Rest:
         failures = self._job.leased.failures + 1
-        asked = error.retry_after_seconds if isinstance(error, Throttled | Unreachable) else None
-        wait = max(pause_after(failures - 1), timedelta(seconds=asked or 0))
+        wait = max(pause_after(failures - 1), timedelta(seconds=error.retry_after_seconds or 0))
         next_sweep_at = self._now() + min(wait, LONGEST_ASKED)
         if not self._job.leased.is_readable:
             return self._unread_rest(self._now() + _PROBE)

@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
-    from gmail_sync.answers import Profile
-    from gmail_sync.api import Mailbox as Reader
-    from gmail_sync.oauth_files import OAuthClient, ServiceAccount
-    from gmail_sync.tokens import Consent
+    from mailweir.gmail.api import Mailbox as Reader
+    from mailweir.gmail.consent import Consent
+    from mailweir.gmail.oauth_files import OAuthClient, ServiceAccount
+    from mailweir.gmail.parse import Profile
     from mailweir.settings import Settings
     from mailweir.store.connection import Database
     from mailweir.store.deployments import Deployment
@@ -57,7 +57,7 @@ def connect(
 ) -> None:
     """Connects a user's Gmail, by the user's consent or the service account of the settings. Again: goes on where it was, with
     the directions as they were where none is given."""
-    from gmail_sync import oauth_files
+    from mailweir.gmail import oauth_files
     from mailweir.settings import load
     from mailweir.store import gmail_mailboxes, gmail_workers
 
@@ -132,10 +132,10 @@ def _proven(
 
     who: the username, the address wanted, and what is connected. exactly: the wanted address, no other.
     """
-    from gmail_sync import tokens
-    from gmail_sync.api import Api
     from gmail_sync.mailboxes import purpose
-    from gmail_sync.oauth_files import ServiceAccount
+    from mailweir.gmail import tokens
+    from mailweir.gmail.api import Api
+    from mailweir.gmail.oauth_files import ServiceAccount
 
     _, wanted, before = who
     whose = [before.address if before else wanted]
@@ -157,9 +157,9 @@ def _proven(
 def _given_back_on_failure(settings: "Settings", given: "Consent | None", whose: list[str]) -> "Iterator[None]":
     """What comes to nothing leaves no grant behind at Google, unless the mailbox is read by the same consent already. whose: the
     address, the last one that is known by then."""
-    from gmail_sync import oauth_files, tokens
-    from gmail_sync.oauth_files import OAuthClient
     from mailweir.errors import MailweirError
+    from mailweir.gmail import oauth_files, tokens
+    from mailweir.gmail.oauth_files import OAuthClient
     from mailweir.store import gmail_mailboxes
 
     try:
@@ -183,12 +183,12 @@ def _profile_of(
     exactly: bool,
 ) -> "Profile":
     """Whose mailbox it is, which is added to `whose`; BadInput where it is another one than was meant."""
-    from gmail_sync import tokens
     from mailweir import address as addresses
     from mailweir.errors import BadInput
+    from mailweir.gmail.patience import patiently
 
     username, wanted, before = who
-    profile = tokens.patiently(reader.profile)
+    profile = patiently(reader.profile)
     # a service account has named the mailbox itself
     found = addresses.normalise(profile.address) or (wanted if is_delegated else None)
     whose += [found] if found else []
@@ -216,7 +216,7 @@ def _refuse_another(reader: "Reader", before: "Connected", found: str, username:
 
 
 def _consent(settings: "Settings", client: "OAuthClient", wanted: str, *, no_browser: bool) -> "Consent":
-    from gmail_sync import consent
+    from admin_cli import consent
 
     timeout_seconds = settings.gmail.timeout_seconds
     if no_browser:
@@ -301,11 +301,11 @@ def _leave(settings: "Settings", found: "GmailMailbox", sealed: bytes | None, *,
 
 
 def _revoke(settings: "Settings", address: str, sealed: bytes) -> None:
-    from gmail_sync import oauth_files, tokens
     from gmail_sync.mailboxes import purpose
-    from gmail_sync.oauth_files import OAuthClient
     from mailweir import secrets_file
     from mailweir.errors import SettingsError
+    from mailweir.gmail import oauth_files, tokens
+    from mailweir.gmail.oauth_files import OAuthClient
 
     client = oauth_files.load(settings.gmail)
     if not isinstance(client, OAuthClient):

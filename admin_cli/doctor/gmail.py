@@ -5,8 +5,8 @@ from datetime import datetime, timedelta
 
 from admin_cli import ownership
 from admin_cli.doctor.findings import Finding, note, ok, wrong
-from gmail_sync import oauth_files
 from mailweir.errors import SettingsError
+from mailweir.gmail import oauth_files
 from mailweir.settings import Settings
 from mailweir.store import gmail_app, gmail_mailboxes, gmail_workers
 from mailweir.store.connection import Database

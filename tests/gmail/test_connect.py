@@ -12,8 +12,8 @@ from datetime import timedelta
 import pytest
 
 from gmail_sync import mailboxes
-from gmail_sync.errors import NeedsReconnect
 from mailweir import secrets_file
+from mailweir.gmail.errors import NeedsReconnect
 from mailweir.place import Place
 from mailweir.store import gmail_leases, gmail_mailboxes, users
 from mailweir.store.gmail_mailboxes import State

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from gmail_sync.errors import GmailError, NeedsReconnect
 from gmail_sync.sweep import MIN_REFUSALS
+from mailweir.gmail.errors import GmailError, NeedsReconnect
 from mailweir.store import gmail_app, gmail_leases, users
 from mailweir.store.gmail_mailboxes import State
 from tests.gmail import faults

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gmail_sync.budget import Project
-from gmail_sync.errors import GmailError, NeedsReconnect
+from mailweir.gmail.errors import GmailError, NeedsReconnect
 from mailweir.store import gmail_leases, gmail_queue, users
 from mailweir.store.gmail_mailboxes import State
 from tests.gmail import faults

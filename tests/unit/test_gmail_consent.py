@@ -14,11 +14,11 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 
-from gmail_sync import consent
-from gmail_sync.errors import ConsentFailed
-from gmail_sync.oauth_files import OAuthClient
-from gmail_sync.tokens import Consent
+from admin_cli import consent
 from mailweir.errors import SettingsError
+from mailweir.gmail.consent import Consent, question
+from mailweir.gmail.errors import ConsentFailed
+from mailweir.gmail.oauth_files import OAuthClient
 from tests import scripted_http
 from tests.scripted_http import Answer, Asked, Server, as_json
 
@@ -99,7 +99,7 @@ def test_what_google_is_asked(client: OAuthClient, server: Server) -> None:
 
 
 def test_each_consent_has_its_own_secrets(client: OAuthClient) -> None:
-    first, second = (consent.question(client, "http://127.0.0.1:1/", "x") for _ in range(2))
+    first, second = (question(client, "http://127.0.0.1:1/", "x") for _ in range(2))
     assert first.state != second.state
     assert first.verifier != second.verifier
     assert first.verifier not in first.url

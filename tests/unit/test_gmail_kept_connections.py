@@ -10,14 +10,15 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import httplib2
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from gmail_sync import dialing, transport
+from mailweir.gmail import dialing
+from mailweir.gmail.errors import Unreachable
+from mailweir.gmail.transport import Connections
 
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 FORM = {"content-type": "application/x-www-form-urlencoded"}
@@ -87,10 +88,10 @@ def site() -> Iterator[Callable[[Trouble], Site]]:
         one.close()
 
 
-def used(url: str, max_idle_seconds: float = 60.0) -> httplib2.Http:
+def used(url: str, max_idle_seconds: float = 60.0) -> Connections:
     """Connections of which one is kept."""
-    http = transport.connections(0.4, max_idle_seconds)
-    assert http.request(url)[1] == b"ok"
+    http = Connections(0.4, max_idle_seconds)
+    assert http.urlopen("GET", url).data == b"ok"
     return http
 
 
@@ -98,42 +99,34 @@ def used(url: str, max_idle_seconds: float = 60.0) -> httplib2.Http:
 def test_a_dead_kept_connection_is_no_failure(site: Callable[[Trouble], Site], trouble: Trouble) -> None:
     made = site(trouble)
     http = used(made.url)
-    assert http.request(made.url)[1] == b"ok"
+    assert http.urlopen("GET", made.url).data == b"ok"
     assert made.asked == [2, 1]
-    form = {"method": "POST", "headers": FORM, "body": b"grant_type=refresh_token&refresh_token=x"}
-    assert http.request(made.url, **form)[1] == b"ok"
+    assert http.urlopen("POST", made.url, b"grant_type=refresh_token", FORM, may_repeat=True).data == b"ok"
     assert made.asked == [2, 2, 1]
 
 
 def test_once_and_no_more(site: Callable[[Trouble], Site]) -> None:
     made = site(silent)
     http = used(made.url)
-    http.request(made.url)  # on a second connection
+    http.urlopen("GET", made.url)  # on a second connection
     made._trouble = half
     for _ in range(2):
-        with pytest.raises(transport.FAULTS):
-            http.request(made.url)
-        http.close()
-        http.request(made.url)
+        with pytest.raises(Unreachable):
+            http.urlopen("GET", made.url)
+        http.hang_up()
+        http.urlopen("GET", made.url)
     # what is new is asked once
     assert made.asked.count(2) == 3
 
 
-@pytest.mark.parametrize(
-    ("trouble", "form"),
-    [
-        (half, {}),
-        (silent, {"method": "POST", "headers": FORM, "body": b"grant_type=authorization_code&code=x"}),
-        (silent, {"method": "POST", "headers": FORM, "body": b"token=x"}),
-    ],
-)
+@pytest.mark.parametrize(("trouble", "method"), [(half, "GET"), (silent, "POST"), (reset, "POST")])
 def test_what_began_or_counts_once_is_not_repeated(
-    site: Callable[[Trouble], Site], trouble: Trouble, form: dict[str, object]
+    site: Callable[[Trouble], Site], trouble: Trouble, method: str
 ) -> None:
     made = site(trouble)
     http = used(made.url)
-    with pytest.raises(transport.FAULTS):
-        http.request(made.url, **form)
+    with pytest.raises(Unreachable):
+        http.urlopen(method, made.url, b"code=x" if method == "POST" else None)
     assert made.asked == [2]
 
 
@@ -142,7 +135,7 @@ def test_a_connection_that_idled_for_long_is_not_used_again(site: Callable[[Trou
     http = used(made.url, max_idle_seconds=0.05)
     time.sleep(0.1)
     began = time.monotonic()
-    assert http.request(made.url)[1] == b"ok"
+    assert http.urlopen("GET", made.url).data == b"ok"
     assert made.asked == [1, 1]
     assert time.monotonic() - began < 0.4, "nothing waited for the dead one"
 
@@ -242,14 +235,14 @@ def test_an_admins_own_certificate_counts(tmp_path: Path, monkeypatch: pytest.Mo
         url = f"https://localhost:{listener.getsockname()[1]}/"
         dialing.trust.cache_clear()
         try:
-            with pytest.raises(ssl.SSLCertVerificationError):
-                transport.connections(2.0).request(url)
+            with pytest.raises(Unreachable, match="certificate verify failed"):
+                Connections(2.0).urlopen("GET", url)
             monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
             dialing.trust.cache_clear()
-            assert transport.connections(2.0).request(url)[1] == b"ok"
+            assert Connections(2.0).urlopen("GET", url).data == b"ok"
             # and the name has to be right
-            with pytest.raises(ssl.SSLCertVerificationError):
-                transport.connections(2.0).request(url.replace("localhost", "127.0.0.1"))
+            with pytest.raises(Unreachable, match="certificate verify failed"):
+                Connections(2.0).urlopen("GET", url.replace("localhost", "127.0.0.1"))
         finally:
             dialing.trust.cache_clear()
             listener.shutdown(socket.SHUT_RDWR)

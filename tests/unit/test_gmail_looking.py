@@ -5,10 +5,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from gmail_sync.api import Api
 from gmail_sync.looking import Look, look_at
-from gmail_sync.oauth_files import OAuthClient
-from gmail_sync.tokens import UserCredentials
+from mailweir.gmail.api import Api
+from mailweir.gmail.oauth_files import OAuthClient
+from mailweir.gmail.tokens import UserCredentials
 from mailweir.matching import Directory, Outcome, UserRef
 from mailweir.recording import Entry
 from mailweir.settings import Gmail

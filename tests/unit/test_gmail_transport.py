@@ -9,8 +9,9 @@ from contextlib import contextmanager, suppress
 
 import pytest
 
-from gmail_sync import transport
-from gmail_sync.errors import Unreachable
+from mailweir.gmail import dialing, transport
+from mailweir.gmail.errors import Unreachable
+from mailweir.gmail.transport import Connections
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 
@@ -37,7 +38,7 @@ def raw_server(answer: Callable[[socket.socket], None]) -> Iterator[str]:
 
 def ask(url: str, timeout_seconds: float = 0.2) -> bytes:
     """What one question gets."""
-    return bytes(transport.connections(timeout_seconds).request(f"{url}/")[1])
+    return Connections(timeout_seconds).urlopen("GET", f"{url}/").data
 
 
 def trickle(connection: socket.socket, before: bytes, drop: bytes, count: int = 200) -> None:
@@ -55,7 +56,7 @@ def trickle(connection: socket.socket, before: bytes, drop: bytes, count: int = 
 def test_an_answer_that_trickles_holds_no_thread(before: bytes, drop: bytes) -> None:
     with raw_server(lambda connection: trickle(connection, before, drop)) as url:
         began = time.monotonic()
-        with pytest.raises(TimeoutError):
+        with pytest.raises(Unreachable, match="in time"):
             ask(url)
         assert time.monotonic() - began < 3
 
@@ -77,7 +78,7 @@ def test_an_answer_without_end_fills_no_memory(monkeypatch: pytest.MonkeyPatch) 
         for _ in range(1_000):
             connection.sendall(chunk)
 
-    with raw_server(flood) as url, pytest.raises(transport.FAULTS, match="without end"):
+    with raw_server(flood) as url, pytest.raises(Unreachable, match="without end"):
         ask(url, 2)
 
 
@@ -85,18 +86,25 @@ def test_an_answer_without_end_fills_no_memory(monkeypatch: pytest.MonkeyPatch) 
 def test_a_gzip_bomb_is_a_garbled_answer(packed: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(transport, "MAX_ANSWER_BYTES", 1_000_000)
     head = HEAD + b"Content-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(packed)
-    with raw_server(lambda connection: connection.sendall(head + packed)) as url:
-        with pytest.raises(transport.FAULTS) as caught:
-            ask(url, 2)
-        assert "garbled" in str(transport.unreachable(caught.value, url))
+    with (
+        raw_server(lambda connection: connection.sendall(head + packed)) as url,
+        pytest.raises(Unreachable, match="garbled"),
+    ):
+        ask(url, 2)
 
 
 def test_what_an_answer_says_reaches_logs_and_rows_as_one_plain_line() -> None:
     with raw_server(lambda connection: connection.sendall(b"\x1b[2J\x00\x07 evil \r\n\r\n")) as url:
-        with pytest.raises(transport.FAULTS) as caught:
+        with pytest.raises(Unreachable, match="evil") as caught:
             ask(url, 2)
-        text = str(transport.unreachable(caught.value, url))
-        assert "evil" in text
-        assert text.isprintable()
-    assert isinstance(transport.unreachable(OSError("a\x00\x1b[2Jb"), url), Unreachable)
-    assert str(transport.unreachable(OSError("a\x00\x1b[2Jb"), url)).isprintable()
+        assert str(caught.value).isprintable()
+
+
+def test_what_the_system_says_is_one_plain_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise OSError("a\x00\x1b[2Jb")
+
+    monkeypatch.setattr(dialing, "dial", fail)
+    with pytest.raises(Unreachable, match=r"reached: a \[2Jb") as caught:
+        ask("http://127.0.0.1:1")
+    assert str(caught.value).isprintable()

@@ -10,8 +10,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from gmail_sync import oauth_files
 from mailweir.errors import SettingsError
+from mailweir.gmail import oauth_files
 from tests.gmail.oauth import client_file_body
 
 SCRIPT = Path(__file__).parents[2] / "ansible/roles/mailweir/files/google_file.py"

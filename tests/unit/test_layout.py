@@ -118,3 +118,20 @@ def test_the_filter_starts_without_what_it_seldom_needs() -> None:
     loaded = set(ran.stdout.split())
     assert {"capture_milter", "mailweir", "Milter"} & loaded
     assert loaded & {"dkim", "dns", "typer", "jinja2", "playhouse", "cryptography", "pytest"} == set()
+
+
+def test_googles_libraries_are_in_one_package() -> None:
+    libraries = {
+        "google",
+        "googleapiclient",
+        "google_auth_oauthlib",
+        "google_auth_httplib2",
+        "httplib2",
+        "requests",
+        "urllib3",
+    }
+    clean_room = REPOSITORY / "mailweir" / "gmail"
+    ours = [file for file in _sources() if (REPOSITORY / "tests") not in file.parents]
+    found = {file for file in ours if {name.partition(".")[0] for name in _imports(file)} & libraries}
+    assert {file for file in found if clean_room not in file.parents} == set()
+    assert {file.name for file in found} >= {"api.py", "consent.py", "tokens.py", "transport.py"}

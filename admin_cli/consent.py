@@ -1,30 +1,26 @@
-"""A user's consent at Google: by a browser that comes back to this host (RFC 8252), or by hand.
+"""How a consent at Google comes back to the command line: by a browser on this host (RFC 8252), or by hand.
 
-PKCE with S256 (RFC 7636) binds the code to who asked for it, `state` (RFC 6749 10.12) what comes back to what was asked. Asks for
-gmail.readonly alone. Called by the command line.
+What is asked, and what the code is worth, is `mailweir.gmail.consent`'s. google-auth-oauthlib's own listener ends with the first
+request that comes, whoever sends it; here nobody but the answer to the question ends the wait.
 """
 
 import hmac
 import html
 import queue
-import secrets
 import socket
 import socketserver
 import threading
-from base64 import urlsafe_b64encode
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import parse_qs, unquote, urlencode, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
-from gmail_sync import faults, tokens
-from gmail_sync.errors import ConsentFailed
-from gmail_sync.oauth_files import OAuthClient
-from gmail_sync.tokens import Consent
 from mailweir.errors import SettingsError
+from mailweir.gmail.consent import Consent, exchange, question
+from mailweir.gmail.errors import ConsentFailed
+from mailweir.gmail.oauth_files import OAuthClient
+from mailweir.gmail.one_line import plain
 
 WAIT_SECONDS = 600.0
 _HOST = "127.0.0.1"
@@ -42,36 +38,6 @@ _PAGE_HEADERS = {
     "Connection": "close",
 }
 _DECLINED = "access_denied"
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """One consent that is asked for: where the browser goes, and what tells the answer from a forged one."""
-
-    url: str = field(repr=False)
-    redirect_uri: str
-    state: str = field(repr=False)
-    verifier: str = field(repr=False)
-
-
-def question(client: OAuthClient, redirect_uri: str, login_hint: str) -> Question:
-    """Makes one. login_hint: the mailbox that is meant."""
-    state, verifier = secrets.token_urlsafe(32), secrets.token_urlsafe(64)
-    challenge = urlsafe_b64encode(sha256(verifier.encode("ascii")).digest()).rstrip(b"=").decode("ascii")
-    fields = {
-        "response_type": "code",
-        "client_id": client.client_id,
-        "redirect_uri": redirect_uri,
-        "scope": tokens.SCOPE,
-        "state": state,
-        "code_challenge": challenge,
-        "code_challenge_method": "S256",
-        "access_type": "offline",  # else there is no refresh token,
-        "prompt": "consent",  # nor for one who consented before
-        "login_hint": login_hint,
-    }
-    separator = "&" if urlsplit(client.auth_uri).query else "?"
-    return Question(f"{client.auth_uri}{separator}{urlencode(fields)}", redirect_uri, state, verifier)
 
 
 def by_browser(
@@ -99,7 +65,7 @@ def by_browser(
             ) from None
     if isinstance(code, ConsentFailed):
         raise code
-    return tokens.exchange(client, code, asked.redirect_uri, asked.verifier, timeout_seconds)
+    return exchange(client, asked, code, timeout_seconds)
 
 
 def by_hand(
@@ -120,7 +86,7 @@ def by_hand(
     asked = question(client, redirect_uri, login_hint)
     show(asked.url)
     code = _typed_code(read_line(_MAX_TYPED_CHARS).strip().strip("<>\"'"), asked.state)
-    return tokens.exchange(client, code, asked.redirect_uri, asked.verifier, timeout_seconds)
+    return exchange(client, asked, code, timeout_seconds)
 
 
 def _typed_code(typed: str, state: str) -> str:
@@ -142,7 +108,7 @@ def _code(fields: dict[str, str]) -> str:
     if fields.get("error") == _DECLINED:
         raise ConsentFailed("the consent was declined at Google")
     if "error" in fields:
-        raise ConsentFailed(f"Google gave no consent: {faults.plain(fields['error'])}")
+        raise ConsentFailed(f"Google gave no consent: {plain(fields['error'])}")
     if not fields.get("code"):
         raise ConsentFailed("Google sent no code")
     return fields["code"]

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
-from gmail_sync import transport
 from mailweir import secrets_file, settings
 from mailweir.errors import SettingsError
+from mailweir.gmail import transport
 
 _MAX_FILE_BYTES = 100_000
 _GOOGLE_REVOKES = "https://oauth2.googleapis.com/revoke"

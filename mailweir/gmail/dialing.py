@@ -1,6 +1,6 @@
 """New connections to Google: which of a host's addresses is tried first, whom we believe, and how soon a dead line is noticed.
 
-Called by `transport`. Where the system has no certificates, those count that come with httplib2.
+Called by `transport`. Where the system has no certificates, those of certifi count.
 """
 
 import functools
@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import httplib2.certs
+import certifi
 
 _DEAD_LINE_MILLISECONDS = 10_000  # sent and not confirmed by the other side's TCP: far beyond any line that works
 _REMEMBERED_SECONDS = 600.0
@@ -80,5 +80,5 @@ def trust() -> ssl.SSLContext:
     paths = ssl.get_default_verify_paths()
     has_folder = paths.capath is not None and any(Path(paths.capath).iterdir())
     if paths.cafile is None and not has_folder:
-        made.load_verify_locations(httplib2.certs.where())
+        made.load_verify_locations(certifi.where())
     return made

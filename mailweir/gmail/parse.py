@@ -1,16 +1,14 @@
-"""Gmail's answers, read: from JSON to what the sweep works on. Pure.
-
-An answer of another shape is a ValueError, KeyError, TypeError or AttributeError. Called by `api`.
-"""
+"""Gmail's answers, read: from JSON to what the sweep works on. Pure. An answer of another shape is Garbled. Called by `api`."""
 
 import binascii
 import io
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from functools import wraps
+from typing import Any, TypeVar
 
 from mailweir import address, candidates
 from mailweir.headers import Header
@@ -32,7 +30,30 @@ _PADDING = re.compile(rb"(?:=|\\u003[dD])*\Z")  # Google writes = as \u003d
 _PADDING_TAIL_BYTES = 32
 _URL_SAFE = bytes.maketrans(b"-_", b"+/")
 _PIECE_CHARS = 1 << 18  # of base64; divisible by 4
+# What reading an answer raises that has another shape than Gmail documents; JSON as Python reads it knows Infinity
+_OTHER_SHAPES = (ValueError, TypeError, KeyError, RecursionError, OverflowError)
 _LINE_ENDS = re.compile(r"[\r\n]+[ \t]*")
+
+_Found = TypeVar("_Found")
+
+
+class Garbled(ValueError):
+    """An answer that can't be read, or is about something else than was asked."""
+
+
+def _reading(read: Callable[[bytes], _Found]) -> Callable[[bytes], _Found]:
+    @wraps(read)
+    def parse(content: bytes) -> _Found:
+        try:
+            return read(content)
+        except _OTHER_SHAPES as error:
+            raise Garbled(str(error)) from error
+
+    return parse
+
+
+def _of_json(read: Callable[[dict[str, Any]], _Found]) -> Callable[[bytes], _Found]:
+    return _reading(wraps(read)(lambda content: read(_object(json.loads(content)))))
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,26 +113,34 @@ class RawMessage:
     raw: bytes
 
 
-def profile(answer: Any) -> Profile:
+@_of_json
+def profile(answer: dict[str, Any]) -> Profile:
     """users.getProfile."""
-    return Profile(_text(answer["emailAddress"]), history_id(answer))
+    return Profile(_text(answer["emailAddress"]), _history_id(answer))
 
 
-def history_id(answer: Any) -> str:
-    """Of a profile, a message or a history: a number that can exceed 64 bits, as text."""
+@_of_json
+def history_id(answer: dict[str, Any]) -> str:
+    """Of a message: a number that can exceed 64 bits, as text."""
+    return _history_id(answer)
+
+
+def _history_id(answer: dict[str, Any]) -> str:
     found = str(answer["historyId"])
     if not _HISTORY_ID.fullmatch(found):
         raise ValueError("no historyId")
     return found
 
 
-def main_address(answer: Any) -> str:
+@_of_json
+def main_address(answer: dict[str, Any]) -> str:
     """users.settings.sendAs.list: the mailbox's own address, or nothing."""
     own = [one for one in _list(answer.get("sendAs")) if _object(one).get("isPrimary")]
     return _text(own[0]["sendAsEmail"]) if own else ""
 
 
-def history_page(answer: Any) -> HistoryPage:
+@_of_json
+def history_page(answer: dict[str, Any]) -> HistoryPage:
     """users.history.list. Without news the key `history` is missing, also on a page with a next one."""
     ids: dict[str, None] = {}
     sent: set[str] = set()
@@ -124,7 +153,7 @@ def history_page(answer: Any) -> HistoryPage:
                 sent.update([_id(message)] if "SENT" in labels else [])
             elif "DRAFT" in changed:
                 drafts[_id(message)] = None
-    return HistoryPage(tuple(ids), history_id(answer), _next_page(answer), frozenset(sent), tuple(drafts))
+    return HistoryPage(tuple(ids), _history_id(answer), _next_page(answer), frozenset(sent), tuple(drafts))
 
 
 def _concerned(record: dict[str, Any]) -> Iterator[tuple[dict[str, Any], frozenset[str]]]:
@@ -140,12 +169,14 @@ def never_ours(labels: frozenset[str]) -> bool:
     return bool(labels & _NEVER) or ("DRAFT" in labels and "SENT" not in labels)
 
 
-def list_page(answer: Any) -> ListPage:
+@_of_json
+def list_page(answer: dict[str, Any]) -> ListPage:
     """users.messages.list. Without a hit the key `messages` is missing."""
     return ListPage(tuple(_id(_object(one)) for one in _list(answer.get("messages"))), _next_page(answer))
 
 
-def metadata(answer: Any) -> Metadata:
+@_of_json
+def metadata(answer: dict[str, Any]) -> Metadata:
     """users.messages.get with format=metadata."""
     labels = _labels(answer)
     payload = answer.get("payload")
@@ -175,6 +206,7 @@ def possible_addresses(headers: Iterable[Header]) -> frozenset[str]:
     return frozenset(found)
 
 
+@_reading
 def raw_message(content: bytes) -> RawMessage:
     """users.messages.get with format=raw, of the answer's bytes.
 
@@ -184,7 +216,7 @@ def raw_message(content: bytes) -> RawMessage:
     if found is None:
         raise ValueError("no raw message")
     end = content.index(b'"', found.end())
-    rest = json.loads(content[: found.end()] + content[end:])
+    rest = _object(json.loads(content[: found.end()] + content[end:]))
     return RawMessage(_id(rest), _labels(rest), _received_at(rest), _decode(content, found.end(), end))
 
 
@@ -206,10 +238,7 @@ def _decode(content: bytes, start: int, end: int) -> bytes:
 
 
 def _received_at(answer: Any) -> datetime:
-    try:
-        return _EPOCH + timedelta(milliseconds=int(answer["internalDate"]))
-    except OverflowError as error:
-        raise ValueError("no internalDate") from error
+    return _EPOCH + timedelta(milliseconds=int(answer["internalDate"]))
 
 
 def _next_page(answer: Any) -> str | None:
@@ -225,7 +254,7 @@ def _id(message: Any) -> str:
 
 
 def _labels(answer: Any) -> frozenset[str]:
-    return frozenset(_text(label) for label in _list(answer.get("labelIds")))
+    return frozenset(_text(label) for label in _list(_object(answer).get("labelIds")))
 
 
 def _text(value: Any) -> str:

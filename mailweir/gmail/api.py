@@ -1,0 +1,178 @@
+"""Gmail's API over HTTP: the one place that asks it, with google-auth's `AuthorizedHttp` over our own `Connections`.
+
+Never retries or sleeps, never asks in batches: whoever is refused goes back into the queue. `errors` says what can go wrong.
+Used by the sync and the command line.
+"""
+
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+from google.auth.transport.urllib3 import AuthorizedHttp
+
+from mailweir import settings
+from mailweir.errors import BadInput
+from mailweir.gmail import error_mapping, parse, transport
+from mailweir.gmail.errors import HistoryExpired, MessageGone, NotOffered, Refused, Unreachable
+from mailweir.gmail.methods import Methods
+from mailweir.gmail.parse import Garbled, HistoryPage, ListPage, Metadata, Profile, RawMessage
+from mailweir.gmail.refusals import Asked
+from mailweir.gmail.tokens import Credentials
+from mailweir.gmail.transport import Connections
+
+MAX_URL_CHARS = 2_048  # Google's client makes a POST of a longer one, which Gmail's limits count otherwise
+_ME = "me"
+_PAGE = 500  # the most that Gmail gives at a time
+_CHANGES = ["messageAdded", "labelAdded", "labelRemoved"]
+_HISTORY_FIELDS = (
+    "history(messagesAdded/message(id,labelIds),labelsAdded(labelIds,message(id,labelIds)),"
+    "labelsRemoved(labelIds,message(id,labelIds))),nextPageToken,historyId"
+)
+# All headers: Gmail compares names in `metadataHeaders` letter by letter, and mail comes with `FROM:` too
+_METADATA_FIELDS = "id,labelIds,sizeEstimate,internalDate,payload/headers"
+_RAW_FIELDS = "id,labelIds,internalDate,raw"
+# Google packs where the name says so too
+_PACKED = {"accept": "application/json", "accept-encoding": "gzip", "user-agent": "mailweir (gzip)"}
+# base64 shrinks little, and what shrinks much might be an attack
+_PLAIN = {"accept": "application/json", "accept-encoding": "identity", "user-agent": "mailweir"}
+
+_Found = TypeVar("_Found")
+Spend = Callable[[int], None]
+
+
+class Api:
+    """One for a process, for all its threads. Holds no user's credentials.
+
+    SettingsError where tokens would go over a network in the clear.
+    """
+
+    def __init__(self, config: settings.Gmail) -> None:
+        transport.refuse_insecure(config.api_endpoint, "gmail.api_endpoint")
+        self.config = config
+        self.methods = Methods(config.api_endpoint)
+        self._thread = threading.local()
+        get = "users.messages.get"
+        self.history_since = self.methods.about("users.history.list", "startHistoryId", **_history(None))
+        self.metadata_of = self.methods.about(get, "id", userId=_ME, format="metadata", fields=_METADATA_FIELDS)
+        self.raw_of = self.methods.about(get, "id", userId=_ME, format="raw", fields=_RAW_FIELDS)
+
+    def mailbox(self, credentials: Credentials, spend: Spend) -> "Mailbox":
+        """A mailbox, for one thread at a time. spend: told before each request what it costs, in units of quota; may raise."""
+        return Mailbox(self, credentials, spend)
+
+    def connections(self) -> Connections:
+        """This thread's connections."""
+        made: Connections | None = getattr(self._thread, "connections", None)
+        if made is None:
+            made = self._thread.connections = Connections(self.config.timeout_seconds, self.config.idle_seconds)
+        return made
+
+
+def _history(page: str | None) -> dict[str, Any]:
+    """What is asked of a history beside its start. page: None: the first one."""
+    asked = {"userId": _ME, "historyTypes": _CHANGES, "maxResults": _PAGE}
+    return {**asked, "pageToken": page, "fields": _HISTORY_FIELDS}
+
+
+class Mailbox:
+    """Asks for one mailbox. Each method raises Throttled, Unreachable, NeedsReconnect, AppRefused and Refused beside what it
+    names."""
+
+    def __init__(self, api: Api, credentials: Credentials, spend: Spend) -> None:
+        self._api = api
+        self._credentials = credentials
+        self._spend = spend
+
+    def profile(self) -> Profile:
+        """Whose it is, and where its history stands. Where getProfile is missing (404), by the newest message."""
+        url = self._api.methods.url("users.getProfile", userId=_ME, fields="emailAddress,historyId")
+        try:
+            return self._ask(Asked.PROFILE, url, self._api.config.profile_units, parse.profile)
+        except NotOffered:
+            return Profile(self._main_address(), self._newest_history_id())
+
+    def history(self, start: str, page: str | None = None) -> HistoryPage:
+        """What may have become relevant since `start`, of all labels.
+
+        HistoryExpired, also where the mailbox's history is another one: it stands before `start`, or knows no such number.
+        """
+        api, units = self._api, self._api.config.history_units
+        if page:
+            url = api.methods.url("users.history.list", startHistoryId=start, **_history(page))
+            found = self._ask(Asked.PAGE, url, units, parse.history_page)
+        else:
+            found = self._ask(Asked.HISTORY, api.history_since.url(start), units, parse.history_page)
+        if int(found.history_id) < int(start):
+            raise HistoryExpired("Gmail's history stands before the cursor")
+        return found
+
+    def list_ids(self, query: str, page: str | None = None, max_results: int = _PAGE) -> ListPage:
+        """The messages that a query (Gmail's search) finds, without spam and trash, the newest first.
+
+        BadInput where the query is too long for a URL.
+        """
+        asked = {"userId": _ME, "q": query or None, "pageToken": page, "maxResults": max_results}
+        url = self._api.methods.url("users.messages.list", **asked, fields="messages/id,nextPageToken")
+        if len(url) > MAX_URL_CHARS:
+            raise BadInput(
+                f"a query of {len(query)} characters is too long for Gmail: ask for fewer addresses at a time"
+            )
+        return self._ask(Asked.OTHER, url, self._api.config.list_units, parse.list_page)
+
+    def metadata(self, message_id: str) -> Metadata:
+        """A message without its body. MessageGone."""
+        return self._message(self._api.metadata_of.url(message_id), message_id, parse.metadata)
+
+    def raw(self, message_id: str) -> RawMessage:
+        """A whole message. MessageGone."""
+        return self._message(self._api.raw_of.url(message_id), message_id, parse.raw_message, _PLAIN)
+
+    def _message(
+        self, url: str, message_id: str, read: Callable[[bytes], _Found], headers: dict[str, str] = _PACKED
+    ) -> _Found:
+        def read_this_one(content: bytes) -> _Found:
+            found: Any = read(content)
+            if found.id != message_id:
+                raise Garbled("the answer is about another message")
+            return found  # type: ignore[no-any-return]
+
+        return self._ask(Asked.MESSAGE, url, self._api.config.get_units, read_this_one, headers)
+
+    def _main_address(self) -> str:
+        url = self._api.methods.url("users.settings.sendAs.list", userId=_ME)
+        try:
+            return self._ask(Asked.OTHER, url, self._api.config.profile_units, parse.main_address)
+        except Refused:
+            return ""
+
+    def _newest_history_id(self) -> str:
+        newest = self.list_ids("", max_results=1).message_ids
+        if not newest:
+            return "1"
+        asked = {"userId": _ME, "id": newest[0], "format": "minimal", "fields": "historyId"}
+        url = self._api.methods.url("users.messages.get", **asked)
+        try:
+            return self._ask(Asked.MESSAGE, url, self._api.config.get_units, parse.history_id)
+        except MessageGone as error:
+            raise Unreachable(str(error)) from error
+
+    def _ask(
+        self,
+        asked: Asked,
+        url: str,
+        units: int,
+        read: Callable[[bytes], _Found],
+        headers: dict[str, str] = _PACKED,
+    ) -> _Found:
+        self._spend(units)
+        connections = self._api.connections()
+        authorized = AuthorizedHttp(self._credentials, http=connections, max_refresh_attempts=1)  # type: ignore[no-untyped-call]
+        answer = authorized.urlopen("GET", url, headers=headers)  # type: ignore[no-untyped-call]
+        if answer.status >= 300:
+            raise error_mapping.of_api(asked, answer, datetime.now(UTC))
+        try:
+            return read(answer.data)
+        except Garbled as error:
+            connections.hang_up()  # it may have been another question's answer, and this one's is yet to come
+            raise transport.garbled(error.__cause__ or error, url) from error

@@ -1,0 +1,150 @@
+"""A user's consent at Google: where the browser is sent, and the token for what it brings back. By google-auth-oauthlib.
+
+PKCE with S256 (RFC 7636) binds the code to who asked for it, `state` (RFC 6749 10.12) what comes back to what was asked. Asks for
+gmail.readonly alone. How the browser comes back is up to the edge: the command line listens on this host.
+"""
+
+import io
+import logging
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from google_auth_oauthlib.flow import Flow
+from requests import PreparedRequest, Response
+from requests.adapters import BaseAdapter
+from requests.structures import CaseInsensitiveDict
+
+from mailweir.gmail import tokens, transport
+from mailweir.gmail.errors import ConsentFailed, NotTaken, Throttled
+from mailweir.gmail.oauth_files import OAuthClient
+from mailweir.gmail.patience import patiently
+from mailweir.gmail.refusals import Asked
+from mailweir.gmail.transport import Connections
+
+_LASTING_SECONDS = 86_400 * 365  # a consent that ends later than that lasts
+_IN_THE_CLEAR = "OAUTHLIB_INSECURE_TRANSPORT"
+
+for _name in ("requests_oauthlib", "oauthlib"):
+    logging.getLogger(_name).setLevel(logging.WARNING)  # below that they log codes and tokens
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One consent that is asked for: where the browser goes, and what tells the answer from a forged one."""
+
+    url: str = field(repr=False)
+    redirect_uri: str
+    state: str = field(repr=False)
+    verifier: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """What a consent gives. ends_at: when it ends by itself, as those of an app "in testing" do; else None."""
+
+    refresh_token: str = field(repr=False)
+    ends_at: datetime | None = None
+
+
+def question(client: OAuthClient, redirect_uri: str, login_hint: str) -> Question:
+    """Makes one. login_hint: the mailbox that is meant."""
+    flow = _flow(client, redirect_uri)
+    with _own_host_in_the_clear(client.auth_uri):
+        url, state = flow.authorization_url(
+            state=secrets.token_urlsafe(32),
+            access_type="offline",  # else there is no refresh token,
+            prompt="consent",  # nor for one who consented before
+            login_hint=login_hint,
+        )
+    return Question(url, redirect_uri, state, flow.code_verifier)
+
+
+def exchange(client: OAuthClient, asked: Question, code: str, timeout_seconds: float) -> Consent:
+    """The refresh token for a consent's code (RFC 6749 4.1.3, RFC 7636 4.5).
+
+    ConsentFailed where Google takes the code for none, or the consent covers less than asked; also Unreachable, AppRefused.
+    """
+    # a code counts once: asked again is only where Google says that it didn't come to it, not where its answer got lost
+    answer = patiently(lambda: _exchanged(client, asked, code, timeout_seconds), (Throttled, NotTaken))
+    token = answer.get("refresh_token")
+    if not isinstance(token, str) or not token:
+        raise ConsentFailed(
+            "Google gave no lasting token: withdraw the app's access in the Google account, and connect again"
+        )
+    seconds = answer.get("refresh_token_expires_in")
+    lasts = not isinstance(seconds, int) or not 0 < seconds < _LASTING_SECONDS
+    return Consent(token, None if lasts else datetime.now(UTC) + timedelta(seconds=int(seconds or 0)))
+
+
+def _exchanged(client: OAuthClient, asked: Question, code: str, timeout_seconds: float) -> dict[str, Any]:
+    flow = _flow(client, asked.redirect_uri, asked.verifier)
+    flow.oauth2session.trust_env = False
+    adapter = _Adapter(client, code, asked.verifier, timeout_seconds)
+    flow.oauth2session.mount(client.token_uri, adapter)
+    try:
+        with flow.oauth2session, _own_host_in_the_clear(client.token_uri):
+            return dict(flow.fetch_token(code=code, include_client_id=True))
+    except Warning as other_scope:  # oauthlib's word for it; that it isn't less was seen
+        return dict(getattr(other_scope, "token", {}))
+    except (ValueError, TypeError) as error:  # of a time to live that is none, and the like
+        raise transport.garbled(error, client.token_uri) from error
+
+
+def _flow(client: OAuthClient, redirect_uri: str, verifier: str | None = None) -> Any:
+    known = {
+        "client_id": client.client_id,
+        "client_secret": client.client_secret,
+        "auth_uri": client.auth_uri,
+        "token_uri": client.token_uri,
+    }
+    return Flow.from_client_config(
+        {"installed": known}, [tokens.SCOPE], redirect_uri=redirect_uri, code_verifier=verifier
+    )
+
+
+@contextmanager
+def _own_host_in_the_clear(url: str) -> Iterator[None]:
+    """oauthlib refuses http. What `oauth_files` lets through is https, or http on this very host."""
+    before = os.environ.get(_IN_THE_CLEAR)
+    if not transport.is_own_host(url):
+        yield
+        return
+    os.environ[_IN_THE_CLEAR] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            os.environ.pop(_IN_THE_CLEAR, None)
+        else:
+            os.environ[_IN_THE_CLEAR] = before
+
+
+class _Adapter(BaseAdapter):
+    """Has requests, which oauthlib asks with, use our own connections: bounded, by the system's certificates, without redirects.
+    What isn't a token is one of our errors."""
+
+    def __init__(self, client: OAuthClient, code: str, verifier: str, timeout_seconds: float) -> None:
+        super().__init__()
+        self._connections = Connections(timeout_seconds)
+        self._secrets = [client.client_secret, code, verifier]
+
+    def send(self, request: PreparedRequest, *_: Any, **__: Any) -> Response:
+        """See requests.adapters.BaseAdapter."""
+        url, form = str(request.url), str(request.body).encode("ascii")
+        answer = self._connections.urlopen(str(request.method), url, form, tokens.FORM)
+        tokens.refuse_failed(Asked.CODE, answer, self._secrets)
+        tokens.refuse_less(tokens.granted(answer.data, url), ConsentFailed)
+        made = Response()
+        made.status_code, made.url, made.request, made.raw = answer.status, url, request, io.BytesIO(answer.data)
+        made.headers = CaseInsensitiveDict(answer.headers)
+        made.encoding = "utf-8"
+        return made
+
+    def close(self) -> None:
+        """See requests.adapters.BaseAdapter."""
+        self._connections.hang_up()

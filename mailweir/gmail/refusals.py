@@ -1,0 +1,310 @@
+"""What Google's refusals mean: one table. A row says which answers it is for, whom that concerns, and the error in words.
+
+The first row that fits counts, and each table ends with rows that fit whatever is left. Pure. Called by `error_mapping`.
+
+Sources: Gmail API, "Resolve errors" and "Usage limits"; RFC 6749 4.1.2.1 and 5.2, RFC 7009 2.2.1; what Google says beyond them is
+in bug reports of other integrations.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from enum import StrEnum
+
+from mailweir.gmail.errors import (
+    AppRefused,
+    ConsentFailed,
+    GmailError,
+    HistoryExpired,
+    MessageGone,
+    NeedsReconnect,
+    NotOffered,
+    NotTaken,
+    Refused,
+    Throttled,
+    Unreachable,
+    Whose,
+)
+
+
+class Asked(StrEnum):
+    """What was asked for: the same answer means something else."""
+
+    PROFILE = "a mailbox's profile"
+    MESSAGE = "a message"
+    HISTORY = "the history since the cursor"
+    PAGE = "a further page of that history"
+    OTHER = "anything else of Gmail"
+    USER_TOKEN = "an access token, by a user's consent"
+    ROBOT_TOKEN = "an access token, by a service account"
+    CODE = "the token for a consent's code"
+    END = "the end of a consent"
+
+
+_MESSAGE = frozenset({Asked.MESSAGE})
+_HISTORY = frozenset({Asked.HISTORY, Asked.PAGE})
+_GMAIL = frozenset({Asked.PROFILE, Asked.OTHER}) | _MESSAGE | _HISTORY
+_USER = frozenset({Asked.USER_TOKEN, Asked.CODE, Asked.END})
+_ROBOT = frozenset({Asked.ROBOT_TOKEN})
+_CODE = frozenset({Asked.CODE})
+_TOKENS = _USER | _ROBOT
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """One row.
+
+    statuses: of HTTP; empty: any. reasons: one of them is in the answer; empty: any or none. words: one is in its text;
+    empty: any. needs_form: for answers in Google's form alone; else also for those of a proxy. says: the error's text; {said} is
+    what Google said, {status} its status.
+    """
+
+    asked: frozenset[Asked]
+    whose: Whose
+    error: type[GmailError]
+    says: str
+    statuses: Collection[int] = ()
+    reasons: frozenset[str] = frozenset()
+    words: tuple[str, ...] = ()
+    needs_form: bool = True
+    is_certain: bool = False
+
+    def fits(self, asked: Asked, status: int, reasons: Collection[str], text: str, *, has_form: bool) -> bool:
+        """Is it the row for this answer?"""
+        return (
+            asked in self.asked
+            and (has_form or not self.needs_form)
+            and (not self.statuses or status in self.statuses)
+            and (not self.reasons or not self.reasons.isdisjoint(reasons))
+            and (not self.words or any(word in text for word in self.words))
+        )
+
+
+_BAD = frozenset({400})
+_FORBIDDEN = frozenset({403})
+_MISSING = frozenset({404})
+_TOO_MANY = frozenset({429})
+_OUTAGE = range(500, 1000)
+_NO_VERDICT = frozenset({*range(400), 407, 408, *_OUTAGE})
+
+_LIMITS = frozenset({"rateLimitExceeded", "userRateLimitExceeded", "RATE_LIMIT_EXCEEDED", "concurrentLimitExceeded"})
+_DAILY_LIMITS = frozenset({"dailyLimitExceeded", "quotaExceeded"})
+_DAILY_WORDS = ("PerDay", "per day")
+_PROJECT_WORDS = ("PerProject", "per minute'")
+_DAILY = "Gmail says that the project's daily limit is reached{said}"
+_PROJECT = "Gmail says that the project's limit is reached{said}"
+_MAILBOX = "Gmail says that the mailbox's limit is reached{said}"
+
+_API_OFF = frozenset({"accessNotConfigured", "SERVICE_DISABLED"})
+_PRECONDITION = frozenset({"failedPrecondition"})
+_SCOPE = frozenset({"insufficientPermissions", "ACCESS_TOKEN_SCOPE_INSUFFICIENT"})
+_GOES_ON = "; the mailbox goes on by itself then"
+_TRUST = (
+    "the Workspace doesn't let this app read its mail: in the Admin console under Security, API controls, trust the app"
+    f"{_GOES_ON}{{said}}"
+)
+
+_PASSING = frozenset({"temporarily_unavailable", "server_error", "internal_failure", "backend_error"})
+_CLIENT_GONE = frozenset({"invalid_client", "deleted_client", "disabled_client"})
+_GRANT = frozenset({"invalid_grant"})
+_POLICY = frozenset({"access_denied", "admin_policy_enforced", "org_internal"})
+_WRONG_CLIENT = frozenset({"unauthorized_client"})
+_WRONG_SCOPE = frozenset({"invalid_scope"})
+_OUTAGE_SAYS = "Gmail answered {status}{said}"
+_REFUSES = "Gmail refuses with {status}{said}"
+_TOKEN_OUTAGE = "Google's token endpoint answered {status}{said}"
+
+_OF_GMAIL = (
+    Refusal(frozenset({Asked.PROFILE}), Whose.GOOGLE, NotOffered, "{status}{said}", _MISSING, needs_form=False),
+    # limits, which a proxy may tell too
+    Refusal(_GMAIL, Whose.PROJECT, Throttled, _DAILY, _TOO_MANY | _FORBIDDEN, _DAILY_LIMITS),
+    Refusal(_GMAIL, Whose.PROJECT, Throttled, _DAILY, _TOO_MANY, words=_DAILY_WORDS),
+    Refusal(_GMAIL, Whose.PROJECT, Throttled, _DAILY, _FORBIDDEN, _LIMITS, _DAILY_WORDS),
+    Refusal(_GMAIL, Whose.PROJECT, Throttled, _PROJECT, _TOO_MANY, words=_PROJECT_WORDS),
+    Refusal(_GMAIL, Whose.PROJECT, Throttled, _PROJECT, _FORBIDDEN, _LIMITS, _PROJECT_WORDS),
+    Refusal(_GMAIL, Whose.MAILBOX, Throttled, _MAILBOX, _TOO_MANY, needs_form=False),
+    Refusal(_GMAIL, Whose.MAILBOX, Throttled, _MAILBOX, _FORBIDDEN, _LIMITS),
+    Refusal(_GMAIL, Whose.MAILBOX, Throttled, _MAILBOX, _FORBIDDEN, words=("Too many concurrent requests",)),
+    Refusal(_GMAIL, Whose.GOOGLE, Unreachable, _OUTAGE_SAYS, _NO_VERDICT, needs_form=False),
+    # what was asked for isn't there
+    Refusal(_MESSAGE, Whose.MESSAGE, MessageGone, "Gmail has it no more{said}", _MISSING),
+    Refusal(_HISTORY, Whose.MAILBOX, HistoryExpired, "Gmail has it no more{said}", _MISSING),
+    # no verdict on the consent, which the token endpoint has just confirmed: it passes, as an outage of Google's sign-in does
+    Refusal(
+        _GMAIL,
+        Whose.MAILBOX,
+        Unreachable,
+        "Gmail doesn't take the account's fresh token{said}: is the account suspended?",
+        frozenset({401}),
+    ),
+    Refusal(
+        _GMAIL,
+        Whose.PROJECT,
+        AppRefused,
+        "the Gmail API is off in the Google Cloud project: in its console under APIs & Services, Library, enable it{said}",
+        reasons=_API_OFF,
+        is_certain=True,
+    ),
+    Refusal(_MESSAGE, Whose.MESSAGE, Refused, _REFUSES, _BAD, _PRECONDITION),
+    Refusal(
+        _GMAIL,
+        Whose.MAILBOX,
+        NeedsReconnect,
+        "the consent doesn't cover reading mail: connect again and leave its box ticked{said}",
+        reasons=_SCOPE,
+    ),
+    Refusal(_GMAIL, Whose.MAILBOX, NeedsReconnect, _TRUST, reasons=frozenset({"domainPolicy"})),
+    Refusal(
+        _GMAIL,
+        Whose.MAILBOX,
+        NeedsReconnect,
+        f"Gmail isn't on for this account: in the Admin console switch Gmail on for it, or give it a licence{_GOES_ON}{{said}}",
+        _BAD,
+        _PRECONDITION,
+    ),
+    Refusal(
+        _GMAIL,
+        Whose.MAILBOX,
+        NeedsReconnect,
+        "this account may not read that mailbox{said}: connect the mailbox's own account",
+        _FORBIDDEN,
+        words=("Delegation denied",),
+    ),
+    # the cursor is no number of this mailbox's history
+    Refusal(frozenset({Asked.HISTORY}), Whose.MAILBOX, HistoryExpired, _REFUSES, _BAD),
+    Refusal(_MESSAGE, Whose.MESSAGE, Refused, _REFUSES),
+    Refusal(_GMAIL, Whose.MAILBOX, Refused, _REFUSES),
+    Refusal(_GMAIL, Whose.GOOGLE, Unreachable, _OUTAGE_SAYS, needs_form=False),
+)
+
+_OF_TOKENS = (
+    Refusal(
+        _TOKENS,
+        Whose.PROJECT,
+        Throttled,
+        "Google limits how often tokens are asked for{said}",
+        _TOO_MANY,
+        needs_form=False,
+    ),
+    Refusal(_CODE, Whose.GOOGLE, NotTaken, _TOKEN_OUTAGE, _OUTAGE, needs_form=False),
+    Refusal(_TOKENS, Whose.GOOGLE, Unreachable, _TOKEN_OUTAGE, _NO_VERDICT - {407, 408}, needs_form=False),
+    Refusal(_TOKENS, Whose.GOOGLE, Unreachable, _TOKEN_OUTAGE, reasons=_PASSING),
+    # all mailboxes would need a person for a clock that is set right again by itself
+    Refusal(
+        _TOKENS,
+        Whose.HOST,
+        Unreachable,
+        "Google doesn't take this host's time for the right one: set its clock{said}",
+        reasons=_GRANT,
+        words=("reasonable timeframe",),
+    ),
+    # a service account: nobody has consented, so nobody has to consent again
+    Refusal(
+        _ROBOT,
+        Whose.APP,
+        AppRefused,
+        "Google doesn't know the service account's key: put a new one into gmail.service_account_file{said}",
+        reasons=_GRANT,
+        words=("Invalid JWT", "account not found"),
+        is_certain=True,
+    ),
+    Refusal(
+        _ROBOT,
+        Whose.MAILBOX,
+        Refused,
+        "the Workspace has no such mailbox: look up its address{said}",
+        reasons=_GRANT,
+    ),
+    Refusal(
+        _ROBOT,
+        Whose.APP,
+        AppRefused,
+        "Google doesn't know the service account's key: put a new one into gmail.service_account_file{said}",
+        reasons=_CLIENT_GONE,
+        is_certain=True,
+    ),
+    Refusal(
+        _ROBOT,
+        Whose.APP,
+        AppRefused,
+        "the service account may not read the Workspace's mail: in the Admin console under Security, API controls, "
+        "Domain-wide delegation, add its client ID with the scope gmail.readonly{said}",
+        reasons=_WRONG_CLIENT | _WRONG_SCOPE,
+    ),
+    Refusal(
+        _ROBOT,
+        Whose.APP,
+        AppRefused,
+        "the Workspace doesn't let the service account in: see its Admin console{said}",
+        reasons=_POLICY,
+    ),
+    # a user's consent
+    Refusal(
+        _CODE,
+        Whose.MAILBOX,
+        ConsentFailed,
+        "Google doesn't take the code: it counts once, and for some minutes; try again",
+        reasons=_GRANT,
+    ),
+    Refusal(
+        _USER,
+        Whose.MAILBOX,
+        NeedsReconnect,
+        "the Workspace wants its users to sign in again and again: in the Admin console under Security, Google Cloud session "
+        "control, exempt trusted apps, and trust this one; then connect it again{said}",
+        reasons=_GRANT,
+        words=("rapt",),
+        is_certain=True,
+    ),
+    Refusal(
+        _USER,
+        Whose.MAILBOX,
+        NeedsReconnect,
+        "the consent is no longer valid (withdrawn, unused for six months, the password changed, or the app is in testing): "
+        "connect again{said}",
+        reasons=_GRANT,
+        is_certain=True,
+    ),
+    Refusal(
+        _USER,
+        Whose.APP,
+        AppRefused,
+        "Google doesn't take the OAuth client: put its right file where gmail.oauth_client_file says, and all mailboxes go "
+        "on by themselves; another client needs a new consent of each user{said}",
+        reasons=_CLIENT_GONE,
+        is_certain=True,
+    ),
+    Refusal(
+        _USER,
+        Whose.APP,
+        AppRefused,
+        "the consents were given to another OAuth client than the one of gmail.oauth_client_file: put that one's file back, "
+        "and all mailboxes go on by themselves; or connect them again{said}",
+        reasons=_WRONG_CLIENT,
+    ),
+    Refusal(_CODE, Whose.MAILBOX, ConsentFailed, _TRUST, reasons=_POLICY),
+    Refusal(_USER, Whose.MAILBOX, NeedsReconnect, _TRUST, reasons=_POLICY),
+    Refusal(
+        _CODE,
+        Whose.MAILBOX,
+        ConsentFailed,
+        "Google gives no token for that consent: connect again{said}",
+        reasons=_WRONG_SCOPE,
+    ),
+    Refusal(
+        _USER,
+        Whose.MAILBOX,
+        NeedsReconnect,
+        "Google gives no token: connect again{said}",
+        reasons=_WRONG_SCOPE,
+    ),
+    # no verdict on the consent that anybody knows, or no form of Google's
+    Refusal(_TOKENS, Whose.GOOGLE, Unreachable, "Google gives no token{said}"),
+    Refusal(_TOKENS, Whose.GOOGLE, Unreachable, _TOKEN_OUTAGE, needs_form=False),
+)
+
+TABLE = (*_OF_GMAIL, *_OF_TOKENS)
+
+
+def find(asked: Asked, status: int, reasons: Collection[str], text: str, *, has_form: bool) -> Refusal:
+    """The row for an answer. text: what Google says, with the names of the limits that are reached. has_form: it is Google's."""
+    return next(row for row in TABLE if row.fits(asked, status, reasons, text, has_form=has_form))
