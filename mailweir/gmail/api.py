@@ -1,4 +1,4 @@
-"""Gmail's API over HTTP: the one place that asks it, with google-auth's `AuthorizedHttp` over our own `Connections`.
+"""Gmail's API over HTTP: the one place that asks it.
 
 Never retries or sleeps, never asks in batches: whoever is refused goes back into the queue. `errors` says what can go wrong.
 Used by the sync and the command line.
@@ -7,9 +7,8 @@ Used by the sync and the command line.
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
+from http import HTTPStatus
 from typing import Any, TypeVar
-
-from google.auth.transport.urllib3 import AuthorizedHttp
 
 from mailweir import settings
 from mailweir.errors import BadInput
@@ -19,7 +18,7 @@ from mailweir.gmail.methods import Methods
 from mailweir.gmail.parse import Garbled, HistoryPage, ListPage, Metadata, Profile, RawMessage
 from mailweir.gmail.refusals import Asked
 from mailweir.gmail.tokens import Credentials
-from mailweir.gmail.transport import Connections
+from mailweir.gmail.transport import Answer, Connections
 
 MAX_URL_CHARS = 2_048  # Google's client makes a POST of a longer one, which Gmail's limits count otherwise
 _ME = "me"
@@ -167,12 +166,19 @@ class Mailbox:
     ) -> _Found:
         self._spend(units)
         connections = self._api.connections()
-        authorized = AuthorizedHttp(self._credentials, http=connections, max_refresh_attempts=1)  # type: ignore[no-untyped-call]
-        answer = authorized.urlopen("GET", url, headers=headers)  # type: ignore[no-untyped-call]
-        if answer.status >= 300:
+        answer = self._got(connections, url, headers)
+        if answer.status == HTTPStatus.UNAUTHORIZED:  # the token may have ended early
+            self._credentials.refresh(connections)
+            answer = self._got(connections, url, headers)
+        if answer.status >= HTTPStatus.MULTIPLE_CHOICES:
             raise error_mapping.of_api(asked, answer, datetime.now(UTC))
         try:
             return read(answer.data)
         except Garbled as error:
-            connections.hang_up()  # it may have been another question's answer, and this one's is yet to come
+            connections.close()  # it may have been another question's answer, and this one's is yet to come
             raise transport.garbled(error.__cause__ or error, url) from error
+
+    def _got(self, connections: Connections, url: str, headers: dict[str, str]) -> Answer:
+        given = dict(headers)
+        self._credentials.before_request(connections, "GET", url, given)  # type: ignore[no-untyped-call]
+        return connections(url, headers=given)

@@ -136,15 +136,15 @@ class _Adapter(BaseAdapter):
     def send(self, request: PreparedRequest, *_: Any, **__: Any) -> Response:
         """See requests.adapters.BaseAdapter."""
         url, form = str(request.url), str(request.body).encode("ascii")
-        answer = self._connections.urlopen(str(request.method), url, form, tokens.FORM)
+        answer = self._connections(url, str(request.method), form, tokens.FORM)
         tokens.refuse_failed(Asked.CODE, answer, self._secrets)
         tokens.refuse_less(tokens.granted(answer.data, url), ConsentFailed)
         made = Response()
         made.status_code, made.url, made.request, made.raw = answer.status, url, request, io.BytesIO(answer.data)
-        made.headers = CaseInsensitiveDict(answer.headers)
+        made.headers = CaseInsensitiveDict(answer.headers.items())
         made.encoding = "utf-8"
         return made
 
     def close(self) -> None:
         """See requests.adapters.BaseAdapter."""
-        self._connections.hang_up()
+        self._connections.close()

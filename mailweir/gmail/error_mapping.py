@@ -6,8 +6,9 @@ answer that isn't Google's (a proxy's page) never ends anything: it is `Unreacha
 
 import json
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from datetime import UTC, datetime
+from http.client import HTTPMessage
 from typing import Any
 
 from mailweir import dates
@@ -68,7 +69,7 @@ def _details_of(error: dict[str, Any]) -> list[dict[str, Any]]:
     return [one for one in found if isinstance(one.get("metadata", {}), dict)]
 
 
-def _wait_seconds(headers: Mapping[str, str], text: str, now: datetime) -> float | None:
+def _wait_seconds(headers: HTTPMessage, text: str, now: datetime) -> float | None:
     """How long the answer wants us to wait: Retry-After (RFC 9110 10.2.3), or a moment in the text, as Gmail gives it.
 
     A moment is taken from the answer's own Date: this host's clock may be wrong.

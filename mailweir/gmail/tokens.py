@@ -9,6 +9,7 @@ import json
 import time
 from abc import abstractmethod
 from collections.abc import Collection, Mapping
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import Any
@@ -45,12 +46,11 @@ class Credentials(google.auth.credentials.Credentials):
     @abstractmethod
     def _asked(self) -> Asked: ...
 
-    def refresh(self, request: Any) -> None:
-        """Asks for an access token. request: google.auth's, over our Connections."""
+    def refresh(self, request: Connections) -> None:
+        """Asks for an access token."""
         url, form = self._question()
         # another question for the same token does no harm
-        got = request(url, method="POST", body=urlencode(form).encode("ascii"), headers=dict(FORM), may_repeat=True)
-        answer = Answer(got.status, got.headers, got.data)
+        answer = request(url, "POST", urlencode(form).encode("ascii"), FORM, may_repeat=True)
         refuse_failed(self._asked, answer, secrets_of(form))
         found = granted(answer.data, url)
         refuse_less(found, NeedsReconnect)
@@ -120,11 +120,8 @@ def revoke(client: OAuthClient, refresh_token: str, timeout_seconds: float) -> N
     Unreachable, Throttled, NeedsReconnect, AppRefused where Google didn't do it.
     """
     body = urlencode({"token": refresh_token}).encode("ascii")
-    connections = Connections(timeout_seconds)
-    try:
-        answer = connections.urlopen("POST", client.revoke_uri, body, FORM)
-    finally:
-        connections.hang_up()
+    with closing(Connections(timeout_seconds)) as connections:
+        answer = connections(client.revoke_uri, "POST", body, FORM)
     if answer.status != HTTPStatus.BAD_REQUEST or b'"invalid_token"' not in answer.data:
         refuse_failed(Asked.END, answer, [refresh_token])
 

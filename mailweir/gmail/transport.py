@@ -1,20 +1,22 @@
 """The connections to Google: one for each host, kept open, for one thread; and bounded reading of each answer.
 
-urllib3 speaks TLS and HTTP. What is ours: an answer has its time and its size, a kept connection that a firewall forgot is no
-failure, and no redirect is followed. `Connections` stands where google-auth wants an "http": it has its `urlopen` and `request`.
-Called by `api`, `tokens` and `consent`.
+The standard library speaks HTTP and TLS, which costs the least (decision 0024). What is ours: an answer has its time and its
+size, a kept connection that a firewall forgot is no failure, and no redirect is followed. `Connections` is a transport of
+google-auth. Called by `api`, `tokens` and `consent`.
 """
 
 import http.client
 import io
+import select
 import time
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from http.client import HTTPMessage
 from typing import Any
 from urllib.parse import urlsplit
 
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.exceptions import HTTPError, ProtocolError, ReadTimeoutError
+import google.auth.transport
 
 from mailweir.errors import SettingsError
 from mailweir.gmail import dialing
@@ -24,15 +26,16 @@ from mailweir.gmail.one_line import plain
 MAX_ANSWER_BYTES = 100 << 20  # the largest message that Workspace takes in is 50 MB, in base64
 _LEAST_BYTES_A_SECOND = 10_000
 _PIECE_BYTES = 1 << 18
+_GZIP_OR_ZLIB = zlib.MAX_WBITS | 32
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An answer, whole. headers: by name, in any case. data: the body, without its gzip."""
+    """An answer, whole. headers: by name, in any case. data: the body, unpacked. It is what google-auth wants of a response."""
 
     status: int
-    headers: Mapping[str, str]
+    headers: HTTPMessage
     data: bytes
 
 
@@ -83,13 +86,14 @@ class _Response(http.client.HTTPResponse):
         self.fp = io.BufferedReader(self.limited)
 
 
-class _Noticing(HTTPConnection):
+class _Noticing(http.client.HTTPConnection):
     """A connection that dials as we do, and knows whether a byte of the answer to its last request came."""
 
     limited: _Limited | None = None
 
-    def _new_conn(self) -> Any:
-        return dialing.dial(self.host, self.port, float(self.timeout or 0.0))
+    def connect(self) -> None:
+        """See http.client.HTTPConnection."""
+        self.sock = dialing.dial(self.host, self.port, float(self.timeout or 0.0))
 
     def response_class(  # type: ignore[override]
         self, sock: Any, *arguments: Any, **named: Any
@@ -100,16 +104,34 @@ class _Noticing(HTTPConnection):
         return made
 
     @property
+    def is_open(self) -> bool:
+        """Is it connected, with nothing to read? What came unasked, or its end, makes it useless."""
+        if self.sock is None:
+            return False
+        poll = select.poll()
+        poll.register(self.sock, select.POLLIN)
+        return not poll.poll(0)
+
+    @property
     def was_answered(self) -> bool:
         """Did a byte come?"""
         return self.limited is not None and self.limited.has_begun
 
 
-class _Secure(_Noticing, HTTPSConnection):
-    pass
+class _Secure(_Noticing):
+    default_port = http.client.HTTPS_PORT
+
+    def connect(self) -> None:
+        """See http.client.HTTPConnection."""
+        super().connect()
+        try:
+            self.sock = dialing.trust().wrap_socket(self.sock, server_hostname=self.host)
+        except BaseException:
+            self.close()
+            raise
 
 
-class Connections:
+class Connections(google.auth.transport.Request):
     """Connections for one thread.
 
     timeout_seconds: for each answer to begin, and for each pause within it. max_idle_seconds: after which a connection isn't used
@@ -122,61 +144,56 @@ class Connections:
         self._lines: dict[str, _Noticing] = {}
         self._used_at = 0.0
 
-    def urlopen(
+    def __call__(  # type: ignore[override]
         self,
-        method: str,
         url: str,
+        method: str = "GET",
         body: bytes | None = None,
         headers: Mapping[str, str] | None = None,
+        timeout: float | None = None,
         *,
         may_repeat: bool | None = None,
     ) -> Answer:
-        """Asks, and reads the whole answer.
+        """Asks, and reads the whole answer, as google-auth wants it.
 
-        may_repeat: may it be asked twice, where nobody knows whether it came the first time; a GET may. Errors: Unreachable.
+        timeout: nobody gives one; ours counts. may_repeat: may it be asked twice, where nobody knows whether it came the first
+        time; a GET may. Errors: Unreachable.
         """
         origin, path = _split(url)
         question = (method, path, body, headers or {})
         if time.monotonic() - self._used_at > self._max_idle_seconds:
-            self.hang_up()
+            self.close()
         line = self._lines.get(origin) or self._opened(origin)
         try:
-            is_kept = line.is_connected
+            is_kept = line.is_open
             if not is_kept:
-                line.close()  # what came unasked is nobody's answer
+                line.close()
             return self._ask(line, question, is_kept and (method == "GET" if may_repeat is None else may_repeat))
-        except (OSError, http.client.HTTPException, HTTPError, _Endless) as error:
+        except (OSError, http.client.HTTPException, zlib.error, _Endless) as error:
             raise _unreachable(error, url) from error
         finally:
             self._used_at = time.monotonic()
 
-    request = urlopen
-
-    def hang_up(self) -> None:
-        """Closes them all. The next question opens one again. (Not `close`: google-auth calls that after each question.)"""
+    def close(self) -> None:
+        """Closes them all. The next question opens one again."""
         for line in self._lines.values():
             line.close()
 
     def _opened(self, origin: str) -> _Noticing:
         parts = urlsplit(origin)
-        if parts.scheme == "https":
-            made: _Noticing = _Secure(
-                parts.hostname or "", parts.port, timeout=self._timeout_seconds, ssl_context=dialing.trust()
-            )
-        else:
-            made = _Noticing(parts.hostname or "", parts.port, timeout=self._timeout_seconds)
-        self._lines[origin] = made
+        kind = _Secure if parts.scheme == "https" else _Noticing
+        made = self._lines[origin] = kind(parts.hostname or "", parts.port, timeout=self._timeout_seconds)
         return made
 
     def _ask(self, line: _Noticing, question: tuple[Any, ...], may_repeat: bool) -> Answer:
         try:
             return _answer(line, *question)
-        except (OSError, http.client.HTTPException, HTTPError):
+        except (OSError, http.client.HTTPException):
             # A firewall forgets idle connections, with or without a word. Nothing came back on this one since it was kept, so
             # the question is asked once more: it changes nothing at Google.
             if line.was_answered or not may_repeat:
                 raise
-        self.hang_up()
+        self.close()
         return _answer(line, *question)
 
 
@@ -184,17 +201,30 @@ def _answer(line: _Noticing, method: str, path: str, body: bytes | None, headers
     """The whole answer. Whatever fails, the connection is closed: nobody may read the rest of this answer for another one."""
     line.limited = None
     try:
-        line.request(method, path, body=body, headers=headers, preload_content=False)
-        response = line.getresponse()
-        content, size = io.BytesIO(), 0
-        while piece := response.read(_PIECE_BYTES):
-            size += content.write(piece)
-            if size > MAX_ANSWER_BYTES:
-                raise _Endless("an answer without end")
-        return Answer(response.status, response.headers, content.getvalue())
+        line.request(method, path, body=body, headers=headers)
+        with line.getresponse() as response:
+            is_plain = response.headers.get("content-encoding", "identity").strip().lower() == "identity"
+            content = _content(response, None if is_plain else zlib.decompressobj(_GZIP_OR_ZLIB))
+            return Answer(response.status, response.headers, content)
     except BaseException:
         line.close()
         raise
+
+
+def _content(response: http.client.HTTPResponse, unpacking: Any) -> bytes:
+    """The body (RFC 9110 8.4): piece by piece, so that a small answer that unpacks to a huge one fills no memory."""
+    content, size, has_begun = io.BytesIO(), 0, False
+    while piece := response.read(_PIECE_BYTES):
+        has_begun = True
+        while piece:
+            unpacked = unpacking.decompress(piece, _PIECE_BYTES) if unpacking else piece
+            size += content.write(unpacked)
+            if size > MAX_ANSWER_BYTES:
+                raise _Endless("an answer without end")
+            piece = unpacking.unconsumed_tail if unpacking else b""
+    if response.length or (unpacking and has_begun and not unpacking.eof):
+        raise http.client.IncompleteRead(b"", response.length)
+    return content.getvalue()
 
 
 def _split(url: str) -> tuple[str, str]:
@@ -204,14 +234,12 @@ def _split(url: str) -> tuple[str, str]:
 
 
 def _unreachable(error: BaseException, url: str) -> Unreachable:
-    # urllib3 wraps what went wrong while it read
-    cause = error.args[-1] if isinstance(error, ProtocolError) and isinstance(error.args[-1], Exception) else error
     host = urlsplit(url).netloc
-    if isinstance(cause, TimeoutError | ReadTimeoutError):
+    if isinstance(error, TimeoutError):
         return Unreachable(f"no answer from {host} in time")
-    if isinstance(cause, OSError):
-        return Unreachable(f"{host} can't be reached: {plain(str(cause.strerror or cause))}")
-    return garbled(cause, url)
+    if isinstance(error, OSError):
+        return Unreachable(f"{host} can't be reached: {plain(str(error.strerror or error))}")
+    return garbled(error, url)
 
 
 def garbled(error: BaseException, url: str) -> Unreachable:

@@ -91,7 +91,7 @@ def site() -> Iterator[Callable[[Trouble], Site]]:
 def used(url: str, max_idle_seconds: float = 60.0) -> Connections:
     """Connections of which one is kept."""
     http = Connections(0.4, max_idle_seconds)
-    assert http.urlopen("GET", url).data == b"ok"
+    assert http(url).data == b"ok"
     return http
 
 
@@ -99,22 +99,22 @@ def used(url: str, max_idle_seconds: float = 60.0) -> Connections:
 def test_a_dead_kept_connection_is_no_failure(site: Callable[[Trouble], Site], trouble: Trouble) -> None:
     made = site(trouble)
     http = used(made.url)
-    assert http.urlopen("GET", made.url).data == b"ok"
+    assert http(made.url).data == b"ok"
     assert made.asked == [2, 1]
-    assert http.urlopen("POST", made.url, b"grant_type=refresh_token", FORM, may_repeat=True).data == b"ok"
+    assert http(made.url, "POST", b"grant_type=refresh_token", FORM, may_repeat=True).data == b"ok"
     assert made.asked == [2, 2, 1]
 
 
 def test_once_and_no_more(site: Callable[[Trouble], Site]) -> None:
     made = site(silent)
     http = used(made.url)
-    http.urlopen("GET", made.url)  # on a second connection
+    http(made.url)  # on a second connection
     made._trouble = half
     for _ in range(2):
         with pytest.raises(Unreachable):
-            http.urlopen("GET", made.url)
-        http.hang_up()
-        http.urlopen("GET", made.url)
+            http(made.url)
+        http.close()
+        http(made.url)
     # what is new is asked once
     assert made.asked.count(2) == 3
 
@@ -126,7 +126,7 @@ def test_what_began_or_counts_once_is_not_repeated(
     made = site(trouble)
     http = used(made.url)
     with pytest.raises(Unreachable):
-        http.urlopen(method, made.url, b"code=x" if method == "POST" else None)
+        http(made.url, method, b"code=x" if method == "POST" else None)
     assert made.asked == [2]
 
 
@@ -135,7 +135,7 @@ def test_a_connection_that_idled_for_long_is_not_used_again(site: Callable[[Trou
     http = used(made.url, max_idle_seconds=0.05)
     time.sleep(0.1)
     began = time.monotonic()
-    assert http.urlopen("GET", made.url).data == b"ok"
+    assert http(made.url).data == b"ok"
     assert made.asked == [1, 1]
     assert time.monotonic() - began < 0.4, "nothing waited for the dead one"
 
@@ -236,13 +236,13 @@ def test_an_admins_own_certificate_counts(tmp_path: Path, monkeypatch: pytest.Mo
         dialing.trust.cache_clear()
         try:
             with pytest.raises(Unreachable, match="certificate verify failed"):
-                Connections(2.0).urlopen("GET", url)
+                Connections(2.0)(url)
             monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
             dialing.trust.cache_clear()
-            assert Connections(2.0).urlopen("GET", url).data == b"ok"
+            assert Connections(2.0)(url).data == b"ok"
             # and the name has to be right
             with pytest.raises(Unreachable, match="certificate verify failed"):
-                Connections(2.0).urlopen("GET", url.replace("localhost", "127.0.0.1"))
+                Connections(2.0)(url.replace("localhost", "127.0.0.1"))
         finally:
             dialing.trust.cache_clear()
             listener.shutdown(socket.SHUT_RDWR)

@@ -12,7 +12,6 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from google.auth import jwt
-from google.auth.transport.urllib3 import Request
 
 from mailweir.errors import SettingsError
 from mailweir.gmail import consent, oauth_files, patience, tokens
@@ -333,7 +332,7 @@ def test_nobody_there() -> None:
     with pytest.raises(Unreachable, match="refused"):
         tokens.revoke(client, "r", 1)
     with pytest.raises(Unreachable, match="refused"):
-        tokens.credentials(client, "r@firm.example", "r").refresh(Request(Connections(1)))  # type: ignore[no-untyped-call]
+        tokens.credentials(client, "r@firm.example", "r").refresh(Connections(1))
 
 
 # --- files ----------------------------------------------------------------------------------------------------------------

@@ -38,7 +38,7 @@ def raw_server(answer: Callable[[socket.socket], None]) -> Iterator[str]:
 
 def ask(url: str, timeout_seconds: float = 0.2) -> bytes:
     """What one question gets."""
-    return Connections(timeout_seconds).urlopen("GET", f"{url}/").data
+    return Connections(timeout_seconds)(f"{url}/").data
 
 
 def trickle(connection: socket.socket, before: bytes, drop: bytes, count: int = 200) -> None:
@@ -91,6 +91,40 @@ def test_a_gzip_bomb_is_a_garbled_answer(packed: bytes, monkeypatch: pytest.Monk
         pytest.raises(Unreachable, match="garbled"),
     ):
         ask(url, 2)
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        HEAD + b"Content-Length: 999999\r\n\r\n",
+        HEAD + b"Transfer-Encoding: chunked\r\n\r\nfffff\r\n",
+        HEAD + b"Content-Encoding: gzip\r\n\r\n" + gzip.compress(b"{}" * 99)[:-9],
+        HEAD + b"Content-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n\x1f\x8b\x08\x00\x00\r\n0\r\n\r\n",
+    ],
+    ids=["length", "chunks", "gzip", "gzip in whole chunks"],
+)
+def test_an_answer_that_is_cut_is_none(head: bytes) -> None:
+    with (
+        raw_server(lambda connection: connection.sendall(head + b"{")) as url,
+        pytest.raises(Unreachable, match="garbled"),
+    ):
+        ask(url)
+
+
+def test_an_answer_that_nobody_asked_for_is_not_the_next_ones() -> None:
+    answer = HEAD + b"Content-Length: 3\r\n\r\n"
+
+    def answer_twice(connection: socket.socket) -> None:
+        connection.sendall(answer + b"own")
+        time.sleep(0.1)
+        connection.sendall(answer + b"two")
+        connection.recv(1)
+
+    with raw_server(answer_twice) as url:
+        connections = Connections(1)
+        for _ in range(3):
+            assert connections(url).data == b"own"
+            time.sleep(0.2)
 
 
 def test_what_an_answer_says_reaches_logs_and_rows_as_one_plain_line() -> None:

@@ -134,4 +134,4 @@ def test_googles_libraries_are_in_one_package() -> None:
     ours = [file for file in _sources() if (REPOSITORY / "tests") not in file.parents]
     found = {file for file in ours if {name.partition(".")[0] for name in _imports(file)} & libraries}
     assert {file for file in found if clean_room not in file.parents} == set()
-    assert {file.name for file in found} >= {"api.py", "consent.py", "tokens.py", "transport.py"}
+    assert {file.name for file in found} >= {"consent.py", "methods.py", "tokens.py", "transport.py"}
