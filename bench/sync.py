@@ -27,7 +27,7 @@ from tests.gmail.load_site import LoadSite
 from tests.gmail.processes import SyncProcess
 
 # of an idle sweep and a matched message, CPU in ms; a sweep of all mailboxes, s; memory, MB
-GOALS = {"idle_calls": 1.0, "idle_ms": 0.5, "sweep_s": 60.0, "matched_ms": 2.0, "peak_mb": 150.0}
+GOALS = {"idle_calls": 1.0, "idle_ms": 0.4, "sweep_s": 40.0, "matched_ms": 1.5, "peak_mb": 150.0}
 KINDS = ("sqlite", "postgresql")
 _SETTINGS = "sweep_seconds = 1800\naudit_hours = 0\nuser_units_per_minute = 10000000\n"
 _MESSAGES, _BOXES_WITH_MAIL = 20, 100

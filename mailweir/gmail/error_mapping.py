@@ -15,7 +15,7 @@ from mailweir import dates
 from mailweir.gmail import refusals
 from mailweir.gmail.errors import GmailError
 from mailweir.gmail.one_line import plain
-from mailweir.gmail.refusals import Asked, Refusal
+from mailweir.gmail.refusals import Asked, Meaning
 from mailweir.gmail.transport import Answer
 
 _MAX_WAIT_SECONDS = 86_400.0  # an absurd answer doesn't stop a mailbox for ever
@@ -50,7 +50,7 @@ def of_token(asked: Asked, answer: Answer, now: datetime, secrets: Collection[st
     return _made(row, answer, f" ({said})" if said else "", _wait_seconds(answer.headers, text, now))
 
 
-def _made(row: Refusal, answer: Answer, said: str, wait: float | None) -> GmailError:
+def _made(row: Meaning, answer: Answer, said: str, wait: float | None) -> GmailError:
     text = row.says.format(status=answer.status, said=said)
     return row.error(text, wait, whose=row.whose, is_certain=row.is_certain, status=answer.status)
 

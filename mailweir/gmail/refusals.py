@@ -50,7 +50,7 @@ _TOKENS = _USER | _ROBOT
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class Meaning:
     """One row.
 
     statuses: of HTTP; empty: any. reasons: one of them is in the answer; empty: any or none. words: one is in its text;
@@ -114,29 +114,29 @@ _REFUSES = "Gmail refuses with {status}{said}"
 _TOKEN_OUTAGE = "Google's token endpoint answered {status}{said}"
 
 _OF_GMAIL = (
-    Refusal(frozenset({Asked.PROFILE}), Whose.GOOGLE, NotOffered, "{status}{said}", _MISSING, needs_form=False),
+    Meaning(frozenset({Asked.PROFILE}), Whose.GOOGLE, NotOffered, "{status}{said}", _MISSING, needs_form=False),
     # limits, which a proxy may tell too
-    Refusal(_GMAIL, Whose.PROJECT, Throttled, _DAILY, _TOO_MANY | _FORBIDDEN, _DAILY_LIMITS),
-    Refusal(_GMAIL, Whose.PROJECT, Throttled, _DAILY, _TOO_MANY, words=_DAILY_WORDS),
-    Refusal(_GMAIL, Whose.PROJECT, Throttled, _DAILY, _FORBIDDEN, _LIMITS, _DAILY_WORDS),
-    Refusal(_GMAIL, Whose.PROJECT, Throttled, _PROJECT, _TOO_MANY, words=_PROJECT_WORDS),
-    Refusal(_GMAIL, Whose.PROJECT, Throttled, _PROJECT, _FORBIDDEN, _LIMITS, _PROJECT_WORDS),
-    Refusal(_GMAIL, Whose.MAILBOX, Throttled, _MAILBOX, _TOO_MANY, needs_form=False),
-    Refusal(_GMAIL, Whose.MAILBOX, Throttled, _MAILBOX, _FORBIDDEN, _LIMITS),
-    Refusal(_GMAIL, Whose.MAILBOX, Throttled, _MAILBOX, _FORBIDDEN, words=("Too many concurrent requests",)),
-    Refusal(_GMAIL, Whose.GOOGLE, Unreachable, _OUTAGE_SAYS, _NO_VERDICT, needs_form=False),
+    Meaning(_GMAIL, Whose.PROJECT, Throttled, _DAILY, _TOO_MANY | _FORBIDDEN, _DAILY_LIMITS),
+    Meaning(_GMAIL, Whose.PROJECT, Throttled, _DAILY, _TOO_MANY, words=_DAILY_WORDS),
+    Meaning(_GMAIL, Whose.PROJECT, Throttled, _DAILY, _FORBIDDEN, _LIMITS, _DAILY_WORDS),
+    Meaning(_GMAIL, Whose.PROJECT, Throttled, _PROJECT, _TOO_MANY, words=_PROJECT_WORDS),
+    Meaning(_GMAIL, Whose.PROJECT, Throttled, _PROJECT, _FORBIDDEN, _LIMITS, _PROJECT_WORDS),
+    Meaning(_GMAIL, Whose.MAILBOX, Throttled, _MAILBOX, _TOO_MANY, needs_form=False),
+    Meaning(_GMAIL, Whose.MAILBOX, Throttled, _MAILBOX, _FORBIDDEN, _LIMITS),
+    Meaning(_GMAIL, Whose.MAILBOX, Throttled, _MAILBOX, _FORBIDDEN, words=("Too many concurrent requests",)),
+    Meaning(_GMAIL, Whose.GOOGLE, Unreachable, _OUTAGE_SAYS, _NO_VERDICT, needs_form=False),
     # what was asked for isn't there
-    Refusal(_MESSAGE, Whose.MESSAGE, MessageGone, "Gmail has it no more{said}", _MISSING),
-    Refusal(_HISTORY, Whose.MAILBOX, HistoryExpired, "Gmail has it no more{said}", _MISSING),
+    Meaning(_MESSAGE, Whose.MESSAGE, MessageGone, "Gmail has it no more{said}", _MISSING),
+    Meaning(_HISTORY, Whose.MAILBOX, HistoryExpired, "Gmail has it no more{said}", _MISSING),
     # no verdict on the consent, which the token endpoint has just confirmed: it passes, as an outage of Google's sign-in does
-    Refusal(
+    Meaning(
         _GMAIL,
         Whose.MAILBOX,
         Unreachable,
         "Gmail doesn't take the account's fresh token{said}: is the account suspended?",
         frozenset({401}),
     ),
-    Refusal(
+    Meaning(
         _GMAIL,
         Whose.PROJECT,
         AppRefused,
@@ -144,16 +144,16 @@ _OF_GMAIL = (
         reasons=_API_OFF,
         is_certain=True,
     ),
-    Refusal(_MESSAGE, Whose.MESSAGE, Refused, _REFUSES, _BAD, _PRECONDITION),
-    Refusal(
+    Meaning(_MESSAGE, Whose.MESSAGE, Refused, _REFUSES, _BAD, _PRECONDITION),
+    Meaning(
         _GMAIL,
         Whose.MAILBOX,
         NeedsReconnect,
         "the consent doesn't cover reading mail: connect again and leave its box ticked{said}",
         reasons=_SCOPE,
     ),
-    Refusal(_GMAIL, Whose.MAILBOX, NeedsReconnect, _TRUST, reasons=frozenset({"domainPolicy"})),
-    Refusal(
+    Meaning(_GMAIL, Whose.MAILBOX, NeedsReconnect, _TRUST, reasons=frozenset({"domainPolicy"})),
+    Meaning(
         _GMAIL,
         Whose.MAILBOX,
         NeedsReconnect,
@@ -161,7 +161,7 @@ _OF_GMAIL = (
         _BAD,
         _PRECONDITION,
     ),
-    Refusal(
+    Meaning(
         _GMAIL,
         Whose.MAILBOX,
         NeedsReconnect,
@@ -170,14 +170,14 @@ _OF_GMAIL = (
         words=("Delegation denied",),
     ),
     # the cursor is no number of this mailbox's history
-    Refusal(frozenset({Asked.HISTORY}), Whose.MAILBOX, HistoryExpired, _REFUSES, _BAD),
-    Refusal(_MESSAGE, Whose.MESSAGE, Refused, _REFUSES),
-    Refusal(_GMAIL, Whose.MAILBOX, Refused, _REFUSES),
-    Refusal(_GMAIL, Whose.GOOGLE, Unreachable, _OUTAGE_SAYS, needs_form=False),
+    Meaning(frozenset({Asked.HISTORY}), Whose.MAILBOX, HistoryExpired, _REFUSES, _BAD),
+    Meaning(_MESSAGE, Whose.MESSAGE, Refused, _REFUSES),
+    Meaning(_GMAIL, Whose.MAILBOX, Refused, _REFUSES),
+    Meaning(_GMAIL, Whose.GOOGLE, Unreachable, _OUTAGE_SAYS, needs_form=False),
 )
 
 _OF_TOKENS = (
-    Refusal(
+    Meaning(
         _TOKENS,
         Whose.PROJECT,
         Throttled,
@@ -185,11 +185,11 @@ _OF_TOKENS = (
         _TOO_MANY,
         needs_form=False,
     ),
-    Refusal(_CODE, Whose.GOOGLE, NotTaken, _TOKEN_OUTAGE, _OUTAGE, needs_form=False),
-    Refusal(_TOKENS, Whose.GOOGLE, Unreachable, _TOKEN_OUTAGE, _NO_VERDICT - {407, 408}, needs_form=False),
-    Refusal(_TOKENS, Whose.GOOGLE, Unreachable, _TOKEN_OUTAGE, reasons=_PASSING),
+    Meaning(_CODE, Whose.GOOGLE, NotTaken, _TOKEN_OUTAGE, _OUTAGE, needs_form=False),
+    Meaning(_TOKENS, Whose.GOOGLE, Unreachable, _TOKEN_OUTAGE, _NO_VERDICT - {407, 408}, needs_form=False),
+    Meaning(_TOKENS, Whose.GOOGLE, Unreachable, _TOKEN_OUTAGE, reasons=_PASSING),
     # all mailboxes would need a person for a clock that is set right again by itself
-    Refusal(
+    Meaning(
         _TOKENS,
         Whose.HOST,
         Unreachable,
@@ -198,7 +198,7 @@ _OF_TOKENS = (
         words=("reasonable timeframe",),
     ),
     # a service account: nobody has consented, so nobody has to consent again
-    Refusal(
+    Meaning(
         _ROBOT,
         Whose.APP,
         AppRefused,
@@ -207,14 +207,14 @@ _OF_TOKENS = (
         words=("Invalid JWT", "account not found"),
         is_certain=True,
     ),
-    Refusal(
+    Meaning(
         _ROBOT,
         Whose.MAILBOX,
         Refused,
         "the Workspace has no such mailbox: look up its address{said}",
         reasons=_GRANT,
     ),
-    Refusal(
+    Meaning(
         _ROBOT,
         Whose.APP,
         AppRefused,
@@ -222,7 +222,7 @@ _OF_TOKENS = (
         reasons=_CLIENT_GONE,
         is_certain=True,
     ),
-    Refusal(
+    Meaning(
         _ROBOT,
         Whose.APP,
         AppRefused,
@@ -230,7 +230,7 @@ _OF_TOKENS = (
         "Domain-wide delegation, add its client ID with the scope gmail.readonly{said}",
         reasons=_WRONG_CLIENT | _WRONG_SCOPE,
     ),
-    Refusal(
+    Meaning(
         _ROBOT,
         Whose.APP,
         AppRefused,
@@ -238,14 +238,14 @@ _OF_TOKENS = (
         reasons=_POLICY,
     ),
     # a user's consent
-    Refusal(
+    Meaning(
         _CODE,
         Whose.MAILBOX,
         ConsentFailed,
         "Google doesn't take the code: it counts once, and for some minutes; try again",
         reasons=_GRANT,
     ),
-    Refusal(
+    Meaning(
         _USER,
         Whose.MAILBOX,
         NeedsReconnect,
@@ -255,7 +255,7 @@ _OF_TOKENS = (
         words=("rapt",),
         is_certain=True,
     ),
-    Refusal(
+    Meaning(
         _USER,
         Whose.MAILBOX,
         NeedsReconnect,
@@ -264,7 +264,7 @@ _OF_TOKENS = (
         reasons=_GRANT,
         is_certain=True,
     ),
-    Refusal(
+    Meaning(
         _USER,
         Whose.APP,
         AppRefused,
@@ -273,7 +273,7 @@ _OF_TOKENS = (
         reasons=_CLIENT_GONE,
         is_certain=True,
     ),
-    Refusal(
+    Meaning(
         _USER,
         Whose.APP,
         AppRefused,
@@ -281,16 +281,16 @@ _OF_TOKENS = (
         "and all mailboxes go on by themselves; or connect them again{said}",
         reasons=_WRONG_CLIENT,
     ),
-    Refusal(_CODE, Whose.MAILBOX, ConsentFailed, _TRUST, reasons=_POLICY),
-    Refusal(_USER, Whose.MAILBOX, NeedsReconnect, _TRUST, reasons=_POLICY),
-    Refusal(
+    Meaning(_CODE, Whose.MAILBOX, ConsentFailed, _TRUST, reasons=_POLICY),
+    Meaning(_USER, Whose.MAILBOX, NeedsReconnect, _TRUST, reasons=_POLICY),
+    Meaning(
         _CODE,
         Whose.MAILBOX,
         ConsentFailed,
         "Google gives no token for that consent: connect again{said}",
         reasons=_WRONG_SCOPE,
     ),
-    Refusal(
+    Meaning(
         _USER,
         Whose.MAILBOX,
         NeedsReconnect,
@@ -298,13 +298,13 @@ _OF_TOKENS = (
         reasons=_WRONG_SCOPE,
     ),
     # no verdict on the consent that anybody knows, or no form of Google's
-    Refusal(_TOKENS, Whose.GOOGLE, Unreachable, "Google gives no token{said}"),
-    Refusal(_TOKENS, Whose.GOOGLE, Unreachable, _TOKEN_OUTAGE, needs_form=False),
+    Meaning(_TOKENS, Whose.GOOGLE, Unreachable, "Google gives no token{said}"),
+    Meaning(_TOKENS, Whose.GOOGLE, Unreachable, _TOKEN_OUTAGE, needs_form=False),
 )
 
 TABLE = (*_OF_GMAIL, *_OF_TOKENS)
 
 
-def find(asked: Asked, status: int, reasons: Collection[str], text: str, *, has_form: bool) -> Refusal:
+def find(asked: Asked, status: int, reasons: Collection[str], text: str, *, has_form: bool) -> Meaning:
     """The row for an answer. text: what Google says, with the names of the limits that are reached. has_form: it is Google's."""
     return next(row for row in TABLE if row.fits(asked, status, reasons, text, has_form=has_form))

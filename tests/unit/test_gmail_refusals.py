@@ -22,7 +22,7 @@ from mailweir.gmail.errors import (
     Unreachable,
     Whose,
 )
-from mailweir.gmail.refusals import TABLE, Asked, Refusal
+from mailweir.gmail.refusals import TABLE, Asked, Meaning
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "gmail-answers.md"
 STATUSES = (300, 302, 400, 401, 403, 404, 407, 408, 410, 418, 429, 499, 500, 502, 503, 504, 599, 999)
@@ -48,7 +48,7 @@ GROUPS = {
 }
 
 
-def examples(row: Refusal) -> Iterator[tuple[Asked, int, str, str, bool]]:
+def examples(row: Meaning) -> Iterator[tuple[Asked, int, str, str, bool]]:
     """Answers that a row could be for."""
     statuses = [status for status in STATUSES if not row.statuses or status in row.statuses]
     forms = [True] if row.needs_form else [True, False]
@@ -56,7 +56,7 @@ def examples(row: Refusal) -> Iterator[tuple[Asked, int, str, str, bool]]:
 
 
 @pytest.mark.parametrize("row", TABLE, ids=[f"{row.error.__name__}-{at}" for at, row in enumerate(TABLE)])
-def test_no_row_is_hidden_by_those_above_it(row: Refusal) -> None:
+def test_no_row_is_hidden_by_those_above_it(row: Meaning) -> None:
     found = (
         refusals.find(asked, status, {reason}, text, has_form=form)
         for asked, status, reason, text, form in examples(row)
@@ -101,7 +101,7 @@ def test_what_a_service_account_is_told_asks_nobody_to_consent() -> None:
         assert row.error not in (NeedsReconnect, ConsentFailed)
 
 
-def line(row: Refusal) -> str:
+def line(row: Meaning) -> str:
     """A row as the document has it."""
     statuses = ", ".join(str(one) for one in _named(row))
     reasons = ", ".join(f"`{one}`" for one in sorted(row.reasons))
@@ -114,7 +114,7 @@ def line(row: Refusal) -> str:
     return f"| {asked} | {statuses}{form} | {said} | {row.whose.value} | {so} |"
 
 
-def _named(row: Refusal) -> list[object]:
+def _named(row: Meaning) -> list[object]:
     """The statuses in few words."""
     if not row.statuses:
         return ["any"]
