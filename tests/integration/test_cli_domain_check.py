@@ -8,6 +8,7 @@ import pytest
 
 from admin_cli.demo.zone import Mood, ZoneServer
 from mailweir.store.connection import Database
+from tests import frozen
 
 Mailweir = Any
 DOMAIN, IP, IPV6 = "client.example.com", "192.0.2.9", "2001:db8::9"
@@ -59,6 +60,19 @@ def test_the_exit_code_says_what_is_so(
     assert check("spf", DOMAIN, "--json").json["verdict"] == {
         0: "authorised", 1: "not_authorised", 2: "with_warnings", 3: "broken", 4: "unknown",
     }[code]  # fmt: skip
+
+
+def test_the_json_keeps_its_keys(check: Callable[..., Any], mailweir: Mailweir, zone: ZoneServer) -> None:
+    assert mailweir("deployment", "add", "demo", "--domain", "demo.example.net").code == 0
+    found: list[str] = []
+    for record in (GOOD, '"v=spf1 include:gone.example.com -all"', '"v=spf1 -all"', '"unrelated"'):
+        zone.records[DOMAIN, "TXT"] = [record]
+        for noun in ("spf", "domain"):
+            found += frozen.shape(f"{noun} check", check(noun, DOMAIN, "--json").json)
+    assert mailweir("domain", "add", DOMAIN).code == 0
+    found += frozen.shape("domain check", check("domain", DOMAIN, "--json").json)
+    file = Path(__file__).parents[1] / "unit" / "frozen" / "json_of_domains.txt"
+    frozen.compare(file, sorted(set(found)))
 
 
 def test_a_failure_of_dns_is_never_called_not_authorised(check: Callable[..., Any], zone: ZoneServer) -> None:

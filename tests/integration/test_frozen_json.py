@@ -1,0 +1,120 @@
+"""What the commands print as JSON: keys, and the kinds of their values, as programs rely on them. See tests/unit/test_frozen.py.
+
+Values are other tests' matter. What takes Google, Postfix or DNS is frozen where those are: `NOT_HERE`.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mailweir.matching import Outcome, Reason
+from tests import frozen
+
+FROZEN = Path(__file__).parents[1] / "unit" / "frozen"
+RUN = """
+deployment add demo --domain demo.example.net
+deployment add other --domain other.example.net
+deployment set demo --plus-addresses
+deployment list
+user add richard --email richard@firm.example --deployment demo
+user add erlich --email erlich@firm.example --deployment demo
+user alias richard r@firm.example --deployment demo
+user list --deployment demo
+user remove erlich --deployment demo
+company add Client --domain client.example --deployment demo
+company list --deployment demo
+contact add Jane jane@client.example --company Client --deployment demo
+contact add Joe joe@client.example --deployment demo
+contact list --deployment demo
+contact import {contacts} --deployment demo
+contact import {bad} --partial --deployment demo
+contact remove joe@client.example --deployment demo
+group add sales@firm.example --deployment demo
+group list --deployment demo
+group remove sales@firm.example --deployment demo
+RECORD
+activity list --deployment demo
+activity show {activity} --deployment demo
+todo list --deployment demo
+todo done {todo} --deployment demo
+why jane@client.example --deployment demo
+why joe@client.example --deployment demo
+domain add firm.example --deployment demo
+domain list --deployment demo
+domain rotate firm.example --deployment demo
+domain remove firm.example --deployment demo
+relay connect richard --deployment demo
+relay list --deployment demo
+relay rotate richard --deployment demo
+relay disconnect richard --deployment demo
+gmail status --deployment demo
+config show
+db upgrade
+db upgrade --check
+db prune
+db backup {backup}
+"""
+NOT_HERE = {
+    "db restore": "tests/integration/test_cli_backup.py",
+    "doctor": "tests/gmail/test_frozen_json.py",
+    "domain check": "tests/integration/test_cli_domain_check.py",
+    "domain remove-key": "takes a key that was retired for a week: tests/integration/test_cli_domain.py",
+    "gmail audit": "tests/gmail/test_frozen_json.py",
+    "gmail connect": "tests/integration/test_cli_gmail_connect.py",
+    "gmail disconnect": "tests/integration/test_cli_gmail_connect.py",
+    "gmail retry": "tests/gmail/test_frozen_json.py",
+    "gmail sync": "tests/gmail/test_frozen_json.py",
+    "postfix certificate": "tests/integration/test_role.py",
+    "postfix config": "tests/integration/test_role.py",
+    "spf check": "tests/integration/test_cli_domain_check.py",
+}
+
+
+@pytest.fixture(params=["sqlite"])
+def place(request: pytest.FixtureRequest) -> Any:
+    """JSON is the same on both."""
+    return request.getfixturevalue("sqlite_place")
+
+
+def test_the_json_of_the_commands_keeps_its_keys(mailweir: Any, record: Any, ignore: Any, tmp_path: Path) -> None:
+    contacts = tmp_path / "contacts.csv"
+    contacts.write_text("name,email\nJill,jill@client.example\n")
+    bad = tmp_path / "bad.csv"
+    bad.write_text("name,email\nJack,jack\nJake,jake@client.example\n")
+    found: list[str] = []
+    known: dict[str, Any] = {"contacts": contacts, "bad": bad, "backup": tmp_path / "backup"}
+    for line in RUN.split("\n")[1:-1]:
+        if line == "RECORD":
+            known["activity"] = record("demo", "richard", "jane@client.example")
+            ignore("demo", Reason.NO_CONTACT, author="joe@client.example", outcome=Outcome.IGNORED)
+            continue
+        arguments = line.format(**known).split()
+        ran = mailweir(*arguments, "--json")
+        assert ran.code == ("--partial" in arguments), line + ran.err
+        noun = " ".join(arguments[:2]) if arguments[0] != "why" else "why"
+        options = [one for one in arguments if one in ("--check", "--partial")]
+        found += frozen.shape(" ".join([noun, *options]), ran.json)
+        if noun == "todo list":
+            known["todo"] = ran.json[0]["id"]
+    frozen.compare(FROZEN / "json.txt", sorted(set(found)))
+
+
+def test_each_command_with_json_is_frozen_somewhere() -> None:
+    wanted = {
+        line.removeprefix("mailweir ").partition(":")[0]
+        for line in (FROZEN / "commands.txt").read_text().splitlines()
+        if line.endswith(": --json: flag")
+    }
+    here = {noun for noun in _nouns() if noun in wanted}
+    assert here | set(NOT_HERE) == wanted
+    for where in NOT_HERE.values():
+        assert (FROZEN.parents[2] / where.rpartition(" ")[2]).exists(), where
+
+
+def _nouns() -> Iterator[str]:
+    for line in RUN.split("\n"):
+        first, _, rest = line.partition(" ")
+        yield first
+        yield f"{first} {rest.partition(' ')[0]}"
