@@ -8,11 +8,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from gmail_sync import searching
+from gmail_sync.batch_writer import Tally
 from gmail_sync.budget import Project
 from gmail_sync.job import Job, Services
 from gmail_sync.mailboxes import Mailboxes
-from gmail_sync.sweep import Sweep, Tally
+from gmail_sync.sweep import Sweep
 from mailweir.errors import MailweirError
 from mailweir.gmail.errors import GmailError, NeedsReconnect
 from mailweir.store import gmail_leases, gmail_queue
@@ -80,10 +80,9 @@ class AtOnce:
         counts: list[tuple[int, int]] = []
 
         def work(job: Job) -> Rest:
-            sweep = Sweep(job)
-            sweep.catch_up()
-            counts.append(searching.audit(job, sweep.catch_up))
-            return sweep.rest(self._services.clock())
+            rest, found = Sweep(job).audit()
+            counts.append(found)
+            return rest
 
         self._ended(self._lease(), work)
         return counts[0]

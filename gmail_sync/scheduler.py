@@ -16,7 +16,8 @@ from gmail_sync import process_name
 from gmail_sync.budget import Project
 from gmail_sync.job import Job, Services
 from gmail_sync.mailboxes import Mailboxes
-from gmail_sync.sweep import LONGEST_ASKED, Sweep, pause_after
+from gmail_sync.pauses import LONGEST_ASKED, pause_after
+from gmail_sync.sweep import Sweep
 from mailweir.errors import DatabaseUnavailable, MailweirError
 from mailweir.store import gmail_leases, gmail_workers
 from mailweir.store.connection import Database

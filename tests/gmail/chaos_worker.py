@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 
-from gmail_sync import scheduler, server, sweep
+from gmail_sync import pauses, scheduler, server
 from gmail_sync.job import Job
 from mailweir.store import gmail_leases
 from mailweir.store.connection import Database
@@ -47,7 +47,7 @@ def main() -> None:
     gmail_leases.LONGEST_LEASE = timedelta(seconds=2 * LEASE_SECONDS)
     scheduler.BEAT_SECONDS, scheduler.RENEW_SECONDS = _BEAT_SECONDS, _RENEW_SECONDS
     scheduler.OUTAGE_PAUSE_SECONDS = _OUTAGE_PAUSE_SECONDS
-    sweep.FIRST_PAUSE = _FIRST_PAUSE
+    pauses.FIRST_PAUSE = _FIRST_PAUSE
     Job.writing = _writing_with_pauses  # type: ignore[method-assign,assignment]
     server.main()
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gmail_sync.sweep import MIN_REFUSALS
+from gmail_sync.ending import MIN_REFUSALS
 from mailweir.gmail.errors import GmailError, NeedsReconnect
 from mailweir.store import gmail_app, gmail_leases, users
 from mailweir.store.gmail_mailboxes import State

@@ -322,11 +322,12 @@ def test_at_once_says_in_a_line_what_is_wrong_and_leaves_no_lease(small: World, 
 def test_a_sweep_whose_mailbox_is_taken_away_writes_nothing_more(
     world: World, gmail: GmailServer, how: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from gmail_sync import sweep
-    from gmail_sync.sweep import Sweep, Tally
+    from gmail_sync import batch_writer
+    from gmail_sync.batch_writer import Tally
+    from gmail_sync.sweep import Sweep
     from mailweir.store import gmail_mailboxes
 
-    monkeypatch.setattr(sweep, "MAX_HELD", 1)  # so that there is something between two transactions
+    monkeypatch.setattr(batch_writer, "MAX_HELD", 1)  # so that there is something between two transactions
     box = world.connect()
     world.settle()
     for number in range(5):

@@ -1,0 +1,81 @@
+"""Messages that can't be read or written: tried again later, and given up where a person can see it; never in the way of others.
+
+A message is given up only where it is its own fault: a policy, or Google's bad day, may refuse them all. Called by `sweep`.
+"""
+
+from collections.abc import Callable
+
+from gmail_sync.batch_writer import Tally
+from gmail_sync.job import Job
+from gmail_sync.pauses import pause_after
+from mailweir.gmail.errors import (
+    AppRefused,
+    GmailError,
+    MessageGone,
+    NeedsReconnect,
+    Refused,
+    Throttled,
+    Unreachable,
+)
+from mailweir.store import gmail_queue
+from mailweir.store.gmail_queue import Queued
+
+_PROBED = 10  # of the newest messages: one that hasn't failed yet shows whether messages can be had
+
+
+class FailingMessages:
+    """One sweep's. tally: is counted up. progress: called after each message with it."""
+
+    def __init__(self, job: Job, tally: Tally, progress: Callable[[Tally], None]) -> None:
+        self._job = job
+        self._tally = tally
+        self._progress = progress
+        self._others_can_be_had: bool | None = None
+
+    def note_success(self) -> None:
+        """A message could be had, so one that can't be is at fault itself."""
+        self._others_can_be_had = True
+
+    def fail(self, queued: Queued, error: Exception) -> None:
+        """Notes that it failed. Errors: what Gmail says of the mailbox meanwhile."""
+        job, now, attempts = self._job, self._job.services.clock(), queued.attempts + 1
+        is_known = isinstance(error, GmailError)
+        text = str(error) if is_known else f"unexpected fault ({type(error).__name__}); see the log"
+        facts = {"gmail_id": queued.message_id, "attempts": attempts, "error": text, **job.facts()}
+        is_dead, cut_short = attempts >= job.services.settings.gmail.max_attempts, None
+        if is_dead and isinstance(error, Unreachable | Refused):  # a policy may refuse them all
+            try:
+                is_dead = self._is_its_own_fault(queued)
+            except (Throttled, Unreachable, Refused, NeedsReconnect, AppRefused) as why:
+                # it isn't given up, and doesn't stay in front either
+                is_dead, cut_short = False, why
+        with job.writing() as database:
+            if is_dead:
+                gmail_queue.bury(database, queued, text, now)
+            else:
+                gmail_queue.postpone(database, queued, text, now + pause_after(queued.attempts))
+        say = job.services.log.error if is_dead or not is_known else job.services.log.warning
+        say("dead letter" if is_dead else "message waits", exc_info=None if is_known else error, **facts)
+        self._tally.failed += 1
+        self._progress(self._tally)
+        if cut_short:
+            raise cut_short
+
+    def _is_its_own_fault(self, queued: Queued) -> bool:
+        """Can another message be had, or is there none? Else it is Gmail that has a bad day, and nothing is given up for that."""
+        if self._others_can_be_had is None:
+            mailbox = self._job.mailbox
+            others = [one for one in mailbox.list_ids("", max_results=_PROBED).message_ids if one != queued.message_id]
+            with self._job.reading() as database:
+                well = gmail_queue.not_failing(database, self._job.leased, others)
+            self._others_can_be_had = self._can_be_had(well[0]) if well else not others
+        return self._others_can_be_had
+
+    def _can_be_had(self, message_id: str) -> bool:
+        try:
+            self._job.mailbox.metadata(message_id)
+        except MessageGone:
+            return True
+        except (Unreachable, Refused):
+            return False
+        return True

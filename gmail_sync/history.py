@@ -1,0 +1,120 @@
+"""What came since the cursor, by Gmail's history: ids are queued in the transaction that moves the cursor (law 1).
+
+Where history doesn't reach back to the cursor, a list takes its place (`searching`). Called by `sweep`.
+"""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from gmail_sync import searching
+from gmail_sync.budget import OverBudget
+from gmail_sync.job import Job
+from gmail_sync.pages import Pages
+from mailweir.gmail.errors import HistoryExpired
+from mailweir.gmail.parse import HistoryPage
+from mailweir.store import gmail_leases, gmail_queue
+from mailweir.store.gmail_queue import Origin
+from mailweir.store.moments import rfc3339
+
+# What lies at the edge of what is known was perhaps only half seen; a message's date is that of its arrival, and clocks differ.
+LISTING_MARGIN = timedelta(days=1)
+# What was spam or trash as it came may be rescued for so long, and with the history that is forgotten too.
+LONGEST_IN_SPAM = timedelta(days=30)
+LONGEST_GAP = timedelta(days=31)  # that a list reaches back where nobody can say when the last sweep was
+LONG_HISTORY_SHARE = 0.4  # of a mailbox's quota: one comes back to a half
+
+
+def catch_up(job: Job, began: datetime) -> bool:
+    """Queues what history tells, up to its end; did new mail come? began: the time now."""
+    if job.leased.cursor is None:
+        _take_baseline(job, None)
+    cursor, pages, heard = job.leased.cursor, Pages(), False
+    reached: str | None = None
+    assert cursor
+    while True:
+        try:
+            found = job.mailbox.history(cursor, pages.token)
+        except HistoryExpired:
+            _recover(job)
+            return heard
+        except OverBudget as error:
+            spent = pages.turned * job.services.settings.gmail.history_units
+            if job.spending.bucket.share_of(spent) >= LONG_HISTORY_SHARE and not error.whole_project:
+                _leave(job)
+            raise
+        # Where it stood at the first page: the later pages may not have what came while they were read.
+        reached = reached or found.history_id
+        moved = reached if found.next_page is None and reached != cursor else None
+        if found.message_ids or found.drafts or moved:
+            heard = _queue(job, found, moved, began) or heard
+        if not pages.turn(found.next_page):
+            return heard
+
+
+def _queue(job: Job, page: HistoryPage, moved: str | None, began: datetime) -> bool:
+    """What one page of history told; is any of it new? moved: the new cursor, once all pages are read."""
+    message_ids = page.message_ids
+    with job.writing() as database:
+        new = gmail_queue.unknown(database, job.leased, message_ids, or_waiting=True) if message_ids else []
+        gmail_queue.put(database, job.leased, new, Origin.HISTORY, began)
+        # law 12: what was decided by labels that it hasn't any more
+        if page.sent.difference(new):
+            unsent = gmail_queue.decided_as_unsent(database, job.leased, page.sent.difference(new))
+            gmail_queue.put(database, job.leased, unsent, Origin.LABELS, began)
+        if page.drafts:
+            drafts = gmail_queue.recorded(database, job.leased, page.drafts)
+            gmail_queue.put(database, job.leased, drafts, Origin.DRAFT, began)
+        if moved:
+            gmail_leases.move_cursor(database, job.leased, moved)
+    job.leased = replace(
+        job.leased,
+        cursor=moved or job.leased.cursor,
+        has_queue=job.leased.has_queue or bool(message_ids or page.drafts),
+    )
+    return bool(new)
+
+
+def _recover(job: Job) -> None:
+    """History doesn't reach back to the cursor: list what came since the last whole sweep and some time before, from a new
+    baseline on."""
+    since = _gap_began(job)
+    job.services.log.warning("history expired", since=rfc3339(since), **job.facts())
+    _take_baseline(job, rfc3339(since))
+
+
+def _leave(job: Job) -> None:
+    """It takes more than there is at once, and begins at the same cursor each time: as if it had expired, from the next sweep
+    on."""
+    since = rfc3339(_gap_began(job))
+    with job.writing() as database:
+        gmail_leases.move_cursor(database, job.leased, None)
+        gmail_leases.note_listing(database, job.leased, since)
+    job.services.log.warning("history too long", since=since, **job.facts())
+
+
+def _gap_began(job: Job) -> datetime:
+    leased, now = job.leased, job.services.clock()
+    since = datetime.fromisoformat(leased.covered_since)
+    if leased.swept_at:
+        swept_at = datetime.fromisoformat(leased.swept_at)
+        # a sweep that lies ahead was noted by a clock that was wrong
+        since = max(since, _listed_since(job, swept_at, now) if swept_at <= now else now - LONGEST_GAP)
+    if leased.list_since:
+        since = min(since, datetime.fromisoformat(leased.list_since))
+    return since
+
+
+def _listed_since(job: Job, swept_at: datetime, now: datetime) -> datetime:
+    """As far back as decisions are kept: what has one costs no question, and what is rescued from spam has none."""
+    rescued = max(swept_at - LONGEST_IN_SPAM, now - searching.decided_span(job))
+    return min(swept_at - LISTING_MARGIN, rescued)
+
+
+def _take_baseline(job: Job, list_since: str | None) -> None:
+    """The cursor is taken before the list is made: what comes meanwhile is in history."""
+    cursor = job.mailbox.profile().history_id
+    with job.writing() as database:
+        gmail_leases.move_cursor(database, job.leased, cursor)
+        if list_since:
+            gmail_leases.note_listing(database, job.leased, list_since)
+    job.leased = replace(job.leased, cursor=cursor, list_since=list_since or job.leased.list_since)

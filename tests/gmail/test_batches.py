@@ -1,0 +1,29 @@
+"""What was looked at is written a batch at a time: what is committed stays so, whatever happens to who is told of it."""
+
+import pytest
+
+from gmail_sync.batch_writer import Tally
+from gmail_sync.sweep import Sweep
+from mailweir.store import gmail_leases
+from tests.gmail.world import STRANGER, World, mail
+
+
+def test_who_is_told_and_fails_changes_nothing_that_is_written(world: World) -> None:
+    box = world.connect()
+    world.settle()
+    for number in range(6):
+        box.insert(mail(f"m{number}", STRANGER if number % 2 else "jane@client.example"), at=world.at)
+    told: list[int] = []
+
+    def progress(tally: Tally) -> None:
+        told.append(tally.looked)
+        raise BrokenPipeError("the terminal is gone")
+
+    leased = gmail_leases.lease_one(world.database, "test", world.at, world.state().id)
+    assert leased
+    sweep = Sweep(world.mailboxes.job(leased, world.project), progress)
+    with pytest.raises(BrokenPipeError):
+        sweep.run()
+    assert sorted(world.subjects()) == ["m0", "m2", "m4"]
+    assert (world.queued(), sweep.tally.failed, told) == ([], 0, [1])
+    assert world.database.execute("SELECT COUNT(*) FROM decisions").fetchone()[0] == 6
