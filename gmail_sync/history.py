@@ -1,12 +1,12 @@
 """What came since the cursor, by Gmail's history: ids are queued in the transaction that moves the cursor (law 1).
 
-Where history doesn't reach back to the cursor, a list takes its place (`searching`). Called by `sweep`.
+Where history doesn't reach back to the cursor, a list takes its place (`listing`). Called by `sweep`.
 """
 
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from gmail_sync import searching
+from gmail_sync import listing
 from gmail_sync.budget import OverBudget
 from gmail_sync.job import Job
 from gmail_sync.pages import Pages
@@ -106,7 +106,7 @@ def _gap_began(job: Job) -> datetime:
 
 def _listed_since(job: Job, swept_at: datetime, now: datetime) -> datetime:
     """As far back as decisions are kept: what has one costs no question, and what is rescued from spam has none."""
-    rescued = max(swept_at - LONGEST_IN_SPAM, now - searching.decided_span(job))
+    rescued = max(swept_at - LONGEST_IN_SPAM, now - listing.decided_span(job))
     return min(swept_at - LISTING_MARGIN, rescued)
 
 

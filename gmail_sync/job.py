@@ -1,5 +1,5 @@
 """What a sweep works with: a leased mailbox, Gmail's side of it, the quota, and fenced transactions. Used by `sweep` and
-`searching`."""
+`listing`."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,7 +12,7 @@ import structlog
 from gmail_sync.app_state import AppState
 from gmail_sync.budget import Spending
 from gmail_sync.connections import Connections, Directory
-from gmail_sync.room import Room
+from gmail_sync.memory_limit import MemoryLimit
 from mailweir.gmail.api import Mailbox
 from mailweir.settings import Settings
 from mailweir.store import gmail_leases
@@ -30,7 +30,7 @@ class Services:
     settings: Settings
     log: structlog.stdlib.BoundLogger
     clock: Callable[[], datetime]
-    room: Room = field(default_factory=Room)
+    memory: MemoryLimit = field(default_factory=MemoryLimit)
 
     @cached_property
     def traces(self) -> Traces:

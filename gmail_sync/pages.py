@@ -1,4 +1,4 @@
-"""From page to page of an answer that comes in several. Called by `sweep` and `searching`."""
+"""From page to page of an answer that comes in several. Called by `sweep` and `listing`."""
 
 from mailweir.gmail.errors import Unreachable
 

@@ -2,7 +2,7 @@
 
 Law 1 for Gmail: ids are queued in the transaction that moves the cursor (`history`), and an id leaves the queue in the
 transaction that writes what became of it (`batch_writer`). Each begins with the fence: a sweep whose lease was lost writes
-nothing. Called by `scheduler` and `at_once`.
+nothing. Called by `scheduler` and `sync_now`.
 """
 
 from collections.abc import Callable
@@ -10,12 +10,12 @@ from contextlib import ExitStack
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from gmail_sync import history, searching
+from gmail_sync import history, listing
 from gmail_sync.batch_writer import BatchWriter, Tally
 from gmail_sync.ending import Ending
 from gmail_sync.failing_messages import FailingMessages
+from gmail_sync.fetch import Fetch, Held, Unsent, fetch_one
 from gmail_sync.job import Job
-from gmail_sync.looking import Held, Look, Unsent, look_at
 from gmail_sync.pauses import LONGEST_PAUSE
 from mailweir.errors import DatabaseUnavailable
 from mailweir.gmail.errors import (
@@ -66,7 +66,7 @@ class Sweep:
             self.catch_up()
             job.services.app.worked(job.leased.id)
             if job.leased.list_since:
-                searching.list_since(job)
+                listing.list_since(job)
             try:
                 more = self._work_off(quantum)
             finally:
@@ -83,7 +83,7 @@ class Sweep:
     def audit(self) -> tuple[Rest, tuple[int, int]]:
         """Compares the last 48 hours with the record; how the lease ends, and messages listed and missing."""
         self.catch_up()
-        found = searching.audit(self._job, self.catch_up)
+        found = listing.audit(self._job, self.catch_up)
         return self._ending.rest(self._now()), found
 
     def catch_up(self) -> None:
@@ -160,11 +160,11 @@ class Sweep:
         services = self._job.services
 
         def take_room(size_bytes: int) -> None:
-            room.enter_context(services.room.taken(size_bytes))
+            room.enter_context(services.memory.taken(size_bytes))
 
-        look = Look(self._job.leased, services.directory, self._now(), take_room, services.traces)
+        look = Fetch(self._job.leased, services.directory, self._now(), take_room, services.traces)
         try:
-            found = look_at(look, queued, self._job.mailbox)
+            found = fetch_one(look, queued, self._job.mailbox)
         except MessageGone:
             return self._forget_unsent(queued)
         if isinstance(found, Unsent):
@@ -205,14 +205,14 @@ class Sweep:
             return False
         if wants_audit:
             return self._audit() or job.leased.has_new_contacts
-        searching.backfill(job)
+        listing.backfill(job)
         return True
 
     def _audit(self) -> bool:
         """Is anything missing? Where no list can be had the audit waits, and new mail doesn't wait with it."""
         job = self._job
         try:
-            return searching.audit(job, self.catch_up)[1] > 0
+            return listing.audit(job, self.catch_up)[1] > 0
         except (Unreachable, Refused) as error:
             due_at = self._now() + LONGEST_PAUSE
             job.services.log.warning("audit waits", reason=str(error), until=rfc3339(due_at), **job.facts())

@@ -9,7 +9,7 @@ import typer
 from admin_cli import context, options, output, progress
 
 if TYPE_CHECKING:
-    from gmail_sync.at_once import AtOnce
+    from gmail_sync.sync_now import SyncNow
     from mailweir.store.gmail_mailboxes import GmailMailbox
 
 COLUMNS = ("username", "mailbox", "syncs", "state", "last sweep", "last message", "waiting", "dead", "missing", "note")
@@ -157,10 +157,10 @@ def _messages(count: int) -> str:
 
 
 @contextmanager
-def _at_once(username: str, deployment: str | None) -> "Iterator[tuple[GmailMailbox, AtOnce]]":
+def _at_once(username: str, deployment: str | None) -> "Iterator[tuple[GmailMailbox, SyncNow]]":
     """A mailbox, and what works on it, with progress on a terminal."""
     from gmail_sync import mailboxes
-    from gmail_sync.at_once import AtOnce
+    from gmail_sync.sync_now import SyncNow
     from mailweir import log
     from mailweir.settings import load
     from mailweir.store import gmail_mailboxes
@@ -171,6 +171,6 @@ def _at_once(username: str, deployment: str | None) -> "Iterator[tuple[GmailMail
         services = mailboxes.services(settings, log.silent())
         with progress.counting("messages looked at, on the record:") as show:
             try:
-                yield mailbox, AtOnce(services, mailboxes.Mailboxes(services), mailbox.id, show, output.remark)
+                yield mailbox, SyncNow(services, mailboxes.Mailboxes(services), mailbox.id, show, output.remark)
             finally:
                 services.connections.close()

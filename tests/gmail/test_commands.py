@@ -120,7 +120,7 @@ def test_a_long_wait_is_told(world: World, gmail: GmailServer) -> None:
     for number in range(120):  # more than the bucket holds
         box.insert(mail(f"m{number}", STRANGER), at=world.at)
     told: list[str] = []
-    assert world.at_once(notice=told.append).sweep().looked == 120
+    assert world.sync_now(notice=told.append).sweep().looked == 120
     assert told
     assert "quota" in told[0]
 

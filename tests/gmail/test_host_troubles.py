@@ -15,7 +15,7 @@ import pytest
 from gmail_sync.budget import OverBudget
 from gmail_sync.job import Services
 from gmail_sync.mailboxes import Mailboxes
-from gmail_sync.room import MAX_BYTES
+from gmail_sync.memory_limit import MAX_BYTES
 from gmail_sync.scheduler import Scheduler
 from mailweir import secrets_file
 from mailweir.errors import SettingsError
@@ -239,7 +239,7 @@ def test_at_once_without_the_key_file_leaves_no_lease(small: World) -> None:
     small.connect()
     small.settings.token_key_path.unlink()
     with pytest.raises(SettingsError, match="can't read the key file"):
-        small.at_once().sweep()
+        small.sync_now().sweep()
     assert small.database.execute("SELECT lease_owner FROM gmail_mailboxes").fetchone()[0] is None
 
 
@@ -278,7 +278,7 @@ def test_large_messages_are_read_as_memory_allows(small: World, gmail: GmailServ
     box.insert(mail("large", body="x" * 3_000_000), at=small.at)
     box.insert(mail("a stranger's", STRANGER), at=small.at)
     small.later(minutes=1)
-    with small.services.room.taken(MAX_BYTES - 1_000_000):
+    with small.services.memory.taken(MAX_BYTES - 1_000_000):
         ended = small.sweep()
         assert ended
         assert datetime.fromisoformat(ended.next_sweep_at) - small.at <= timedelta(seconds=10)
@@ -287,9 +287,9 @@ def test_large_messages_are_read_as_memory_allows(small: World, gmail: GmailServ
     small.later(seconds=10)
     small.settle()
     assert (small.subjects(), small.state().waiting) == (["large"], 0)
-    with small.services.room.taken(10**12), pytest.raises(OverBudget), small.services.room.taken(1):
+    with small.services.memory.taken(10**12), pytest.raises(OverBudget), small.services.memory.taken(1):
         pass
-    with small.services.room.taken(MAX_BYTES):  # all of it is free again
+    with small.services.memory.taken(MAX_BYTES):  # all of it is free again
         pass
 
 

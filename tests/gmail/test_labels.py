@@ -234,10 +234,10 @@ def test_an_audit_finds_what_was_decided_too_early(small: World) -> None:
         small.database.execute("UPDATE activities SET leading_raw_id = NULL")
         small.database.execute("DELETE FROM raw_messages")
         small.database.execute("DELETE FROM activities")
-    assert small.at_once().audit() == (1, 1)
+    assert small.sync_now().audit() == (1, 1)
     small.settle()
     assert small.subjects() == ["copied"]
-    assert small.at_once().audit() == (1, 0)
+    assert small.sync_now().audit() == (1, 0)
 
 
 def test_changes_of_other_labels_fetch_nothing(small: World, gmail: GmailServer) -> None:

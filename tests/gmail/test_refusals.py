@@ -147,7 +147,7 @@ def test_a_withdrawn_consent_counts_at_once_and_is_probed_daily(small: World, gm
     assert 7 / 1.25 - 1 <= dead.hits - asked <= 7 / 0.75
     # who asks by hand gets an answer at once
     with pytest.raises(NeedsReconnect, match="no longer valid"):
-        small.at_once().sweep()
+        small.sync_now().sweep()
     # connecting again goes on at once
     box.insert(mail("two"), at=small.at)
     gmail.faults.lift_all()
@@ -169,7 +169,7 @@ def test_a_probe_in_an_outage_leaves_what_is_wrong(small: World, gmail: GmailSer
     assert (small.state().state, seconds_until(rest, small)) == (State.RECONNECT, 3600)
     assert "no longer valid" in (small.state().error or "")
     with pytest.raises(GmailError, match="no longer valid"):
-        small.at_once().sweep()
+        small.sync_now().sweep()
 
 
 def test_a_mailbox_that_a_user_disconnected_is_never_probed(small: World, gmail: GmailServer) -> None:

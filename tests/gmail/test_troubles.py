@@ -308,10 +308,10 @@ def test_at_once_says_in_a_line_what_is_wrong_and_leaves_no_lease(small: World, 
     small.settle()
     gmail.faults.add(faults.server_error(), user=box.address, times=1)
     with pytest.raises(GmailError, match="503"):
-        small.at_once().sweep()
+        small.sync_now().sweep()
     gmail.revoke_access(box)
     with pytest.raises(NeedsReconnect, match="no longer valid"):
-        small.at_once().sweep()
+        small.sync_now().sweep()
     assert small.database.execute("SELECT lease_owner FROM gmail_mailboxes").fetchone()[0] is None
 
 

@@ -6,11 +6,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from gmail_sync import mailboxes
-from gmail_sync.at_once import AtOnce
 from gmail_sync.budget import Project
 from gmail_sync.job import Services
 from gmail_sync.mailboxes import Mailboxes
 from gmail_sync.sweep import Sweep
+from gmail_sync.sync_now import SyncNow
 from mailweir import log, secrets_file, settings
 from mailweir.place import Place
 from mailweir.settings import Settings
@@ -114,9 +114,9 @@ class World:
         """Time goes by: keywords of timedelta."""
         self.at += timedelta(**passed)
 
-    def at_once(self, name: str = "richard", notice: Callable[[str], None] = lambda text: None) -> AtOnce:
+    def sync_now(self, name: str = "richard", notice: Callable[[str], None] = lambda text: None) -> SyncNow:
         """What `mailweir gmail sync` and `audit` do."""
-        return AtOnce(
+        return SyncNow(
             self.services,
             self.mailboxes,
             self.state(name).id,

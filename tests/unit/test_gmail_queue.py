@@ -25,7 +25,7 @@ from tests.unit.gmail_rows import connect, make_firm, rest, row, take
 SECOND = timedelta(seconds=1)
 HOUR = timedelta(hours=1)
 MANY = [f"{number:x}" for number in range(1, 1_051)]
-Look = Callable[[], list[str]]
+Fetch = Callable[[], list[str]]
 
 
 @pytest.fixture

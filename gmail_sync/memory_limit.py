@@ -13,7 +13,7 @@ MAX_BYTES = 64 << 20  # of messages as they are; a message takes about three tim
 _WAIT_SECONDS = 5.0
 
 
-class Room:
+class MemoryLimit:
     """One for a process."""
 
     def __init__(self, max_bytes: int = MAX_BYTES) -> None:

@@ -31,7 +31,7 @@ _LEVEL = 3  # as the filter's
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class Fetch:
     """How a message is looked at: whose it is, and who is known. make_room: told a message's size in bytes before it is read as
     a whole; may raise."""
 
@@ -59,7 +59,7 @@ class Unsent:
     """It is a draft again: what was scheduled was cancelled."""
 
 
-def look_at(look: Look, queued: Queued, reader: Reader) -> Entry | Held | Unsent | None:
+def fetch_one(look: Fetch, queued: Queued, reader: Reader) -> Entry | Held | Unsent | None:
     """What is to be recorded; None where it isn't mail. Errors: those of `errors`; DatabaseUnavailable."""
     look = replace(look, directory=Remembering(look.directory))
     seen = reader.metadata(queued.message_id)
@@ -86,25 +86,25 @@ def look_at(look: Look, queued: Queued, reader: Reader) -> Entry | Held | Unsent
     return Entry(decision, source_id(look.leased, queued.message_id), look.now, content, labels=int(mask(whole.labels)))
 
 
-def _due(look: Look, view: HeaderView) -> datetime | None:
+def _due(look: Fetch, view: HeaderView) -> datetime | None:
     """When a mail of the mailbox's own user is to be sent, if that lies ahead."""
     ahead = view.sent_at is not None and view.sent_at > look.now
     return view.sent_at if ahead and matching.is_own(look.mailbox, view.author, look.directory) else None
 
 
-def _may_be_captured(look: Look, seen: Metadata, decision: Decision) -> bool:
+def _may_be_captured(look: Fetch, seen: Metadata, decision: Decision) -> bool:
     """Could the raw headers say otherwise? Gmail decodes names, and `Jane (Client <jane@client.example>` is no author."""
     doubtful = decision.reason is Reason.UNREADABLE_AUTHOR or (SENT in seen.labels and decision.reason in _NO_RECIPIENT)
     return doubtful and matching.knows_contact(look.mailbox, possible_addresses(seen.headers), look.directory)
 
 
-def _decide(look: Look, lines: list[Header], *, is_sent: bool) -> tuple[Decision, HeaderView]:
+def _decide(look: Fetch, lines: list[Header], *, is_sent: bool) -> tuple[Decision, HeaderView]:
     view = headers.look(lines, may_be_cut=False)
     hidden = raw_message.bcc(lines) if is_sent else ()
     return matching.decide_synced(look.mailbox, view, hidden, look.directory, is_sent=is_sent), view
 
 
-def _ignored(look: Look, queued: Queued, decision: Decision, view: HeaderView, labels: frozenset[str]) -> Entry:
+def _ignored(look: Fetch, queued: Queued, decision: Decision, view: HeaderView, labels: frozenset[str]) -> Entry:
     digests = look.traces.of(decision.deployment, view.recipients) if look.traces else None
     source = source_id(look.leased, queued.message_id)
     return Entry(decision, source, look.now, traces=digests, labels=int(mask(labels)))

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from gmail_sync.looking import Look, look_at
+from gmail_sync.fetch import Fetch, fetch_one
 from mailweir.gmail.api import Api
 from mailweir.gmail.oauth_files import OAuthClient
 from mailweir.gmail.tokens import UserCredentials
@@ -63,7 +63,7 @@ def looked_at(server: Server, directory: Directory, raw: dict[str, str], decoded
     client = OAuthClient("id", "s", server.url, server.url + "/token", ())
     api = Api(Gmail(api_endpoint=server.url))
     reader = api.mailbox(UserCredentials(client, "r"), lambda units: None)
-    entry = look_at(Look(MAILBOX, directory, NOW), Queued(1, "m1", Origin.HISTORY, 0), reader)
+    entry = fetch_one(Fetch(MAILBOX, directory, NOW), Queued(1, "m1", Origin.HISTORY, 0), reader)
     assert isinstance(entry, Entry)
     return entry
 

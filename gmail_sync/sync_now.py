@@ -39,7 +39,7 @@ class Result:
     failed: int
 
 
-class AtOnce:
+class SyncNow:
     """Works on one mailbox. progress: called after each message with (looked at, on the record); notice: told what is waited
     for, where that takes long."""
 
