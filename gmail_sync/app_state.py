@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from gmail_sync.connections import Connections
+from gmail_sync.database_pool import DatabasePool
 from mailweir.errors import DatabaseUnavailable
 from mailweir.gmail.errors import AppRefused
 from mailweir.store import gmail_app
@@ -32,7 +32,7 @@ class AppState:
     """One process's view of it. Safe for its threads."""
 
     def __init__(
-        self, connections: Connections, log: structlog.stdlib.BoundLogger, clock: Callable[[], datetime]
+        self, connections: DatabasePool, log: structlog.stdlib.BoundLogger, clock: Callable[[], datetime]
     ) -> None:
         self._connections = connections
         self._log = log

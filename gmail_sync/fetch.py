@@ -10,8 +10,8 @@ from datetime import datetime
 
 import zstandard
 
-from gmail_sync.connections import Remembering
 from mailweir import headers, identity, matching, raw_message
+from mailweir.cached_directory import CachedDirectory
 from mailweir.gmail.api import Mailbox as Reader
 from mailweir.gmail.parse import Metadata, possible_addresses
 from mailweir.gmail_labels import Label, mask
@@ -61,7 +61,7 @@ class Unsent:
 
 def fetch_one(look: Fetch, queued: Queued, reader: Reader) -> Entry | Held | Unsent | None:
     """What is to be recorded; None where it isn't mail. Errors: those of `errors`; DatabaseUnavailable."""
-    look = replace(look, directory=Remembering(look.directory))
+    look = replace(look, directory=CachedDirectory(look.directory))
     seen = reader.metadata(queued.message_id)
     if seen.labels & NOT_MAIL:
         return Unsent() if mask(seen.labels) & _NOT_SENT == Label.DRAFT else None

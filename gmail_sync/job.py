@@ -11,7 +11,7 @@ import structlog
 
 from gmail_sync.app_state import AppState
 from gmail_sync.budget import Spending
-from gmail_sync.connections import Connections, Directory
+from gmail_sync.database_pool import DatabasePool, PooledDirectory
 from gmail_sync.memory_limit import MemoryLimit
 from mailweir.gmail.api import Mailbox
 from mailweir.settings import Settings
@@ -25,8 +25,8 @@ from mailweir.traces import Traces
 class Services:
     """What all sweeps of a process share. clock: the time, aware."""
 
-    connections: Connections
-    directory: Directory
+    connections: DatabasePool
+    directory: PooledDirectory
     settings: Settings
     log: structlog.stdlib.BoundLogger
     clock: Callable[[], datetime]

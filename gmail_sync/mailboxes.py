@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 import structlog
 
 from gmail_sync.budget import Bucket, Project, Spending
-from gmail_sync.connections import Connections, Directory
+from gmail_sync.database_pool import DatabasePool, PooledDirectory
 from gmail_sync.job import Job, Services
 from mailweir import secrets_file
 from mailweir.errors import SettingsError
@@ -115,5 +115,5 @@ def purpose(address: str) -> str:
 
 def services(settings: Settings, log: structlog.stdlib.BoundLogger, busy_seconds: float = BUSY_SECONDS) -> Services:
     """What sweeps of one process share."""
-    connections = Connections(lambda: Database(settings.database_place, busy_timeout_seconds=busy_seconds))
-    return Services(connections, Directory(connections), settings, log, lambda: datetime.now(UTC))
+    connections = DatabasePool(lambda: Database(settings.database_place, busy_timeout_seconds=busy_seconds))
+    return Services(connections, PooledDirectory(connections), settings, log, lambda: datetime.now(UTC))

@@ -33,7 +33,7 @@ REFUSE_FOREIGN = socketmap.found("554 5.7.1 not a domain of ours, and nothing is
 KEEP_HERE = socketmap.found("retry:4.3.0 mail for a capture domain doesn't leave this host")
 
 
-class Directory(Protocol):
+class LookupDirectory(Protocol):
     """Who is known. SqlDirectory; in tests a small one in memory."""
 
     def standing(self, text: str) -> Standing:
@@ -46,7 +46,7 @@ class Directory(Protocol):
 class Lookups:
     """The maps' answers. Errors: DatabaseUnavailable, of the directory."""
 
-    def __init__(self, directory: Directory, *, hostname: str, admin_address: str) -> None:
+    def __init__(self, directory: LookupDirectory, *, hostname: str, admin_address: str) -> None:
         self._directory = directory
         # A bare `postmaster` has got $myorigin by the time its alias is asked for.
         self._own_roles = {f"{role}@{hostname.lower()}" for role in address.ROLE_LOCAL_PARTS}

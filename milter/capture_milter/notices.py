@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from typing import Protocol
 
-from capture_milter import asked, relay
+from capture_milter import relay, relay_directory
 from mailweir.envelope import Recipient
 from mailweir.headers import Header
 from mailweir.store.relay_logins import Holder
@@ -20,7 +20,7 @@ DAEMON_NAME = "notice"
 _BOUNDARY = re.compile(rb'\s*multipart/report\s*;.*\bboundary="([0-9A-Za-z]{1,64})\.[0-9]+/[^"]*"\s*', re.DOTALL)
 
 
-class Directory(asked.Directory, Protocol):
+class NoticeDirectory(relay_directory.RelayDirectory, Protocol):
     """Who is known, and what was relayed."""
 
     def relayed_by(self, queue_id: str) -> Holder | None:
@@ -34,7 +34,7 @@ def bounced_queue_id(header_lines: Sequence[Header]) -> str | None:
     return match[1].decode("ascii") if match else None
 
 
-def is_owed(recipients: Sequence[Recipient], queue_id: str | None, directory: Directory) -> bool:
+def is_owed(recipients: Sequence[Recipient], queue_id: str | None, directory: NoticeDirectory) -> bool:
     """May this notice go to whom it is addressed? Errors: DatabaseUnavailable.
 
     A login that was disconnected or suspended since has sent its mail all the same; a removed user, or who gave the address

@@ -10,8 +10,8 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from datetime import timedelta
 
-from capture_milter.asked import Directory
 from capture_milter.handling import Plan, Refusal
+from capture_milter.relay_directory import RelayDirectory
 from mailweir import address, candidates, headers, matching
 from mailweir.envelope import Envelope
 from mailweir.headers import Header, HeaderView
@@ -35,7 +35,7 @@ _MAX_SENTENCE_CHARS = 400  # RFC 5321 4.5.3.1.5: a reply line is 512 at most
 NOT_LOGGED_IN = Refusal("530", "5.7.0", "log in first: this port takes mail of logins only")
 
 
-def plan(envelope: Envelope, header_lines: list[Header], directory: Directory, limits: Limits) -> Plan:
+def plan(envelope: Envelope, header_lines: list[Header], directory: RelayDirectory, limits: Limits) -> Plan:
     """Matches a submitted message, or says why it isn't taken. Errors: DatabaseUnavailable."""
     view = headers.look(header_lines)
     if envelope.login is None:
@@ -68,7 +68,7 @@ def plan(envelope: Envelope, header_lines: list[Header], directory: Directory, l
 
 
 def _ask_for_all(
-    envelope: Envelope, view: HeaderView, header_lines: list[Header], holder: Holder, directory: Directory
+    envelope: Envelope, view: HeaderView, header_lines: list[Header], holder: Holder, directory: RelayDirectory
 ) -> None:
     """Everybody that is going to be asked for, in one question (see `asked`)."""
     named = [_read(value) for values in _values(header_lines).values() for value in values]
@@ -97,7 +97,7 @@ def _refused(arrival: Arrival, view: HeaderView, reason: Reason) -> Decision:
 
 
 def _fault(
-    envelope: Envelope, view: HeaderView, header_lines: list[Header], holder: Holder, directory: Directory
+    envelope: Envelope, view: HeaderView, header_lines: list[Header], holder: Holder, directory: RelayDirectory
 ) -> str | None:
     """What in the message isn't the login's, in a sentence; None where all is."""
     values = _values(header_lines)
@@ -152,7 +152,7 @@ def _read(value: bytes) -> str | None:
     return found.shown[0] if len(found.shown) == 1 and not (found.in_doubt or found.is_odd) else None
 
 
-def owned(addresses: Collection[str], holder: Holder, directory: Directory) -> set[str]:
+def owned(addresses: Collection[str], holder: Holder, directory: RelayDirectory) -> set[str]:
     """Those of these addresses that are the login's user's."""
     keys = {found: holder.deployment.folding.key(found) for found in addresses if found}
     if not keys:
@@ -162,7 +162,7 @@ def owned(addresses: Collection[str], holder: Holder, directory: Directory) -> s
 
 
 def _is_gmail_asking(
-    envelope: Envelope, view: HeaderView, header_lines: list[Header], holder: Holder, directory: Directory
+    envelope: Envelope, view: HeaderView, header_lines: list[Header], holder: Holder, directory: RelayDirectory
 ) -> bool:
     """Gmail's own "Send mail as" confirmation. It isn't proven; but it can go to the login's own addresses alone."""
     if view.author not in GMAIL_ASKS:
@@ -182,7 +182,7 @@ def _is_gmail_asking(
 # --- how much ---------------------------------------------------------------------------------------------------------
 
 
-def _over(use: UseRow, envelope: Envelope, directory: Directory, limits: Limits) -> tuple[Refusal, UseRow] | None:
+def _over(use: UseRow, envelope: Envelope, directory: RelayDirectory, limits: Limits) -> tuple[Refusal, UseRow] | None:
     """The reply to a message over the login's limits, and what is counted for it; None where there is room."""
     before = directory.relay_use(use.login_id, envelope.received_at)
     if before.messages + use.messages > limits.max_messages_per_hour:

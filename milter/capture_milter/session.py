@@ -18,7 +18,6 @@ import structlog
 
 import milter
 from capture_milter import handling, notices, relay, signing
-from capture_milter.asked import Asked
 from capture_milter.assembly import Assembly
 from capture_milter.completing import Completer, Completion
 from capture_milter.counters import TempfailCause
@@ -26,6 +25,7 @@ from capture_milter.events import Events
 from capture_milter.group_commit import GroupCommit
 from capture_milter.handling import Answer, ConfirmationDesk, Plan, Refusal
 from capture_milter.readers import Readers
+from capture_milter.relay_directory import CachedRelayDirectory
 from capture_milter.signing import Signers, Signing
 from mailweir.envelope import Envelope, Recipient, read_recipient, read_sender
 from mailweir.errors import DatabaseUnavailable, DnsUnavailable
@@ -211,7 +211,7 @@ class Session:
                 if self._login is None and self._daemon != relay.DAEMON_NAME:
                     plan = handling.plan(envelope, self._headers, directory)
                 else:
-                    asked = Asked(directory)
+                    asked = CachedRelayDirectory(directory)
                     plan = relay.plan(envelope, self._headers, asked, self._services.relay_limits)
                     if not plan.refusal:
                         self._signing = self._services.signers.begin(self._login, plan.view, self._headers, asked)

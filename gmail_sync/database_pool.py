@@ -5,7 +5,6 @@ waits for Gmail. Called by `sweep` and `scheduler`.
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 
-from mailweir import matching
 from mailweir.matching import DeploymentRef, People, UserRef
 from mailweir.store.connection import Database
 from mailweir.store.directory import SqlDirectory
@@ -15,7 +14,7 @@ MAX_CONNECTIONS = 6
 WAIT_SECONDS = 30.0
 
 
-class Connections:
+class DatabasePool:
     """Lends out connections to the sweeping threads."""
 
     def __init__(self, open_database: Callable[[], Database]) -> None:
@@ -32,10 +31,10 @@ class Connections:
         self._lending.close()
 
 
-class Directory:
+class PooledDirectory:
     """matching.Directory over borrowed connections."""
 
-    def __init__(self, connections: Connections) -> None:
+    def __init__(self, connections: DatabasePool) -> None:
         self._connections = connections
 
     @contextmanager
@@ -67,42 +66,3 @@ class Directory:
         """See matching.Directory."""
         with self._lent() as directory:
             return directory.gave_token(deployment_id, tokens)
-
-
-class Remembering:
-    """matching.Directory for as long as one message is looked at: its raw headers mostly name whom its metadata named already."""
-
-    def __init__(self, directory: matching.Directory) -> None:
-        self._directory = directory
-        self._deployments: dict[frozenset[str], Mapping[str, DeploymentRef]] = {}
-        self._users: dict[tuple[int, frozenset[str]], Mapping[str, UserRef]] = {}
-        self._people: dict[tuple[int, frozenset[str]], People] = {}
-
-    def deployments(self, domains: Collection[str]) -> Mapping[str, DeploymentRef]:
-        """See matching.Directory."""
-        key = frozenset(domains)
-        if key not in self._deployments:
-            self._deployments[key] = self._directory.deployments(domains)
-        return self._deployments[key]
-
-    def users_named(self, deployment_id: int, usernames: Collection[str]) -> Mapping[str, UserRef]:
-        """See matching.Directory."""
-        key = (deployment_id, frozenset(usernames))
-        if key not in self._users:
-            self._users[key] = self._directory.users_named(deployment_id, usernames)
-        return self._users[key]
-
-    def people_with(self, deployment_id: int, keys: Collection[str]) -> People:
-        """See matching.Directory."""
-        key = (deployment_id, frozenset(keys))
-        if key not in self._people:
-            self._people[key] = self._directory.people_with(deployment_id, keys)
-        return self._people[key]
-
-    def groups_among(self, deployment_id: int, keys: Collection[str]) -> Collection[str]:
-        """See matching.Directory."""
-        return self._directory.groups_among(deployment_id, keys)
-
-    def gave_token(self, deployment_id: int, tokens: Collection[str]) -> bool:
-        """See matching.Directory."""
-        return self._directory.gave_token(deployment_id, tokens)

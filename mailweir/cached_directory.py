@@ -1,0 +1,64 @@
+"""A directory for as long as one message is looked at: it asks for what it wasn't asked before.
+
+A message is matched by its envelope and its headers, or by its metadata and its raw form: both name mostly the same people. Not
+kept beyond the message, so what an admin changes counts at the next one. Pure. Used by the filter and the sync.
+"""
+
+from collections.abc import Collection, Mapping
+from typing import Generic, TypeVar
+
+from mailweir import matching
+from mailweir.matching import ContactRef, DeploymentRef, People, UserRef
+
+_Known = TypeVar("_Known", bound=matching.Directory)
+
+
+class CachedDirectory(Generic[_Known]):
+    """matching.Directory, in front of one."""
+
+    def __init__(self, directory: _Known) -> None:
+        self.directory = directory
+        self._deployments: dict[str, DeploymentRef | None] = {}
+        self._named: dict[tuple[int, str], UserRef | None] = {}
+        self._keys: dict[int, set[str]] = {}
+        self._users: dict[int, dict[str, UserRef]] = {}
+        self._contacts: dict[int, dict[str, tuple[ContactRef, ...]]] = {}
+
+    def note_deployment(self, deployment: DeploymentRef) -> None:
+        """One that is known by another question."""
+        self._deployments[deployment.domain] = deployment
+
+    def deployments(self, domains: Collection[str]) -> Mapping[str, DeploymentRef]:
+        """See matching.Directory; so are the others."""
+        new = {domain for domain in domains if domain not in self._deployments}
+        if new:
+            found = self.directory.deployments(new)
+            self._deployments.update({domain: found.get(domain) for domain in new})
+        return {domain: ref for domain in domains if (ref := self._deployments[domain]) is not None}
+
+    def users_named(self, deployment_id: int, usernames: Collection[str]) -> Mapping[str, UserRef]:
+        new = {name for name in usernames if (deployment_id, name) not in self._named}
+        if new:
+            found = self.directory.users_named(deployment_id, new)
+            self._named.update({(deployment_id, name): found.get(name) for name in new})
+        return {name: ref for name in usernames if (ref := self._named[deployment_id, name]) is not None}
+
+    def people_with(self, deployment_id: int, keys: Collection[str]) -> People:
+        asked = self._keys.setdefault(deployment_id, set())
+        users = self._users.setdefault(deployment_id, {})
+        contacts = self._contacts.setdefault(deployment_id, {})
+        new = {key for key in keys if key not in asked}
+        if new:
+            found = self.directory.people_with(deployment_id, new)
+            users.update(found.users)
+            contacts.update(found.contacts)
+            asked |= new
+        return People(
+            {key: users[key] for key in keys if key in users}, {key: contacts[key] for key in keys if key in contacts}
+        )
+
+    def groups_among(self, deployment_id: int, keys: Collection[str]) -> Collection[str]:
+        return self.directory.groups_among(deployment_id, keys)
+
+    def gave_token(self, deployment_id: int, tokens: Collection[str]) -> bool:
+        return self.directory.gave_token(deployment_id, tokens)
