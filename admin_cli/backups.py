@@ -16,8 +16,8 @@ from pathlib import Path
 from admin_cli.ownership import acting_as_owner, give_to_owner
 from admin_cli.processes import CannotStart, Lock, users_of
 from admin_cli.target_files import refuse_foreign_links
+from mailweir.database_url import DatabaseUrl, Postgresql
 from mailweir.errors import BackupError
-from mailweir.place import Place, Postgresql
 from mailweir.settings import Settings
 from mailweir.store import backup
 from mailweir.store.backup import Progress
@@ -38,13 +38,13 @@ class Made:
 class Restored:
     """What was put in place. kept: where the database that was there before is now, or None. applied: the upgrade's steps."""
 
-    database: Place
+    database: DatabaseUrl
     kept: str | None
     applied: list[str]
     counts: dict[str, int]
 
 
-def make(place: Place, file: Path, *, force: bool, progress: Progress) -> Made:
+def make(place: DatabaseUrl, file: Path, *, force: bool, progress: Progress) -> Made:
     """Backs up while mail flows. The file is whole, or isn't there. BackupError, DatabaseUnavailable."""
     refuse_foreign_links(file.parent)
     _refuse_overwriting(file, place, force)
@@ -59,7 +59,7 @@ def make(place: Place, file: Path, *, force: bool, progress: Progress) -> Made:
     return Made(file, file.stat().st_size, counts)
 
 
-def _copy_database(place: Place, part: Path, progress: Progress) -> dict[str, int]:
+def _copy_database(place: DatabaseUrl, part: Path, progress: Progress) -> dict[str, int]:
     if not isinstance(place, Path):
         from mailweir.store import postgresql_backup
 
@@ -69,7 +69,7 @@ def _copy_database(place: Place, part: Path, progress: Progress) -> dict[str, in
     return backup.verify(part)
 
 
-def _refuse_overwriting(file: Path, place: Place, force: bool) -> None:
+def _refuse_overwriting(file: Path, place: DatabaseUrl, force: bool) -> None:
     own = {one.resolve() for one in _files(place)}
     if file.resolve() in own:
         raise BackupError(f"{file} is the database itself: name another file")
@@ -109,7 +109,7 @@ def _folder_beside(file: Path) -> Iterator[Path]:
 
 def restore(settings: Settings, file: Path, now: datetime, progress: Progress) -> Restored:
     """Puts the backup in the database's place, upgraded where it is older. BackupError, and then nothing is changed."""
-    place = settings.database_place
+    place = settings.database_url
     with _stopped(settings):
         return _restore_file(place, file, now, progress) if isinstance(place, Path) else _restore_rows(place, file, now)
 
@@ -145,7 +145,7 @@ def _restore_rows(place: Postgresql, file: Path, now: datetime) -> Restored:
     return Restored(place, f"the schema {kept}" if kept else None, applied, counts)
 
 
-def _files(place: Place) -> list[Path]:
+def _files(place: DatabaseUrl) -> list[Path]:
     if not isinstance(place, Path):
         return []
     return [place.with_name(place.name + suffix) for suffix in _SUFFIXES]
@@ -161,7 +161,7 @@ def _stopped(settings: Settings) -> Iterator[None]:
         except CannotStart as error:
             raise BackupError(f"can't restore now: {error}") from error
     try:
-        users = users_of(_files(settings.database_place))
+        users = users_of(_files(settings.database_url))
         if users:
             raise BackupError(f"can't restore now: the database is in use by {', '.join(users)}; stop that first")
         yield

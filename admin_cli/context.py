@@ -29,7 +29,7 @@ def opened(settings: "Settings | None" = None) -> Iterator["Database"]:
     from mailweir.store import versions
     from mailweir.store.connection import Database
 
-    place = (settings or load()).database_place
+    place = (settings or load()).database_url
     with acting_for(place), closing(Database(place)) as database:
         try:
             versions.check(database)

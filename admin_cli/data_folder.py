@@ -43,7 +43,7 @@ def outbox_folders(settings: Settings) -> list[Path]:
 
 
 def _folders(settings: Settings) -> list[Path]:
-    places, database = Places.of(settings), settings.database_place
+    places, database = Places.of(settings), settings.database_url
     return [
         settings.milter_socket.parent,
         settings.log_dir,
@@ -64,7 +64,7 @@ def _files(settings: Settings) -> list[Path]:
 
 def _files_of_the_admin(settings: Settings) -> list[Path]:
     """Those that may lie elsewhere, with a link in their place: they are in folders of root's, or their owner opens them."""
-    database = settings.database_place
+    database = settings.database_url
     return [
         *sorted(file for file in settings.log_dir.glob("*.log") if file.name != "postfix.log"),
         Places.of(settings).certificate_file,

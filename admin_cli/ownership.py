@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 
-from mailweir.place import Place
+from mailweir.database_url import DatabaseUrl
 
 
 @contextmanager
@@ -33,7 +33,7 @@ def acting_as_owner(folder: Path) -> Iterator[bool]:
             _step_up(*before)
 
 
-def acting_for(place: Place) -> AbstractContextManager[bool]:
+def acting_for(place: DatabaseUrl) -> AbstractContextManager[bool]:
     """As `acting_as_owner` of the folder of SQLite's file; a server gives nobody files to lay in our way."""
     return acting_as_owner(place.parent) if isinstance(place, Path) else nullcontext(False)
 

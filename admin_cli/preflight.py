@@ -126,7 +126,7 @@ def _succeeds(command: list[str], account: Account) -> bool:
 
 def check_database_folder(settings: Settings, account: Account) -> None:
     """The daemons write their database: can they, where it isn't in the data folder?"""
-    place = settings.database_place
+    place = settings.database_url
     if not isinstance(place, Path):
         return
     folder = place.parent

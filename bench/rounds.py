@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from bench import processes, submitter
 from bench.stack import BenchError, Stack
 from bench.variants import Door, Variant
-from mailweir.place import Place
+from mailweir.database_url import DatabaseUrl
 from mailweir.store.connection import Database
 from postfix.instance import SEARCH_PATH
 
@@ -76,7 +76,7 @@ def _measure_one(stack: Stack, variant: Variant, load: Load) -> Measurement:
         warm_up = min(load.warm_up_messages, messages // 10 or 1) if variant.most_messages else load.warm_up_messages
         _send(stack, variant, warm_up, load.keep_connections)
         stack.drain()
-        recorded, signed = _counts(stack.settings.database_place), stack.signed_messages()
+        recorded, signed = _counts(stack.settings.database_url), stack.signed_messages()
         postfix_cpu = processes.cpu_seconds(stack.postfix_pid)
         other_cpu = _cpu_seconds(stack.other_pids)
         filter_cpu = processes.cpu_seconds(filter_pid) if filter_pid else 0.0
@@ -95,7 +95,7 @@ def _measure_one(stack: Stack, variant: Variant, load: Load) -> Measurement:
             processes.peak_memory_bytes(filter_pid) if filter_pid else None,
             idle_bytes,
         )
-        _check_record(variant, messages, recorded, _counts(stack.settings.database_place))
+        _check_record(variant, messages, recorded, _counts(stack.settings.database_url))
         _check_signatures(variant, messages, stack.signed_messages() - signed)
     return measured
 
@@ -125,7 +125,7 @@ def _send(stack: Stack, variant: Variant, messages: int, keep_connections: bool)
         raise BenchError(f"smtp-source: {' '.join(done.stderr.split())}")
 
 
-def _counts(place: Place) -> tuple[int, int, int]:
+def _counts(place: DatabaseUrl) -> tuple[int, int, int]:
     with closing(Database(place)) as database:
         tables = ("decisions", "activities", "raw_messages")
         found = [int(database.execute(f"SELECT COUNT(*) FROM {table}").fetchone()[0]) for table in tables]

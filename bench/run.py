@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 
 from bench import report, rounds, stack, variants
+from mailweir.database_url import DatabaseUrl
 from mailweir.errors import MailweirError
-from mailweir.place import Place
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -61,7 +61,7 @@ def _run(options: argparse.Namespace) -> int:
 
 
 @contextmanager
-def _database(options: argparse.Namespace) -> Iterator[Place | None]:
+def _database(options: argparse.Namespace) -> Iterator[DatabaseUrl | None]:
     """A PostgreSQL server of our own where one is asked for. Its fsync is on, other than in the tests."""
     if options.database == "sqlite":
         yield None

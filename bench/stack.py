@@ -24,8 +24,8 @@ from pathlib import Path
 from bench import variants
 from bench.variants import Door, Filter, Variant
 from mailweir import settings
+from mailweir.database_url import DatabaseUrl
 from mailweir.errors import MailweirError
-from mailweir.place import Place
 from mailweir.settings import Settings
 from postfix.instance import SEARCH_PATH, Account, Instance
 
@@ -60,7 +60,7 @@ class Stack:
     """A running Postfix and look-ups; filters come and go with `filtering`."""
 
     def __init__(
-        self, folder: Path, chosen: Sequence[Variant], fsync_delay_ms: float, place: Place | None = None
+        self, folder: Path, chosen: Sequence[Variant], fsync_delay_ms: float, place: DatabaseUrl | None = None
     ) -> None:
         self._folder = folder
         self._fsync_delay_ms = fsync_delay_ms
@@ -245,7 +245,7 @@ class Stack:
 
     def _without_driver(self) -> dict[str, str]:
         """A host with SQLite has no psycopg; where it is installed, peewee loads it, and a worker takes 9 MB more."""
-        if not isinstance(self.settings.database_place, Path):
+        if not isinstance(self.settings.database_url, Path):
             return {}
         folder = self._folder / "without"
         folder.mkdir(exist_ok=True)
@@ -271,7 +271,9 @@ class Stack:
 
 
 @contextmanager
-def running(chosen: Sequence[Variant], fsync_delay_ms: float = 0.0, place: Place | None = None) -> Iterator[Stack]:
+def running(
+    chosen: Sequence[Variant], fsync_delay_ms: float = 0.0, place: DatabaseUrl | None = None
+) -> Iterator[Stack]:
     """A stack for these variants in a new folder, which is removed afterwards (kept where something failed)."""
     folder = Path(tempfile.mkdtemp(prefix="mailweir-bench-", dir=os.environ.get("TMPDIR", "/var/tmp")))
     try:

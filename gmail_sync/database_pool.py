@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from mailweir.matching import DeploymentRef, People, UserRef
 from mailweir.store.connection import Database
 from mailweir.store.directory import SqlDirectory
-from mailweir.store.lending import Lending
+from mailweir.store.pool import Pool
 
 MAX_CONNECTIONS = 6
 WAIT_SECONDS = 30.0
@@ -18,7 +18,7 @@ class DatabasePool:
     """Lends out connections to the sweeping threads."""
 
     def __init__(self, open_database: Callable[[], Database]) -> None:
-        self._lending = Lending(open_database, MAX_CONNECTIONS)
+        self._lending = Pool(open_database, MAX_CONNECTIONS)
 
     @contextmanager
     def lent(self) -> Iterator[Database]:

@@ -12,7 +12,7 @@ import zstandard
 
 from mailweir import headers, identity, matching, raw_message
 from mailweir.cached_directory import CachedDirectory
-from mailweir.gmail.api import Mailbox as Reader
+from mailweir.gmail.api import MailboxReader
 from mailweir.gmail.parse import Metadata, possible_addresses
 from mailweir.gmail_labels import Label, mask
 from mailweir.headers import Header, HeaderView
@@ -59,7 +59,7 @@ class Unsent:
     """It is a draft again: what was scheduled was cancelled."""
 
 
-def fetch_one(look: Fetch, queued: Queued, reader: Reader) -> Entry | Held | Unsent | None:
+def fetch_one(look: Fetch, queued: Queued, reader: MailboxReader) -> Entry | Held | Unsent | None:
     """What is to be recorded; None where it isn't mail. Errors: those of `errors`; DatabaseUnavailable."""
     look = replace(look, directory=CachedDirectory(look.directory))
     seen = reader.metadata(queued.message_id)

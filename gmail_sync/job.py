@@ -13,7 +13,7 @@ from gmail_sync.app_state import AppState
 from gmail_sync.budget import Spending
 from gmail_sync.database_pool import DatabasePool, PooledDirectory
 from gmail_sync.memory_limit import MemoryLimit
-from mailweir.gmail.api import Mailbox
+from mailweir.gmail.api import MailboxReader
 from mailweir.settings import Settings
 from mailweir.store import gmail_leases
 from mailweir.store.connection import Database
@@ -49,7 +49,7 @@ class Job:
 
     services: Services
     leased: Leased
-    mailbox: Mailbox
+    mailbox: MailboxReader
     spending: Spending
 
     @contextmanager

@@ -115,5 +115,5 @@ def purpose(address: str) -> str:
 
 def services(settings: Settings, log: structlog.stdlib.BoundLogger, busy_seconds: float = BUSY_SECONDS) -> Services:
     """What sweeps of one process share."""
-    connections = DatabasePool(lambda: Database(settings.database_place, busy_timeout_seconds=busy_seconds))
+    connections = DatabasePool(lambda: Database(settings.database_url, busy_timeout_seconds=busy_seconds))
     return Services(connections, PooledDirectory(connections), settings, log, lambda: datetime.now(UTC))

@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 
-from mailweir.gmail.api import Mailbox
+from mailweir.gmail.api import MailboxReader
 from mailweir.gmail.errors import HistoryExpired, MessageGone, Refused
 
 PROOFS = 3  # messages that are on the record and have to be there; ids are one mailbox's alone
 
 
-def is_same(mailbox: Mailbox, cursor: str | None, recorded_ids: Sequence[str], *, is_vouched_for: bool) -> bool:
+def is_same(mailbox: MailboxReader, cursor: str | None, recorded_ids: Sequence[str], *, is_vouched_for: bool) -> bool:
     """Does it have what was recorded, and does its history go on at the cursor?
 
     recorded_ids: the latest ones; some may be deleted by now. is_vouched_for: the admin named the address, so one of the two is
@@ -27,7 +27,7 @@ def is_same(mailbox: Mailbox, cursor: str | None, recorded_ids: Sequence[str], *
     return False
 
 
-def _has_history(mailbox: Mailbox, cursor: str) -> bool:
+def _has_history(mailbox: MailboxReader, cursor: str) -> bool:
     try:
         mailbox.history(cursor)
     except (HistoryExpired, Refused):
@@ -35,7 +35,7 @@ def _has_history(mailbox: Mailbox, cursor: str) -> bool:
     return True
 
 
-def _has(mailbox: Mailbox, message_id: str) -> bool:
+def _has(mailbox: MailboxReader, message_id: str) -> bool:
     try:
         mailbox.metadata(message_id)
     except (MessageGone, Refused):

@@ -12,7 +12,7 @@ import sys
 from gmail_sync import mailboxes, process_name
 from gmail_sync.mailboxes import Mailboxes
 from gmail_sync.scheduler import Scheduler
-from mailweir import log, one_core, settings
+from mailweir import cpu_affinity, log, settings
 from mailweir.errors import MailweirError
 from mailweir.store import versions
 
@@ -33,7 +33,7 @@ def main() -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: scheduler.stop())
     if config.gmail.pin_process:
-        one_core.stay(os.getpid())
+        cpu_affinity.stay(os.getpid())
     logger.info("serving", threads=config.gmail.threads, sweep_seconds=config.gmail.sweep_seconds)
     scheduler.run()
     logger.info("stopped")

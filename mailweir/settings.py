@@ -15,8 +15,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from mailweir import address
+from mailweir.database_url import DatabaseUrl, Postgresql, fault_of
 from mailweir.errors import SettingsError
-from mailweir.place import Place, Postgresql, fault_of
 
 DEFAULT_PATH = Path("/etc/mailweir/mailweir.toml")
 PATH_VARIABLE = "MAILWEIR_CONFIG"
@@ -245,7 +245,7 @@ class Settings(BaseSettings):
         return (init_settings,)
 
     @property
-    def database_place(self) -> Place:
+    def database_url(self) -> DatabaseUrl:
         """Where the database is: SQLite's file, or PostgreSQL's address."""
         if self.database.startswith("postgresql:"):
             return Postgresql(self.database, self.database_password_file)
@@ -254,9 +254,9 @@ class Settings(BaseSettings):
     @property
     def database_path(self) -> Path:
         """The SQLite file. SettingsError where the database is PostgreSQL's."""
-        if isinstance(self.database_place, Postgresql):
-            raise SettingsError(f"this is for SQLite, and the database is {self.database_place}")
-        return self.database_place
+        if isinstance(self.database_url, Postgresql):
+            raise SettingsError(f"this is for SQLite, and the database is {self.database_url}")
+        return self.database_url
 
     @property
     def token_key_path(self) -> Path:

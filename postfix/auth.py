@@ -27,8 +27,8 @@ from typing import NamedTuple
 import structlog
 
 from mailweir import log, passwords, settings
+from mailweir.database_url import DatabaseUrl
 from mailweir.errors import MailweirError
-from mailweir.place import Place
 from mailweir.store import relay_logins, versions
 from mailweir.store.connection import Database
 from postfix import auth_protocol, guardian, listener
@@ -65,7 +65,7 @@ Prove = Callable[[str, bytes], Verdict]
 class Prover:
     """Looks a login up and compares its password. decoy: a hash that no password has, for logins that aren't there."""
 
-    def __init__(self, place: Place, decoy: str, logger: structlog.stdlib.BoundLogger) -> None:
+    def __init__(self, place: DatabaseUrl, decoy: str, logger: structlog.stdlib.BoundLogger) -> None:
         self._database = Database(place, busy_timeout_seconds=BUSY_TIMEOUT_SECONDS)
         self._decoy = decoy
         self._logger = logger
@@ -233,7 +233,7 @@ class Connection(listener.Connection):
 
 
 async def _serve(
-    place: Place, decoy: str, listening_on: socket.socket, beat: int, logger: structlog.stdlib.BoundLogger
+    place: DatabaseUrl, decoy: str, listening_on: socket.socket, beat: int, logger: structlog.stdlib.BoundLogger
 ) -> None:
     """Answers until SIGTERM or SIGINT. beat: where the guardian is told that this goes on."""
     stop = asyncio.Event()
@@ -262,7 +262,7 @@ def main() -> None:
     logger = log.configure(PROCESS)
     try:
         configured = settings.load()
-        place, path = configured.database_place, configured.auth_socket
+        place, path = configured.database_url, configured.auth_socket
         Database(place)  # is what it needs installed?
         # one whose file is gone lets nobody in any more
         given = listener.handed_over(path) if path.is_socket() else None

@@ -133,7 +133,7 @@ def main() -> None:
     logger = log.configure(PROCESS)
     try:
         configured = settings.load()
-        database = Database(configured.database_place, busy_timeout_seconds=BUSY_TIMEOUT_SECONDS)
+        database = Database(configured.database_url, busy_timeout_seconds=BUSY_TIMEOUT_SECONDS)
         versions.check(database)
         asyncio.run(serve(configured, database, logger))
     except MailweirError as error:

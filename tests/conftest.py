@@ -16,7 +16,7 @@ import zstandard
 
 from admin_cli import main
 from mailweir import matching, recording
-from mailweir.place import Place, Postgresql
+from mailweir.database_url import DatabaseUrl, Postgresql
 from mailweir.store import deployments, versions
 from mailweir.store.connection import Database
 from mailweir.store.directory import SqlDirectory
@@ -76,14 +76,14 @@ def postgresql_place(cluster: Cluster) -> Iterator[Postgresql]:
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def place(request: pytest.FixtureRequest) -> Place:
+def place(request: pytest.FixtureRequest) -> DatabaseUrl:
     """An empty database of this version, on each kind in turn."""
-    chosen: Place = request.getfixturevalue(f"{request.param}_place")
+    chosen: DatabaseUrl = request.getfixturevalue(f"{request.param}_place")
     return chosen
 
 
 @pytest.fixture
-def database(place: Place) -> Iterator[Database]:
+def database(place: DatabaseUrl) -> Iterator[Database]:
     """An empty database of this version, on each kind in turn."""
     with closing(Database(place)) as opened:
         yield opened

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from mailweir.place import Postgresql
+from mailweir.database_url import Postgresql
 from mailweir.store import versions
 from mailweir.store.connection import Database
 from postfix.instance import Account

@@ -8,7 +8,7 @@ import typer
 from admin_cli import context, options, output, progress
 
 if TYPE_CHECKING:
-    from mailweir.place import Place
+    from mailweir.database_url import DatabaseUrl
 
 FileArgument = Annotated[Path, typer.Argument(metavar="FILE", help="The backup's file.")]
 
@@ -30,7 +30,7 @@ def upgrade(
     from mailweir.settings import load
 
     settings = load()
-    place = settings.database_place
+    place = settings.database_url
     if check:
         _show_pending(place, as_json)
         return
@@ -69,7 +69,7 @@ def back_up(
     from mailweir.settings import load
 
     with progress.copying("Copying") as show:
-        made = backups.make(load().database_place, file.absolute(), force=force, progress=show)
+        made = backups.make(load().database_url, file.absolute(), force=force, progress=show)
     if as_json:
         output.show_json({"file": str(made.file), "size_bytes": made.size_bytes, "counts": made.counts})
         return
@@ -99,13 +99,13 @@ def _counted(counts: dict[str, int]) -> str:
     return ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in counts.items())
 
 
-def _upgrade(place: "Place", run_as: str) -> list[str]:
+def _upgrade(place: "DatabaseUrl", run_as: str) -> list[str]:
     from mailweir.store import versions
 
     return _upgrade_file(place, run_as) if isinstance(place, Path) else versions.upgrade(place)
 
 
-def _show_pending(place: "Place", as_json: bool) -> None:
+def _show_pending(place: "DatabaseUrl", as_json: bool) -> None:
     from admin_cli.ownership import acting_for
     from mailweir.errors import DatabaseUnavailable
     from mailweir.store import versions

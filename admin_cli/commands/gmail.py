@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
-    from mailweir.gmail.api import Mailbox as Reader
+    from mailweir.gmail.api import MailboxReader
     from mailweir.gmail.consent import Consent
     from mailweir.gmail.oauth_files import OAuthClient, ServiceAccount
     from mailweir.gmail.parse import Profile
@@ -175,7 +175,7 @@ def _given_back_on_failure(settings: "Settings", given: "Consent | None", whose:
 
 
 def _profile_of(
-    reader: "Reader",
+    reader: "MailboxReader",
     who: "tuple[str, str, Connected | None]",
     whose: list[str],
     *,
@@ -201,7 +201,9 @@ def _profile_of(
     return replace(profile, address=found)
 
 
-def _refuse_another(reader: "Reader", before: "Connected", found: str, username: str, *, is_vouched_for: bool) -> None:
+def _refuse_another(
+    reader: "MailboxReader", before: "Connected", found: str, username: str, *, is_vouched_for: bool
+) -> None:
     """BadInput where it isn't the connected mailbox under a new name."""
     from gmail_sync import renaming
     from mailweir.errors import BadInput

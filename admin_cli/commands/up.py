@@ -231,7 +231,7 @@ def _upgrade(settings: "Settings", account: "Account", say: Say) -> None:
     from mailweir.store import versions
     from postfix.instance import make_folder
 
-    place = settings.database_place
+    place = settings.database_url
     if isinstance(place, Path) and place.parent.is_relative_to(settings.data_dir):
         make_folder(place.parent, 0o700, account)
     with still_ending_with_parent(), acting_for(place):

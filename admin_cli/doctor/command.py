@@ -125,7 +125,7 @@ def _examine_database(settings: "Settings", name: str | None, now: "datetime") -
 
     yield from run("disk", partial(checks.check_room, settings))
     yield from run(checks.AREA, partial(checks.check_owner, settings))
-    place = settings.database_place
+    place = settings.database_url
     opened: list[Database] = []
 
     def open_it() -> "Iterator[Finding]":

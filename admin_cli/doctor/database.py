@@ -78,7 +78,7 @@ def check_writing(database: Database) -> Iterator[Finding]:
 
 def check_owner(settings: Settings) -> Iterator[Finding]:
     """The filter writes as run_as: are the files that user's? SQLite only."""
-    place = settings.database_place
+    place = settings.database_url
     if not isinstance(place, Path):
         return
     try:
@@ -97,8 +97,8 @@ def check_room(settings: Settings) -> Iterator[Finding]:
     least = settings.smtp.max_message_bytes * 3 // 2  # as Postfix's queue_minfree
     places = Places.of(settings)
     folders = [places.queue_dir, places.log_file.parent]
-    if isinstance(settings.database_place, Path):
-        folders.insert(0, settings.database_place.parent)
+    if isinstance(settings.database_url, Path):
+        folders.insert(0, settings.database_url.parent)
     seen: set[int] = set()
     for folder in folders:
         with suppress(FileNotFoundError, PermissionError):

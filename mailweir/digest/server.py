@@ -38,7 +38,7 @@ def main() -> None:
     logger = log.configure(PROCESS)
     try:
         config = settings.load()
-        database = Database(config.database_place, busy_timeout_seconds=_BUSY_SECONDS)
+        database = Database(config.database_url, busy_timeout_seconds=_BUSY_SECONDS)
         versions.check(database)
     except MailweirError as error:
         sys.exit(f"{PROCESS}: {error}")

@@ -56,9 +56,9 @@ class Api:
         self.metadata_of = self.methods.about(get, "id", userId=_ME, format="metadata", fields=_METADATA_FIELDS)
         self.raw_of = self.methods.about(get, "id", userId=_ME, format="raw", fields=_RAW_FIELDS)
 
-    def mailbox(self, credentials: Credentials, spend: Spend) -> "Mailbox":
+    def mailbox(self, credentials: Credentials, spend: Spend) -> "MailboxReader":
         """A mailbox, for one thread at a time. spend: told before each request what it costs, in units of quota; may raise."""
-        return Mailbox(self, credentials, spend)
+        return MailboxReader(self, credentials, spend)
 
     def connections(self) -> Connections:
         """This thread's connections."""
@@ -74,7 +74,7 @@ def _history(page: str | None) -> dict[str, Any]:
     return {**asked, "pageToken": page, "fields": _HISTORY_FIELDS}
 
 
-class Mailbox:
+class MailboxReader:
     """Asks for one mailbox. Each method raises Throttled, Unreachable, NeedsReconnect, AppRefused and Refused beside what it
     names."""
 

@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
+from mailweir.database_url import DatabaseUrl
 from mailweir.errors import DatabaseUnavailable
-from mailweir.place import Place
 from mailweir.store import models
 
 BUSY_TIMEOUT_SECONDS = 5.0
@@ -39,7 +39,7 @@ class Database:
     """
 
     def __init__(
-        self, place: Place, *, busy_timeout_seconds: float = BUSY_TIMEOUT_SECONDS, create: bool = False
+        self, place: DatabaseUrl, *, busy_timeout_seconds: float = BUSY_TIMEOUT_SECONDS, create: bool = False
     ) -> None:
         self.place = place
         self._backend = _backend(place, busy_timeout_seconds, create)
@@ -134,7 +134,7 @@ class Database:
             raise DatabaseUnavailable(f"database {self.place}: {' '.join(str(error).split())}") from error
 
 
-def _backend(place: Place, busy_timeout_seconds: float, create: bool) -> _Backend:
+def _backend(place: DatabaseUrl, busy_timeout_seconds: float, create: bool) -> _Backend:
     if isinstance(place, Path):
         from mailweir.store.sqlite import Sqlite
 

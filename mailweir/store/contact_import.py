@@ -13,7 +13,7 @@ from itertools import islice
 
 from mailweir.contact_files.rows import BadRow, Row
 from mailweir.errors import BadInput
-from mailweir.store import batches, checks, claims
+from mailweir.store import address_checks, batches, checks
 from mailweir.store.connection import Database
 from mailweir.store.contact_changes import Changes, Person, write
 from mailweir.store.deployments import Deployment
@@ -96,9 +96,9 @@ def _clean(deployment: Deployment, row: Row, companies: dict[str, str]) -> Row:
     if not row.addresses:
         raise BadInput(f"the contact {name} has no mail address")
     addresses = [checks.clean_address(text) for text in row.addresses]
-    claims.refuse_twice(addresses)
+    address_checks.refuse_twice(addresses)
     for found in addresses:
-        claims.refuse_own_domain(deployment, found)
+        address_checks.refuse_own_domain(deployment, found)
     if row.company not in companies:
         companies[row.company] = checks.clean_name(row.company, "company's")
     return Row(row.line, name, tuple(addresses), companies[row.company])
@@ -200,15 +200,15 @@ class _Plan:
     def _take(self, row: Row) -> None:
         for found in row.addresses:
             if self._key(found) in self._users:
-                raise claims.held_by_user(self._deployment, found, self._users[self._key(found)])
+                raise address_checks.held_by_user(self._deployment, found, self._users[self._key(found)])
             if self._key(found) in self._groups:
-                raise claims.held_by_group(self._deployment, found)
+                raise address_checks.held_by_group(self._deployment, found)
         person = self._known(row)
         missing = [found for found in row.addresses if person is None or person not in self._holders[self._key(found)]]
         for found in missing:
             holders = self._holders[self._key(found)]
             if holders and not self._shared:
-                raise claims.held_by_contact(self._deployment, found, holders[0].name)
+                raise address_checks.held_by_contact(self._deployment, found, holders[0].name)
         if person is None:
             person = Person(None, row.name, row.company)
             self.changes.new.append(person)

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from mailweir.errors import NotFound
-from mailweir.store import batches, checks, claims, companies, models
+from mailweir.store import address_checks, batches, checks, companies, models
 from mailweir.store.connection import Database
 from mailweir.store.deployments import Deployment
 from mailweir.store.moments import rfc3339
@@ -44,16 +44,16 @@ def add(
     """
     name = checks.clean_name(name, "contact's")
     normal = [checks.clean_address(text) for text in addresses]
-    claims.refuse_twice(normal)
+    address_checks.refuse_twice(normal)
     with database.bound(), database.transaction():
         company_id = None if company is None else companies.known_id(deployment, company)
         for found in normal:
-            claims.refuse_own_domain(deployment, found)
+            address_checks.refuse_own_domain(deployment, found)
             if shared:
-                claims.refuse_own(deployment, found)
-                claims.refuse_namesake(deployment, found, name)
+                address_checks.refuse_own(deployment, found)
+                address_checks.refuse_namesake(deployment, found, name)
             else:
-                claims.refuse_taken(deployment, found)
+                address_checks.refuse_taken(deployment, found)
         row = models.Contact.create(deployment=deployment.id, company=company_id, name=name, created_at=rfc3339(now))
         put_addresses(database, deployment, [(row.id, found) for found in normal])
         return _plain(deployment, row, normal)

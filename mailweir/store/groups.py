@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from mailweir.errors import NotFound
-from mailweir.store import checks, claims, models
+from mailweir.store import address_checks, checks, models
 from mailweir.store.connection import Database
 from mailweir.store.deployments import Deployment
 from mailweir.store.moments import rfc3339
@@ -26,8 +26,8 @@ def add(database: Database, deployment: Deployment, address: str, now: datetime)
     """Takes an address for a group's. BadInput where it can't be, or is a user's, contact's or group's already."""
     address = checks.clean_address(address)
     with database.bound(), database.transaction():
-        claims.refuse_captured(address)
-        claims.refuse_taken(deployment, address)
+        address_checks.refuse_captured(address)
+        address_checks.refuse_taken(deployment, address)
         row = models.GroupAddress.create(
             deployment=deployment.id,
             address=address,

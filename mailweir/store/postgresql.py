@@ -11,8 +11,8 @@ from typing import Any
 
 import peewee
 
+from mailweir.database_url import Postgresql as DatabaseUrl
 from mailweir.errors import SettingsError
-from mailweir.place import Postgresql as Place
 
 CONNECT_TIMEOUT_SECONDS = 5
 # A host that vanishes answers nothing: the kernel gives the connection up after this, not after two hours.
@@ -27,7 +27,7 @@ _WRITERS_KEY = 7_305_806  # of the advisory lock by which commands write one aft
 class Postgresql:
     """One connection to a server."""
 
-    def __init__(self, place: Place, busy_timeout_seconds: float) -> None:
+    def __init__(self, place: DatabaseUrl, busy_timeout_seconds: float) -> None:
         try:
             import psycopg
         except ImportError as error:

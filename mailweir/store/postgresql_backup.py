@@ -13,8 +13,8 @@ from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 
+from mailweir.database_url import Postgresql
 from mailweir.errors import BackupError
-from mailweir.place import Postgresql
 from mailweir.store import versions
 from mailweir.store.backup import COUNTED
 from mailweir.store.connection import Database

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from mailweir.errors import BadInput, NotFound
-from mailweir.store import checks, claims, gmail_mailboxes, models, staff
+from mailweir.store import address_checks, checks, gmail_mailboxes, models, staff
 from mailweir.store.connection import Database
 from mailweir.store.deployments import Deployment
 from mailweir.store.moments import rfc3339
@@ -38,8 +38,8 @@ def add(database: Database, deployment: Deployment, username: str, mailbox: str,
     with database.bound(), database.transaction():
         if _row(deployment, username):
             raise BadInput(f"there is a user {username} in {deployment.name} already")
-        claims.refuse_captured(mailbox)
-        claims.refuse_taken(deployment, mailbox)
+        address_checks.refuse_captured(mailbox)
+        address_checks.refuse_taken(deployment, mailbox)
         row = models.User.create(
             deployment=deployment.id, username=username, name=name, mailbox=mailbox, created_at=rfc3339(now)
         )
@@ -53,8 +53,8 @@ def add_address(database: Database, deployment: Deployment, username: str, addre
     address = checks.clean_address(address)
     with database.bound(), database.transaction():
         row = staff.present(deployment, username)
-        claims.refuse_captured(address)
-        claims.refuse_taken(deployment, address)
+        address_checks.refuse_captured(address)
+        address_checks.refuse_taken(deployment, address)
         key = deployment.folding.key(address)
         models.UserAddress.create(deployment=deployment.id, user=row.id, address=address, match_key=key)
         return _plain(deployment, row, _addresses(row.id))

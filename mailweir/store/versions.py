@@ -9,8 +9,8 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from mailweir.database_url import DatabaseUrl
 from mailweir.errors import DatabaseUnavailable, DatabaseVersionError
-from mailweir.place import Place
 from mailweir.store.connection import Database
 
 _FOLDER = Path(__file__).parent / "migrations"
@@ -19,7 +19,7 @@ _UPGRADE_KEY = 7_305_805  # of PostgreSQL's advisory lock
 _UPGRADE_SECONDS = 3600.0  # a step may rewrite a large table
 
 
-def upgrade(place: Place) -> list[str]:
+def upgrade(place: DatabaseUrl) -> list[str]:
     """Makes SQLite's file where there is none, and runs the steps that the database lacks; their names.
 
     Only one process at a time, on whichever host: the others wait and find nothing left to do. Each step is a transaction.
@@ -34,7 +34,7 @@ def upgrade(place: Place) -> list[str]:
         return names
 
 
-def pending(place: Place) -> list[str]:
+def pending(place: DatabaseUrl) -> list[str]:
     """The names of the steps that `upgrade` would run; nothing is made. DatabaseVersionError where it is newer than this code."""
     if isinstance(place, Path) and not place.is_file():
         return sorted(_known())
@@ -78,7 +78,7 @@ def _applied(database: Database) -> set[str]:
 
 
 @contextlib.contextmanager
-def _locked(place: Place) -> Iterator[Database]:
+def _locked(place: DatabaseUrl) -> Iterator[Database]:
     """The open database, which no other process upgrades meanwhile."""
     if isinstance(place, Path):
         with _locked_file(place) as database:

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 import structlog
 
 from capture_milter.counters import BATCH_MESSAGES, COMMIT_SECONDS, Counters
+from mailweir.database_url import DatabaseUrl
 from mailweir.errors import MailweirError
-from mailweir.place import Place
 from mailweir.settings import Settings
 from mailweir.store import verdicts
 from mailweir.store.connection import Database
@@ -34,7 +34,7 @@ def serve(config: Settings, counters: Counters, log: structlog.stdlib.BoundLogge
     from prometheus_client.registry import CollectorRegistry
 
     registry = CollectorRegistry()
-    registry.register(Collector(counters, lambda: _waiting(config.database_place)))
+    registry.register(Collector(counters, lambda: _waiting(config.database_url)))
     listening = {"address": config.metrics.bind_address, "port": config.metrics.port}
     is_first = True
     while True:
@@ -50,7 +50,7 @@ def serve(config: Settings, counters: Counters, log: structlog.stdlib.BoundLogge
     threading.Event().wait()
 
 
-def _waiting(place: Place) -> int | None:
+def _waiting(place: DatabaseUrl) -> int | None:
     """Bodies that the digest hasn't examined; None where the database can't be asked."""
     database = Database(place, busy_timeout_seconds=BUSY_SECONDS)
     try:

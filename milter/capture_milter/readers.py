@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from mailweir.store.connection import Database
 from mailweir.store.directory import SqlDirectory
-from mailweir.store.lending import Lending
+from mailweir.store.pool import Pool
 
 MAX_READERS = 8  # PostgreSQL has 100 connections for all hosts; a stall must not take them
 WAIT_SECONDS = 20.0
@@ -18,7 +18,7 @@ class Readers:
     """Lends out directories."""
 
     def __init__(self, open_database: Callable[[], Database]) -> None:
-        self._lending = Lending(open_database, MAX_READERS)
+        self._lending = Pool(open_database, MAX_READERS)
 
     @contextmanager
     def directory(self) -> Iterator[SqlDirectory]:

@@ -70,7 +70,7 @@ def plan(envelope: Envelope, header_lines: list[Header], directory: RelayDirecto
 def _ask_for_all(
     envelope: Envelope, view: HeaderView, header_lines: list[Header], holder: Holder, directory: RelayDirectory
 ) -> None:
-    """Everybody that is going to be asked for, in one question (see `asked`)."""
+    """Everybody that is going to be asked for, in one question (see `CachedRelayDirectory`)."""
     named = [_read(value) for values in _values(header_lines).values() for value in values]
     found = {envelope.sender, *named, *view.recipients, *(recipient.address for recipient in envelope.recipients)}
     key = holder.deployment.folding.key

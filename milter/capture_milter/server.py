@@ -26,7 +26,7 @@ from capture_milter.handling import ConfirmationDesk
 from capture_milter.readers import Readers
 from capture_milter.session import Services, Session, register
 from capture_milter.signing import Signers
-from mailweir import forking, log, one_core, settings
+from mailweir import cpu_affinity, forking, log, settings
 from mailweir.errors import MailweirError
 from mailweir.sender_auth import DkimProver
 from mailweir.settings import Settings
@@ -48,7 +48,7 @@ def main() -> None:
     place = _Place()
     try:
         config = settings.load()
-        database = Database(config.database_place)
+        database = Database(config.database_url)
         versions.check(database)
         database.close()
         _open_socket(config.milter_socket, place)
@@ -149,17 +149,17 @@ def _work(
 ) -> None:
     _bound_heap()
     if config.filter.pin_workers:
-        one_core.stay(os.getppid() + slot)
+        cpu_affinity.stay(os.getppid() + slot)
     page = counters.page(slot) if counters else None
     if page:
         page.begin(os.getpid())
     events = Events(page, log_decisions=config.log.decisions)
 
     def open_to_write() -> Database:
-        return Database(config.database_place, busy_timeout_seconds=WRITE_BUSY_SECONDS)
+        return Database(config.database_url, busy_timeout_seconds=WRITE_BUSY_SECONDS)
 
     def open_to_read() -> Database:
-        return Database(config.database_place)
+        return Database(config.database_url)
 
     group_commit = GroupCommit(open_to_write, events.committed)
     desk = ConfirmationDesk(DkimProver(config.dns), config.confirmation)

@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from mailweir.place import Place, Postgresql
+from mailweir.database_url import DatabaseUrl, Postgresql
 from mailweir.store.connection import Database
 from tests.chaos.load import Load
 from tests.integration.conftest import Stack, wait_until
@@ -61,9 +61,9 @@ class Site:
         self._small = Path()
 
     @property
-    def place(self) -> Place:
+    def place(self) -> DatabaseUrl:
         """Its database."""
-        return self.stack.settings.database_place
+        return self.stack.settings.database_url
 
     @property
     def database_dir(self) -> Path:

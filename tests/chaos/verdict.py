@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import zstandard
 
-from mailweir.place import Place
+from mailweir.database_url import DatabaseUrl
 from mailweir.store.connection import Database
 from tests.chaos.load import Message
 
@@ -49,7 +49,7 @@ def row(figures: Figures) -> tuple[str, ...]:
     return figures.scenario, figures.database, *map(str, counts), *times, str(len(figures.violations))
 
 
-def judge(messages: Collection[Message], place: Place, allowed: Collection[int]) -> tuple[list[str], int]:
+def judge(messages: Collection[Message], place: DatabaseUrl, allowed: Collection[int]) -> tuple[list[str], int]:
     """What is wrong, and how many repeats were absorbed. allowed: 5xx replies that the scenario may cause."""
     decisions: dict[str, set[str]] = {}
     activities: dict[str, list[tuple[int, int, bytes]]] = {}

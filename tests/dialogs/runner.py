@@ -11,7 +11,7 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 
-from mailweir.place import Place
+from mailweir.database_url import DatabaseUrl
 from mailweir.store import activities, decisions, raw_messages
 from mailweir.store.activities import Activity
 from mailweir.store.connection import Database
@@ -34,14 +34,14 @@ class Target:
     """
 
     port: int
-    database_place: Place
+    database_url: DatabaseUrl
     cli: Callable[..., subprocess.CompletedProcess[str]]
     outbox: Callable[[], list[bytes]]
 
 
 def run(script: Script, target: Target) -> None:
     """DialogFailure, which names file and line, where anything differs."""
-    with closing(Database(target.database_place)) as database:
+    with closing(Database(target.database_url)) as database:
         activities_before, outbox_before = _count_activities(database), Counter(target.outbox())
         queue_ids = _Conversation(script, target).hold()
         found = [one for queue_id in queue_ids for one in decisions.find(database, queue_id)[::-1]]

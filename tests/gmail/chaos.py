@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
-from mailweir.place import Place
+from mailweir.database_url import DatabaseUrl
 from tests import postgresql
 from tests.gmail import chaos_run
 from tests.gmail.chaos_run import Figures
@@ -44,7 +44,7 @@ def run(
     least_share: float = chaos_run.LEAST_SHARE,
 ) -> Figures:
     """One scenario, on an empty database of its own."""
-    place: Place | None = cluster.make_database() if cluster else None
+    place: DatabaseUrl | None = cluster.make_database() if cluster else None
 
     def progress(line: str) -> None:
         print(f"chaos: {database}, {workers} workers: {line}", file=sys.stderr, flush=True)

@@ -13,7 +13,7 @@ from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mailweir.place import Place
+from mailweir.database_url import DatabaseUrl
 from tests.gmail import chaos_verdict, load_client
 from tests.gmail.chaos_worker import LEASE_SECONDS
 from tests.gmail.emulator import ENDS_WITH_US
@@ -213,7 +213,7 @@ class Run:
 def run(
     kind: str,
     folder: Path,
-    place: Place | None,
+    place: DatabaseUrl | None,
     *,
     workers: int,
     kills: int,

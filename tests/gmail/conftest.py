@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mailweir.place import Place
+from mailweir.database_url import DatabaseUrl
 from tests.gmail.client import Users, users_of
 from tests.gmail.emulator import Emulator, missing
 from tests.gmail.server import GmailServer, addresses
@@ -62,7 +62,7 @@ def gmail(realms: Realms) -> Iterator[GmailServer]:
 
 
 @pytest.fixture
-def world(gmail: GmailServer, tmp_path: Path, place: Place) -> Iterator[World]:
+def world(gmail: GmailServer, tmp_path: Path, place: DatabaseUrl) -> Iterator[World]:
     """The sync beside that server, on SQLite and on PostgreSQL."""
     made = World(gmail, tmp_path, place)
     yield made

@@ -12,7 +12,7 @@ from typing import Any
 
 from gmail_sync import mailboxes
 from mailweir import secrets_file, settings
-from mailweir.place import Place
+from mailweir.database_url import DatabaseUrl
 from mailweir.settings import Settings
 from mailweir.store import deployments, gmail_mailboxes, versions
 from mailweir.store.connection import Database
@@ -41,7 +41,7 @@ class LoadSite:
         self,
         server: LoadServer,
         folder: Path,
-        place: Place | None,
+        place: DatabaseUrl | None,
         *,
         boxes: int,
         gmail: str = "",
@@ -59,7 +59,7 @@ class LoadSite:
         )
         self.settings: Settings = settings.load(self.settings_file)
         self.boxes = boxes
-        versions.upgrade(self.settings.database_place)
+        versions.upgrade(self.settings.database_url)
         secrets_file.make(self.settings.token_key_path)
         with closing(self.open()) as database:
             now = datetime.now(UTC)
@@ -76,7 +76,7 @@ class LoadSite:
 
     def open(self) -> Database:
         """A connection of the caller's own."""
-        return Database(self.settings.database_place, busy_timeout_seconds=60)
+        return Database(self.settings.database_url, busy_timeout_seconds=60)
 
     def _rows(self, database: Database, demo: int, now: datetime, *, has_swept: bool) -> Iterator[tuple[Any, ...]]:
         key = secrets_file.load(self.settings.token_key_path)

@@ -13,8 +13,8 @@ import pytest
 
 from gmail_sync import mailboxes
 from mailweir import secrets_file
+from mailweir.database_url import DatabaseUrl
 from mailweir.gmail.errors import NeedsReconnect
-from mailweir.place import Place
 from mailweir.store import gmail_leases, gmail_mailboxes, users
 from mailweir.store.gmail_mailboxes import State
 from tests.gmail import faults
@@ -27,7 +27,7 @@ RUN = "import sys; from admin_cli.main import run; sys.exit(run())"
 
 
 @pytest.fixture
-def place(sqlite_place: Place) -> Place:
+def place(sqlite_place: DatabaseUrl) -> DatabaseUrl:
     """What differs between the databases is tried elsewhere."""
     return sqlite_place
 

@@ -18,8 +18,8 @@ from gmail_sync.mailboxes import Mailboxes
 from gmail_sync.memory_limit import MAX_BYTES
 from gmail_sync.scheduler import Scheduler
 from mailweir import secrets_file
+from mailweir.database_url import Postgresql
 from mailweir.errors import SettingsError
-from mailweir.place import Postgresql
 from mailweir.store import gmail_leases
 from tests.gmail import faults
 from tests.gmail.calls import GETS, Kind

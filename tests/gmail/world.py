@@ -12,7 +12,7 @@ from gmail_sync.mailboxes import Mailboxes
 from gmail_sync.sweep import Sweep
 from gmail_sync.sync_now import SyncNow
 from mailweir import log, secrets_file, settings
-from mailweir.place import Place
+from mailweir.database_url import DatabaseUrl
 from mailweir.settings import Settings
 from mailweir.store import (
     activities,
@@ -35,7 +35,7 @@ JANE, JOE, STRANGER = "jane@client.example", "joe@client.example", "x@stranger.e
 class World:
     """demo with richard, mary and olga of firm.example, and the contacts jane and joe. extra: lines for [gmail]."""
 
-    def __init__(self, gmail: GmailServer, folder: Path, place: Place | None = None, extra: str = "") -> None:
+    def __init__(self, gmail: GmailServer, folder: Path, place: DatabaseUrl | None = None, extra: str = "") -> None:
         self.gmail = gmail
         self.at = datetime.now(UTC)
         (folder / "secrets").mkdir()
@@ -50,9 +50,9 @@ class World:
         )
         self.settings_file = file
         self.settings: Settings = settings.load(file)
-        versions.upgrade(self.settings.database_place)
+        versions.upgrade(self.settings.database_url)
         secrets_file.make(self.settings.token_key_path)
-        self.database = Database(self.settings.database_place)
+        self.database = Database(self.settings.database_url)
         self.demo = deployments.add(self.database, "demo", "demo.example.net", self.at)
         for name in ("richard", "mary", "olga"):
             users.add(self.database, self.demo, name, f"{name}@firm.example", "", self.at)

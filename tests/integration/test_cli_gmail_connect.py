@@ -22,7 +22,7 @@ from tests import scripted_http
 from tests.scripted_http import Answer, Asked, Server, as_json, refusal
 
 if TYPE_CHECKING:
-    from mailweir.place import Place
+    from mailweir.database_url import DatabaseUrl
     from mailweir.store.connection import Database
     from tests.conftest import Mailweir, Ran
 
@@ -34,9 +34,9 @@ BOTH = pytest.mark.parametrize("place", ["sqlite", "postgresql"], indirect=True)
 
 
 @pytest.fixture
-def place(request: pytest.FixtureRequest) -> "Place":
+def place(request: pytest.FixtureRequest) -> "DatabaseUrl":
     """SQLite, unless a test is for both."""
-    chosen: Place = request.getfixturevalue(f"{getattr(request, 'param', 'sqlite')}_place")
+    chosen: DatabaseUrl = request.getfixturevalue(f"{getattr(request, 'param', 'sqlite')}_place")
     return chosen
 
 

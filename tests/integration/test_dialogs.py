@@ -55,7 +55,7 @@ def hold(name: str, text: str, stack: "Stack") -> None:
         return stack.outbox()
 
     parsed = script.parse(Path(name), text, secrets.token_hex(8))
-    runner.run(parsed, runner.Target(stack.smtp_port, stack.settings.database_place, stack.cli, outbox))
+    runner.run(parsed, runner.Target(stack.smtp_port, stack.settings.database_url, stack.cli, outbox))
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 import zstandard
 
-from mailweir.place import Place
+from mailweir.database_url import DatabaseUrl
 from mailweir.store.connection import Database
 
 CLIENTS = 8
@@ -95,7 +95,7 @@ def test_law_1_holds_while_the_filter_is_killed(make_stack: Any, request: pytest
     assert len(acknowledged) == sum(client.sent for client in clients), "a client gave up: the filter didn't come back"
     assert kills == KILLS
     assert sum(client.temporary_refusals for client in clients) > 0, "no kill hit a delivery: the test shows nothing"
-    check_record(stack.settings.database_place, acknowledged)
+    check_record(stack.settings.database_url, acknowledged)
 
 
 def kill(stack: Any, give_up_at: float) -> int:
@@ -113,7 +113,7 @@ def kill(stack: Any, give_up_at: float) -> int:
     return kills
 
 
-def check_record(place: Place, acknowledged: set[str]) -> None:
+def check_record(place: DatabaseUrl, acknowledged: set[str]) -> None:
     """Decisions, activities and raw bytes of every acknowledged message."""
     with contextlib.closing(Database(place)) as database:
         outcomes: dict[str, set[str]] = {}

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from mailweir.place import Postgresql
+from mailweir.database_url import Postgresql
 from mailweir.store.connection import Database
 
 Mailweir = Any

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mailweir.place import Postgresql
+from mailweir.database_url import Postgresql
 from tests.integration import wire
 from tests.integration.relay import JANE, RICHARD, STRANGER, connect, mail, people, submit
 

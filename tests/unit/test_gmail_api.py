@@ -15,7 +15,7 @@ import pytest
 
 from mailweir.errors import BadInput, SettingsError
 from mailweir.gmail import parse
-from mailweir.gmail.api import Api, Mailbox
+from mailweir.gmail.api import Api, MailboxReader
 from mailweir.gmail.errors import (
     AppRefused,
     GmailError,
@@ -53,13 +53,13 @@ def api(server: Server) -> Api:
     return Api(Gmail(api_endpoint=server.url, timeout_seconds=1))
 
 
-def reader(api: Api, server: Server, spent: list[int], refresh_token: str = "refresh-1") -> Mailbox:
+def reader(api: Api, server: Server, spent: list[int], refresh_token: str = "refresh-1") -> MailboxReader:
     client = OAuthClient("id", "secret", server.url + "/auth", server.url + "/token", ())
     return api.mailbox(UserCredentials(client, refresh_token), spent.append)
 
 
 @pytest.fixture
-def mailbox(api: Api, server: Server, spent: list[int]) -> Mailbox:
+def mailbox(api: Api, server: Server, spent: list[int]) -> MailboxReader:
     return reader(api, server, spent)
 
 
@@ -71,14 +71,16 @@ def calls(server: Server) -> list[str]:
 # --- what is asked, and how it is read ------------------------------------------------------------------------------------
 
 
-def test_profile(mailbox: Mailbox, server: Server, spent: list[int]) -> None:
+def test_profile(mailbox: MailboxReader, server: Server, spent: list[int]) -> None:
     server.script = [as_json({"emailAddress": "richard@firm.example", "historyId": "18446744073709551616"})]
     assert mailbox.profile() == parse.Profile("richard@firm.example", "18446744073709551616")
     assert (calls(server), spent) == (["/profile"], [1])
     assert server.asked[-1].headers["authorization"] == "Bearer first"
 
 
-def test_profile_missing_the_newest_messages_history_counts(mailbox: Mailbox, server: Server, spent: list[int]) -> None:
+def test_profile_missing_the_newest_messages_history_counts(
+    mailbox: MailboxReader, server: Server, spent: list[int]
+) -> None:
     server.script = [
         Answer(404, b"404 Not Found"),
         as_json({"sendAs": [{"sendAsEmail": "x@y.example"}, {"sendAsEmail": "r@firm.example", "isPrimary": True}]}),
@@ -94,12 +96,14 @@ def test_profile_missing_the_newest_messages_history_counts(mailbox: Mailbox, se
     )
 
 
-def test_profile_missing_in_an_empty_mailbox(mailbox: Mailbox, server: Server) -> None:
+def test_profile_missing_in_an_empty_mailbox(mailbox: MailboxReader, server: Server) -> None:
     server.script = [Answer(404, b"no"), refusal(404, "notFound"), as_json({})]
     assert mailbox.profile() == parse.Profile("", "1")
 
 
-def test_history_asks_for_all_labels_and_keeps_its_start(mailbox: Mailbox, server: Server, spent: list[int]) -> None:
+def test_history_asks_for_all_labels_and_keeps_its_start(
+    mailbox: MailboxReader, server: Server, spent: list[int]
+) -> None:
     server.script = [as_json({"nextPageToken": "p2", "historyId": "12"}), as_json({"historyId": "12"})]
     assert mailbox.history("5") == parse.HistoryPage((), "12", "p2")
     assert mailbox.history("5", "p2") == parse.HistoryPage((), "12", None)
@@ -143,13 +147,13 @@ def change(message_id: str, now: list[str] | None, labels: list[str] | None = No
     ],
 )
 def test_what_is_heard_of_history(
-    mailbox: Mailbox, server: Server, kind: str, now: list[str] | None, labels: list[str] | None, heard: bool
+    mailbox: MailboxReader, server: Server, kind: str, now: list[str] | None, labels: list[str] | None, heard: bool
 ) -> None:
     server.script = [as_json({"historyId": "9", "history": [{"id": "8", kind: [change("m1", now, labels)]}]})]
     assert mailbox.history("5").message_ids == (("m1",) if heard else ())
 
 
-def test_history_names_each_message_once_and_in_order(mailbox: Mailbox, server: Server) -> None:
+def test_history_names_each_message_once_and_in_order(mailbox: MailboxReader, server: Server) -> None:
     records = [
         {"id": "6", "messagesAdded": [change("b", ["INBOX"]), change("draft", ["DRAFT"])]},
         {"id": "7", "messagesAdded": [change("a", ["SPAM"])], "labelsAdded": [change("b", ["INBOX"], ["INBOX"])]},
@@ -160,7 +164,7 @@ def test_history_names_each_message_once_and_in_order(mailbox: Mailbox, server: 
     assert mailbox.history("5").message_ids == ("b", "a", "draft")
 
 
-def test_list(mailbox: Mailbox, server: Server, spent: list[int]) -> None:
+def test_list(mailbox: MailboxReader, server: Server, spent: list[int]) -> None:
     server.script = [as_json({"messages": [{"id": "m2"}, {"id": "m1"}], "nextPageToken": "n"}), as_json({})]
     assert mailbox.list_ids("after:1700000000") == parse.ListPage(("m2", "m1"), "n")
     assert mailbox.list_ids("after:1700000000", "n", 10) == parse.ListPage((), None)
@@ -172,7 +176,7 @@ def test_list(mailbox: Mailbox, server: Server, spent: list[int]) -> None:
     )
 
 
-def test_a_query_never_becomes_a_post(mailbox: Mailbox, server: Server, spent: list[int]) -> None:
+def test_a_query_never_becomes_a_post(mailbox: MailboxReader, server: Server, spent: list[int]) -> None:
     fits = "{" + " ".join(f"from:{n:04}@client.example to:{n:04}@client.example" for n in range(20)) + "}"
     server.script = [as_json({})]
     mailbox.list_ids(fits)
@@ -182,7 +186,7 @@ def test_a_query_never_becomes_a_post(mailbox: Mailbox, server: Server, spent: l
     assert (len(spent), calls(server)) == (1, ["/messages"])
 
 
-def test_metadata(mailbox: Mailbox, server: Server, spent: list[int]) -> None:
+def test_metadata(mailbox: MailboxReader, server: Server, spent: list[int]) -> None:
     headers = [
         {"name": "FROM", "value": "Jürgen <j@client.example>"},
         {"name": "To", "value": "a@firm.example,\r\n b@firm.example"},
@@ -206,7 +210,7 @@ def test_metadata(mailbox: Mailbox, server: Server, spent: list[int]) -> None:
     assert (server.asked[-1].one("format"), spent) == ("metadata", [20])
 
 
-def test_a_message_without_headers_is_no_stranger(mailbox: Mailbox, server: Server) -> None:
+def test_a_message_without_headers_is_no_stranger(mailbox: MailboxReader, server: Server) -> None:
     bare = {"id": "m1", "labelIds": ["INBOX"], "internalDate": "0"}
     server.script = [as_json(bare), as_json({**bare, "payload": {}}), as_json({**bare, "labelIds": ["CHAT"]})]
     for _ in range(2):
@@ -215,7 +219,7 @@ def test_a_message_without_headers_is_no_stranger(mailbox: Mailbox, server: Serv
     assert mailbox.metadata("m1").headers == ()
 
 
-def test_a_number_that_is_none(mailbox: Mailbox, server: Server) -> None:
+def test_a_number_that_is_none(mailbox: MailboxReader, server: Server) -> None:
     payload = b'"payload": {"headers": [{"name": "A", "value": "b"}]}'
     body = b'{"id": "m1", "labelIds": ["INBOX"], "internalDate": "0", "sizeEstimate": Infinity, %s}' % payload
     server.script = [Answer(200, body)]
@@ -240,7 +244,7 @@ def test_whom_headers_may_concern_takes_linear_time(grows_linearly: Any) -> None
 
 
 @pytest.mark.parametrize("size", [0, 1, 2, 3, 4, 199_999, 200_000, 200_001])
-def test_raw_is_the_message_byte_for_byte(mailbox: Mailbox, server: Server, size: int) -> None:
+def test_raw_is_the_message_byte_for_byte(mailbox: MailboxReader, server: Server, size: int) -> None:
     raw = (bytes(range(256)) * (size // 256 + 1))[:size]
     server.script = [raw_answer("m1", raw, ("SENT", "Label_1"))]
     assert mailbox.raw("m1") == parse.RawMessage(
@@ -261,7 +265,7 @@ def test_raw_in_each_way_it_may_be_written(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["AAA*", "A", "AAAA=AAA", "AA\\nAA", "AA==A"])
-def test_raw_that_is_garbled_is_no_shorter_message(mailbox: Mailbox, server: Server, text: str) -> None:
+def test_raw_that_is_garbled_is_no_shorter_message(mailbox: MailboxReader, server: Server, text: str) -> None:
     server.script = [Answer(200, b'{"id":"m1","internalDate":"0","raw":"%s"}' % text.encode())]
     with pytest.raises(Unreachable, match="garbled"):
         mailbox.raw("m1")
@@ -279,7 +283,7 @@ def test_a_large_message_takes_little_more_memory_than_itself() -> None:
     assert peak < 1.3 * len(raw)
 
 
-def test_an_answer_about_another_message(mailbox: Mailbox, server: Server) -> None:
+def test_an_answer_about_another_message(mailbox: MailboxReader, server: Server) -> None:
     server.script = [raw_answer("m2", b"x")]
     with pytest.raises(Unreachable, match="another message"):
         mailbox.raw("m1")
@@ -365,7 +369,7 @@ def quota(limit: str, status: int = 403) -> Answer:
         (quota("Queries per day", 429), None, True),
     ],
 )
-def test_limits(mailbox: Mailbox, server: Server, answer: Answer, wait: float | None, whole: bool) -> None:
+def test_limits(mailbox: MailboxReader, server: Server, answer: Answer, wait: float | None, whole: bool) -> None:
     server.script = [answer]
     with pytest.raises(Throttled) as caught:
         mailbox.history("5")
@@ -417,7 +421,7 @@ def test_limits(mailbox: Mailbox, server: Server, answer: Answer, wait: float | 
     ],
 )
 def test_refusals_and_broken_answers(
-    mailbox: Mailbox, server: Server, answer: Answer, kind: type[GmailError], said: str
+    mailbox: MailboxReader, server: Server, answer: Answer, kind: type[GmailError], said: str
 ) -> None:
     server.script = [answer] * 2 if answer.hang_up or answer.delay_seconds or answer.status == 401 else [answer]
     with pytest.raises(kind, match=said) as caught:
@@ -428,7 +432,7 @@ def test_refusals_and_broken_answers(
     assert mailbox.history("5").history_id == "7"  # and the next question gets its own answer
 
 
-def test_mail_that_is_not_on_for_one_message_is_that_messages(mailbox: Mailbox, server: Server) -> None:
+def test_mail_that_is_not_on_for_one_message_is_that_messages(mailbox: MailboxReader, server: Server) -> None:
     answer = as_json({"error": {**NO_GMAIL, "errors": [{"reason": "failedPrecondition"}]}}, 400)
     for ask in (mailbox.metadata, mailbox.raw):
         server.script = [answer]
@@ -436,7 +440,7 @@ def test_mail_that_is_not_on_for_one_message_is_that_messages(mailbox: Mailbox, 
             ask("a1")
 
 
-def test_a_history_that_stands_before_the_cursor_is_another_one(mailbox: Mailbox, server: Server) -> None:
+def test_a_history_that_stands_before_the_cursor_is_another_one(mailbox: MailboxReader, server: Server) -> None:
     server.script = [as_json({"historyId": "4"})]
     with pytest.raises(HistoryExpired):
         mailbox.history("5")
@@ -448,14 +452,14 @@ def test_a_history_that_stands_before_the_cursor_is_another_one(mailbox: Mailbox
         mailbox.history("5", "p2")
 
 
-def test_an_outage_says_how_long(mailbox: Mailbox, server: Server) -> None:
+def test_an_outage_says_how_long(mailbox: MailboxReader, server: Server) -> None:
     server.script = [refusal(503, "backendError", Retry_After="9")]
     with pytest.raises(Unreachable) as caught:
         mailbox.raw("m1")
     assert caught.value.retry_after_seconds == 9.0
 
 
-def test_404_is_what_was_asked_for(mailbox: Mailbox, server: Server) -> None:
+def test_404_is_what_was_asked_for(mailbox: MailboxReader, server: Server) -> None:
     gone = refusal(404, "notFound", "Requested entity was not found.")
     server.script = [gone] * 4
     with pytest.raises(HistoryExpired):
@@ -467,7 +471,7 @@ def test_404_is_what_was_asked_for(mailbox: Mailbox, server: Server) -> None:
         mailbox.list_ids("x")
 
 
-def test_a_404_that_is_not_gmails_makes_no_message_vanish(mailbox: Mailbox, server: Server) -> None:
+def test_a_404_that_is_not_gmails_makes_no_message_vanish(mailbox: MailboxReader, server: Server) -> None:
     server.script = [Answer(404, b"<html>Not Found</html>"), Answer(404, b""), as_json({"error": "not found"}, 404)]
     for ask in (mailbox.metadata, mailbox.raw, mailbox.history):
         with pytest.raises(Unreachable, match="404"):
@@ -497,7 +501,7 @@ def test_a_late_answer_never_goes_to_the_next_mailbox(api: Api, server: Server, 
     assert other.history("1").history_id == "9"
 
 
-def test_a_connection_is_kept_also_after_a_refusal(mailbox: Mailbox, server: Server) -> None:
+def test_a_connection_is_kept_also_after_a_refusal(mailbox: MailboxReader, server: Server) -> None:
     server.script = [NEXT, refusal(404, "notFound"), NEXT]
     mailbox.history("1")
     with pytest.raises(MessageGone):
@@ -528,7 +532,7 @@ def test_costs_are_the_settings(server: Server, spent: list[int]) -> None:
     assert spent == [11, 12, 13, 14, 14]
 
 
-def test_no_token_is_written_anywhere(mailbox: Mailbox, server: Server, caplog: pytest.LogCaptureFixture) -> None:
+def test_no_token_is_written_anywhere(mailbox: MailboxReader, server: Server, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     server.answer = lambda asked: as_json({"access_token": "access-secret", "expires_in": 3600})
     server.script = [NEXT, refusal(403, "forbidden", "No."), Answer(200, b"{")]
@@ -553,14 +557,14 @@ def test_tokens_never_cross_a_network_in_the_clear(url: str) -> None:
         Api(Gmail(api_endpoint=url))
 
 
-def test_an_ids_odd_characters_stay_in_the_path(mailbox: Mailbox, server: Server) -> None:
+def test_an_ids_odd_characters_stay_in_the_path(mailbox: MailboxReader, server: Server) -> None:
     server.script = [raw_answer("../x?a=b", b"x")]
     assert mailbox.raw("../x?a=b").raw == b"x"
     assert json.dumps(calls(server)) == '["/messages/..%2Fx%3Fa%3Db"]'
 
 
 def test_a_proxy_of_the_environment_is_not_asked(
-    mailbox: Mailbox, server: Server, monkeypatch: pytest.MonkeyPatch
+    mailbox: MailboxReader, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:1")

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from mailweir.place import Place
+from mailweir.database_url import DatabaseUrl
 from mailweir.store import contacts, deployments, gmail_leases, gmail_mailboxes, gmail_queue, users
 from mailweir.store.connection import Database
 from mailweir.store.deployments import Deployment
@@ -264,7 +264,7 @@ def test_clocks_that_differ_by_minutes_steal_no_lease(database: Database, mailbo
 
 
 @pytest.fixture
-def others(place: Place) -> Iterator[list[Database]]:
+def others(place: DatabaseUrl) -> Iterator[list[Database]]:
     """Four more connections, each for a thread."""
     opened = [Database(place, busy_timeout_seconds=30) for _ in range(4)]
     yield opened
@@ -312,7 +312,7 @@ def test_many_at_once_never_hold_the_same_mailbox(
     assert {mailbox_id: row(database, mailbox_id)["epoch"] for mailbox_id in seen} == seen
 
 
-def test_nobody_takes_a_mailbox_between_fence_and_commit(postgresql_place: Place, now: datetime) -> None:
+def test_nobody_takes_a_mailbox_between_fence_and_commit(postgresql_place: DatabaseUrl, now: datetime) -> None:
     """Also one whose lease has run out; on SQLite nobody else writes then anyway."""
     with closing(Database(postgresql_place)) as mine, closing(Database(postgresql_place)) as other:
         demo = make_firm(mine, now)

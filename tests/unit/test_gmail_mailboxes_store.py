@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from mailweir.database_url import Postgresql
 from mailweir.errors import BadInput, NotFound
-from mailweir.place import Postgresql
 from mailweir.store import contacts, deployments, gmail_leases, gmail_mailboxes, gmail_queue, users
 from mailweir.store.connection import Database
 from mailweir.store.deployments import Deployment

@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mailweir import matching, recording
+from mailweir.database_url import Postgresql
 from mailweir.matching import DeploymentRef, Outcome, Reason
-from mailweir.place import Postgresql
 from mailweir.store import deployments, gmail_leases, gmail_queue, users
 from mailweir.store.connection import Database
 from mailweir.store.deployments import Deployment

@@ -15,7 +15,7 @@ from google.auth import jwt
 
 from mailweir.errors import SettingsError
 from mailweir.gmail import consent, oauth_files, patience, tokens
-from mailweir.gmail.api import Api, Mailbox
+from mailweir.gmail.api import Api, MailboxReader
 from mailweir.gmail.consent import Consent, Question
 from mailweir.gmail.errors import AppRefused, ConsentFailed, GmailError, NeedsReconnect, Refused, Throttled, Unreachable
 from mailweir.gmail.oauth_files import OAuthClient, ServiceAccount
@@ -79,7 +79,7 @@ def account(server: Server, private_key: str, write: WriteFile) -> ServiceAccoun
     return oauth_files.load_account(write(account_file(server.url, private_key)))
 
 
-def reader(server: Server, credentials: Credentials) -> Mailbox:
+def reader(server: Server, credentials: Credentials) -> MailboxReader:
     return Api(Gmail(api_endpoint=server.url, timeout_seconds=2)).mailbox(credentials, lambda units: None)
 
 

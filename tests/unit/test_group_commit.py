@@ -15,9 +15,9 @@ import pytest
 
 from capture_milter import group_commit
 from capture_milter.group_commit import GroupCommit
+from mailweir.database_url import DatabaseUrl
 from mailweir.errors import DatabaseUnavailable
 from mailweir.matching import Decision, Direction, Outcome, Reason
-from mailweir.place import Place
 from mailweir.recording import Content, Entry, Recorded
 from mailweir.store.connection import Database
 
@@ -31,7 +31,7 @@ LONG_SECONDS = 20.0  # more than any of this takes
 class GatedDatabase(Database):
     """Stops before each COMMIT until the gate is open; `fault` is run there, and may raise or spoil the transaction."""
 
-    def __init__(self, place: Place, *, busy_timeout_seconds: float = 0.3) -> None:
+    def __init__(self, place: DatabaseUrl, *, busy_timeout_seconds: float = 0.3) -> None:
         super().__init__(place, busy_timeout_seconds=busy_timeout_seconds)
         self.at_commit, self.gate = threading.Event(), threading.Event()
         self.gate.set()
@@ -77,7 +77,7 @@ class Caller(threading.Thread):
 
 
 @pytest.fixture
-def knowing(place: Place, people: "MemoryDirectory") -> Place:
+def knowing(place: DatabaseUrl, people: "MemoryDirectory") -> DatabaseUrl:
     """A database that knows the people."""
     with closing(Database(place)) as database:
         people.write(database)
@@ -85,7 +85,7 @@ def knowing(place: Place, people: "MemoryDirectory") -> Place:
 
 
 @pytest.fixture
-def gated(knowing: Place) -> Iterator[GatedDatabase]:
+def gated(knowing: DatabaseUrl) -> Iterator[GatedDatabase]:
     """The writer's connection."""
     with closing(GatedDatabase(knowing)) as opened:
         yield opened
@@ -114,7 +114,7 @@ def entry(people: "MemoryDirectory", now: datetime) -> MakeEntry:
     return make
 
 
-def _written(place: Place) -> set[str]:
+def _written(place: DatabaseUrl) -> set[str]:
     """What another process sees."""
     with closing(Database(place)) as database:
         return {row[0] for row in database.execute("SELECT source_id FROM decisions").fetchall()}
@@ -143,13 +143,13 @@ def _until(condition: Callable[[], bool]) -> None:
         time.sleep(0.002)
 
 
-def test_law_1_what_is_committed_is_on_the_disk(group: GroupCommit, place: Place, entry: MakeEntry) -> None:
+def test_law_1_what_is_committed_is_on_the_disk(group: GroupCommit, place: DatabaseUrl, entry: MakeEntry) -> None:
     assert _commit(group, entry("4Xy1"), entry("4Xy2")) == [Recorded(Outcome.IGNORED)] * 2
     assert _written(place) == {"4Xy1", "4Xy2"}
 
 
 def test_law_1_nothing_returns_before_the_commit(
-    gated: GatedDatabase, group: GroupCommit, place: Place, entry: MakeEntry
+    gated: GatedDatabase, group: GroupCommit, place: DatabaseUrl, entry: MakeEntry
 ) -> None:
     callers = [Caller(group, [entry(f"4Xy{n}")]) for n in range(4)]
     _gather(gated, group, callers)
@@ -163,7 +163,7 @@ def test_law_1_nothing_returns_before_the_commit(
 
 @pytest.mark.parametrize("max_batch", [200, 3])
 def test_results_belong_to_their_message_under_many_threads(
-    group: GroupCommit, place: Place, entry: MakeEntry, monkeypatch: pytest.MonkeyPatch, max_batch: int
+    group: GroupCommit, place: DatabaseUrl, entry: MakeEntry, monkeypatch: pytest.MonkeyPatch, max_batch: int
 ) -> None:
     monkeypatch.setattr(group_commit, "MAX_BATCH", max_batch)
     wrong: list[str] = []
@@ -196,7 +196,7 @@ def test_results_belong_to_their_message_under_many_threads(
 
 
 def test_a_message_that_can_not_be_written_fails_alone(
-    gated: GatedDatabase, group: GroupCommit, place: Place, entry: MakeEntry
+    gated: GatedDatabase, group: GroupCommit, place: DatabaseUrl, entry: MakeEntry
 ) -> None:
     callers = [Caller(group, [entry(f"4Xy{n}")]) for n in range(4)]
     callers.insert(2, Caller(group, [entry("half"), entry("bad", spoiled=True)]))
@@ -210,7 +210,7 @@ def test_a_message_that_can_not_be_written_fails_alone(
 
 
 def test_of_a_message_that_can_not_be_written_nothing_is(
-    gated: GatedDatabase, group: GroupCommit, place: Place, people: "MemoryDirectory", now: datetime
+    gated: GatedDatabase, group: GroupCommit, place: DatabaseUrl, people: "MemoryDirectory", now: datetime
 ) -> None:
     """Its activity can be, and its owner can't: the activity goes too, and the other message of the batch stays."""
     good = Decision(
@@ -250,7 +250,7 @@ def _raise(error: Exception) -> Callable[[Database], object]:
     ],
 )
 def test_law_1_a_failed_commit_fails_all_and_the_next_works(
-    gated: GatedDatabase, group: GroupCommit, place: Place, entry: MakeEntry, fault: Callable[[Database], object]
+    gated: GatedDatabase, group: GroupCommit, place: DatabaseUrl, entry: MakeEntry, fault: Callable[[Database], object]
 ) -> None:
     callers = [Caller(group, [entry(f"4Xy{n}")]) for n in range(3)]
     _gather(gated, group, callers)
@@ -266,7 +266,7 @@ def test_law_1_a_failed_commit_fails_all_and_the_next_works(
 
 
 @contextmanager
-def _locked(place: Place) -> Iterator[None]:
+def _locked(place: DatabaseUrl) -> Iterator[None]:
     """Another process holds what is to be written."""
     with closing(Database(place)) as other, other.transaction():
         if not other.is_sqlite:
@@ -274,7 +274,9 @@ def _locked(place: Place) -> Iterator[None]:
         yield
 
 
-def test_a_locked_database_fails_all_and_the_next_works(group: GroupCommit, place: Place, entry: MakeEntry) -> None:
+def test_a_locked_database_fails_all_and_the_next_works(
+    group: GroupCommit, place: DatabaseUrl, entry: MakeEntry
+) -> None:
     with _locked(place):
         callers = [Caller(group, [entry(f"4Xy{n}")]) for n in range(3)]
         for caller in callers:
@@ -286,7 +288,7 @@ def test_a_locked_database_fails_all_and_the_next_works(group: GroupCommit, plac
     assert _written(place) == {"4Xy9"}
 
 
-def test_a_lock_that_ends_in_time_is_waited_for(group: GroupCommit, place: Place, entry: MakeEntry) -> None:
+def test_a_lock_that_ends_in_time_is_waited_for(group: GroupCommit, place: DatabaseUrl, entry: MakeEntry) -> None:
     with _locked(place):
         caller = Caller(group, [entry("4Xy1")])
         caller.start()
@@ -303,7 +305,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("quick")
 def test_a_slow_database_is_waited_for_as_long_as_is_said(
-    gated: GatedDatabase, group: GroupCommit, place: Place, entry: MakeEntry
+    gated: GatedDatabase, group: GroupCommit, place: DatabaseUrl, entry: MakeEntry
 ) -> None:
     alive: list[float] = []
     hasty = Caller(group, [entry("hasty")], 0.1, lambda: alive.append(time.monotonic()))
@@ -321,7 +323,7 @@ def test_a_slow_database_is_waited_for_as_long_as_is_said(
 
 @pytest.mark.usefixtures("quick")
 def test_a_client_that_is_gone_while_waiting_keeps_nobody_waiting(
-    gated: GatedDatabase, group: GroupCommit, place: Place, entry: MakeEntry
+    gated: GatedDatabase, group: GroupCommit, place: DatabaseUrl, entry: MakeEntry
 ) -> None:
     """Postfix may hang up while a message waits for its turn: `progress` then raises."""
 
@@ -345,7 +347,7 @@ def test_a_client_that_is_gone_while_waiting_keeps_nobody_waiting(
 
 @pytest.mark.usefixtures("quick")
 def test_a_client_that_is_gone_when_its_turn_comes_still_writes_for_the_others(
-    gated: GatedDatabase, group: GroupCommit, place: Place, entry: MakeEntry
+    gated: GatedDatabase, group: GroupCommit, place: DatabaseUrl, entry: MakeEntry
 ) -> None:
     first = Caller(group, [entry("first")])
 
@@ -368,7 +370,7 @@ def test_a_client_that_is_gone_when_its_turn_comes_still_writes_for_the_others(
     assert _written(place) == {"first", "gone", "after"}
 
 
-def test_two_workers_write_at_once(knowing: Place, entry: MakeEntry) -> None:
+def test_two_workers_write_at_once(knowing: DatabaseUrl, entry: MakeEntry) -> None:
     with closing(Database(knowing)) as one, closing(Database(knowing)) as two:
         groups = [GroupCommit(lambda: one), GroupCommit(lambda: two)]
         callers = [Caller(groups[n % 2], [entry(f"4Xy{n}")]) for n in range(60)]
@@ -408,7 +410,7 @@ def test_who_writes_waits_for_others_only_where_messages_come_together(
 @pytest.mark.parametrize("place", ["sqlite"], indirect=True)  # a server's files are its own affair
 @pytest.mark.parametrize("when", ["before", "at the commit"])
 def test_law_1_nothing_is_acknowledged_into_a_file_that_was_taken_away(
-    gated: GatedDatabase, group: GroupCommit, place: Place, entry: MakeEntry, when: str
+    gated: GatedDatabase, group: GroupCommit, place: DatabaseUrl, entry: MakeEntry, when: str
 ) -> None:
     assert isinstance(place, Path)
     _commit(group, entry("4Xy1"))

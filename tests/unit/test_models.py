@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from mailweir.place import Place
+from mailweir.database_url import DatabaseUrl
 from mailweir.store import models, versions
 from mailweir.store.connection import Database
 
@@ -69,7 +69,7 @@ def test_models_read_what_plain_sql_wrote(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("place", ["sqlite"], indirect=True)  # the binding is the models', whichever the database
-def test_threads_that_bind_at_once_leave_nothing_bound(place: Place) -> None:
+def test_threads_that_bind_at_once_leave_nothing_bound(place: DatabaseUrl) -> None:
     first_is_in = threading.Event()
 
     def bind(waits_for: threading.Event | None, tells: threading.Event, seconds: float) -> None:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from capture_milter.readers import MAX_READERS, Readers
+from mailweir.database_url import DatabaseUrl, Postgresql
 from mailweir.errors import DatabaseUnavailable
-from mailweir.place import Place, Postgresql
 from mailweir.store.connection import Database
 from tests.postgresql import Cluster
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def knowing(place: Place, people: "MemoryDirectory") -> Place:
+def knowing(place: DatabaseUrl, people: "MemoryDirectory") -> DatabaseUrl:
     """A database that knows the people."""
     with closing(Database(place)) as database:
         people.write(database)
@@ -33,7 +33,7 @@ def _noted(opened: list[Database], database: Database) -> Database:
     return database
 
 
-def test_a_connection_is_lent_again_and_a_second_one_opened_only_where_needed(knowing: Place) -> None:
+def test_a_connection_is_lent_again_and_a_second_one_opened_only_where_needed(knowing: DatabaseUrl) -> None:
     opened: list[Database] = []
     readers = Readers(lambda: _noted(opened, Database(knowing)))
     for _ in range(3):
@@ -45,7 +45,7 @@ def test_a_connection_is_lent_again_and_a_second_one_opened_only_where_needed(kn
     assert len(opened) == 2
 
 
-def test_a_stall_takes_no_more_than_a_few_connections(knowing: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stall_takes_no_more_than_a_few_connections(knowing: DatabaseUrl, monkeypatch: pytest.MonkeyPatch) -> None:
     opened: list[Database] = []
     monkeypatch.setattr("capture_milter.readers.WAIT_SECONDS", 0.1)
     readers = Readers(lambda: _noted(opened, Database(knowing)))
@@ -59,7 +59,7 @@ def test_a_stall_takes_no_more_than_a_few_connections(knowing: Place, monkeypatc
     assert len(opened) == MAX_READERS
 
 
-def test_many_threads_read_at_once(knowing: Place) -> None:
+def test_many_threads_read_at_once(knowing: DatabaseUrl) -> None:
     readers = Readers(lambda: Database(knowing))
     wrong: list[object] = []
 
@@ -103,7 +103,7 @@ def test_a_damaged_database_is_unavailable(tmp_path: Path) -> None:
         directory.deployments(["demo.example.net"])
 
 
-def test_a_connection_that_failed_is_opened_anew(knowing: Place) -> None:
+def test_a_connection_that_failed_is_opened_anew(knowing: DatabaseUrl) -> None:
     opened: list[Database] = []
     readers = Readers(lambda: _noted(opened, Database(knowing)))
     with pytest.raises(DatabaseUnavailable), readers.directory():
@@ -113,7 +113,7 @@ def test_a_connection_that_failed_is_opened_anew(knowing: Place) -> None:
         assert directory.users_named(1, ["richard"])
 
 
-def test_an_error_of_the_borrower_keeps_the_connection(knowing: Place) -> None:
+def test_an_error_of_the_borrower_keeps_the_connection(knowing: DatabaseUrl) -> None:
     opened: list[Database] = []
     readers = Readers(lambda: _noted(opened, Database(knowing)))
     with pytest.raises(KeyError), readers.directory():

@@ -16,10 +16,10 @@ import zstandard
 from capture_milter import handling
 from mailweir import headers, matching, recording
 from mailweir.confirmation import Confirmation
+from mailweir.database_url import DatabaseUrl
 from mailweir.envelope import Envelope, read_recipient
 from mailweir.errors import DatabaseUnavailable
 from mailweir.matching import Decision, Doubt, Outcome, Reason
-from mailweir.place import Place
 from mailweir.recording import Content, Entry, Recorded, Redirect
 from mailweir.store import activities, decisions, deployments, moments, verdicts
 from mailweir.store.activities import Filter
@@ -479,7 +479,7 @@ def test_law_4_a_bounce_is_noted_in_its_own_deployment_only(
 # --- several writers --------------------------------------------------------------------------------------------------
 
 
-def _write_all(place: Place, entries: list[Entry]) -> None:
+def _write_all(place: DatabaseUrl, entries: list[Entry]) -> None:
     with closing(Database(place)) as database:
         for entry in entries:
             with database.transaction(alone=False):

@@ -35,7 +35,7 @@ class Postgresql:
         return text.rstrip("\r\n")
 
 
-Place = Path | Postgresql
+DatabaseUrl = Path | Postgresql
 
 
 def fault_of(url: str) -> str | None:

@@ -1,6 +1,6 @@
 """Connections that a process's threads share: there are more threads than ask at once, and PostgreSQL has few for all hosts.
 
-Called by the filter (`readers`) and by the sync (`connections`).
+Called by the filter (`readers`) and by the sync (`database_pool`).
 """
 
 import threading
@@ -12,7 +12,7 @@ from mailweir.errors import DatabaseUnavailable
 from mailweir.store.connection import Database
 
 
-class Lending:
+class Pool:
     """Lends out at most so many; a broken one is closed, so that the next borrower opens a new one."""
 
     def __init__(self, open_database: Callable[[], Database], most: int) -> None:
