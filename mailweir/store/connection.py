@@ -4,7 +4,6 @@ A `Database` belongs to one thread at a time and is opened after a fork, never b
 so a contact added by the command line counts at the next message. Called by every process that reads or records.
 """
 
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,7 +14,6 @@ from mailweir.errors import DatabaseUnavailable
 from mailweir.store import models
 
 BUSY_TIMEOUT_SECONDS = 5.0
-_BINDING = threading.RLock()
 
 
 class _Backend(Protocol):
@@ -93,9 +91,9 @@ class Database:
 
     @contextmanager
     def bound(self) -> Iterator[None]:
-        """Lets the models of `store/` speak over this connection; one thread at a time, for the models are the process's."""
+        """Lets the models of `store/` speak over this connection, in this thread."""
         self.open()
-        with _BINDING, self._translated(), self.peewee.bind_ctx(models.ALL):
+        with self._translated(), models.bound_to(self.peewee):
             yield
 
     @contextmanager

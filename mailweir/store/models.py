@@ -1,12 +1,41 @@
 """peewee's view of the tables, for the queries of the command line; the path of every message uses plain SQL.
 
 Never used outside `store/`: rows leave it as frozen dataclasses. The tables themselves are made by `migrations/`; a test keeps
-the two alike. Models are bound to a connection with `Database.bound()`, for there is no module-level one.
+the two alike. Models speak over the connection that `Database.bound()` names for the thread, for there is no module-level one.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import peewee
+
+_CONNECTION: ContextVar[peewee.Database | None] = ContextVar("connection", default=None)
+
+
+class _Connection(peewee.DatabaseProxy):
+    """The context's own. peewee would bind the models for all threads at a time, and they would have to wait for each other."""
+
+    __slots__ = ()
+
+    def __init__(self) -> None:
+        object.__setattr__(self, "_callbacks", [])
+
+    @property
+    def obj(self) -> peewee.Database | None:
+        """See peewee.Proxy."""
+        return _CONNECTION.get()
+
+
+@contextmanager
+def bound_to(connection: peewee.Database) -> Iterator[None]:
+    """The models speak over this connection: in this thread, until the block ends."""
+    before = _CONNECTION.set(connection)
+    try:
+        yield
+    finally:
+        _CONNECTION.reset(before)
 
 
 class _Base(peewee.Model):
@@ -14,6 +43,7 @@ class _Base(peewee.Model):
     id: Any
 
     class Meta:
+        database = _Connection()
         legacy_table_names = False
 
 

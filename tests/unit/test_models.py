@@ -1,8 +1,8 @@
 """The models of `store/` and the tables that the migrations make are the same."""
 
+import contextlib
 import sqlite3
 import threading
-import time
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -68,30 +68,50 @@ def test_models_read_what_plain_sql_wrote(tmp_path: Path) -> None:
             assert (row.id, row.name, row.domain, row.created_at) == (7, "demo", "demo.example.net", "now")
 
 
-@pytest.mark.parametrize("place", ["sqlite"], indirect=True)  # the binding is the models', whichever the database
-def test_threads_that_bind_at_once_leave_nothing_bound(place: DatabaseUrl) -> None:
-    first_is_in = threading.Event()
+def _put(place: DatabaseUrl, name: str) -> None:
+    with closing(Database(place)) as database, database.transaction():
+        database.execute(
+            "INSERT INTO deployments (name, domain, created_at) VALUES (?, ?, 'now')", (name, f"{name}.example")
+        )
 
-    def bind(waits_for: threading.Event | None, tells: threading.Event, seconds: float) -> None:
-        with closing(Database(place)) as database:
-            if waits_for:
-                assert waits_for.wait(10)
-            with database.bound():
-                tells.set()
-                time.sleep(
-                    seconds
-                )  # the first to begin ends first: without an order, the second would restore the first's
 
-    threads = [
-        threading.Thread(target=bind, args=(None, first_is_in, 0.2)),
-        threading.Thread(target=bind, args=(first_is_in, threading.Event(), 0.4)),
-    ]
+def test_threads_read_at_once_each_over_its_own_connection(place: DatabaseUrl, tmp_path: Path) -> None:
+    other = tmp_path / "other.db"
+    versions.upgrade(other)
+    places: dict[str, DatabaseUrl] = {"here": place, "there": other}
+    both_are_in = threading.Barrier(4, timeout=10)
+    found: list[tuple[str, list[str]]] = []
+
+    def read(name: str) -> None:
+        with closing(Database(places[name])) as database, database.bound():
+            both_are_in.wait()  # a lock around the models would keep the others out
+            found.append((name, [row.name for row in models.Deployment.select()]))
+            both_are_in.wait()
+
+    for name in places:
+        _put(places[name], name)
+    threads = [threading.Thread(target=read, args=(name,)) for name in [*places, *places]]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert {_meta(model).database for model in models.ALL} == {None}
+    assert sorted(found) == [("here", ["here"])] * 2 + [("there", ["there"])] * 2
 
 
-def test_models_are_bound_to_no_database_of_their_own() -> None:
-    assert {_meta(model).database for model in models.ALL} == {None}
+def test_the_connection_is_the_blocks(tmp_path: Path) -> None:
+    for name in ("outer", "inner"):
+        versions.upgrade(tmp_path / name)
+        _put(tmp_path / name, name)
+
+    def names() -> list[str]:
+        return [row.name for row in models.Deployment.select()]
+
+    with closing(Database(tmp_path / "outer")) as outer, closing(Database(tmp_path / "inner")) as inner:
+        with outer.bound():
+            with inner.bound():
+                assert names() == ["inner"]
+            assert names() == ["outer"]
+        with contextlib.suppress(ZeroDivisionError), inner.bound():
+            raise ZeroDivisionError
+        with pytest.raises(AttributeError):
+            names()
