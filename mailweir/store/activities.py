@@ -4,20 +4,25 @@ A listing costs four statements for each 500 activities, whatever they hold. Cal
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-import peewee
-
 from mailweir.errors import NotFound
-from mailweir.store import checks, models
+from mailweir.store import checks
 from mailweir.store.connection import Database
 from mailweir.store.deployments import Deployment
 from mailweir.store.moments import rfc3339
 
 _MAX_VALUES = 500  # in one statement
+# Law 8: of a proven activity only those whom a proven version of the message names
+_TAKING_PART = (
+    "FROM activity_contacts AS part JOIN activities AS a ON a.id = part.activity_id"
+    " JOIN raw_messages AS version ON version.id = part.raw_message_id"
+    " JOIN contacts AS contact ON contact.id = part.contact_id LEFT JOIN companies AS company ON company.id = contact.company_id"
+    " WHERE (a.sender_verdict <> 'pass' OR version.verdict = 'pass')"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,28 +71,33 @@ class Filter:
 
 def select(database: Database, deployment: Deployment, wanted: Filter) -> list[Activity]:
     """A deployment's activities, the one recorded last first. NotFound where user or contact never was there."""
-    with database.bound():
-        query: Any = models.Activity.select(models.Activity.id).where(models.Activity.deployment == deployment.id)
-        if wanted.user is not None:
-            mine = models.ActivityUser.select(models.ActivityUser.activity)
-            query = query.where(models.Activity.id.in_(mine.where(_of_user(deployment, wanted.user))))
-        if wanted.contact is not None:
-            theirs = _taking_part(models.ActivityContact.activity)
-            query = query.where(models.Activity.id.in_(theirs.where(_of_contact(deployment, wanted.contact))))
-        if wanted.since is not None:
-            query = query.where(models.Activity.recorded_at >= rfc3339(wanted.since))
-        # ids grow with time
-        query = query.order_by(models.Activity.id.desc()).limit(wanted.limit)
-        ids = [row.id for row in query]
-        found = load(database, ids)
-        listed = [found[activity_id] for activity_id in ids]
-        return listed if wanted.user is None else _as_shown_to(wanted.user, deployment, listed)
+    conditions, values = ["deployment_id = ?"], [deployment.id]
+    if wanted.user is not None:
+        users = _user_ids(database, deployment, wanted.user)
+        conditions.append(f"id IN (SELECT activity_id FROM activity_users WHERE user_id IN ({_marks(users)}))")
+        values += users
+    if wanted.contact is not None:
+        contacts = _contact_ids(database, deployment, wanted.contact)
+        conditions.append(f"id IN (SELECT part.activity_id {_TAKING_PART} AND part.contact_id IN ({_marks(contacts)}))")
+        values += contacts
+    parameters: list[Any] = list(values)
+    if wanted.since is not None:
+        conditions.append("recorded_at >= ?")
+        parameters.append(rfc3339(wanted.since))
+    # ids grow with time
+    sql = f"SELECT id FROM activities WHERE {' AND '.join(conditions)} ORDER BY id DESC"
+    if wanted.limit is not None:
+        sql += " LIMIT ?"
+        parameters.append(wanted.limit)
+    ids = [row[0] for row in database.execute(sql, parameters).fetchall()]
+    found = load(database, ids)
+    listed = [found[activity_id] for activity_id in ids if activity_id in found]
+    return listed if wanted.user is None else _as_shown_to(database, deployment, wanted.user, listed)
 
 
 def load(database: Database, activity_ids: Sequence[int]) -> dict[int, Activity]:
     """Activities by id, those that there are."""
-    with database.bound():
-        return {activity.id: activity for part in _parts(activity_ids) for activity in _load_part(part)}
+    return {one.id: one for part in _parts(activity_ids) for one in _load_part(database, part)}
 
 
 def find(database: Database, activity_id: int, deployment: Deployment | None = None) -> Activity:
@@ -98,111 +108,104 @@ def find(database: Database, activity_id: int, deployment: Deployment | None = N
     return activity
 
 
-def _as_shown_to(username: str, deployment: Deployment, found: Sequence[Activity]) -> list[Activity]:
+def _as_shown_to(
+    database: Database, deployment: Deployment, username: str, found: Sequence[Activity]
+) -> list[Activity]:
     """Without the contacts in Bcc, but for the user's own mail."""
-    query: Any = models.UserAddress.select(models.UserAddress.match_key).join(models.User)
-    mine = query.where((models.User.deployment == deployment.id) & (models.User.username == username.lower()))
-    own = {row.match_key for row in mine}
+    sql = (
+        "SELECT own.match_key FROM user_addresses AS own JOIN users ON users.id = own.user_id"
+        " WHERE users.deployment_id = ? AND users.username = ?"
+    )
+    keys = {row[0] for row in database.execute(sql, (deployment.id, username.lower())).fetchall()}
     return [
         one
-        if deployment.folding.key(one.author) in own
+        if deployment.folding.key(one.author) in keys
         else replace(one, contacts=tuple(contact for contact in one.contacts if not contact.bcc))
         for one in found
     ]
 
 
-def _of_user(deployment: Deployment, username: str) -> Any:
-    # removed users too, for the record is theirs
-    named = (models.User.deployment == deployment.id) & (models.User.username == username.lower())
-    ids = [row.id for row in models.User.select(models.User.id).where(named)]
+def _user_ids(database: Database, deployment: Deployment, username: str) -> list[int]:
+    """Of all who had this name: removed users too, for the record is theirs. NotFound."""
+    sql = "SELECT id FROM users WHERE deployment_id = ? AND username = ?"
+    ids = [row[0] for row in database.execute(sql, (deployment.id, username.lower())).fetchall()]
     if not ids:
         raise NotFound(f"unknown user '{username}' in {deployment.name}; 'mailweir user list' shows them")
-    return models.ActivityUser.user.in_(ids)
+    return ids
 
 
-def _of_contact(deployment: Deployment, text: str) -> Any:
+def _contact_ids(database: Database, deployment: Deployment, text: str) -> list[int]:
+    """Of those who have this address, or else of those who had it. BadInput, NotFound."""
     address = checks.clean_address(text)
-    key = deployment.folding.key(address)
-    held = (models.ContactAddress.deployment == deployment.id) & (models.ContactAddress.match_key == key)
-    ids = [row.contact_id for row in models.ContactAddress.select().where(held)]
+    held = "SELECT DISTINCT contact_id FROM contact_addresses WHERE deployment_id = ? AND match_key = ?"
+    ids = [row[0] for row in database.execute(held, (deployment.id, deployment.folding.key(address))).fetchall()]
     # an address that was taken off is still on the record; no index has it, so it is looked for last
     if not ids:
-        past = models.ActivityContact.select(models.ActivityContact.contact).where(
-            models.ActivityContact.address == address
+        past = (
+            "SELECT id FROM contacts WHERE deployment_id = ?"
+            " AND id IN (SELECT contact_id FROM activity_contacts WHERE address = ?)"
         )
-        known = (models.Contact.deployment == deployment.id) & models.Contact.id.in_(past)
-        ids = [row.id for row in models.Contact.select().where(known)]
+        ids = [row[0] for row in database.execute(past, (deployment.id, address)).fetchall()]
     if not ids:
         raise NotFound(f"unknown contact {address} in {deployment.name}; 'mailweir contact list' shows them")
-    return models.ActivityContact.contact.in_(ids)
+    return ids
 
 
-def _load_part(ids: Sequence[int]) -> Iterator[Activity]:
-    routes, contacts, users = _routes(ids), _contacts(ids), _users(ids)
-    marks = (models.RawMessage.author_doubt, models.RawMessage.author_via)
-    columns = (models.Activity, models.Deployment.id, models.Deployment.name, *marks)
-    rows: Any = models.Activity.select(*columns).join(models.Deployment).switch(models.Activity)
-    leads = models.RawMessage.id == models.Activity.leading_raw_id
-    rows = rows.join(models.RawMessage, peewee.JOIN.LEFT_OUTER, on=leads, attr="leading")
-    for row in rows.where(models.Activity.id.in_(ids)):
-        yield Activity(
-            row.id,
-            row.deployment.name,
-            row.direction,
-            tuple(routes[row.id]),
-            row.author,
-            tuple(contacts[row.id]),
-            tuple(users[row.id]),
-            row.subject,
-            row.sent_at,
-            row.recorded_at,
-            row.message_id,
-            row.sender_verdict,
-            row.leading.author_doubt if row.leading else None,
-            row.leading.author_via if row.leading else None,
-        )
-
-
-def _routes(ids: Sequence[int]) -> dict[int, list[str]]:
-    query: Any = models.Sighting.select(models.Sighting.activity, models.Sighting.route).distinct()
-    return _grouped(query.where(models.Sighting.activity.in_(ids)).order_by(models.Sighting.route).tuples())
-
-
-def _users(ids: Sequence[int]) -> dict[int, list[str]]:
-    query: Any = (
-        models.ActivityUser.select(models.ActivityUser.activity, models.User.username).join(models.User).distinct()
+def _load_part(database: Database, ids: Sequence[int]) -> Iterator[Activity]:
+    routes, contacts, users = _routes(database, ids), _contacts(database, ids), _users(database, ids)
+    sql = (
+        "SELECT a.id, d.name, a.direction, a.author, a.subject, a.sent_at, a.recorded_at, a.message_id, a.sender_verdict,"
+        " led.author_doubt, led.author_via FROM activities AS a JOIN deployments AS d ON d.id = a.deployment_id"
+        f" LEFT JOIN raw_messages AS led ON led.id = a.leading_raw_id WHERE a.id IN ({_marks(ids)})"
     )
-    return _grouped(query.where(models.ActivityUser.activity.in_(ids)).order_by(models.User.username).tuples())
-
-
-def _taking_part(*fields: Any) -> Any:
-    """Law 8: of a proven activity only those whom a proven version of the message names."""
-    query: Any = models.ActivityContact.select(*fields).join(models.Activity)
-    query = query.switch(models.ActivityContact).join(models.RawMessage)
-    return query.where((models.Activity.sender_verdict != "pass") | (models.RawMessage.verdict == "pass"))
-
-
-def _contacts(ids: Sequence[int]) -> dict[int, list[Participant]]:
-    part = models.ActivityContact
-    query: Any = (
-        _taking_part(
-            part.activity,
-            models.Contact.name,
-            part.address,
-            models.Company.name,
-            peewee.fn.MIN(part.is_bcc).alias("bcc"),
+    for row in database.execute(sql, ids).fetchall():
+        id_, deployment, direction, author, subject, sent_at, recorded_at, message_id, verdict, doubt, via = row
+        yield Activity(
+            id=id_,
+            deployment=deployment,
+            direction=direction,
+            routes=tuple(routes[id_]),
+            author=author,
+            contacts=tuple(contacts[id_]),
+            users=tuple(users[id_]),
+            subject=subject,
+            sent_at=sent_at,
+            recorded_at=recorded_at,
+            message_id=message_id,
+            sender_verdict=verdict,
+            author_doubt=doubt,
+            via=via,
         )
-        .switch(part)
-        .join(models.Contact)
-        .join(models.Company, peewee.JOIN.LEFT_OUTER)
-        .where(part.activity.in_(ids))
-        .group_by(part.activity, models.Contact.id, models.Contact.name, part.address, models.Company.name)
-        .order_by(models.Contact.name, part.address)
-        .tuples()
+
+
+def _routes(database: Database, ids: Sequence[int]) -> dict[int, list[str]]:
+    sql = f"SELECT DISTINCT activity_id, route FROM sightings WHERE activity_id IN ({_marks(ids)}) ORDER BY route"
+    return _grouped(database.execute(sql, ids).fetchall())
+
+
+def _users(database: Database, ids: Sequence[int]) -> dict[int, list[str]]:
+    sql = (
+        "SELECT DISTINCT mine.activity_id, users.username FROM activity_users AS mine JOIN users ON users.id = mine.user_id"
+        f" WHERE mine.activity_id IN ({_marks(ids)}) ORDER BY users.username"
+    )
+    return _grouped(database.execute(sql, ids).fetchall())
+
+
+def _contacts(database: Database, ids: Sequence[int]) -> dict[int, list[Participant]]:
+    sql = (
+        "SELECT part.activity_id, contact.name, part.address, company.name, MIN(part.is_bcc)"
+        f" {_TAKING_PART} AND part.activity_id IN ({_marks(ids)})"
+        " GROUP BY part.activity_id, contact.id, contact.name, part.address, company.name ORDER BY contact.name, part.address"
     )
     return _grouped(
-        (activity_id, Participant(name, held, company, bool(bcc))) for activity_id, name, held, company, bcc in query
+        (activity_id, Participant(name, held, company, bool(bcc)))
+        for activity_id, name, held, company, bcc in database.execute(sql, ids).fetchall()
     )
+
+
+def _marks(values: Collection[object]) -> str:
+    """Placeholders for so many values."""
+    return ", ".join("?" * len(values))
 
 
 def _grouped(pairs: Iterable[tuple[int, Any]]) -> dict[int, list[Any]]:

@@ -69,14 +69,25 @@ def put_addresses(database: Database, deployment: Deployment, rows: Iterable[tup
 
 def list_all(database: Database, deployment: Deployment) -> list[Contact]:
     """The deployment's contacts, by name; without the removed ones."""
-    with database.bound():
-        addresses = defaultdict(list)
-        known = models.ContactAddress.select().where(models.ContactAddress.deployment == deployment.id)
-        for row in known.order_by(models.ContactAddress.id):
-            addresses[row.contact_id].append(row.address)
-        present = (models.Contact.deployment == deployment.id) & models.Contact.removed_at.is_null()
-        rows = _select().where(present).order_by(models.Contact.name, models.Contact.id)
-        return [_plain(deployment, row, addresses[row.id]) for row in rows]
+    held = "SELECT contact_id, address FROM contact_addresses WHERE deployment_id = ? ORDER BY id"
+    addresses = defaultdict(list)
+    for contact_id, found in database.execute(held, (deployment.id,)).fetchall():
+        addresses[contact_id].append(found)
+    sql = (
+        "SELECT c.id, c.name, o.name, c.created_at FROM contacts AS c LEFT JOIN companies AS o ON o.id = c.company_id"
+        " WHERE c.deployment_id = ? AND c.removed_at IS NULL ORDER BY c.name, c.id"
+    )
+    return [
+        Contact(
+            id=contact_id,
+            deployment=deployment.name,
+            name=name,
+            company=company,
+            addresses=tuple(addresses[contact_id]),
+            created_at=created_at,
+        )
+        for contact_id, name, company, created_at in database.execute(sql, (deployment.id,)).fetchall()
+    ]
 
 
 def each(database: Database, deployment: Deployment) -> Iterator[tuple[str, tuple[str, ...], str]]:

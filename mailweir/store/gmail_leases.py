@@ -78,16 +78,46 @@ class Rest(NamedTuple):
     refusals: int = 0
 
 
-_COLUMNS = (
-    "m.id, m.epoch, d.id, d.name, d.domain, d.plus_addresses, d.gmail_dots, u.id, u.username, u.mailbox, m.address, m.inbound,"
-    " m.outbound, m.cursor, m.list_since, m.covered_since, m.backfilled_address_id, m.swept_at, m.failures, m.units, m.units_at,"
-    " m.audit_due_at, m.connected_at, m.token_sealed,"
-    " EXISTS (SELECT 1 FROM gmail_queue q WHERE q.mailbox_id = m.id AND q.dead_at IS NULL"
-    " AND (q.next_try_at <= ? OR q.next_try_at > ?) AND (q.held_until IS NULL OR q.held_until <= ?)),"
-    " EXISTS (SELECT 1 FROM contact_addresses a WHERE a.deployment_id = d.id AND a.id > m.backfilled_address_id)"
-    " OR EXISTS (SELECT 1 FROM group_addresses g WHERE g.deployment_id = d.id AND g.id > m.backfilled_group_id), m.error,"
-    " m.state = 'connected', m.refused_since, m.refusals"
-)
+# By the names that `_leased` reads them by
+_COLUMNS = {
+    "id": "m.id",
+    "epoch": "m.epoch",
+    "deployment_id": "d.id",
+    "deployment_name": "d.name",
+    "domain": "d.domain",
+    "plus_addresses": "d.plus_addresses",
+    "gmail_dots": "d.gmail_dots",
+    "user_id": "u.id",
+    "username": "u.username",
+    "user_mailbox": "u.mailbox",
+    "address": "m.address",
+    "inbound": "m.inbound",
+    "outbound": "m.outbound",
+    "cursor": "m.cursor",
+    "list_since": "m.list_since",
+    "covered_since": "m.covered_since",
+    "backfilled_address_id": "m.backfilled_address_id",
+    "swept_at": "m.swept_at",
+    "failures": "m.failures",
+    "units": "m.units",
+    "units_at": "m.units_at",
+    "audit_due_at": "m.audit_due_at",
+    "connected_at": "m.connected_at",
+    "token_sealed": "m.token_sealed",
+    "error": "m.error",
+    "is_readable": "m.state = 'connected'",
+    "refused_since": "m.refused_since",
+    "refusals": "m.refusals",
+    "has_queue": (
+        "EXISTS (SELECT 1 FROM gmail_queue q WHERE q.mailbox_id = m.id AND q.dead_at IS NULL"
+        " AND (q.next_try_at <= ? OR q.next_try_at > ?) AND (q.held_until IS NULL OR q.held_until <= ?))"
+    ),
+    "has_new_contacts": (
+        "EXISTS (SELECT 1 FROM contact_addresses a WHERE a.deployment_id = d.id AND a.id > m.backfilled_address_id)"
+        " OR EXISTS (SELECT 1 FROM group_addresses g WHERE g.deployment_id = d.id AND g.id > m.backfilled_group_id)"
+    ),
+}
+_SELECTED = ", ".join(_COLUMNS.values())
 _SOURCES = (
     "gmail_mailboxes m JOIN deployments d ON d.id = m.deployment_id"
     " JOIN users u ON u.id = m.user_id AND u.removed_at IS NULL"
@@ -144,31 +174,41 @@ def _take(database: Database, owner: str, now: datetime, ids: Sequence[int]) -> 
         (owner, until, *ids),
     )
     rows = execute(
-        f"SELECT {_COLUMNS} FROM {_SOURCES} WHERE m.id IN ({marks})",
+        f"SELECT {_SELECTED} FROM {_SOURCES} WHERE m.id IN ({marks})",
         (rfc3339(now), rfc3339(now + LONGEST_WAIT), rfc3339(now), *ids),
     ).fetchall()
     return [_leased(row) for row in rows]
 
 
-def _leased(row: Any) -> Leased:
-    deployment = DeploymentRef(row[2], row[3], row[4], Folding(bool(row[5]), bool(row[6])))
-    token = bytes(row[23]) if row[23] is not None else None
-    flags = bool(row[11]), bool(row[12])
-    there = bool(row[24]), bool(row[25])
-    values: list[Any] = [
-        *row[:2],
-        deployment,
-        UserRef(*row[7:10]),
-        row[10],
-        *flags,
-        *row[13:23],
-        token,
-        *there,
-        row[26],
-        bool(row[27]),
-        *row[28:],
-    ]
-    return Leased(*values)
+def _leased(values: Sequence[Any]) -> Leased:
+    row = dict(zip(_COLUMNS, values, strict=True))
+    folding = Folding(bool(row["plus_addresses"]), bool(row["gmail_dots"]))
+    return Leased(
+        id=row["id"],
+        epoch=row["epoch"],
+        deployment=DeploymentRef(row["deployment_id"], row["deployment_name"], row["domain"], folding),
+        user=UserRef(row["user_id"], row["username"], row["user_mailbox"]),
+        address=row["address"],
+        inbound=bool(row["inbound"]),
+        outbound=bool(row["outbound"]),
+        cursor=row["cursor"],
+        list_since=row["list_since"],
+        covered_since=row["covered_since"],
+        backfilled_address_id=row["backfilled_address_id"],
+        swept_at=row["swept_at"],
+        failures=row["failures"],
+        units=row["units"],
+        units_at=row["units_at"],
+        audit_due_at=row["audit_due_at"],
+        connected_at=row["connected_at"],
+        token_sealed=None if row["token_sealed"] is None else bytes(row["token_sealed"]),
+        has_queue=bool(row["has_queue"]),
+        has_new_contacts=bool(row["has_new_contacts"]),
+        error=row["error"],
+        is_readable=bool(row["is_readable"]),
+        refused_since=row["refused_since"],
+        refusals=row["refusals"],
+    )
 
 
 def fence(database: Database, leased: Leased) -> None:
