@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 import structlog
 
 from gmail_sync.database_pool import DatabasePool
+from mailweir import backoff
 from mailweir.errors import DatabaseUnavailable
 from mailweir.gmail.errors import AppRefused
 from mailweir.store import gmail_app
@@ -59,7 +60,7 @@ class AppState:
         """What Google said to a mailbox; when to ask again."""
         now = self._clock()
         with self._lock:
-            until = now + min(FIRST_HOLD * float(2 ** min(self._refusals, 10)), LONGEST_HOLD)
+            until = now + backoff.pause(self._refusals, FIRST_HOLD, LONGEST_HOLD)
             self._refusals += 1
             self._held_until = until if error.is_certain else None
             is_new, self._error, self._is_told = self._error != str(error), str(error), True

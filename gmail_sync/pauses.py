@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+from mailweir import backoff
 from mailweir.store import gmail_leases
 
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=30), timedelta(hours=1)
@@ -11,4 +12,4 @@ LONGEST_ASKED = gmail_leases.LONGEST_WAIT - timedelta(minutes=1)
 
 def pause_after(failures: int) -> timedelta:
     """After so many earlier failures: twice as long each time, up to an hour."""
-    return min(FIRST_PAUSE * float(2 ** min(failures, 20)), LONGEST_PAUSE)
+    return backoff.pause(failures, FIRST_PAUSE, LONGEST_PAUSE)

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 
 import structlog
 
-from mailweir import log, settings
+from mailweir import backoff, log, settings
 from mailweir.digest.workers import Workers
 from mailweir.errors import DatabaseUnavailable, DnsUnavailable, MailweirError
 from mailweir.sender_auth import DkimProver
@@ -24,8 +24,7 @@ from mailweir.store.verdicts import Waiting
 
 PROCESS = "mailweir-digest"
 MAX_BATCH = 50  # a transaction: few milliseconds, for the filter waits for the write lock meanwhile
-FIRST_PAUSE_SECONDS = 30.0
-LONGEST_PAUSE_SECONDS = 86_400.0
+FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=30), timedelta(days=1)
 MAX_DEATHS = 3  # attempts, after which a body that ends its examiner counts as not proven
 _NO_DNS = "dns"
 _DAMAGED = "damaged"
@@ -129,7 +128,7 @@ def work_off(
 
 def pause_after(attempts: int) -> timedelta:
     """How long a body waits after so many earlier attempts: twice as long each time, up to a day."""
-    return timedelta(seconds=min(FIRST_PAUSE_SECONDS * 2 ** min(attempts, 20), LONGEST_PAUSE_SECONDS))
+    return backoff.pause(attempts, FIRST_PAUSE, LONGEST_PAUSE)
 
 
 def _jobs(database: Database, raw_ids: list[int]) -> Iterator[tuple[Waiting, tuple[object, ...]]]:

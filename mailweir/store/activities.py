@@ -10,12 +10,11 @@ from datetime import datetime
 from typing import Any
 
 from mailweir.errors import NotFound
-from mailweir.store import checks
+from mailweir.store import batches, checks
 from mailweir.store.connection import Database
 from mailweir.store.deployments import Deployment
 from mailweir.store.moments import rfc3339
 
-_MAX_VALUES = 500  # in one statement
 # Law 8: of a proven activity only those whom a proven version of the message names
 _TAKING_PART = (
     "FROM activity_contacts AS part JOIN activities AS a ON a.id = part.activity_id"
@@ -97,7 +96,7 @@ def select(database: Database, deployment: Deployment, wanted: Filter) -> list[A
 
 def load(database: Database, activity_ids: Sequence[int]) -> dict[int, Activity]:
     """Activities by id, those that there are."""
-    return {one.id: one for part in _parts(activity_ids) for one in _load_part(database, part)}
+    return {one.id: one for part in batches.parts(activity_ids) for one in _load_part(database, part)}
 
 
 def find(database: Database, activity_id: int, deployment: Deployment | None = None) -> Activity:
@@ -213,8 +212,3 @@ def _grouped(pairs: Iterable[tuple[int, Any]]) -> dict[int, list[Any]]:
     for activity_id, value in pairs:
         grouped[activity_id].append(value)
     return grouped
-
-
-def _parts(ids: Sequence[int]) -> Iterator[Sequence[int]]:
-    for start in range(0, len(ids), _MAX_VALUES):
-        yield ids[start : start + _MAX_VALUES]

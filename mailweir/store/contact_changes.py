@@ -6,7 +6,6 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import islice
 
 from mailweir.store import batches, contacts
 from mailweir.store.connection import Database
@@ -78,9 +77,8 @@ def _write_new(
     progress: Callable[[float], None],
 ) -> None:
     columns = ("deployment_id", "company_id", "name", "created_at")
-    left = iter(new)
     done = 0
-    while part := list(islice(left, batches.MAX_ROWS)):
+    for part in batches.parts(new):
         rows = ((deployment.id, company_ids.get(person.company), person.name, rfc3339(now)) for person in part)
         made = batches.insert(database, "contacts", columns, rows, "RETURNING id, company_id, name")
         # RETURNING promises no order. Rows of one name and company are alike as long as they have no addresses.

@@ -9,7 +9,6 @@ before the transaction is, for the filter waits as long as that lasts. Called by
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import islice
 
 from mailweir.contact_files.rows import BadRow, Row
 from mailweir.errors import BadInput
@@ -167,9 +166,8 @@ class _Plan:
 
     def make(self, rows: Sequence[Row], progress: Progress) -> None:
         """Goes through the rows; asks once for each batch of them."""
-        left = iter(rows)
         done = 0
-        while part := list(islice(left, batches.MAX_ROWS)):
+        for part in batches.parts(rows):
             self._ask({self._key(found) for row in part for found in row.addresses} - self._holders.keys())
             for row in part:
                 try:

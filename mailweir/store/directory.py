@@ -12,11 +12,9 @@ from typing import Any
 from mailweir import address
 from mailweir.folding import Folding
 from mailweir.matching import ContactRef, DeploymentRef, People, UserRef
-from mailweir.store import dkim_keys, relay_logins
+from mailweir.store import batches, dkim_keys, relay_logins
 from mailweir.store.connection import Database
 from mailweir.store.dkim_keys import SealedKey
-
-_MAX_VALUES = 500  # in one statement; SQLite's own limit is 32,766
 
 
 class Standing(enum.StrEnum):
@@ -128,9 +126,7 @@ class SqlDirectory:
 
     def _rows(self, sql: str, first: tuple[int, ...], values: Collection[str]) -> Iterator[tuple[Any, ...]]:
         """sql: each `{}` in it stands for the values, and each time `first` goes before them."""
-        values = tuple(values)
         execute = self._database.fast_execute()
-        for start in range(0, len(values), _MAX_VALUES):
-            part = values[start : start + _MAX_VALUES]
+        for part in batches.parts(values):
             marks = ",".join("?" * len(part))
             yield from execute(sql.replace("{}", marks), (*first, *part) * sql.count("{}")).fetchall()

@@ -5,18 +5,16 @@ transactions, which begin with `gmail_leases.fence`; and by the command line.
 """
 
 import enum
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import islice
-from typing import TypeVar
 
 from mailweir.gmail_labels import Label
+from mailweir.store import batches
 from mailweir.store.connection import Database
 from mailweir.store.gmail_leases import LONGEST_WAIT, Leased
 from mailweir.store.moments import rfc3339
 
-T = TypeVar("T")
 _MAX_ROWS = 100  # of one statement
 
 
@@ -100,7 +98,7 @@ def put(database: Database, leased: Leased, message_ids: Iterable[str], origin: 
     to it. A dead one stays dead.
     """
     text, rank, made = rfc3339(now), _RANKS[origin], 0
-    for part in _parts(dict.fromkeys(message_ids)):
+    for part in batches.parts(dict.fromkeys(message_ids), _MAX_ROWS):
         execute = database.fast_execute()
         values = [value for one in part for value in (leased.id, one, str(origin), rank, text, text, 0)]
         new = execute(
@@ -147,7 +145,7 @@ def has_due(database: Database, mailbox_id: int, now: datetime) -> bool:
 
 def done(database: Database, ids: Collection[int]) -> None:
     """They are settled."""
-    for part in _parts(ids):
+    for part in batches.parts(ids, _MAX_ROWS):
         database.fast_execute()(f"DELETE FROM gmail_queue WHERE id IN ({','.join('?' * len(part))})", part)
 
 
@@ -187,7 +185,7 @@ def unknown(
     """
     known: set[str] = set()
     which = " AND activity_id IS NOT NULL" if recorded_only else ""
-    for part in _parts(message_ids):
+    for part in batches.parts(message_ids, _MAX_ROWS):
         marks = ",".join("?" * len(part))
         execute = database.execute
         known.update(
@@ -221,7 +219,7 @@ def recorded(database: Database, leased: Leased, message_ids: Collection[str]) -
 
 def _decided(database: Database, leased: Leased, message_ids: Collection[str], which: str) -> list[str]:
     found: set[str] = set()
-    for part in _parts(message_ids):
+    for part in batches.parts(message_ids, _MAX_ROWS):
         sql = f"SELECT source_id FROM decisions WHERE source_id IN ({','.join('?' * len(part))}) AND deployment_id = ?"
         values = (*(source_id(leased, one) for one in part), leased.deployment.id)
         rows = database.execute(f"{sql} AND {which}", values).fetchall()
@@ -232,7 +230,7 @@ def _decided(database: Database, leased: Leased, message_ids: Collection[str], w
 def not_failing(database: Database, leased: Leased, message_ids: Collection[str]) -> list[str]:
     """Those of these messages that weren't tried in vain, in their order."""
     failing: set[str] = set()
-    for part in _parts(message_ids):
+    for part in batches.parts(message_ids, _MAX_ROWS):
         marks = ",".join("?" * len(part))
         sql = f"SELECT message_id FROM gmail_queue WHERE mailbox_id = ? AND attempts > 0 AND message_id IN ({marks})"
         failing.update(row[0] for row in database.execute(sql, (leased.id, *part)).fetchall())
@@ -317,9 +315,3 @@ def revive(database: Database, mailbox_id: int, now: datetime) -> int:
             (rfc3339(now), mailbox_id),
         )
         return int(cursor.rowcount)
-
-
-def _parts(values: Iterable[T]) -> Iterator[list[T]]:
-    left = iter(values)
-    while part := list(islice(left, _MAX_ROWS)):
-        yield part

@@ -7,9 +7,9 @@ which gives the id whether the row is new or was there. Called by `recording` on
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
-from itertools import islice
 from typing import Any, NamedTuple
 
+from mailweir.store import batches
 from mailweir.store.connection import Database
 
 _MAX_ROWS = 50  # of one statement
@@ -153,8 +153,7 @@ class Writer:
         self, table: str, columns: tuple[str, ...], rows: Iterable[Sequence[Any]], ending: str
     ) -> list[tuple[Any, ...]]:
         found: list[tuple[Any, ...]] = []
-        left = iter(rows)
-        while part := list(islice(left, _MAX_ROWS)):
+        for part in batches.parts(rows, _MAX_ROWS):
             values = [value for row in part for value in row]
             cursor = self._execute(_insert(table, columns, len(part), ending), values)
             found += cursor.fetchall() if "RETURNING" in ending else ()

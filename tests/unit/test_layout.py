@@ -20,6 +20,7 @@ PURE = (
         "added_headers",
         "automatic",
         "cached_directory",
+        "backoff",
     ),
 )
 CONTACT_FILES = ("rows", "lines", "columns", "csv_file", "vcard")

@@ -10,6 +10,7 @@ from mailweir.errors import MailweirError, NotFound
 from mailweir.matching import Outcome, Reason
 from mailweir.store import (
     activities,
+    batches,
     companies,
     contacts,
     decisions,
@@ -138,7 +139,7 @@ def test_listings_longer_than_a_statement_takes_are_whole(
     database: Database, demo: Deployment, record: Put, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ids = [record("demo", "richard", JANE, number=number) for number in range(1, 8)]
-    monkeypatch.setattr(activities, "_MAX_VALUES", 3)
+    monkeypatch.setattr(batches, "MAX_ROWS", 3)
     found = activities.select(database, demo, Filter())
     assert _ids(found) == ids[::-1]
     assert all(activity.contacts and activity.users and activity.routes for activity in found)
