@@ -1,6 +1,7 @@
 """How a sweep's lease ends: when the mailbox's next sweep is due, and what is known of it by then.
 
-Law 11: what ends a mailbox has to last. What Google says of the app stops no mailbox for good. Called by `sweep`.
+Law 11: what ends a mailbox has to last. What Google says of the app stops no mailbox for good.
+Called by `sweep`, `scheduler` and `sync_now`.
 """
 
 import random
@@ -12,7 +13,7 @@ from gmail_sync.job import Job
 from gmail_sync.pauses import LONGEST_ASKED, pause_after
 from mailweir.gmail.errors import AppRefused, GmailError, NeedsReconnect, Throttled
 from mailweir.store import gmail_leases
-from mailweir.store.gmail_leases import Rest
+from mailweir.store.gmail_leases import Leased, Rest
 from mailweir.store.moments import rfc3339
 
 MIN_REFUSALS = 5  # before they count as lasting: a host that was off in between has seen few
@@ -32,14 +33,14 @@ class Ending:
         """How the lease ends."""
         leased, caught_up = self._job.leased, self.caught_up_at
         return Rest(
-            leased.id,
-            leased.epoch,
-            rfc3339(next_sweep_at),
-            rfc3339(caught_up) if caught_up else None,
-            failures,
-            error,
-            int(self._job.spending.bucket.left),
-            rfc3339(self._now()),
+            mailbox_id=leased.id,
+            epoch=leased.epoch,
+            next_sweep_at=rfc3339(next_sweep_at),
+            swept_at=rfc3339(caught_up) if caught_up else None,
+            failures=failures,
+            error=error,
+            units=int(self._job.spending.bucket.left),
+            units_at=rfc3339(self._now()),
         )
 
     def by(self, error: GmailError) -> Rest | None:
@@ -116,3 +117,23 @@ class Ending:
 
     def _now(self) -> datetime:
         return self._job.services.clock()
+
+
+def given_back(leased: Leased, job: Job | None, now: datetime, pause: timedelta = timedelta(0)) -> Rest:
+    """A lease that ends without a sweep that came to its end; what is known of the mailbox stays.
+
+    job: None where nothing was spent. pause: before it is swept again.
+    """
+    units, units_at = (int(job.spending.bucket.left), rfc3339(now)) if job else (leased.units, leased.units_at)
+    return Rest(
+        mailbox_id=leased.id,
+        epoch=leased.epoch,
+        next_sweep_at=rfc3339(now + pause),
+        swept_at=None,
+        failures=leased.failures,
+        error=leased.error,
+        units=units,
+        units_at=units_at,
+        refused_since=leased.refused_since,
+        refusals=leased.refusals,
+    )

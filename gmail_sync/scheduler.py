@@ -14,6 +14,7 @@ import schedule
 
 from gmail_sync import process_name
 from gmail_sync.budget import Project
+from gmail_sync.ending import given_back
 from gmail_sync.job import Job, Services
 from gmail_sync.mailboxes import Mailboxes
 from gmail_sync.pauses import LONGEST_ASKED, pause_after
@@ -22,7 +23,6 @@ from mailweir.errors import DatabaseUnavailable, MailweirError
 from mailweir.store import gmail_leases, gmail_workers
 from mailweir.store.connection import Database
 from mailweir.store.gmail_leases import Leased, Rest
-from mailweir.store.moments import rfc3339
 
 AHEAD = 2  # mailboxes leased for each thread, so that none waits for a lease
 BEAT_SECONDS = 10
@@ -207,7 +207,7 @@ class Scheduler:
             leased = self._todo.get()
             if leased is _STOP:
                 return
-            rest = self._given_back(leased) if self._stopping.is_set() else self._sweep(leased)
+            rest = given_back(leased, None, self._services.clock()) if self._stopping.is_set() else self._sweep(leased)
             self._done.put((leased, rest))
 
     def _sweep(self, leased: Leased) -> Rest | None:
@@ -217,7 +217,7 @@ class Scheduler:
             return Sweep(job).run()
         except DatabaseUnavailable as error:
             self._note_outage(error)
-            return self._given_back(leased, job, OUTAGE_PAUSE_SECONDS)
+            return given_back(leased, job, self._services.clock(), timedelta(seconds=OUTAGE_PAUSE_SECONDS))
         except Exception as error:  # noqa: BLE001  one mailbox must not end the thread
             return self._unforeseen(leased, job, error)
 
@@ -226,26 +226,8 @@ class Scheduler:
         text = str(error) if is_known else f"unexpected fault ({type(error).__name__}); see the log"
         facts = {"mailbox": leased.address, "deployment": leased.deployment.name, "error": text}
         self._services.log.error("sweep failed", exc_info=None if is_known else error, **facts)
-        rest = self._given_back(leased, job, pause_after(leased.failures).total_seconds())
+        rest = given_back(leased, job, self._services.clock(), pause_after(leased.failures))
         return rest._replace(failures=leased.failures + 1, error=text)
-
-    def _given_back(self, leased: Leased, job: Job | None = None, pause_seconds: float = 0.0) -> Rest:
-        """A lease that ends without a sweep that came to its end; what is known of the mailbox stays."""
-        now = self._services.clock()
-        units, units_at = (int(job.spending.bucket.left), rfc3339(now)) if job else (leased.units, leased.units_at)
-        due = rfc3339(now + timedelta(seconds=pause_seconds))
-        return Rest(
-            leased.id,
-            leased.epoch,
-            due,
-            None,
-            leased.failures,
-            leased.error,
-            units,
-            units_at,
-            leased.refused_since,
-            leased.refusals,
-        )
 
     # --- the end ------------------------------------------------------------------------------------------------------
 
@@ -259,7 +241,8 @@ class Scheduler:
         while self._held and self._clock() < deadline:
             if not self._guarded(lambda: self._collect(FLUSH_SECONDS)):
                 break
-        self._rests += [self._given_back(leased) for leased in self._held.values()]
+        now = self._services.clock()
+        self._rests += [given_back(leased, None, now) for leased in self._held.values()]
         self._guarded(self._leave)
 
     def _leave(self) -> None:

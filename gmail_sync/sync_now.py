@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 
 from gmail_sync.batch_writer import Tally
 from gmail_sync.budget import Project
+from gmail_sync.ending import given_back
 from gmail_sync.job import Job, Services
 from gmail_sync.mailboxes import Mailboxes
 from gmail_sync.sweep import Sweep
@@ -17,7 +18,6 @@ from mailweir.errors import MailweirError
 from mailweir.gmail.errors import GmailError, NeedsReconnect
 from mailweir.store import gmail_leases, gmail_queue
 from mailweir.store.gmail_leases import Leased, Rest
-from mailweir.store.moments import rfc3339
 
 OWNER = "the command line"
 LEASE_WAIT_SECONDS = 60.0
@@ -121,19 +121,13 @@ class SyncNow:
             job = self._mailboxes.job(leased, self._project)
             rest = work(job)
         except BaseException:
-            rest = self._given_back(leased, job)
+            rest = given_back(leased, job, self._services.clock())
             raise
         finally:
             if rest:
                 with self._services.connections.lent() as database:
                     gmail_leases.end(database, [rest])
         return rest
-
-    def _given_back(self, leased: Leased, job: Job | None) -> Rest:
-        now = rfc3339(self._services.clock())
-        units, units_at = (int(job.spending.bucket.left), now) if job else (leased.units, leased.units_at)
-        kept = (leased.refused_since, leased.refusals)
-        return Rest(leased.id, leased.epoch, now, None, leased.failures, leased.error, units, units_at, *kept)
 
     def _goes_on(self, due: datetime, rest: Rest) -> bool:
         """More is to be done: now, or when the quota allows it."""
