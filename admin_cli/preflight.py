@@ -15,15 +15,14 @@ from pathlib import Path
 
 from admin_cli import data_folder
 from admin_cli.processes import CannotStart
+from mailweir import daemons
+from mailweir.daemons import Daemon
 from mailweir.errors import SettingsError
 from mailweir.settings import Settings
 from postfix import instance, rendering
 from postfix.instance import MAIL_OWNER, Account
 
 SETTINGS_NAME = "mailweir.toml"
-AUTH = "mailweir-auth"
-DAEMONS = ("mailweir-lookups", AUTH, "mailweir-milter", "mailweir-digest")
-SYNC = "mailweir-gmail-sync"
 _MAX_SOCKET_CHARS = 107  # unix(7): sun_path, less the NUL
 _LONGEST_SOCKET = "/run/lookups.sock"
 _PLAIN = re.compile(r"[A-Za-z0-9._/+@=~-]+")  # what needs no quoting in Postfix's files
@@ -41,15 +40,15 @@ def check_programs() -> dict[str, str]:
     """Where the daemons' console scripts are. CannotStart, PostfixUnusable where a program isn't installed."""
     instance.check_installed()
     beside = Path(sys.executable).parent
-    for name in (*DAEMONS, SYNC):
+    for name in (one.name for one in daemons.ALL):
         if shutil.which(name, path=str(beside)) is None:
             raise CannotStart(f"the program '{name}' isn't in {beside}: install the project there ('make setup' does)")
-    return {name: str(beside / name) for name in (*DAEMONS, SYNC)}
+    return {one.name: str(beside / one.name) for one in daemons.ALL}
 
 
-def daemons(settings: Settings) -> tuple[str, ...]:
+def wanted(settings: Settings) -> tuple[Daemon, ...]:
     """Those that run with these settings: the sync only where Gmail is set up."""
-    return (*DAEMONS, SYNC) if settings.gmail.is_set_up else DAEMONS
+    return tuple(one for one in daemons.ALL if one is not daemons.SYNC or settings.gmail.is_set_up)
 
 
 def check_folder(data_dir: Path) -> None:

@@ -12,11 +12,11 @@ import sys
 from gmail_sync import mailboxes, process_name
 from gmail_sync.mailboxes import Mailboxes
 from gmail_sync.scheduler import Scheduler
-from mailweir import cpu_affinity, log, settings
+from mailweir import cpu_affinity, daemons, log, settings
 from mailweir.errors import MailweirError
 from mailweir.store import versions
 
-PROCESS = "mailweir-gmail-sync"
+PROCESS = daemons.SYNC.name
 
 
 def main() -> None:

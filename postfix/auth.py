@@ -26,7 +26,7 @@ from typing import NamedTuple
 
 import structlog
 
-from mailweir import log, passwords, settings
+from mailweir import daemons, log, passwords, settings
 from mailweir.database_url import DatabaseUrl
 from mailweir.errors import MailweirError
 from mailweir.store import relay_logins, versions
@@ -35,7 +35,7 @@ from postfix import auth_protocol, guardian, listener
 from postfix.auth_protocol import Conversation, Malformed, Question, Refusal
 from postfix.turns import Turns
 
-PROCESS = "mailweir-auth"
+PROCESS = daemons.AUTH.name
 # smtpd gives up after 10 s, and says 454 as it does when we hang up.
 ANSWER_SECONDS = 5.0
 # After the question, whether the login is there or not. Others don't wait for it: each smtpd has a connection of its own.

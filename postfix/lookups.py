@@ -15,7 +15,7 @@ from typing import Protocol
 
 import structlog
 
-from mailweir import address, log, settings
+from mailweir import address, daemons, log, settings
 from mailweir.errors import DatabaseUnavailable, MailweirError
 from mailweir.settings import Settings
 from mailweir.store import versions
@@ -23,7 +23,7 @@ from mailweir.store.connection import Database
 from mailweir.store.directory import SqlDirectory, Standing
 from postfix import listener, socketmap
 
-PROCESS = "mailweir-lookups"
+PROCESS = daemons.LOOKUPS.name
 BUSY_TIMEOUT_SECONDS = 1.0  # a reader never waits for a writer; this bounds a recovery, during which all wait
 
 ACCEPT = socketmap.found("permit")

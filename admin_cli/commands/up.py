@@ -250,13 +250,14 @@ def _programs(
     """In the order in which they are stopped. logins: the socket on which mailweir-auth answers Postfix."""
     from admin_cli import preflight
     from admin_cli.processes import Program
+    from mailweir import daemons
 
     logs = settings.log_dir
     return [
         Program("postfix", instance.command(), None, logs / "postfix.log"),
         *(
-            Program(name, [scripts[name]], account, logs / f"{name}.log", logins if name == preflight.AUTH else None)
-            for name in preflight.daemons(settings)
+            Program(one.name, [scripts[one.name]], account, logs / one.log, logins if one is daemons.AUTH else None)
+            for one in preflight.wanted(settings)
         ),
     ]
 

@@ -15,6 +15,8 @@ from admin_cli import preflight, processes
 from admin_cli.doctor import advice
 from admin_cli.doctor.findings import Finding, note, ok, wrong
 from admin_cli.processes import Remembered
+from mailweir import daemons
+from mailweir.daemons import Daemon
 from mailweir.settings import Settings
 from postfix.rendering import Places
 
@@ -70,7 +72,9 @@ def check_processes(settings: Settings) -> Iterator[Finding]:
         return
     kept = _remembered(record)
     dead = [one.name for one in kept if processes.remember(one.name, one.pid) != one]
-    missing = {"postfix", *preflight.daemons(settings)} - {one.name for one in kept if one.name not in dead}
+    missing = {"postfix", *(one.name for one in preflight.wanted(settings))} - {
+        one.name for one in kept if one.name not in dead
+    }
     if missing:
         names = ", ".join(sorted(missing))
         yield wrong(
@@ -96,12 +100,12 @@ def check_filter(settings: Settings) -> Iterator[Finding]:
             answer = channel.recv(5)
             channel.sendall(_QUIT)
     except OSError as error:
-        yield _silent("the filter", "mailweir-milter", error, settings)
+        yield _silent(daemons.FILTER, error, settings)
         return
     if answer[4:5] == b"O":
         yield ok(AREA, "the filter answers")
     else:
-        yield _silent("the filter", "mailweir-milter", "it hung up", settings)
+        yield _silent(daemons.FILTER, "it hung up", settings)
 
 
 def check_lookups(settings: Settings) -> Iterator[Finding]:
@@ -111,20 +115,20 @@ def check_lookups(settings: Settings) -> Iterator[Finding]:
             channel.sendall(b"%d:%s," % (len(_QUESTION), _QUESTION))
             answer = channel.recv(1000).partition(b":")[2].decode(errors="replace")
     except OSError as error:
-        yield _silent("the look-ups", "mailweir-lookups", error, settings)
+        yield _silent(daemons.LOOKUPS, error, settings)
         return
     if answer.startswith("OK 554"):
         yield ok(AREA, "the look-ups answer")
     else:
-        yield _silent("the look-ups", "mailweir-lookups", answer.rstrip(",") or "they hung up", settings)
+        yield _silent(daemons.LOOKUPS, answer.rstrip(",") or "they hung up", settings)
 
 
-def _silent(what: str, name: str, why: object, settings: Settings) -> Finding:
+def _silent(daemon: Daemon, why: object, settings: Settings) -> Finding:
     return wrong(
         AREA,
-        f"no answer from {what}: {getattr(why, 'strerror', None) or why}; senders get 451 and come again",
-        f"see {advice.log_of(settings, name)}, and what is said of the database here; where it hangs, end the process {name}: "
-        "it is started again",
+        f"no answer from {daemon.words}: {getattr(why, 'strerror', None) or why}; senders get 451 and come again",
+        f"see {advice.log_of(settings, daemon.name)}, and what is said of the database here; where it hangs, end the process "
+        f"{daemon.name}: it is started again",
     )
 
 
@@ -166,13 +170,15 @@ def check_relay(settings: Settings) -> Iterator[Finding]:
                 code, text = _begin_auth(client)
         except (OSError, smtplib.SMTPException) as error:
             why = f"the relay doesn't answer on {host} port {port}: {error}"
-            yield wrong(AREA, why, f"see {Places.of(settings).log_file} and {advice.log_of(settings, preflight.AUTH)}")
+            yield wrong(
+                AREA, why, f"see {Places.of(settings).log_file} and {advice.log_of(settings, daemons.AUTH.name)}"
+            )
             continue
         if code == _GO_ON:
             yield ok(AREA, f"the relay takes AUTH within TLS on {host} port {port}")
         else:
             why = f"the relay takes no AUTH on {host} port {port}: {code} {text}"
-            yield wrong(AREA, why, f"see {advice.log_of(settings, preflight.AUTH)}")
+            yield wrong(AREA, why, f"see {advice.log_of(settings, daemons.AUTH.name)}")
 
 
 def _begin_auth(client: smtplib.SMTP) -> tuple[int, str]:

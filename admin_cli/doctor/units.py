@@ -5,11 +5,12 @@ from collections.abc import Iterator, Mapping
 
 from admin_cli.doctor import advice
 from admin_cli.doctor.findings import Finding, note, ok, wrong
+from mailweir import daemons
 from mailweir.errors import MailweirError
 from mailweir.settings import Settings
 
 AREA = "processes"
-FRONT_END = "mailweir-milter.service"
+FRONT_END = daemons.FILTER.unit
 _OURS = "mailweir-*"
 _AT_BOOT = ("enabled", "disabled", "masked")
 _POSTFIX = "postfix.service"

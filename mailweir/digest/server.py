@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 
 import structlog
 
-from mailweir import backoff, log, settings
+from mailweir import backoff, daemons, log, settings
 from mailweir.digest.workers import Workers
 from mailweir.errors import DatabaseUnavailable, DnsUnavailable, MailweirError
 from mailweir.sender_auth import DkimProver
@@ -22,7 +22,7 @@ from mailweir.store import raw_messages, verdicts, versions
 from mailweir.store.connection import Database
 from mailweir.store.verdicts import Waiting
 
-PROCESS = "mailweir-digest"
+PROCESS = daemons.DIGEST.name
 MAX_BATCH = 50  # a transaction: few milliseconds, for the filter waits for the write lock meanwhile
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=30), timedelta(days=1)
 MAX_DEATHS = 3  # attempts, after which a body that ends its examiner counts as not proven

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 from capture_milter.counters import Page, TempfailCause
 from capture_milter.group_commit import Written
-from mailweir import logfmt
+from mailweir import daemons, logfmt
 from mailweir.recording import Entry, Recorded
 from mailweir.store.moments import rfc3339
 
@@ -57,7 +57,7 @@ def _line(now: str, entry: Entry, result: Recorded, seconds: float) -> str:
     fields = {
         "timestamp": now,
         "level": "info",
-        "process": "mailweir-milter",
+        "process": daemons.FILTER.name,
         "event": result.outcome.value,
         "queue_id": entry.source_id,
         "message_id": decision.message_id,

@@ -26,7 +26,7 @@ from capture_milter.handling import ConfirmationDesk
 from capture_milter.readers import Readers
 from capture_milter.session import Services, Session, register
 from capture_milter.signing import Signers
-from mailweir import cpu_affinity, forking, log, settings
+from mailweir import cpu_affinity, daemons, forking, log, settings
 from mailweir.errors import MailweirError
 from mailweir.sender_auth import DkimProver
 from mailweir.settings import Settings
@@ -44,7 +44,7 @@ _MIN_WORKER_LIFE_SECONDS = 1.0
 
 def main() -> None:
     """The console script. Exit 1 with one line where the settings or the database don't allow to serve."""
-    logger = log.configure("mailweir-milter")
+    logger = log.configure(daemons.FILTER.name)
     place = _Place()
     try:
         config = settings.load()

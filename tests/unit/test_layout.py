@@ -21,6 +21,7 @@ PURE = (
         "automatic",
         "cached_directory",
         "backoff",
+        "daemons",
     ),
 )
 CONTACT_FILES = ("rows", "lines", "columns", "csv_file", "vcard")
