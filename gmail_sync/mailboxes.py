@@ -22,6 +22,7 @@ from mailweir.secrets_file import Secrets
 from mailweir.settings import Settings
 from mailweir.store.connection import Database
 from mailweir.store.gmail_leases import Leased
+from mailweir.store.gmail_mailboxes import token_purpose
 
 BUSY_SECONDS = 20.0
 MAX_KEPT = 20_000  # credentials with their access tokens, which would else be asked for anew at each sweep
@@ -102,15 +103,10 @@ class Mailboxes:
         if found is None:
             found = self._secrets = secrets_file.load(self._services.settings.token_key_path)
         try:
-            return found.open(sealed, purpose(address)).decode()
+            return found.open(sealed, token_purpose(address)).decode()
         except SettingsError:
             self._secrets = None  # so that the right file is read once it is there
             raise
-
-
-def purpose(address: str) -> str:
-    """What a mailbox's refresh token is sealed for; see `secrets_file`."""
-    return f"gmail_mailboxes refresh token {address}"
 
 
 def services(settings: Settings, log: structlog.stdlib.BoundLogger, busy_seconds: float = BUSY_SECONDS) -> Services:

@@ -2,8 +2,7 @@
 
 import os
 import sys
-from contextlib import contextmanager, suppress
-from dataclasses import replace
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -13,16 +12,13 @@ from admin_cli.commands import gmail_state
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from datetime import datetime
 
-    from mailweir.gmail.api import MailboxReader
     from mailweir.gmail.consent import Consent
-    from mailweir.gmail.oauth_files import OAuthClient, ServiceAccount
-    from mailweir.gmail.parse import Profile
+    from mailweir.gmail.oauth_files import OAuthClient
     from mailweir.settings import Settings
     from mailweir.store.connection import Database
     from mailweir.store.deployments import Deployment
-    from mailweir.store.gmail_mailboxes import Connected, GmailMailbox
+    from mailweir.store.gmail_mailboxes import GmailMailbox
 
 Username = Annotated[str, typer.Argument(metavar="USERNAME", help="The user, as 'mailweir user list' shows it.")]
 _WITHDRAW_AT = "https://myaccount.google.com/connections"
@@ -57,7 +53,9 @@ def connect(
 ) -> None:
     """Connects a user's Gmail, by the user's consent or the service account of the settings. Again: goes on where it was, with
     the directions as they were where none is given."""
-    from mailweir.gmail import oauth_files
+    from mailweir import gmail_access
+    from mailweir.gmail import oauth_files, transport
+    from mailweir.gmail_access import Wanted
     from mailweir.settings import load
     from mailweir.store import gmail_mailboxes, gmail_workers
 
@@ -70,22 +68,30 @@ def connect(
         if not (inbound or outbound):
             inbound, outbound = _as_before(database, chosen, username)
     # the database is closed meanwhile: a consent may take its time
-    proven = _proven(settings, identity, (username, wanted, before), no_browser=no_browser, exactly=address is not None)
-    with proven as (profile, sealed, ends_at), context.opened(settings) as database:
-        is_renamed = before is not None and profile.address != before.address
+    consent = None
+    if not isinstance(identity, oauth_files.ServiceAccount):
+        transport.refuse_insecure(
+            settings.gmail.api_endpoint, "gmail.api_endpoint"
+        )  # before the user is sent to Google
+        secrets = key_files.opened(settings)
+        consent = _consent(settings, identity, wanted, no_browser=no_browser), secrets
+    meant = Wanted(wanted, before, is_exact=address is not None)
+    proven = gmail_access.proven(settings, lambda: context.opened(settings), meant, identity, consent)
+    with _in_our_words(username), proven as proof, context.opened(settings) as database:
+        is_renamed = before is not None and proof.profile.address != before.address
         made = gmail_mailboxes.connect(
             database,
             chosen,
             username,
-            profile.address,
+            proof.profile.address,
             inbound=inbound,
             outbound=outbound,
-            token_sealed=sealed,
+            token_sealed=proof.token_sealed,
             now=context.now(),
             first_days=settings.gmail.first_days,
-            cursor=profile.history_id,
+            cursor=proof.profile.history_id,
             is_renamed=is_renamed,
-            consent_ends_at=ends_at,
+            consent_ends_at=proof.consent_ends_at,
         )
         is_swept = gmail_workers.alive(database, context.now()) > 0
     if as_json:
@@ -120,101 +126,23 @@ def _as_before(database: "Database", deployment: "Deployment", username: str) ->
 
 
 @contextmanager
-def _proven(
-    settings: "Settings",
-    identity: "OAuthClient | ServiceAccount",
-    who: "tuple[str, str, Connected | None]",
-    *,
-    no_browser: bool,
-    exactly: bool,
-) -> "Iterator[tuple[Profile, bytes | None, datetime | None]]":
-    """Which mailbox Gmail lets us read, the token, sealed, and when that ends by itself; given back if nothing comes of it.
-
-    who: the username, the address wanted, and what is connected. exactly: the wanted address, no other.
-    """
-    from gmail_sync.mailboxes import purpose
-    from mailweir.gmail import tokens
-    from mailweir.gmail.api import Api
-    from mailweir.gmail.oauth_files import ServiceAccount
-
-    _, wanted, before = who
-    whose = [before.address if before else wanted]
-    api = Api(settings.gmail)  # what is wrong with the settings is told before the user is sent to Google
-    if isinstance(identity, ServiceAccount):
-        secrets, given = None, None
-    else:
-        secrets = key_files.opened(settings)
-        given = _consent(settings, identity, wanted, no_browser=no_browser)
-    token = given.refresh_token if given else None
-    reader = api.mailbox(tokens.credentials(identity, wanted, token), lambda units: None)
-    with _given_back_on_failure(settings, given, whose):
-        profile = _profile_of(reader, who, whose, is_delegated=token is None, exactly=exactly)
-        sealed = secrets.seal(token.encode(), purpose(profile.address)) if secrets and token else None
-        yield profile, sealed, given.ends_at if given else None
-
-
-@contextmanager
-def _given_back_on_failure(settings: "Settings", given: "Consent | None", whose: list[str]) -> "Iterator[None]":
-    """What comes to nothing leaves no grant behind at Google, unless the mailbox is read by the same consent already. whose: the
-    address, the last one that is known by then."""
-    from mailweir.errors import MailweirError
-    from mailweir.gmail import oauth_files, tokens
-    from mailweir.gmail.oauth_files import OAuthClient
-    from mailweir.store import gmail_mailboxes
+def _in_our_words(username: str) -> "Iterator[None]":
+    """What was meant instead, as the command line's options say it."""
+    from mailweir.errors import BadInput
+    from mailweir.gmail_access import AnotherAccount, AnotherMailbox
 
     try:
         yield
-    except MailweirError:
-        client = oauth_files.load(settings.gmail)
-        with context.opened(settings) as database:
-            is_read = gmail_mailboxes.is_read(database, whose[-1])
-        if given and isinstance(client, OAuthClient) and not is_read:
-            with suppress(MailweirError):
-                tokens.revoke(client, given.refresh_token, settings.gmail.timeout_seconds)
-        raise
-
-
-def _profile_of(
-    reader: "MailboxReader",
-    who: "tuple[str, str, Connected | None]",
-    whose: list[str],
-    *,
-    is_delegated: bool,
-    exactly: bool,
-) -> "Profile":
-    """Whose mailbox it is, which is added to `whose`; BadInput where it is another one than was meant."""
-    from mailweir import address as addresses
-    from mailweir.errors import BadInput
-    from mailweir.gmail.patience import patiently
-
-    username, wanted, before = who
-    profile = patiently(reader.profile)
-    # a service account has named the mailbox itself
-    found = addresses.normalise(profile.address) or (wanted if is_delegated else None)
-    whose += [found] if found else []
-    if found is None:
-        raise BadInput("Gmail doesn't say whose mailbox that is")
-    if exactly and found != wanted:
-        raise BadInput(f"that is the Google account of {found}, and --address says {wanted}: choose the other account")
-    if before and found != before.address:
-        _refuse_another(reader, before, found, username, is_vouched_for=exactly)
-    return replace(profile, address=found)
-
-
-def _refuse_another(
-    reader: "MailboxReader", before: "Connected", found: str, username: str, *, is_vouched_for: bool
-) -> None:
-    """BadInput where it isn't the connected mailbox under a new name."""
-    from gmail_sync import renaming
-    from mailweir.errors import BadInput
-
-    if renaming.is_same(reader, before.cursor, before.recorded_ids, is_vouched_for=is_vouched_for):
-        return
-    hint = "" if is_vouched_for else f"; if it is the same account under a new name, say so: --address {found}"
-    raise BadInput(
-        f"{username} is connected with {before.address}, and {found} is another mailbox: 'mailweir gmail disconnect {username}' "
-        f"first{hint}"
-    )
+    except AnotherAccount as error:
+        raise BadInput(
+            f"that is the Google account of {error.found}, and --address says {error.wanted}: choose the other account"
+        ) from error
+    except AnotherMailbox as error:
+        hint = f"; if it is the same account under a new name, say so: --address {error.found}"
+        raise BadInput(
+            f"{username} is connected with {error.before}, and {error.found} is another mailbox: 'mailweir gmail disconnect "
+            f"{username}' first{hint if error.may_be_renamed else ''}"
+        ) from error
 
 
 def _consent(settings: "Settings", client: "OAuthClient", wanted: str, *, no_browser: bool) -> "Consent":
@@ -269,7 +197,7 @@ def disconnect(
         found = gmail_mailboxes.find(database, chosen, username)
         sealed = gmail_mailboxes.token_sealed(database, found.id)
         is_shared = gmail_mailboxes.shares_consent(database, found.id)
-    left = _leave(settings, found, sealed, is_shared=is_shared)
+    left = _left(settings, found, sealed, is_shared=is_shared)
     with context.opened(settings) as database:
         gmail_mailboxes.disconnect(database, chosen, username, context.now())
     if as_json:
@@ -281,36 +209,21 @@ def disconnect(
         output.complain(left)
 
 
-def _leave(settings: "Settings", found: "GmailMailbox", sealed: bytes | None, *, is_shared: bool) -> str | None:
+def _left(settings: "Settings", found: "GmailMailbox", sealed: bytes | None, *, is_shared: bool) -> str | None:
     """Gives the consent back; what is left to do by hand where that doesn't work."""
-    from mailweir.errors import MailweirError
+    from mailweir import gmail_access
+    from mailweir.gmail_access import Left
 
-    if sealed is None:
-        return (
+    left, why = gmail_access.give_up(settings, found, sealed, is_shared=is_shared)
+    return {
+        Left.NOTHING: None,
+        Left.SERVICE_ACCOUNT: (
             "a service account read it, and still may: that ends for all mailboxes in the Admin console under Security, "
             "API controls, Domain-wide delegation"
-        )
-    if is_shared:
-        return f"the consent stays at Google: {found.address} is connected for another user too"
-    try:
-        _revoke(settings, found.address, sealed)
-    except MailweirError as error:
-        return (
-            f"Google wasn't told ({error}): the token is forgotten here, and {found.address} can withdraw the consent at "
+        ),
+        Left.SHARED: f"the consent stays at Google: {found.address} is connected for another user too",
+        Left.UNTOLD: (
+            f"Google wasn't told ({why}): the token is forgotten here, and {found.address} can withdraw the consent at "
             f"{_WITHDRAW_AT}"
-        )
-    return None
-
-
-def _revoke(settings: "Settings", address: str, sealed: bytes) -> None:
-    from gmail_sync.mailboxes import purpose
-    from mailweir import secrets_file
-    from mailweir.errors import SettingsError
-    from mailweir.gmail import oauth_files, tokens
-    from mailweir.gmail.oauth_files import OAuthClient
-
-    client = oauth_files.load(settings.gmail)
-    if not isinstance(client, OAuthClient):
-        raise SettingsError("the settings name no OAuth client any more")
-    token = secrets_file.load(settings.token_key_path).open(sealed, purpose(address)).decode()
-    tokens.revoke(client, token, settings.gmail.timeout_seconds)
+        ),
+    }[left]

@@ -25,12 +25,12 @@ from admin_cli.demo.gmail import REFRESH_TOKEN, Mailbox
 from admin_cli.demo.mail import Delivery
 from admin_cli.demo.stack import DemoFailed
 from admin_cli.demo.zone import ZoneServer
-from gmail_sync.mailboxes import purpose
 from mailweir import confirmation, encoded_words, settings
 from mailweir.settings import Settings
 from mailweir.store import activities, decisions, deployments, gmail_mailboxes, todos
 from mailweir.store.activities import Activity
 from mailweir.store.decisions import Decision
+from mailweir.store.gmail_mailboxes import token_purpose
 from mailweir.store.todos import Todo
 
 DEPLOYMENT = "demo"
@@ -180,7 +180,7 @@ def _deliver(delivery: Delivery, configured: Settings) -> str:
 
 def _sync(configured: Settings, messages: int) -> None:
     """Connects the mailbox, and waits until the sync, which runs by itself, has looked at each message."""
-    sealed = key_files.opened(configured).seal(REFRESH_TOKEN.encode(), purpose(mail.MAILBOX))
+    sealed = key_files.opened(configured).seal(REFRESH_TOKEN.encode(), token_purpose(mail.MAILBOX))
     deadline = time.monotonic() + DELIVERY_SECONDS
     with context.opened(configured) as database:
         demo = deployments.find(database, DEPLOYMENT)

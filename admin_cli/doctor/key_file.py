@@ -4,12 +4,12 @@ it should sign, and syncs no Gmail."""
 from collections.abc import Iterator
 
 from admin_cli.doctor.findings import Finding, ok, wrong
-from gmail_sync.mailboxes import purpose
 from mailweir import secrets_file
 from mailweir.errors import SettingsError
 from mailweir.settings import Settings
 from mailweir.store import dkim_keys, gmail_mailboxes
 from mailweir.store.connection import Database
+from mailweir.store.gmail_mailboxes import token_purpose
 
 AREA = "key file"
 
@@ -25,7 +25,7 @@ def check(settings: Settings, database: Database) -> Iterator[Finding]:
         for key in keys:
             key.private_der(secrets)
         for address, token in tokens:
-            secrets.open(token, purpose(address))
+            secrets.open(token, token_purpose(address))
     except SettingsError as error:
         yield wrong(AREA, str(error), f"put the right file in its place: owner {settings.run_as}, mode 0600")
         return

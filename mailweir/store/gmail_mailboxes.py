@@ -162,6 +162,11 @@ class Connected(NamedTuple):
     recorded_ids: tuple[str, ...]
 
 
+def token_purpose(address: str) -> str:
+    """What a refresh token is sealed for: one that was copied to another mailbox's row doesn't open there."""
+    return f"gmail_mailboxes refresh token {address}"
+
+
 def may_connect(
     database: Database, deployment: Deployment, username: str, address: str | None
 ) -> tuple[str, Connected | None]:

@@ -10,12 +10,12 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from gmail_sync import mailboxes
 from mailweir import secrets_file, settings
 from mailweir.database_url import DatabaseUrl
 from mailweir.settings import Settings
 from mailweir.store import deployments, gmail_mailboxes, versions
 from mailweir.store.connection import Database
+from mailweir.store.gmail_mailboxes import token_purpose
 from mailweir.store.moments import rfc3339
 from tests.gmail import load_mail
 from tests.gmail.load_client import LoadServer
@@ -85,7 +85,7 @@ class LoadSite:
         (newest,) = database.execute("SELECT COALESCE(MAX(id), 0) FROM contact_addresses").fetchone()
         users = database.execute("SELECT id, mailbox FROM users ORDER BY id").fetchall()
         for number, (user_id, address) in enumerate(users):
-            token = key.seal(load_mail.refresh_token(number).encode(), mailboxes.purpose(address))
+            token = key.seal(load_mail.refresh_token(number).encode(), token_purpose(address))
             yield (
                 *(demo, user_id, address, 1, 1, token, gmail_mailboxes.State.CONNECTED.value, at, since),
                 *(cursor, list_since, newest, at, 0, gmail_mailboxes.FULL, at, later, 0),

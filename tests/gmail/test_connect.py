@@ -11,12 +11,11 @@ from datetime import timedelta
 
 import pytest
 
-from gmail_sync import mailboxes
 from mailweir import secrets_file
 from mailweir.database_url import DatabaseUrl
 from mailweir.gmail.errors import NeedsReconnect
 from mailweir.store import gmail_leases, gmail_mailboxes, users
-from mailweir.store.gmail_mailboxes import State
+from mailweir.store.gmail_mailboxes import State, token_purpose
 from tests.gmail import faults
 from tests.gmail.calls import Kind
 from tests.gmail.google_errors import api_error
@@ -168,9 +167,7 @@ def test_without_first_days_what_comes_before_the_first_sweep_is_on_the_record(
 
 def test_connected_without_knowing_where_history_stands(world: World, gmail: GmailServer) -> None:
     box = gmail.mailbox("richard")
-    sealed = secrets_file.load(world.settings.token_key_path).seal(
-        box.consent().encode(), mailboxes.purpose(box.address)
-    )
+    sealed = secrets_file.load(world.settings.token_key_path).seal(box.consent().encode(), token_purpose(box.address))
     gmail_mailboxes.connect(
         world.database,
         world.demo,

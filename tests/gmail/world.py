@@ -26,7 +26,7 @@ from mailweir.store import (
 from mailweir.store.activities import Activity, Filter
 from mailweir.store.connection import Database
 from mailweir.store.gmail_leases import Rest
-from mailweir.store.gmail_mailboxes import GmailMailbox
+from mailweir.store.gmail_mailboxes import GmailMailbox, token_purpose
 from tests.gmail.server import GmailServer, Mailbox
 
 JANE, JOE, STRANGER = "jane@client.example", "joe@client.example", "x@stranger.example"
@@ -75,7 +75,7 @@ class World:
         """Connects a user's mailbox, with a consent of its own."""
         box = self.gmail.mailbox(name)
         token = box.consent().encode()
-        sealed = secrets_file.load(self.settings.token_key_path).seal(token, mailboxes.purpose(box.address))
+        sealed = secrets_file.load(self.settings.token_key_path).seal(token, token_purpose(box.address))
         gmail_mailboxes.connect(
             self.database,
             self.demo,

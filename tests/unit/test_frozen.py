@@ -152,6 +152,16 @@ def metrics() -> Iterator[str]:
                     yield from (f"label {text}" for text in _texts(node.value))
 
 
+def sealed_for() -> Iterator[str]:
+    """What each secret is sealed for, and each key derived for: by other words, what lies in a database doesn't open any more."""
+    for _, tree in sources():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.FunctionDef) and node.name.endswith("purpose"):
+                yield from (text for one in node.body if isinstance(one, ast.Return) for text in _texts(one))
+            if isinstance(node, ast.Call) and _name(node.func) == "PurposeKey":
+                yield ast.unparse(node.args[1])
+
+
 WHAT: dict[str, Callable[[], Iterator[str]]] = {
     "commands": commands,
     "settings": settings,
@@ -160,6 +170,7 @@ WHAT: dict[str, Callable[[], Iterator[str]]] = {
     "replies": replies,
     "exit codes": exit_codes,
     "metrics": metrics,
+    "sealed for": sealed_for,
 }
 
 

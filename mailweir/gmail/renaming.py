@@ -1,4 +1,4 @@
-"""Is a mailbox under another address the same one: an account that was renamed at Google? Called by `mailweir gmail connect`."""
+"""Is a mailbox under another address the same one: an account that was renamed at Google? Called by `gmail_access`."""
 
 from collections.abc import Sequence
 

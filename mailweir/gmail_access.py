@@ -1,0 +1,151 @@
+"""A user's Gmail, connected and left: whose mailbox a consent opens, and what is left at Google when it ends.
+
+The edge (the command line, a page) brings the consent and says in its own words what is raised and returned here. The database is
+open for moments only: Google may take its time.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from enum import StrEnum
+
+from mailweir import address as addresses
+from mailweir import secrets_file
+from mailweir.errors import BadInput, MailweirError, SettingsError
+from mailweir.gmail import oauth_files, renaming, tokens
+from mailweir.gmail.api import Api, MailboxReader
+from mailweir.gmail.consent import Consent
+from mailweir.gmail.oauth_files import OAuthClient, ServiceAccount
+from mailweir.gmail.parse import Profile
+from mailweir.gmail.patience import patiently
+from mailweir.secrets_file import Secrets
+from mailweir.settings import Settings
+from mailweir.store import gmail_mailboxes
+from mailweir.store.connection import Database
+from mailweir.store.gmail_mailboxes import Connected, GmailMailbox, token_purpose
+
+OpenDatabase = Callable[[], AbstractContextManager[Database]]
+
+
+class AnotherAccount(BadInput):
+    """The consent is for another account than the one that was named. found: whose it is."""
+
+    def __init__(self, found: str, wanted: str) -> None:
+        super().__init__(f"that is the Google account of {found}, and {wanted} was asked for: choose the other account")
+        self.found = found
+        self.wanted = wanted
+
+
+class AnotherMailbox(BadInput):
+    """The user is connected with a mailbox that isn't this one under a new name. found: this one's address. may_be_renamed: too
+    little is recorded to tell, so somebody may vouch for it by naming the address."""
+
+    def __init__(self, before: str, found: str, *, may_be_renamed: bool) -> None:
+        super().__init__(f"{before} is connected, and {found} is another mailbox: disconnect the first")
+        self.before = before
+        self.found = found
+        self.may_be_renamed = may_be_renamed
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is to be connected. address: of the mailbox that is meant; is_exact: it was named, so no other will do. before: what
+    is connected for the user now."""
+
+    address: str
+    before: Connected | None
+    is_exact: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """A mailbox that may be read. token_sealed: the consent's, or None for a service account. consent_ends_at: or None where it
+    lasts."""
+
+    profile: Profile
+    token_sealed: bytes | None = field(repr=False)
+    consent_ends_at: datetime | None
+
+
+@contextmanager
+def proven(
+    settings: Settings,
+    open_database: OpenDatabase,
+    wanted: Wanted,
+    identity: OAuthClient | ServiceAccount,
+    consent: tuple[Consent, Secrets] | None,
+) -> Iterator[Proof]:
+    """Which mailbox Gmail lets us read; the block writes it down. If nothing comes of it, the consent is given back.
+
+    consent: with the key that seals its token; None for a service account. Errors: AnotherAccount, AnotherMailbox, BadInput,
+    GmailError.
+    """
+    given, secrets = consent or (None, None)
+    whose = [wanted.before.address if wanted.before else wanted.address]
+    token = given.refresh_token if given else None
+    reader = Api(settings.gmail).mailbox(tokens.credentials(identity, wanted.address, token), lambda units: None)
+    try:
+        profile = _profile_of(reader, wanted, whose, is_delegated=given is None)
+        sealed = secrets.seal(token.encode(), token_purpose(profile.address)) if secrets and token else None
+        yield Proof(profile, sealed, given.ends_at if given else None)
+    except MailweirError:
+        if given:
+            _give_back(settings, open_database, given, whose[-1])
+        raise
+
+
+def _give_back(settings: Settings, open_database: OpenDatabase, given: Consent, address: str) -> None:
+    """What comes to nothing leaves no grant behind at Google, unless the mailbox is read by the same consent already."""
+    client = oauth_files.load(settings.gmail)
+    with open_database() as database:
+        is_read = gmail_mailboxes.is_read(database, address)
+    if isinstance(client, OAuthClient) and not is_read:
+        with suppress(MailweirError):
+            tokens.revoke(client, given.refresh_token, settings.gmail.timeout_seconds)
+
+
+def _profile_of(reader: MailboxReader, wanted: Wanted, whose: list[str], *, is_delegated: bool) -> Profile:
+    """Whose mailbox it is; the address is added to `whose` as soon as it is known."""
+    profile, before = patiently(reader.profile), wanted.before
+    # a service account has named the mailbox itself
+    found = addresses.normalise(profile.address) or (wanted.address if is_delegated else None)
+    whose += [found] if found else []
+    if found is None:
+        raise BadInput("Gmail doesn't say whose mailbox that is")
+    if wanted.is_exact and found != wanted.address:
+        raise AnotherAccount(found, wanted.address)
+    if before and found != before.address:
+        same = renaming.is_same(reader, before.cursor, before.recorded_ids, is_vouched_for=wanted.is_exact)
+        if not same:
+            raise AnotherMailbox(before.address, found, may_be_renamed=not wanted.is_exact)
+    return replace(profile, address=found)
+
+
+class Left(StrEnum):
+    """What is left at Google after a mailbox was left."""
+
+    NOTHING = "nothing"
+    SERVICE_ACCOUNT = "service account"  # may read it still, as all mailboxes
+    SHARED = "shared"  # the same consent is another user's too
+    UNTOLD = "untold"  # Google couldn't be told
+
+
+def give_up(settings: Settings, found: GmailMailbox, sealed: bytes | None, *, is_shared: bool) -> tuple[Left, str]:
+    """Gives a mailbox's consent back; what is left at Google, and why where it couldn't be told.
+
+    sealed: the token, or None for a service account. is_shared: another user's mailbox is read by it.
+    """
+    if sealed is None:
+        return Left.SERVICE_ACCOUNT, ""
+    if is_shared:
+        return Left.SHARED, ""
+    try:
+        client = oauth_files.load(settings.gmail)
+        if not isinstance(client, OAuthClient):
+            raise SettingsError("the settings name no OAuth client any more")
+        token = secrets_file.load(settings.token_key_path).open(sealed, token_purpose(found.address)).decode()
+        tokens.revoke(client, token, settings.gmail.timeout_seconds)
+    except MailweirError as error:
+        return Left.UNTOLD, str(error)
+    return Left.NOTHING, ""
