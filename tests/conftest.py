@@ -33,7 +33,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """`--quick` deselects, so that pytest's last line counts what was left out. SQLite's half of a test on both databases stays."""
+    """`--quick` deselects, so that pytest's last line counts it. SQLite's half of a test on both databases stays."""
     if not config.getoption("--quick"):
         return
     left_out = [item for item in items if _is_left_out(item)]
