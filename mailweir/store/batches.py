@@ -1,4 +1,7 @@
-"""Many rows in few statements: plain SQL in batches, alike on both databases. Called by `contacts` and `contact_import`."""
+"""Many rows in few statements: plain SQL in batches, alike on both databases.
+
+Called by `contacts`, `contact_changes` and `contact_import`.
+"""
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import islice
