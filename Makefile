@@ -19,7 +19,7 @@ AS_ROOT = $(if $(filter-out 0,$(shell id -u)),sudo)
 IN_DEBIAN = exec $(AS_ROOT) env CI="$(CI)" MAILWEIR_SHARED="$(MAILWEIR_SHARED)" MAILWEIR_DEBIANS="$(MAILWEIR_DEBIANS)" sh scripts/in-debian.sh
 SHELL_SCRIPTS = scripts/*.sh .ci/run
 
-.PHONY: help setup demo test test-debian12 test-debian13 test-deploy fuzz chaos chaos-gmail check dist bench bench-all clean
+.PHONY: help setup demo test test-quick test-debian12 test-debian13 test-deploy fuzz chaos chaos-gmail check dist bench bench-all clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
@@ -33,7 +33,12 @@ demo: setup ## starts everything on loopback, delivers real mail and shows what 
 test: setup ## all tests, those with a real Postfix included
 	@$(AS_ROOT) env CI="$(CI)" MAILWEIR_SHARED="$(MAILWEIR_SHARED)" "$(BIN)/python" -m pytest -n $(PYTEST_WORKERS) --dist loadfile --no-loadscope-reorder $(PYTEST_OPTIONS)
 
-test-debian12: ## the same in a bare Debian 12 (made by debootstrap, kept in MAILWEIR_DEBIANS), on a copy of this checkout
+test-quick: ## the unit tests, without root and without PostgreSQL, in a minute; PYTEST_OPTIONS go to pytest
+	@ONLY=venv PYTHON="$(PYTHON)" VENV="$(VENV)" EXTRAS=test sh scripts/setup.sh
+	@# CI=: the few tests that need root are skipped there, with the reason; `make test` is where nothing may be lacking
+	@env CI= "$(BIN)/python" -m pytest -n $(PYTEST_WORKERS) --quick tests/unit $(PYTEST_OPTIONS)
+
+test-debian12: ## the same as `make test` in a bare Debian 12 (made by debootstrap, kept in MAILWEIR_DEBIANS), on a copy of this checkout
 	@$(IN_DEBIAN) bookworm $(DEBIAN_RUN)
 
 test-debian13: ## the same in a bare Debian 13

@@ -15,7 +15,7 @@ import typer
 from admin_cli.printable import printable, printable_lines
 
 _LONGEST_UNBROKEN = 12  # characters of a word that a column of a table isn't made narrower than
-_BETWEEN = 2  # columns of a table
+_BETWEEN = 2  # characters between two columns of a table
 
 
 def say(text: str) -> None:

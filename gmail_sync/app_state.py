@@ -1,7 +1,7 @@
 """Does Google take the app: the OAuth client or service account, and its project?
 
 What is wrong with it is wrong for all mailboxes. So it is told once, in the log and in the database, no mailbox needs a consent
-for it, and Google is asked again by one mailbox after the other until it is right. Used by `sweep` and `mailboxes`.
+for it, and Google is asked again by one mailbox after the other until it is right. Used by `job` and `ending`.
 """
 
 import threading

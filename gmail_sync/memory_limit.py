@@ -1,6 +1,6 @@
 """Room in memory for whole messages: many threads may meet a large one at a time, a circular to everybody for example.
 
-Nobody waits here: who finds no room comes back. Called by `sweep`.
+Nobody waits here: who finds no room comes back. Kept in `job`, and used by the sweep.
 """
 
 import threading

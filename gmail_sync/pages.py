@@ -1,4 +1,4 @@
-"""From page to page of an answer that comes in several. Called by `sweep` and `listing`."""
+"""From page to page of an answer that comes in several. Called by `history` and `listing`."""
 
 from mailweir.gmail.errors import Unreachable
 

@@ -1,12 +1,13 @@
 #!/bin/sh
 # Makes a checkout ready to run: Debian packages, the unprivileged user, a virtual environment with the project in it.
 #
-# Called by `make setup`, `make demo` and `make test`; safe to repeat, and silent where nothing is missing.
+# Called by most targets of the Makefile; safe to repeat, and silent where nothing is missing.
 # Never starts a system service (a policy-rc.d denies it while apt runs), never configures or replaces a mail server that
 # is there: another MTA is named, and this stops.
 #
 #   PYTHON   the interpreter of the virtual environment (default /usr/bin/python3: an unprivileged user can run it)
 #   VENV     where the virtual environment goes (default: see scripts/venv-path.sh)
+#   ONLY     "venv": the virtual environment alone; no root, no Debian package, no user, no npm
 #   EXTRAS   the project's optional parts to install: "test", "test,check" (the default), "test,check,deploy"
 set -eu
 # The unprivileged user has to read what is made here.
@@ -190,11 +191,11 @@ install_gmail_server() {
     fi
 }
 
-install_packages
-make_user
+only=${ONLY:-all}
+[ "$only" = venv ] || { install_packages; make_user; }
 VENV=${VENV:-$(sh "$top/scripts/venv-path.sh")}
 # The daemons run as an unprivileged user. Where that user can't read the checkout, the virtual environment lies outside
 # of it and holds a copy of the project.
 case $VENV in "$top"/*) mode=editable ;; *) mode=copy ;; esac
 install_project
-install_gmail_server
+[ "$only" = venv ] || install_gmail_server

@@ -28,6 +28,25 @@ from tests.postgresql import Cluster
 collect_ignore = [] if os.environ.get("MAILWEIR_TEST_DEPLOY") else ["deploy"]
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--quick", action="store_true", help="leave out what needs PostgreSQL's server, and what is slow")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """`--quick` deselects, so that pytest's last line counts it. SQLite's half of a test on both databases stays."""
+    if not config.getoption("--quick"):
+        return
+    left_out = [item for item in items if _is_left_out(item)]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if not _is_left_out(item)]
+
+
+def _is_left_out(item: pytest.Item) -> bool:
+    parameters = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
+    needs_server = parameters.get("place") == "postgresql" or "cluster" in getattr(item, "fixturenames", ())
+    return needs_server or item.get_closest_marker("slow") is not None
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _ctrl_c_counts() -> None:
     """A shell starts what it runs in the background with SIGINT ignored, and the programs under test would inherit that."""

@@ -1,6 +1,6 @@
 """The text of a TXT value as somebody typed or pasted it, in plain characters: blanks, dashes, quotes, full-width forms.
 
-Pure: asks nothing. Called by `spf_slips` and `dmarc`.
+Pure: asks nothing. Called by `checks`, `dmarc_record` and `spf_slips`.
 """
 
 import re

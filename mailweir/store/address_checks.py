@@ -1,7 +1,7 @@
 """Whose an address is: the checks that an address can be given to a user or contact.
 
-Called by `users` and `contacts` within the transaction that writes it, with the models bound. `contact_import` asks for many
-addresses at once in its own way, and shares the errors.
+Called by `users`, `contacts` and `groups` within the transaction that writes it, with the models bound. `contact_import` asks
+for many addresses at once in its own way, and shares the errors.
 """
 
 from typing import Any

@@ -1,4 +1,4 @@
-"""Companies: whom contacts work for. Called by the command line."""
+"""Companies: whom contacts work for. Called by the command line and by `contacts`."""
 
 from dataclasses import dataclass
 from datetime import datetime

@@ -1,7 +1,7 @@
 """Who is known: the questions of the look-ups and of the matching, in plain SQL on indexed columns.
 
 Never writes and never caches: what is added or removed counts at the next question. Cost doesn't grow with the number of
-contacts. Called by `mailweir-lookups` and by the filter.
+contacts. Called by `mailweir-lookups`, the filter and the sync.
 """
 
 import enum

@@ -1,6 +1,7 @@
 """What the record looks like from above: last mail of each route, who forwards, confirmations, addresses held twice.
 
-Each question reads a whole table once at most; the caller bounds the time. Never writes. Called by `mailweir doctor`.
+Each question reads a whole table once at most; the caller bounds the time. Never writes.
+Called by `mailweir doctor` and `mailweir why`.
 """
 
 import json

@@ -1,7 +1,8 @@
 """What is told of a decided message once it is on the disk: one line in the log, and counts.
 
 Never raises and never keeps a message waiting for long: the lines of all messages that were committed together are one write. The
-line holds what the decision on record holds and nothing of the content. Called by `group_commit` and `session`.
+line holds what the decision on record holds and nothing of the content. Called by `session`; `server` hands `committed` to
+`group_commit`.
 """
 
 import os

@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tarfile
 import zipfile
 from pathlib import Path
 
@@ -68,6 +69,22 @@ def test_the_wheel_holds_every_module_template_and_migration_and_nothing_else(bu
     assert found == files_of_packages()
     assert {"postfix/templates/main.cf.j2", "mailweir/mailweir.toml.example"} < found
     assert any(name.startswith("mailweir/store/migrations/0001") for name in found)
+
+
+def test_both_hold_the_licence(built: Path) -> None:
+    text = (REPOSITORY / "LICENSE").read_bytes()
+    (wheel,), (sdist,) = built.glob("*.whl"), built.glob("*.tar.gz")
+    with zipfile.ZipFile(wheel) as archive:
+        (folder,) = {name.partition("/")[0] for name in archive.namelist() if ".dist-info/" in name}
+        assert archive.read(f"{folder}/licenses/LICENSE") == text
+        metadata = archive.read(f"{folder}/METADATA").decode()
+    assert {"License-Expression: Apache-2.0", "License-File: LICENSE"} < set(metadata.splitlines())
+    with tarfile.open(sdist) as packed:
+        top = sdist.name.removesuffix(".tar.gz")
+        found = packed.extractfile(f"{top}/LICENSE")
+        assert found
+        assert found.read() == text
+        assert {f"{top}/CONTRIBUTING.md", f"{top}/SECURITY.md"} < set(packed.getnames())
 
 
 def test_the_sdist_builds_the_same_wheel(built: Path, tmp_path: Path) -> None:

@@ -165,7 +165,9 @@ def test_without_dns_a_body_waits_longer_each_time(
     assert verdicts.count_pending(demo) == 1
 
 
-@pytest.mark.parametrize("said", ["kill", "hang", "eat", "raise", "chatter", "garbage"])
+@pytest.mark.parametrize(
+    "said", ["kill", pytest.param("hang", marks=pytest.mark.slow), "eat", "raise", "chatter", "garbage"]
+)
 def test_hostile_mail_ends_its_examiner_and_nothing_else(
     demo: Database, record: Put, work_off: Callable[..., int], said: str
 ) -> None:

@@ -293,7 +293,7 @@ def test_exchange(server: Server, client: OAuthClient) -> None:
         (oauth_error("invalid_client", None, 401), AppRefused, "OAuth client"),
         (granted("a1"), ConsentFailed, "no lasting token"),
         (granted("a1", refresh_token="r", scope="email"), ConsentFailed, "leave the box"),
-        (oauth_error("server_error", None, 503), Unreachable, "503"),
+        pytest.param(oauth_error("server_error", None, 503), Unreachable, "503", marks=pytest.mark.slow),
         (Answer(200, b"{", cut_at=0), Unreachable, "garbled"),
     ],
 )

@@ -2,6 +2,7 @@
 
 import ast
 import importlib
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -114,6 +115,55 @@ def test_no_module_of_ours_is_named_for_nothing() -> None:
 
 def test_each_module_says_what_it_is() -> None:
     assert [file for file in _sources() if not ast.get_docstring(ast.parse(file.read_text("utf-8")))] == []
+
+
+def _modules() -> dict[str, Path]:
+    """Our own programs' modules, by import name; a package by the name of its folder."""
+    files = [file for name in PACKAGES[:5] for file in (REPOSITORY / name).rglob("*.py")]
+    names = {file: file.relative_to(REPOSITORY).with_suffix("").parts for file in files}
+    return {".".join(p for p in parts if p not in ("milter", "__init__")): file for file, parts in names.items()}
+
+
+def _users_in_docstring(file: Path) -> list[str]:
+    """The modules in "Called by `a`, `b` and `c`." of a module's docstring; commands and functions are no modules."""
+    text = " ".join((ast.get_docstring(ast.parse(file.read_text("utf-8"))) or "").split())
+    sentences = re.findall(r"(?:Called|Used) by .*?(?:\. |\.$|;|\(|, which|, within)", text)
+    named = [name for sentence in sentences for name in re.findall(r"`([^`]+)`", sentence)]
+    return [name for name in named if re.fullmatch(r"[a-z_]+(\.[a-z_]+)*", name) and name != "main"]
+
+
+def test_who_calls_a_module_by_its_docstring_does_import_it() -> None:
+    modules = _modules()
+    assert {"mailweir.gmail", "capture_milter.session", "gmail_sync.sweep"} < set(modules)
+    imports = {name: _imports(file) for name, file in modules.items()}
+    wrong = [
+        f"{name}: {user}"
+        for name, file in modules.items()
+        for user in _users_in_docstring(file)
+        if not any(
+            imported == name or imported.startswith(f"{name}.")
+            for other, imported_there in imports.items()
+            if f".{user}." in f".{other}."
+            for imported in imported_there
+        )
+    ]
+    assert wrong == []
+
+
+def test_the_files_that_documents_name_exist() -> None:
+    """Decision records aren't rewritten, and the changelog tells of what was."""
+    documents = [REPOSITORY / "README.md", *(REPOSITORY / "docs").glob("*.md"), REPOSITORY / "CONTRIBUTING.md"]
+    ours = [
+        file for file in (*REPOSITORY.glob("[!.]*"), *REPOSITORY.glob("[!.]*/**/*")) if "node_modules" not in file.parts
+    ]
+    paths = [f"/{file.relative_to(REPOSITORY)}" for file in ours if file.is_file()]
+    missing = [
+        f"{document.name}: {name}"
+        for document in documents
+        for name in re.findall(r"`([\w./-]+\.(?:py|sh|md|c))`", document.read_text("utf-8"))
+        if not any(path.endswith(f"/{name}") for path in paths)
+    ]
+    assert missing == []
 
 
 def test_the_filter_starts_without_what_it_seldom_needs() -> None:
