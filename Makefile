@@ -33,7 +33,7 @@ demo: setup ## starts everything on loopback, delivers real mail and shows what 
 test: setup ## all tests, those with a real Postfix included
 	@$(AS_ROOT) env CI="$(CI)" MAILWEIR_SHARED="$(MAILWEIR_SHARED)" "$(BIN)/python" -m pytest -n $(PYTEST_WORKERS) --dist loadfile --no-loadscope-reorder $(PYTEST_OPTIONS)
 
-test-quick: ## the unit tests, without root and without PostgreSQL, in a minute; PYTEST_OPTIONS go to pytest
+test-quick: ## the unit tests, without root and without PostgreSQL, in about a minute; PYTEST_OPTIONS go to pytest
 	@ONLY=venv PYTHON="$(PYTHON)" VENV="$(VENV)" EXTRAS=test sh scripts/setup.sh
 	@# CI=: the few tests that need root are skipped there, with the reason; `make test` is where nothing may be lacking
 	@env CI= "$(BIN)/python" -m pytest -n $(PYTEST_WORKERS) --quick tests/unit $(PYTEST_OPTIONS)

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import shutil
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -28,23 +29,46 @@ from tests.postgresql import Cluster
 collect_ignore = [] if os.environ.get("MAILWEIR_TEST_DEPLOY") else ["deploy"]
 
 
+_LEFT_OUT = pytest.StashKey[str]()
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--quick", action="store_true", help="leave out what needs PostgreSQL's server, and what is slow")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """`--quick` deselects, so that pytest's last line counts it. SQLite's half of a test on both databases stays."""
+    """`--quick` deselects, and says how many at the end. SQLite's half of a test on both databases stays."""
     if not config.getoption("--quick"):
         return
-    left_out = [item for item in items if _is_left_out(item)]
-    config.hook.pytest_deselected(items=left_out)
-    items[:] = [item for item in items if not _is_left_out(item)]
+    needs_server = [item for item in items if _needs_postgresql(item)]
+    slow = [item for item in items if item not in needs_server and item.get_closest_marker("slow")]
+    config.hook.pytest_deselected(items=[*needs_server, *slow])
+    left_out = {*needs_server, *slow}
+    items[:] = [item for item in items if item not in left_out]
+    config.stash[_LEFT_OUT] = (
+        f"--quick left out {len(needs_server)} tests that need PostgreSQL's server, {len(slow)} slow ones"
+    )
 
 
-def _is_left_out(item: pytest.Item) -> bool:
+def _needs_postgresql(item: pytest.Item) -> bool:
     parameters = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
-    needs_server = parameters.get("place") == "postgresql" or "cluster" in getattr(item, "fixturenames", ())
-    return needs_server or item.get_closest_marker("slow") is not None
+    return parameters.get("place") == "postgresql" or "cluster" in getattr(item, "fixturenames", ())
+
+
+# xdist collects in its workers, and says nothing of what they deselect: so they send it along when they end.
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["left_out"] = session.config.stash.get(_LEFT_OUT, "")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    node.config.stash[_LEFT_OUT] = getattr(node, "workeroutput", {}).get("left_out", "")
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    if left_out := config.stash.get(_LEFT_OUT, ""):
+        terminalreporter.write_line(left_out)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -78,11 +102,20 @@ def cluster() -> Iterator[Cluster]:
         yield started
 
 
+@pytest.fixture(scope="session")
+def _sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file that the others are copied from: each step of an upgrade is a transaction."""
+    path = tmp_path_factory.mktemp("template") / "mailweir.db"
+    versions.upgrade(path)
+    return path
+
+
 @pytest.fixture
-def sqlite_place(tmp_path: Path) -> Path:
+def sqlite_place(tmp_path: Path, _sqlite_template: Path) -> Path:
     """An empty database of this version, in a file."""
     path = tmp_path / "db" / "mailweir.db"
-    versions.upgrade(path)
+    path.parent.mkdir()
+    shutil.copy(_sqlite_template, path)  # with its mode
     return path
 
 
