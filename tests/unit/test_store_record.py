@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from mailweir.errors import MailweirError, NotFound
-from mailweir.matching import Outcome, Reason
 from mailweir.store import (
     activities,
     batches,
@@ -23,6 +22,7 @@ from mailweir.store import (
 from mailweir.store.activities import Filter, Participant
 from mailweir.store.connection import Database
 from mailweir.store.deployments import Deployment
+from mailweir.vocabulary import Outcome, Reason
 
 Put = Callable[..., Any]
 JANE = "jane@client.example"
