@@ -21,10 +21,10 @@ from bench import report
 from capture_milter import handling
 from mailweir.envelope import Envelope, read_recipient
 from mailweir.headers import Header
+from mailweir.matching import Outcome
 from mailweir.store import versions
 from mailweir.store.connection import Database
 from mailweir.store.directory import SqlDirectory
-from mailweir.vocabulary import Outcome
 
 GOAL = 1.3
 FEW = 1_000

@@ -5,10 +5,10 @@ waits for Gmail. Used by `mailboxes`, which opens it, and through `job` by all o
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 
+from mailweir.matching import DeploymentRef, People, UserRef
 from mailweir.store.connection import Database
 from mailweir.store.directory import SqlDirectory
 from mailweir.store.pool import Pool
-from mailweir.vocabulary import DeploymentRef, People, UserRef
 
 MAX_CONNECTIONS = 6
 WAIT_SECONDS = 30.0
@@ -32,7 +32,7 @@ class DatabasePool:
 
 
 class PooledDirectory:
-    """vocabulary.Directory over borrowed connections."""
+    """matching.Directory over borrowed connections."""
 
     def __init__(self, connections: DatabasePool) -> None:
         self._connections = connections
@@ -43,26 +43,26 @@ class PooledDirectory:
             yield SqlDirectory(database)
 
     def deployments(self, domains: Collection[str]) -> Mapping[str, DeploymentRef]:
-        """See vocabulary.Directory."""
+        """See matching.Directory."""
         with self._lent() as directory:
             return directory.deployments(domains)
 
     def users_named(self, deployment_id: int, usernames: Collection[str]) -> Mapping[str, UserRef]:
-        """See vocabulary.Directory."""
+        """See matching.Directory."""
         with self._lent() as directory:
             return directory.users_named(deployment_id, usernames)
 
     def people_with(self, deployment_id: int, keys: Collection[str]) -> People:
-        """See vocabulary.Directory."""
+        """See matching.Directory."""
         with self._lent() as directory:
             return directory.people_with(deployment_id, keys)
 
     def groups_among(self, deployment_id: int, keys: Collection[str]) -> Collection[str]:
-        """See vocabulary.Directory."""
+        """See matching.Directory."""
         with self._lent() as directory:
             return directory.groups_among(deployment_id, keys)
 
     def gave_token(self, deployment_id: int, tokens: Collection[str]) -> bool:
-        """See vocabulary.Directory."""
+        """See matching.Directory."""
         with self._lent() as directory:
             return directory.gave_token(deployment_id, tokens)

@@ -10,18 +10,17 @@ from datetime import datetime
 
 import zstandard
 
-from mailweir import headers, identity, matching, raw_message, vocabulary
+from mailweir import headers, identity, matching, raw_message
 from mailweir.cached_directory import CachedDirectory
 from mailweir.gmail.api import MailboxReader
 from mailweir.gmail.parse import Metadata, possible_addresses
 from mailweir.gmail_labels import Label, mask
 from mailweir.headers import Header, HeaderView
-from mailweir.matching import Mailbox
+from mailweir.matching import Decision, Mailbox, Outcome, Reason
 from mailweir.recording import Content, Entry
 from mailweir.store.gmail_leases import Leased
 from mailweir.store.gmail_queue import Origin, Queued, source_id
 from mailweir.traces import Traces
-from mailweir.vocabulary import Decision, Outcome, Reason
 
 SENT = "SENT"
 # What isn't mail (yet): a draft is stored as it is sent, and spam as it is rescued, which history tells of.
@@ -37,7 +36,7 @@ class Fetch:
     a whole; may raise."""
 
     leased: Leased
-    directory: vocabulary.Directory
+    directory: matching.Directory
     now: datetime
     make_room: Callable[[int], None] = lambda size_bytes: None
     traces: Traces | None = None

@@ -5,29 +5,137 @@ RCPT TO, never on the capture address being in To. Deployments know nothing of e
 own users and contacts alone. Called by the filter and the sync. Standard library only.
 """
 
+import enum
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from mailweir import address
 from mailweir.envelope import Envelope, Recipient
-from mailweir.folding import EXACT
+from mailweir.folding import EXACT, Folding
 from mailweir.headers import HeaderView
 from mailweir.original_author import Original
-from mailweir.vocabulary import (
-    Author,
-    ContactRef,
-    Decision,
-    DeploymentRef,
-    Direction,
-    Directory,
-    Doubt,
-    Outcome,
-    People,
-    Reason,
-    Route,
-    UserRef,
-)
+
+
+class Outcome(enum.StrEnum):
+    """What was done with a message."""
+
+    CAPTURED = "captured"
+    IGNORED = "ignored"
+    REDIRECTED = "redirected"
+    REFUSED = "refused"
+
+
+class Reason(enum.StrEnum):
+    """Why. The command line puts it into a sentence."""
+
+    AUTHOR_IS_USER = "author is a user"
+    AUTHOR_IS_CONTACT = "author is a contact"
+    UNKNOWN_AUTHOR = "unknown author"
+    UNKNOWN_GROUP = "unknown group with a known original author"
+    UNREADABLE_AUTHOR = "unreadable author"
+    INTERNAL = "internal"
+    NO_CONTACT = "no contact"
+    UNREADABLE_RECIPIENTS = "unreadable recipients"
+    UNKNOWN_RECIPIENT = "unknown recipient"
+    CONFIRMATION = "forwarding confirmation"
+    UNPROVEN_CONFIRMATION = "unproven forwarding confirmation"
+    CONFIRMATION_FOR_NOBODY = "forwarding confirmation for no user"
+    CONFIRMATION_FOR_ANOTHER = "forwarding confirmation for another address"
+    CONFIRMATION_LIMIT = "forwarding confirmation over its limit"
+    RETURNED_CONFIRMATION = "redirected confirmation came back"
+    BOUNCE = "bounce of a redirected confirmation"
+    NOT_THE_LOGINS = "not the login's address"
+    LOGIN_LIMIT = "login over its limit"
+    SEND_AS_CONFIRMATION = "Gmail's confirmation of a login's address"
+    NOT_SYNCED = "direction that isn't synced"
+
+
+class Doubt(enum.StrEnum):
+    """Why an author is less sure than others are (decision 0003).
+
+    REPAIRED: From holds the one address only where nothing in it is taken for a quote or a comment. SEVERAL: readers may show
+    several, and all are one contact's.
+    """
+
+    REPAIRED = "repaired"
+    SEVERAL = "several"
+
+
+class Author(NamedTuple):
+    """Who wrote, in normal form. via: the firm's own address, or its group's, that stands in From instead."""
+
+    address: str
+    doubt: Doubt | None = None
+    via: str | None = None
+
+
+class Direction(enum.StrEnum):
+    """Seen from the firm."""
+
+    INCOMING = "incoming"
+    OUTGOING = "outgoing"
+
+
+class Route(enum.StrEnum):
+    """How a message came to be seen."""
+
+    FORWARD = "forward"
+    LOG = "log"
+    RELAY = "relay"
+    GMAIL_IN = "gmail_in"
+    GMAIL_OUT = "gmail_out"
+
+
+class DeploymentRef(NamedTuple):
+    """A tenant, as matching sees it."""
+
+    id: int
+    name: str
+    domain: str
+    folding: Folding = EXACT
+
+
+class UserRef(NamedTuple):
+    """A user, as matching sees it."""
+
+    id: int
+    username: str
+    mailbox: str
+
+
+class ContactRef(NamedTuple):
+    """A contact by one of the addresses. is_bcc: the envelope has it and the headers don't."""
+
+    id: int
+    address: str
+    is_bcc: bool = False
+
+
+class People(NamedTuple):
+    """Users and contacts by what their addresses are matched by (see `folding`); an address may be several contacts'."""
+
+    users: Mapping[str, UserRef]
+    contacts: Mapping[str, tuple[ContactRef, ...]]
+
+
+class Directory(Protocol):
+    """Who is known. Every method but the first answers for one deployment only."""
+
+    def deployments(self, domains: Collection[str]) -> Mapping[str, DeploymentRef]:
+        """The deployments of these capture domains, by domain."""
+
+    def users_named(self, deployment_id: int, usernames: Collection[str]) -> Mapping[str, UserRef]:
+        """Users by username."""
+
+    def people_with(self, deployment_id: int, keys: Collection[str]) -> People:
+        """Users and contacts by the keys of their own addresses."""
+
+    def groups_among(self, deployment_id: int, keys: Collection[str]) -> Collection[str]:
+        """Those of the keys that are addresses of the firm's groups and lists."""
+
+    def gave_token(self, deployment_id: int, tokens: Collection[str]) -> bool:
+        """Is one of these the token of a forwarding confirmation that was redirected?"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +156,32 @@ class Sorted:
     arrivals: tuple[Arrival, ...]
     ours: tuple[Recipient, ...]
     others: tuple[Recipient, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What becomes of a message in one deployment.
+
+    users: ids of those on whose record it is. todo_users: those on whose list it is. sightings: (route, user id or None).
+    direction is None where nothing is captured. author: None where nobody can be told. named: all whom From and the headers of a
+    group could name, where that isn't the author alone. via: see Author.
+    """
+
+    deployment: DeploymentRef
+    addresses: tuple[str, ...]
+    outcome: Outcome
+    reason: Reason
+    author: str | None
+    message_id: str | None
+    direction: Direction | None = None
+    contacts: tuple[ContactRef, ...] = ()
+    users: tuple[int, ...] = ()
+    todo_users: tuple[int, ...] = ()
+    sightings: tuple[tuple[Route, int | None], ...] = ()
+    bounce_tokens: tuple[str, ...] = ()
+    doubt: Doubt | None = None
+    named: tuple[str, ...] = ()
+    via: str | None = None
 
 
 def sort_recipients(recipients: Collection[Recipient], directory: Directory) -> Sorted:
@@ -178,17 +312,17 @@ def decide_relayed(
         return _ignore_without_contact(arrival, view, recipients, users, directory)
     owners = [owner.id for owner in arrival.owners.values()]
     return Decision(
-        deployment=arrival.deployment,
-        addresses=arrival.addresses,
-        outcome=Outcome.CAPTURED,
-        reason=Reason.AUTHOR_IS_USER,
-        author=view.author,
-        message_id=view.message_id,
-        direction=Direction.OUTGOING,
-        contacts=_each_once(found),
-        users=tuple(dict.fromkeys([user.id, *owners])),
-        todo_users=(),
-        sightings=((Route.RELAY, user.id), *_sightings(arrival, user.id)),
+        arrival.deployment,
+        arrival.addresses,
+        Outcome.CAPTURED,
+        Reason.AUTHOR_IS_USER,
+        view.author,
+        view.message_id,
+        Direction.OUTGOING,
+        _each_once(found),
+        tuple(dict.fromkeys([user.id, *owners])),
+        (),
+        ((Route.RELAY, user.id), *_sightings(arrival, user.id)),
     )
 
 
@@ -252,17 +386,17 @@ def decide_synced(
         return _ignore_without_contact(arrival, view, recipients, users, directory)
     author_user = users.get(author.address, mailbox.user)
     return Decision(
-        deployment=mailbox.deployment,
-        addresses=(),
-        outcome=Outcome.CAPTURED,
-        reason=Reason.AUTHOR_IS_USER,
-        author=author.address,
-        message_id=view.message_id,
-        direction=Direction.OUTGOING,
-        contacts=_each_once(found),
-        users=tuple(dict.fromkeys([author_user.id, mailbox.user.id])),
-        todo_users=(),
-        sightings=((Route.GMAIL_OUT if is_sent else Route.GMAIL_IN, mailbox.user.id),),
+        mailbox.deployment,
+        (),
+        Outcome.CAPTURED,
+        Reason.AUTHOR_IS_USER,
+        author.address,
+        view.message_id,
+        Direction.OUTGOING,
+        _each_once(found),
+        tuple(dict.fromkeys([author_user.id, mailbox.user.id])),
+        (),
+        ((Route.GMAIL_OUT if is_sent else Route.GMAIL_IN, mailbox.user.id),),
         doubt=author.doubt,
         named=_named(view),
         via=author.via,
@@ -271,17 +405,17 @@ def decide_synced(
 
 def _synced_incoming(mailbox: Mailbox, view: HeaderView, author: Author, found: tuple[ContactRef, ...]) -> Decision:
     return Decision(
-        deployment=mailbox.deployment,
-        addresses=(),
-        outcome=Outcome.CAPTURED,
-        reason=Reason.AUTHOR_IS_CONTACT,
-        author=author.address,
-        message_id=view.message_id,
-        direction=Direction.INCOMING,
-        contacts=_each_once(found),
-        users=(mailbox.user.id,),
-        todo_users=(mailbox.user.id,) if _asks_for_something(view, author) else (),
-        sightings=((Route.GMAIL_IN, mailbox.user.id),),
+        mailbox.deployment,
+        (),
+        Outcome.CAPTURED,
+        Reason.AUTHOR_IS_CONTACT,
+        author.address,
+        view.message_id,
+        Direction.INCOMING,
+        _each_once(found),
+        (mailbox.user.id,),
+        (mailbox.user.id,) if _asks_for_something(view, author) else (),
+        ((Route.GMAIL_IN, mailbox.user.id),),
         doubt=author.doubt,
         named=_named(view),
         via=author.via,
@@ -316,12 +450,12 @@ def _people(deployment: DeploymentRef, addresses: tuple[str, ...], directory: Di
 def ignore(arrival: Arrival, view: HeaderView, reason: Reason) -> Decision:
     """The decision that nothing but itself is kept."""
     return Decision(
-        deployment=arrival.deployment,
-        addresses=arrival.addresses,
-        outcome=Outcome.IGNORED,
-        reason=reason,
-        author=view.author,
-        message_id=view.message_id,
+        arrival.deployment,
+        arrival.addresses,
+        Outcome.IGNORED,
+        reason,
+        view.author,
+        view.message_id,
         bounce_tokens=arrival.bounce_tokens,
         named=_named(view),
     )
@@ -374,17 +508,17 @@ def _outgoing(
     owners = [user.id for user in arrival.owners.values()]
     # No to-do: what a colleague wrote is done, and an author isn't proven yet (law 8).
     return Decision(
-        deployment=arrival.deployment,
-        addresses=arrival.addresses,
-        outcome=Outcome.CAPTURED,
-        reason=Reason.AUTHOR_IS_USER,
-        author=author.address,
-        message_id=view.message_id,
-        direction=Direction.OUTGOING,
-        contacts=_each_once(found),
-        users=tuple(dict.fromkeys([writer.id, *owners])),
-        todo_users=(),
-        sightings=_sightings(arrival, writer.id),
+        arrival.deployment,
+        arrival.addresses,
+        Outcome.CAPTURED,
+        Reason.AUTHOR_IS_USER,
+        author.address,
+        view.message_id,
+        Direction.OUTGOING,
+        _each_once(found),
+        tuple(dict.fromkeys([writer.id, *owners])),
+        (),
+        _sightings(arrival, writer.id),
         doubt=author.doubt,
         named=_named(view),
         via=author.via,
@@ -404,17 +538,17 @@ def _incoming(
     addressed = [user.id for user in users.values()] if arrival.at_log else []
     everyone = tuple(dict.fromkeys(owners + addressed))
     return Decision(
-        deployment=arrival.deployment,
-        addresses=arrival.addresses,
-        outcome=Outcome.CAPTURED,
-        reason=Reason.AUTHOR_IS_CONTACT,
-        author=author.address,
-        message_id=view.message_id,
-        direction=Direction.INCOMING,
-        contacts=_each_once(found),
-        users=everyone,
-        todo_users=everyone if _asks_for_something(view, author) else (),
-        sightings=_sightings(arrival, None),
+        arrival.deployment,
+        arrival.addresses,
+        Outcome.CAPTURED,
+        Reason.AUTHOR_IS_CONTACT,
+        author.address,
+        view.message_id,
+        Direction.INCOMING,
+        _each_once(found),
+        everyone,
+        everyone if _asks_for_something(view, author) else (),
+        _sightings(arrival, None),
         doubt=author.doubt,
         named=_named(view),
         via=author.via,

@@ -13,13 +13,13 @@ from datetime import datetime, timedelta
 
 from mailweir import subjects
 from mailweir.confirmation import Confirmation
+from mailweir.matching import Decision, Outcome, Reason
 from mailweir.store import relay_logins, verdicts
 from mailweir.store.confirmations import ConfirmationWriter
 from mailweir.store.connection import Database
 from mailweir.store.moments import rfc3339
 from mailweir.store.relay_logins import UseRow
 from mailweir.store.writing import ActivityRow, DecisionRow, RawRow, SightingRow, Writer
-from mailweir.vocabulary import Decision, Outcome, Reason
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,8 @@ import hmac
 from collections.abc import Iterable
 from pathlib import Path
 
+from mailweir.matching import DeploymentRef
 from mailweir.secrets_file import PurposeKey
-from mailweir.vocabulary import DeploymentRef
 
 DIGEST_BYTES = 12
 MAX_RECIPIENTS = 50  # of a message

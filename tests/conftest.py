@@ -16,7 +16,7 @@ import pytest
 import zstandard
 
 from admin_cli import main
-from mailweir import recording, vocabulary
+from mailweir import matching, recording
 from mailweir.database_url import DatabaseUrl, Postgresql
 from mailweir.store import deployments, versions
 from mailweir.store.connection import Database
@@ -208,23 +208,23 @@ def record(database: Database, now: datetime) -> Record:
         raw: bytes = b"Subject: x\r\n\r\nhello\r\n",
         subject: str = "An offer",
         queue_id: str | None = None,
-        doubt: vocabulary.Doubt | None = None,
+        doubt: matching.Doubt | None = None,
     ) -> int:
         tenant = deployments.find(database, deployment)
         directory = SqlDirectory(database)
         (user,) = directory.users_named(tenant.id, [username]).values()
-        decision = vocabulary.Decision(
-            deployment=vocabulary.DeploymentRef(tenant.id, tenant.name, tenant.domain),
-            addresses=(tenant.capture_address(username),),
-            outcome=vocabulary.Outcome.CAPTURED,
-            reason=vocabulary.Reason.AUTHOR_IS_CONTACT,
-            author=author,
-            message_id=f"<{number}@client.example>",
-            direction=vocabulary.Direction.INCOMING,
-            contacts=directory.people_with(tenant.id, [author]).contacts[author],
-            users=(user.id,),
-            todo_users=(user.id,),
-            sightings=((vocabulary.Route.FORWARD, user.id),),
+        decision = matching.Decision(
+            matching.DeploymentRef(tenant.id, tenant.name, tenant.domain),
+            (tenant.capture_address(username),),
+            matching.Outcome.CAPTURED,
+            matching.Reason.AUTHOR_IS_CONTACT,
+            author,
+            f"<{number}@client.example>",
+            matching.Direction.INCOMING,
+            directory.people_with(tenant.id, [author]).contacts[author],
+            (user.id,),
+            (user.id,),
+            ((matching.Route.FORWARD, user.id),),
             doubt=doubt,
         )
         content = recording.Content(
@@ -267,9 +267,9 @@ def ignore(database: Database, now: datetime) -> Ignore:
 
     def put(
         deployment: str,
-        reason: vocabulary.Reason = vocabulary.Reason.UNKNOWN_AUTHOR,
+        reason: matching.Reason = matching.Reason.UNKNOWN_AUTHOR,
         *,
-        outcome: vocabulary.Outcome = vocabulary.Outcome.IGNORED,
+        outcome: matching.Outcome = matching.Outcome.IGNORED,
         author: str | None = "jane@x.example",
         message_id: str | None = "<1@x.example>",
         queue_id: str = "4XyZ",
@@ -278,13 +278,13 @@ def ignore(database: Database, now: datetime) -> Ignore:
         to: str = "richard",
     ) -> None:
         tenant = deployments.find(database, deployment)
-        decision = vocabulary.Decision(
-            deployment=vocabulary.DeploymentRef(tenant.id, tenant.name, tenant.domain),
-            addresses=(tenant.capture_address(to),),
-            outcome=outcome,
-            reason=reason,
-            author=author,
-            message_id=message_id,
+        decision = matching.Decision(
+            matching.DeploymentRef(tenant.id, tenant.name, tenant.domain),
+            (tenant.capture_address(to),),
+            outcome,
+            reason,
+            author,
+            message_id,
             named=named,
         )
         with database.transaction():

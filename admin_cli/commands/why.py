@@ -80,8 +80,8 @@ def _hint(database: "Database", decision: "Decision") -> str:
     """What helps where a user copies mail to the log address from an address of his that nobody has registered. Said for
     domains of users' own addresses alone: a forged mail must not get a stranger registered."""
     from mailweir.address import LOG_LOCAL_PART, split
+    from mailweir.matching import Reason
     from mailweir.store import overview
-    from mailweir.vocabulary import Reason
 
     at_log = any(split(one)[0].partition("+")[0] == LOG_LOCAL_PART for one in decision.recipients)
     if decision.reason != Reason.UNKNOWN_AUTHOR or not decision.author or not at_log:
@@ -94,9 +94,9 @@ def _hint(database: "Database", decision: "Decision") -> str:
 def _digests(settings: "Settings", database: "Database", text: str) -> dict[int, bytes]:
     """What ignored mail to this address would have, by deployment; nothing where it is no address, or there is no key."""
     from mailweir import address
+    from mailweir.matching import DeploymentRef
     from mailweir.store import deployments
     from mailweir.traces import Traces
-    from mailweir.vocabulary import DeploymentRef
 
     recipient, traces = address.normalise_path(text), Traces(settings.token_key_path)
     if not recipient:

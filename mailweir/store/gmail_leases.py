@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 
 from mailweir.errors import MailweirError
 from mailweir.folding import Folding
+from mailweir.matching import DeploymentRef, UserRef
 from mailweir.store.connection import Database
 from mailweir.store.moments import rfc3339
-from mailweir.vocabulary import DeploymentRef, UserRef
 
 LEASE_SECONDS = 120.0
 LONGEST_LEASE = timedelta(seconds=2 * LEASE_SECONDS)  # with some difference of two hosts' clocks

@@ -13,11 +13,11 @@ from typing import Any, NamedTuple
 from mailweir import address
 from mailweir.errors import BadInput, NotFound
 from mailweir.folding import Folding
+from mailweir.matching import DeploymentRef, UserRef
 from mailweir.store import models, staff
 from mailweir.store.connection import Database
 from mailweir.store.deployments import Deployment
 from mailweir.store.moments import rfc3339
-from mailweir.vocabulary import DeploymentRef, UserRef
 
 _HOLDER_COLUMNS = "l.id, u.id, u.username, u.mailbox, d.id, d.name, d.domain, d.plus_addresses, d.gmail_dots"
 

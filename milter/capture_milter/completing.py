@@ -14,8 +14,8 @@ from capture_milter.handling import Plan
 from mailweir import added_headers, address
 from mailweir.added_headers import DATE, MESSAGE_ID, ContentId
 from mailweir.headers import Header
+from mailweir.matching import Reason
 from mailweir.secrets_file import PurposeKey
-from mailweir.vocabulary import Reason
 
 _PIECE_BYTES = 65_536
 _RANDOM_KEY_BYTES = 32

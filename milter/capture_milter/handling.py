@@ -7,17 +7,16 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 from capture_milter.assembly import Assembly, join_headers
-from mailweir import address, confirmation, headers, identity, matching, vocabulary
+from mailweir import address, confirmation, headers, identity, matching
 from mailweir.confirmation import Confirmation
 from mailweir.envelope import Envelope, Recipient
 from mailweir.headers import Header, HeaderView
-from mailweir.matching import Arrival
+from mailweir.matching import Arrival, Decision, Outcome, Reason, UserRef
 from mailweir.recording import Content, Entry, Recorded, Redirect
 from mailweir.sender_auth import DkimProver
 from mailweir.settings import Confirmation as ConfirmationLimits
 from mailweir.store.relay_logins import UseRow
 from mailweir.traces import Traces
-from mailweir.vocabulary import Decision, Outcome, Reason, UserRef
 
 MAX_CONFIRMATION_BYTES = 262_144  # Google's are 5 kB; a larger look-alike isn't worth proving
 
@@ -55,7 +54,7 @@ class Plan:
         return self.possible_confirmation or any(d.outcome is Outcome.CAPTURED for d in self.decisions)
 
 
-def plan(envelope: Envelope, header_lines: list[Header], directory: vocabulary.Directory) -> Plan:
+def plan(envelope: Envelope, header_lines: list[Header], directory: matching.Directory) -> Plan:
     """Matches the message. Errors: DatabaseUnavailable."""
     view = headers.look(header_lines)
     recipients = matching.sort_recipients(envelope.recipients, directory)

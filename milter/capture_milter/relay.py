@@ -14,11 +14,10 @@ from capture_milter.submission import Submission
 from mailweir import headers, matching
 from mailweir.envelope import Envelope
 from mailweir.headers import Header, HeaderView
-from mailweir.matching import Arrival
+from mailweir.matching import Arrival, Decision, Outcome, Reason
 from mailweir.settings import Relay as Limits
 from mailweir.store import relay_logins
 from mailweir.store.relay_logins import Holder, UseRow
-from mailweir.vocabulary import Decision, Outcome, Reason
 
 DAEMON_NAME = "relay"  # master.cf's, of both ports
 _MAX_SENTENCE_CHARS = 400  # RFC 5321 4.5.3.1.5: a reply line is 512 at most

@@ -6,13 +6,13 @@ Each question costs the filter's threads a change, and the relay has many. Used 
 from datetime import datetime
 from typing import Protocol
 
-from mailweir import vocabulary
+from mailweir import matching
 from mailweir.cached_directory import CachedDirectory
 from mailweir.store.dkim_keys import SealedKey
 from mailweir.store.relay_logins import Holder, Use
 
 
-class RelayDirectory(vocabulary.Directory, Protocol):
+class RelayDirectory(matching.Directory, Protocol):
     """Who is known, the logins and the signing keys among them."""
 
     def relay_holder(self, login: str) -> Holder | None:

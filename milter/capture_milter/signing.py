@@ -14,8 +14,8 @@ from typing import Protocol
 from mailweir import address, secrets_file
 from mailweir.dkim_signing import RelaxedBody, SigningKey
 from mailweir.headers import Header, HeaderView
+from mailweir.matching import DeploymentRef
 from mailweir.store.dkim_keys import SealedKey
-from mailweir.vocabulary import DeploymentRef
 
 NAME = "DKIM-Signature"
 _MAX_KEYS = 1_000  # 5 kB each
@@ -25,7 +25,7 @@ class KeyDirectory(Protocol):
     """Whose key signs."""
 
     def deployments(self, domains: Collection[str]) -> Mapping[str, DeploymentRef]:
-        """See vocabulary.Directory."""
+        """See matching.Directory."""
 
     def signing_key(self, deployment_id: int, domain: str) -> SealedKey | None:
         """The key that signs for the domain, if it is the deployment's."""

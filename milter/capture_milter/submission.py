@@ -14,8 +14,8 @@ from capture_milter.relay_directory import RelayDirectory
 from mailweir import address, candidates, headers
 from mailweir.envelope import Envelope
 from mailweir.headers import Header, HeaderView
+from mailweir.matching import UserRef
 from mailweir.store.relay_logins import Holder
-from mailweir.vocabulary import UserRef
 
 # Of the mail by which Gmail asks whether an address of "Send mail as" is the user's; it goes to that address by this relay
 GMAIL_ASKS = frozenset({"gmail-noreply@google.com", "account-verification-noreply@google.com"})

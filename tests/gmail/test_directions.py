@@ -15,11 +15,11 @@ from capture_milter.assembly import Assembly
 from mailweir import raw_message, recording
 from mailweir.envelope import Envelope, read_recipient
 from mailweir.headers import Header
+from mailweir.matching import People
 from mailweir.settings import Relay
 from mailweir.store import activities, contacts, deployments, relay_logins, todos, users
 from mailweir.store.activities import Filter
 from mailweir.store.directory import SqlDirectory
-from mailweir.vocabulary import People
 from tests.gmail.calls import Kind
 from tests.gmail.faults import Fault
 from tests.gmail.google_errors import Answer

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 import pytest
 
 from mailweir.headers import Header
+from mailweir.matching import ContactRef, DeploymentRef, Directory, People, UserRef
 from mailweir.store import versions
 from mailweir.store.connection import Database
 from mailweir.store.directory import SqlDirectory
-from mailweir.vocabulary import ContactRef, DeploymentRef, Directory, People, UserRef
 
 DEMO = DeploymentRef(1, "demo", "demo.example.net")
 OTHER = DeploymentRef(2, "other", "other.example.org")
@@ -37,7 +37,7 @@ class MemoryDirectory:
         self.contacts.append((tenant.id, contact_id, addresses))
 
     def deployments(self, domains: Collection[str]) -> dict[str, DeploymentRef]:
-        """See vocabulary.Directory; so are the others."""
+        """See matching.Directory; so are the others."""
         return {tenant.domain: tenant for tenant in self.tenants if tenant.domain in domains}
 
     def users_named(self, deployment_id: int, usernames: Collection[str]) -> dict[str, UserRef]:

@@ -6,8 +6,7 @@ import pytest
 
 from mailweir import headers, matching
 from mailweir.envelope import read_recipient
-from mailweir.matching import Mailbox
-from mailweir.vocabulary import Outcome, UserRef
+from mailweir.matching import Mailbox, Outcome, UserRef
 
 if TYPE_CHECKING:
     from tests.unit.conftest import MemoryDirectory

@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from admin_cli import wording
+from mailweir.matching import Outcome, Reason
 from mailweir.store.decisions import Decision
-from mailweir.vocabulary import Outcome, Reason
 
 
 def _decision(

@@ -17,8 +17,7 @@ from capture_milter.handling import Plan, Refusal
 from mailweir import headers, identity, matching, secrets_file
 from mailweir.envelope import Envelope, read_recipient
 from mailweir.headers import Header
-from mailweir.matching import Arrival
-from mailweir.vocabulary import Outcome, Reason
+from mailweir.matching import Arrival, Outcome, Reason
 from tests.unit.conftest import DEMO
 
 if TYPE_CHECKING:

@@ -12,10 +12,10 @@ from capture_milter.signing import Signers
 from mailweir import dkim_signing, headers, secrets_file
 from mailweir.errors import SettingsError
 from mailweir.headers import Header
+from mailweir.matching import DeploymentRef
 from mailweir.secrets_file import Secrets
 from mailweir.store import dkim_keys
 from mailweir.store.dkim_keys import SealedKey
-from mailweir.vocabulary import DeploymentRef
 from tests.unit.conftest import DEMO, OTHER
 
 LOGIN = "richard@demo.example.net"

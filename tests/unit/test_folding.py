@@ -10,11 +10,11 @@ from mailweir import address
 from mailweir.contact_files.rows import Row
 from mailweir.errors import BadInput, NotFound
 from mailweir.folding import EXACT, Folding
+from mailweir.matching import ContactRef
 from mailweir.store import contact_import, contacts, deployments, users
 from mailweir.store.connection import Database
 from mailweir.store.deployments import Deployment
 from mailweir.store.directory import SqlDirectory, Standing
-from mailweir.vocabulary import ContactRef
 
 ALL = Folding(plus_addresses=True, gmail_dots=True)
 folding = st.builds(Folding, st.booleans(), st.booleans())

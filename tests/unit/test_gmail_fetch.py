@@ -9,11 +9,11 @@ from gmail_sync.fetch import Fetch, fetch_one
 from mailweir.gmail.api import Api
 from mailweir.gmail.oauth_files import OAuthClient
 from mailweir.gmail.tokens import UserCredentials
+from mailweir.matching import Directory, Outcome, UserRef
 from mailweir.recording import Entry
 from mailweir.settings import Gmail
 from mailweir.store.gmail_leases import Leased
 from mailweir.store.gmail_queue import Origin, Queued
-from mailweir.vocabulary import Directory, Outcome, UserRef
 from tests import scripted_http
 from tests.scripted_http import Answer, Server, as_json, raw_answer
 from tests.unit.conftest import DEMO

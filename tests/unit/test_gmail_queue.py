@@ -10,15 +10,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mailweir import recording, vocabulary
+from mailweir import matching, recording
 from mailweir.database_url import Postgresql
+from mailweir.matching import DeploymentRef, Outcome, Reason
 from mailweir.store import deployments, gmail_leases, gmail_queue, users
 from mailweir.store.connection import Database
 from mailweir.store.deployments import Deployment
 from mailweir.store.gmail_leases import LONGEST_WAIT, Leased
 from mailweir.store.gmail_queue import Origin, Queued
 from mailweir.store.moments import rfc3339
-from mailweir.vocabulary import DeploymentRef, Outcome, Reason
 from tests.conftest import Record
 from tests.unit.gmail_rows import connect, make_firm, rest, row, take
 
@@ -200,13 +200,8 @@ def test_reviving_waits_for_a_sweep_and_the_sweep_not_for_it(postgresql_place: P
 
 def _decide(database: Database, leased: Leased, message_id: str, now: datetime, activity_id: int | None = None) -> None:
     """What the sync writes of a message: on the record where it has an activity, else ignored."""
-    decision = vocabulary.Decision(
-        deployment=leased.deployment,
-        addresses=(),
-        outcome=Outcome.IGNORED,
-        reason=Reason.UNKNOWN_AUTHOR,
-        author="x@stranger.example",
-        message_id=f"<{message_id}@x>",
+    decision = matching.Decision(
+        leased.deployment, (), Outcome.IGNORED, Reason.UNKNOWN_AUTHOR, "x@stranger.example", f"<{message_id}@x>"
     )
     source_id = gmail_queue.source_id(leased, message_id)
     with database.transaction():
@@ -250,13 +245,8 @@ def test_another_deployments_decisions_do_not_count(
     users.add(database, other, "rick", "richard@firm.example", "", now)
     theirs = take(database, connect(database, other, "rick", now, "richard@firm.example").id, now)
     _decide(database, theirs, "a", now)
-    decision = vocabulary.Decision(
-        deployment=DeploymentRef(other.id, other.name, other.domain),
-        addresses=(),
-        outcome=Outcome.IGNORED,
-        reason=Reason.UNKNOWN_AUTHOR,
-        author=None,
-        message_id=None,
+    decision = matching.Decision(
+        DeploymentRef(other.id, other.name, other.domain), (), Outcome.IGNORED, Reason.UNKNOWN_AUTHOR, None, None
     )
     with database.transaction():
         recording.record(database, recording.Entry(decision, gmail_queue.source_id(leased, "a"), now))

@@ -15,10 +15,10 @@ from mailweir import confirmation, matching
 from mailweir.envelope import Envelope, read_recipient
 from mailweir.errors import DnsUnavailable
 from mailweir.headers import Header
+from mailweir.matching import Outcome, Reason
 from mailweir.recording import Recorded
 from mailweir.sender_auth import DkimProver
 from mailweir.settings import Confirmation as Limits
-from mailweir.vocabulary import Outcome, Reason
 
 if TYPE_CHECKING:
     from tests.unit.conftest import MemoryDirectory

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from mailweir import headers, matching
 from mailweir.envelope import read_recipient
-from mailweir.vocabulary import Decision, Direction, Directory, Doubt, Outcome, Reason, Route
+from mailweir.matching import Decision, Direction, Directory, Doubt, Outcome, Reason, Route
 
 if TYPE_CHECKING:
     from tests.unit.conftest import MemoryDirectory

@@ -13,11 +13,10 @@ from hypothesis import strategies as st
 from mailweir import headers, matching
 from mailweir.folding import Folding
 from mailweir.headers import HeaderView
-from mailweir.matching import Mailbox
+from mailweir.matching import Decision, DeploymentRef, Direction, Directory, Mailbox, Outcome, Reason, Route, UserRef
 from mailweir.store import contacts, deployments, users, versions
 from mailweir.store.connection import Database
 from mailweir.store.directory import SqlDirectory
-from mailweir.vocabulary import Decision, DeploymentRef, Direction, Directory, Outcome, Reason, Route, UserRef
 
 if TYPE_CHECKING:
     from tests.unit.conftest import MemoryDirectory

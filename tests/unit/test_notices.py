@@ -7,13 +7,13 @@ import pytest
 from capture_milter import notices
 from mailweir.envelope import read_recipient
 from mailweir.headers import Header
+from mailweir.matching import Decision, DeploymentRef, Outcome, Reason
 from mailweir.recording import Entry, record
 from mailweir.store import deployments, relay_logins, retention, users
 from mailweir.store.connection import Database
 from mailweir.store.deployments import Deployment
 from mailweir.store.directory import SqlDirectory
 from mailweir.store.relay_logins import UseRow
-from mailweir.vocabulary import Decision, DeploymentRef, Outcome, Reason
 
 RICHARD, ALIAS, LOGIN = "richard@firm.example", "r.smith@firm.example", "richard@demo.example.net"
 TYPE = b' multipart/report; report-type=delivery-status;\r\n\tboundary="4dMkTq1xyzz2B.1764000000/mx.host.example"'
@@ -59,14 +59,7 @@ def demo(database: Database, now: datetime) -> Deployment:
             ("4Xy2", Outcome.REFUSED, use),
             ("4Xy3", Outcome.IGNORED, None),
         ):
-            decision = Decision(
-                deployment=tenant,
-                addresses=(),
-                outcome=outcome,
-                reason=Reason.NO_CONTACT,
-                author=RICHARD,
-                message_id=f"<{queue_id}>",
-            )
+            decision = Decision(tenant, (), outcome, Reason.NO_CONTACT, RICHARD, f"<{queue_id}>")
             record(database, Entry(decision, queue_id, now, use=by))
     return made
 

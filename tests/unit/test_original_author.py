@@ -7,8 +7,7 @@ import pytest
 
 from mailweir import headers, identity, matching, original_author
 from mailweir.envelope import read_recipient
-from mailweir.matching import Mailbox
-from mailweir.vocabulary import Decision, Direction, Directory, Outcome, Reason, UserRef
+from mailweir.matching import Decision, Direction, Directory, Mailbox, Outcome, Reason, UserRef
 
 if TYPE_CHECKING:
     from mailweir.headers import Header

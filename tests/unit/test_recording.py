@@ -19,11 +19,11 @@ from mailweir.confirmation import Confirmation
 from mailweir.database_url import DatabaseUrl
 from mailweir.envelope import Envelope, read_recipient
 from mailweir.errors import DatabaseUnavailable
+from mailweir.matching import Decision, Doubt, Outcome, Reason
 from mailweir.recording import Content, Entry, Recorded, Redirect
 from mailweir.store import activities, decisions, deployments, moments, verdicts
 from mailweir.store.activities import Filter
 from mailweir.store.connection import Database
-from mailweir.vocabulary import Decision, Doubt, Outcome, Reason
 
 if TYPE_CHECKING:
     from tests.unit.conftest import MemoryDirectory

@@ -7,13 +7,13 @@ import pytest
 from capture_milter import relay
 from capture_milter.handling import Plan
 from mailweir.envelope import Envelope, read_recipient
+from mailweir.matching import Direction, Outcome, Reason, Route
 from mailweir.settings import Relay as Limits
 from mailweir.store import contacts, deployments, relay_logins, users
 from mailweir.store.connection import Database
 from mailweir.store.deployments import Deployment
 from mailweir.store.directory import SqlDirectory
 from mailweir.store.relay_logins import UseRow
-from mailweir.vocabulary import Direction, Outcome, Reason, Route
 
 RICHARD, JANE, LOGIN = "richard@firm.example", "jane@client.example", "richard@demo.example.net"
 HEAD = [(b"From", b" Richard <richard@firm.example>"), (b"To", b" jane@client.example")]

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from mailweir.errors import MailweirError, NotFound
+from mailweir.matching import Outcome, Reason
 from mailweir.store import (
     activities,
     batches,
@@ -22,7 +23,6 @@ from mailweir.store import (
 from mailweir.store.activities import Filter, Participant
 from mailweir.store.connection import Database
 from mailweir.store.deployments import Deployment
-from mailweir.vocabulary import Outcome, Reason
 
 Put = Callable[..., Any]
 JANE = "jane@client.example"

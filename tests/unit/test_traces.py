@@ -10,11 +10,11 @@ from capture_milter import handling
 from mailweir import secrets_file, traces
 from mailweir.envelope import Envelope, read_recipient
 from mailweir.folding import Folding
+from mailweir.matching import DeploymentRef
 from mailweir.recording import record_all
 from mailweir.store import decisions
 from mailweir.store.connection import Database
 from mailweir.traces import Traces
-from mailweir.vocabulary import DeploymentRef
 
 if TYPE_CHECKING:
     from tests.unit.conftest import MemoryDirectory
