@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from typing import Protocol
 
-from capture_milter import relay_directory, submission
+from capture_milter import relay, relay_directory
 from mailweir.envelope import Recipient
 from mailweir.headers import Header
 from mailweir.store.relay_logins import Holder
@@ -43,4 +43,4 @@ def is_owed(recipients: Sequence[Recipient], queue_id: str | None, directory: No
     if queue_id is None or len(recipients) != 1 or not recipients[0].address:
         return False
     holder = directory.relayed_by(queue_id)
-    return holder is not None and bool(submission.owned([recipients[0].address], holder, directory))
+    return holder is not None and bool(relay.owned([recipients[0].address], holder, directory))
