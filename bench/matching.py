@@ -19,9 +19,9 @@ from pathlib import Path
 
 from bench import report
 from capture_milter import handling
+from mailweir.decision import Outcome
 from mailweir.envelope import Envelope, read_recipient
 from mailweir.headers import Header
-from mailweir.matching import Outcome
 from mailweir.store import versions
 from mailweir.store.connection import Database
 from mailweir.store.directory import SqlDirectory

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 from mailweir import subjects
 from mailweir.confirmation import Confirmation
-from mailweir.matching import Decision, Outcome, Reason
+from mailweir.decision import Decision, Outcome, Reason
 from mailweir.store import relay_logins, verdicts
 from mailweir.store.confirmations import ConfirmationWriter
 from mailweir.store.connection import Database

@@ -19,7 +19,7 @@ _GMAIL_ID = re.compile(r"[0-9A-Za-z_-]{8,64}")  # opaque; at Google 16 hexadecim
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What was decided of one message for one deployment. outcome, reason: the words of `matching`. time: RFC 3339, UTC.
+    """What was decided of one message for one deployment. outcome, reason: the words of `decision`. time: RFC 3339, UTC.
 
     queue_id: Postfix's, or what `gmail_queue.source_id` makes of Gmail's id. recipients: capture addresses. activity,
     direction: of what was captured, else None. named: what From holds where that isn't the author alone. mailbox: the address

@@ -170,7 +170,7 @@ class Session:
                 self._assembly = None
             if plan.refusal:
                 return self._refuse(plan.refusal)
-            return self._carry_out(handling.answer(plan.recipients, recorded))
+            return self._carry_out(handling.answer(plan, recorded))
         except Exception as error:  # noqa: BLE001  likewise
             return self._try_again(error)
 

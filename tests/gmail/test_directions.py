@@ -13,9 +13,9 @@ import zstandard
 from capture_milter import handling, relay
 from capture_milter.assembly import Assembly
 from mailweir import raw_message, recording
+from mailweir.directory import People
 from mailweir.envelope import Envelope, read_recipient
 from mailweir.headers import Header
-from mailweir.matching import People
 from mailweir.settings import Relay
 from mailweir.store import activities, contacts, deployments, relay_logins, todos, users
 from mailweir.store.activities import Filter

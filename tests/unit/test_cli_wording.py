@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from admin_cli import wording
-from mailweir.matching import Outcome, Reason
+from mailweir.decision import Outcome, Reason
 from mailweir.store.decisions import Decision
 
 

@@ -15,11 +15,12 @@ import zstandard
 
 from capture_milter import handling
 from mailweir import headers, matching, recording
+from mailweir.arrivals import sort_recipients
 from mailweir.confirmation import Confirmation
 from mailweir.database_url import DatabaseUrl
+from mailweir.decision import Decision, Doubt, Outcome, Reason
 from mailweir.envelope import Envelope, read_recipient
 from mailweir.errors import DatabaseUnavailable
-from mailweir.matching import Decision, Doubt, Outcome, Reason
 from mailweir.recording import Content, Entry, Recorded, Redirect
 from mailweir.store import activities, decisions, deployments, moments, verdicts
 from mailweir.store.activities import Filter
@@ -52,7 +53,7 @@ def decide(people: "MemoryDirectory") -> Decide:
     """The decision on a message: decide("richard@demo.example.net", lines)."""
 
     def make(recipients: str, lines: list[tuple[str, str]] = JANE_TO_RICHARD) -> Decision:
-        found = matching.sort_recipients([read_recipient(one) for one in recipients.split()], people)
+        found = sort_recipients([read_recipient(one) for one in recipients.split()], people)
         view = headers.look([(name.encode(), value.encode()) for name, value in lines])
         return matching.decide(found.arrivals[0], view, people)
 

@@ -6,8 +6,8 @@ import pytest
 
 from capture_milter import relay
 from capture_milter.handling import Plan
+from mailweir.decision import Direction, Outcome, Reason, Route
 from mailweir.envelope import Envelope, read_recipient
-from mailweir.matching import Direction, Outcome, Reason, Route
 from mailweir.settings import Relay as Limits
 from mailweir.store import contacts, deployments, relay_logins, users
 from mailweir.store.connection import Database

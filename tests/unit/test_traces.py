@@ -8,9 +8,9 @@ import pytest
 
 from capture_milter import handling
 from mailweir import secrets_file, traces
+from mailweir.directory import DeploymentRef
 from mailweir.envelope import Envelope, read_recipient
 from mailweir.folding import Folding
-from mailweir.matching import DeploymentRef
 from mailweir.recording import record_all
 from mailweir.store import decisions
 from mailweir.store.connection import Database
