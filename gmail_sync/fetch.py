@@ -119,11 +119,11 @@ def _content(
     digest = identity.BodyDigest()
     digest.update(body)
     return Content(
-        identity.key(view, digest.digest(), author=decision.author if decision.via else None),
-        identity.version(lines, digest.digest(), through_group=decision.via is not None),
-        zstandard.ZstdCompressor(level=_LEVEL).compress(raw),
-        len(raw),
-        view.subject,
-        view.sent_at,
-        is_proven,
+        identity=identity.key(view, digest.digest(), author=decision.author if decision.via else None),
+        version_digest=identity.version(lines, digest.digest(), through_group=decision.via is not None),
+        raw_zstd=zstandard.ZstdCompressor(level=_LEVEL).compress(raw),
+        size_bytes=len(raw),
+        subject=view.subject,
+        sent_at=view.sent_at,
+        is_proven=is_proven,
     )

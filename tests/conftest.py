@@ -178,12 +178,12 @@ def record(database: Database, now: datetime) -> Record:
             doubt=doubt,
         )
         content = recording.Content(
-            hashlib.sha256(b"%d" % number).digest(),
-            hashlib.sha256(raw).digest(),
-            zstandard.compress(raw),
-            len(raw),
-            subject,
-            now,
+            identity=hashlib.sha256(b"%d" % number).digest(),
+            version_digest=hashlib.sha256(raw).digest(),
+            raw_zstd=zstandard.compress(raw),
+            size_bytes=len(raw),
+            subject=subject,
+            sent_at=now,
         )
         seen_at = now + timedelta(minutes=number)
         entry = recording.Entry(decision, queue_id or f"4Xy{number}", seen_at, content)

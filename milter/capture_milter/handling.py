@@ -99,13 +99,13 @@ def _content(plan: Plan, decision: Decision, assembly: Assembly, *, is_proven: b
     author = decision.author if decision.via else None
     sent_at = headers.look(plan.added).sent_at if plan.added else None
     return Content(
-        identity.key(view, assembly.body_digest(), author=author),
-        assembly.version_digest(through_group=decision.via is not None),
-        assembly.compressed(),
-        assembly.size_bytes,
-        view.subject,
-        sent_at or view.sent_at,
-        is_proven,
+        identity=identity.key(view, assembly.body_digest(), author=author),
+        version_digest=assembly.version_digest(through_group=decision.via is not None),
+        raw_zstd=assembly.compressed(),
+        size_bytes=assembly.size_bytes,
+        subject=view.subject,
+        sent_at=sent_at or view.sent_at,
+        is_proven=is_proven,
     )
 
 
@@ -146,12 +146,12 @@ class ConfirmationDesk:
             outcome=Outcome.REDIRECTED,
         )
         redirect = Redirect(
-            found,
-            tuple((user.id, user.mailbox) for user in owners),
-            self._limits.max_redirects_per_message,
-            self._limits.max_redirects_per_user_and_hour,
+            confirmation=found,
+            owners=tuple((user.id, user.mailbox) for user in owners),
+            max_per_message=self._limits.max_redirects_per_message,
+            max_per_user_and_hour=self._limits.max_redirects_per_user_and_hour,
         )
-        return Entry(decision, queue_id, plan.envelope.received_at, None, redirect)
+        return Entry(decision, queue_id, plan.envelope.received_at, None, redirect=redirect)
 
 
 def _asked_owners(arrival: Arrival, asked: Collection[str]) -> list[UserRef]:

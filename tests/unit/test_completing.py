@@ -38,7 +38,11 @@ def completer(tmp_path: Path) -> Completer:
 
 def _plan(people: "MemoryDirectory", lines: list[Header] = LINES, *to: str, login: str = LOGIN) -> Plan:
     envelope = Envelope(
-        "richard@firm.example", tuple(read_recipient(f"<{one}>") for one in to or (JANE,)), login, "192.0.2.1", MOMENT
+        sender="richard@firm.example",
+        recipients=tuple(read_recipient(f"<{one}>") for one in to or (JANE,)),
+        login=login,
+        client="192.0.2.1",
+        received_at=MOMENT,
     )
     view = headers.look(lines)
     recipients = sort_recipients(envelope.recipients, people)

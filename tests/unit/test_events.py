@@ -37,7 +37,19 @@ def written(people: "MemoryDirectory", now: datetime) -> MakeWritten:
             author="joe@client.example",
             message_id=message_id,
         )
-        entry = Entry(decision, "4Xy1", now, Content(b"i", b"d", b"raw", 1234, "a secret subject", None))
+        entry = Entry(
+            decision,
+            "4Xy1",
+            now,
+            Content(
+                identity=b"i",
+                version_digest=b"d",
+                raw_zstd=b"raw",
+                size_bytes=1234,
+                subject="a secret subject",
+                sent_at=None,
+            ),
+        )
         return Written([entry], [Recorded(Outcome.CAPTURED, 7, reason=Reason.AUTHOR_IS_CONTACT)], seconds)
 
     return make

@@ -230,7 +230,12 @@ def test_of_a_message_that_can_not_be_written_nothing_is(
     )
     bad = replace(good, users=(1, 99))
     entries = [
-        Entry(decision, f"4Xy{n}", now, Content(b"%d" % n, b"d", b"raw", 3, "", None))
+        Entry(
+            decision,
+            f"4Xy{n}",
+            now,
+            Content(identity=b"%d" % n, version_digest=b"d", raw_zstd=b"raw", size_bytes=3, subject="", sent_at=None),
+        )
         for n, decision in enumerate((good, bad, good))
     ]
     callers = [Caller(group, [entry]) for entry in entries]

@@ -45,7 +45,13 @@ def _typed_plan(
     people: "MemoryDirectory", typed: list[str], lines: list[Header], sender: str = confirmation.SENDER
 ) -> handling.Plan:
     recipients = tuple(read_recipient(one) for one in typed)
-    envelope = Envelope(sender, recipients, None, "192.0.2.1", datetime(2026, 11, 24, tzinfo=UTC))
+    envelope = Envelope(
+        sender=sender,
+        recipients=recipients,
+        login=None,
+        client="192.0.2.1",
+        received_at=datetime(2026, 11, 24, tzinfo=UTC),
+    )
     return handling.plan(envelope, lines, people)
 
 
