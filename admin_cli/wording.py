@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from mailweir.matching import Outcome, Reason
+from mailweir.decision import Outcome, Reason
 
 if TYPE_CHECKING:
     from mailweir.store.decisions import Decision
@@ -53,7 +53,7 @@ _WORDS = {
 }
 
 
-# Of an activity whose author is less sure than others are: by matching.Doubt
+# Of an activity whose author is less sure than others are: by decision.Doubt
 DOUBTS = {
     "repaired": "From was repaired: no common reader shows it without doubt, and no signature can prove it",
     "several": "From can be read in several ways, all of them this contact's: no signature can prove it",

@@ -19,9 +19,9 @@ from pathlib import Path
 
 from bench import report
 from capture_milter import handling
+from mailweir.decision import Outcome
 from mailweir.envelope import Envelope, read_recipient
 from mailweir.headers import Header
-from mailweir.matching import Outcome
 from mailweir.store import versions
 from mailweir.store.connection import Database
 from mailweir.store.directory import SqlDirectory
@@ -108,7 +108,10 @@ def _messages(count: int, addresses: int, seed: int) -> Iterator[tuple[Envelope,
             (b"Date", b" Tue, 24 Nov 2026 03:12:55 +0000"),
             (b"Message-ID", b" <%d@client.example>" % number),
         ]
-        yield Envelope(author, recipients, None, "192.0.2.1", received_at), headers
+        yield (
+            Envelope(sender=author, recipients=recipients, login=None, client="192.0.2.1", received_at=received_at),
+            headers,
+        )
 
 
 def _measure(path: Path, addresses: int, messages: int, seed: int) -> float:

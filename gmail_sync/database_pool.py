@@ -5,7 +5,7 @@ waits for Gmail. Used by `mailboxes`, which opens it, and through `job` by all o
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 
-from mailweir.matching import DeploymentRef, People, UserRef
+from mailweir.directory import DeploymentRef, People, UserRef
 from mailweir.store.connection import Database
 from mailweir.store.directory import SqlDirectory
 from mailweir.store.pool import Pool
@@ -32,7 +32,7 @@ class DatabasePool:
 
 
 class PooledDirectory:
-    """matching.Directory over borrowed connections."""
+    """`mailweir.directory.Directory` over borrowed connections."""
 
     def __init__(self, connections: DatabasePool) -> None:
         self._connections = connections
@@ -43,26 +43,26 @@ class PooledDirectory:
             yield SqlDirectory(database)
 
     def deployments(self, domains: Collection[str]) -> Mapping[str, DeploymentRef]:
-        """See matching.Directory."""
+        """See mailweir.directory.Directory."""
         with self._lent() as directory:
             return directory.deployments(domains)
 
     def users_named(self, deployment_id: int, usernames: Collection[str]) -> Mapping[str, UserRef]:
-        """See matching.Directory."""
+        """See mailweir.directory.Directory."""
         with self._lent() as directory:
             return directory.users_named(deployment_id, usernames)
 
     def people_with(self, deployment_id: int, keys: Collection[str]) -> People:
-        """See matching.Directory."""
+        """See mailweir.directory.Directory."""
         with self._lent() as directory:
             return directory.people_with(deployment_id, keys)
 
     def groups_among(self, deployment_id: int, keys: Collection[str]) -> Collection[str]:
-        """See matching.Directory."""
+        """See mailweir.directory.Directory."""
         with self._lent() as directory:
             return directory.groups_among(deployment_id, keys)
 
     def gave_token(self, deployment_id: int, tokens: Collection[str]) -> bool:
-        """See matching.Directory."""
+        """See mailweir.directory.Directory."""
         with self._lent() as directory:
             return directory.gave_token(deployment_id, tokens)

@@ -12,11 +12,13 @@ import zstandard
 
 from mailweir import headers, identity, matching, raw_message
 from mailweir.cached_directory import CachedDirectory
+from mailweir.decision import Decision, Outcome, Reason
+from mailweir.directory import Directory
 from mailweir.gmail.api import MailboxReader
 from mailweir.gmail.parse import Metadata, possible_addresses
 from mailweir.gmail_labels import Label, mask
 from mailweir.headers import Header, HeaderView
-from mailweir.matching import Decision, Mailbox, Outcome, Reason
+from mailweir.matching import Mailbox
 from mailweir.recording import Content, Entry
 from mailweir.store.gmail_leases import Leased
 from mailweir.store.gmail_queue import Origin, Queued, source_id
@@ -36,7 +38,7 @@ class Fetch:
     a whole; may raise."""
 
     leased: Leased
-    directory: matching.Directory
+    directory: Directory
     now: datetime
     make_room: Callable[[int], None] = lambda size_bytes: None
     traces: Traces | None = None
@@ -45,7 +47,7 @@ class Fetch:
     def mailbox(self) -> Mailbox:
         """As matching sees it."""
         leased = self.leased
-        return Mailbox(leased.deployment, leased.user, leased.inbound, leased.outbound)
+        return Mailbox(deployment=leased.deployment, user=leased.user, inbound=leased.inbound, outbound=leased.outbound)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,11 +119,11 @@ def _content(
     digest = identity.BodyDigest()
     digest.update(body)
     return Content(
-        identity.key(view, digest.digest(), author=decision.author if decision.via else None),
-        identity.version(lines, digest.digest(), through_group=decision.via is not None),
-        zstandard.ZstdCompressor(level=_LEVEL).compress(raw),
-        len(raw),
-        view.subject,
-        view.sent_at,
-        is_proven,
+        identity=identity.key(view, digest.digest(), author=decision.author if decision.via else None),
+        version_digest=identity.version(lines, digest.digest(), through_group=decision.via is not None),
+        raw_zstd=zstandard.ZstdCompressor(level=_LEVEL).compress(raw),
+        size_bytes=len(raw),
+        subject=view.subject,
+        sent_at=view.sent_at,
+        is_proven=is_proven,
     )

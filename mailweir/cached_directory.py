@@ -7,14 +7,13 @@ kept beyond the message, so what an admin changes counts at the next one. Pure. 
 from collections.abc import Collection, Mapping
 from typing import Generic, TypeVar
 
-from mailweir import matching
-from mailweir.matching import ContactRef, DeploymentRef, People, UserRef
+from mailweir.directory import ContactRef, DeploymentRef, Directory, People, UserRef
 
-_Known = TypeVar("_Known", bound=matching.Directory)
+_Known = TypeVar("_Known", bound=Directory)
 
 
 class CachedDirectory(Generic[_Known]):
-    """matching.Directory, in front of one."""
+    """A `Directory` in front of another one."""
 
     def __init__(self, directory: _Known) -> None:
         self.directory = directory
@@ -29,7 +28,7 @@ class CachedDirectory(Generic[_Known]):
         self._deployments[deployment.domain] = deployment
 
     def deployments(self, domains: Collection[str]) -> Mapping[str, DeploymentRef]:
-        """See matching.Directory; so are the others."""
+        """See mailweir.directory.Directory; so are the others."""
         new = {domain for domain in domains if domain not in self._deployments}
         if new:
             found = self.directory.deployments(new)

@@ -26,7 +26,7 @@ class Recipient:
         return (self.typed,) if self.typed == f"<{bare}>" else (self.typed, f"<{bare}>")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Envelope:
     """MAIL FROM (`""` is the null sender), RCPT TO, the SASL login if any, the client's address, the time of arrival (UTC)."""
 

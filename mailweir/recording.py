@@ -8,12 +8,12 @@ import hashlib
 import json
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import KW_ONLY, dataclass, field, replace
 from datetime import datetime, timedelta
 
 from mailweir import subjects
 from mailweir.confirmation import Confirmation
-from mailweir.matching import Decision, Outcome, Reason
+from mailweir.decision import Decision, Outcome, Reason
 from mailweir.store import relay_logins, verdicts
 from mailweir.store.confirmations import ConfirmationWriter
 from mailweir.store.connection import Database
@@ -22,7 +22,7 @@ from mailweir.store.relay_logins import UseRow
 from mailweir.store.writing import ActivityRow, DecisionRow, RawRow, SightingRow, Writer
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Content:
     """What is kept of a captured message. raw_zstd: the message's bytes, compressed; size_bytes: before that.
 
@@ -39,7 +39,7 @@ class Content:
     is_proven: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Redirect:
     """A proven forwarding confirmation for its owners: (user id, mailbox) of each, and the limits on redirecting."""
 
@@ -61,6 +61,7 @@ class Entry:
     source_id: str
     seen_at: datetime
     content: Content | None = None
+    _: KW_ONLY
     redirect: Redirect | None = None
     use: UseRow | None = None
     traces: bytes | None = None
@@ -192,16 +193,16 @@ def _activity_row(entry: Entry, content: Content) -> ActivityRow:
 
 def _raw_row(activity_id: int, entry: Entry, content: Content) -> RawRow:
     return RawRow(
-        activity_id,
-        content.version_digest,
-        content.subject,
-        content.size_bytes,
-        content.raw_zstd,
-        rfc3339(entry.seen_at),
+        activity_id=activity_id,
+        version_digest=content.version_digest,
+        subject=content.subject,
+        size_bytes=content.size_bytes,
+        content_zstd=content.raw_zstd,
+        recorded_at=rfc3339(entry.seen_at),
         # what a signature proves is one reading of From, and a reader may show another one (decision 0003)
-        "none" if entry.decision.doubt else "pending",
-        str(entry.decision.doubt) if entry.decision.doubt else None,
-        entry.decision.via,
+        verdict="none" if entry.decision.doubt else "pending",
+        author_doubt=str(entry.decision.doubt) if entry.decision.doubt else None,
+        author_via=entry.decision.via,
     )
 
 
@@ -228,8 +229,10 @@ def _record_redirect(writer: ConfirmationWriter, entry: Entry, redirect: Redirec
             mailboxes.append(mailbox)
             token = known_token  # of one that it goes to, so that a bounce is noted there
     if not mailboxes:
-        return Recorded(Outcome.IGNORED, reason=Reason.CONFIRMATION_LIMIT), Reason.CONFIRMATION_LIMIT
-    return Recorded(Outcome.REDIRECTED, None, tuple(mailboxes), token, Reason.CONFIRMATION), Reason.CONFIRMATION
+        reason = Reason.CONFIRMATION_LIMIT
+        return Recorded(Outcome.IGNORED, reason=reason), reason
+    reason = Reason.CONFIRMATION
+    return Recorded(Outcome.REDIRECTED, mailboxes=tuple(mailboxes), token=token, reason=reason), reason
 
 
 def _decision_row(entry: Entry, result: Recorded, reason: Reason) -> DecisionRow:

@@ -9,7 +9,7 @@ import hmac
 from collections.abc import Iterable
 from pathlib import Path
 
-from mailweir.matching import DeploymentRef
+from mailweir.directory import DeploymentRef
 from mailweir.secrets_file import PurposeKey
 
 DIGEST_BYTES = 12

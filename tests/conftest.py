@@ -16,8 +16,10 @@ import pytest
 import zstandard
 
 from admin_cli import main
-from mailweir import matching, recording
+from mailweir import recording
 from mailweir.database_url import DatabaseUrl, Postgresql
+from mailweir.decision import Decision, Direction, Doubt, Outcome, Reason, Route
+from mailweir.directory import DeploymentRef
 from mailweir.store import deployments, versions
 from mailweir.store.connection import Database
 from mailweir.store.directory import SqlDirectory
@@ -208,32 +210,32 @@ def record(database: Database, now: datetime) -> Record:
         raw: bytes = b"Subject: x\r\n\r\nhello\r\n",
         subject: str = "An offer",
         queue_id: str | None = None,
-        doubt: matching.Doubt | None = None,
+        doubt: Doubt | None = None,
     ) -> int:
         tenant = deployments.find(database, deployment)
         directory = SqlDirectory(database)
         (user,) = directory.users_named(tenant.id, [username]).values()
-        decision = matching.Decision(
-            matching.DeploymentRef(tenant.id, tenant.name, tenant.domain),
-            (tenant.capture_address(username),),
-            matching.Outcome.CAPTURED,
-            matching.Reason.AUTHOR_IS_CONTACT,
-            author,
-            f"<{number}@client.example>",
-            matching.Direction.INCOMING,
-            directory.people_with(tenant.id, [author]).contacts[author],
-            (user.id,),
-            (user.id,),
-            ((matching.Route.FORWARD, user.id),),
+        decision = Decision(
+            deployment=DeploymentRef(tenant.id, tenant.name, tenant.domain),
+            addresses=(tenant.capture_address(username),),
+            outcome=Outcome.CAPTURED,
+            reason=Reason.AUTHOR_IS_CONTACT,
+            author=author,
+            message_id=f"<{number}@client.example>",
+            direction=Direction.INCOMING,
+            contacts=directory.people_with(tenant.id, [author]).contacts[author],
+            users=(user.id,),
+            todo_users=(user.id,),
+            sightings=((Route.FORWARD, user.id),),
             doubt=doubt,
         )
         content = recording.Content(
-            hashlib.sha256(b"%d" % number).digest(),
-            hashlib.sha256(raw).digest(),
-            zstandard.compress(raw),
-            len(raw),
-            subject,
-            now,
+            identity=hashlib.sha256(b"%d" % number).digest(),
+            version_digest=hashlib.sha256(raw).digest(),
+            raw_zstd=zstandard.compress(raw),
+            size_bytes=len(raw),
+            subject=subject,
+            sent_at=now,
         )
         seen_at = now + timedelta(minutes=number)
         entry = recording.Entry(decision, queue_id or f"4Xy{number}", seen_at, content)
@@ -267,9 +269,9 @@ def ignore(database: Database, now: datetime) -> Ignore:
 
     def put(
         deployment: str,
-        reason: matching.Reason = matching.Reason.UNKNOWN_AUTHOR,
+        reason: Reason = Reason.UNKNOWN_AUTHOR,
         *,
-        outcome: matching.Outcome = matching.Outcome.IGNORED,
+        outcome: Outcome = Outcome.IGNORED,
         author: str | None = "jane@x.example",
         message_id: str | None = "<1@x.example>",
         queue_id: str = "4XyZ",
@@ -278,13 +280,13 @@ def ignore(database: Database, now: datetime) -> Ignore:
         to: str = "richard",
     ) -> None:
         tenant = deployments.find(database, deployment)
-        decision = matching.Decision(
-            matching.DeploymentRef(tenant.id, tenant.name, tenant.domain),
-            (tenant.capture_address(to),),
-            outcome,
-            reason,
-            author,
-            message_id,
+        decision = Decision(
+            deployment=DeploymentRef(tenant.id, tenant.name, tenant.domain),
+            addresses=(tenant.capture_address(to),),
+            outcome=outcome,
+            reason=reason,
+            author=author,
+            message_id=message_id,
             named=named,
         )
         with database.transaction():

@@ -80,7 +80,7 @@ def _hint(database: "Database", decision: "Decision") -> str:
     """What helps where a user copies mail to the log address from an address of his that nobody has registered. Said for
     domains of users' own addresses alone: a forged mail must not get a stranger registered."""
     from mailweir.address import LOG_LOCAL_PART, split
-    from mailweir.matching import Reason
+    from mailweir.decision import Reason
     from mailweir.store import overview
 
     at_log = any(split(one)[0].partition("+")[0] == LOG_LOCAL_PART for one in decision.recipients)
@@ -94,7 +94,7 @@ def _hint(database: "Database", decision: "Decision") -> str:
 def _digests(settings: "Settings", database: "Database", text: str) -> dict[int, bytes]:
     """What ignored mail to this address would have, by deployment; nothing where it is no address, or there is no key."""
     from mailweir import address
-    from mailweir.matching import DeploymentRef
+    from mailweir.directory import DeploymentRef
     from mailweir.store import deployments
     from mailweir.traces import Traces
 

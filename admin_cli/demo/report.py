@@ -15,7 +15,7 @@ from admin_cli.demo import mail
 from admin_cli.demo.scenario import DEPLOYMENT, Delivered, Findings
 from admin_cli.output import moment
 from admin_cli.printable import printable
-from mailweir.matching import Outcome
+from mailweir.decision import Outcome
 
 _WIDTH_WITHOUT_TERMINAL = 110
 

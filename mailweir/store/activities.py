@@ -36,7 +36,7 @@ class Participant:
 
 @dataclass(frozen=True, slots=True)
 class Activity:
-    """A captured message. routes: each once, sorted. users: usernames, sorted. author_doubt: see matching.Doubt. via: the
+    """A captured message. routes: each once, sorted. users: usernames, sorted. author_doubt: see decision.Doubt. via: the
     group's or list's address by which it came, which stands in From instead of the author. Times: RFC 3339, UTC."""
 
     id: int

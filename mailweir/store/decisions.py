@@ -17,9 +17,9 @@ _MIN_WORD_CHARS = 3
 _GMAIL_ID = re.compile(r"[0-9A-Za-z_-]{8,64}")  # opaque; at Google 16 hexadecimal digits
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """What was decided of one message for one deployment. outcome, reason: the words of `matching`. time: RFC 3339, UTC.
+    """What was decided of one message for one deployment. outcome, reason: the words of `decision`. time: RFC 3339, UTC.
 
     queue_id: Postfix's, or what `gmail_queue.source_id` makes of Gmail's id. recipients: capture addresses. activity,
     direction: of what was captured, else None. named: what From holds where that isn't the author alone. mailbox: the address
@@ -104,16 +104,16 @@ def _mailbox_number(source_id: str) -> int | None:
 
 def _plain(row: Any, mailbox: str | None) -> Decision:
     return Decision(
-        row.decided_at,
-        row.deployment.name,
-        row.source_id,
-        tuple(json.loads(row.recipients)),
-        row.author,
-        tuple(json.loads(row.named)) if row.named else (),
-        row.message_id,
-        row.outcome,
-        row.reason,
-        row.activity_id,
-        row.activity.direction if row.activity_id is not None else None,
-        mailbox,
+        time=row.decided_at,
+        deployment=row.deployment.name,
+        queue_id=row.source_id,
+        recipients=tuple(json.loads(row.recipients)),
+        author=row.author,
+        named=tuple(json.loads(row.named)) if row.named else (),
+        message_id=row.message_id,
+        outcome=row.outcome,
+        reason=row.reason,
+        activity=row.activity_id,
+        direction=row.activity.direction if row.activity_id is not None else None,
+        mailbox=mailbox,
     )

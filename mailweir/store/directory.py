@@ -10,8 +10,8 @@ from datetime import datetime
 from typing import Any
 
 from mailweir import address
+from mailweir.directory import ContactRef, DeploymentRef, People, UserRef
 from mailweir.folding import Folding
-from mailweir.matching import ContactRef, DeploymentRef, People, UserRef
 from mailweir.store import batches, dkim_keys, relay_logins
 from mailweir.store.connection import Database
 from mailweir.store.dkim_keys import SealedKey
@@ -29,7 +29,7 @@ class Standing(enum.StrEnum):
 
 
 class SqlDirectory:
-    """The directory in the database; matching's `Directory`, and the look-ups' `standing`.
+    """The directory in the database; `mailweir.directory.Directory`, and the look-ups' `standing`.
 
     Errors: DatabaseUnavailable. The questions of matching are asked within `Database.reading`.
     """
@@ -65,17 +65,17 @@ class SqlDirectory:
         return prefix == address.BOUNCE_LOCAL_PART and bool(plus) and self.gave_token(deployment_id, [token])
 
     def groups_among(self, deployment_id: int, keys: Collection[str]) -> set[str]:
-        """See matching.Directory."""
+        """See mailweir.directory.Directory."""
         sql = "SELECT match_key FROM group_addresses WHERE deployment_id = ? AND match_key IN ({})"
         return {key for (key,) in self._rows(sql, (deployment_id,), keys)}
 
     def gave_token(self, deployment_id: int, tokens: Collection[str]) -> bool:
-        """See matching.Directory."""
+        """See mailweir.directory.Directory."""
         sql = "SELECT 1 FROM forwarding_confirmations WHERE deployment_id = ? AND token IN ({}) LIMIT 1"
         return any(True for _ in self._rows(sql, (deployment_id,), tokens))
 
     def deployments(self, domains: Collection[str]) -> dict[str, DeploymentRef]:
-        """See matching.Directory."""
+        """See mailweir.directory.Directory."""
         sql = "SELECT id, name, domain, plus_addresses, gmail_dots FROM deployments WHERE domain IN ({})"
         return {
             domain: DeploymentRef(row_id, name, domain, Folding(bool(plus), bool(dots)))
@@ -103,12 +103,12 @@ class SqlDirectory:
         return relay_logins.use(self._database, login_id, now)
 
     def users_named(self, deployment_id: int, usernames: Collection[str]) -> dict[str, UserRef]:
-        """See matching.Directory."""
+        """See mailweir.directory.Directory."""
         sql = "SELECT id, username, mailbox FROM users WHERE deployment_id = ? AND removed_at IS NULL AND username IN ({})"
         return {row[1]: UserRef(*row) for row in self._rows(sql, (deployment_id,), usernames)}
 
     def people_with(self, deployment_id: int, keys: Collection[str]) -> People:
-        """See matching.Directory. One statement for both: each costs the filter's threads a change."""
+        """See mailweir.directory.Directory. One statement for both: each costs the filter's threads a change."""
         sql = (
             "SELECT a.match_key, u.id, u.username, u.mailbox FROM user_addresses a JOIN users u ON u.id = a.user_id"
             " WHERE a.deployment_id = ? AND a.match_key IN ({})"

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
+from mailweir.directory import DeploymentRef, UserRef
 from mailweir.errors import MailweirError
 from mailweir.folding import Folding
-from mailweir.matching import DeploymentRef, UserRef
 from mailweir.store.connection import Database
 from mailweir.store.moments import rfc3339
 

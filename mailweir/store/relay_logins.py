@@ -11,9 +11,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 from mailweir import address
+from mailweir.directory import DeploymentRef, UserRef
 from mailweir.errors import BadInput, NotFound
 from mailweir.folding import Folding
-from mailweir.matching import DeploymentRef, UserRef
 from mailweir.store import models, staff
 from mailweir.store.connection import Database
 from mailweir.store.deployments import Deployment

@@ -38,7 +38,7 @@ class Stored(NamedTuple):
 
 class RawRow(NamedTuple):
     """A version of an activity's message. verdict: `pending`, or `none` where no signature could prove its author, which
-    author_doubt (`matching.Doubt`) tells. author_via: the group's or list's address that stands in From instead of the author."""
+    author_doubt (`decision.Doubt`) tells. author_via: the group's or list's address that stands in From instead of the author."""
 
     activity_id: int
     version_digest: bytes

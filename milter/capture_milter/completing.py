@@ -13,8 +13,8 @@ from capture_milter.assembly import SPOOL_ABOVE_BYTES, Assembly
 from capture_milter.handling import Plan
 from mailweir import added_headers, address
 from mailweir.added_headers import DATE, MESSAGE_ID, ContentId
+from mailweir.decision import Reason
 from mailweir.headers import Header
-from mailweir.matching import Reason
 from mailweir.secrets_file import PurposeKey
 
 _PIECE_BYTES = 65_536

@@ -11,7 +11,7 @@ import threading
 from bisect import bisect_left
 from collections.abc import Iterable
 
-from mailweir.matching import Outcome, Reason
+from mailweir.decision import Outcome, Reason
 
 COMMIT_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0)
 BATCH_MESSAGES = (1, 2, 5, 10, 20, 50, 100, 200)

@@ -8,10 +8,12 @@ from dataclasses import dataclass, replace
 
 from capture_milter.assembly import Assembly, join_headers
 from mailweir import address, confirmation, headers, identity, matching
+from mailweir.arrivals import Arrival, Sorted, sort_recipients
 from mailweir.confirmation import Confirmation
+from mailweir.decision import Decision, Outcome, Reason
+from mailweir.directory import Directory, UserRef
 from mailweir.envelope import Envelope, Recipient
 from mailweir.headers import Header, HeaderView
-from mailweir.matching import Arrival, Decision, Outcome, Reason, UserRef
 from mailweir.recording import Content, Entry, Recorded, Redirect
 from mailweir.sender_auth import DkimProver
 from mailweir.settings import Confirmation as ConfirmationLimits
@@ -30,7 +32,7 @@ class Refusal:
     sentence: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """What is known of a message once its headers are in.
 
@@ -41,9 +43,9 @@ class Plan:
 
     envelope: Envelope
     view: HeaderView
-    recipients: matching.Sorted
-    decisions: tuple[Decision, ...]
-    possible_confirmation: bool
+    recipients: Sorted
+    decisions: tuple[Decision, ...] = ()
+    possible_confirmation: bool = False
     refusal: Refusal | None = None
     use: UseRow | None = None
     added: tuple[Header, ...] = ()
@@ -54,13 +56,15 @@ class Plan:
         return self.possible_confirmation or any(d.outcome is Outcome.CAPTURED for d in self.decisions)
 
 
-def plan(envelope: Envelope, header_lines: list[Header], directory: matching.Directory) -> Plan:
+def plan(envelope: Envelope, header_lines: list[Header], directory: Directory) -> Plan:
     """Matches the message. Errors: DatabaseUnavailable."""
     view = headers.look(header_lines)
-    recipients = matching.sort_recipients(envelope.recipients, directory)
+    recipients = sort_recipients(envelope.recipients, directory)
     decisions = tuple(matching.decide(arrival, view, directory) for arrival in recipients.arrivals)
     possible = bool(recipients.arrivals) and confirmation.resembles(envelope.sender, view)
-    return Plan(envelope, view, recipients, decisions, possible)
+    return Plan(
+        envelope=envelope, view=view, recipients=recipients, decisions=decisions, possible_confirmation=possible
+    )
 
 
 def complete(plan: Plan, added: tuple[Header, ...]) -> Plan:
@@ -95,13 +99,13 @@ def _content(plan: Plan, decision: Decision, assembly: Assembly, *, is_proven: b
     author = decision.author if decision.via else None
     sent_at = headers.look(plan.added).sent_at if plan.added else None
     return Content(
-        identity.key(view, assembly.body_digest(), author=author),
-        assembly.version_digest(through_group=decision.via is not None),
-        assembly.compressed(),
-        assembly.size_bytes,
-        view.subject,
-        sent_at or view.sent_at,
-        is_proven,
+        identity=identity.key(view, assembly.body_digest(), author=author),
+        version_digest=assembly.version_digest(through_group=decision.via is not None),
+        raw_zstd=assembly.compressed(),
+        size_bytes=assembly.size_bytes,
+        subject=view.subject,
+        sent_at=sent_at or view.sent_at,
+        is_proven=is_proven,
     )
 
 
@@ -137,14 +141,17 @@ class ConfirmationDesk:
     def _redirect(
         self, plan: Plan, arrival: Arrival, owners: Collection[UserRef], found: Confirmation, queue_id: str
     ) -> Entry:
-        decision = replace(matching.ignore(arrival, plan.view, Reason.CONFIRMATION), outcome=Outcome.REDIRECTED)
-        redirect = Redirect(
-            found,
-            tuple((user.id, user.mailbox) for user in owners),
-            self._limits.max_redirects_per_message,
-            self._limits.max_redirects_per_user_and_hour,
+        decision = replace(
+            matching.ignore(arrival.deployment, plan.view, Reason.CONFIRMATION, arrival=arrival),
+            outcome=Outcome.REDIRECTED,
         )
-        return Entry(decision, queue_id, plan.envelope.received_at, None, redirect)
+        redirect = Redirect(
+            confirmation=found,
+            owners=tuple((user.id, user.mailbox) for user in owners),
+            max_per_message=self._limits.max_redirects_per_message,
+            max_per_user_and_hour=self._limits.max_redirects_per_user_and_hour,
+        )
+        return Entry(decision, queue_id, plan.envelope.received_at, None, redirect=redirect)
 
 
 def _asked_owners(arrival: Arrival, asked: Collection[str]) -> list[UserRef]:
@@ -180,12 +187,18 @@ class Answer:
     loop_mark: str | None = None
 
 
-def answer(recipients: matching.Sorted, recorded: list[Recorded]) -> Answer:
-    """The answer once everything is on the disk: what is ours is taken off, confirmations go to their owners."""
+def answer(plan: Plan, recorded: list[Recorded]) -> Answer:
+    """The answer once everything is on the disk: what is ours is taken off, confirmations go to their owners.
+
+    recorded: what came of each of the plan's decisions, in their order.
+    """
+    recipients = plan.recipients
     if not recipients.ours:
         return Answer(discard=False)
     redirected = [
-        (arrival, result) for arrival, result in zip(recipients.arrivals, recorded, strict=True) if result.mailboxes
+        (decision.deployment, result)
+        for decision, result in zip(plan.decisions, recorded, strict=True)
+        if result.mailboxes
     ]
     if not redirected and not recipients.others:
         return Answer(discard=True)
@@ -195,10 +208,10 @@ def answer(recipients: matching.Sorted, recorded: list[Recorded]) -> Answer:
     mailboxes = tuple(dict.fromkeys(m for _, result in redirected for m in result.mailboxes))
     # several deployments in one mail see random tokens of each other, and nothing else
     mark = " ".join(result.token for _, result in redirected if result.token)
-    arrival, result = redirected[0]
+    deployment, result = redirected[0]
     # A message has one envelope sender. Two deployments in one envelope must not see each other's domain in it (law 4).
-    sender = f"bounce+{result.token}@{arrival.deployment.domain}" if len(redirected) == 1 else ""
-    return Answer(False, remove, mailboxes, sender, mark)
+    sender = f"bounce+{result.token}@{deployment.domain}" if len(redirected) == 1 else ""
+    return Answer(discard=False, remove=remove, add=mailboxes, sender=sender, loop_mark=mark)
 
 
 def _names_once(recipients: tuple[Recipient, ...]) -> dict[str, None]:

@@ -6,16 +6,18 @@ ports without a login isn't taken, whatever Postfix let past. Knows no callback;
 """
 
 import re
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from capture_milter.handling import Plan, Refusal
 from capture_milter.relay_directory import RelayDirectory
 from mailweir import address, candidates, headers, matching
+from mailweir.arrivals import Arrival, Sorted, sort_recipients
+from mailweir.decision import Decision, Outcome, Reason
+from mailweir.directory import UserRef
 from mailweir.envelope import Envelope
 from mailweir.headers import Header, HeaderView
-from mailweir.matching import Arrival, Decision, Outcome, Reason, UserRef
 from mailweir.settings import Relay as Limits
 from mailweir.store import relay_logins
 from mailweir.store.relay_logins import Holder, UseRow
@@ -35,121 +37,152 @@ _MAX_SENTENCE_CHARS = 400  # RFC 5321 4.5.3.1.5: a reply line is 512 at most
 NOT_LOGGED_IN = Refusal("530", "5.7.0", "log in first: this port takes mail of logins only")
 
 
-def plan(envelope: Envelope, header_lines: list[Header], directory: RelayDirectory, limits: Limits) -> Plan:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Submission:
+    """A message that a login submits. holder: who stands behind the login. arrival: what came for his deployment, if anything.
+
+    writers: by name of each header that names a writer, the address that each such header holds, or None for one that doesn't
+    hold one address that reads one way.
+    """
+
+    envelope: Envelope
+    view: HeaderView
+    header_lines: Sequence[Header]
+    writers: Mapping[str, Sequence[str | None]]
+    holder: Holder
+    arrival: Arrival | None
+    directory: RelayDirectory
+
+    def ask_for_all(self) -> None:
+        """Asks for everybody that is going to be asked for, in one question (see `CachedRelayDirectory`)."""
+        written = [found for values in self.writers.values() for found in values]
+        to = [recipient.address for recipient in self.envelope.recipients]
+        deployment = self.holder.deployment
+        everybody = {self.envelope.sender, *written, *self.view.recipients, *to}
+        self.directory.people_with(deployment.id, {deployment.folding.key(one) for one in everybody if one})
+
+    def fault(self) -> str | None:
+        """What in the message isn't the login's, in a sentence; None where all is."""
+        count = len(self.writers["From"])
+        if count != 1:
+            return "it must have exactly one From, and has " + ("none" if not count else str(count))
+        named: list[tuple[str, str]] = []
+        for name, values in self.writers.items():
+            for found in values:
+                if found is None:
+                    return (
+                        f"its {name} must be one address that reads one way: no group, no second address, no open quote"
+                    )
+                named.append((name, found))
+        for name, found in named:
+            if address.split(found)[1] in _GMAIL_DOMAINS:
+                return (
+                    f"its {name} {found} is Gmail's to send: receivers take such mail from any other server for forged; "
+                    "send it from Gmail itself"
+                )
+        if self.envelope.sender:
+            named.append(("envelope sender", self.envelope.sender))
+        elif not self._is_receipt():
+            return "its envelope sender is empty, and that is for read receipts alone"
+        own = owned([found for _, found in named], self.holder, self.directory)
+        for name, found in named:
+            if found not in own:
+                return f"its {name} {found} isn't an address of the login {self.envelope.login}"
+        return None
+
+    def _is_receipt(self) -> bool:
+        """A read receipt: it has no envelope sender, so that it can neither bounce nor be answered by a program (RFC 8098 3)."""
+        types = [value for name, value in self.header_lines if name.strip().lower() == b"content-type"]
+        return len(types) == 1 and _RECEIPT.match(types[0]) is not None
+
+    def is_gmail_asking(self) -> bool:
+        """Is it Gmail's own "Send mail as" confirmation? It isn't proven; but it can go to the login's own addresses alone."""
+        if self.view.author not in GMAIL_ASKS:
+            return False
+        sender = self.envelope.sender
+        to = [recipient.address or "" for recipient in self.envelope.recipients]
+        own = owned([*to, sender], self.holder, self.directory)
+        return (
+            all(found in GMAIL_ASKS for values in self.writers.values() for found in values)
+            and (sender in GMAIL_ASKS or sender in own)
+            and bool(to)
+            and all(found in own for found in to)
+        )
+
+    def over(self, use: UseRow, limits: Limits) -> tuple[Refusal, UseRow] | None:
+        """The reply to a message over the login's limits, and what is counted for it; None where there is room."""
+        now = self.envelope.received_at
+        before = self.directory.relay_use(use.login_id, now)
+        if before.messages + use.messages > limits.max_messages_per_hour:
+            limit = f"{limits.max_messages_per_hour} messages"
+        elif before.recipients + use.recipients > limits.max_recipients_per_hour:
+            limit = f"{limits.max_recipients_per_hour} recipients"
+        else:
+            return None
+        suspend = None
+        if before.refused + 1 >= limits.suspend_after_refusals:
+            suspend = f"refused {before.refused + 1} times within an hour, over {limit}"
+        again = (now + timedelta(hours=1)).strftime("%H:00 UTC")
+        login = self.envelope.login
+        sentence = f"the login {login} has reached its limit of {limit} within an hour; try again after {again}"
+        counted = use._replace(messages=0, recipients=0, refused=1, suspend=suspend)
+        return Refusal("451", "4.7.1", _sayable(sentence)), counted
+
+    def decided(self) -> Decision:
+        """The decision for the login's deployment, on a message that is the login's to send."""
+        return matching.decide_relayed(
+            self.envelope,
+            self.view,
+            self.directory,
+            deployment=self.holder.deployment,
+            user=self.holder.user,
+            arrival=self.arrival,
+        )
+
+    def ignored(self, reason: Reason) -> Decision:
+        """The decision that it goes on and is kept on no record."""
+        return matching.ignore(self.holder.deployment, self.view, reason, arrival=self.arrival)
+
+    def refused(self, reason: Reason) -> Decision:
+        """The decision that it isn't taken."""
+        return replace(self.ignored(reason), outcome=Outcome.REFUSED)
+
+
+def plan(envelope: Envelope, header_lines: Sequence[Header], directory: RelayDirectory, limits: Limits) -> Plan:
     """Matches a submitted message, or says why it isn't taken. Errors: DatabaseUnavailable."""
     view = headers.look(header_lines)
     if envelope.login is None:
-        return Plan(envelope, view, matching.Sorted((), (), ()), (), False, NOT_LOGGED_IN)
+        return Plan(envelope=envelope, view=view, recipients=Sorted(), refusal=NOT_LOGGED_IN)
     holder = directory.relay_holder(envelope.login)
-    recipients = matching.sort_recipients(envelope.recipients, directory)
+    recipients = sort_recipients(envelope.recipients, directory)
+    made = Plan(envelope=envelope, view=view, recipients=recipients)
     if holder is None or holder.suspended:
         state = "is suspended: ask your admin" if holder else "is disconnected"
-        return Plan(envelope, view, recipients, (), False, _never(f"the login {envelope.login} {state}"))
-    _ask_for_all(envelope, view, header_lines, holder, directory)
-    own, others = _arrivals(recipients.arrivals, holder)
-    recipients = replace(recipients, arrivals=(own, *others))
-    made = Plan(envelope, view, recipients, (), False)
-    asks = _is_gmail_asking(envelope, view, header_lines, holder, directory)
-    fault = None if asks else _fault(envelope, view, header_lines, holder, directory)
-    if fault:
-        return replace(made, decisions=(_refused(own, view, Reason.NOT_THE_LOGINS),), refusal=_never(fault))
-    use = UseRow(holder.id, relay_logins.hour_of(envelope.received_at), 1, len(envelope.recipients), 0)
-    over = _over(use, envelope, directory, limits)
-    if over:
-        refused = _refused(own, view, Reason.LOGIN_LIMIT)
-        return replace(made, decisions=(refused,), refusal=over[0], use=over[1])
-    first = (
-        matching.ignore(own, view, Reason.SEND_AS_CONFIRMATION)
-        if asks
-        else matching.decide_relayed(own, envelope, view, directory, holder.user)
+        return replace(made, refusal=_never(f"the login {envelope.login} {state}"))
+    own = next((one for one in recipients.arrivals if one.deployment.id == holder.deployment.id), None)
+    submission = Submission(
+        envelope=envelope,
+        view=view,
+        header_lines=header_lines,
+        writers=_writers(header_lines),
+        holder=holder,
+        arrival=own,
+        directory=directory,
     )
-    rest = tuple(matching.decide(arrival, view, directory) for arrival in others)
-    return replace(made, decisions=(first, *rest), use=use)
-
-
-def _ask_for_all(
-    envelope: Envelope, view: HeaderView, header_lines: list[Header], holder: Holder, directory: RelayDirectory
-) -> None:
-    """Everybody that is going to be asked for, in one question (see `CachedRelayDirectory`)."""
-    named = [_read(value) for values in _values(header_lines).values() for value in values]
-    found = {envelope.sender, *named, *view.recipients, *(recipient.address for recipient in envelope.recipients)}
-    key = holder.deployment.folding.key
-    directory.people_with(holder.deployment.id, {key(one) for one in found if one})
-
-
-def _arrivals(arrivals: Iterable[Arrival], holder: Holder) -> tuple[Arrival, list[Arrival]]:
-    """What came for the login's own deployment, if only this message; and for others."""
-    own = Arrival(holder.deployment, (), {}, False, ())
-    others = []
-    for arrival in arrivals:
-        if arrival.deployment.id == holder.deployment.id:
-            own = arrival
-        else:
-            others.append(arrival)
-    return own, others
-
-
-def _refused(arrival: Arrival, view: HeaderView, reason: Reason) -> Decision:
-    return replace(matching.ignore(arrival, view, reason), outcome=Outcome.REFUSED)
-
-
-# --- whose it is ------------------------------------------------------------------------------------------------------
-
-
-def _fault(
-    envelope: Envelope, view: HeaderView, header_lines: list[Header], holder: Holder, directory: RelayDirectory
-) -> str | None:
-    """What in the message isn't the login's, in a sentence; None where all is."""
-    values = _values(header_lines)
-    count = len(values["From"])
-    if count != 1:
-        return "it must have exactly one From, and has " + ("none" if not count else str(count))
-    named: list[tuple[str, str]] = []
-    for name in _WHO:
-        for value in values[name]:
-            found = _read(value)
-            if found is None:
-                return f"its {name} must be one address that reads one way: no group, no second address, no open quote"
-            named.append((name, found))
-    for name, found in named:
-        if address.split(found)[1] in _GMAIL_DOMAINS:
-            return (
-                f"its {name} {found} is Gmail's to send: receivers take such mail from any other server for forged; "
-                "send it from Gmail itself"
-            )
-    if envelope.sender:
-        named.append(("envelope sender", envelope.sender))
-    elif not _is_receipt(header_lines):
-        return "its envelope sender is empty, and that is for read receipts alone"
-    own = owned([found for _, found in named], holder, directory)
-    for name, found in named:
-        if found not in own:
-            return f"its {name} {found} isn't an address of the login {envelope.login}"
-    return None
-
-
-def _is_receipt(header_lines: list[Header]) -> bool:
-    """A read receipt: it has no envelope sender, so that it can neither bounce nor be answered by a program (RFC 8098 3)."""
-    types = [value for name, value in header_lines if name.strip().lower() == b"content-type"]
-    return len(types) == 1 and _RECEIPT.match(types[0]) is not None
-
-
-def _values(header_lines: list[Header]) -> Mapping[str, list[bytes]]:
-    values: dict[str, list[bytes]] = {name: [] for name in _WHO}
-    names = {name.lower().encode(): name for name in _WHO}
-    for raw_name, value in header_lines:
-        name = names.get(raw_name.strip().lower())
-        if name:
-            values[name].append(value)
-    return values
-
-
-def _read(value: bytes) -> str | None:
-    """The one address, where no reader could show another one; the world takes what we sign for the login's word."""
-    if len(value) > headers.MAX_AUTHOR_BYTES:  # it may be cut
-        return None
-    found = candidates.read(value.decode("utf-8", "surrogateescape"))
-    return found.shown[0] if len(found.shown) == 1 and not (found.in_doubt or found.is_odd) else None
+    submission.ask_for_all()
+    asks = submission.is_gmail_asking()
+    fault = None if asks else submission.fault()
+    if fault:
+        return replace(made, decisions=(submission.refused(Reason.NOT_THE_LOGINS),), refusal=_never(fault))
+    hour = relay_logins.hour_of(envelope.received_at)
+    use = UseRow(login_id=holder.id, hour=hour, messages=1, recipients=len(envelope.recipients), refused=0)
+    over = submission.over(use, limits)
+    if over:
+        refusal, use = over
+        return replace(made, decisions=(submission.refused(Reason.LOGIN_LIMIT),), refusal=refusal, use=use)
+    first = submission.ignored(Reason.SEND_AS_CONFIRMATION) if asks else submission.decided()
+    others = [matching.decide(arrival, view, directory) for arrival in recipients.arrivals if arrival is not own]
+    return replace(made, decisions=(first, *others), use=use)
 
 
 def owned(addresses: Collection[str], holder: Holder, directory: RelayDirectory) -> set[str]:
@@ -161,43 +194,23 @@ def owned(addresses: Collection[str], holder: Holder, directory: RelayDirectory)
     return {found for found, key in keys.items() if key in users and users[key].id == holder.user.id}
 
 
-def _is_gmail_asking(
-    envelope: Envelope, view: HeaderView, header_lines: list[Header], holder: Holder, directory: RelayDirectory
-) -> bool:
-    """Gmail's own "Send mail as" confirmation. It isn't proven; but it can go to the login's own addresses alone."""
-    if view.author not in GMAIL_ASKS:
-        return False
-    values = _values(header_lines)
-    others = [_read(value) for name in _WHO for value in values[name]]
-    to = [recipient.address or "" for recipient in envelope.recipients]
-    own = owned([*to, envelope.sender], holder, directory)
-    return (
-        all(found in GMAIL_ASKS for found in others)
-        and (envelope.sender in GMAIL_ASKS or envelope.sender in own)
-        and bool(to)
-        and all(found in own for found in to)
-    )
+def _writers(header_lines: Sequence[Header]) -> Mapping[str, Sequence[str | None]]:
+    """See `Submission.writers`."""
+    found: dict[str, list[str | None]] = {name: [] for name in _WHO}
+    names = {name.lower().encode(): name for name in _WHO}
+    for raw_name, value in header_lines:
+        name = names.get(raw_name.strip().lower())
+        if name:
+            found[name].append(_read(value))
+    return found
 
 
-# --- how much ---------------------------------------------------------------------------------------------------------
-
-
-def _over(use: UseRow, envelope: Envelope, directory: RelayDirectory, limits: Limits) -> tuple[Refusal, UseRow] | None:
-    """The reply to a message over the login's limits, and what is counted for it; None where there is room."""
-    before = directory.relay_use(use.login_id, envelope.received_at)
-    if before.messages + use.messages > limits.max_messages_per_hour:
-        limit = f"{limits.max_messages_per_hour} messages"
-    elif before.recipients + use.recipients > limits.max_recipients_per_hour:
-        limit = f"{limits.max_recipients_per_hour} recipients"
-    else:
+def _read(value: bytes) -> str | None:
+    """The one address, where no reader could show another one; the world takes what we sign for the login's word."""
+    if len(value) > headers.MAX_AUTHOR_BYTES:  # it may be cut
         return None
-    suspend = None
-    if before.refused + 1 >= limits.suspend_after_refusals:
-        suspend = f"refused {before.refused + 1} times within an hour, over {limit}"
-    again = (envelope.received_at + timedelta(hours=1)).strftime("%H:00 UTC")
-    sentence = f"the login {envelope.login} has reached its limit of {limit} within an hour; try again after {again}"
-    counted = use._replace(messages=0, recipients=0, refused=1, suspend=suspend)
-    return Refusal("451", "4.7.1", _sayable(sentence)), counted
+    found = candidates.read(value.decode("utf-8", "surrogateescape"))
+    return found.shown[0] if len(found.shown) == 1 and not (found.in_doubt or found.is_odd) else None
 
 
 def _never(sentence: str) -> Refusal:

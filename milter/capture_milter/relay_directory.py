@@ -6,13 +6,13 @@ Each question costs the filter's threads a change, and the relay has many. Used 
 from datetime import datetime
 from typing import Protocol
 
-from mailweir import matching
 from mailweir.cached_directory import CachedDirectory
+from mailweir.directory import Directory
 from mailweir.store.dkim_keys import SealedKey
 from mailweir.store.relay_logins import Holder, Use
 
 
-class RelayDirectory(matching.Directory, Protocol):
+class RelayDirectory(Directory, Protocol):
     """Who is known, the logins and the signing keys among them."""
 
     def relay_holder(self, login: str) -> Holder | None:

@@ -170,7 +170,7 @@ class Session:
                 self._assembly = None
             if plan.refusal:
                 return self._refuse(plan.refusal)
-            return self._carry_out(handling.answer(plan.recipients, recorded))
+            return self._carry_out(handling.answer(plan, recorded))
         except Exception as error:  # noqa: BLE001  likewise
             return self._try_again(error)
 
@@ -206,7 +206,13 @@ class Session:
     def _planned(self) -> Plan:
         if self._plan is None:
             sender, recipients = read_sender(self._sender), tuple(self._recipients)
-            envelope = Envelope(sender, recipients, self._login, self._client, self._received_at)
+            envelope = Envelope(
+                sender=sender,
+                recipients=recipients,
+                login=self._login,
+                client=self._client,
+                received_at=self._received_at,
+            )
             with self._services.readers.directory() as directory:
                 if self._login is None and self._daemon != relay.DAEMON_NAME:
                     plan = handling.plan(envelope, self._headers, directory)

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Protocol
 
 from mailweir import address, secrets_file
+from mailweir.directory import DeploymentRef
 from mailweir.dkim_signing import RelaxedBody, SigningKey
 from mailweir.headers import Header, HeaderView
-from mailweir.matching import DeploymentRef
 from mailweir.store.dkim_keys import SealedKey
 
 NAME = "DKIM-Signature"
@@ -25,7 +25,7 @@ class KeyDirectory(Protocol):
     """Whose key signs."""
 
     def deployments(self, domains: Collection[str]) -> Mapping[str, DeploymentRef]:
-        """See matching.Directory."""
+        """See mailweir.directory.Directory."""
 
     def signing_key(self, deployment_id: int, domain: str) -> SealedKey | None:
         """The key that signs for the domain, if it is the deployment's."""

@@ -13,9 +13,9 @@ import zstandard
 from capture_milter import handling, relay
 from capture_milter.assembly import Assembly
 from mailweir import raw_message, recording
+from mailweir.directory import People
 from mailweir.envelope import Envelope, read_recipient
 from mailweir.headers import Header
-from mailweir.matching import People
 from mailweir.settings import Relay
 from mailweir.store import activities, contacts, deployments, relay_logins, todos, users
 from mailweir.store.activities import Filter
@@ -63,7 +63,9 @@ def by_filter(world: World, raw: bytes, to: str, queue_id: str = "4Xy1", login: 
         *lines,
     ]
     sender = RICHARD if login else "bounces@client.example"
-    envelope = Envelope(sender, (read_recipient(f"<{to}>"),), login, "192.0.2.1", world.at)
+    envelope = Envelope(
+        sender=sender, recipients=(read_recipient(f"<{to}>"),), login=login, client="192.0.2.1", received_at=world.at
+    )
     with world.database.transaction():
         directory = SqlDirectory(world.database)
         relayed = relay.plan(envelope, lines, directory, Relay()) if login else None
@@ -423,7 +425,9 @@ def _decided_by_the_filter(world: World, raw: bytes) -> tuple[object, ...]:
     to = (read_recipient("<richard@demo.example.net>"),)
     with world.database.reading():
         plan = handling.plan(
-            Envelope("x@client.example", to, None, "192.0.2.1", world.at), lines, SqlDirectory(world.database)
+            Envelope(sender="x@client.example", recipients=to, login=None, client="192.0.2.1", received_at=world.at),
+            lines,
+            SqlDirectory(world.database),
         )
     (one,) = plan.decisions
     direction = str(one.direction) if one.direction else None

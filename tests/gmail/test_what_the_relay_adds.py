@@ -22,7 +22,9 @@ SUBMITTED = f"From: {RICHARD}\r\nTo: {JANE}\r\nSubject: bare\r\n\r\nhello\r\n".e
 def submit(world: World, queue_id: str) -> bytes:
     """A login's mail that lacks both; what goes out."""
     lines, body = postfix_lines(SUBMITTED)
-    envelope = Envelope(RICHARD, (read_recipient(f"<{JANE}>"),), LOGIN, "192.0.2.1", world.at)
+    envelope = Envelope(
+        sender=RICHARD, recipients=(read_recipient(f"<{JANE}>"),), login=LOGIN, client="192.0.2.1", received_at=world.at
+    )
     made = added_headers.ContentId(b"key", LOGIN, lines)
     made.update(body)
     added: tuple[Header, ...] = (

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from mailweir.matching import Doubt, Reason
+from mailweir.decision import Doubt, Reason
 
 Mailweir = Any
 Put = Callable[..., Any]

@@ -14,8 +14,8 @@ from cryptography.x509.oid import NameOID
 
 from admin_cli.doctor import certificate, findings, record, settings_sense
 from admin_cli.doctor.findings import Finding, Level
+from mailweir.decision import Reason
 from mailweir.errors import DatabaseUnavailable
-from mailweir.matching import Reason
 from mailweir.settings import Settings
 from mailweir.store import deployments
 from mailweir.store.connection import Database

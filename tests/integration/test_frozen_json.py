@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from mailweir.matching import Outcome, Reason
+from mailweir.decision import Outcome, Reason
 from tests import frozen
 
 FROZEN = Path(__file__).parents[1] / "unit" / "frozen"

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from mailweir.directory import ContactRef, DeploymentRef, Directory, People, UserRef
 from mailweir.headers import Header
-from mailweir.matching import ContactRef, DeploymentRef, Directory, People, UserRef
 from mailweir.store import versions
 from mailweir.store.connection import Database
 from mailweir.store.directory import SqlDirectory
@@ -20,7 +20,7 @@ OTHER = DeploymentRef(2, "other", "other.example.org")
 
 @dataclass
 class MemoryDirectory:
-    """matching's `Directory` in memory, and the same people as rows of a database."""
+    """`mailweir.directory.Directory` in memory, and the same people as rows of a database."""
 
     tenants: list[DeploymentRef] = field(default_factory=list)
     users: list[tuple[int, UserRef, tuple[str, ...]]] = field(default_factory=list)
@@ -37,7 +37,7 @@ class MemoryDirectory:
         self.contacts.append((tenant.id, contact_id, addresses))
 
     def deployments(self, domains: Collection[str]) -> dict[str, DeploymentRef]:
-        """See matching.Directory; so are the others."""
+        """See mailweir.directory.Directory; so are the others."""
         return {tenant.domain: tenant for tenant in self.tenants if tenant.domain in domains}
 
     def users_named(self, deployment_id: int, usernames: Collection[str]) -> dict[str, UserRef]:

@@ -5,8 +5,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mailweir import headers, matching
+from mailweir.arrivals import sort_recipients
+from mailweir.decision import Outcome
+from mailweir.directory import UserRef
 from mailweir.envelope import read_recipient
-from mailweir.matching import Mailbox, Outcome, UserRef
+from mailweir.matching import Mailbox
 
 if TYPE_CHECKING:
     from tests.unit.conftest import MemoryDirectory
@@ -49,7 +52,7 @@ def test_an_automatic_answer_is_on_the_record_and_no_to_do(
 ) -> None:
     view = headers.look(_headers([("From", "jane@client.example"), ("To", "richard@firm.example"), *lines]))
     assert view.is_automatic_answer is expected
-    found = matching.sort_recipients([read_recipient("<richard@demo.example.net>")], people)
+    found = sort_recipients([read_recipient("<richard@demo.example.net>")], people)
     demo = people.deployments(["demo.example.net"])["demo.example.net"]
     mailbox = Mailbox(demo, UserRef(1, "richard", "richard@firm.example"), inbound=True, outbound=True)
     for decision in (

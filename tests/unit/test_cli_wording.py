@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from admin_cli import wording
-from mailweir.matching import Outcome, Reason
+from mailweir.decision import Outcome, Reason
 from mailweir.store.decisions import Decision
 
 
@@ -14,7 +14,20 @@ def _decision(
 ) -> Decision:
     direction = "incoming" if activity else None
     recipients = ("richard@demo.example.net",)
-    return Decision("2026", "demo", "4XyZ", recipients, author, (), None, outcome, reason, activity, direction, None)
+    return Decision(
+        time="2026",
+        deployment="demo",
+        queue_id="4XyZ",
+        recipients=recipients,
+        author=author,
+        named=(),
+        message_id=None,
+        outcome=outcome,
+        reason=reason,
+        activity=activity,
+        direction=direction,
+        mailbox=None,
+    )
 
 
 @pytest.mark.parametrize("reason", Reason)

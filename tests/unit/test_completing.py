@@ -15,9 +15,10 @@ from capture_milter.assembly import SPOOL_ABOVE_BYTES, STREAM_ABOVE_BYTES, join_
 from capture_milter.completing import Completer, Completion
 from capture_milter.handling import Plan, Refusal
 from mailweir import headers, identity, matching, secrets_file
+from mailweir.arrivals import Arrival, sort_recipients
+from mailweir.decision import Outcome, Reason
 from mailweir.envelope import Envelope, read_recipient
 from mailweir.headers import Header
-from mailweir.matching import Arrival, Outcome, Reason
 from tests.unit.conftest import DEMO
 
 if TYPE_CHECKING:
@@ -37,13 +38,17 @@ def completer(tmp_path: Path) -> Completer:
 
 def _plan(people: "MemoryDirectory", lines: list[Header] = LINES, *to: str, login: str = LOGIN) -> Plan:
     envelope = Envelope(
-        "richard@firm.example", tuple(read_recipient(f"<{one}>") for one in to or (JANE,)), login, "192.0.2.1", MOMENT
+        sender="richard@firm.example",
+        recipients=tuple(read_recipient(f"<{one}>") for one in to or (JANE,)),
+        login=login,
+        client="192.0.2.1",
+        received_at=MOMENT,
     )
     view = headers.look(lines)
-    recipients = matching.sort_recipients(envelope.recipients, people)
-    arrival = Arrival(DEMO, (), {}, False, ())
-    decision = matching.decide(replace(arrival, at_log=True), view, people)
-    return Plan(envelope, view, recipients, (decision,), False)
+    recipients = sort_recipients(envelope.recipients, people)
+    arrival = Arrival(deployment=DEMO, addresses=(), owners={}, at_log=True, bounce_tokens=())
+    decision = matching.decide(arrival, view, people)
+    return Plan(envelope=envelope, view=view, recipients=recipients, decisions=(decision,))
 
 
 def _begun(completer: Completer, plan: Plan, lines: list[Header] = LINES) -> Completion:

@@ -15,7 +15,7 @@ from capture_milter.counters import DECISIONS, Counters, TempfailCause
 from capture_milter.events import Events
 from capture_milter.group_commit import Written
 from capture_milter.metrics import Collector
-from mailweir.matching import Decision, Outcome, Reason
+from mailweir.decision import Decision, Outcome, Reason
 from mailweir.recording import Content, Entry, Recorded
 
 if TYPE_CHECKING:
@@ -30,14 +30,26 @@ def written(people: "MemoryDirectory", now: datetime) -> MakeWritten:
 
     def make(message_id: str | None = "<1@client.example>", seconds: float = 0.004) -> Written:
         decision = Decision(
-            people.tenants[0],
-            ("log@demo.example.net",),
-            Outcome.CAPTURED,
-            Reason.AUTHOR_IS_CONTACT,
-            "joe@client.example",
-            message_id,
+            deployment=people.tenants[0],
+            addresses=("log@demo.example.net",),
+            outcome=Outcome.CAPTURED,
+            reason=Reason.AUTHOR_IS_CONTACT,
+            author="joe@client.example",
+            message_id=message_id,
         )
-        entry = Entry(decision, "4Xy1", now, Content(b"i", b"d", b"raw", 1234, "a secret subject", None))
+        entry = Entry(
+            decision,
+            "4Xy1",
+            now,
+            Content(
+                identity=b"i",
+                version_digest=b"d",
+                raw_zstd=b"raw",
+                size_bytes=1234,
+                subject="a secret subject",
+                sent_at=None,
+            ),
+        )
         return Written([entry], [Recorded(Outcome.CAPTURED, 7, reason=Reason.AUTHOR_IS_CONTACT)], seconds)
 
     return make

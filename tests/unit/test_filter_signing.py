@@ -10,9 +10,9 @@ import pytest
 from capture_milter import signing
 from capture_milter.signing import Signers
 from mailweir import dkim_signing, headers, secrets_file
+from mailweir.directory import DeploymentRef
 from mailweir.errors import SettingsError
 from mailweir.headers import Header
-from mailweir.matching import DeploymentRef
 from mailweir.secrets_file import Secrets
 from mailweir.store import dkim_keys
 from mailweir.store.dkim_keys import SealedKey

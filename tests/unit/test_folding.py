@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from mailweir import address
 from mailweir.contact_files.rows import Row
+from mailweir.directory import ContactRef
 from mailweir.errors import BadInput, NotFound
 from mailweir.folding import EXACT, Folding
-from mailweir.matching import ContactRef
 from mailweir.store import contact_import, contacts, deployments, users
 from mailweir.store.connection import Database
 from mailweir.store.deployments import Deployment

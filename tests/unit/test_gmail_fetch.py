@@ -6,10 +6,11 @@ from datetime import UTC, datetime
 import pytest
 
 from gmail_sync.fetch import Fetch, fetch_one
+from mailweir.decision import Outcome
+from mailweir.directory import Directory, UserRef
 from mailweir.gmail.api import Api
 from mailweir.gmail.oauth_files import OAuthClient
 from mailweir.gmail.tokens import UserCredentials
-from mailweir.matching import Directory, Outcome, UserRef
 from mailweir.recording import Entry
 from mailweir.settings import Gmail
 from mailweir.store.gmail_leases import Leased

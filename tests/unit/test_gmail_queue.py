@@ -10,9 +10,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mailweir import matching, recording
+from mailweir import recording
 from mailweir.database_url import Postgresql
-from mailweir.matching import DeploymentRef, Outcome, Reason
+from mailweir.decision import Decision, Outcome, Reason
+from mailweir.directory import DeploymentRef
 from mailweir.store import deployments, gmail_leases, gmail_queue, users
 from mailweir.store.connection import Database
 from mailweir.store.deployments import Deployment
@@ -200,8 +201,12 @@ def test_reviving_waits_for_a_sweep_and_the_sweep_not_for_it(postgresql_place: P
 
 def _decide(database: Database, leased: Leased, message_id: str, now: datetime, activity_id: int | None = None) -> None:
     """What the sync writes of a message: on the record where it has an activity, else ignored."""
-    decision = matching.Decision(
-        leased.deployment, (), Outcome.IGNORED, Reason.UNKNOWN_AUTHOR, "x@stranger.example", f"<{message_id}@x>"
+    decision = Decision(
+        deployment=leased.deployment,
+        outcome=Outcome.IGNORED,
+        reason=Reason.UNKNOWN_AUTHOR,
+        author="x@stranger.example",
+        message_id=f"<{message_id}@x>",
     )
     source_id = gmail_queue.source_id(leased, message_id)
     with database.transaction():
@@ -245,8 +250,12 @@ def test_another_deployments_decisions_do_not_count(
     users.add(database, other, "rick", "richard@firm.example", "", now)
     theirs = take(database, connect(database, other, "rick", now, "richard@firm.example").id, now)
     _decide(database, theirs, "a", now)
-    decision = matching.Decision(
-        DeploymentRef(other.id, other.name, other.domain), (), Outcome.IGNORED, Reason.UNKNOWN_AUTHOR, None, None
+    decision = Decision(
+        deployment=DeploymentRef(other.id, other.name, other.domain),
+        outcome=Outcome.IGNORED,
+        reason=Reason.UNKNOWN_AUTHOR,
+        author=None,
+        message_id=None,
     )
     with database.transaction():
         recording.record(database, recording.Entry(decision, gmail_queue.source_id(leased, "a"), now))

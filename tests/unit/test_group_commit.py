@@ -16,8 +16,8 @@ import pytest
 from capture_milter import group_commit
 from capture_milter.group_commit import GroupCommit
 from mailweir.database_url import DatabaseUrl
+from mailweir.decision import Decision, Direction, Outcome, Reason
 from mailweir.errors import DatabaseUnavailable
-from mailweir.matching import Decision, Direction, Outcome, Reason
 from mailweir.recording import Content, Entry, Recorded
 from mailweir.store.connection import Database
 
@@ -106,7 +106,14 @@ def entry(people: "MemoryDirectory", now: datetime) -> MakeEntry:
 
     def make(source_id: str, *, spoiled: bool = False) -> Entry:
         tenant = people.tenants[0]
-        decision = Decision(tenant, ("log@demo.example.net",), Outcome.IGNORED, Reason.UNKNOWN_AUTHOR, None, None)
+        decision = Decision(
+            deployment=tenant,
+            addresses=("log@demo.example.net",),
+            outcome=Outcome.IGNORED,
+            reason=Reason.UNKNOWN_AUTHOR,
+            author=None,
+            message_id=None,
+        )
         if spoiled:
             decision = replace(decision, deployment=tenant._replace(id=99))
         return Entry(decision, source_id, now)
@@ -214,11 +221,21 @@ def test_of_a_message_that_can_not_be_written_nothing_is(
 ) -> None:
     """Its activity can be, and its owner can't: the activity goes too, and the other message of the batch stays."""
     good = Decision(
-        people.tenants[0], (), Outcome.CAPTURED, Reason.AUTHOR_IS_CONTACT, "a@b.example", None, Direction.INCOMING
+        deployment=people.tenants[0],
+        outcome=Outcome.CAPTURED,
+        reason=Reason.AUTHOR_IS_CONTACT,
+        author="a@b.example",
+        message_id=None,
+        direction=Direction.INCOMING,
     )
     bad = replace(good, users=(1, 99))
     entries = [
-        Entry(decision, f"4Xy{n}", now, Content(b"%d" % n, b"d", b"raw", 3, "", None))
+        Entry(
+            decision,
+            f"4Xy{n}",
+            now,
+            Content(identity=b"%d" % n, version_digest=b"d", raw_zstd=b"raw", size_bytes=3, subject="", sent_at=None),
+        )
         for n, decision in enumerate((good, bad, good))
     ]
     callers = [Caller(group, [entry]) for entry in entries]

@@ -11,11 +11,11 @@ import zstandard
 from capture_milter import handling
 from capture_milter.assembly import STREAM_ABOVE_BYTES, Assembly, join_headers
 from capture_milter.handling import Answer, ConfirmationDesk
-from mailweir import confirmation, matching
+from mailweir import confirmation
+from mailweir.decision import Outcome, Reason
 from mailweir.envelope import Envelope, read_recipient
 from mailweir.errors import DnsUnavailable
 from mailweir.headers import Header
-from mailweir.matching import Outcome, Reason
 from mailweir.recording import Recorded
 from mailweir.sender_auth import DkimProver
 from mailweir.settings import Confirmation as Limits
@@ -38,8 +38,20 @@ BODY = f"click {LINK}\r\n".encode()
 def _plan(
     people: "MemoryDirectory", recipients: str, lines: list[Header], sender: str = confirmation.SENDER
 ) -> handling.Plan:
-    typed = tuple(read_recipient(f"<{one}>") for one in recipients.split())
-    envelope = Envelope(sender, typed, None, "192.0.2.1", datetime(2026, 11, 24, tzinfo=UTC))
+    return _typed_plan(people, [f"<{one}>" for one in recipients.split()], lines, sender)
+
+
+def _typed_plan(
+    people: "MemoryDirectory", typed: list[str], lines: list[Header], sender: str = confirmation.SENDER
+) -> handling.Plan:
+    recipients = tuple(read_recipient(one) for one in typed)
+    envelope = Envelope(
+        sender=sender,
+        recipients=recipients,
+        login=None,
+        client="192.0.2.1",
+        received_at=datetime(2026, 11, 24, tzinfo=UTC),
+    )
     return handling.plan(envelope, lines, people)
 
 
@@ -265,8 +277,7 @@ REDIRECTED = Recorded(Outcome.REDIRECTED, None, ("richard@firm.example",), "abc"
 def test_what_is_ours_is_taken_off_and_confirmations_go_on(
     people: "MemoryDirectory", recipients: str, recorded: list[Recorded], expected: Answer
 ) -> None:
-    found = matching.sort_recipients([read_recipient(f"<{one}>") for one in recipients.split()], people)
-    assert handling.answer(found, recorded) == expected
+    assert handling.answer(_plan(people, recipients, JOE), recorded) == expected
 
 
 def test_a_recipient_is_taken_off_by_each_form_it_was_typed_in(people: "MemoryDirectory") -> None:
@@ -276,11 +287,10 @@ def test_a_recipient_is_taken_off_by_each_form_it_was_typed_in(people: "MemoryDi
         "<Richard@demo.example.net>",
         "<x@y.example>",
     ]
-    found = matching.sort_recipients([read_recipient(one) for one in typed], people)
-    assert handling.answer(found, [CAPTURED]).remove == tuple(typed[:2])
+    assert handling.answer(_typed_plan(people, typed, JOE), [CAPTURED]).remove == tuple(typed[:2])
 
 
 def test_a_result_too_few_is_never_overlooked(people: "MemoryDirectory") -> None:
-    found = matching.sort_recipients([read_recipient("<richard@demo.example.net>")], people)
+    plan = _plan(people, "richard@demo.example.net", JOE)
     with pytest.raises(ValueError, match="zip"):
-        handling.answer(found, [])
+        handling.answer(plan, [])

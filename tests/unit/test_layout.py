@@ -14,6 +14,10 @@ PURE = (
     *("address", "envelope", "headers", "dates", "month_names", "encoded_words", "confirmation", "matching", "folding"),
     *(
         "identity",
+        "decision",
+        "directory",
+        "arrivals",
+        "authorship",
         "candidates",
         "subjects",
         "original_author",

@@ -9,8 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mailweir import headers, matching
+from mailweir.arrivals import Sorted, sort_recipients
+from mailweir.decision import Decision, Direction, Doubt, Outcome, Reason, Route
+from mailweir.directory import Directory
 from mailweir.envelope import read_recipient
-from mailweir.matching import Decision, Direction, Directory, Doubt, Outcome, Reason, Route
 
 if TYPE_CHECKING:
     from tests.unit.conftest import MemoryDirectory
@@ -22,7 +24,7 @@ TO_RICHARD, TO_MARY, TO_LOG = "richard@demo.example.net", "mary@demo.example.net
 def _decide(directory: Directory, recipients: str | list[str], lines: list[tuple[str, str]]) -> list[Decision]:
     typed = recipients.split() if isinstance(recipients, str) else recipients
     view = headers.look([(name.encode(), f" {value}".encode()) for name, value in lines])
-    found = matching.sort_recipients([read_recipient(f"<{one}>") for one in typed], directory)
+    found = sort_recipients([read_recipient(f"<{one}>") for one in typed], directory)
     return [matching.decide(arrival, view, directory) for arrival in found.arrivals]
 
 
@@ -311,7 +313,7 @@ def test_recipients_are_sorted_into_ours_and_others(directory: Directory) -> Non
         "<richard@sub.demo.example.net>",
         "<@relay.example:mary@demo.example.net>",
     ]
-    found = matching.sort_recipients([read_recipient(one) for one in typed], directory)
+    found = sort_recipients([read_recipient(one) for one in typed], directory)
     assert [one.typed for one in found.ours] == [typed[0], typed[3], typed[6], typed[8]]
     assert [one.typed for one in found.others] == [typed[1], typed[2], typed[4], typed[5], typed[7]]
     demo, other = found.arrivals
@@ -325,7 +327,7 @@ def test_recipients_are_sorted_into_ours_and_others(directory: Directory) -> Non
 
 def test_mail_that_is_only_for_others_makes_no_decision(directory: Directory) -> None:
     assert _decide(directory, "postmaster@demo.example.net x@stranger.example", [("From", "jane@client.example")]) == []
-    assert matching.sort_recipients([], directory) == matching.Sorted((), (), ())
+    assert sort_recipients([], directory) == Sorted()
 
 
 def test_a_mail_to_more_addresses_than_one_statement_takes(directory: Directory) -> None:

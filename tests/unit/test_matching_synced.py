@@ -11,9 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mailweir import headers, matching
+from mailweir.decision import Decision, Direction, Outcome, Reason, Route
+from mailweir.directory import DeploymentRef, Directory, UserRef
 from mailweir.folding import Folding
 from mailweir.headers import HeaderView
-from mailweir.matching import Decision, DeploymentRef, Direction, Directory, Mailbox, Outcome, Reason, Route, UserRef
+from mailweir.matching import Mailbox
 from mailweir.store import contacts, deployments, users, versions
 from mailweir.store.connection import Database
 from mailweir.store.directory import SqlDirectory
@@ -34,7 +36,7 @@ JANE, JANE_AT_HOME, JOE, OFFICE = (
 ALIAS = "sales@firm.example"  # that nobody told us of
 STRANGER = "x@stranger.example"
 TO_RICHARD, TO_LOG = "richard@demo.example.net", "log@demo.example.net"
-OF_RICHARD = Mailbox(DEMO, UserRef(1, "richard", RICHARD), True, True)
+OF_RICHARD = Mailbox(DEMO, UserRef(1, "richard", RICHARD), inbound=True, outbound=True)
 
 
 def _view(author: str, to: str = "", cc: str = "") -> HeaderView:
@@ -192,7 +194,7 @@ def test_only_the_directions_that_were_ticked_are_synced(
 
 def test_a_mailbox_of_another_deployment_knows_its_own_people_only(directory: Directory) -> None:
     """jane is a contact of demo and a user of other; mary is the reverse."""
-    of_jane = Mailbox(OTHER, UserRef(5, "jane", JANE), True, True)
+    of_jane = Mailbox(OTHER, UserRef(5, "jane", JANE), inbound=True, outbound=True)
     sent = matching.decide_synced(of_jane, _view(JANE, f"{MARY}, {JANE_AT_HOME}"), (), directory, is_sent=True)
     assert (sent.direction, sent.users, [ref.id for ref in sent.contacts]) == (Direction.OUTGOING, (5,), [4])
     got = matching.decide_synced(of_jane, _view(MARY, JANE), (), directory, is_sent=False)
@@ -207,7 +209,7 @@ def test_whose_own_address_an_author_has(directory: Directory) -> None:
     assert matching.is_own(OF_RICHARD, RICK, directory)
     for author in (None, MARY, ALIAS, JANE, "richard@else.example", ""):
         assert not matching.is_own(OF_RICHARD, author, directory)
-    of_the_other = Mailbox(OTHER, UserRef(4, "richard", "richard@else.example"), True, True)
+    of_the_other = Mailbox(OTHER, UserRef(4, "richard", "richard@else.example"), inbound=True, outbound=True)
     assert matching.is_own(of_the_other, "richard@else.example", directory)
     assert not matching.is_own(of_the_other, RICHARD, directory)
 
@@ -223,7 +225,7 @@ def folded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Mailbox, 
         user = users.add(database, made, "richard", RICHARD, "", NOW)
         contacts.add(database, made, "Jane", [JANE], None, NOW)
         ref = DeploymentRef(made.id, made.name, made.domain, Folding(True, False))
-        yield Mailbox(ref, UserRef(user.id, "richard", RICHARD), True, True), database
+        yield Mailbox(ref, UserRef(user.id, "richard", RICHARD), inbound=True, outbound=True), database
 
 
 @pytest.mark.parametrize(

@@ -5,9 +5,10 @@ from datetime import datetime, timedelta
 import pytest
 
 from capture_milter import notices
+from mailweir.decision import Decision, Outcome, Reason
+from mailweir.directory import DeploymentRef
 from mailweir.envelope import read_recipient
 from mailweir.headers import Header
-from mailweir.matching import Decision, DeploymentRef, Outcome, Reason
 from mailweir.recording import Entry, record
 from mailweir.store import deployments, relay_logins, retention, users
 from mailweir.store.connection import Database
@@ -59,7 +60,13 @@ def demo(database: Database, now: datetime) -> Deployment:
             ("4Xy2", Outcome.REFUSED, use),
             ("4Xy3", Outcome.IGNORED, None),
         ):
-            decision = Decision(tenant, (), outcome, Reason.NO_CONTACT, RICHARD, f"<{queue_id}>")
+            decision = Decision(
+                deployment=tenant,
+                outcome=outcome,
+                reason=Reason.NO_CONTACT,
+                author=RICHARD,
+                message_id=f"<{queue_id}>",
+            )
             record(database, Entry(decision, queue_id, now, use=by))
     return made
 

@@ -6,8 +6,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mailweir import headers, identity, matching, original_author
+from mailweir.arrivals import sort_recipients
+from mailweir.decision import Decision, Direction, Outcome, Reason
+from mailweir.directory import Directory, UserRef
 from mailweir.envelope import read_recipient
-from mailweir.matching import Decision, Direction, Directory, Mailbox, Outcome, Reason, UserRef
+from mailweir.matching import Mailbox
 
 if TYPE_CHECKING:
     from mailweir.headers import Header
@@ -32,7 +35,7 @@ def firm(people: "MemoryDirectory") -> "MemoryDirectory":
 
 
 def _decide(directory: Directory, lines: Lines, recipient: str = "richard@demo.example.net") -> Decision:
-    found = matching.sort_recipients([read_recipient(f"<{recipient}>")], directory)
+    found = sort_recipients([read_recipient(f"<{recipient}>")], directory)
     return matching.decide(found.arrivals[0], headers.look(_headers(lines)), directory)
 
 

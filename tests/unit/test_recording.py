@@ -15,11 +15,12 @@ import zstandard
 
 from capture_milter import handling
 from mailweir import headers, matching, recording
+from mailweir.arrivals import sort_recipients
 from mailweir.confirmation import Confirmation
 from mailweir.database_url import DatabaseUrl
+from mailweir.decision import Decision, Doubt, Outcome, Reason
 from mailweir.envelope import Envelope, read_recipient
 from mailweir.errors import DatabaseUnavailable
-from mailweir.matching import Decision, Doubt, Outcome, Reason
 from mailweir.recording import Content, Entry, Recorded, Redirect
 from mailweir.store import activities, decisions, deployments, moments, verdicts
 from mailweir.store.activities import Filter
@@ -52,7 +53,7 @@ def decide(people: "MemoryDirectory") -> Decide:
     """The decision on a message: decide("richard@demo.example.net", lines)."""
 
     def make(recipients: str, lines: list[tuple[str, str]] = JANE_TO_RICHARD) -> Decision:
-        found = matching.sort_recipients([read_recipient(one) for one in recipients.split()], people)
+        found = sort_recipients([read_recipient(one) for one in recipients.split()], people)
         view = headers.look([(name.encode(), value.encode()) for name, value in lines])
         return matching.decide(found.arrivals[0], view, people)
 
@@ -62,7 +63,14 @@ def decide(people: "MemoryDirectory") -> Decide:
 def _content(body: bytes = b"hello", key: bytes = b"key") -> Content:
     raw = b"From: jane@client.example\r\n\r\n" + body
     digest = hashlib.sha256(body).digest()
-    return Content(hashlib.sha256(key).digest(), digest, zstandard.compress(raw), len(raw), "An offer", None)
+    return Content(
+        identity=hashlib.sha256(key).digest(),
+        version_digest=digest,
+        raw_zstd=zstandard.compress(raw),
+        size_bytes=len(raw),
+        subject="An offer",
+        sent_at=None,
+    )
 
 
 Write = Callable[..., list[Recorded]]
@@ -304,7 +312,11 @@ def test_law_4_the_same_message_in_two_deployments_is_two_activities(
 ) -> None:
     lines = [(b"From", b"joe@client.example"), (b"Message-ID", b"<1@x>")]
     envelope = Envelope(
-        "", tuple(map(read_recipient, ("richard@demo.example.net", "richard@other.example.org"))), None, "", now
+        sender="",
+        recipients=tuple(map(read_recipient, ("richard@demo.example.net", "richard@other.example.org"))),
+        login=None,
+        client="",
+        received_at=now,
     )
     plan = handling.plan(envelope, lines, people)
     entries = [Entry(decision, "4Xy1", now, _content()) for decision in plan.decisions]
@@ -338,7 +350,11 @@ def test_law_3_of_ignored_mail_nothing_is_kept_but_the_decision(
         (b"Message-ID", b" <1@stranger.example>"),
     ]
     envelope = Envelope(
-        "secret-sender@y.example", (read_recipient("richard@demo.example.net"),), None, "192.0.2.1", now
+        sender="secret-sender@y.example",
+        recipients=(read_recipient("richard@demo.example.net"),),
+        login=None,
+        client="192.0.2.1",
+        received_at=now,
     )
     plan = handling.plan(envelope, lines, people)
     assert not plan.wants_body
@@ -379,7 +395,13 @@ def _redirect(
     decision: Decision, source_id: str, at: datetime, owners: tuple[tuple[int, str], ...], per_hour: int = 20
 ) -> Entry:
     decision = replace(decision, outcome=Outcome.REDIRECTED, reason=Reason.CONFIRMATION)
-    return Entry(decision, source_id, at, None, Redirect(CONFIRMATION, owners, 3, per_hour))
+    return Entry(
+        decision,
+        source_id,
+        at,
+        None,
+        redirect=Redirect(confirmation=CONFIRMATION, owners=owners, max_per_message=3, max_per_user_and_hour=per_hour),
+    )
 
 
 RICHARDS = ((RICHARD, "richard@firm.example"),)

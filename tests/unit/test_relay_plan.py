@@ -6,8 +6,8 @@ import pytest
 
 from capture_milter import relay
 from capture_milter.handling import Plan
+from mailweir.decision import Direction, Outcome, Reason, Route
 from mailweir.envelope import Envelope, read_recipient
-from mailweir.matching import Direction, Outcome, Reason, Route
 from mailweir.settings import Relay as Limits
 from mailweir.store import contacts, deployments, relay_logins, users
 from mailweir.store.connection import Database
@@ -39,7 +39,13 @@ def _plan(
     head: list[tuple[bytes, bytes]] = HEAD,
     limits: Limits | None = None,
 ) -> Plan:
-    envelope = Envelope(sender, tuple(read_recipient(f"<{one}>") for one in to), login, "192.0.2.1", now)
+    envelope = Envelope(
+        sender=sender,
+        recipients=tuple(read_recipient(f"<{one}>") for one in to),
+        login=login,
+        client="192.0.2.1",
+        received_at=now,
+    )
     with database.reading():
         return relay.plan(envelope, head, SqlDirectory(database), limits or Limits())
 

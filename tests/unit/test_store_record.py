@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from mailweir.decision import Outcome, Reason
 from mailweir.errors import MailweirError, NotFound
-from mailweir.matching import Outcome, Reason
 from mailweir.store import (
     activities,
     batches,

@@ -8,9 +8,9 @@ import pytest
 
 from capture_milter import handling
 from mailweir import secrets_file, traces
+from mailweir.directory import DeploymentRef
 from mailweir.envelope import Envelope, read_recipient
 from mailweir.folding import Folding
-from mailweir.matching import DeploymentRef
 from mailweir.recording import record_all
 from mailweir.store import decisions
 from mailweir.store.connection import Database
@@ -68,7 +68,13 @@ def test_an_ignored_message_is_found_by_whom_it_was_to(
 ) -> None:
     people.write(database)
     lines = [(b"From", b" x@y.example"), (b"To", f" Joe <{JOE}>; {EVE}".encode()), (b"Message-ID", b" <1@y.example>")]
-    envelope = Envelope("x@y.example", (read_recipient("<richard@demo.example.net>"),), None, "192.0.2.1", now)
+    envelope = Envelope(
+        sender="x@y.example",
+        recipients=(read_recipient("<richard@demo.example.net>"),),
+        login=None,
+        client="192.0.2.1",
+        received_at=now,
+    )
     made = Traces(key_file)
     with database.transaction():
         record_all(database, handling.entries(handling.plan(envelope, lines, people), None, "4Xy1", made))

@@ -1,0 +1,79 @@
+"""Who is known: what matching asks for, and what it is answered.
+
+Pure. `store.directory` answers from the database; `cached_directory` stands in front of one. Asked by `arrivals`, `authorship`
+and `matching`. Standard library only.
+"""
+
+from collections.abc import Collection, Mapping
+from typing import NamedTuple, Protocol
+
+from mailweir.folding import EXACT, Folding
+
+
+class DeploymentRef(NamedTuple):
+    """A tenant, as matching sees it."""
+
+    id: int
+    name: str
+    domain: str
+    folding: Folding = EXACT
+
+
+class UserRef(NamedTuple):
+    """A user, as matching sees it."""
+
+    id: int
+    username: str
+    mailbox: str
+
+
+class ContactRef(NamedTuple):
+    """A contact by one of the addresses. is_bcc: the envelope has it and the headers don't."""
+
+    id: int
+    address: str
+    is_bcc: bool = False
+
+
+class People(NamedTuple):
+    """Users and contacts by what their addresses are matched by (see `folding`); an address may be several contacts'."""
+
+    users: Mapping[str, UserRef]
+    contacts: Mapping[str, tuple[ContactRef, ...]]
+
+
+class Directory(Protocol):
+    """Who is known. Every method but the first answers for one deployment only."""
+
+    def deployments(self, domains: Collection[str]) -> Mapping[str, DeploymentRef]:
+        """The deployments of these capture domains, by domain."""
+
+    def users_named(self, deployment_id: int, usernames: Collection[str]) -> Mapping[str, UserRef]:
+        """Users by username."""
+
+    def people_with(self, deployment_id: int, keys: Collection[str]) -> People:
+        """Users and contacts by the keys of their own addresses."""
+
+    def groups_among(self, deployment_id: int, keys: Collection[str]) -> Collection[str]:
+        """Those of the keys that are addresses of the firm's groups and lists."""
+
+    def gave_token(self, deployment_id: int, tokens: Collection[str]) -> bool:
+        """Is one of these the token of a forwarding confirmation that was redirected?"""
+
+
+def people_among(deployment: DeploymentRef, addresses: tuple[str, ...], directory: Directory) -> People:
+    """Users and contacts by the addresses in the mail, whatever spelling of theirs we know."""
+    if deployment.folding == EXACT:
+        return directory.people_with(deployment.id, addresses)
+    keys = {a: deployment.folding.key(a) for a in addresses}
+    users, contacts = directory.people_with(deployment.id, set(keys.values()))
+    return People(
+        {a: users[key] for a, key in keys.items() if key in users},
+        {a: tuple(ContactRef(ref.id, a) for ref in contacts[key]) for a, key in keys.items() if key in contacts},
+    )
+
+
+def are_groups(deployment: DeploymentRef, addresses: Collection[str], directory: Directory) -> bool:
+    """Are all of these addresses of the firm's groups?"""
+    keys = {deployment.folding.key(one) for one in addresses}
+    return len(directory.groups_among(deployment.id, keys)) == len(keys)
