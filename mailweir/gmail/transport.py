@@ -90,6 +90,7 @@ class _Noticing(http.client.HTTPConnection):
     """A connection that dials as we do, and knows whether a byte of the answer to its last request came."""
 
     limited: _Limited | None = None
+    used_at = 0.0  # by time.monotonic
 
     def connect(self) -> None:
         """See http.client.HTTPConnection."""
@@ -142,7 +143,6 @@ class Connections(google.auth.transport.Request):
         self._timeout_seconds = timeout_seconds
         self._max_idle_seconds = max_idle_seconds
         self._lines: dict[str, _Noticing] = {}
-        self._used_at = 0.0
 
     def __call__(  # type: ignore[override]
         self,
@@ -161,18 +161,17 @@ class Connections(google.auth.transport.Request):
         """
         origin, path = _split(url)
         question = (method, path, body, headers or {})
-        if time.monotonic() - self._used_at > self._max_idle_seconds:
-            self.close()
         line = self._lines.get(origin) or self._opened(origin)
         try:
-            is_kept = line.is_open
+            # each by itself: tokens are asked for once an hour, on a line of their own
+            is_kept = line.is_open and time.monotonic() - line.used_at <= self._max_idle_seconds
             if not is_kept:
                 line.close()
             return self._ask(line, question, is_kept and (method == "GET" if may_repeat is None else may_repeat))
         except (OSError, http.client.HTTPException, zlib.error, _Endless) as error:
             raise _unreachable(error, url) from error
         finally:
-            self._used_at = time.monotonic()
+            line.used_at = time.monotonic()
 
     def close(self) -> None:
         """Closes them all. The next question opens one again."""

@@ -19,6 +19,7 @@ from cryptography.x509.oid import NameOID
 from mailweir.gmail import dialing
 from mailweir.gmail.errors import Unreachable
 from mailweir.gmail.transport import Connections
+from tests import scripted_http
 
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 FORM = {"content-type": "application/x-www-form-urlencoded"}
@@ -138,6 +139,20 @@ def test_a_connection_that_idled_for_long_is_not_used_again(site: Callable[[Trou
     assert http(made.url).data == b"ok"
     assert made.asked == [1, 1]
     assert time.monotonic() - began < 0.4, "nothing waited for the dead one"
+
+
+def test_each_connection_idles_by_itself(site: Callable[[Trouble], Site]) -> None:
+    """Tokens are asked for once an hour, while the API is asked all the time."""
+    made, busy = site(silent), scripted_http.running()
+    http = used(made.url, max_idle_seconds=0.3)
+    with busy as other:
+        for _ in range(5):
+            assert http(f"{other.url}/").status == 200
+            time.sleep(0.1)
+    began = time.monotonic()
+    assert http(made.url).data == b"ok"
+    assert made.asked == [1, 1]
+    assert time.monotonic() - began < 0.3, "nothing waited for the dead one"
 
 
 # --- addresses --------------------------------------------------------------------------------------------------------
