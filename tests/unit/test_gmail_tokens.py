@@ -1,7 +1,5 @@
 """Tokens: taken when needed, kept in memory alone, and every refusal in words that say what to do. Over real HTTP."""
 
-import json
-import os
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,10 +8,8 @@ from typing import Any
 import google.auth.crypt
 import pytest
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
 from google.auth import jwt
 
-from mailweir.errors import SettingsError
 from mailweir.gmail import consent, oauth_files, patience, tokens
 from mailweir.gmail.api import Api, MailboxReader
 from mailweir.gmail.consent import Consent, Question
@@ -23,6 +19,7 @@ from mailweir.gmail.tokens import SCOPE, Credentials
 from mailweir.gmail.transport import Connections
 from mailweir.settings import Gmail
 from tests import scripted_http
+from tests.google_files import WriteFile, account_file, make_private_key, writer
 from tests.scripted_http import Answer, Asked, Server, as_json, refusal
 
 HISTORY = as_json({"historyId": "7"})
@@ -42,36 +39,13 @@ def client(server: Server) -> OAuthClient:
 @pytest.fixture(scope="module")
 def private_key() -> str:
     """A service account's."""
-    key = rsa.generate_private_key(65_537, 2_048)
-    form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    return key.private_bytes(*form).decode()
-
-
-WriteFile = Callable[[Any], Path]
+    return make_private_key()
 
 
 @pytest.fixture
 def write(tmp_path: Path) -> WriteFile:
     """Writes a file that nobody else may read."""
-
-    def put(content: Any) -> Path:
-        path = tmp_path / "google.json"
-        path.write_text(content if isinstance(content, str) else json.dumps(content))
-        path.chmod(0o600)
-        return path
-
-    return put
-
-
-def account_file(url: str, private_key: str) -> dict[str, str]:
-    return {
-        "type": "service_account",
-        "client_id": "1234",
-        "client_email": "sync@project.example",
-        "private_key_id": "key-7",
-        "private_key": private_key,
-        "token_uri": url + "/token",
-    }
+    return writer(tmp_path)
 
 
 @pytest.fixture
@@ -333,83 +307,6 @@ def test_nobody_there() -> None:
         tokens.revoke(client, "r", 1)
     with pytest.raises(Unreachable, match="refused"):
         tokens.credentials(client, "r@firm.example", "r").refresh(Connections(1))
-
-
-# --- files ----------------------------------------------------------------------------------------------------------------
-
-INSTALLED = {
-    "client_id": "id-1",
-    "client_secret": "secret-1",
-    "auth_uri": "https://accounts.google.com/o/oauth2/auth",
-    "token_uri": "https://oauth2.googleapis.com/token",
-    "redirect_uris": ["http://localhost"],
-}
-
-
-def test_the_files_that_the_settings_name(write: WriteFile, private_key: str) -> None:
-    found = oauth_files.load(Gmail(oauth_client_file=str(write({"installed": INSTALLED}))))
-    assert (found, getattr(found, "client_secret", "")) == (
-        OAuthClient("id-1", "secret-1", INSTALLED["auth_uri"], INSTALLED["token_uri"], ()),  # type: ignore[arg-type]
-        "secret-1",
-    )
-    web = {**INSTALLED, "redirect_uris": ["https://x.example/back", "http://127.0.0.1:8099/back", 7]}
-    found = oauth_files.load(Gmail(oauth_client_file=str(write({"web": web}))))
-    assert isinstance(found, OAuthClient)
-    assert found.redirects == ("http://127.0.0.1:8099/back",)
-    path = write(account_file("https://oauth2.googleapis.com", private_key))
-    robot = oauth_files.load(Gmail(service_account_file=str(path)))
-    assert isinstance(robot, ServiceAccount)
-    assert (robot.email, robot.client_id) == ("sync@project.example", "1234")
-    with pytest.raises(SettingsError, match=r"docs/gmail\.md"):
-        oauth_files.load(Gmail())
-
-
-@pytest.mark.parametrize(
-    ("content", "said"),
-    [
-        ("", "no JSON"),
-        ("[]", "no JSON"),
-        ("[" * 50_000, "no JSON"),
-        ({"type": "service_account"}, "no file of an OAuth client"),
-        ({"installed": {}}, "lacks client_id"),
-        ({"installed": {**INSTALLED, "client_secret": ""}}, "lacks client_secret"),
-        ({"installed": {**INSTALLED, "token_uri": "http://tokens.example/"}}, "token_uri.*https"),
-        ({"installed": {**INSTALLED, "auth_uri": "javascript:alert(1)"}}, "auth_uri.*https"),
-        ({"web": {**INSTALLED, "redirect_uris": ["https://x.example/"]}}, "Desktop app"),
-        ({"web": {**INSTALLED, "redirect_uris": None}}, "Desktop app"),
-    ],
-)
-def test_a_client_file_that_is_none(write: WriteFile, content: Any, said: str) -> None:
-    with pytest.raises(SettingsError, match=said):
-        oauth_files.load_client(write(content))
-
-
-@pytest.mark.parametrize(
-    ("change", "said"),
-    [
-        ({"type": "authorized_user"}, "no key file of a service account"),
-        ({"private_key": "nonsense"}, "private_key can't be read"),
-        ({"private_key": 7}, "lacks private_key"),
-        ({"client_email": None}, "lacks client_email"),
-        ({"token_uri": "http://tokens.example/"}, "https"),
-    ],
-)
-def test_a_key_file_that_is_none(write: WriteFile, private_key: str, change: Any, said: str) -> None:
-    with pytest.raises(SettingsError, match=said) as caught:
-        oauth_files.load_account(write({**account_file("https://oauth2.googleapis.com", private_key), **change}))
-    assert "PRIVATE" not in str(caught.value)
-
-
-def test_files_that_others_can_read_or_that_are_none(write: WriteFile, tmp_path: Path) -> None:
-    path = write({"installed": INSTALLED})
-    path.chmod(0o640)
-    with pytest.raises(SettingsError, match="others can read it: chmod 600"):
-        oauth_files.load_client(path)
-    with pytest.raises(SettingsError, match=r"can't read .*missing\.json"):
-        oauth_files.load_client(tmp_path / "missing.json")
-    os.mkfifo(tmp_path / "fifo", 0o600)
-    with pytest.raises(SettingsError, match="no JSON"):
-        oauth_files.load_client(tmp_path / "fifo")
 
 
 # --- a bad moment right after the consent -------------------------------------------------------------------------------
