@@ -19,8 +19,8 @@ from admin_cli.target_files import refuse_foreign_links
 from mailweir.database_url import DatabaseUrl, Postgresql
 from mailweir.errors import BackupError
 from mailweir.settings import Settings
-from mailweir.store import backup
-from mailweir.store.backup import Progress
+from mailweir.store.database import backup
+from mailweir.store.database.backup import Progress
 
 _SUFFIXES = ("", "-wal", "-shm")
 
@@ -61,7 +61,7 @@ def make(place: DatabaseUrl, file: Path, *, force: bool, progress: Progress) -> 
 
 def _copy_database(place: DatabaseUrl, part: Path, progress: Progress) -> dict[str, int]:
     if not isinstance(place, Path):
-        from mailweir.store import postgresql_backup
+        from mailweir.store.database import postgresql_backup
 
         return postgresql_backup.dump(place, part)
     with _snapshot(place) as snapshot:
@@ -132,7 +132,7 @@ def _restore_file(database: Path, file: Path, now: datetime, progress: Progress)
 
 
 def _restore_rows(place: Postgresql, file: Path, now: datetime) -> Restored:
-    from mailweir.store import postgresql_backup
+    from mailweir.store.database import postgresql_backup
 
     with _opened(file):  # one line where it can't be read
         postgresql_backup.refuse_foreign(file)

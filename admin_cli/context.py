@@ -9,8 +9,8 @@ from mailweir.errors import BadInput, DatabaseUnavailable, NotFound
 
 if TYPE_CHECKING:
     from mailweir.settings import Settings
-    from mailweir.store.connection import Database
-    from mailweir.store.deployments import Deployment
+    from mailweir.store.database.connection import Database
+    from mailweir.store.people.deployments import Deployment
 
 
 def now() -> datetime:
@@ -26,8 +26,8 @@ def opened(settings: "Settings | None" = None) -> Iterator["Database"]:
     """
     from admin_cli.ownership import acting_for
     from mailweir.settings import load
-    from mailweir.store import versions
-    from mailweir.store.connection import Database
+    from mailweir.store.database import versions
+    from mailweir.store.database.connection import Database
 
     place = (settings or load()).database_url
     with acting_for(place), closing(Database(place)) as database:
@@ -40,7 +40,7 @@ def opened(settings: "Settings | None" = None) -> Iterator["Database"]:
 
 def choose(database: "Database", name: str | None) -> "Deployment":
     """The deployment of this name, or the only one there is. NotFound, BadInput."""
-    from mailweir.store import deployments
+    from mailweir.store.people import deployments
 
     if name is not None:
         return deployments.find(database, name)
@@ -55,6 +55,6 @@ def choose(database: "Database", name: str | None) -> "Deployment":
 
 def narrow(database: "Database", name: str | None) -> "Deployment | None":
     """The deployment of this name, or None for all: for what is found by its own id. NotFound."""
-    from mailweir.store import deployments
+    from mailweir.store.people import deployments
 
     return None if name is None else deployments.find(database, name)

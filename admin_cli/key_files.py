@@ -39,7 +39,8 @@ def opened(settings: "Settings") -> "Secrets":
 
 
 def _refuse_lost(settings: "Settings", file: Path) -> None:
-    from mailweir.store import dkim_keys, gmail_mailboxes
+    from mailweir.store.gmail import gmail_mailboxes
+    from mailweir.store.people import dkim_keys
 
     with context.opened(settings) as database:
         if dkim_keys.sealed_keys(database) or gmail_mailboxes.has_sealed(database):

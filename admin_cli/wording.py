@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 from mailweir.decision import Outcome, Reason
 
 if TYPE_CHECKING:
-    from mailweir.store.decisions import Decision
-    from mailweir.store.gmail_queue import Waiting
+    from mailweir.store.gmail.gmail_queue import Waiting
+    from mailweir.store.record.decisions import Decision
     from postfix.maillog import Refusal
 
 # {author}: the author's address; {named}: what else From holds; {deployment}: its name; {direction}: incoming or outgoing

@@ -15,8 +15,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from mailweir import passwords
-from mailweir.store import deployments, relay_logins, users, versions
-from mailweir.store.connection import Database
+from mailweir.store.database import versions
+from mailweir.store.database.connection import Database
+from mailweir.store.people import deployments, relay_logins, users
 
 LOGIN, PASSWORD = b"richard@demo.example.net", b"a password of the tests"
 _WAIT_SECONDS = 60.0

@@ -22,9 +22,9 @@ from capture_milter import handling
 from mailweir.decision import Outcome
 from mailweir.envelope import Envelope, read_recipient
 from mailweir.headers import Header
-from mailweir.store import versions
-from mailweir.store.connection import Database
-from mailweir.store.directory import SqlDirectory
+from mailweir.store.database import versions
+from mailweir.store.database.connection import Database
+from mailweir.store.people.directory import SqlDirectory
 
 GOAL = 1.3
 FEW = 1_000

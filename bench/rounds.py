@@ -14,7 +14,7 @@ from bench import processes, submitter
 from bench.stack import BenchError, Stack
 from bench.variants import Door, Variant
 from mailweir.database_url import DatabaseUrl
-from mailweir.store.connection import Database
+from mailweir.store.database.connection import Database
 from postfix.instance import SEARCH_PATH
 
 SESSIONS = 20

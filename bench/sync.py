@@ -18,8 +18,8 @@ from pathlib import Path
 
 from bench import report
 from bench.processes import cpu_seconds, peak_memory_bytes
-from mailweir.store.connection import Database
-from mailweir.store.moments import rfc3339
+from mailweir.store.database.connection import Database
+from mailweir.store.database.moments import rfc3339
 from tests import postgresql
 from tests.gmail import load_client
 from tests.gmail.load_mail import Mix

@@ -15,7 +15,7 @@ from gmail_sync.database_pool import DatabasePool
 from mailweir import backoff
 from mailweir.errors import DatabaseUnavailable
 from mailweir.gmail.errors import AppRefused
-from mailweir.store import gmail_app
+from mailweir.store.gmail import gmail_app
 
 FIRST_HOLD, LONGEST_HOLD = timedelta(seconds=30), timedelta(minutes=10)
 _OTHERS_COUNT = timedelta(hours=2)  # a mailbox that was read so lately shows that the app is taken

@@ -12,9 +12,9 @@ from gmail_sync.job import Job
 from mailweir import recording
 from mailweir.errors import DatabaseUnavailable
 from mailweir.recording import Entry
-from mailweir.store import gmail_leases, gmail_queue
-from mailweir.store.gmail_leases import LeaseLost
-from mailweir.store.gmail_queue import Origin, Queued
+from mailweir.store.gmail import gmail_leases, gmail_queue
+from mailweir.store.gmail.gmail_leases import LeaseLost
+from mailweir.store.gmail.gmail_queue import Origin, Queued
 
 MAX_HELD, MAX_HELD_BYTES, MAX_HELD_SECONDS = 25, 1_000_000, 5.0
 

@@ -6,9 +6,9 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 
 from mailweir.directory import DeploymentRef, People, UserRef
-from mailweir.store.connection import Database
-from mailweir.store.directory import SqlDirectory
-from mailweir.store.pool import Pool
+from mailweir.store.database.connection import Database
+from mailweir.store.database.pool import Pool
+from mailweir.store.people.directory import SqlDirectory
 
 MAX_CONNECTIONS = 6
 WAIT_SECONDS = 30.0

@@ -12,9 +12,9 @@ from gmail_sync.budget import OverBudget
 from gmail_sync.job import Job
 from gmail_sync.pauses import LONGEST_ASKED, pause_after
 from mailweir.gmail.errors import AppRefused, GmailError, NeedsReconnect, Throttled
-from mailweir.store import gmail_leases
-from mailweir.store.gmail_leases import Leased, Rest
-from mailweir.store.moments import rfc3339
+from mailweir.store.database.moments import rfc3339
+from mailweir.store.gmail import gmail_leases
+from mailweir.store.gmail.gmail_leases import Leased, Rest
 
 MIN_REFUSALS = 5  # before they count as lasting: a host that was off in between has seen few
 _PROBE, _CERTAIN_PROBE = timedelta(hours=1), timedelta(days=1)  # of a mailbox in `reconnect`, a quarter more or less

@@ -17,8 +17,8 @@ from mailweir.gmail.errors import (
     Throttled,
     Unreachable,
 )
-from mailweir.store import gmail_queue
-from mailweir.store.gmail_queue import Queued
+from mailweir.store.gmail import gmail_queue
+from mailweir.store.gmail.gmail_queue import Queued
 
 _PROBED = 10  # of the newest messages: one that hasn't failed yet shows whether messages can be had
 

@@ -20,8 +20,8 @@ from mailweir.gmail_labels import Label, mask
 from mailweir.headers import Header, HeaderView
 from mailweir.matching import Mailbox
 from mailweir.recording import Content, Entry
-from mailweir.store.gmail_leases import Leased
-from mailweir.store.gmail_queue import Origin, Queued, source_id
+from mailweir.store.gmail.gmail_leases import Leased
+from mailweir.store.gmail.gmail_queue import Origin, Queued, source_id
 from mailweir.traces import Traces
 
 SENT = "SENT"

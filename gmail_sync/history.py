@@ -12,9 +12,9 @@ from gmail_sync.job import Job
 from gmail_sync.pages import Pages
 from mailweir.gmail.errors import HistoryExpired
 from mailweir.gmail.parse import HistoryPage
-from mailweir.store import gmail_leases, gmail_queue
-from mailweir.store.gmail_queue import Origin
-from mailweir.store.moments import rfc3339
+from mailweir.store.database.moments import rfc3339
+from mailweir.store.gmail import gmail_leases, gmail_queue
+from mailweir.store.gmail.gmail_queue import Origin
 
 # What lies at the edge of what is known was perhaps only half seen; a message's date is that of its arrival, and clocks differ.
 LISTING_MARGIN = timedelta(days=1)

@@ -15,9 +15,9 @@ from gmail_sync.database_pool import DatabasePool, PooledDirectory
 from gmail_sync.memory_limit import MemoryLimit
 from mailweir.gmail.api import MailboxReader
 from mailweir.settings import Settings
-from mailweir.store import gmail_leases
-from mailweir.store.connection import Database
-from mailweir.store.gmail_leases import Leased
+from mailweir.store.database.connection import Database
+from mailweir.store.gmail import gmail_leases
+from mailweir.store.gmail.gmail_leases import Leased
 from mailweir.traces import Traces
 
 

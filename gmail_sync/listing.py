@@ -13,9 +13,9 @@ from urllib.parse import quote_plus
 from gmail_sync.job import Job
 from gmail_sync.pages import Pages
 from mailweir.gmail.errors import Refused
-from mailweir.store import gmail_backfill, gmail_leases, gmail_queue
-from mailweir.store.gmail_queue import Origin
-from mailweir.store.moments import rfc3339
+from mailweir.store.database.moments import rfc3339
+from mailweir.store.gmail import gmail_backfill, gmail_leases, gmail_queue
+from mailweir.store.gmail.gmail_queue import Origin
 
 AUDIT_SPAN = timedelta(hours=48)
 _FIRST_SPAN, _LEAST_SPAN = timedelta(days=1), timedelta(minutes=10)  # of time in one search of a list that is long

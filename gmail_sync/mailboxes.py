@@ -20,9 +20,9 @@ from mailweir.gmail.api import Api
 from mailweir.gmail.tokens import Credentials
 from mailweir.secrets_file import Secrets
 from mailweir.settings import Settings
-from mailweir.store.connection import Database
-from mailweir.store.gmail_leases import Leased
-from mailweir.store.gmail_mailboxes import token_purpose
+from mailweir.store.database.connection import Database
+from mailweir.store.gmail.gmail_leases import Leased
+from mailweir.store.gmail.gmail_mailboxes import token_purpose
 
 BUSY_SECONDS = 20.0
 MAX_KEPT = 20_000  # credentials with their access tokens, which would else be asked for anew at each sweep

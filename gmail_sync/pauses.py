@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from mailweir import backoff
-from mailweir.store import gmail_leases
+from mailweir.store.gmail import gmail_leases
 
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=30), timedelta(hours=1)
 # That Gmail may ask for: what lies further ahead counts as a clock's mistake, and Gmail is asked again after it.

@@ -20,9 +20,9 @@ from gmail_sync.mailboxes import Mailboxes
 from gmail_sync.pauses import LONGEST_ASKED, pause_after
 from gmail_sync.sweep import Sweep
 from mailweir.errors import DatabaseUnavailable, MailweirError
-from mailweir.store import gmail_leases, gmail_workers
-from mailweir.store.connection import Database
-from mailweir.store.gmail_leases import Leased, Rest
+from mailweir.store.database.connection import Database
+from mailweir.store.gmail import gmail_leases, gmail_workers
+from mailweir.store.gmail.gmail_leases import Leased, Rest
 
 AHEAD = 2  # mailboxes leased for each thread, so that none waits for a lease
 BEAT_SECONDS = 10

@@ -14,7 +14,7 @@ from gmail_sync.mailboxes import Mailboxes
 from gmail_sync.scheduler import Scheduler
 from mailweir import cpu_affinity, daemons, log, settings
 from mailweir.errors import MailweirError
-from mailweir.store import versions
+from mailweir.store.database import versions
 
 PROCESS = daemons.SYNC.name
 

@@ -27,10 +27,11 @@ from mailweir.gmail.errors import (
     Unreachable,
 )
 from mailweir.recording import Entry
-from mailweir.store import gmail_leases, gmail_queue, retraction
-from mailweir.store.gmail_leases import LeaseLost, Rest
-from mailweir.store.gmail_queue import Origin, Queued
-from mailweir.store.moments import rfc3339
+from mailweir.store.database.moments import rfc3339
+from mailweir.store.gmail import gmail_leases, gmail_queue
+from mailweir.store.gmail.gmail_leases import LeaseLost, Rest
+from mailweir.store.gmail.gmail_queue import Origin, Queued
+from mailweir.store.record import retraction
 
 QUANTUM = 50  # messages of one mailbox before others have their turn
 MAX_FAILURES = 5  # likewise: each may have taken a time-out

@@ -16,8 +16,8 @@ from gmail_sync.mailboxes import Mailboxes
 from gmail_sync.sweep import Sweep
 from mailweir.errors import MailweirError
 from mailweir.gmail.errors import GmailError, NeedsReconnect
-from mailweir.store import gmail_leases, gmail_queue
-from mailweir.store.gmail_leases import Leased, Rest
+from mailweir.store.gmail import gmail_leases, gmail_queue
+from mailweir.store.gmail.gmail_leases import Leased, Rest
 
 OWNER = "the command line"
 LEASE_WAIT_SECONDS = 60.0

@@ -21,9 +21,9 @@ from mailweir.gmail.parse import Profile
 from mailweir.gmail.patience import patiently
 from mailweir.secrets_file import Secrets
 from mailweir.settings import Settings
-from mailweir.store import gmail_mailboxes
-from mailweir.store.connection import Database
-from mailweir.store.gmail_mailboxes import Connected, GmailMailbox, token_purpose
+from mailweir.store.database.connection import Database
+from mailweir.store.gmail import gmail_mailboxes
+from mailweir.store.gmail.gmail_mailboxes import Connected, GmailMailbox, token_purpose
 
 OpenDatabase = Callable[[], AbstractContextManager[Database]]
 

@@ -14,12 +14,13 @@ from datetime import datetime, timedelta
 from mailweir import subjects
 from mailweir.confirmation import Confirmation
 from mailweir.decision import Decision, Outcome, Reason
-from mailweir.store import relay_logins, verdicts
-from mailweir.store.confirmations import ConfirmationWriter
-from mailweir.store.connection import Database
-from mailweir.store.moments import rfc3339
-from mailweir.store.relay_logins import UseRow
-from mailweir.store.writing import ActivityRow, DecisionRow, RawRow, SightingRow, Writer
+from mailweir.store.database.connection import Database
+from mailweir.store.database.moments import rfc3339
+from mailweir.store.people import relay_logins
+from mailweir.store.people.relay_logins import UseRow
+from mailweir.store.record import verdicts
+from mailweir.store.record.confirmations import ConfirmationWriter
+from mailweir.store.record.writing import ActivityRow, DecisionRow, RawRow, SightingRow, Writer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

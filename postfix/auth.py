@@ -29,8 +29,9 @@ import structlog
 from mailweir import daemons, log, passwords, settings
 from mailweir.database_url import DatabaseUrl
 from mailweir.errors import MailweirError
-from mailweir.store import relay_logins, versions
-from mailweir.store.connection import Database
+from mailweir.store.database import versions
+from mailweir.store.database.connection import Database
+from mailweir.store.people import relay_logins
 from postfix import auth_protocol, guardian, listener
 from postfix.auth_protocol import Conversation, Malformed, Question, Refusal
 from postfix.turns import Turns

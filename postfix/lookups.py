@@ -18,9 +18,9 @@ import structlog
 from mailweir import address, daemons, log, settings
 from mailweir.errors import DatabaseUnavailable, MailweirError
 from mailweir.settings import Settings
-from mailweir.store import versions
-from mailweir.store.connection import Database
-from mailweir.store.directory import SqlDirectory, Standing
+from mailweir.store.database import versions
+from mailweir.store.database.connection import Database
+from mailweir.store.people.directory import SqlDirectory, Standing
 from postfix import listener, socketmap
 
 PROCESS = daemons.LOOKUPS.name

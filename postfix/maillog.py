@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 
 from mailweir import address
-from mailweir.store.moments import rfc3339
+from mailweir.store.database.moments import rfc3339
 from postfix import broken_off, log_lines
 from postfix.broken_off import BrokenOff, Transactions
 from postfix.log_lines import CLIENT, MAX_BYTES, MAX_LINE_BYTES, text_of

@@ -20,9 +20,10 @@ from mailweir import recording
 from mailweir.database_url import DatabaseUrl, Postgresql
 from mailweir.decision import Decision, Direction, Doubt, Outcome, Reason, Route
 from mailweir.directory import DeploymentRef
-from mailweir.store import deployments, versions
-from mailweir.store.connection import Database
-from mailweir.store.directory import SqlDirectory
+from mailweir.store.database import versions
+from mailweir.store.database.connection import Database
+from mailweir.store.people import deployments
+from mailweir.store.people.directory import SqlDirectory
 from tests import postgresql
 from tests.needs import lacks
 from tests.postgresql import Cluster

@@ -15,8 +15,8 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from mailweir.database_url import Postgresql
-from mailweir.store import versions
-from mailweir.store.connection import Database
+from mailweir.store.database import versions
+from mailweir.store.database.connection import Database
 from postfix.instance import Account
 from tests.stopped import standing_still
 

@@ -10,8 +10,8 @@ from admin_cli import context, options, output
 from admin_cli.printable import printable
 
 if TYPE_CHECKING:
-    from mailweir.store.activities import Activity, Participant
-    from mailweir.store.raw_messages import Sighting, Version
+    from mailweir.store.record.activities import Activity, Participant
+    from mailweir.store.record.raw_messages import Sighting, Version
 
 COLUMNS = ("id", "recorded", "direction", "author", "verdict", "contacts", "users", "subject")
 
@@ -51,7 +51,7 @@ def list_some(
     as_json: options.JsonOption = False,
 ) -> None:
     """Lists activities, the one recorded last first."""
-    from mailweir.store import activities
+    from mailweir.store.record import activities
 
     wanted = activities.Filter(user, contact, read_since(since, context.now()) if since is not None else None, limit)
     with context.opened() as database:
@@ -67,7 +67,7 @@ def show(
     activity_id: ActivityId, deployment: options.DeploymentOption = None, as_json: options.JsonOption = False
 ) -> None:
     """Shows an activity, each time that it was seen, and the versions kept of it."""
-    from mailweir.store import activities, raw_messages
+    from mailweir.store.record import activities, raw_messages
 
     with context.opened() as database:
         activity = activities.find(database, activity_id, context.narrow(database, deployment))
@@ -89,7 +89,7 @@ def raw(
     deployment: options.DeploymentOption = None,
 ) -> None:
     """Writes the message to stdout, byte for byte as it was kept. A terminal gets text that does nothing to it."""
-    from mailweir.store import activities, raw_messages
+    from mailweir.store.record import activities, raw_messages
 
     with context.opened() as database:
         activity = activities.find(database, activity_id, context.narrow(database, deployment))

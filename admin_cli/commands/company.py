@@ -26,7 +26,7 @@ def add(
     as_json: options.JsonOption = False,
 ) -> None:
     """Makes a company."""
-    from mailweir.store import companies
+    from mailweir.store.people import companies
 
     with context.opened() as database:
         made = companies.add(database, context.choose(database, deployment), name, domain, context.now())
@@ -40,7 +40,7 @@ def add(
 
 def list_all(deployment: options.DeploymentOption = None, as_json: options.JsonOption = False) -> None:
     """Lists a deployment's companies."""
-    from mailweir.store import companies
+    from mailweir.store.people import companies
 
     with context.opened() as database:
         chosen = context.choose(database, deployment)

@@ -32,7 +32,7 @@ def add(
     as_json: options.JsonOption = False,
 ) -> None:
     """Makes a contact. From now on mail with these addresses is captured."""
-    from mailweir.store import contacts
+    from mailweir.store.people import contacts
 
     with context.opened() as database:
         chosen = context.choose(database, deployment)
@@ -46,7 +46,7 @@ def add(
 
 def list_all(deployment: options.DeploymentOption = None, as_json: options.JsonOption = False) -> None:
     """Lists a deployment's contacts."""
-    from mailweir.store import contacts
+    from mailweir.store.people import contacts
 
     with context.opened() as database:
         chosen = context.choose(database, deployment)
@@ -67,7 +67,7 @@ def remove(
     as_json: options.JsonOption = False,
 ) -> None:
     """Takes an address off its contact. The contact goes with its last one; what is on the record stays."""
-    from mailweir.store import contacts
+    from mailweir.store.people import contacts
 
     with context.opened() as database:
         chosen = context.choose(database, deployment)

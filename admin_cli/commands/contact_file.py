@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from mailweir.contact_files.rows import BadRow, Row
-    from mailweir.store.contact_import import Imported
+    from mailweir.store.people.contact_import import Imported
 
 _SHOWN_BAD_ROWS = 20
 
@@ -53,7 +53,7 @@ def import_file(
     as_json: options.JsonOption = False,
 ) -> None:
     """Makes the contacts of a file. All or, where a row is bad, none of them. The same file again changes nothing."""
-    from mailweir.store import contact_import
+    from mailweir.store.people import contact_import
 
     form = form or _form_of(file)
     raw = _read(file)
@@ -92,7 +92,7 @@ def export(
 ) -> None:
     """Writes a deployment's contacts as CSV or vCard, of which `contact import` makes the same. In CSV, what a spreadsheet would
     take for a formula gets an apostrophe, which the import takes off again."""
-    from mailweir.store import contacts
+    from mailweir.store.people import contacts
 
     target = None if target == Path("-") else target
     if form is None:

@@ -46,7 +46,8 @@ def upgrade(
 def prune(as_json: options.JsonOption = False) -> None:
     """Deletes old decisions. Those on mail that was not captured, older than the decision_days of the settings."""
     from mailweir.settings import load
-    from mailweir.store import relay_logins, retention
+    from mailweir.store.people import relay_logins
+    from mailweir.store.record import retention
 
     settings = load()
     days = settings.retention.decision_days
@@ -100,7 +101,7 @@ def _counted(counts: dict[str, int]) -> str:
 
 
 def _upgrade(place: "DatabaseUrl", run_as: str) -> list[str]:
-    from mailweir.store import versions
+    from mailweir.store.database import versions
 
     return _upgrade_file(place, run_as) if isinstance(place, Path) else versions.upgrade(place)
 
@@ -108,7 +109,7 @@ def _upgrade(place: "DatabaseUrl", run_as: str) -> list[str]:
 def _show_pending(place: "DatabaseUrl", as_json: bool) -> None:
     from admin_cli.ownership import acting_for
     from mailweir.errors import DatabaseUnavailable
-    from mailweir.store import versions
+    from mailweir.store.database import versions
 
     try:
         with acting_for(place):
@@ -126,7 +127,7 @@ def _show_pending(place: "DatabaseUrl", as_json: bool) -> None:
 def _upgrade_file(path: Path, run_as: str) -> list[str]:
     from admin_cli.ownership import acting_as_owner, give_to_owner, make_folder
     from mailweir.errors import DatabaseUnavailable
-    from mailweir.store import versions
+    from mailweir.store.database import versions
 
     try:
         make_folder(path.parent, run_as)

@@ -8,7 +8,7 @@ from admin_cli import context, options, output
 
 if TYPE_CHECKING:
     from mailweir.settings import Settings
-    from mailweir.store.deployments import Deployment
+    from mailweir.store.people.deployments import Deployment
 
 
 def register(app: typer.Typer) -> None:
@@ -34,7 +34,7 @@ def add(
 ) -> None:
     """Makes a deployment and prints the MX record to publish."""
     from mailweir.settings import load
-    from mailweir.store import deployments
+    from mailweir.store.people import deployments
 
     settings = load()
     with context.opened(settings) as database:
@@ -62,7 +62,7 @@ def set_choices(
     as_json: options.JsonOption = False,
 ) -> None:
     """Changes which spellings of an address are one person's. Both are off at first; counts at the next message."""
-    from mailweir.store import deployments
+    from mailweir.store.people import deployments
 
     with context.opened() as database:
         changed = deployments.change_folding(database, name, plus_addresses=plus_addresses, gmail_dots=gmail_dots)
@@ -77,7 +77,7 @@ def set_choices(
 def list_all(as_json: options.JsonOption = False) -> None:
     """Lists the deployments."""
     from mailweir.settings import load
-    from mailweir.store import deployments
+    from mailweir.store.people import deployments
 
     settings = load()
     with context.opened(settings) as database:

@@ -9,7 +9,7 @@ from admin_cli.commands import domain_check
 
 if TYPE_CHECKING:
     from mailweir.settings import Settings
-    from mailweir.store.dkim_keys import DkimKey
+    from mailweir.store.people.dkim_keys import DkimKey
 
 Domain = Annotated[str, typer.Argument(metavar="DOMAIN", help="The domain of the authors' addresses.")]
 SelectorOption = Annotated[
@@ -46,7 +46,7 @@ def add(
     from admin_cli import key_files
     from mailweir import dkim_signing
     from mailweir.settings import load
-    from mailweir.store import dkim_keys
+    from mailweir.store.people import dkim_keys
 
     settings = load()
     secrets = key_files.opened(settings)
@@ -64,7 +64,7 @@ def add(
 
 def list_all(deployment: options.DeploymentOption = None, as_json: options.JsonOption = False) -> None:
     """Lists a deployment's domains and their keys."""
-    from mailweir.store import dkim_keys
+    from mailweir.store.people import dkim_keys
 
     with context.opened() as database:
         chosen = context.choose(database, deployment)
@@ -108,7 +108,7 @@ def _make_next(domain: str, deployment: str | None, selector: str | None, *, as_
     from admin_cli import key_files
     from mailweir import dkim_signing
     from mailweir.settings import load
-    from mailweir.store import dkim_keys
+    from mailweir.store.people import dkim_keys
 
     settings = load()
     secrets = key_files.opened(settings)
@@ -132,7 +132,7 @@ def _make_next(domain: str, deployment: str | None, selector: str | None, *, as_
 def _activate(domain: str, deployment: str | None, *, force: bool, as_json: bool) -> None:
     from mailweir.errors import NotFound
     from mailweir.settings import load
-    from mailweir.store import dkim_keys
+    from mailweir.store.people import dkim_keys
 
     settings = load()
     with context.opened(settings) as database:
@@ -178,7 +178,7 @@ def remove_key(
     as_json: options.JsonOption = False,
 ) -> None:
     """Removes a retired key, or a next one that isn't wanted any more. Its DNS record can go then."""
-    from mailweir.store import dkim_keys
+    from mailweir.store.people import dkim_keys
 
     with context.opened() as database:
         gone = dkim_keys.remove_key(database, context.choose(database, deployment), domain, selector)
@@ -190,7 +190,7 @@ def remove_key(
 
 def remove(domain: Domain, deployment: options.DeploymentOption = None, as_json: options.JsonOption = False) -> None:
     """Removes a domain with all its keys. What is sent for it goes out unsigned from now on."""
-    from mailweir.store import dkim_keys
+    from mailweir.store.people import dkim_keys
 
     with context.opened() as database:
         gone = dkim_keys.remove(database, context.choose(database, deployment), domain)

@@ -55,7 +55,7 @@ def check(
 
 def _named(selectors: list[str]) -> "list[Key]":
     from mailweir.domains.dkim_published import Key
-    from mailweir.store import dkim_keys
+    from mailweir.store.people import dkim_keys
 
     return [Key(dkim_keys.clean_selector(text)) for text in selectors]
 
@@ -64,7 +64,7 @@ def _ours(settings: "Settings | None", domain: str, deployment: str | None) -> "
     """The keys that sign for the domain or will; none where it isn't one of ours."""
     from mailweir.domains.dkim_published import Key
     from mailweir.errors import NotFound
-    from mailweir.store import dkim_keys
+    from mailweir.store.people import dkim_keys
 
     if settings is None:
         return []

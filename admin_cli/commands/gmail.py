@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from mailweir.gmail.consent import Consent
     from mailweir.gmail.oauth_files import OAuthClient
     from mailweir.settings import Settings
-    from mailweir.store.connection import Database
-    from mailweir.store.deployments import Deployment
-    from mailweir.store.gmail_mailboxes import GmailMailbox
+    from mailweir.store.database.connection import Database
+    from mailweir.store.gmail.gmail_mailboxes import GmailMailbox
+    from mailweir.store.people.deployments import Deployment
 
 Username = Annotated[str, typer.Argument(metavar="USERNAME", help="The user, as 'mailweir user list' shows it.")]
 _WITHDRAW_AT = "https://myaccount.google.com/connections"
@@ -57,7 +57,7 @@ def connect(
     from mailweir.gmail import oauth_files, transport
     from mailweir.gmail_access import Wanted
     from mailweir.settings import load
-    from mailweir.store import gmail_mailboxes, gmail_workers
+    from mailweir.store.gmail import gmail_mailboxes, gmail_workers
 
     settings = load()
     identity = oauth_files.load(settings.gmail)
@@ -116,7 +116,7 @@ def _remark_foreign(settings: "Settings") -> None:
 def _as_before(database: "Database", deployment: "Deployment", username: str) -> tuple[bool, bool]:
     """The directions of a mailbox that is connected already."""
     from mailweir.errors import NotFound
-    from mailweir.store import gmail_mailboxes
+    from mailweir.store.gmail import gmail_mailboxes
 
     try:
         found = gmail_mailboxes.find(database, deployment, username)
@@ -189,7 +189,7 @@ def disconnect(
 ) -> None:
     """Ends it: gives the consent back to Google and forgets the token. What is recorded stays."""
     from mailweir.settings import load
-    from mailweir.store import gmail_mailboxes
+    from mailweir.store.gmail import gmail_mailboxes
 
     settings = load()
     with context.opened(settings) as database:

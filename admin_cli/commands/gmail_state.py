@@ -10,7 +10,7 @@ from admin_cli import context, options, output, progress
 
 if TYPE_CHECKING:
     from gmail_sync.sync_now import SyncNow
-    from mailweir.store.gmail_mailboxes import GmailMailbox
+    from mailweir.store.gmail.gmail_mailboxes import GmailMailbox
 
 COLUMNS = ("username", "mailbox", "syncs", "state", "last sweep", "last message", "waiting", "dead", "missing", "note")
 NOBODY_SWEEPS = "No mailweir-gmail-sync is at work, so no mailbox is swept: start 'mailweir up', or start it again."
@@ -35,7 +35,7 @@ def status(
 ) -> None:
     """Shows how each connected mailbox stands: the last whole sweep, the last message on the record, what waits, what is
     wrong."""
-    from mailweir.store import gmail_app, gmail_mailboxes, gmail_queue, gmail_workers
+    from mailweir.store.gmail import gmail_app, gmail_mailboxes, gmail_queue, gmail_workers
 
     with context.opened() as database:
         app = gmail_app.find(database)
@@ -107,7 +107,7 @@ def ends(moment: str) -> str:
 
 def sync(username: Username, deployment: options.DeploymentOption = None, as_json: options.JsonOption = False) -> None:
     """Sweeps a mailbox now, until nothing is left to look at."""
-    from mailweir.store import gmail_mailboxes
+    from mailweir.store.gmail import gmail_mailboxes
 
     with _at_once(username, deployment) as (_, work):
         result = work.sweep()
@@ -137,7 +137,7 @@ def audit(username: Username, deployment: options.DeploymentOption = None, as_js
 
 def retry(username: Username, deployment: options.DeploymentOption = None, as_json: options.JsonOption = False) -> None:
     """Takes up again a mailbox's dead letters: messages that were given up."""
-    from mailweir.store import gmail_mailboxes, gmail_queue
+    from mailweir.store.gmail import gmail_mailboxes, gmail_queue
 
     with context.opened() as database:
         mailbox = gmail_mailboxes.find(database, context.choose(database, deployment), username)
@@ -163,7 +163,7 @@ def _at_once(username: str, deployment: str | None) -> "Iterator[tuple[GmailMail
     from gmail_sync.sync_now import SyncNow
     from mailweir import log
     from mailweir.settings import load
-    from mailweir.store import gmail_mailboxes
+    from mailweir.store.gmail import gmail_mailboxes
 
     settings = load()
     with context.opened(settings) as database:

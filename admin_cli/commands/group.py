@@ -22,7 +22,7 @@ def register(app: typer.Typer) -> None:
 
 def add(address: Address, deployment: options.DeploymentOption = None, as_json: options.JsonOption = False) -> None:
     """Takes an address for a group's: who wrote is whom its mail names as the original author. Counts at the next message."""
-    from mailweir.store import groups
+    from mailweir.store.people import groups
 
     with context.opened() as database:
         made = groups.add(database, context.choose(database, deployment), address, context.now())
@@ -34,7 +34,7 @@ def add(address: Address, deployment: options.DeploymentOption = None, as_json: 
 
 def remove(address: Address, deployment: options.DeploymentOption = None, as_json: options.JsonOption = False) -> None:
     """Takes an address for no group's any more."""
-    from mailweir.store import groups
+    from mailweir.store.people import groups
 
     with context.opened() as database:
         removed = groups.remove(database, context.choose(database, deployment), address)
@@ -46,7 +46,7 @@ def remove(address: Address, deployment: options.DeploymentOption = None, as_jso
 
 def list_all(deployment: options.DeploymentOption = None, as_json: options.JsonOption = False) -> None:
     """Lists a deployment's groups."""
-    from mailweir.store import groups
+    from mailweir.store.people import groups
 
     with context.opened() as database:
         chosen = context.choose(database, deployment)

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from mailweir.settings import Settings
-    from mailweir.store.relay_logins import RelayLogin
+    from mailweir.store.people.relay_logins import RelayLogin
 
 GMAILS_PORTS = (587, 465)
 
@@ -37,7 +37,7 @@ def connect(
     """Makes a user's login, and prints what Gmail's form asks for. The password is shown this once."""
     from mailweir import passwords
     from mailweir.settings import load
-    from mailweir.store import relay_logins
+    from mailweir.store.people import relay_logins
 
     settings, password = load(), passwords.generate()
     with context.opened(settings) as database:
@@ -59,7 +59,7 @@ def rotate(
     """Gives a login a new password, and prints it once. The old one is refused from now on; a suspension is lifted."""
     from mailweir import passwords
     from mailweir.settings import load
-    from mailweir.store import relay_logins
+    from mailweir.store.people import relay_logins
 
     settings, password = load(), passwords.generate()
     with context.opened(settings) as database:
@@ -79,7 +79,7 @@ def disconnect(
     username: Username, deployment: options.DeploymentOption = None, as_json: options.JsonOption = False
 ) -> None:
     """Ends a login: its password is refused from now on. What was sent stays on the record."""
-    from mailweir.store import relay_logins
+    from mailweir.store.people import relay_logins
 
     with context.opened() as database:
         gone = relay_logins.disconnect(database, context.choose(database, deployment), username, context.now())
@@ -91,7 +91,7 @@ def disconnect(
 
 def list_all(deployment: options.DeploymentOption = None, as_json: options.JsonOption = False) -> None:
     """Lists a deployment's logins, and what each sent within this hour."""
-    from mailweir.store import relay_logins
+    from mailweir.store.people import relay_logins
 
     with context.opened() as database:
         chosen = context.choose(database, deployment)

@@ -7,7 +7,7 @@ import typer
 from admin_cli import context, options, output
 
 if TYPE_CHECKING:
-    from mailweir.store.todos import Todo
+    from mailweir.store.record.todos import Todo
 
 
 def register(app: typer.Typer) -> None:
@@ -29,7 +29,7 @@ def list_some(
     as_json: options.JsonOption = False,
 ) -> None:
     """Lists open to-dos, the newest first."""
-    from mailweir.store import todos
+    from mailweir.store.record import todos
 
     with context.opened() as database:
         chosen = context.choose(database, deployment)
@@ -58,7 +58,7 @@ def done(
     as_json: options.JsonOption = False,
 ) -> None:
     """Takes a to-do off its user's list; the activity stays on the record."""
-    from mailweir.store import todos
+    from mailweir.store.record import todos
 
     with context.opened() as database:
         finished = todos.finish(database, todo_id, context.narrow(database, deployment), context.now())

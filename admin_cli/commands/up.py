@@ -228,7 +228,7 @@ def _upgrade(settings: "Settings", account: "Account", say: Say) -> None:
     """As the unprivileged user, who has to write the files later on."""
     from admin_cli.ownership import acting_for
     from admin_cli.processes import still_ending_with_parent
-    from mailweir.store import versions
+    from mailweir.store.database import versions
     from postfix.instance import make_folder
 
     place = settings.database_url

@@ -7,7 +7,7 @@ import typer
 from admin_cli import context, options, output
 
 if TYPE_CHECKING:
-    from mailweir.store.users import User
+    from mailweir.store.people.users import User
 
 Username = Annotated[str, typer.Argument(metavar="USERNAME", help="The part of the capture address before the @.")]
 
@@ -34,7 +34,7 @@ def add(
     as_json: options.JsonOption = False,
 ) -> None:
     """Makes a user and prints the capture address and log address to use."""
-    from mailweir.store import users
+    from mailweir.store.people import users
 
     with context.opened() as database:
         made = users.add(database, context.choose(database, deployment), username, mailbox, name, context.now())
@@ -54,7 +54,7 @@ def alias(
     as_json: options.JsonOption = False,
 ) -> None:
     """Gives a user a further own address. Mail from it is the user's too."""
-    from mailweir.store import users
+    from mailweir.store.people import users
 
     with context.opened() as database:
         change = users.remove_address if take_off else users.add_address
@@ -69,7 +69,7 @@ def alias(
 
 def list_all(deployment: options.DeploymentOption = None, as_json: options.JsonOption = False) -> None:
     """Lists a deployment's users."""
-    from mailweir.store import users
+    from mailweir.store.people import users
 
     with context.opened() as database:
         chosen = context.choose(database, deployment)
@@ -88,7 +88,8 @@ def remove(
     username: Username, deployment: options.DeploymentOption = None, as_json: options.JsonOption = False
 ) -> None:
     """Removes a user. Mail to the capture address is refused from now on; what is on the record stays."""
-    from mailweir.store import gmail_mailboxes, users
+    from mailweir.store.gmail import gmail_mailboxes
+    from mailweir.store.people import users
 
     with context.opened() as database:
         chosen = context.choose(database, deployment)

@@ -8,9 +8,9 @@ from admin_cli import context, options, output
 
 if TYPE_CHECKING:
     from mailweir.settings import Settings
-    from mailweir.store.connection import Database
-    from mailweir.store.decisions import Decision
-    from mailweir.store.gmail_queue import Waiting
+    from mailweir.store.database.connection import Database
+    from mailweir.store.gmail.gmail_queue import Waiting
+    from mailweir.store.record.decisions import Decision
     from postfix.maillog import Refusal
 
 
@@ -43,7 +43,9 @@ def why(
     """Says what became of a message, the newest first; then what waits in the sync, and what Postfix refused. Exits 1 where
     nothing is known of it."""
     from mailweir.settings import load
-    from mailweir.store import decisions, deployments, gmail_queue
+    from mailweir.store.gmail import gmail_queue
+    from mailweir.store.people import deployments
+    from mailweir.store.record import decisions
 
     settings = load()
     with context.opened(settings) as database:
@@ -81,7 +83,7 @@ def _hint(database: "Database", decision: "Decision") -> str:
     domains of users' own addresses alone: a forged mail must not get a stranger registered."""
     from mailweir.address import LOG_LOCAL_PART, split
     from mailweir.decision import Reason
-    from mailweir.store import overview
+    from mailweir.store.record import overview
 
     at_log = any(split(one)[0].partition("+")[0] == LOG_LOCAL_PART for one in decision.recipients)
     if decision.reason != Reason.UNKNOWN_AUTHOR or not decision.author or not at_log:
@@ -95,7 +97,7 @@ def _digests(settings: "Settings", database: "Database", text: str) -> dict[int,
     """What ignored mail to this address would have, by deployment; nothing where it is no address, or there is no key."""
     from mailweir import address
     from mailweir.directory import DeploymentRef
-    from mailweir.store import deployments
+    from mailweir.store.people import deployments
     from mailweir.traces import Traces
 
     recipient, traces = address.normalise_path(text), Traces(settings.token_key_path)

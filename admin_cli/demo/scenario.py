@@ -27,11 +27,13 @@ from admin_cli.demo.stack import DemoFailed
 from admin_cli.demo.zone import ZoneServer
 from mailweir import confirmation, encoded_words, settings
 from mailweir.settings import Settings
-from mailweir.store import activities, decisions, deployments, gmail_mailboxes, todos
-from mailweir.store.activities import Activity
-from mailweir.store.decisions import Decision
-from mailweir.store.gmail_mailboxes import token_purpose
-from mailweir.store.todos import Todo
+from mailweir.store.gmail import gmail_mailboxes
+from mailweir.store.gmail.gmail_mailboxes import token_purpose
+from mailweir.store.people import deployments
+from mailweir.store.record import activities, decisions, todos
+from mailweir.store.record.activities import Activity
+from mailweir.store.record.decisions import Decision
+from mailweir.store.record.todos import Todo
 
 DEPLOYMENT = "demo"
 SELECTOR = "demo"

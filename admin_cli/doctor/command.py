@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from admin_cli.doctor.findings import Finding
     from mailweir.settings import Settings
-    from mailweir.store.connection import Database
-    from mailweir.store.deployments import Deployment
+    from mailweir.store.database.connection import Database
+    from mailweir.store.people.deployments import Deployment
 
 _BUSY_SECONDS = 3.0  # a writer of ours holds the lock for milliseconds
 _QUESTION_SECONDS = 10.0
@@ -121,7 +121,7 @@ def _examine_database(settings: "Settings", name: str | None, now: "datetime") -
     from admin_cli.doctor import key_file
     from admin_cli.doctor.findings import Level, run
     from admin_cli.ownership import acting_for
-    from mailweir.store.connection import Database
+    from mailweir.store.database.connection import Database
 
     yield from run("disk", partial(checks.check_room, settings))
     yield from run(checks.AREA, partial(checks.check_owner, settings))
@@ -153,7 +153,8 @@ def _examine_record(
     from admin_cli.doctor import dns, gmail, record
     from admin_cli.doctor.findings import note, run
     from mailweir.errors import DatabaseUnavailable
-    from mailweir.store import deployments, health
+    from mailweir.store.database import health
+    from mailweir.store.people import deployments
 
     def bounded(check: "Callable[[], Iterable[Finding]]") -> "Iterator[Finding]":
         try:

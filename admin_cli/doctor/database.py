@@ -11,8 +11,8 @@ from admin_cli.doctor import advice
 from admin_cli.doctor.findings import Finding, note, ok, wrong
 from mailweir.errors import DatabaseUnavailable, DatabaseVersionError
 from mailweir.settings import Settings
-from mailweir.store import health, versions
-from mailweir.store.connection import Database
+from mailweir.store.database import health, versions
+from mailweir.store.database.connection import Database
 from postfix.rendering import Places
 
 AREA = "database"

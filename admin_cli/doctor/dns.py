@@ -14,7 +14,7 @@ from mailweir.domains.spf import evaluate
 from mailweir.domains.suggestion import Relay
 from mailweir.errors import DnsUnavailable
 from mailweir.settings import Settings
-from mailweir.store.deployments import Deployment
+from mailweir.store.people.deployments import Deployment
 
 AREA = "DNS"
 _UNKNOWN = "see whether the resolver answers ([dns] in the settings), then look again"

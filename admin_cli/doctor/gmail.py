@@ -8,10 +8,10 @@ from admin_cli.doctor.findings import Finding, note, ok, wrong
 from mailweir.errors import SettingsError
 from mailweir.gmail import oauth_files
 from mailweir.settings import Settings
-from mailweir.store import gmail_app, gmail_mailboxes, gmail_workers
-from mailweir.store.connection import Database
-from mailweir.store.deployments import Deployment
-from mailweir.store.gmail_mailboxes import GmailMailbox, State
+from mailweir.store.database.connection import Database
+from mailweir.store.gmail import gmail_app, gmail_mailboxes, gmail_workers
+from mailweir.store.gmail.gmail_mailboxes import GmailMailbox, State
+from mailweir.store.people.deployments import Deployment
 
 AREA = "gmail"
 _LATE_SWEEPS = 5

@@ -7,9 +7,10 @@ from admin_cli.doctor.findings import Finding, ok, wrong
 from mailweir import secrets_file
 from mailweir.errors import SettingsError
 from mailweir.settings import Settings
-from mailweir.store import dkim_keys, gmail_mailboxes
-from mailweir.store.connection import Database
-from mailweir.store.gmail_mailboxes import token_purpose
+from mailweir.store.database.connection import Database
+from mailweir.store.gmail import gmail_mailboxes
+from mailweir.store.gmail.gmail_mailboxes import token_purpose
+from mailweir.store.people import dkim_keys
 
 AREA = "key file"
 

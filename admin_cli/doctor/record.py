@@ -5,10 +5,11 @@ from datetime import datetime, timedelta
 
 from admin_cli.doctor.findings import Finding, note, ok, wrong
 from mailweir import forwarding
-from mailweir.store import overview, relay_logins, users
-from mailweir.store.connection import Database
-from mailweir.store.deployments import Deployment
-from mailweir.store.users import User
+from mailweir.store.database.connection import Database
+from mailweir.store.people import relay_logins, users
+from mailweir.store.people.deployments import Deployment
+from mailweir.store.people.users import User
+from mailweir.store.record import overview
 
 _LOOK_BACK = timedelta(days=240)
 _CLOCK_SLACK = timedelta(minutes=5)

@@ -1,4 +1,4 @@
-"""What a file of contacts holds, whatever its form. Pure; used by the readers and by `store/contact_import`."""
+"""What a file of contacts holds, whatever its form. Pure; used by the readers and by `store/people/contact_import`."""
 
 from typing import NamedTuple
 

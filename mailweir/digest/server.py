@@ -18,9 +18,10 @@ from mailweir.digest.workers import Workers
 from mailweir.errors import DatabaseUnavailable, DnsUnavailable, MailweirError
 from mailweir.sender_auth import DkimProver
 from mailweir.settings import Settings
-from mailweir.store import raw_messages, verdicts, versions
-from mailweir.store.connection import Database
-from mailweir.store.verdicts import Waiting
+from mailweir.store.database import versions
+from mailweir.store.database.connection import Database
+from mailweir.store.record import raw_messages, verdicts
+from mailweir.store.record.verdicts import Waiting
 
 PROCESS = daemons.DIGEST.name
 MAX_BATCH = 50  # a transaction: few milliseconds, for the filter waits for the write lock meanwhile

@@ -14,7 +14,7 @@ from capture_milter.counters import Page, TempfailCause
 from capture_milter.group_commit import Written
 from mailweir import daemons, logfmt
 from mailweir.recording import Entry, Recorded
-from mailweir.store.moments import rfc3339
+from mailweir.store.database.moments import rfc3339
 
 _STDERR = 2
 

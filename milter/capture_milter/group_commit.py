@@ -15,7 +15,7 @@ from typing import NamedTuple
 from mailweir import recording
 from mailweir.errors import DatabaseUnavailable
 from mailweir.recording import Entry, Recorded
-from mailweir.store.connection import Database
+from mailweir.store.database.connection import Database
 
 MAX_BATCH = 200
 GATHER_SECONDS = 0.002  # measured: 1 to 3 ms take a tenth of the CPU off each message under load

@@ -17,7 +17,7 @@ from mailweir.headers import Header, HeaderView
 from mailweir.recording import Content, Entry, Recorded, Redirect
 from mailweir.sender_auth import DkimProver
 from mailweir.settings import Confirmation as ConfirmationLimits
-from mailweir.store.relay_logins import UseRow
+from mailweir.store.people.relay_logins import UseRow
 from mailweir.traces import Traces
 
 MAX_CONFIRMATION_BYTES = 262_144  # Google's are 5 kB; a larger look-alike isn't worth proving

@@ -18,8 +18,8 @@ from capture_milter.counters import BATCH_MESSAGES, COMMIT_SECONDS, Counters
 from mailweir.database_url import DatabaseUrl
 from mailweir.errors import MailweirError
 from mailweir.settings import Settings
-from mailweir.store import verdicts
-from mailweir.store.connection import Database
+from mailweir.store.database.connection import Database
+from mailweir.store.record import verdicts
 
 if TYPE_CHECKING:
     from prometheus_client import Metric

@@ -13,7 +13,7 @@ from typing import Protocol
 from capture_milter import relay, relay_directory
 from mailweir.envelope import Recipient
 from mailweir.headers import Header
-from mailweir.store.relay_logins import Holder
+from mailweir.store.people.relay_logins import Holder
 
 DAEMON_NAME = "notice"
 # As bounce_notify_util.c writes it: "QUEUEID.seconds/myhostname"

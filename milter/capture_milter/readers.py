@@ -6,9 +6,9 @@ Called by `session` when it matches a message.
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from mailweir.store.connection import Database
-from mailweir.store.directory import SqlDirectory
-from mailweir.store.pool import Pool
+from mailweir.store.database.connection import Database
+from mailweir.store.database.pool import Pool
+from mailweir.store.people.directory import SqlDirectory
 
 MAX_READERS = 8  # PostgreSQL has 100 connections for all hosts; a stall must not take them
 WAIT_SECONDS = 20.0

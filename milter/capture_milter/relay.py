@@ -19,8 +19,8 @@ from mailweir.directory import UserRef
 from mailweir.envelope import Envelope
 from mailweir.headers import Header, HeaderView
 from mailweir.settings import Relay as Limits
-from mailweir.store import relay_logins
-from mailweir.store.relay_logins import Holder, UseRow
+from mailweir.store.people import relay_logins
+from mailweir.store.people.relay_logins import Holder, UseRow
 
 DAEMON_NAME = "relay"  # master.cf's, of both ports
 # Of the mail by which Gmail asks whether an address of "Send mail as" is the user's; it goes to that address by this relay

@@ -8,8 +8,8 @@ from typing import Protocol
 
 from mailweir.cached_directory import CachedDirectory
 from mailweir.directory import Directory
-from mailweir.store.dkim_keys import SealedKey
-from mailweir.store.relay_logins import Holder, Use
+from mailweir.store.people.dkim_keys import SealedKey
+from mailweir.store.people.relay_logins import Holder, Use
 
 
 class RelayDirectory(Directory, Protocol):

@@ -30,8 +30,8 @@ from mailweir import cpu_affinity, daemons, forking, log, settings
 from mailweir.errors import MailweirError
 from mailweir.sender_auth import DkimProver
 from mailweir.settings import Settings
-from mailweir.store import versions
-from mailweir.store.connection import Database
+from mailweir.store.database import versions
+from mailweir.store.database.connection import Database
 from mailweir.traces import Traces
 
 WRITE_BUSY_SECONDS = 20.0

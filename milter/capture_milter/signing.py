@@ -15,7 +15,7 @@ from mailweir import address, secrets_file
 from mailweir.directory import DeploymentRef
 from mailweir.dkim_signing import RelaxedBody, SigningKey
 from mailweir.headers import Header, HeaderView
-from mailweir.store.dkim_keys import SealedKey
+from mailweir.store.people.dkim_keys import SealedKey
 
 NAME = "DKIM-Signature"
 _MAX_KEYS = 1_000  # 5 kB each

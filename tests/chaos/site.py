@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from mailweir.database_url import DatabaseUrl, Postgresql
-from mailweir.store.connection import Database
+from mailweir.store.database.connection import Database
 from tests.chaos.load import Load
 from tests.integration.conftest import Stack, wait_until
 from tests.ports import free_port

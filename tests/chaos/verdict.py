@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import zstandard
 
 from mailweir.database_url import DatabaseUrl
-from mailweir.store.connection import Database
+from mailweir.store.database.connection import Database
 from tests.chaos.load import Message
 
 MAX_NAMED = 5  # violations of one sort that are named

@@ -37,7 +37,7 @@ def wheel_before(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def wheel_later(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Of this checkout, with a change of the database."""
     source = checkout(tmp_path_factory)
-    (source / "mailweir/store/migrations/9999_later.py").write_text(_STEP)
+    (source / "mailweir/store/database/migrations/9999_later.py").write_text(_STEP)
     return as_version("0.9.9", source, tmp_path_factory.mktemp("dist-later"))
 
 

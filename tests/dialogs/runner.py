@@ -12,10 +12,10 @@ from contextlib import closing
 from dataclasses import dataclass
 
 from mailweir.database_url import DatabaseUrl
-from mailweir.store import activities, decisions, raw_messages
-from mailweir.store.activities import Activity
-from mailweir.store.connection import Database
-from mailweir.store.decisions import Decision
+from mailweir.store.database.connection import Database
+from mailweir.store.record import activities, decisions, raw_messages
+from mailweir.store.record.activities import Activity
+from mailweir.store.record.decisions import Decision
 from tests.dialogs.script import CLOSED, Command, DecisionExpected, Expect, Script, Send
 
 TIMEOUT_SECONDS = 30.0

@@ -10,7 +10,7 @@ from typing import Any
 
 import zstandard
 
-from mailweir.store.connection import Database
+from mailweir.store.database.connection import Database
 from tests.chaos.verdict import named
 from tests.gmail.emulator import CLIENT_SECRET
 from tests.gmail.load_client import LoadServer

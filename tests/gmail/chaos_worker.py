@@ -15,8 +15,8 @@ from datetime import timedelta
 
 from gmail_sync import pauses, scheduler, server
 from gmail_sync.job import Job
-from mailweir.store import gmail_leases
-from mailweir.store.connection import Database
+from mailweir.store.database.connection import Database
+from mailweir.store.gmail import gmail_leases
 
 LEASE_SECONDS = 3.0
 _BEAT_SECONDS, _RENEW_SECONDS, _OUTAGE_PAUSE_SECONDS = 1, 1, 0.5

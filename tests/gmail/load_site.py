@@ -13,10 +13,12 @@ from typing import Any
 from mailweir import secrets_file, settings
 from mailweir.database_url import DatabaseUrl
 from mailweir.settings import Settings
-from mailweir.store import deployments, gmail_mailboxes, versions
-from mailweir.store.connection import Database
-from mailweir.store.gmail_mailboxes import token_purpose
-from mailweir.store.moments import rfc3339
+from mailweir.store.database import versions
+from mailweir.store.database.connection import Database
+from mailweir.store.database.moments import rfc3339
+from mailweir.store.gmail import gmail_mailboxes
+from mailweir.store.gmail.gmail_mailboxes import token_purpose
+from mailweir.store.people import deployments
 from tests.gmail import load_mail
 from tests.gmail.load_client import LoadServer
 from tests.gmail.load_mailboxes import FIRST_HISTORY_ID

@@ -4,7 +4,7 @@ import pytest
 
 from gmail_sync.batch_writer import Tally
 from gmail_sync.sweep import Sweep
-from mailweir.store import gmail_leases
+from mailweir.store.gmail import gmail_leases
 from tests.gmail.world import STRANGER, World, mail
 
 

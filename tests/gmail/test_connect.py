@@ -14,8 +14,9 @@ import pytest
 from mailweir import secrets_file
 from mailweir.database_url import DatabaseUrl
 from mailweir.gmail.errors import NeedsReconnect
-from mailweir.store import gmail_leases, gmail_mailboxes, users
-from mailweir.store.gmail_mailboxes import State, token_purpose
+from mailweir.store.gmail import gmail_leases, gmail_mailboxes
+from mailweir.store.gmail.gmail_mailboxes import State, token_purpose
+from mailweir.store.people import users
 from tests.gmail import faults
 from tests.gmail.calls import Kind
 from tests.gmail.google_errors import api_error

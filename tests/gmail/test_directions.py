@@ -17,9 +17,10 @@ from mailweir.directory import People
 from mailweir.envelope import Envelope, read_recipient
 from mailweir.headers import Header
 from mailweir.settings import Relay
-from mailweir.store import activities, contacts, deployments, relay_logins, todos, users
-from mailweir.store.activities import Filter
-from mailweir.store.directory import SqlDirectory
+from mailweir.store.people import contacts, deployments, relay_logins, users
+from mailweir.store.people.directory import SqlDirectory
+from mailweir.store.record import activities, todos
+from mailweir.store.record.activities import Filter
 from tests.gmail.calls import Kind
 from tests.gmail.faults import Fault
 from tests.gmail.google_errors import Answer

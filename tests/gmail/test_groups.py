@@ -5,8 +5,9 @@ from datetime import timedelta
 import pytest
 
 from mailweir.errors import BadInput
-from mailweir.store import activities, contacts, groups, todos, users
-from mailweir.store.activities import Filter
+from mailweir.store.people import contacts, groups, users
+from mailweir.store.record import activities, todos
+from mailweir.store.record.activities import Filter
 from tests.gmail.test_directions import by_filter, kept
 from tests.gmail.world import JANE, STRANGER, World, mail
 

@@ -168,7 +168,7 @@ def test_an_audit_that_can_not_list_holds_no_new_mail_up(small: World, gmail: Gm
 
 
 def test_an_address_that_gmail_refuses_to_search_for_holds_no_other_up(small: World, gmail: GmailServer) -> None:
-    from mailweir.store import contacts
+    from mailweir.store.people import contacts
 
     box = small.connect()
     small.settle()
@@ -189,7 +189,7 @@ def test_an_address_that_gmail_refuses_to_search_for_holds_no_other_up(small: Wo
 
 @pytest.mark.parametrize("odd", ["a}b@odd.example", "{a@odd.example", "a|b@odd.example", "-a@odd.example"])
 def test_an_address_that_means_something_in_a_search_is_found_and_hides_no_other(small: World, odd: str) -> None:
-    from mailweir.store import contacts
+    from mailweir.store.people import contacts
 
     box = small.connect()
     small.settle()

@@ -20,7 +20,7 @@ from gmail_sync.scheduler import Scheduler
 from mailweir import secrets_file
 from mailweir.database_url import Postgresql
 from mailweir.errors import SettingsError
-from mailweir.store import gmail_leases
+from mailweir.store.gmail import gmail_leases
 from tests.gmail import faults
 from tests.gmail.calls import GETS, Kind
 from tests.gmail.processes import SyncProcess, wait_until

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mailweir.store import raw_messages
+from mailweir.store.record import raw_messages
 from tests.gmail import faults
 from tests.gmail.calls import Kind
 from tests.gmail.server import GmailServer, Mailbox

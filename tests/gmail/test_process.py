@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from gmail_sync.scheduler import BEAT_SECONDS
-from mailweir.store import gmail_workers
-from mailweir.store.gmail_leases import LEASE_SECONDS
+from mailweir.store.gmail import gmail_workers
+from mailweir.store.gmail.gmail_leases import LEASE_SECONDS
 from tests.gmail import faults
 from tests.gmail.processes import SyncProcess, wait_until
 from tests.gmail.world import JANE, STRANGER, World, mail

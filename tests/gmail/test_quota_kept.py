@@ -10,7 +10,8 @@ import pytest
 from gmail_sync.budget import OverBudget, Project
 from gmail_sync.mailboxes import Mailboxes
 from gmail_sync.scheduler import BEAT_SECONDS, Scheduler
-from mailweir.store import contacts, gmail_leases, users
+from mailweir.store.gmail import gmail_leases
+from mailweir.store.people import contacts, users
 from tests.gmail.calls import Kind
 from tests.gmail.quota import Quota
 from tests.gmail.server import GmailServer, Mailbox

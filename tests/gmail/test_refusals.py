@@ -9,8 +9,9 @@ import pytest
 
 from gmail_sync.ending import MIN_REFUSALS
 from mailweir.gmail.errors import GmailError, NeedsReconnect
-from mailweir.store import gmail_app, gmail_leases, users
-from mailweir.store.gmail_mailboxes import State
+from mailweir.store.gmail import gmail_app, gmail_leases
+from mailweir.store.gmail.gmail_mailboxes import State
+from mailweir.store.people import users
 from tests.gmail import faults
 from tests.gmail.calls import API, Kind
 from tests.gmail.faults import Fault
@@ -173,7 +174,7 @@ def test_a_probe_in_an_outage_leaves_what_is_wrong(small: World, gmail: GmailSer
 
 
 def test_a_mailbox_that_a_user_disconnected_is_never_probed(small: World, gmail: GmailServer) -> None:
-    from mailweir.store import gmail_mailboxes
+    from mailweir.store.gmail import gmail_mailboxes
 
     box = small.connect()
     small.settle()

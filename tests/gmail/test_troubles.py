@@ -9,8 +9,9 @@ import pytest
 
 from gmail_sync.budget import Project
 from mailweir.gmail.errors import GmailError, NeedsReconnect
-from mailweir.store import gmail_leases, gmail_queue, users
-from mailweir.store.gmail_mailboxes import State
+from mailweir.store.gmail import gmail_leases, gmail_queue
+from mailweir.store.gmail.gmail_mailboxes import State
+from mailweir.store.people import users
 from tests.gmail import faults
 from tests.gmail.calls import API, GETS, Kind
 from tests.gmail.faults import Fault
@@ -325,7 +326,7 @@ def test_a_sweep_whose_mailbox_is_taken_away_writes_nothing_more(
     from gmail_sync import batch_writer
     from gmail_sync.batch_writer import Tally
     from gmail_sync.sweep import Sweep
-    from mailweir.store import gmail_mailboxes
+    from mailweir.store.gmail import gmail_mailboxes
 
     monkeypatch.setattr(batch_writer, "MAX_HELD", 1)  # so that there is something between two transactions
     box = world.connect()

@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 
 from mailweir.errors import NotFound
-from mailweir.store import contacts, gmail_mailboxes, gmail_queue, retention
-from mailweir.store.gmail_mailboxes import State
+from mailweir.store.gmail import gmail_mailboxes, gmail_queue
+from mailweir.store.gmail.gmail_mailboxes import State
+from mailweir.store.people import contacts
+from mailweir.store.record import retention
 from tests.gmail import faults
 from tests.gmail.calls import Kind
 from tests.gmail.server import GmailServer

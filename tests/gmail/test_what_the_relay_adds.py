@@ -10,8 +10,8 @@ from mailweir import added_headers, recording
 from mailweir.envelope import Envelope, read_recipient
 from mailweir.headers import Header
 from mailweir.settings import Relay
-from mailweir.store import relay_logins
-from mailweir.store.directory import SqlDirectory
+from mailweir.store.people import relay_logins
+from mailweir.store.people.directory import SqlDirectory
 from tests.gmail.test_directions import RICHARD, postfix_lines
 from tests.gmail.world import JANE, World
 

@@ -14,19 +14,14 @@ from gmail_sync.sync_now import SyncNow
 from mailweir import log, secrets_file, settings
 from mailweir.database_url import DatabaseUrl
 from mailweir.settings import Settings
-from mailweir.store import (
-    activities,
-    contacts,
-    deployments,
-    gmail_leases,
-    gmail_mailboxes,
-    users,
-    versions,
-)
-from mailweir.store.activities import Activity, Filter
-from mailweir.store.connection import Database
-from mailweir.store.gmail_leases import Rest
-from mailweir.store.gmail_mailboxes import GmailMailbox, token_purpose
+from mailweir.store.database import versions
+from mailweir.store.database.connection import Database
+from mailweir.store.gmail import gmail_leases, gmail_mailboxes
+from mailweir.store.gmail.gmail_leases import Rest
+from mailweir.store.gmail.gmail_mailboxes import GmailMailbox, token_purpose
+from mailweir.store.people import contacts, deployments, users
+from mailweir.store.record import activities
+from mailweir.store.record.activities import Activity, Filter
 from tests.gmail.server import GmailServer, Mailbox
 
 JANE, JOE, STRANGER = "jane@client.example", "joe@client.example", "x@stranger.example"

@@ -14,8 +14,8 @@ import pytest
 
 from admin_cli import backups
 from mailweir.errors import BackupError
-from mailweir.store import backup
-from mailweir.store.connection import Database
+from mailweir.store.database import backup
+from mailweir.store.database.connection import Database
 from tests.needs import lacks
 
 if TYPE_CHECKING:

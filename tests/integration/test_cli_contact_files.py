@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from mailweir.contact_files.lines import MAX_FILE_BYTES
-from mailweir.store.connection import Database
+from mailweir.store.database.connection import Database
 from tests.needs import lacks
 
 Mailweir = Any

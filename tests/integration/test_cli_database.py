@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from mailweir.store.connection import Database
+from mailweir.store.database.connection import Database
 from tests.needs import lacks
 
 Mailweir = Any
@@ -86,7 +86,8 @@ def test_what_is_no_database_is_refused_in_one_line(mailweir: Mailweir, database
 @pytest.mark.parametrize("place", ["sqlite"], indirect=True)  # a file, its lock and its default place
 def test_a_locked_database_is_one_line(mailweir: Mailweir, database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        "mailweir.store.connection.Database.__init__.__kwdefaults__", {"busy_timeout_seconds": 0.1, "create": False}
+        "mailweir.store.database.connection.Database.__init__.__kwdefaults__",
+        {"busy_timeout_seconds": 0.1, "create": False},
     )
     with database.transaction():
         ran = mailweir("deployment", "add", "demo", "--domain", "demo.example.net")

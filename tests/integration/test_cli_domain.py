@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from admin_cli.demo.zone import Mood, ZoneServer
-from mailweir.store.connection import Database
+from mailweir.store.database.connection import Database
 from tests.needs import lacks
 
 if TYPE_CHECKING:

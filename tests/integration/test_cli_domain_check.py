@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from admin_cli.demo.zone import Mood, ZoneServer
-from mailweir.store.connection import Database
+from mailweir.store.database.connection import Database
 from tests import frozen
 
 Mailweir = Any

@@ -17,13 +17,13 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from mailweir import secrets_file
-from mailweir.store import gmail_workers
+from mailweir.store.gmail import gmail_workers
 from tests import scripted_http
 from tests.scripted_http import Answer, Asked, Server, as_json, refusal
 
 if TYPE_CHECKING:
     from mailweir.database_url import DatabaseUrl
-    from mailweir.store.connection import Database
+    from mailweir.store.database.connection import Database
     from tests.conftest import Mailweir, Ran
 
 SCOPE = "https://www.googleapis.com/auth/gmail.readonly"

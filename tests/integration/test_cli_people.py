@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from mailweir.store.connection import Database
+from mailweir.store.database.connection import Database
 
 Mailweir = Any
 TABLES = (

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mailweir.store import relay_logins
+from mailweir.store.people import relay_logins
 
 if TYPE_CHECKING:
-    from mailweir.store.connection import Database
+    from mailweir.store.database.connection import Database
     from tests.conftest import Mailweir
 
 

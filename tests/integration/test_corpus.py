@@ -19,8 +19,8 @@ import pytest
 import zstandard
 
 from mailweir import headers
-from mailweir.store import contacts, deployments
-from mailweir.store.connection import Database
+from mailweir.store.database.connection import Database
+from mailweir.store.people import contacts, deployments
 from tests.integration import postfix_changes, wire
 from tests.integration.postfix_changes import Version
 

@@ -68,7 +68,7 @@ def test_the_wheel_holds_every_module_template_and_migration_and_nothing_else(bu
         found = {name for name in archive.namelist() if ".dist-info/" not in name}
     assert found == files_of_packages()
     assert {"postfix/templates/main.cf.j2", "mailweir/mailweir.toml.example"} < found
-    assert any(name.startswith("mailweir/store/migrations/0001") for name in found)
+    assert any(name.startswith("mailweir/store/database/migrations/0001") for name in found)
 
 
 def test_both_hold_the_licence(built: Path) -> None:

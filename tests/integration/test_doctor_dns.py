@@ -10,7 +10,7 @@ from admin_cli.demo.zone import Mood, ZoneServer
 from admin_cli.doctor import dns
 from admin_cli.doctor.findings import Finding, Level
 from mailweir.settings import Settings
-from mailweir.store.deployments import Deployment
+from mailweir.store.people.deployments import Deployment
 
 HOST, IP, IPV6, INCLUDE = "mx.relay.example", "192.0.2.9", "2001:db8::9", "spf.relay.example"
 REVERSE, REVERSE6 = "9.2.0.192.in-addr.arpa", "9." + "0." * 23 + "8.b.d.0.1.0.0.2.ip6.arpa"

@@ -17,8 +17,8 @@ from admin_cli.doctor.findings import Finding, Level
 from mailweir.decision import Reason
 from mailweir.errors import DatabaseUnavailable
 from mailweir.settings import Settings
-from mailweir.store import deployments
-from mailweir.store.connection import Database
+from mailweir.store.database.connection import Database
+from mailweir.store.people import deployments
 
 Mailweir = Any
 JANE = "jane@client.example"

@@ -18,7 +18,7 @@ import pytest
 import zstandard
 
 from mailweir.database_url import DatabaseUrl
-from mailweir.store.connection import Database
+from mailweir.store.database.connection import Database
 
 CLIENTS = 8
 MESSAGES_A_CLIENT = 40  # at least; each goes on until the kills are done

@@ -14,8 +14,8 @@ import pytest
 
 from mailweir.database_url import Postgresql
 from mailweir.errors import SettingsError
-from mailweir.store import versions
-from mailweir.store.connection import Database
+from mailweir.store.database import versions
+from mailweir.store.database.connection import Database
 
 if TYPE_CHECKING:
     from tests.integration.conftest import MakeStack, Stack
@@ -113,7 +113,7 @@ def test_a_server_that_is_gone_means_451_and_loses_nothing(
 def test_upgrades_of_two_starting_hosts_do_the_work_once(cluster: "Cluster") -> None:
     place = cluster.make_database(empty=True)
     code = (
-        "import sys; from mailweir.database_url import Postgresql; from mailweir.store import versions;"
+        "import sys; from mailweir.database_url import Postgresql; from mailweir.store.database import versions;"
         "print(*versions.upgrade(Postgresql(sys.argv[1])))"
     )
     workers = [

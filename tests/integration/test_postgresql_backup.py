@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from mailweir.database_url import Postgresql
-from mailweir.store.connection import Database
+from mailweir.store.database.connection import Database
 
 Mailweir = Any
 JANE = "jane@client.example"
@@ -48,7 +48,7 @@ def test_what_is_no_backup_changes_nothing(
     file = tmp_path / "kept.dump"
     newer = "INSERT INTO schema_migration (name, applied) VALUES ('9999_later', '2026-01-01')"
     if what == "newer":
-        from mailweir.store import postgresql_backup, versions
+        from mailweir.store.database import postgresql_backup, versions
 
         with pytest.MonkeyPatch.context() as patched:
             patched.setattr(versions, "check", lambda _: None)

@@ -10,9 +10,9 @@ import pytest
 
 from mailweir.directory import ContactRef, DeploymentRef, Directory, People, UserRef
 from mailweir.headers import Header
-from mailweir.store import versions
-from mailweir.store.connection import Database
-from mailweir.store.directory import SqlDirectory
+from mailweir.store.database import versions
+from mailweir.store.database.connection import Database
+from mailweir.store.people.directory import SqlDirectory
 
 DEMO = DeploymentRef(1, "demo", "demo.example.net")
 OTHER = DeploymentRef(2, "other", "other.example.org")

@@ -3,12 +3,13 @@
 from datetime import datetime, timedelta
 from typing import Any
 
-from mailweir.store import deployments, gmail_leases, gmail_mailboxes, users
-from mailweir.store.connection import Database
-from mailweir.store.deployments import Deployment
-from mailweir.store.gmail_leases import Leased, Rest
-from mailweir.store.gmail_mailboxes import GmailMailbox
-from mailweir.store.moments import rfc3339
+from mailweir.store.database.connection import Database
+from mailweir.store.database.moments import rfc3339
+from mailweir.store.gmail import gmail_leases, gmail_mailboxes
+from mailweir.store.gmail.gmail_leases import Leased, Rest
+from mailweir.store.gmail.gmail_mailboxes import GmailMailbox
+from mailweir.store.people import deployments, users
+from mailweir.store.people.deployments import Deployment
 
 
 def make_firm(database: Database, now: datetime) -> Deployment:

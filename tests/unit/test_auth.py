@@ -17,8 +17,8 @@ from typing import Any
 import pytest
 
 from mailweir import log, passwords
-from mailweir.store import deployments, relay_logins, users
-from mailweir.store.connection import Database
+from mailweir.store.database.connection import Database
+from mailweir.store.people import deployments, relay_logins, users
 from postfix import auth, listener
 from postfix.auth import CannotAnswer, Desk, Prover, Verdict, network_of
 from postfix.auth_protocol import Question

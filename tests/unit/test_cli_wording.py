@@ -6,7 +6,7 @@ import pytest
 
 from admin_cli import wording
 from mailweir.decision import Outcome, Reason
-from mailweir.store.decisions import Decision
+from mailweir.store.record.decisions import Decision
 
 
 def _decision(

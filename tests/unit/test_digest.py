@@ -18,9 +18,9 @@ from mailweir.digest import server
 from mailweir.digest.workers import DIED, Workers
 from mailweir.sender_auth import DkimProver, Verdict
 from mailweir.settings import Digest, Settings
-from mailweir.store import raw_messages, verdicts
-from mailweir.store.connection import Database
-from mailweir.store.verdicts import Waiting
+from mailweir.store.database.connection import Database
+from mailweir.store.record import raw_messages, verdicts
+from mailweir.store.record.verdicts import Waiting
 
 Put = Callable[..., int]
 JANE = "jane@client.example"

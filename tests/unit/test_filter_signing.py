@@ -14,8 +14,8 @@ from mailweir.directory import DeploymentRef
 from mailweir.errors import SettingsError
 from mailweir.headers import Header
 from mailweir.secrets_file import Secrets
-from mailweir.store import dkim_keys
-from mailweir.store.dkim_keys import SealedKey
+from mailweir.store.people import dkim_keys
+from mailweir.store.people.dkim_keys import SealedKey
 from tests.unit.conftest import DEMO, OTHER
 
 LOGIN = "richard@demo.example.net"

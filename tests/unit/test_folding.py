@@ -11,10 +11,10 @@ from mailweir.contact_files.rows import Row
 from mailweir.directory import ContactRef
 from mailweir.errors import BadInput, NotFound
 from mailweir.folding import EXACT, Folding
-from mailweir.store import contact_import, contacts, deployments, users
-from mailweir.store.connection import Database
-from mailweir.store.deployments import Deployment
-from mailweir.store.directory import SqlDirectory, Standing
+from mailweir.store.database.connection import Database
+from mailweir.store.people import contact_import, contacts, deployments, users
+from mailweir.store.people.deployments import Deployment
+from mailweir.store.people.directory import SqlDirectory, Standing
 
 ALL = Folding(plus_addresses=True, gmail_dots=True)
 folding = st.builds(Folding, st.booleans(), st.booleans())

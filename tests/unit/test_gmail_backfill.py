@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from mailweir.store import contacts, deployments, gmail_backfill, gmail_leases, versions
-from mailweir.store.connection import Database
-from mailweir.store.deployments import Deployment
-from mailweir.store.gmail_leases import Leased
+from mailweir.store.database import versions
+from mailweir.store.database.connection import Database
+from mailweir.store.gmail import gmail_backfill, gmail_leases
+from mailweir.store.gmail.gmail_leases import Leased
+from mailweir.store.people import contacts, deployments
+from mailweir.store.people.deployments import Deployment
 from tests.unit.gmail_rows import connect, make_firm, rest, take
 
 

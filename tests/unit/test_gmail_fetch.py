@@ -13,8 +13,8 @@ from mailweir.gmail.oauth_files import OAuthClient
 from mailweir.gmail.tokens import UserCredentials
 from mailweir.recording import Entry
 from mailweir.settings import Gmail
-from mailweir.store.gmail_leases import Leased
-from mailweir.store.gmail_queue import Origin, Queued
+from mailweir.store.gmail.gmail_leases import Leased
+from mailweir.store.gmail.gmail_queue import Origin, Queued
 from tests import scripted_http
 from tests.scripted_http import Answer, Server, as_json, raw_answer
 from tests.unit.conftest import DEMO

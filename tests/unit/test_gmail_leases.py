@@ -9,12 +9,13 @@ from datetime import datetime, timedelta
 import pytest
 
 from mailweir.database_url import DatabaseUrl
-from mailweir.store import contacts, deployments, gmail_leases, gmail_mailboxes, gmail_queue, users
-from mailweir.store.connection import Database
-from mailweir.store.deployments import Deployment
-from mailweir.store.gmail_leases import LEASE_SECONDS, LONGEST_WAIT, Leased, LeaseLost
-from mailweir.store.gmail_queue import Origin
-from mailweir.store.moments import rfc3339
+from mailweir.store.database.connection import Database
+from mailweir.store.database.moments import rfc3339
+from mailweir.store.gmail import gmail_leases, gmail_mailboxes, gmail_queue
+from mailweir.store.gmail.gmail_leases import LEASE_SECONDS, LONGEST_WAIT, Leased, LeaseLost
+from mailweir.store.gmail.gmail_queue import Origin
+from mailweir.store.people import contacts, deployments, users
+from mailweir.store.people.deployments import Deployment
 from tests.unit.gmail_rows import connect, make_firm, rest, row, take
 
 SECOND = timedelta(seconds=1)

@@ -8,13 +8,14 @@ import pytest
 
 from mailweir.database_url import Postgresql
 from mailweir.errors import BadInput, NotFound
-from mailweir.store import contacts, deployments, gmail_leases, gmail_mailboxes, gmail_queue, users
-from mailweir.store.connection import Database
-from mailweir.store.deployments import Deployment
-from mailweir.store.gmail_leases import Leased, LeaseLost
-from mailweir.store.gmail_mailboxes import State
-from mailweir.store.gmail_queue import Origin
-from mailweir.store.moments import rfc3339
+from mailweir.store.database.connection import Database
+from mailweir.store.database.moments import rfc3339
+from mailweir.store.gmail import gmail_leases, gmail_mailboxes, gmail_queue
+from mailweir.store.gmail.gmail_leases import Leased, LeaseLost
+from mailweir.store.gmail.gmail_mailboxes import State
+from mailweir.store.gmail.gmail_queue import Origin
+from mailweir.store.people import contacts, deployments, users
+from mailweir.store.people.deployments import Deployment
 from tests.unit.gmail_rows import connect, make_firm, rest, row, take
 
 LATER = timedelta(hours=3)

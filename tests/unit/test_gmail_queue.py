@@ -14,12 +14,13 @@ from mailweir import recording
 from mailweir.database_url import Postgresql
 from mailweir.decision import Decision, Outcome, Reason
 from mailweir.directory import DeploymentRef
-from mailweir.store import deployments, gmail_leases, gmail_queue, users
-from mailweir.store.connection import Database
-from mailweir.store.deployments import Deployment
-from mailweir.store.gmail_leases import LONGEST_WAIT, Leased
-from mailweir.store.gmail_queue import Origin, Queued
-from mailweir.store.moments import rfc3339
+from mailweir.store.database.connection import Database
+from mailweir.store.database.moments import rfc3339
+from mailweir.store.gmail import gmail_leases, gmail_queue
+from mailweir.store.gmail.gmail_leases import LONGEST_WAIT, Leased
+from mailweir.store.gmail.gmail_queue import Origin, Queued
+from mailweir.store.people import deployments, users
+from mailweir.store.people.deployments import Deployment
 from tests.conftest import Record
 from tests.unit.gmail_rows import connect, make_firm, rest, row, take
 
@@ -234,7 +235,7 @@ def test_what_was_decided_or_waits_is_known(database: Database, leased: Leased, 
 def test_what_is_on_the_record_is_known_in_any_case(
     database: Database, demo: Deployment, leased: Leased, now: datetime, record: Record
 ) -> None:
-    from mailweir.store import contacts
+    from mailweir.store.people import contacts
 
     contacts.add(database, demo, "Jane", ["jane@client.example"], None, now)
     _decide(database, leased, "recorded", now, record("demo", "richard", "jane@client.example"))

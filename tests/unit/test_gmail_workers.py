@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from mailweir.store import gmail_workers
-from mailweir.store.connection import Database
+from mailweir.store.database.connection import Database
+from mailweir.store.gmail import gmail_workers
 
 SECOND = timedelta(seconds=1)
 DAY, NEXT_DAY = "2026-11-23", "2026-11-24"

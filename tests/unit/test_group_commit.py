@@ -19,7 +19,7 @@ from mailweir.database_url import DatabaseUrl
 from mailweir.decision import Decision, Direction, Outcome, Reason
 from mailweir.errors import DatabaseUnavailable
 from mailweir.recording import Content, Entry, Recorded
-from mailweir.store.connection import Database
+from mailweir.store.database.connection import Database
 
 if TYPE_CHECKING:
     from tests.unit.conftest import MemoryDirectory

@@ -16,9 +16,10 @@ from mailweir.directory import DeploymentRef, Directory, UserRef
 from mailweir.folding import Folding
 from mailweir.headers import HeaderView
 from mailweir.matching import Mailbox
-from mailweir.store import contacts, deployments, users, versions
-from mailweir.store.connection import Database
-from mailweir.store.directory import SqlDirectory
+from mailweir.store.database import versions
+from mailweir.store.database.connection import Database
+from mailweir.store.people import contacts, deployments, users
+from mailweir.store.people.directory import SqlDirectory
 
 if TYPE_CHECKING:
     from tests.unit.conftest import MemoryDirectory

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from mailweir.database_url import DatabaseUrl
-from mailweir.store import models, versions
-from mailweir.store.connection import Database
+from mailweir.store.database import models, versions
+from mailweir.store.database.connection import Database
 
 
 @pytest.fixture(scope="module")

@@ -10,11 +10,12 @@ from mailweir.directory import DeploymentRef
 from mailweir.envelope import read_recipient
 from mailweir.headers import Header
 from mailweir.recording import Entry, record
-from mailweir.store import deployments, relay_logins, retention, users
-from mailweir.store.connection import Database
-from mailweir.store.deployments import Deployment
-from mailweir.store.directory import SqlDirectory
-from mailweir.store.relay_logins import UseRow
+from mailweir.store.database.connection import Database
+from mailweir.store.people import deployments, relay_logins, users
+from mailweir.store.people.deployments import Deployment
+from mailweir.store.people.directory import SqlDirectory
+from mailweir.store.people.relay_logins import UseRow
+from mailweir.store.record import retention
 
 RICHARD, ALIAS, LOGIN = "richard@firm.example", "r.smith@firm.example", "richard@demo.example.net"
 TYPE = b' multipart/report; report-type=delivery-status;\r\n\tboundary="4dMkTq1xyzz2B.1764000000/mx.host.example"'

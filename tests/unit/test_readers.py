@@ -13,7 +13,7 @@ import pytest
 from capture_milter.readers import MAX_READERS, Readers
 from mailweir.database_url import DatabaseUrl, Postgresql
 from mailweir.errors import DatabaseUnavailable
-from mailweir.store.connection import Database
+from mailweir.store.database.connection import Database
 from tests.postgresql import Cluster
 
 if TYPE_CHECKING:

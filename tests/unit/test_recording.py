@@ -22,9 +22,11 @@ from mailweir.decision import Decision, Doubt, Outcome, Reason
 from mailweir.envelope import Envelope, read_recipient
 from mailweir.errors import DatabaseUnavailable
 from mailweir.recording import Content, Entry, Recorded, Redirect
-from mailweir.store import activities, decisions, deployments, moments, verdicts
-from mailweir.store.activities import Filter
-from mailweir.store.connection import Database
+from mailweir.store.database import moments
+from mailweir.store.database.connection import Database
+from mailweir.store.people import deployments
+from mailweir.store.record import activities, decisions, verdicts
+from mailweir.store.record.activities import Filter
 
 if TYPE_CHECKING:
     from tests.unit.conftest import MemoryDirectory

@@ -9,11 +9,11 @@ from capture_milter.handling import Plan
 from mailweir.decision import Direction, Outcome, Reason, Route
 from mailweir.envelope import Envelope, read_recipient
 from mailweir.settings import Relay as Limits
-from mailweir.store import contacts, deployments, relay_logins, users
-from mailweir.store.connection import Database
-from mailweir.store.deployments import Deployment
-from mailweir.store.directory import SqlDirectory
-from mailweir.store.relay_logins import UseRow
+from mailweir.store.database.connection import Database
+from mailweir.store.people import contacts, deployments, relay_logins, users
+from mailweir.store.people.deployments import Deployment
+from mailweir.store.people.directory import SqlDirectory
+from mailweir.store.people.relay_logins import UseRow
 
 RICHARD, JANE, LOGIN = "richard@firm.example", "jane@client.example", "richard@demo.example.net"
 HEAD = [(b"From", b" Richard <richard@firm.example>"), (b"To", b" jane@client.example")]

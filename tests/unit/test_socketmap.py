@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailweir.errors import DatabaseUnavailable
-from mailweir.store.directory import Standing
+from mailweir.store.people.directory import Standing
 from postfix import listener, lookups, socketmap
 
 ADMIN = "admin@host.example"

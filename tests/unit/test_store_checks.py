@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from mailweir import address
 from mailweir.errors import BadInput
-from mailweir.store import checks
+from mailweir.store.people import checks
 
 
 @pytest.mark.parametrize("text", ["", "  ", "a\x1b[31m", "a\nb", "a\x9bb", "a\u202eb", "a\udc80", "x" * 201])

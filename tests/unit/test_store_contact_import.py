@@ -14,11 +14,12 @@ from hypothesis import strategies as st
 from mailweir.contact_files import csv_file, vcard
 from mailweir.contact_files.rows import BadRow, Row
 from mailweir.errors import BadInput, DatabaseUnavailable, MailweirError
-from mailweir.store import checks, companies, contact_import, contacts, deployments, users, versions
-from mailweir.store.connection import Database
-from mailweir.store.contact_import import Imported
-from mailweir.store.deployments import Deployment
-from mailweir.store.directory import SqlDirectory
+from mailweir.store.database import versions
+from mailweir.store.database.connection import Database
+from mailweir.store.people import checks, companies, contact_import, contacts, deployments, users
+from mailweir.store.people.contact_import import Imported
+from mailweir.store.people.deployments import Deployment
+from mailweir.store.people.directory import SqlDirectory
 
 TABLES = ("companies", "contacts", "contact_addresses", "users", "user_addresses")
 

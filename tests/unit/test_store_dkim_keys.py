@@ -8,10 +8,10 @@ import pytest
 from mailweir import secrets_file
 from mailweir.errors import BadInput, NotFound, SettingsError
 from mailweir.secrets_file import Secrets
-from mailweir.store import deployments, dkim_keys
-from mailweir.store.connection import Database
-from mailweir.store.deployments import Deployment
-from mailweir.store.dkim_keys import State
+from mailweir.store.database.connection import Database
+from mailweir.store.people import deployments, dkim_keys
+from mailweir.store.people.deployments import Deployment
+from mailweir.store.people.dkim_keys import State
 
 PAIR = (b"a private key", b"a public key")
 NEXT = (b"the next private key", b"the next public key")

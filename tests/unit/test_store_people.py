@@ -5,10 +5,10 @@ from datetime import datetime
 import pytest
 
 from mailweir.errors import BadInput, NotFound
-from mailweir.store import companies, contacts, deployments, users
-from mailweir.store.connection import Database
-from mailweir.store.deployments import Deployment
-from mailweir.store.directory import SqlDirectory, Standing
+from mailweir.store.database.connection import Database
+from mailweir.store.people import companies, contacts, deployments, users
+from mailweir.store.people.deployments import Deployment
+from mailweir.store.people.directory import SqlDirectory, Standing
 
 
 @pytest.fixture

@@ -8,21 +8,12 @@ import pytest
 
 from mailweir.decision import Outcome, Reason
 from mailweir.errors import MailweirError, NotFound
-from mailweir.store import (
-    activities,
-    batches,
-    companies,
-    contacts,
-    decisions,
-    deployments,
-    raw_messages,
-    retention,
-    todos,
-    users,
-)
-from mailweir.store.activities import Filter, Participant
-from mailweir.store.connection import Database
-from mailweir.store.deployments import Deployment
+from mailweir.store.database import batches
+from mailweir.store.database.connection import Database
+from mailweir.store.people import companies, contacts, deployments, users
+from mailweir.store.people.deployments import Deployment
+from mailweir.store.record import activities, decisions, raw_messages, retention, todos
+from mailweir.store.record.activities import Filter, Participant
 
 Put = Callable[..., Any]
 JANE = "jane@client.example"

@@ -7,10 +7,10 @@ from argon2 import PasswordHasher
 
 from mailweir import passwords
 from mailweir.errors import BadInput, NotFound
-from mailweir.store import deployments, relay_logins, users
-from mailweir.store.connection import Database
-from mailweir.store.deployments import Deployment
-from mailweir.store.relay_logins import UseRow
+from mailweir.store.database.connection import Database
+from mailweir.store.people import deployments, relay_logins, users
+from mailweir.store.people.deployments import Deployment
+from mailweir.store.people.relay_logins import UseRow
 
 LOGIN = "richard@demo.example.net"
 

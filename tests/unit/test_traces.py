@@ -12,8 +12,8 @@ from mailweir.directory import DeploymentRef
 from mailweir.envelope import Envelope, read_recipient
 from mailweir.folding import Folding
 from mailweir.recording import record_all
-from mailweir.store import decisions
-from mailweir.store.connection import Database
+from mailweir.store.database.connection import Database
+from mailweir.store.record import decisions
 from mailweir.traces import Traces
 
 if TYPE_CHECKING:

@@ -1,0 +1,1 @@
+"""The database: connections to SQLite and PostgreSQL, its version, migrations and backups."""

@@ -1,0 +1,101 @@
+"""A backup of SQLite's file while it is written to, and the check of one before it is restored.
+
+One read transaction holds a snapshot for as long as the copying takes: nobody waits for it (write-ahead log), and what is written
+meanwhile doesn't make it start again. The copy is one file without a log beside it. Never writes to the database itself.
+PostgreSQL's counterpart is `postgresql_backup`. Called by `mailweir db backup` and `db restore`.
+"""
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from urllib.parse import quote
+
+from mailweir.errors import BackupError, DatabaseUnavailable
+from mailweir.store.database import versions
+from mailweir.store.database.connection import BUSY_TIMEOUT_SECONDS, Database
+
+COUNTED = ("deployments", "users", "contacts", "activities", "raw_messages", "todos", "decisions")
+PAGES_A_STEP = 2_000  # 8 MB: a progress bar moves, and Ctrl-C is heard
+
+Progress = Callable[[int, int], None]
+
+
+class Snapshot:
+    """The database as it was when this was made. To be closed."""
+
+    def __init__(self, path: Path) -> None:
+        """DatabaseUnavailable where it can't be read."""
+        with _translated(f"database {path}"):
+            self._connection = sqlite3.connect(
+                f"file:{quote(str(path))}?mode=rw", uri=True, timeout=BUSY_TIMEOUT_SECONDS, isolation_level=None
+            )
+            try:
+                self._connection.execute("BEGIN")
+                self._connection.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()  # the snapshot is taken here
+            except BaseException:
+                self._connection.close()
+                raise
+
+    def copy(self, target: Path, progress: Progress, pages: int = PAGES_A_STEP) -> None:
+        """Copies it into a file, which may be there and empty. progress: pages done, pages in all. BackupError."""
+        with _failing(target), closing(sqlite3.connect(target, isolation_level=None)) as copy:
+            copy.execute("PRAGMA synchronous = OFF")  # the caller syncs the whole file once
+            self._connection.backup(
+                copy, pages=pages, progress=lambda _, left, total: progress(total - left, total), sleep=0
+            )
+            copy.execute("PRAGMA journal_mode = DELETE")  # one file, without a log beside it
+
+    def close(self) -> None:
+        """Lets go of the snapshot."""
+        self._connection.close()
+
+
+def verify(path: Path, named: Path | None = None) -> dict[str, int]:
+    """How many rows of each kind a copy has, once it is found whole. BackupError where it is damaged or none of ours.
+
+    named: what the error calls it.
+    """
+    name = named or path
+    with _failing(name), closing(sqlite3.connect(f"file:{quote(str(path))}?mode=rw", uri=True)) as copy:
+        found = [row[0] for row in copy.execute("PRAGMA integrity_check(1)")]
+        if found != ["ok"]:
+            raise BackupError(f"{name} is damaged: {' '.join(str(found[0]).split())}")
+        tables = {row[0] for row in copy.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        if not tables.issuperset(COUNTED):
+            raise BackupError(f"{name} is none of mailweir's databases")
+        return {table: copy.execute(f"SELECT COUNT(*) FROM {table}").fetchone()[0] for table in COUNTED}
+
+
+def make_current(path: Path) -> list[str]:
+    """Upgrades a copy that is about to be restored; the steps that it lacked. DatabaseVersionError where it is newer."""
+    applied = versions.upgrade(path)
+    with closing(Database(path)) as database:
+        versions.check(database)
+        database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    return applied
+
+
+def settle(path: Path) -> None:
+    """Brings what the write-ahead log of a database that nobody uses still holds into its file, where that can be done."""
+    with closing(sqlite3.connect(f"file:{quote(str(path))}?mode=rw", uri=True, timeout=1.0)) as database:
+        try:
+            database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        except sqlite3.Error:
+            return  # damaged: the log is kept beside it
+
+
+@contextmanager
+def _translated(what: str) -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise DatabaseUnavailable(f"{what}: {error}") from error
+
+
+@contextmanager
+def _failing(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise BackupError(f"{path}: {error}") from error

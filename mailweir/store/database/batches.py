@@ -1,0 +1,45 @@
+"""Many rows in few statements: plain SQL in batches, alike on both databases. Called by the rest of the store."""
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from itertools import islice
+from typing import Any, TypeVar
+
+from mailweir.store.database.connection import Database
+
+MAX_ROWS = 500  # of one statement; SQLite takes 32,766 values
+
+_Value = TypeVar("_Value")
+
+
+def parts(values: Iterable[_Value], size: int | None = None) -> Iterator[list[_Value]]:
+    """So many at a time; None: as many as one statement takes."""
+    left = iter(values)
+    while part := list(islice(left, size or MAX_ROWS)):
+        yield part
+
+
+def insert(
+    database: Database, table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], ending: str = ""
+) -> list[tuple[Any, ...]]:
+    """Inserts rows; what an `ending` that is RETURNING gives, in no sure order."""
+    marks = f"({', '.join('?' * len(columns))})"
+    found: list[tuple[Any, ...]] = []
+    for part in parts(rows):
+        values = [value for row in part for value in row]
+        sql = f"INSERT INTO {table} ({', '.join(columns)}) VALUES {', '.join([marks] * len(part))} {ending}"
+        cursor = database.execute(sql, values)
+        if ending.startswith("RETURNING"):  # psycopg has nothing to fetch without it, and says so
+            found += cursor.fetchall()
+    return found
+
+
+def among(database: Database, sql: str, first: Sequence[Any], values: Collection[Any]) -> Iterator[tuple[Any, ...]]:
+    """The rows of a query whose `{}` stands for the values, after the parameters `first`."""
+    for part in parts(values):
+        yield from database.execute(sql.replace("{}", ",".join("?" * len(part))), (*first, *part)).fetchall()
+
+
+def change(database: Database, sql: str, first: Sequence[Any], values: Collection[Any]) -> None:
+    """Runs a statement whose `{}` stands for the values, after the parameters `first`."""
+    for part in parts(values):
+        database.execute(sql.replace("{}", ",".join("?" * len(part))), (*first, *part))

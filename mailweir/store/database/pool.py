@@ -1,0 +1,47 @@
+"""Connections that a process's threads share: there are more threads than ask at once, and PostgreSQL has few for all hosts.
+
+Called by the filter (`readers`) and by the sync (`database_pool`).
+"""
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from mailweir.errors import DatabaseUnavailable
+from mailweir.store.database.connection import Database
+
+
+class Pool:
+    """Lends out at most so many; a broken one is closed, so that the next borrower opens a new one."""
+
+    def __init__(self, open_database: Callable[[], Database], most: int) -> None:
+        self._open_database = open_database
+        self._most = most
+        self._idle: deque[Database] = deque()
+        self._places = threading.BoundedSemaphore(most)
+
+    @contextmanager
+    def lent(self, wait_seconds: float) -> Iterator[Database]:
+        """A connection. DatabaseUnavailable also where others hold all of them for longer than that."""
+        if not self._places.acquire(timeout=wait_seconds):
+            raise DatabaseUnavailable(f"all {self._most} connections are busy")
+        try:
+            try:
+                database = self._idle.pop()
+            except IndexError:
+                database = self._open_database()
+            try:
+                yield database
+            except DatabaseUnavailable:
+                database.close()
+                raise
+            finally:
+                self._idle.append(database)
+        finally:
+            self._places.release()
+
+    def close(self) -> None:
+        """Closes those that nobody has."""
+        while self._idle:
+            self._idle.pop().close()

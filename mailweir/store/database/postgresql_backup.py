@@ -1,0 +1,132 @@
+"""A backup of PostgreSQL's database by its own programs: `pg_dump` in its custom format, read back by `pg_restore`.
+
+`pg_dump` sees one moment, and nobody waits for it. Restoring is one transaction: all of it or nothing. Both need PostgreSQL's
+client programs, no older than the server. The password goes by the environment, never by the command line. Called by
+`admin_cli.backups`.
+"""
+
+import contextlib
+import os
+import shutil
+import subprocess
+from contextlib import closing
+from datetime import datetime
+from pathlib import Path
+
+from mailweir.database_url import Postgresql
+from mailweir.errors import BackupError
+from mailweir.store.database import versions
+from mailweir.store.database.backup import COUNTED
+from mailweir.store.database.connection import Database
+
+_DEBIAN_PROGRAMS = Path("/usr/lib/postgresql")
+_MAGIC = b"PGDMP"
+
+
+def dump(place: Postgresql, target: Path) -> dict[str, int]:
+    """Writes the whole database into a file that is there and empty; how many rows of each kind are in it. BackupError."""
+    with closing(Database(place)) as database:
+        versions.check(database)
+        database.execute("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        database.execute("SET LOCAL statement_timeout = 0")
+        (snapshot,) = database.execute("SELECT pg_export_snapshot()").fetchone()
+        counts = _count(database)
+        arguments = ["--format=custom", "--no-owner", "--no-privileges", "--schema=public", f"--snapshot={snapshot}"]
+        _run(place, "pg_dump", *arguments, f"--file={target}", f"--dbname={place.url}")
+    refuse_foreign(target)
+    return counts
+
+
+def refuse_foreign(file: Path, named: Path | None = None) -> None:
+    """BackupError where the file is no whole dump of ours."""
+    name = named or file
+    with file.open("rb") as opened:
+        if opened.read(len(_MAGIC)) != _MAGIC:
+            raise BackupError(f"{name} is no backup of a PostgreSQL database")
+    listed = _run(None, "pg_restore", "--list", str(file))
+    missing = [table for table in (*COUNTED, "schema_migration") if f" TABLE DATA public {table} " not in listed]
+    if missing:
+        raise BackupError(f"{name} is a database, but none of mailweir's: it lacks {', '.join(missing)}")
+    _run(None, "pg_restore", "--file=/dev/null", str(file))  # reads every row
+
+
+def count_users(place: Postgresql) -> int:
+    """How many other connections the database has."""
+    sql = "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    with closing(Database(place)) as database:
+        return int(database.execute(sql).fetchone()[0])
+
+
+def load(place: Postgresql, file: Path, now: datetime) -> tuple[str | None, list[str], dict[str, int]]:
+    """Fills the database from the file; the schema that keeps what was there, the upgrade's steps, and the rows of each kind.
+
+    BackupError or DatabaseVersionError (the backup is newer), and then the database is as it was before.
+    """
+    kept = _set_aside(place, now)
+    try:
+        arguments = [
+            "--single-transaction",
+            "--exit-on-error",
+            "--no-owner",
+            "--no-privileges",
+            f"--dbname={place.url}",
+        ]
+        _run(place, "pg_restore", *arguments, str(file))
+        applied = versions.upgrade(place)
+        with closing(Database(place)) as database:
+            versions.check(database)
+            return kept, applied, _count(database)
+    except BaseException:
+        _bring_back(place, kept)
+        raise
+
+
+def _set_aside(place: Postgresql, now: datetime) -> str | None:
+    """Renames the schema that holds our tables, and makes an empty one; its new name, or None where it was empty."""
+    name = f"before_restore_{now:%Y%m%dt%H%M%Sz}"
+    with closing(Database(place)) as database, database.transaction():
+        held = database.execute("SELECT 1 FROM pg_tables WHERE schemaname = 'public'").fetchone()
+        database.execute(f"ALTER SCHEMA public RENAME TO {name}" if held else "DROP SCHEMA public")
+        # the dump makes it
+    return name if held else None
+
+
+def _bring_back(place: Postgresql, kept: str | None) -> None:
+    with closing(Database(place)) as database, database.transaction():
+        database.execute("DROP SCHEMA IF EXISTS public CASCADE")
+        database.execute(f"ALTER SCHEMA {kept} RENAME TO public" if kept else "CREATE SCHEMA public")
+
+
+def _count(database: Database) -> dict[str, int]:
+    return {table: int(database.execute(f"SELECT COUNT(*) FROM {table}").fetchone()[0]) for table in COUNTED}
+
+
+def _run(place: Postgresql | None, name: str, *arguments: str) -> str:
+    password = place.password() if place else None
+    environment = {**os.environ, "LC_ALL": "C.UTF-8", **({"PGPASSWORD": password} if password else {})}
+    done = subprocess.run(
+        [_program(name), *arguments],
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        check=False,
+    )
+    if done.returncode != 0:
+        raise BackupError(f"{name} failed: {' '.join(done.stderr.split())[:500]}")
+    return done.stdout
+
+
+def _program(name: str) -> str:
+    """Of the newest version that is installed; Debian's `pg_dump` on the PATH chooses by a cluster that may not be meant."""
+    with contextlib.suppress(OSError, ValueError):
+        versioned = sorted(_DEBIAN_PROGRAMS.glob(f"*/bin/{name}"), key=lambda path: int(path.parts[-3]))
+        if versioned:
+            return str(versioned[-1])
+    found = shutil.which(name)
+    if found is None:
+        raise BackupError(
+            f"the program '{name}' isn't here: install PostgreSQL's client ('postgresql-client' on Debian)"
+        )
+    return found

@@ -1,0 +1,1 @@
+"""What Gmail's sync keeps: mailboxes, their leases, the queue of messages, and who works."""

@@ -1,0 +1,40 @@
+"""What Google says against the app (the OAuth client, the service account, the project), whichever mailbox is asked for.
+
+One row at most, for the app is one for all. Written by the sync, shown by the command line and `doctor`.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from mailweir.store.database.connection import Database
+from mailweir.store.database.moments import rfc3339
+
+
+@dataclass(frozen=True, slots=True)
+class AppRefusal:
+    """error: in words, and what to do. since: RFC 3339, UTC."""
+
+    error: str
+    since: str
+
+
+def put(database: Database, error: str, now: datetime) -> None:
+    """Notes that the app is refused; since when stays."""
+    with database.transaction(alone=False):
+        database.fast_execute()(
+            "INSERT INTO gmail_app (id, error, since) VALUES (1, ?, ?)"
+            " ON CONFLICT (id) DO UPDATE SET error = excluded.error",
+            (error, rfc3339(now)),
+        )
+
+
+def clear(database: Database) -> bool:
+    """Notes that the app is taken; was it refused?"""
+    with database.transaction(alone=False):
+        return bool(database.fast_execute()("DELETE FROM gmail_app").rowcount)
+
+
+def find(database: Database) -> AppRefusal | None:
+    """What Google says against the app now."""
+    row = database.execute("SELECT error, since FROM gmail_app").fetchone()
+    return AppRefusal(*row) if row else None

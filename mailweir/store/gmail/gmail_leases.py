@@ -1,0 +1,357 @@
+"""Leases: which process sweeps which mailbox now, fenced, so that no two write for one mailbox (several hosts on one PostgreSQL).
+
+Every lease raises its mailbox's epoch; whoever writes for the mailbox says under which epoch, and is refused where there is a
+later one (`LeaseLost`). A time that lies further ahead than any that is ever written comes from a clock that jumped, and counts
+as past. Times are the caller's. Called by the sync.
+"""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+from mailweir.directory import DeploymentRef, UserRef
+from mailweir.errors import MailweirError
+from mailweir.folding import Folding
+from mailweir.store.database.connection import Database
+from mailweir.store.database.moments import rfc3339
+
+LEASE_SECONDS = 120.0
+LONGEST_LEASE = timedelta(seconds=2 * LEASE_SECONDS)  # with some difference of two hosts' clocks
+LONGEST_WAIT = timedelta(hours=2)
+LONGEST_PROBE_WAIT = timedelta(hours=31)  # of a mailbox in `reconnect`: a day, and a quarter more by chance
+
+
+class LeaseLost(MailweirError):
+    """Somebody else has the mailbox by now, or it is disconnected: nothing that was found under this lease is written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Leased:
+    """A mailbox, for as long as nobody else leases it. Times: RFC 3339, UTC, or None.
+
+    units: what was left of the user's quota at units_at. list_since: all that came since then is still to be listed.
+    has_new_contacts: contacts' addresses after backfilled_address_id, or new groups, are still to be searched for. error: of the
+    last sweep. is_readable: not in `reconnect`, where a mailbox is only probed. refused_since, refusals: since when, and how
+    often in a row, Gmail has refused it in a way that may pass.
+    """
+
+    id: int
+    epoch: int
+    deployment: DeploymentRef
+    user: UserRef
+    address: str
+    inbound: bool
+    outbound: bool
+    cursor: str | None
+    list_since: str | None
+    covered_since: str
+    backfilled_address_id: int
+    swept_at: str | None
+    failures: int
+    units: int
+    units_at: str
+    audit_due_at: str
+    connected_at: str
+    token_sealed: bytes | None
+    has_queue: bool
+    has_new_contacts: bool
+    error: str | None = None
+    is_readable: bool = True
+    refused_since: str | None = None
+    refusals: int = 0
+
+
+class Rest(NamedTuple):
+    """What an ended lease leaves: when the mailbox is due again, and how things stand. swept_at: None where the sweep isn't
+    whole."""
+
+    mailbox_id: int
+    epoch: int
+    next_sweep_at: str
+    swept_at: str | None
+    failures: int
+    error: str | None
+    units: int
+    units_at: str
+    refused_since: str | None = None
+    refusals: int = 0
+
+
+# By the names that `_leased` reads them by
+_COLUMNS = {
+    "id": "m.id",
+    "epoch": "m.epoch",
+    "deployment_id": "d.id",
+    "deployment_name": "d.name",
+    "domain": "d.domain",
+    "plus_addresses": "d.plus_addresses",
+    "gmail_dots": "d.gmail_dots",
+    "user_id": "u.id",
+    "username": "u.username",
+    "user_mailbox": "u.mailbox",
+    "address": "m.address",
+    "inbound": "m.inbound",
+    "outbound": "m.outbound",
+    "cursor": "m.cursor",
+    "list_since": "m.list_since",
+    "covered_since": "m.covered_since",
+    "backfilled_address_id": "m.backfilled_address_id",
+    "swept_at": "m.swept_at",
+    "failures": "m.failures",
+    "units": "m.units",
+    "units_at": "m.units_at",
+    "audit_due_at": "m.audit_due_at",
+    "connected_at": "m.connected_at",
+    "token_sealed": "m.token_sealed",
+    "error": "m.error",
+    "is_readable": "m.state = 'connected'",
+    "refused_since": "m.refused_since",
+    "refusals": "m.refusals",
+    "has_queue": (
+        "EXISTS (SELECT 1 FROM gmail_queue q WHERE q.mailbox_id = m.id AND q.dead_at IS NULL"
+        " AND (q.next_try_at <= ? OR q.next_try_at > ?) AND (q.held_until IS NULL OR q.held_until <= ?))"
+    ),
+    "has_new_contacts": (
+        "EXISTS (SELECT 1 FROM contact_addresses a WHERE a.deployment_id = d.id AND a.id > m.backfilled_address_id)"
+        " OR EXISTS (SELECT 1 FROM group_addresses g WHERE g.deployment_id = d.id AND g.id > m.backfilled_group_id)"
+    ),
+}
+_SELECTED = ", ".join(_COLUMNS.values())
+_SOURCES = (
+    "gmail_mailboxes m JOIN deployments d ON d.id = m.deployment_id"
+    " JOIN users u ON u.id = m.user_id AND u.removed_at IS NULL"
+)
+
+_CONNECTED = (
+    "gmail_mailboxes m JOIN users u ON u.id = m.user_id AND u.removed_at IS NULL WHERE m.disconnected_at IS NULL"
+)
+# what is due further ahead than it ever would be was put there by a clock that was wrong
+_TOO_FAR = "m.next_sweep_at > CASE WHEN m.state = 'connected' THEN ? ELSE ? END"
+
+
+def lease(database: Database, owner: str, now: datetime, limit: int) -> list[Leased]:
+    """Leases mailboxes that are due, those first that wait longest; at most so many. Errors: DatabaseUnavailable."""
+    text, no_lease = rfc3339(now), rfc3339(now + LONGEST_LEASE)
+    skip = "" if database.is_sqlite else " FOR UPDATE OF m SKIP LOCKED"
+    with database.transaction(alone=False):
+        execute = database.fast_execute()
+        due = execute(
+            f"SELECT m.id FROM {_CONNECTED} AND (m.next_sweep_at <= ? OR {_TOO_FAR})"
+            " AND (m.lease_until IS NULL OR m.lease_until <= ? OR m.lease_until > ?)"
+            f" ORDER BY m.next_sweep_at LIMIT ?{skip}",
+            (text, *_too_far(now), text, no_lease, limit),
+        ).fetchall()
+        return _take(database, owner, now, [row[0] for row in due])
+
+
+def _too_far(now: datetime) -> tuple[str, str]:
+    return rfc3339(now + LONGEST_WAIT), rfc3339(now + LONGEST_PROBE_WAIT)
+
+
+def lease_one(database: Database, owner: str, now: datetime, mailbox_id: int) -> Leased | None:
+    """Leases this mailbox, whether it is due or not; None where somebody else has it, or it can't be read."""
+    text, no_lease = rfc3339(now), rfc3339(now + LONGEST_LEASE)
+    skip = "" if database.is_sqlite else " FOR UPDATE OF m SKIP LOCKED"
+    with database.transaction(alone=False):
+        found = database.fast_execute()(
+            f"SELECT m.id FROM {_CONNECTED} AND m.id = ?"
+            f" AND (m.lease_until IS NULL OR m.lease_until <= ? OR m.lease_until > ?){skip}",
+            (mailbox_id, text, no_lease),
+        ).fetchall()
+        taken = _take(database, owner, now, [row[0] for row in found])
+    return taken[0] if taken else None
+
+
+def _take(database: Database, owner: str, now: datetime, ids: Sequence[int]) -> list[Leased]:
+    if not ids:
+        return []
+    marks = ",".join("?" * len(ids))
+    until = rfc3339(now + timedelta(seconds=LEASE_SECONDS))
+    execute = database.fast_execute()
+    execute(
+        f"UPDATE gmail_mailboxes SET lease_owner = ?, lease_until = ?, epoch = epoch + 1 WHERE id IN ({marks})",
+        (owner, until, *ids),
+    )
+    rows = execute(
+        f"SELECT {_SELECTED} FROM {_SOURCES} WHERE m.id IN ({marks})",
+        (rfc3339(now), rfc3339(now + LONGEST_WAIT), rfc3339(now), *ids),
+    ).fetchall()
+    return [_leased(row) for row in rows]
+
+
+def _leased(values: Sequence[Any]) -> Leased:
+    row = dict(zip(_COLUMNS, values, strict=True))
+    folding = Folding(bool(row["plus_addresses"]), bool(row["gmail_dots"]))
+    return Leased(
+        id=row["id"],
+        epoch=row["epoch"],
+        deployment=DeploymentRef(row["deployment_id"], row["deployment_name"], row["domain"], folding),
+        user=UserRef(row["user_id"], row["username"], row["user_mailbox"]),
+        address=row["address"],
+        inbound=bool(row["inbound"]),
+        outbound=bool(row["outbound"]),
+        cursor=row["cursor"],
+        list_since=row["list_since"],
+        covered_since=row["covered_since"],
+        backfilled_address_id=row["backfilled_address_id"],
+        swept_at=row["swept_at"],
+        failures=row["failures"],
+        units=row["units"],
+        units_at=row["units_at"],
+        audit_due_at=row["audit_due_at"],
+        connected_at=row["connected_at"],
+        token_sealed=None if row["token_sealed"] is None else bytes(row["token_sealed"]),
+        has_queue=bool(row["has_queue"]),
+        has_new_contacts=bool(row["has_new_contacts"]),
+        error=row["error"],
+        is_readable=bool(row["is_readable"]),
+        refused_since=row["refused_since"],
+        refusals=row["refusals"],
+    )
+
+
+def fence(database: Database, leased: Leased) -> None:
+    """Within a transaction, before anything else in it: LeaseLost unless the lease still holds. Nobody takes it before the
+    commit."""
+    lock = "" if database.is_sqlite else " FOR UPDATE"  # SQLite has one writer at a time anyway
+    row = database.fast_execute()(
+        f"SELECT epoch, disconnected_at FROM gmail_mailboxes WHERE id = ?{lock}", (leased.id,)
+    ).fetchone()
+    if row is None or row[1] is not None:
+        raise LeaseLost(f"{leased.address} was disconnected meanwhile")
+    if row[0] != leased.epoch:
+        raise LeaseLost(f"{leased.address} is swept by another process by now, or was connected anew")
+
+
+def renew(database: Database, leased: Collection[Leased], now: datetime) -> None:
+    """Holds leases for longer."""
+    until = rfc3339(now + timedelta(seconds=LEASE_SECONDS))
+    with database.transaction(alone=False):
+        execute = database.fast_execute()
+        for one in sorted(leased, key=lambda one: one.id):
+            execute("UPDATE gmail_mailboxes SET lease_until = ? WHERE id = ? AND epoch = ?", (until, one.id, one.epoch))
+
+
+def move_cursor(database: Database, leased: Leased, cursor: str | None) -> None:
+    """Within the transaction that queued what came before the new cursor. None: it is taken anew, and a list fills the gap."""
+    database.fast_execute()("UPDATE gmail_mailboxes SET cursor = ? WHERE id = ?", (cursor, leased.id))
+
+
+def note_listing(database: Database, leased: Leased, since: str | None) -> None:
+    """Within a transaction: all that came since then is to be listed; None: it was."""
+    database.fast_execute()("UPDATE gmail_mailboxes SET list_since = ? WHERE id = ?", (since, leased.id))
+
+
+def note_backfilled(database: Database, leased: Leased, address_id: int) -> None:
+    """Within the transaction that queued what was found: contacts' addresses up to this one are searched for."""
+    database.fast_execute()(
+        "UPDATE gmail_mailboxes SET backfilled_address_id = ? WHERE id = ?", (address_id, leased.id)
+    )
+
+
+def note_groups_backfilled(database: Database, leased: Leased, group_id: int) -> None:
+    """Within the transaction that queued what was found: groups up to this one are searched for."""
+    database.fast_execute()("UPDATE gmail_mailboxes SET backfilled_group_id = ? WHERE id = ?", (group_id, leased.id))
+
+
+def note_message(database: Database, leased: Leased, now: datetime) -> None:
+    """Within the transaction that put a message on the record."""
+    database.fast_execute()("UPDATE gmail_mailboxes SET last_message_at = ? WHERE id = ?", (rfc3339(now), leased.id))
+
+
+def note_audit(
+    database: Database, leased: Leased, now: datetime, due_at: datetime, counts: tuple[int, int] | None
+) -> None:
+    """Within a transaction: when the next audit is due; counts: listed and missing, of a whole audit."""
+    execute = database.fast_execute()
+    execute("UPDATE gmail_mailboxes SET audit_due_at = ? WHERE id = ?", (rfc3339(due_at), leased.id))
+    if counts:
+        execute(
+            "UPDATE gmail_mailboxes SET audited_at = ?, audit_listed = ?, audit_missing = ? WHERE id = ?",
+            (rfc3339(now), *counts, leased.id),
+        )
+
+
+def end(database: Database, rests: Iterable[Rest]) -> None:
+    """Ends leases; those that were lost meanwhile are passed over."""
+    with database.transaction(alone=False):
+        execute = database.fast_execute()
+        for rest in sorted(rests, key=lambda rest: rest.mailbox_id):  # in one order everywhere
+            execute(
+                "UPDATE gmail_mailboxes SET next_sweep_at = ?, swept_at = COALESCE(?, swept_at), failures = ?, error = ?,"
+                " units = ?, units_at = ?, refused_since = ?, refusals = ?, lease_owner = NULL, lease_until = NULL"
+                " WHERE id = ? AND epoch = ?",
+                (*rest[2:], rest.mailbox_id, rest.epoch),
+            )
+
+
+def release(database: Database, owner: str) -> int:
+    """Ends the leases of a process that is dead; how many. Should it live after all, whoever takes a mailbox fences it off."""
+    with database.transaction(alone=False):
+        cursor = database.fast_execute()(
+            "UPDATE gmail_mailboxes SET lease_owner = NULL, lease_until = NULL WHERE lease_owner = ?", (owner,)
+        )
+        return int(cursor.rowcount)
+
+
+def need_reconnect(database: Database, leased: Leased, reason: str, probe_at: datetime) -> None:
+    """The mailbox can't be read until somebody does something; ends the lease. Cursor and queue stay. probe_at: when it is to be
+    asked for again, for it may be mended at Google's."""
+    with database.transaction(alone=False):
+        database.fast_execute()(
+            "UPDATE gmail_mailboxes SET state = 'reconnect', error = ?, next_sweep_at = ?, failures = 0, lease_owner = NULL,"
+            " lease_until = NULL WHERE id = ? AND epoch = ?",
+            (reason, rfc3339(probe_at), leased.id, leased.epoch),
+        )
+
+
+def note_readable(database: Database, leased: Leased) -> None:
+    """Within a transaction of the lease: the mailbox can be read again."""
+    database.fast_execute()(
+        "UPDATE gmail_mailboxes SET state = 'connected', error = NULL, refused_since = NULL, refusals = 0 WHERE id = ?",
+        (leased.id,),
+    )
+
+
+def error_of(database: Database, mailbox_id: int) -> str | None:
+    """Why a mailbox waits or can't be read."""
+    row = database.execute("SELECT error FROM gmail_mailboxes WHERE id = ?", (mailbox_id,)).fetchone()
+    return row[0] if row else None
+
+
+def is_connected(database: Database, mailbox_id: int) -> bool:
+    """Is it still to be read?"""
+    row = database.execute("SELECT disconnected_at FROM gmail_mailboxes WHERE id = ?", (mailbox_id,)).fetchone()
+    return row is not None and row[0] is None
+
+
+def seconds_to_next(database: Database, now: datetime) -> float | None:
+    """Until the next mailbox is due; 0 where one is; None where there is none at all."""
+    text, no_lease = rfc3339(now), rfc3339(now + LONGEST_LEASE)
+    row = database.execute(
+        f"SELECT MIN(CASE WHEN {_TOO_FAR} THEN ? ELSE m.next_sweep_at END) FROM {_CONNECTED}"
+        " AND (m.lease_until IS NULL OR m.lease_until <= ? OR m.lease_until > ?)",
+        (*_too_far(now), text, text, no_lease),
+    ).fetchone()
+    if row is None or row[0] is None:
+        return None
+    return max(0.0, (datetime.fromisoformat(row[0]) - now).total_seconds())
+
+
+def correct_times(database: Database, now: datetime, interval: timedelta, longest: timedelta) -> None:
+    """The clock jumped: what it put further ahead than it ever would is due now. interval: between sweeps, longest: of a wait
+    after failures."""
+    text = rfc3339(now)
+    with database.transaction(alone=False):
+        execute = database.fast_execute()
+        execute(
+            "UPDATE gmail_mailboxes SET next_sweep_at = ? WHERE disconnected_at IS NULL AND state = 'connected'"
+            " AND next_sweep_at > ? AND (failures = 0 OR next_sweep_at > ?)",
+            (text, rfc3339(now + interval), rfc3339(now + longest)),
+        )
+        execute(
+            "UPDATE gmail_queue SET next_try_at = ? WHERE dead_at IS NULL AND next_try_at > ?"
+            " AND (attempts = 0 OR next_try_at > ?)",
+            (text, text, rfc3339(now + longest)),
+        )

@@ -1,0 +1,317 @@
+"""The messages of a mailbox that are still to be looked at. An id leaves the queue in the transaction that writes its decision.
+
+Live mail goes before what an audit found, and that before what is searched for a new contact. Called by the sync, within its
+transactions, which begin with `gmail_leases.fence`; and by the command line.
+"""
+
+import enum
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from mailweir.gmail_labels import Label
+from mailweir.store.database import batches
+from mailweir.store.database.connection import Database
+from mailweir.store.database.moments import rfc3339
+from mailweir.store.gmail.gmail_leases import LONGEST_WAIT, Leased
+
+_MAX_ROWS = 100  # of one statement
+
+
+class Origin(enum.StrEnum):
+    """How a message came to be heard of."""
+
+    HISTORY = "history"
+    LABELS = "labels"  # decided by labels that have changed
+    DRAFT = "draft"  # on the record, and a draft by now
+    LISTED = "listed"
+    AUDIT = "audit"
+    BACKFILL = "backfill"
+
+
+_RANKS = {Origin.HISTORY: 0, Origin.LABELS: 0, Origin.DRAFT: 0, Origin.LISTED: 1, Origin.AUDIT: 1, Origin.BACKFILL: 2}
+LOWEST_RANK = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Queued:
+    """A message to look at. attempts: those that failed."""
+
+    id: int
+    message_id: str
+    origin: Origin
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A message that was given up. Times: RFC 3339, UTC."""
+
+    message_id: str
+    origin: str
+    attempts: int
+    error: str
+    queued_at: str
+    dead_at: str
+
+
+@dataclass(frozen=True, slots=True)
+class Failing:
+    """A message that couldn't be read, and is tried again. Times: RFC 3339, UTC."""
+
+    message_id: str
+    origin: str
+    attempts: int
+    error: str
+    queued_at: str
+    next_try_at: str
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A message that nothing was decided of yet, and whose it is. error: of the last attempt, where one failed.
+
+    dead_at: when it was given up, else None. held_until: own mail with a date ahead waits for that. Times: RFC 3339, UTC.
+    """
+
+    gmail_id: str
+    deployment: str
+    username: str
+    mailbox: str
+    attempts: int
+    error: str | None
+    queued_at: str
+    next_try_at: str
+    dead_at: str | None
+    held_until: str | None = None
+
+
+def source_id(leased: Leased, message_id: str) -> str:
+    """What a decision and a sighting name the message by: an id is one mailbox's, not Gmail's."""
+    return f"{message_id}@{leased.id}"
+
+
+def put(database: Database, leased: Leased, message_ids: Iterable[str], origin: Origin, now: datetime) -> int:
+    """Queues messages, each once; how many there weren't before.
+
+    One that waits for something less urgent is from now on of this origin. One that is held isn't any more, if something happened
+    to it. A dead one stays dead.
+    """
+    text, rank, made = rfc3339(now), _RANKS[origin], 0
+    for part in batches.parts(dict.fromkeys(message_ids), _MAX_ROWS):
+        execute = database.fast_execute()
+        values = [value for one in part for value in (leased.id, one, str(origin), rank, text, text, 0)]
+        new = execute(
+            "INSERT INTO gmail_queue (mailbox_id, message_id, origin, rank, queued_at, next_try_at, attempts) VALUES "
+            + ", ".join(["(?, ?, ?, ?, ?, ?, ?)"] * len(part))
+            + " ON CONFLICT (mailbox_id, message_id) DO NOTHING RETURNING id",
+            values,
+        ).fetchall()
+        made += len(new)
+        if len(new) < len(part) and rank == 0:
+            execute(
+                "UPDATE gmail_queue SET held_until = NULL WHERE mailbox_id = ? AND held_until IS NOT NULL"
+                f" AND message_id IN ({','.join('?' * len(part))})",
+                (leased.id, *part),
+            )
+        if len(new) < len(part):
+            execute(
+                f"UPDATE gmail_queue SET rank = ?, origin = ? WHERE mailbox_id = ? AND rank > ? AND dead_at IS NULL"
+                f" AND message_id IN ({','.join('?' * len(part))})",
+                (rank, str(origin), leased.id, rank, *part),
+            )
+    return made
+
+
+def due(database: Database, leased: Leased, now: datetime, limit: int, max_rank: int = LOWEST_RANK) -> list[Queued]:
+    """What is to be looked at now, the most urgent first. max_rank: what can wait even more is left out."""
+    rows = database.execute(
+        "SELECT id, message_id, origin, attempts FROM gmail_queue WHERE mailbox_id = ? AND dead_at IS NULL"
+        " AND rank <= ? AND (next_try_at <= ? OR next_try_at > ?) AND (held_until IS NULL OR held_until <= ?)"
+        " ORDER BY rank, id LIMIT ?",
+        (leased.id, max_rank, rfc3339(now), rfc3339(now + LONGEST_WAIT), rfc3339(now), limit),
+    ).fetchall()
+    return [Queued(row[0], row[1], Origin(row[2]), row[3]) for row in rows]
+
+
+def has_due(database: Database, mailbox_id: int, now: datetime) -> bool:
+    """Is anything of this mailbox to be looked at now?"""
+    sql = (
+        "SELECT 1 FROM gmail_queue WHERE mailbox_id = ? AND dead_at IS NULL AND next_try_at <= ?"
+        " AND (held_until IS NULL OR held_until <= ?) LIMIT 1"
+    )
+    return database.execute(sql, (mailbox_id, rfc3339(now), rfc3339(now))).fetchone() is not None
+
+
+def done(database: Database, ids: Collection[int]) -> None:
+    """They are settled."""
+    for part in batches.parts(ids, _MAX_ROWS):
+        database.fast_execute()(f"DELETE FROM gmail_queue WHERE id IN ({','.join('?' * len(part))})", part)
+
+
+def postpone(database: Database, queued: Queued, error: str, next_try_at: datetime) -> None:
+    """It failed; it is tried again later."""
+    database.fast_execute()(
+        "UPDATE gmail_queue SET attempts = attempts + 1, error = ?, next_try_at = ? WHERE id = ?",
+        (error, rfc3339(next_try_at), queued.id),
+    )
+
+
+def hold(database: Database, queued: Queued, until: datetime) -> None:
+    """Nothing is decided of it until then, or until something happens to it."""
+    database.fast_execute()("UPDATE gmail_queue SET held_until = ? WHERE id = ?", (rfc3339(until), queued.id))
+
+
+def bury(database: Database, queued: Queued, error: str, now: datetime) -> None:
+    """It is given up, and shown as a dead letter."""
+    database.fast_execute()(
+        "UPDATE gmail_queue SET attempts = attempts + 1, error = ?, dead_at = ? WHERE id = ?",
+        (error, rfc3339(now), queued.id),
+    )
+
+
+def unknown(
+    database: Database,
+    leased: Leased,
+    message_ids: Collection[str],
+    *,
+    recorded_only: bool = False,
+    or_waiting: bool = False,
+) -> list[str]:
+    """Those of these messages that nothing was decided of and that aren't in the queue, in their order, each once.
+
+    recorded_only: those that aren't on the record: what was ignored may be wanted by now. or_waiting: those in the queue too, for
+    `put` to move them forward.
+    """
+    known: set[str] = set()
+    which = " AND activity_id IS NOT NULL" if recorded_only else ""
+    for part in batches.parts(message_ids, _MAX_ROWS):
+        marks = ",".join("?" * len(part))
+        execute = database.execute
+        known.update(
+            row[0].rpartition("@")[0]
+            for row in execute(
+                f"SELECT source_id FROM decisions WHERE source_id IN ({marks}) AND deployment_id = ?{which}",
+                (*(source_id(leased, one) for one in part), leased.deployment.id),
+            ).fetchall()
+        )
+        if or_waiting:
+            continue
+        known.update(
+            row[0]
+            for row in execute(
+                f"SELECT message_id FROM gmail_queue WHERE mailbox_id = ? AND message_id IN ({marks})",
+                (leased.id, *part),
+            ).fetchall()
+        )
+    return [one for one in dict.fromkeys(message_ids) if one not in known]
+
+
+def decided_as_unsent(database: Database, leased: Leased, message_ids: Collection[str]) -> list[str]:
+    """Those of these messages, which are sent by now, that were decided before they were."""
+    return _decided(database, leased, message_ids, f"labels IS NOT NULL AND labels % {int(2 * Label.SENT)} = 0")
+
+
+def recorded(database: Database, leased: Leased, message_ids: Collection[str]) -> list[str]:
+    """Those of these messages that are on the record."""
+    return _decided(database, leased, message_ids, "activity_id IS NOT NULL")
+
+
+def _decided(database: Database, leased: Leased, message_ids: Collection[str], which: str) -> list[str]:
+    found: set[str] = set()
+    for part in batches.parts(message_ids, _MAX_ROWS):
+        sql = f"SELECT source_id FROM decisions WHERE source_id IN ({','.join('?' * len(part))}) AND deployment_id = ?"
+        values = (*(source_id(leased, one) for one in part), leased.deployment.id)
+        rows = database.execute(f"{sql} AND {which}", values).fetchall()
+        found.update(row[0].rpartition("@")[0] for row in rows)
+    return [one for one in dict.fromkeys(message_ids) if one in found]
+
+
+def not_failing(database: Database, leased: Leased, message_ids: Collection[str]) -> list[str]:
+    """Those of these messages that weren't tried in vain, in their order."""
+    failing: set[str] = set()
+    for part in batches.parts(message_ids, _MAX_ROWS):
+        marks = ",".join("?" * len(part))
+        sql = f"SELECT message_id FROM gmail_queue WHERE mailbox_id = ? AND attempts > 0 AND message_id IN ({marks})"
+        failing.update(row[0] for row in database.execute(sql, (leased.id, *part)).fetchall())
+    return [one for one in message_ids if one not in failing]
+
+
+def forget_ignored(database: Database, leased: Leased, message_id: str) -> None:
+    """Within the transaction that decides anew: a message that was ignored is decided again."""
+    database.fast_execute()(
+        "DELETE FROM decisions WHERE source_id = ? AND deployment_id = ? AND activity_id IS NULL",
+        (source_id(leased, message_id), leased.deployment.id),
+    )
+
+
+def forget_unsent(database: Database, leased: Leased, message_id: str, *, is_captured: bool) -> None:
+    """Within the transaction that decides anew, of a message that was decided before it was sent: the earlier decision, and that
+    it came in. What is on the record stays there, also where it is ignored by now."""
+    source = source_id(leased, message_id)
+    execute = database.fast_execute()
+    if is_captured:
+        # no index has sightings by their source alone
+        execute(
+            "DELETE FROM sightings WHERE source_id = ? AND route = 'gmail_in' AND activity_id IN"
+            " (SELECT activity_id FROM decisions WHERE source_id = ? AND deployment_id = ?)",
+            (source, source, leased.deployment.id),
+        )
+    which = "" if is_captured else " AND activity_id IS NULL"
+    execute(f"DELETE FROM decisions WHERE source_id = ? AND deployment_id = ?{which}", (source, leased.deployment.id))
+    if is_captured:
+        return
+    execute(
+        f"UPDATE decisions SET labels = labels + {int(Label.SENT)} WHERE source_id = ? AND deployment_id = ?"
+        f" AND labels % {int(2 * Label.SENT)} = 0",
+        (source, leased.deployment.id),
+    )
+
+
+def failing(database: Database, mailbox_id: int) -> list[Failing]:
+    """What couldn't be read in a mailbox and is tried again, the next one first."""
+    rows = database.execute(
+        "SELECT message_id, origin, attempts, error, queued_at, next_try_at FROM gmail_queue"
+        " WHERE mailbox_id = ? AND dead_at IS NULL AND attempts > 0 ORDER BY next_try_at, id",
+        (mailbox_id,),
+    ).fetchall()
+    return [Failing(*row) for row in rows]
+
+
+def dead_letters(database: Database, mailbox_id: int) -> list[DeadLetter]:
+    """What was given up in a mailbox, the latest first."""
+    rows = database.execute(
+        "SELECT message_id, origin, attempts, error, queued_at, dead_at FROM gmail_queue"
+        " WHERE mailbox_id = ? AND dead_at IS NOT NULL ORDER BY dead_at DESC, id DESC",
+        (mailbox_id,),
+    ).fetchall()
+    return [DeadLetter(*row) for row in rows]
+
+
+def find(database: Database, gmail_id: str) -> list[Waiting]:
+    """Where a message waits or was given up, the newest first. gmail_id: any text."""
+    if not gmail_id.isascii() or not gmail_id.isprintable():
+        return []
+    rows = database.execute(
+        "SELECT q.message_id, d.name, u.username, m.address, q.attempts, q.error, q.queued_at, q.next_try_at, q.dead_at,"
+        " q.held_until FROM gmail_mailboxes m JOIN gmail_queue q ON q.mailbox_id = m.id AND q.message_id = ?"
+        " JOIN users u ON u.id = m.user_id JOIN deployments d ON d.id = m.deployment_id ORDER BY q.id DESC",
+        (gmail_id,),
+    ).fetchall()
+    return [Waiting(*row) for row in rows]
+
+
+def revive(database: Database, mailbox_id: int, now: datetime) -> int:
+    """Takes up again what was given up; how many."""
+    with database.transaction():
+        execute = database.fast_execute()
+        # the mailbox first, as a sweep does: else each could hold what the other waits for
+        execute(
+            "UPDATE gmail_mailboxes SET next_sweep_at = CASE WHEN next_sweep_at > ? THEN ? ELSE next_sweep_at END WHERE id = ?",
+            (rfc3339(now), rfc3339(now), mailbox_id),
+        )
+        cursor = execute(
+            "UPDATE gmail_queue SET dead_at = NULL, attempts = 0, next_try_at = ? WHERE mailbox_id = ? AND dead_at IS NOT NULL",
+            (rfc3339(now), mailbox_id),
+        )
+        return int(cursor.rowcount)

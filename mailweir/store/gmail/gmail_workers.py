@@ -1,0 +1,73 @@
+"""The processes that sweep: how many there are shares the project's quota out, and what each used adds up to the day's.
+
+Called by the sync and by `doctor`.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from mailweir.store.database.connection import Database
+from mailweir.store.database.moments import rfc3339
+
+ALIVE = timedelta(seconds=60)
+_TOO_FAR = timedelta(hours=1)  # ahead: written by a clock that jumped; the clocks of two hosts don't differ by that
+
+
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    """workers: that were seen within a minute, this one included. units_today: of all of them, by the day that quotas go by."""
+
+    workers: int
+    units_today: int
+
+
+def quota_day(now: datetime) -> str:
+    """The day that Google counts a day's quota by, which begins at midnight in California; without its summer time."""
+    return (now - timedelta(hours=8)).astimezone(UTC).date().isoformat()
+
+
+def beat(database: Database, name: str, now: datetime, day: str, units: int) -> Fleet:
+    """Says that this process is alive and what it used more; forgets those that are long gone. day: `2026-11-24`."""
+    with database.transaction(alone=False):
+        execute = database.fast_execute()
+        execute(
+            "INSERT INTO gmail_workers (name, seen_at, day, units) VALUES (?, ?, ?, ?) ON CONFLICT (name) DO UPDATE SET"
+            " seen_at = excluded.seen_at, units = CASE WHEN gmail_workers.day = excluded.day"
+            " THEN gmail_workers.units + excluded.units ELSE excluded.units END, day = excluded.day",
+            (name, rfc3339(now), day, units),
+        )
+        execute("DELETE FROM gmail_workers WHERE seen_at < ?", (rfc3339(now - timedelta(days=2)),))
+        row = execute(
+            "SELECT SUM(CASE WHEN seen_at > ? AND seen_at <= ? THEN 1 ELSE 0 END), SUM(CASE WHEN day = ? THEN units ELSE 0 END)"
+            " FROM gmail_workers",
+            (rfc3339(now - ALIVE), rfc3339(now + _TOO_FAR), day),
+        ).fetchone()
+    return Fleet(max(1, int(row[0])), int(row[1]))
+
+
+def leave(database: Database, name: str, now: datetime) -> bool:
+    """This process ends, or was found dead; what it used today still counts. Did it count as alive? True once only."""
+    with database.transaction(alone=False):
+        cursor = database.fast_execute()(
+            "UPDATE gmail_workers SET seen_at = ? WHERE name = ? AND seen_at > ?",
+            (rfc3339(now - 2 * ALIVE), name, rfc3339(now - ALIVE)),
+        )
+        return int(cursor.rowcount) > 0
+
+
+def names(database: Database, now: datetime) -> list[str]:
+    """Of the processes that were seen within a minute."""
+    rows = database.execute(
+        "SELECT name FROM gmail_workers WHERE seen_at > ? AND seen_at <= ? ORDER BY name",
+        (rfc3339(now - ALIVE), rfc3339(now + _TOO_FAR)),
+    ).fetchall()
+    return [str(row[0]) for row in rows]
+
+
+def alive(database: Database, now: datetime) -> int:
+    """How many processes were seen within a minute."""
+    row = database.execute(
+        "SELECT COUNT(*) FROM gmail_workers WHERE seen_at > ? AND seen_at <= ?",
+        (rfc3339(now - ALIVE), rfc3339(now + _TOO_FAR)),
+    ).fetchone()
+    return int(row[0])

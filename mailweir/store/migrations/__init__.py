@@ -1,1 +1,0 @@
-"""Numbered, forward-only steps of the database's shape; `mailweir.store.versions` runs them."""

@@ -1,0 +1,112 @@
+"""Deployments: the tenants and their capture domains. Called by the command line."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from mailweir.errors import BadInput, NotFound
+from mailweir.folding import Folding
+from mailweir.store.database import models
+from mailweir.store.database.connection import Database
+from mailweir.store.database.moments import rfc3339
+from mailweir.store.people import checks, match_keys
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """A tenant. created_at: RFC 3339, UTC. plus_addresses, gmail_dots: see `folding`."""
+
+    id: int
+    name: str
+    domain: str
+    created_at: str
+    plus_addresses: bool = False
+    gmail_dots: bool = False
+
+    @property
+    def folding(self) -> Folding:
+        """Which spellings of an address are one person's."""
+        return Folding(self.plus_addresses, self.gmail_dots)
+
+    @property
+    def log_address(self) -> str:
+        """Where its users copy what they send."""
+        return f"log@{self.domain}"
+
+    def capture_address(self, username: str) -> str:
+        """Where this user's mailbox forwards to."""
+        return f"{username}@{self.domain}"
+
+
+def add(database: Database, name: str, domain: str, now: datetime) -> Deployment:
+    """Makes a deployment. BadInput where name or capture domain can't be or are taken, or a user's own address is within it."""
+    name = checks.clean_deployment_name(name)
+    domain = checks.clean_domain(domain)
+    with database.bound(), database.transaction():
+        _refuse_taken(name, domain)
+        _refuse_loop(domain)
+        return _plain(models.Deployment.create(name=name, domain=domain, created_at=rfc3339(now)))
+
+
+def list_all(database: Database) -> list[Deployment]:
+    """All deployments, by name."""
+    with database.bound():
+        return [_plain(row) for row in models.Deployment.select().order_by(models.Deployment.name)]
+
+
+def find(database: Database, name: str) -> Deployment:
+    """The deployment of this name. NotFound, which names those that there are."""
+    with database.bound():
+        row = models.Deployment.get_or_none(models.Deployment.name == name)
+        if row:
+            return _plain(row)
+    names = ", ".join(deployment.name for deployment in list_all(database))
+    raise NotFound(f"unknown deployment '{name}'; " + (f"there is: {names}" if names else "there is none yet"))
+
+
+def change_folding(
+    database: Database, name: str, *, plus_addresses: bool | None, gmail_dots: bool | None
+) -> Deployment:
+    """Switches the folding of addresses; None leaves it. It counts at the next message.
+
+    NotFound; BadInput where two persons' addresses would become one, and then nothing is changed.
+    """
+    with database.bound(), database.transaction():
+        before = find(database, name)
+        after = replace(
+            before,
+            plus_addresses=before.plus_addresses if plus_addresses is None else plus_addresses,
+            gmail_dots=before.gmail_dots if gmail_dots is None else gmail_dots,
+        )
+        chosen = {"plus_addresses": int(after.plus_addresses), "gmail_dots": int(after.gmail_dots)}
+        models.Deployment.update(**chosen).where(models.Deployment.id == before.id).execute()
+        match_keys.rewrite(database, after.id, after.folding)
+        return after
+
+
+def _refuse_taken(name: str, domain: str) -> None:
+    for row in models.Deployment.select().where(
+        (models.Deployment.name == name) | (models.Deployment.domain == domain)
+    ):
+        if row.name == name:
+            raise BadInput(f"there is a deployment {name} already, with the capture domain {row.domain}")
+        raise BadInput(f"the capture domain {domain} is taken by the deployment {row.name}")
+
+
+def _refuse_loop(domain: str) -> None:
+    row = (
+        models.UserAddress.select(models.UserAddress.address, models.User.username, models.Deployment.name)
+        .join(models.User)
+        .join(models.Deployment)
+        .where(models.UserAddress.address.endswith(f"@{domain}"))
+        .tuples()
+        .first()
+    )
+    if row:
+        raise BadInput(
+            f"{domain} can't be a capture domain: the user {row[1]} of {row[2]} has the address {row[0]}, and mail would loop"
+        )
+
+
+def _plain(row: Any) -> Deployment:
+    return Deployment(row.id, row.name, row.domain, row.created_at, bool(row.plus_addresses), bool(row.gmail_dots))

@@ -1,0 +1,73 @@
+"""The keys that addresses are matched by, made anew where a deployment changes how it folds addresses.
+
+Called by `deployments`, within its transaction.
+"""
+
+from collections.abc import Mapping
+
+from mailweir.errors import BadInput
+from mailweir.folding import Folding
+from mailweir.store.database.connection import Database
+
+_BATCH_ROWS = 5_000
+# Folding changes no other address; a deployment may have millions
+_COULD_FOLD = "(address LIKE '%+%' OR address LIKE '%@gmail.com' OR address LIKE '%@googlemail.com')"
+
+
+def rewrite(database: Database, deployment_id: int, folding: Folding) -> None:
+    """Gives each address of a deployment its key. BadInput where two users' or groups' addresses become
+    one."""
+    # out of the way first: two users' keys may change places
+    database.execute(
+        f"UPDATE user_addresses SET match_key = '=' || address WHERE deployment_id = ? AND {_COULD_FOLD}",
+        (deployment_id,),
+    )
+    users = database.execute(
+        "SELECT a.id, a.address, a.user_id, u.username FROM user_addresses a JOIN users u ON u.id = a.user_id"
+        " WHERE a.deployment_id = ? ORDER BY a.id",
+        (deployment_id,),
+    ).fetchall()
+    holders: dict[str, tuple[str, str]] = {}
+    for row_id, address, _, username in users:
+        key = folding.key(address)
+        if key in holders:
+            other, holder = holders[key]
+            raise BadInput(
+                f"{other} of the user {holder} and {address} of {username} would be one address: take one off first"
+            )
+        holders[key] = (address, username)
+        database.execute("UPDATE user_addresses SET match_key = ? WHERE id = ?", (key, row_id))
+    _rewrite_groups(database, deployment_id, folding, holders)
+    _rewrite_contacts(database, deployment_id, folding)
+
+
+def _rewrite_groups(
+    database: Database, deployment_id: int, folding: Folding, users: Mapping[str, tuple[str, str]]
+) -> None:
+    groups = database.execute(
+        "SELECT id, address FROM group_addresses WHERE deployment_id = ? ORDER BY id", (deployment_id,)
+    ).fetchall()
+    database.execute("UPDATE group_addresses SET match_key = '=' || address WHERE deployment_id = ?", (deployment_id,))
+    holders: dict[str, str] = {}
+    for row_id, address in groups:
+        key = folding.key(address)
+        if key in users or key in holders:
+            other = users[key][0] if key in users else holders[key]
+            raise BadInput(f"the group {address} and {other} would be one address: take one off first")
+        holders[key] = address
+        database.execute("UPDATE group_addresses SET match_key = ? WHERE id = ?", (key, row_id))
+
+
+def _rewrite_contacts(database: Database, deployment_id: int, folding: Folding) -> None:
+    done = 0
+    while True:
+        rows = database.execute(
+            f"SELECT id, address FROM contact_addresses WHERE deployment_id = ? AND id > ? AND {_COULD_FOLD}"
+            f" ORDER BY id LIMIT {_BATCH_ROWS}",
+            (deployment_id, done),
+        ).fetchall()
+        for row_id, address in rows:
+            database.execute("UPDATE contact_addresses SET match_key = ? WHERE id = ?", (folding.key(address), row_id))
+        if len(rows) < _BATCH_ROWS:
+            return
+        done = rows[-1][0]

@@ -1,0 +1,215 @@
+"""Activities: what is on the record, read. Never writes: `writing` does.
+
+A listing costs four statements for each 500 activities, whatever they hold. Called by the command line and by `todos`.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from mailweir.errors import NotFound
+from mailweir.store.database import batches
+from mailweir.store.database.connection import Database
+from mailweir.store.database.moments import rfc3339
+from mailweir.store.people import checks
+from mailweir.store.people.deployments import Deployment
+
+# Law 8: of a proven activity only those whom a proven version of the message names
+_TAKING_PART = (
+    "FROM activity_contacts AS part JOIN activities AS a ON a.id = part.activity_id"
+    " JOIN raw_messages AS version ON version.id = part.raw_message_id"
+    " JOIN contacts AS contact ON contact.id = part.contact_id LEFT JOIN companies AS company ON company.id = contact.company_id"
+    " WHERE (a.sender_verdict <> 'pass' OR version.verdict = 'pass')"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Participant:
+    """A contact who takes part, with the address that did. company: its name, or None. bcc: only the sender is to see that."""
+
+    name: str
+    address: str
+    company: str | None
+    bcc: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Activity:
+    """A captured message. routes: each once, sorted. users: usernames, sorted. author_doubt: see decision.Doubt. via: the
+    group's or list's address by which it came, which stands in From instead of the author. Times: RFC 3339, UTC."""
+
+    id: int
+    deployment: str
+    direction: str
+    routes: tuple[str, ...]
+    author: str
+    contacts: tuple[Participant, ...]
+    users: tuple[str, ...]
+    subject: str
+    sent_at: str | None
+    recorded_at: str
+    message_id: str | None
+    sender_verdict: str
+    author_doubt: str | None
+    via: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which activities are asked for; None asks for all. user: a username. contact: one of a contact's addresses.
+
+    What a user is shown has the contacts in Bcc only where it is the user's own mail.
+    """
+
+    user: str | None = None
+    contact: str | None = None
+    since: datetime | None = None
+    limit: int | None = None
+
+
+def select(database: Database, deployment: Deployment, wanted: Filter) -> list[Activity]:
+    """A deployment's activities, the one recorded last first. NotFound where user or contact never was there."""
+    conditions, values = ["deployment_id = ?"], [deployment.id]
+    if wanted.user is not None:
+        users = _user_ids(database, deployment, wanted.user)
+        conditions.append(f"id IN (SELECT activity_id FROM activity_users WHERE user_id IN ({_marks(users)}))")
+        values += users
+    if wanted.contact is not None:
+        contacts = _contact_ids(database, deployment, wanted.contact)
+        conditions.append(f"id IN (SELECT part.activity_id {_TAKING_PART} AND part.contact_id IN ({_marks(contacts)}))")
+        values += contacts
+    parameters: list[Any] = list(values)
+    if wanted.since is not None:
+        conditions.append("recorded_at >= ?")
+        parameters.append(rfc3339(wanted.since))
+    # ids grow with time
+    sql = f"SELECT id FROM activities WHERE {' AND '.join(conditions)} ORDER BY id DESC"
+    if wanted.limit is not None:
+        sql += " LIMIT ?"
+        parameters.append(wanted.limit)
+    ids = [row[0] for row in database.execute(sql, parameters).fetchall()]
+    found = load(database, ids)
+    listed = [found[activity_id] for activity_id in ids if activity_id in found]
+    return listed if wanted.user is None else _as_shown_to(database, deployment, wanted.user, listed)
+
+
+def load(database: Database, activity_ids: Sequence[int]) -> dict[int, Activity]:
+    """Activities by id, those that there are."""
+    return {one.id: one for part in batches.parts(activity_ids) for one in _load_part(database, part)}
+
+
+def find(database: Database, activity_id: int, deployment: Deployment | None = None) -> Activity:
+    """The activity of this id, in this deployment if one is given. NotFound."""
+    activity = load(database, [activity_id]).get(activity_id) if abs(activity_id) < 2**63 else None
+    if activity is None or (deployment is not None and activity.deployment != deployment.name):
+        raise NotFound(f"there is no activity {activity_id}" + (f" in {deployment.name}" if deployment else ""))
+    return activity
+
+
+def _as_shown_to(
+    database: Database, deployment: Deployment, username: str, found: Sequence[Activity]
+) -> list[Activity]:
+    """Without the contacts in Bcc, but for the user's own mail."""
+    sql = (
+        "SELECT own.match_key FROM user_addresses AS own JOIN users ON users.id = own.user_id"
+        " WHERE users.deployment_id = ? AND users.username = ?"
+    )
+    keys = {row[0] for row in database.execute(sql, (deployment.id, username.lower())).fetchall()}
+    return [
+        one
+        if deployment.folding.key(one.author) in keys
+        else replace(one, contacts=tuple(contact for contact in one.contacts if not contact.bcc))
+        for one in found
+    ]
+
+
+def _user_ids(database: Database, deployment: Deployment, username: str) -> list[int]:
+    """Of all who had this name: removed users too, for the record is theirs. NotFound."""
+    sql = "SELECT id FROM users WHERE deployment_id = ? AND username = ?"
+    ids = [row[0] for row in database.execute(sql, (deployment.id, username.lower())).fetchall()]
+    if not ids:
+        raise NotFound(f"unknown user '{username}' in {deployment.name}; 'mailweir user list' shows them")
+    return ids
+
+
+def _contact_ids(database: Database, deployment: Deployment, text: str) -> list[int]:
+    """Of those who have this address, or else of those who had it. BadInput, NotFound."""
+    address = checks.clean_address(text)
+    held = "SELECT DISTINCT contact_id FROM contact_addresses WHERE deployment_id = ? AND match_key = ?"
+    ids = [row[0] for row in database.execute(held, (deployment.id, deployment.folding.key(address))).fetchall()]
+    # an address that was taken off is still on the record; no index has it, so it is looked for last
+    if not ids:
+        past = (
+            "SELECT id FROM contacts WHERE deployment_id = ?"
+            " AND id IN (SELECT contact_id FROM activity_contacts WHERE address = ?)"
+        )
+        ids = [row[0] for row in database.execute(past, (deployment.id, address)).fetchall()]
+    if not ids:
+        raise NotFound(f"unknown contact {address} in {deployment.name}; 'mailweir contact list' shows them")
+    return ids
+
+
+def _load_part(database: Database, ids: Sequence[int]) -> Iterator[Activity]:
+    routes, contacts, users = _routes(database, ids), _contacts(database, ids), _users(database, ids)
+    sql = (
+        "SELECT a.id, d.name, a.direction, a.author, a.subject, a.sent_at, a.recorded_at, a.message_id, a.sender_verdict,"
+        " led.author_doubt, led.author_via FROM activities AS a JOIN deployments AS d ON d.id = a.deployment_id"
+        f" LEFT JOIN raw_messages AS led ON led.id = a.leading_raw_id WHERE a.id IN ({_marks(ids)})"
+    )
+    for row in database.execute(sql, ids).fetchall():
+        id_, deployment, direction, author, subject, sent_at, recorded_at, message_id, verdict, doubt, via = row
+        yield Activity(
+            id=id_,
+            deployment=deployment,
+            direction=direction,
+            routes=tuple(routes[id_]),
+            author=author,
+            contacts=tuple(contacts[id_]),
+            users=tuple(users[id_]),
+            subject=subject,
+            sent_at=sent_at,
+            recorded_at=recorded_at,
+            message_id=message_id,
+            sender_verdict=verdict,
+            author_doubt=doubt,
+            via=via,
+        )
+
+
+def _routes(database: Database, ids: Sequence[int]) -> dict[int, list[str]]:
+    sql = f"SELECT DISTINCT activity_id, route FROM sightings WHERE activity_id IN ({_marks(ids)}) ORDER BY route"
+    return _grouped(database.execute(sql, ids).fetchall())
+
+
+def _users(database: Database, ids: Sequence[int]) -> dict[int, list[str]]:
+    sql = (
+        "SELECT DISTINCT mine.activity_id, users.username FROM activity_users AS mine JOIN users ON users.id = mine.user_id"
+        f" WHERE mine.activity_id IN ({_marks(ids)}) ORDER BY users.username"
+    )
+    return _grouped(database.execute(sql, ids).fetchall())
+
+
+def _contacts(database: Database, ids: Sequence[int]) -> dict[int, list[Participant]]:
+    sql = (
+        "SELECT part.activity_id, contact.name, part.address, company.name, MIN(part.is_bcc)"
+        f" {_TAKING_PART} AND part.activity_id IN ({_marks(ids)})"
+        " GROUP BY part.activity_id, contact.id, contact.name, part.address, company.name ORDER BY contact.name, part.address"
+    )
+    return _grouped(
+        (activity_id, Participant(name, held, company, bool(bcc)))
+        for activity_id, name, held, company, bcc in database.execute(sql, ids).fetchall()
+    )
+
+
+def _marks(values: Collection[object]) -> str:
+    """Placeholders for so many values."""
+    return ", ".join("?" * len(values))
+
+
+def _grouped(pairs: Iterable[tuple[int, Any]]) -> dict[int, list[Any]]:
+    grouped: dict[int, list[Any]] = defaultdict(list)
+    for activity_id, value in pairs:
+        grouped[activity_id].append(value)
+    return grouped

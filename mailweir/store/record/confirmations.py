@@ -1,0 +1,55 @@
+"""Forwarding confirmations: what was redirected to whom, how often, and what came back.
+
+Written within the caller's transaction, so that neither two workers nor a retry redirect more often than allowed. Called by
+`recording`.
+"""
+
+from mailweir.store.database.connection import Database
+
+
+class ConfirmationWriter:
+    """Writes within the transaction that its database is in."""
+
+    def __init__(self, database: Database) -> None:
+        self._execute = database.fast_execute()
+
+    def put(
+        self,
+        deployment_id: int,
+        user_id: int,
+        message_id: str,
+        requester: str | None,
+        link: str | None,
+        token: str,
+        now: str,
+    ) -> tuple[int, int, str]:
+        """A user's forwarding confirmation: its row, how often it was redirected, and its token."""
+        row: tuple[int, int, str] = self._execute(
+            "INSERT INTO forwarding_confirmations (deployment_id, user_id, message_id, requester, link, token, seen_at,"
+            " redirects) VALUES (?, ?, ?, ?, ?, ?, ?, 0)"
+            " ON CONFLICT (user_id, message_id) DO UPDATE SET seen_at = excluded.seen_at RETURNING id, redirects, token",
+            (deployment_id, user_id, message_id, requester, link, token, now),
+        ).fetchone()
+        return row
+
+    def count_redirected_others(self, user_id: int, since: str, confirmation_id: int) -> int:
+        """How many confirmations beside this one went to a user since then."""
+        (count,) = self._execute(
+            "SELECT COUNT(*) FROM forwarding_confirmations WHERE user_id = ? AND redirected_at > ? AND id <> ?",
+            (user_id, since, confirmation_id),
+        ).fetchone()
+        return int(count)
+
+    def count_redirect(self, confirmation_id: int, now: str) -> None:
+        """Notes that it is redirected once more."""
+        self._execute(
+            "UPDATE forwarding_confirmations SET redirects = redirects + 1, redirected_at = ? WHERE id = ?",
+            (now, confirmation_id),
+        )
+
+    def mark_bounced(self, deployment_id: int, token: str, now: str) -> None:
+        """Notes that a redirected confirmation came back undelivered."""
+        self._execute(
+            "UPDATE forwarding_confirmations SET bounced_at = ? WHERE deployment_id = ? AND token = ? AND bounced_at IS NULL",
+            (now, deployment_id, token),
+        )

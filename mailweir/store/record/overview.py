@@ -1,0 +1,140 @@
+"""What the record looks like from above: last mail of each route, who forwards, confirmations, addresses held twice.
+
+Each question reads a whole table once at most; the caller bounds the time. Never writes.
+Called by `mailweir doctor` and `mailweir why`.
+"""
+
+import json
+from collections import defaultdict
+from dataclasses import dataclass
+from datetime import datetime
+
+from mailweir.decision import Reason
+from mailweir.store.database.connection import Database
+from mailweir.store.database.moments import rfc3339
+from mailweir.store.people.deployments import Deployment
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """A user's newest forwarding confirmation. Times: RFC 3339, UTC, or None."""
+
+    user_id: int
+    requester: str | None
+    seen_at: str
+    redirected_at: str | None
+    bounced_at: str | None
+
+
+def last_of_routes(database: Database, deployment: Deployment) -> dict[str, str]:
+    """Route -> when its last captured mail was seen."""
+    sql = (
+        "SELECT s.route, MAX(s.seen_at) FROM sightings s JOIN activities a ON a.id = s.activity_id"
+        " WHERE a.deployment_id = ? GROUP BY s.route"
+    )
+    return dict(database.execute(sql, (deployment.id,)).fetchall())
+
+
+def unknown_groups(database: Database, deployment: Deployment, since: datetime) -> list[tuple[str, int]]:
+    """Addresses through which mail of somebody known came, and which nobody told us of as groups: (address, mails), the busiest
+    first."""
+    rows = database.execute(
+        "SELECT author, COUNT(*) FROM decisions WHERE deployment_id = ? AND reason = ? AND decided_at >= ? AND author IS NOT NULL"
+        " GROUP BY author ORDER BY COUNT(*) DESC, author LIMIT 5",
+        (deployment.id, str(Reason.UNKNOWN_GROUP), rfc3339(since)),
+    ).fetchall()
+    return [(str(address), int(count)) for address, count in rows]
+
+
+def unreadable_authors(database: Database, deployment: Deployment, since: datetime) -> tuple[str, int] | None:
+    """The worst day since then: its date, and how much mail had no readable author; None where all had one."""
+    sql = (
+        "SELECT SUBSTR(decided_at, 1, 10) AS day, COUNT(*) AS count FROM decisions WHERE deployment_id = ? AND decided_at >= ?"
+        " AND reason = ? GROUP BY SUBSTR(decided_at, 1, 10) ORDER BY count DESC, day DESC LIMIT 1"
+    )
+    row = database.execute(sql, (deployment.id, rfc3339(since), str(Reason.UNREADABLE_AUTHOR))).fetchone()
+    return (str(row[0]), int(row[1])) if row else None
+
+
+def is_staff_domain(database: Database, deployment: str, domain: str) -> bool:
+    """Has one of the deployment's users an address in the domain?"""
+    sql = (
+        "SELECT 1 FROM user_addresses a JOIN users u ON u.id = a.user_id JOIN deployments d ON d.id = u.deployment_id"
+        " WHERE d.name = ? AND u.removed_at IS NULL AND a.address LIKE ? ESCAPE '!' LIMIT 1"
+    )
+    plain = domain.replace("!", "!!").replace("%", "!%").replace("_", "!_")
+    return database.execute(sql, (deployment, f"%@{plain}")).fetchone() is not None
+
+
+def last_decision(database: Database) -> str | None:
+    """When the last decision of all was made."""
+    (found,) = database.execute("SELECT MAX(decided_at) FROM decisions").fetchone()
+    return None if found is None else str(found)
+
+
+def forwarded_times(database: Database, deployment: Deployment, since: datetime) -> dict[int, list[datetime]]:
+    """User id -> when mail was forwarded: the first and the last time of each day, captured or not."""
+    sql = (
+        "SELECT s.user_id, MIN(s.seen_at), MAX(s.seen_at) FROM sightings s JOIN users u ON u.id = s.user_id"
+        " WHERE s.route = 'forward' AND u.deployment_id = ? AND s.seen_at >= ? GROUP BY s.user_id, SUBSTR(s.seen_at, 1, 10)"
+    )
+    times: dict[int, list[datetime]] = defaultdict(list)
+    for user_id, first, last in database.execute(sql, (deployment.id, rfc3339(since))).fetchall():
+        times[user_id] += [_moment(first), _moment(last)]
+    for user_id, moments in _forwarded_and_ignored(database, deployment).items():
+        times[user_id] += moments
+    return times
+
+
+def _forwarded_and_ignored(database: Database, deployment: Deployment) -> dict[int, list[datetime]]:
+    """What was ignored shows too that the forwarding works; its decisions stay for some days."""
+    users = database.execute(
+        "SELECT username, id FROM users WHERE deployment_id = ? AND removed_at IS NULL", (deployment.id,)
+    ).fetchall()
+    ids = {deployment.capture_address(username): user_id for username, user_id in users}
+    sql = (
+        "SELECT recipients, MIN(decided_at), MAX(decided_at) FROM decisions WHERE deployment_id = ? AND outcome = 'ignored'"
+        " GROUP BY recipients, SUBSTR(decided_at, 1, 10)"
+    )
+    times: dict[int, list[datetime]] = defaultdict(list)
+    for recipients, first, last in database.execute(sql, (deployment.id,)).fetchall():
+        for recipient in json.loads(recipients):
+            if recipient in ids:
+                times[ids[recipient]] += [_moment(first), _moment(last)]
+    return times
+
+
+def ever_forwarded(database: Database, deployment: Deployment) -> set[int]:
+    """The ids of the users for whom captured mail was ever forwarded."""
+    sql = (
+        "SELECT DISTINCT s.user_id FROM sightings s JOIN users u ON u.id = s.user_id"
+        " WHERE s.route = 'forward' AND u.deployment_id = ?"
+    )
+    return {user_id for (user_id,) in database.execute(sql, (deployment.id,)).fetchall()}
+
+
+def newest_confirmations(database: Database, deployment: Deployment) -> list[Pending]:
+    """The newest one of each user that has one."""
+    sql = (
+        "SELECT c.user_id, c.requester, c.seen_at, c.redirected_at, c.bounced_at FROM forwarding_confirmations c"
+        " JOIN users u ON u.id = c.user_id WHERE c.deployment_id = ? AND u.removed_at IS NULL"
+        " AND NOT EXISTS (SELECT 1 FROM forwarding_confirmations later WHERE later.user_id = c.user_id AND later.id > c.id)"
+        " ORDER BY c.user_id"
+    )
+    return [Pending(*row) for row in database.execute(sql, (deployment.id,)).fetchall()]
+
+
+def shared_addresses(database: Database, deployment: Deployment) -> list[tuple[str, int, int]]:
+    """Addresses that more than one contact holds: address, contacts, companies of theirs."""
+    sql = (
+        "SELECT a.address, COUNT(DISTINCT a.contact_id), COUNT(DISTINCT c.company_id) FROM contact_addresses a"
+        " JOIN contacts c ON c.id = a.contact_id WHERE a.deployment_id = ? GROUP BY a.address"
+        " HAVING COUNT(DISTINCT a.contact_id) > 1 ORDER BY a.address"
+    )
+    return [
+        (str(address), contacts, companies) for address, contacts, companies in database.execute(sql, (deployment.id,))
+    ]
+
+
+def _moment(text: str) -> datetime:
+    return datetime.fromisoformat(text)

@@ -1,0 +1,36 @@
+"""Retention: forgets what is kept for a while only. Never touches what is on the record. Called by `mailweir db prune`."""
+
+from datetime import datetime, timedelta
+
+from mailweir.store.database import models
+from mailweir.store.database.connection import Database
+from mailweir.store.database.moments import rfc3339
+
+# Postfix gives undeliverable mail up after five days (maximal_queue_lifetime), and its sender is told by the decision alone
+_RELAYED_DAYS = 7
+_BATCH_ROWS = 2_000  # a transaction: some milliseconds, for the filter waits for the write lock meanwhile
+
+
+def prune_decisions(database: Database, now: datetime, decision_days: int, batch_rows: int = _BATCH_ROWS) -> int:
+    """Deletes the decisions on mail that wasn't captured which are older than so many days; how many.
+
+    Those on relayed mail stay while it may still bounce.
+    """
+    table = models.Decision
+    try:
+        before = rfc3339(now - timedelta(days=decision_days))
+        relayed_before = rfc3339(now - timedelta(days=max(decision_days, _RELAYED_DAYS)))
+    except OverflowError:
+        return 0  # kept since before there was time
+    is_over = table.relay_login.is_null() | (table.decided_at < relayed_before)
+    old = (
+        table.select(table.id).where(table.outcome != "captured", table.decided_at < before, is_over).limit(batch_rows)
+    )
+    deleted = 0
+    with database.bound():
+        while True:
+            with database.transaction():
+                count: int = table.delete().where(table.id.in_(old)).execute()
+            deleted += count
+            if count < batch_rows:
+                return deleted

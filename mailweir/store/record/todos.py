@@ -1,0 +1,82 @@
+"""To-dos: activities on users' lists until they are done. A removed user has none. Called by the command line."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from mailweir.errors import NotFound
+from mailweir.store.database.connection import Database
+from mailweir.store.database.moments import rfc3339
+from mailweir.store.people.deployments import Deployment
+from mailweir.store.record import activities
+from mailweir.store.record.activities import Activity
+
+
+@dataclass(frozen=True, slots=True)
+class Todo:
+    """An activity on a user's list. user: username. Times: RFC 3339, UTC; done_at is None while it is open."""
+
+    id: int
+    deployment: str
+    user: str
+    activity: Activity
+    created_at: str
+    done_at: str | None
+
+
+def select(database: Database, deployment: Deployment, user: str | None, *, with_done: bool) -> list[Todo]:
+    """A deployment's to-dos, the newest first; of one user where one is named. NotFound for an unknown user."""
+    condition, values = "users.deployment_id = ?", [deployment.id]
+    if user is not None:
+        condition += " AND users.id = ?"
+        values.append(_user_id(database, deployment, user))
+    if not with_done:
+        condition += " AND todos.done_at IS NULL"
+    return _present(database, condition, values)
+
+
+def finish(database: Database, todo_id: int, deployment: Deployment | None, now: datetime) -> Todo:
+    """Takes a to-do off the list; one that is done stays as it is. NotFound, also for a removed user's."""
+    condition, values = "todos.id = ?", [todo_id]
+    if deployment is not None:
+        condition += " AND users.deployment_id = ?"
+        values.append(deployment.id)
+    with database.transaction():
+        found = _present(database, condition, values) if abs(todo_id) < 2**63 else []
+        if not found:
+            raise NotFound(f"there is no to-do {todo_id}; 'mailweir todo list' shows those that are open")
+        if found[0].done_at is not None:
+            return found[0]
+        done_at = rfc3339(now)
+        database.execute("UPDATE todos SET done_at = ? WHERE id = ?", (done_at, todo_id))
+        return replace(found[0], done_at=done_at)
+
+
+def _user_id(database: Database, deployment: Deployment, username: str) -> int:
+    sql = "SELECT id FROM users WHERE deployment_id = ? AND username = ? AND removed_at IS NULL"
+    row = database.execute(sql, (deployment.id, username.lower())).fetchone()
+    if row is None:
+        raise NotFound(f"unknown user '{username}' in {deployment.name}; 'mailweir user list' shows them")
+    return int(row[0])
+
+
+def _present(database: Database, condition: str, values: Sequence[int]) -> list[Todo]:
+    """Those of users that there are, the newest first."""
+    sql = (
+        "SELECT todos.id, todos.activity_id, users.username, todos.created_at, todos.done_at FROM todos"
+        f" JOIN users ON users.id = todos.user_id WHERE users.removed_at IS NULL AND {condition} ORDER BY todos.id DESC"
+    )
+    rows = database.execute(sql, values).fetchall()
+    found = activities.load(database, list({activity_id: None for _, activity_id, *_ in rows}))
+    return [
+        Todo(
+            id=todo_id,
+            deployment=found[activity_id].deployment,
+            user=username,
+            activity=found[activity_id],
+            created_at=created_at,
+            done_at=done_at,
+        )
+        for todo_id, activity_id, username, created_at, done_at in rows
+        if activity_id in found
+    ]

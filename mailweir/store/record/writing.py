@@ -1,0 +1,166 @@
+"""The rows of the write path, in plain SQL: models would cost three times the CPU, and this runs for every message.
+
+A table's rows of one transaction are one statement: each statement costs Python's lock and a switch of threads. Each `put` is an
+upsert, the idiom that works alike on SQLite and PostgreSQL and hides no other error; where ids are wanted it has RETURNING,
+which gives the id whether the row is new or was there. Called by `recording` only.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from mailweir.store.database import batches
+from mailweir.store.database.connection import Database
+
+_MAX_ROWS = 50  # of one statement
+_CONTACT_COLUMNS = ("activity_id", "contact_id", "address", "raw_message_id", "is_bcc")
+
+
+class ActivityRow(NamedTuple):
+    """A captured message. Times as text (see recording.rfc3339)."""
+
+    deployment_id: int
+    identity: bytes
+    direction: str
+    author: str
+    subject: str
+    sent_at: str | None
+    recorded_at: str
+    message_id: str | None
+
+
+class Stored(NamedTuple):
+    """An activity in the database."""
+
+    id: int
+    subject: str
+
+
+class RawRow(NamedTuple):
+    """A version of an activity's message. verdict: `pending`, or `none` where no signature could prove its author, which
+    author_doubt (`decision.Doubt`) tells. author_via: the group's or list's address that stands in From instead of the author."""
+
+    activity_id: int
+    version_digest: bytes
+    subject: str
+    size_bytes: int
+    content_zstd: bytes
+    recorded_at: str
+    verdict: str
+    author_doubt: str | None
+    author_via: str | None
+
+
+class SightingRow(NamedTuple):
+    """One time that a message was seen."""
+
+    activity_id: int
+    route: str
+    source_id: str
+    user_id: int | None
+    raw_message_id: int
+    seen_at: str
+
+
+class DecisionRow(NamedTuple):
+    """A decision; recipients is a JSON list of capture addresses. relay_login_id: of the login whose mail was relayed. named: a
+    JSON list of the addresses in From, where that isn't the author alone. recipient_digests: see `traces`.
+    labels: see `gmail_labels`."""
+
+    deployment_id: int
+    source_id: str
+    decided_at: str
+    outcome: str
+    reason: str
+    recipients: str
+    author: str | None
+    message_id: str | None
+    activity_id: int | None
+    relay_login_id: int | None
+    named: str | None
+    recipient_digests: bytes | None
+    labels: int | None
+
+
+class Writer:
+    """Writes within the transaction that its database is in."""
+
+    def __init__(self, database: Database) -> None:
+        self._execute: Callable[..., Any] = database.fast_execute()
+
+    def put_activities(self, rows: Iterable[ActivityRow]) -> dict[tuple[int, bytes], Stored]:
+        """By deployment and identity: what is made, and what was there and stays as it is."""
+        once: dict[tuple[int, bytes], ActivityRow] = {}
+        for row in rows:
+            once.setdefault((row.deployment_id, row.identity), row)
+        ending = (
+            "ON CONFLICT (deployment_id, identity) DO UPDATE SET identity = excluded.identity"
+            " RETURNING deployment_id, identity, id, subject"
+        )
+        # in one order everywhere: two hosts that record the same messages would else wait for each other
+        found = self._put("activities", ActivityRow._fields, [once[key] for key in sorted(once)], ending)
+        return {(deployment_id, identity): Stored(*rest) for deployment_id, identity, *rest in found}
+
+    def put_raws(self, rows: Iterable[RawRow]) -> dict[tuple[int, bytes], int]:
+        """Ids by activity and version digest. The first version of an activity speaks for it until another one is proven."""
+        once: dict[tuple[int, bytes], RawRow] = {}
+        for row in rows:
+            once.setdefault((row.activity_id, row.version_digest), row)
+        ending = (
+            "ON CONFLICT (activity_id, version_digest) DO UPDATE SET version_digest = excluded.version_digest"
+            " RETURNING activity_id, version_digest, id"
+        )
+        found = self._put("raw_messages", RawRow._fields, once.values(), ending)
+        ids = {(activity_id, digest): raw_id for activity_id, digest, raw_id in found}
+        self._choose_leading({activity_id for activity_id, _ in ids})
+        return ids
+
+    def _choose_leading(self, activity_ids: set[int]) -> None:
+        if activity_ids:
+            self._execute(
+                "UPDATE activities SET leading_raw_id ="
+                " (SELECT MIN(r.id) FROM raw_messages r WHERE r.activity_id = activities.id), sender_verdict ="
+                " (SELECT r.verdict FROM raw_messages r WHERE r.activity_id = activities.id ORDER BY r.id LIMIT 1)"
+                f" WHERE leading_raw_id IS NULL AND id IN ({','.join('?' * len(activity_ids))})",
+                tuple(activity_ids),
+            )
+
+    def put_sightings(self, rows: Iterable[SightingRow]) -> None:
+        """Notes the times that messages were seen."""
+        ending = "ON CONFLICT (activity_id, source_id, route, COALESCE(user_id, 0)) DO NOTHING"
+        self._put("sightings", SightingRow._fields, rows, ending)
+
+    def put_contacts(self, rows: Iterable[tuple[int, int, str, int, int]]) -> None:
+        """Puts activities on contacts' record: (activity, contact, address, raw message, 1 for Bcc)."""
+        ending = "ON CONFLICT (activity_id, contact_id, address, raw_message_id) DO NOTHING"
+        self._put("activity_contacts", _CONTACT_COLUMNS, rows, ending)
+
+    def put_users(self, rows: Iterable[tuple[int, int]]) -> None:
+        """Puts activities on users' record: (activity, user)."""
+        ending = "ON CONFLICT (activity_id, user_id) DO NOTHING"
+        self._put("activity_users", ("activity_id", "user_id"), rows, ending)
+
+    def put_todos(self, rows: Iterable[tuple[int, int, str]]) -> None:
+        """Puts activities on users' lists, once: (activity, user, now). A to-do that is done stays done."""
+        ending = "ON CONFLICT (user_id, activity_id) DO NOTHING"
+        self._put("todos", ("activity_id", "user_id", "created_at"), rows, ending)
+
+    def put_decisions(self, rows: Iterable[DecisionRow]) -> None:
+        """Notes decisions."""
+        self._put("decisions", DecisionRow._fields, rows, "ON CONFLICT (source_id, deployment_id) DO NOTHING")
+
+    def _put(
+        self, table: str, columns: tuple[str, ...], rows: Iterable[Sequence[Any]], ending: str
+    ) -> list[tuple[Any, ...]]:
+        found: list[tuple[Any, ...]] = []
+        for part in batches.parts(rows, _MAX_ROWS):
+            values = [value for row in part for value in row]
+            cursor = self._execute(_insert(table, columns, len(part), ending), values)
+            found += cursor.fetchall() if "RETURNING" in ending else ()
+        return found
+
+
+@lru_cache(maxsize=1024)
+def _insert(table: str, columns: tuple[str, ...], count: int, ending: str) -> str:
+    marks = f"({', '.join('?' * len(columns))})"
+    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES {', '.join([marks] * count)} {ending}"
