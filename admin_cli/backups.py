@@ -44,33 +44,33 @@ class Restored:
     counts: dict[str, int]
 
 
-def make(place: DatabaseUrl, file: Path, *, force: bool, progress: Progress) -> Made:
+def make(database_url: DatabaseUrl, file: Path, *, force: bool, progress: Progress) -> Made:
     """Backs up while mail flows. The file is whole, or isn't there. BackupError, DatabaseUnavailable."""
     refuse_foreign_links(file.parent)
-    _refuse_overwriting(file, place, force)
+    _refuse_overwriting(file, database_url, force)
     with _folder_beside(file) as folder:
         part = folder / file.name
         os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
-        counts = _copy_database(place, part, progress)
+        counts = _copy_database(database_url, part, progress)
         _sync(part)
-        _refuse_overwriting(file, place, force)
+        _refuse_overwriting(file, database_url, force)
         part.replace(file)
         _sync(file.parent)
     return Made(file, file.stat().st_size, counts)
 
 
-def _copy_database(place: DatabaseUrl, part: Path, progress: Progress) -> dict[str, int]:
-    if not isinstance(place, Path):
+def _copy_database(database_url: DatabaseUrl, part: Path, progress: Progress) -> dict[str, int]:
+    if not isinstance(database_url, Path):
         from mailweir.store.database import postgresql_backup
 
-        return postgresql_backup.dump(place, part)
-    with _snapshot(place) as snapshot:
+        return postgresql_backup.dump(database_url, part)
+    with _snapshot(database_url) as snapshot:
         snapshot.copy(part, progress)
     return backup.verify(part)
 
 
-def _refuse_overwriting(file: Path, place: DatabaseUrl, force: bool) -> None:
-    own = {one.resolve() for one in _files(place)}
+def _refuse_overwriting(file: Path, database_url: DatabaseUrl, force: bool) -> None:
+    own = {one.resolve() for one in _files(database_url)}
     if file.resolve() in own:
         raise BackupError(f"{file} is the database itself: name another file")
     if file.is_dir():
@@ -109,9 +109,13 @@ def _folder_beside(file: Path) -> Iterator[Path]:
 
 def restore(settings: Settings, file: Path, now: datetime, progress: Progress) -> Restored:
     """Puts the backup in the database's place, upgraded where it is older. BackupError, and then nothing is changed."""
-    place = settings.database_url
+    database_url = settings.database_url
     with _stopped(settings):
-        return _restore_file(place, file, now, progress) if isinstance(place, Path) else _restore_rows(place, file, now)
+        return (
+            _restore_file(database_url, file, now, progress)
+            if isinstance(database_url, Path)
+            else _restore_rows(database_url, file, now)
+        )
 
 
 def _restore_file(database: Path, file: Path, now: datetime, progress: Progress) -> Restored:
@@ -131,24 +135,24 @@ def _restore_file(database: Path, file: Path, now: datetime, progress: Progress)
     return Restored(database, str(kept) if kept else None, applied, counts)
 
 
-def _restore_rows(place: Postgresql, file: Path, now: datetime) -> Restored:
+def _restore_rows(database_url: Postgresql, file: Path, now: datetime) -> Restored:
     from mailweir.store.database import postgresql_backup
 
     with _opened(file):  # one line where it can't be read
         postgresql_backup.refuse_foreign(file)
-    others = postgresql_backup.count_users(place)
+    others = postgresql_backup.count_users(database_url)
     if others:
         raise BackupError(
-            f"can't restore now: {others} other connections to {place}; stop 'mailweir up' on every host first"
+            f"can't restore now: {others} other connections to {database_url}; stop 'mailweir up' on every host first"
         )
-    kept, applied, counts = postgresql_backup.load(place, file, now)
-    return Restored(place, f"the schema {kept}" if kept else None, applied, counts)
+    kept, applied, counts = postgresql_backup.load(database_url, file, now)
+    return Restored(database_url, f"the schema {kept}" if kept else None, applied, counts)
 
 
-def _files(place: DatabaseUrl) -> list[Path]:
-    if not isinstance(place, Path):
+def _files(database_url: DatabaseUrl) -> list[Path]:
+    if not isinstance(database_url, Path):
         return []
-    return [place.with_name(place.name + suffix) for suffix in _SUFFIXES]
+    return [database_url.with_name(database_url.name + suffix) for suffix in _SUFFIXES]
 
 
 @contextlib.contextmanager

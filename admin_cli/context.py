@@ -29,12 +29,12 @@ def opened(settings: "Settings | None" = None) -> Iterator["Database"]:
     from mailweir.store.database import versions
     from mailweir.store.database.connection import Database
 
-    place = (settings or load()).database_url
-    with acting_for(place), closing(Database(place)) as database:
+    database_url = (settings or load()).database_url
+    with acting_for(database_url), closing(Database(database_url)) as database:
         try:
             versions.check(database)
         except PermissionError as error:
-            raise DatabaseUnavailable(f"no permission to open the database {place}: run this as root") from error
+            raise DatabaseUnavailable(f"no permission to open the database {database_url}: run this as root") from error
         yield database
 
 

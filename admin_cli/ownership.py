@@ -33,9 +33,9 @@ def acting_as_owner(folder: Path) -> Iterator[bool]:
             _step_up(*before)
 
 
-def acting_for(place: DatabaseUrl) -> AbstractContextManager[bool]:
+def acting_for(database_url: DatabaseUrl) -> AbstractContextManager[bool]:
     """As `acting_as_owner` of the folder of SQLite's file; a server gives nobody files to lay in our way."""
-    return acting_as_owner(place.parent) if isinstance(place, Path) else nullcontext(False)
+    return acting_as_owner(database_url.parent) if isinstance(database_url, Path) else nullcontext(False)
 
 
 def _owner(folder: Path) -> tuple[int, int] | None:

@@ -125,10 +125,10 @@ def _succeeds(command: list[str], account: Account) -> bool:
 
 def check_database_folder(settings: Settings, account: Account) -> None:
     """The daemons write their database: can they, where it isn't in the data folder?"""
-    place = settings.database_url
-    if not isinstance(place, Path):
+    database_url = settings.database_url
+    if not isinstance(database_url, Path):
         return
-    folder = place.parent
+    folder = database_url.parent
     if folder.is_relative_to(settings.data_dir):
         return
     if not folder.is_dir() or not _succeeds(["/usr/bin/test", "-O", str(folder), "-a", "-w", str(folder)], account):

@@ -62,9 +62,9 @@ def running() -> Iterator[Site]:
     """One on a database with richard's login, as this user, in a folder of its own."""
     with tempfile.TemporaryDirectory(prefix="mailweir-fuzz-") as name:
         folder = Path(name)
-        place, now = folder / "db" / "mailweir.db", datetime.now(UTC)
-        versions.upgrade(place)
-        with contextlib.closing(Database(place)) as database:
+        database_url, now = folder / "db" / "mailweir.db", datetime.now(UTC)
+        versions.upgrade(database_url)
+        with contextlib.closing(Database(database_url)) as database:
             demo = deployments.add(database, "demo", "demo.example.net", now)
             users.add(database, demo, "richard", "richard@firm.example", "", now)
             relay_logins.connect(database, demo, "richard", passwords.digest(PASSWORD.decode()), now)

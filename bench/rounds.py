@@ -125,8 +125,8 @@ def _send(stack: Stack, variant: Variant, messages: int, keep_connections: bool)
         raise BenchError(f"smtp-source: {' '.join(done.stderr.split())}")
 
 
-def _counts(place: DatabaseUrl) -> tuple[int, int, int]:
-    with closing(Database(place)) as database:
+def _counts(database_url: DatabaseUrl) -> tuple[int, int, int]:
+    with closing(Database(database_url)) as database:
         tables = ("decisions", "activities", "raw_messages")
         found = [int(database.execute(f"SELECT COUNT(*) FROM {table}").fetchone()[0]) for table in tables]
     return found[0], found[1], found[2]

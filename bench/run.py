@@ -35,7 +35,7 @@ def _run(options: argparse.Namespace) -> int:
     load = rounds.Load(options.messages, min(options.messages, rounds.SESSIONS * 10), options.keep_connections)
     now = datetime.now(UTC)
     stack.build()
-    with _database(options) as place, stack.running(chosen, options.fsync_delay_ms, place) as running:
+    with _database(options) as database_url, stack.running(chosen, options.fsync_delay_ms, database_url) as running:
         measured = rounds.measure(running, chosen, options.rounds, load, _say)
     summaries = report.summarise(measured)
     failures = report.missed(summaries, options.database, options.fsync_delay_ms)

@@ -60,14 +60,14 @@ class Stack:
     """A running Postfix and look-ups; filters come and go with `filtering`."""
 
     def __init__(
-        self, folder: Path, chosen: Sequence[Variant], fsync_delay_ms: float, place: DatabaseUrl | None = None
+        self, folder: Path, chosen: Sequence[Variant], fsync_delay_ms: float, database_url: DatabaseUrl | None = None
     ) -> None:
         self._folder = folder
         self._fsync_delay_ms = fsync_delay_ms
         self._config_file = folder / "mailweir.toml"
         ports = iter(_free_ports(len(chosen) + 3))
         smtp = f"smtp_port = {next(ports)}\nsubmission_port = {next(ports)}\nsubmissions_port = {next(ports)}\n"
-        database = f'database = "{place}"\n' if place else ""
+        database = f'database = "{database_url}"\n' if database_url else ""
         limits = f"max_messages_per_hour = {NO_LIMIT}\nmax_recipients_per_hour = {NO_LIMIT}\n"
         self._config_file.write_text(f'data_dir = "{folder}"\n{database}[smtp]\n{smtp}[relay]\n{limits}')
         self.settings: Settings = settings.load(self._config_file)
@@ -272,7 +272,7 @@ class Stack:
 
 @contextmanager
 def running(
-    chosen: Sequence[Variant], fsync_delay_ms: float = 0.0, place: DatabaseUrl | None = None
+    chosen: Sequence[Variant], fsync_delay_ms: float = 0.0, database_url: DatabaseUrl | None = None
 ) -> Iterator[Stack]:
     """A stack for these variants in a new folder, which is removed afterwards (kept where something failed)."""
     folder = Path(tempfile.mkdtemp(prefix="mailweir-bench-", dir=os.environ.get("TMPDIR", "/var/tmp")))
@@ -282,7 +282,7 @@ def running(
         folder.rmdir()
         raise
     folder.chmod(0o711)
-    stack = Stack(folder, chosen, fsync_delay_ms, place)
+    stack = Stack(folder, chosen, fsync_delay_ms, database_url)
     try:
         stack.start()
         yield stack

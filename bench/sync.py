@@ -109,11 +109,11 @@ def _units_a_day(idle_calls: float, share: float) -> int:
 def _measure(kind: str, boxes: int, delay_ms: float, mix: Mix, initial: int) -> Measured:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mailweir-bench-")))
-        place = None
+        database_url = None
         if kind == "postgresql":
-            place = stack.enter_context(postgresql.running(fsync=True)).make_database()
+            database_url = stack.enter_context(postgresql.running(fsync=True)).make_database()
         server = stack.enter_context(load_client.running(mix, mailboxes=boxes, initial=initial, delay_ms=delay_ms))
-        site = LoadSite(server, folder, place, boxes=boxes, gmail=_SETTINGS)
+        site = LoadSite(server, folder, database_url, boxes=boxes, gmail=_SETTINGS)
         database = stack.enter_context(closing(site.open()))
         process = SyncProcess(site.settings_file, folder / "log")
         stack.callback(process.kill)

@@ -33,9 +33,9 @@ class AppState:
     """One process's view of it. Safe for its threads."""
 
     def __init__(
-        self, connections: DatabasePool, log: structlog.stdlib.BoundLogger, clock: Callable[[], datetime]
+        self, database_pool: DatabasePool, log: structlog.stdlib.BoundLogger, clock: Callable[[], datetime]
     ) -> None:
-        self._connections = connections
+        self._database_pool = database_pool
         self._log = log
         self._clock = clock
         self._lock = threading.Lock()
@@ -66,7 +66,7 @@ class AppState:
             is_new, self._error, self._is_told = self._error != str(error), str(error), True
         if is_new:
             self._log.error("app refused", reason=str(error))
-            with suppress(DatabaseUnavailable), self._connections.lent() as database:  # told with the next refusal
+            with suppress(DatabaseUnavailable), self._database_pool.lent() as database:  # told with the next refusal
                 gmail_app.put(database, str(error), now)
         return until
 
@@ -84,7 +84,7 @@ class AppState:
                 return
             self._is_told, self._error, self._held_until, self._refusals = False, None, None, 0
         try:
-            with self._connections.lent() as database:
+            with self._database_pool.lent() as database:
                 was_refused = gmail_app.clear(database)
         except DatabaseUnavailable:
             self._is_told = True

@@ -1,5 +1,5 @@
 """Connections to the database, shared by the sweeping threads: each borrows one for as long as it asks or writes, never while it
-waits for Gmail. Used by `mailboxes`, which opens it, and through `job` by all of the sync.
+waits for Gmail. Used by `jobs`, which opens it, and through `job` by all of the sync.
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -18,28 +18,28 @@ class DatabasePool:
     """Lends out connections to the sweeping threads."""
 
     def __init__(self, open_database: Callable[[], Database]) -> None:
-        self._lending = Pool(open_database, MAX_CONNECTIONS)
+        self._pool = Pool(open_database, MAX_CONNECTIONS)
 
     @contextmanager
     def lent(self) -> Iterator[Database]:
         """A connection. DatabaseUnavailable also where others hold all of them for too long."""
-        with self._lending.lent(WAIT_SECONDS) as database:
+        with self._pool.lent(WAIT_SECONDS) as database:
             yield database
 
     def close(self) -> None:
         """Closes those that nobody has."""
-        self._lending.close()
+        self._pool.close()
 
 
 class PooledDirectory:
     """`mailweir.directory.Directory` over borrowed connections."""
 
-    def __init__(self, connections: DatabasePool) -> None:
-        self._connections = connections
+    def __init__(self, database_pool: DatabasePool) -> None:
+        self._database_pool = database_pool
 
     @contextmanager
     def _lent(self) -> Iterator[SqlDirectory]:
-        with self._connections.lent() as database, database.reading():
+        with self._database_pool.lent() as database, database.reading():
             yield SqlDirectory(database)
 
     def deployments(self, domains: Collection[str]) -> Mapping[str, DeploymentRef]:

@@ -18,7 +18,7 @@ from mailweir.gmail.api import MailboxReader
 from mailweir.gmail.parse import Metadata, possible_addresses
 from mailweir.gmail_labels import Label, mask
 from mailweir.headers import Header, HeaderView
-from mailweir.matching import Mailbox
+from mailweir.matching import SyncedMailbox
 from mailweir.recording import Content, Entry
 from mailweir.store.gmail.gmail_leases import Leased
 from mailweir.store.gmail.gmail_queue import Origin, Queued, source_id
@@ -44,10 +44,12 @@ class Fetch:
     traces: Traces | None = None
 
     @property
-    def mailbox(self) -> Mailbox:
+    def mailbox(self) -> SyncedMailbox:
         """As matching sees it."""
         leased = self.leased
-        return Mailbox(deployment=leased.deployment, user=leased.user, inbound=leased.inbound, outbound=leased.outbound)
+        return SyncedMailbox(
+            deployment=leased.deployment, user=leased.user, inbound=leased.inbound, outbound=leased.outbound
+        )
 
 
 @dataclass(frozen=True, slots=True)

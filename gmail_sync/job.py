@@ -25,7 +25,7 @@ from mailweir.traces import Traces
 class Services:
     """What all sweeps of a process share. clock: the time, aware."""
 
-    connections: DatabasePool
+    database_pool: DatabasePool
     directory: PooledDirectory
     settings: Settings
     log: structlog.stdlib.BoundLogger
@@ -40,7 +40,7 @@ class Services:
     @cached_property
     def app(self) -> AppState:
         """Does Google take the app?"""
-        return AppState(self.connections, self.log, self.clock)
+        return AppState(self.database_pool, self.log, self.clock)
 
 
 @dataclass
@@ -55,14 +55,14 @@ class Job:
     @contextmanager
     def writing(self) -> Iterator[Database]:
         """A transaction that nobody whose lease is lost gets through. Errors: LeaseLost, DatabaseUnavailable."""
-        with self.services.connections.lent() as database, database.transaction(alone=False):
+        with self.services.database_pool.lent() as database, database.transaction(alone=False):
             gmail_leases.fence(database, self.leased)
             yield database
 
     @contextmanager
     def reading(self) -> Iterator[Database]:
         """A connection to ask."""
-        with self.services.connections.lent() as database:
+        with self.services.database_pool.lent() as database:
             yield database
 
     def facts(self) -> dict[str, object]:

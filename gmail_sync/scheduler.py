@@ -16,7 +16,7 @@ from gmail_sync import process_name
 from gmail_sync.budget import Project
 from gmail_sync.ending import given_back
 from gmail_sync.job import Job, Services
-from gmail_sync.mailboxes import Mailboxes
+from gmail_sync.jobs import Jobs
 from gmail_sync.pauses import LONGEST_ASKED, pause_after
 from gmail_sync.sweep import Sweep
 from mailweir.errors import DatabaseUnavailable, MailweirError
@@ -39,11 +39,9 @@ _STOP = None
 class Scheduler:
     """One process's sweeping. name: its own, among all that share the database. clock: seconds that never go back."""
 
-    def __init__(
-        self, services: Services, mailboxes: Mailboxes, name: str, clock: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, services: Services, jobs: Jobs, name: str, clock: Callable[[], float] = time.monotonic) -> None:
         self._services = services
-        self._mailboxes = mailboxes
+        self._jobs = jobs
         self._name = name
         self._clock = clock
         self._config = services.settings.gmail
@@ -54,7 +52,7 @@ class Scheduler:
         self._held: dict[int, Leased] = {}
         self._rests: list[Rest] = []  # that are still to be written
         self._outage = False  # of the database
-        self._jobs = schedule.Scheduler()
+        self._timetable = schedule.Scheduler()
         self._ahead = float("-inf")  # of the wall clock before the other
         self._stopping = threading.Event()
         self._threads: list[threading.Thread] = []
@@ -79,11 +77,11 @@ class Scheduler:
 
     def _turn(self) -> None:
         self._notice_jump()
-        self._jobs.run_pending()
+        self._timetable.run_pending()
         room = self._config.threads * AHEAD - len(self._held)
         leased: list[Leased] = []
         if room > 0:
-            with self._services.connections.lent() as database:
+            with self._services.database_pool.lent() as database:
                 leased = gmail_leases.lease(database, self._name, self._services.clock(), room)
         for one in leased:
             self._held[one.id] = one
@@ -94,21 +92,21 @@ class Scheduler:
         """`schedule` goes by the wall clock: one that was set back by an hour would hold beat and renewal back for that long."""
         ahead = self._services.clock().timestamp() - self._clock()
         if abs(ahead - self._ahead) > JUMP_SECONDS:
-            self._jobs.clear()
-            self._jobs.every(BEAT_SECONDS).seconds.do(self._beat)
-            self._jobs.every(RENEW_SECONDS).seconds.do(self._renew)
+            self._timetable.clear()
+            self._timetable.every(BEAT_SECONDS).seconds.do(self._beat)
+            self._timetable.every(RENEW_SECONDS).seconds.do(self._renew)
             self._correct_times()
             self._ahead = ahead
 
     def _correct_times(self) -> None:
         """Also at the start: nobody knows what was before."""
         interval, now = timedelta(seconds=self._config.sweep_seconds), self._services.clock()
-        with self._services.connections.lent() as database:
+        with self._services.database_pool.lent() as database:
             gmail_leases.renew(database, list(self._held.values()), now)
             gmail_leases.correct_times(database, now, interval, LONGEST_ASKED)
 
     def _idle_seconds(self) -> float:
-        with self._services.connections.lent() as database:
+        with self._services.database_pool.lent() as database:
             wait = gmail_leases.seconds_to_next(database, self._services.clock())
         return IDLE_SECONDS if wait is None else min(max(wait, 0.01), IDLE_SECONDS)
 
@@ -132,7 +130,7 @@ class Scheduler:
             return
         rests, self._rests = self._rests, []
         try:
-            with self._services.connections.lent() as database:
+            with self._services.database_pool.lent() as database:
                 gmail_leases.end(database, rests)
         except DatabaseUnavailable:
             self._rests = rests
@@ -177,7 +175,7 @@ class Scheduler:
 
     def _beat(self) -> None:
         now = self._services.clock()
-        with self._services.connections.lent() as database:
+        with self._services.database_pool.lent() as database:
             follows = not self._has_joined and self._takes_a_place(database, now)
             day = gmail_workers.quota_day(now)
             fleet = gmail_workers.beat(database, self._name, now, day, self._project.collect())
@@ -197,7 +195,7 @@ class Scheduler:
         return False
 
     def _renew(self) -> None:
-        with self._services.connections.lent() as database:
+        with self._services.database_pool.lent() as database:
             gmail_leases.renew(database, list(self._held.values()), self._services.clock())
 
     # --- in the threads -----------------------------------------------------------------------------------------------
@@ -213,7 +211,7 @@ class Scheduler:
     def _sweep(self, leased: Leased) -> Rest | None:
         job: Job | None = None
         try:
-            job = self._mailboxes.job(leased, self._project)
+            job = self._jobs.job(leased, self._project)
             return Sweep(job).run()
         except DatabaseUnavailable as error:
             self._note_outage(error)
@@ -247,5 +245,5 @@ class Scheduler:
 
     def _leave(self) -> None:
         self._flush()
-        with self._services.connections.lent() as database:
+        with self._services.database_pool.lent() as database:
             gmail_workers.leave(database, self._name, self._services.clock())

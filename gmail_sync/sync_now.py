@@ -12,7 +12,7 @@ from gmail_sync.batch_writer import Tally
 from gmail_sync.budget import Project
 from gmail_sync.ending import given_back
 from gmail_sync.job import Job, Services
-from gmail_sync.mailboxes import Mailboxes
+from gmail_sync.jobs import Jobs
 from gmail_sync.sweep import Sweep
 from mailweir.errors import MailweirError
 from mailweir.gmail.errors import GmailError, NeedsReconnect
@@ -46,7 +46,7 @@ class SyncNow:
     def __init__(
         self,
         services: Services,
-        mailboxes: Mailboxes,
+        jobs: Jobs,
         mailbox_id: int,
         progress: Callable[[int, int], None] = lambda looked, recorded: None,
         notice: Callable[[str], None] = lambda text: None,
@@ -54,7 +54,7 @@ class SyncNow:
     ) -> None:
         gmail = services.settings.gmail
         self._services = services
-        self._mailboxes = mailboxes
+        self._jobs = jobs
         self._mailbox_id = mailbox_id
         self._progress = progress
         self._notice = notice
@@ -96,7 +96,7 @@ class SyncNow:
     def _lease(self) -> Leased:
         start, is_told = time.monotonic(), False
         while True:
-            with self._services.connections.lent() as database:
+            with self._services.database_pool.lent() as database:
                 leased = gmail_leases.lease_one(database, OWNER, self._services.clock(), self._mailbox_id)
                 is_gone = not leased and not gmail_leases.is_connected(database, self._mailbox_id)
             if leased:
@@ -118,14 +118,14 @@ class SyncNow:
         job: Job | None = None
         rest: Rest | None = None
         try:
-            job = self._mailboxes.job(leased, self._project)
+            job = self._jobs.job(leased, self._project)
             rest = work(job)
         except BaseException:
             rest = given_back(leased, job, self._services.clock())
             raise
         finally:
             if rest:
-                with self._services.connections.lent() as database:
+                with self._services.database_pool.lent() as database:
                     gmail_leases.end(database, [rest])
         return rest
 
@@ -143,11 +143,11 @@ class SyncNow:
         return True
 
     def _has_queue(self) -> bool:
-        with self._services.connections.lent() as database:
+        with self._services.database_pool.lent() as database:
             return gmail_queue.has_due(database, self._mailbox_id, self._services.clock())
 
     def _why_not(self, leased: Leased) -> str:
-        with self._services.connections.lent() as database:
+        with self._services.database_pool.lent() as database:
             return (
                 gmail_leases.error_of(database, leased.id) or "the lease was lost: another process has the mailbox now"
             )

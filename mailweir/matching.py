@@ -174,7 +174,7 @@ def decide_relayed(
 # --- found in a mailbox by the sync -----------------------------------------------------------------------------------
 
 
-class Mailbox(NamedTuple):
+class SyncedMailbox(NamedTuple):
     """A mailbox that the sync reads: whose it is, and which directions of it are wanted."""
 
     deployment: DeploymentRef
@@ -184,7 +184,7 @@ class Mailbox(NamedTuple):
 
 
 def decide_synced(
-    mailbox: Mailbox, view: HeaderView, bcc: Collection[str], directory: Directory, *, is_sent: bool
+    mailbox: SyncedMailbox, view: HeaderView, bcc: Collection[str], directory: Directory, *, is_sent: bool
 ) -> Decision:
     """The decision on a message of a mailbox, by author and header recipients. is_sent: it was sent from there.
 
@@ -232,7 +232,9 @@ def decide_synced(
     )
 
 
-def _synced_incoming(mailbox: Mailbox, view: HeaderView, author: Author, found: tuple[ContactRef, ...]) -> Decision:
+def _synced_incoming(
+    mailbox: SyncedMailbox, view: HeaderView, author: Author, found: tuple[ContactRef, ...]
+) -> Decision:
     return Decision(
         deployment=mailbox.deployment,
         outcome=Outcome.CAPTURED,
@@ -250,12 +252,12 @@ def _synced_incoming(mailbox: Mailbox, view: HeaderView, author: Author, found: 
     )
 
 
-def knows_contact(mailbox: Mailbox, addresses: Collection[str], directory: Directory) -> bool:
+def knows_contact(mailbox: SyncedMailbox, addresses: Collection[str], directory: Directory) -> bool:
     """Is one of these a contact's?"""
     return bool(people_among(mailbox.deployment, tuple(addresses), directory).contacts)
 
 
-def is_own(mailbox: Mailbox, author: str | None, directory: Directory) -> bool:
+def is_own(mailbox: SyncedMailbox, author: str | None, directory: Directory) -> bool:
     """Is the author's address one that we know of the mailbox's user?"""
     if author is None:
         return False

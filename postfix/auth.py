@@ -66,8 +66,8 @@ Prove = Callable[[str, bytes], Verdict]
 class Prover:
     """Looks a login up and compares its password. decoy: a hash that no password has, for logins that aren't there."""
 
-    def __init__(self, place: DatabaseUrl, decoy: str, logger: structlog.stdlib.BoundLogger) -> None:
-        self._database = Database(place, busy_timeout_seconds=BUSY_TIMEOUT_SECONDS)
+    def __init__(self, database_url: DatabaseUrl, decoy: str, logger: structlog.stdlib.BoundLogger) -> None:
+        self._database = Database(database_url, busy_timeout_seconds=BUSY_TIMEOUT_SECONDS)
         self._decoy = decoy
         self._logger = logger
         self._is_checked = False
@@ -234,13 +234,13 @@ class Connection(listener.Connection):
 
 
 async def _serve(
-    place: DatabaseUrl, decoy: str, listening_on: socket.socket, beat: int, logger: structlog.stdlib.BoundLogger
+    database_url: DatabaseUrl, decoy: str, listening_on: socket.socket, beat: int, logger: structlog.stdlib.BoundLogger
 ) -> None:
     """Answers until SIGTERM or SIGINT. beat: where the guardian is told that this goes on."""
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    desk = Desk(per_thread(partial(Prover, place, decoy, logger)))
+    desk = Desk(per_thread(partial(Prover, database_url, decoy, logger)))
     os.set_blocking(beat, False)
     async with listener.answering(listening_on, partial(Connection, desk.decide, logger)):
         logger.info("answering", pid=os.getpid())
@@ -263,8 +263,8 @@ def main() -> None:
     logger = log.configure(PROCESS)
     try:
         configured = settings.load()
-        place, path = configured.database_url, configured.auth_socket
-        Database(place)  # is what it needs installed?
+        database_url, path = configured.database_url, configured.auth_socket
+        Database(database_url)  # is what it needs installed?
         # one whose file is gone lets nobody in any more
         given = listener.handed_over(path) if path.is_socket() else None
         listening_on = given or listener.listening(path)
@@ -274,7 +274,7 @@ def main() -> None:
     decoy = passwords.digest(passwords.generate())
     logger.info("keeps one that answers", socket=str(path), pid=os.getpid())
     guardian.keep(
-        lambda beat: asyncio.run(_serve(place, decoy, listening_on, beat, logger)),
+        lambda beat: asyncio.run(_serve(database_url, decoy, listening_on, beat, logger)),
         partial(_is_there, path, inode),
         logger,
     )

@@ -55,7 +55,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def _needs_postgresql(item: pytest.Item) -> bool:
     parameters = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
-    return parameters.get("place") == "postgresql" or "cluster" in getattr(item, "fixturenames", ())
+    return parameters.get("database_url") == "postgresql" or "cluster" in getattr(item, "fixturenames", ())
 
 
 # xdist collects in its workers, and says nothing of what they deselect: so they send it along when they end.
@@ -114,7 +114,7 @@ def _sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def sqlite_place(tmp_path: Path, _sqlite_template: Path) -> Path:
+def sqlite_url(tmp_path: Path, _sqlite_template: Path) -> Path:
     """An empty database of this version, in a file."""
     path = tmp_path / "db" / "mailweir.db"
     path.parent.mkdir()
@@ -123,31 +123,31 @@ def sqlite_place(tmp_path: Path, _sqlite_template: Path) -> Path:
 
 
 @pytest.fixture
-def postgresql_place(cluster: Cluster) -> Iterator[Postgresql]:
+def postgresql_url(cluster: Cluster) -> Iterator[Postgresql]:
     """An empty database of this version, on a server."""
-    place = cluster.make_database()
-    yield place
-    cluster.drop_database(place)
+    database_url = cluster.make_database()
+    yield database_url
+    cluster.drop_database(database_url)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def place(request: pytest.FixtureRequest) -> DatabaseUrl:
+def database_url(request: pytest.FixtureRequest) -> DatabaseUrl:
     """An empty database of this version, on each kind in turn."""
-    chosen: DatabaseUrl = request.getfixturevalue(f"{request.param}_place")
+    chosen: DatabaseUrl = request.getfixturevalue(f"{request.param}_url")
     return chosen
 
 
 @pytest.fixture
-def database(place: DatabaseUrl) -> Iterator[Database]:
+def database(database_url: DatabaseUrl) -> Iterator[Database]:
     """An empty database of this version, on each kind in turn."""
-    with closing(Database(place)) as opened:
+    with closing(Database(database_url)) as opened:
         yield opened
 
 
 @pytest.fixture
-def sqlite_database(sqlite_place: Path) -> Iterator[Database]:
+def sqlite_database(sqlite_url: Path) -> Iterator[Database]:
     """The same on SQLite alone, for tests of its own ways."""
-    with closing(Database(sqlite_place)) as opened:
+    with closing(Database(sqlite_url)) as opened:
         yield opened
 
 
@@ -179,7 +179,7 @@ def mailweir(
 ) -> Mailweir:
     """Runs `mailweir …` on that database, with settings of its own: `mailweir("user", "list")`."""
     config = tmp_path / "mailweir.toml"
-    kind = f'database = "{database.place}"\n' if not database.is_sqlite else ""
+    kind = f'database = "{database.url}"\n' if not database.is_sqlite else ""
     config.write_text(f'data_dir = "{tmp_path}"\nhostname = "mail.example.net"\n{kind}')
     monkeypatch.setenv("MAILWEIR_CONFIG", str(config))
 

@@ -161,24 +161,24 @@ class Cluster:
         self._sql(f"CREATE DATABASE {name} TEMPLATE {'template0' if empty else _TEMPLATE}")
         return Postgresql(self.url(name))
 
-    def drop_database(self, place: Postgresql) -> None:
+    def drop_database(self, database_url: Postgresql) -> None:
         """Removes it, whoever still uses it."""
-        self._sql(f"DROP DATABASE IF EXISTS {_name(place)} WITH (FORCE)")
+        self._sql(f"DROP DATABASE IF EXISTS {_name(database_url)} WITH (FORCE)")
 
-    def move_database(self, place: Postgresql, folder: Path) -> None:
+    def move_database(self, database_url: Postgresql, folder: Path) -> None:
         """Into a tablespace in this empty folder. Nobody may be connected to it."""
         folder.chmod(0o700)
         os.chown(folder, self._account.uid, self._account.gid)
         self._sql(f"CREATE TABLESPACE {folder.name} LOCATION '{folder}'")
-        self._sql(f"ALTER DATABASE {_name(place)} SET TABLESPACE {folder.name}")
+        self._sql(f"ALTER DATABASE {_name(database_url)} SET TABLESPACE {folder.name}")
 
     def _sql(self, statement: str) -> None:
         with closing(Database(Postgresql(self.url("postgres")))) as database:
             database.execute(statement)
 
 
-def _name(place: Postgresql) -> str:
-    return place.url.partition("@/")[2].partition("?")[0]
+def _name(database_url: Postgresql) -> str:
+    return database_url.url.partition("@/")[2].partition("?")[0]
 
 
 @contextmanager

@@ -30,17 +30,17 @@ def upgrade(
     from mailweir.settings import load
 
     settings = load()
-    place = settings.database_url
+    database_url = settings.database_url
     if check:
-        _show_pending(place, as_json)
+        _show_pending(database_url, as_json)
         return
-    applied = _upgrade(place, settings.run_as)
+    applied = _upgrade(database_url, settings.run_as)
     if as_json:
-        output.show_json({"database": str(place), "applied": applied})
+        output.show_json({"database": str(database_url), "applied": applied})
     elif applied:
-        output.say(f"The database {place} is upgraded: {', '.join(applied)}.")
+        output.say(f"The database {database_url} is upgraded: {', '.join(applied)}.")
     else:
-        output.say(f"The database {place} is up to date; nothing was done.")
+        output.say(f"The database {database_url} is up to date; nothing was done.")
 
 
 def prune(as_json: options.JsonOption = False) -> None:
@@ -100,28 +100,28 @@ def _counted(counts: dict[str, int]) -> str:
     return ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in counts.items())
 
 
-def _upgrade(place: "DatabaseUrl", run_as: str) -> list[str]:
+def _upgrade(database_url: "DatabaseUrl", run_as: str) -> list[str]:
     from mailweir.store.database import versions
 
-    return _upgrade_file(place, run_as) if isinstance(place, Path) else versions.upgrade(place)
+    return _upgrade_file(database_url, run_as) if isinstance(database_url, Path) else versions.upgrade(database_url)
 
 
-def _show_pending(place: "DatabaseUrl", as_json: bool) -> None:
+def _show_pending(database_url: "DatabaseUrl", as_json: bool) -> None:
     from admin_cli.ownership import acting_for
     from mailweir.errors import DatabaseUnavailable
     from mailweir.store.database import versions
 
     try:
-        with acting_for(place):
-            pending = versions.pending(place)
+        with acting_for(database_url):
+            pending = versions.pending(database_url)
     except PermissionError as error:
-        raise DatabaseUnavailable(f"no permission to open the database {place}: run this as root") from error
+        raise DatabaseUnavailable(f"no permission to open the database {database_url}: run this as root") from error
     if as_json:
-        output.show_json({"database": str(place), "pending": pending})
+        output.show_json({"database": str(database_url), "pending": pending})
     elif pending:
-        output.say(f"The database {place} lacks {', '.join(pending)}; nothing was done.")
+        output.say(f"The database {database_url} lacks {', '.join(pending)}; nothing was done.")
     else:
-        output.say(f"The database {place} is up to date.")
+        output.say(f"The database {database_url} is up to date.")
 
 
 def _upgrade_file(path: Path, run_as: str) -> list[str]:

@@ -159,7 +159,7 @@ def _messages(count: int) -> str:
 @contextmanager
 def _at_once(username: str, deployment: str | None) -> "Iterator[tuple[GmailMailbox, SyncNow]]":
     """A mailbox, and what works on it, with progress on a terminal."""
-    from gmail_sync import mailboxes
+    from gmail_sync import jobs
     from gmail_sync.sync_now import SyncNow
     from mailweir import log
     from mailweir.settings import load
@@ -168,9 +168,9 @@ def _at_once(username: str, deployment: str | None) -> "Iterator[tuple[GmailMail
     settings = load()
     with context.opened(settings) as database:
         mailbox = gmail_mailboxes.find(database, context.choose(database, deployment), username)
-        services = mailboxes.services(settings, log.silent())
+        services = jobs.services(settings, log.silent())
         with progress.counting("messages looked at, on the record:") as show:
             try:
-                yield mailbox, SyncNow(services, mailboxes.Mailboxes(services), mailbox.id, show, output.remark)
+                yield mailbox, SyncNow(services, jobs.Jobs(services), mailbox.id, show, output.remark)
             finally:
-                services.connections.close()
+                services.database_pool.close()

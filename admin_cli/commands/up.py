@@ -231,13 +231,13 @@ def _upgrade(settings: "Settings", account: "Account", say: Say) -> None:
     from mailweir.store.database import versions
     from postfix.instance import make_folder
 
-    place = settings.database_url
-    if isinstance(place, Path) and place.parent.is_relative_to(settings.data_dir):
-        make_folder(place.parent, 0o700, account)
-    with still_ending_with_parent(), acting_for(place):
-        applied = versions.upgrade(place)
+    database_url = settings.database_url
+    if isinstance(database_url, Path) and database_url.parent.is_relative_to(settings.data_dir):
+        make_folder(database_url.parent, 0o700, account)
+    with still_ending_with_parent(), acting_for(database_url):
+        applied = versions.upgrade(database_url)
     if applied:
-        say(f"upgraded the database {place}: {', '.join(applied)}")
+        say(f"upgraded the database {database_url}: {', '.join(applied)}")
 
 
 def _programs(

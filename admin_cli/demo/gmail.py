@@ -21,7 +21,7 @@ REFRESH_TOKEN = "the demo's"
 _CURSOR = "1000"
 
 
-class Mailbox:
+class MailboxServer:
     """Serves while it is entered as a context. mails: (raw bytes, labels), by their place from 1 on."""
 
     def __init__(self, address: str, mails: Sequence[tuple[bytes, tuple[str, ...]]], now: datetime) -> None:
@@ -89,7 +89,7 @@ class Mailbox:
         return {**shown, "payload": {"headers": fields}}
 
 
-def _handler(mailbox: Mailbox) -> type[BaseHTTPRequestHandler]:
+def _handler(mailbox: MailboxServer) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 

@@ -21,7 +21,7 @@ from pathlib import Path
 
 from admin_cli import context, key_files
 from admin_cli.demo import mail, signing, stack
-from admin_cli.demo.gmail import REFRESH_TOKEN, Mailbox
+from admin_cli.demo.gmail import REFRESH_TOKEN, MailboxServer
 from admin_cli.demo.mail import Delivery
 from admin_cli.demo.stack import DemoFailed
 from admin_cli.demo.zone import ZoneServer
@@ -112,7 +112,7 @@ def play(data_dir: Path, say: Say) -> Findings:
     deliveries = _deliveries(key, now)
     stranger = mail.stranger_mail(now).raw
     mails = [(deliveries[0].raw, _INBOX), (mail.synced_mail(now), _INBOX), (stranger, _INBOX)]
-    mailbox = Mailbox(mail.MAILBOX, mails, now)
+    mailbox = MailboxServer(mail.MAILBOX, mails, now)
     path = stack.write_settings(data_dir, dns_port=zone.port, gmail=mailbox)
     configured = settings.load(path)
     say(f"starting Postfix, the look-ups and the filter on 127.0.0.1 port {configured.smtp.smtp_port}")
@@ -204,7 +204,7 @@ def _sync(configured: Settings, messages: int) -> None:
 
 
 def _read_back(
-    configured: Settings, queue_ids: list[tuple[Delivery, str]], mailbox: Mailbox, messages: int
+    configured: Settings, queue_ids: list[tuple[Delivery, str]], mailbox: MailboxServer, messages: int
 ) -> Findings:
     with context.opened(configured) as database:
         demo = deployments.find(database, DEPLOYMENT)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from admin_cli import processes, settings_files
-from admin_cli.demo.gmail import Mailbox
+from admin_cli.demo.gmail import MailboxServer
 from admin_cli.preflight import SETTINGS_NAME
 from admin_cli.processes import Program
 from mailweir.errors import MailweirError
@@ -41,7 +41,7 @@ def make_folder() -> Path:
     raise DemoFailed("there is no folder for temporary files that the unprivileged user can get to")
 
 
-def write_settings(data_dir: Path, *, dns_port: int, gmail: Mailbox) -> Path:
+def write_settings(data_dir: Path, *, dns_port: int, gmail: MailboxServer) -> Path:
     """The settings of the demo: free loopback ports, our DNS server, mail that goes out into files; their path."""
     smtp_port, submission_port, submissions_port, web_port = _free_ports(4)
     values: dict[str, Any] = {

@@ -125,18 +125,18 @@ def _examine_database(settings: "Settings", name: str | None, now: "datetime") -
 
     yield from run("disk", partial(checks.check_room, settings))
     yield from run(checks.AREA, partial(checks.check_owner, settings))
-    place = settings.database_url
+    database_url = settings.database_url
     opened: list[Database] = []
 
     def open_it() -> "Iterator[Finding]":
-        opened.append(Database(place, busy_timeout_seconds=_BUSY_SECONDS))
+        opened.append(Database(database_url, busy_timeout_seconds=_BUSY_SECONDS))
         yield from ()
 
-    with acting_for(place):
+    with acting_for(database_url):
         yield from run(checks.AREA, open_it)
     if not opened:
         return
-    with acting_for(place), closing(opened[0]) as database:
+    with acting_for(database_url), closing(opened[0]) as database:
         state = run(checks.AREA, partial(checks.check_state, database))
         yield from state
         if any(one.level is Level.WRONG for one in state):

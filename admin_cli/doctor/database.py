@@ -35,7 +35,7 @@ def check_state(database: Database) -> Iterator[Finding]:
         yield wrong(AREA, f"{error}; senders get 451 and come again", "see 'The database' in docs/operations.md")
         return
     size = health.size_bytes(database) / _MIB
-    yield ok(AREA, f"{database.place} answers, has this program's version and takes {size:,.1f} MiB")
+    yield ok(AREA, f"{database.url} answers, has this program's version and takes {size:,.1f} MiB")
 
 
 def check_damage(settings: Settings, database: Database) -> Iterator[Finding]:
@@ -78,14 +78,14 @@ def check_writing(database: Database) -> Iterator[Finding]:
 
 def check_owner(settings: Settings) -> Iterator[Finding]:
     """The filter writes as run_as: are the files that user's? SQLite only."""
-    place = settings.database_url
-    if not isinstance(place, Path):
+    database_url = settings.database_url
+    if not isinstance(database_url, Path):
         return
     try:
         uid = pwd.getpwnam(settings.run_as).pw_uid
     except KeyError:
         return
-    for file, owner in health.owner_of(place):
+    for file, owner in health.owner_of(database_url):
         if owner != uid:
             yield wrong(
                 AREA, f"{file} belongs to uid {owner}, not to {settings.run_as}", f"chown {settings.run_as}: {file}"

@@ -50,9 +50,9 @@ def serve(config: Settings, counters: Counters, log: structlog.stdlib.BoundLogge
     threading.Event().wait()
 
 
-def _waiting(place: DatabaseUrl) -> int | None:
+def _waiting(database_url: DatabaseUrl) -> int | None:
     """Bodies that the digest hasn't examined; None where the database can't be asked."""
-    database = Database(place, busy_timeout_seconds=BUSY_SECONDS)
+    database = Database(database_url, busy_timeout_seconds=BUSY_SECONDS)
     try:
         return verdicts.count_pending(database)
     except MailweirError:

@@ -45,19 +45,19 @@ _MIN_WORKER_LIFE_SECONDS = 1.0
 def main() -> None:
     """The console script. Exit 1 with one line where the settings or the database don't allow to serve."""
     logger = log.configure(daemons.FILTER.name)
-    place = _Place()
+    sessions = _Sessions()
     try:
         config = settings.load()
         database = Database(config.database_url)
         versions.check(database)
         database.close()
-        _open_socket(config.milter_socket, place)
+        _open_socket(config.milter_socket, sessions)
     except (MailweirError, OSError, milter.error) as error:
         sys.exit(f"mailweir-milter: {error}")
-    _keep_workers(config, place, logger)
+    _keep_workers(config, sessions, logger)
 
 
-class _Place:
+class _Sessions:
     """What the callbacks use; empty until the worker has its own. libmilter wants the callbacks before the fork."""
 
     services: Services | None = None
@@ -68,17 +68,17 @@ class _Place:
         return Session(self.services, ctx)
 
 
-def _open_socket(path: Path, place: _Place) -> None:
+def _open_socket(path: Path, sessions: _Sessions) -> None:
     path.unlink(missing_ok=True)
     os.umask(0o117)  # the folder's group is Postfix's; nobody else may connect
     milter.setconn(f"unix:{path}")
     milter.setbacklog(256)
-    register(place.session)
+    register(sessions.session)
     milter.opensocket(True)
     os.umask(0o077)
 
 
-def _keep_workers(config: Settings, place: _Place, logger: structlog.stdlib.BoundLogger) -> None:
+def _keep_workers(config: Settings, sessions: _Sessions, logger: structlog.stdlib.BoundLogger) -> None:
     workers: dict[int, tuple[int, float]] = {}  # pid: slot, when it started
     counters = Counters(config.filter.workers) if config.metrics.port else None
     metrics_pid, is_first = 0, True
@@ -101,7 +101,7 @@ def _keep_workers(config: Settings, place: _Place, logger: structlog.stdlib.Boun
     while True:
         while len(workers) < config.filter.workers:
             slot = min(set(range(config.filter.workers)) - {slot for slot, _ in workers.values()})
-            workers[forking.fork(partial(_work, config, place, slot, counters, logger), logger)] = (
+            workers[forking.fork(partial(_work, config, sessions, slot, counters, logger), logger)] = (
                 slot,
                 time.monotonic(),
             )
@@ -145,7 +145,7 @@ def _serve_metrics(config: Settings, counters: Counters, is_first: bool, logger:
 
 
 def _work(
-    config: Settings, place: _Place, slot: int, counters: Counters | None, logger: structlog.stdlib.BoundLogger
+    config: Settings, sessions: _Sessions, slot: int, counters: Counters | None, logger: structlog.stdlib.BoundLogger
 ) -> None:
     _bound_heap()
     if config.filter.pin_workers:
@@ -165,7 +165,7 @@ def _work(
     desk = ConfirmationDesk(DkimProver(config.dns), config.confirmation)
     signers = Signers(config.token_key_path, enabled=config.dkim.sign)
     traces, completer = Traces(config.token_key_path), Completer(config.token_key_path)
-    place.services = Services(
+    sessions.services = Services(
         Readers(open_to_read), group_commit, desk, signers, logger, events, config.relay, traces, completer
     )
     milter.main()

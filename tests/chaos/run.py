@@ -61,7 +61,7 @@ def run(scenario: Scenario, database: str, *, budget: int, seconds: float, keep:
             wrong = _act(scenario, site)
             site.load.finish(FINISH_SECONDS)
             messages = list(site.load.messages.values())
-            found, absorbed = verdict.judge(messages, site.place, scenario.allowed)
+            found, absorbed = verdict.judge(messages, site.database_url, scenario.allowed)
             wrong += found
             wrong += [f"went out: {len(site.stack.outbox())} messages"] if site.stack.outbox() else []
             if site.faults == 0:

@@ -61,15 +61,15 @@ class Site:
         self._small = Path()
 
     @property
-    def place(self) -> DatabaseUrl:
+    def database_url(self) -> DatabaseUrl:
         """Its database."""
         return self.stack.settings.database_url
 
     @property
     def database_dir(self) -> Path:
         """The folder of SQLite's file."""
-        assert isinstance(self.place, Path)
-        return self.place.parent
+        assert isinstance(self.database_url, Path)
+        return self.database_url.parent
 
     def start(self) -> None:
         """Starts stack and load, and waits until mail flows."""
@@ -121,7 +121,7 @@ class Site:
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
         """Somebody else writes meanwhile, and doesn't come to an end."""
-        with contextlib.closing(Database(self.place, busy_timeout_seconds=60)) as other, other.transaction():
+        with contextlib.closing(Database(self.database_url, busy_timeout_seconds=60)) as other, other.transaction():
             if not other.is_sqlite:
                 other.execute("LOCK TABLE decisions IN EXCLUSIVE MODE")
             yield
@@ -167,8 +167,8 @@ class Site:
         # lazily: a server still has its files open
         self._cleanup.callback(lambda: subprocess.run(["umount", "--lazy", self._small], check=False))
         if self.cluster:
-            assert isinstance(self.place, Postgresql)
-            self.cluster.move_database(self.place, self._small)
+            assert isinstance(self.database_url, Postgresql)
+            self.cluster.move_database(self.database_url, self._small)
 
     @property
     def _bin(self) -> Path:

@@ -49,11 +49,11 @@ def row(figures: Figures) -> tuple[str, ...]:
     return figures.scenario, figures.database, *map(str, counts), *times, str(len(figures.violations))
 
 
-def judge(messages: Collection[Message], place: DatabaseUrl, allowed: Collection[int]) -> tuple[list[str], int]:
+def judge(messages: Collection[Message], database_url: DatabaseUrl, allowed: Collection[int]) -> tuple[list[str], int]:
     """What is wrong, and how many repeats were absorbed. allowed: 5xx replies that the scenario may cause."""
     decisions: dict[str, set[str]] = {}
     activities: dict[str, list[tuple[int, int, bytes]]] = {}
-    with closing(Database(place)) as database:
+    with closing(Database(database_url)) as database:
         rows = database.execute("SELECT message_id, outcome FROM decisions").fetchall()
         for message_id, outcome in rows:
             decisions.setdefault(message_id, set()).add(outcome)

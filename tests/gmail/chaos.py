@@ -44,7 +44,7 @@ def run(
     least_share: float = chaos_run.LEAST_SHARE,
 ) -> Figures:
     """One scenario, on an empty database of its own."""
-    place: DatabaseUrl | None = cluster.make_database() if cluster else None
+    database_url: DatabaseUrl | None = cluster.make_database() if cluster else None
 
     def progress(line: str) -> None:
         print(f"chaos: {database}, {workers} workers: {line}", file=sys.stderr, flush=True)
@@ -53,7 +53,7 @@ def run(
         return chaos_run.run(
             database,
             Path(folder),
-            place,
+            database_url,
             workers=workers,
             kills=kills,
             messages=messages,

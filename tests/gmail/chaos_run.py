@@ -213,7 +213,7 @@ class Run:
 def run(
     kind: str,
     folder: Path,
-    place: DatabaseUrl | None,
+    database_url: DatabaseUrl | None,
     *,
     workers: int,
     kills: int,
@@ -226,7 +226,7 @@ def run(
     options = {"mailboxes": _MAILBOXES, "initial": 0, "delay_ms": _DELAY_MS, "fail": _FAIL}
     with ExitStack() as stack:
         server = stack.enter_context(load_client.running(_MIX, **options))
-        site = LoadSite(server, folder, place, boxes=_MAILBOXES, gmail=_SETTINGS, decisions=True)
+        site = LoadSite(server, folder, database_url, boxes=_MAILBOXES, gmail=_SETTINGS, decisions=True)
         chaos_verdict.watch_cursors(site)
         one = Run(site, server, figures, kills, messages)
         for worker in one.workers:

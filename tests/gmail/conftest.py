@@ -62,9 +62,9 @@ def gmail(realms: Realms) -> Iterator[GmailServer]:
 
 
 @pytest.fixture
-def world(gmail: GmailServer, tmp_path: Path, place: DatabaseUrl) -> Iterator[World]:
+def world(gmail: GmailServer, tmp_path: Path, database_url: DatabaseUrl) -> Iterator[World]:
     """The sync beside that server, on SQLite and on PostgreSQL."""
-    made = World(gmail, tmp_path, place)
+    made = World(gmail, tmp_path, database_url)
     yield made
     made.close()
 

@@ -43,7 +43,7 @@ class LoadSite:
         self,
         server: LoadServer,
         folder: Path,
-        place: DatabaseUrl | None,
+        database_url: DatabaseUrl | None,
         *,
         boxes: int,
         gmail: str = "",
@@ -51,10 +51,10 @@ class LoadSite:
         decisions: bool = False,
     ) -> None:
         (folder / "secrets").mkdir()
-        name = f"sqlite:{place}" if isinstance(place, Path) else str(place)
+        name = f"sqlite:{database_url}" if isinstance(database_url, Path) else str(database_url)
         self.settings_file = folder / "mailweir.toml"
         self.settings_file.write_text(
-            f'data_dir = "{folder}"\n{f"database = {name!r}" if place else ""}\n'
+            f'data_dir = "{folder}"\n{f"database = {name!r}" if database_url else ""}\n'
             f"[log]\ndecisions = {str(decisions).lower()}\n[gmail]\n"
             f'oauth_client_file = "{server.client_file(folder / "secrets" / "client.json")}"\n'
             f'api_endpoint = "{server.endpoint}"\n{gmail}'

@@ -42,7 +42,7 @@ def shown(world: World, *arguments: str) -> Any:
 
 
 @pytest.fixture(params=["sqlite"])
-def place(tmp_path: Path) -> Path:
+def database_url(tmp_path: Path) -> Path:
     """The commands are the same on both."""
     return tmp_path / "db" / "mailweir.db"
 

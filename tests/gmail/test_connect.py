@@ -27,9 +27,9 @@ RUN = "import sys; from admin_cli.main import run; sys.exit(run())"
 
 
 @pytest.fixture
-def place(sqlite_place: DatabaseUrl) -> DatabaseUrl:
+def database_url(sqlite_url: DatabaseUrl) -> DatabaseUrl:
     """What differs between the databases is tried elsewhere."""
-    return sqlite_place
+    return sqlite_url
 
 
 class Process:
@@ -79,7 +79,7 @@ def test_from_consent_to_revoke(world: World, gmail: GmailServer) -> None:
 
     leased = gmail_leases.lease_one(world.database, "test", world.at, world.state().id)
     assert leased
-    reader = world.mailboxes.job(leased, world.project).mailbox
+    reader = world.jobs.job(leased, world.project).mailbox
     code, _, err = Process(world, ("disconnect", "richard")).end()
     assert (code, err) == (0, "")
     with pytest.raises(NeedsReconnect, match="no longer valid"):

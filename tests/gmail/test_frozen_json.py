@@ -19,7 +19,7 @@ SCRIPT = Path(sys.executable).with_name("mailweir")
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Path:
+def database_url(tmp_path: Path) -> Path:
     """JSON is the same on both."""
     return tmp_path / "db" / "mailweir.db"
 

@@ -14,7 +14,7 @@ import pytest
 
 from gmail_sync.budget import OverBudget
 from gmail_sync.job import Services
-from gmail_sync.mailboxes import Mailboxes
+from gmail_sync.jobs import Jobs
 from gmail_sync.memory_limit import MAX_BYTES
 from gmail_sync.scheduler import Scheduler
 from mailweir import secrets_file
@@ -65,8 +65,8 @@ class Clock:
 def scheduler_of(world: World, clock: Clock, name: str = "one") -> Iterator[Scheduler]:
     """One that runs in a thread, as its process would, and goes by that clock."""
     known = world.services
-    services = Services(known.connections, known.directory, known.settings, known.log, clock)
-    made = Scheduler(services, Mailboxes(services), name)
+    services = Services(known.database_pool, known.directory, known.settings, known.log, clock)
+    made = Scheduler(services, Jobs(services), name)
     thread = threading.Thread(target=made.run)
     thread.start()
     try:
@@ -135,9 +135,9 @@ def test_two_schedulers_at_once_look_at_each_message_once(world: World, gmail: G
 
 
 def test_a_database_server_that_goes_away_and_comes_back(
-    gmail: GmailServer, tmp_path: Path, cluster: Cluster, postgresql_place: Postgresql
+    gmail: GmailServer, tmp_path: Path, cluster: Cluster, postgresql_url: Postgresql
 ) -> None:
-    world = World(gmail, tmp_path, postgresql_place, QUICK)
+    world = World(gmail, tmp_path, postgresql_url, QUICK)
     box = world.connect()
     with process_of(world, tmp_path) as process:
         wait_until(lambda: world.state().swept_at is not None, "the first sweep")
@@ -157,9 +157,9 @@ def test_a_database_server_that_goes_away_and_comes_back(
 
 
 def test_a_database_server_that_ends_in_the_middle_of_many_sweeps(
-    gmail: GmailServer, tmp_path: Path, cluster: Cluster, postgresql_place: Postgresql
+    gmail: GmailServer, tmp_path: Path, cluster: Cluster, postgresql_url: Postgresql
 ) -> None:
-    world = World(gmail, tmp_path, postgresql_place, QUICK)
+    world = World(gmail, tmp_path, postgresql_url, QUICK)
     box = world.connect()
     for number in range(40):
         box.insert(mail(f"m{number}"))
@@ -297,7 +297,7 @@ def test_a_lease_whose_end_can_not_be_written_holds_up_no_other(small: World) ->
     small.connect("richard")
     small.connect("mary")
     now = small.at
-    scheduler = Scheduler(small.services, Mailboxes(small.services), "one")
+    scheduler = Scheduler(small.services, Jobs(small.services), "one")
     leased = gmail_leases.lease(small.database, "one", now, 9)
     rests = [rest(one, now) for one in leased]
     rests[0] = rests[0]._replace(failures=None)  # type: ignore[arg-type]

@@ -350,7 +350,7 @@ def test_a_sweep_whose_mailbox_is_taken_away_writes_nothing_more(
 
     leased = gmail_leases.lease_one(world.database, "test", world.at, mailbox_id)
     assert leased
-    assert Sweep(world.mailboxes.job(leased, world.project), intervene).run() is None
+    assert Sweep(world.jobs.job(leased, world.project), intervene).run() is None
     assert world.subjects() == ["m0", "m1"]
     row = world.database.execute("SELECT lease_owner, token_sealed IS NULL FROM gmail_mailboxes").fetchone()
     ended = how in ("user removed", "disconnected")

@@ -5,10 +5,10 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from gmail_sync import mailboxes
+from gmail_sync import jobs
 from gmail_sync.budget import Project
 from gmail_sync.job import Services
-from gmail_sync.mailboxes import Mailboxes
+from gmail_sync.jobs import Jobs
 from gmail_sync.sweep import Sweep
 from gmail_sync.sync_now import SyncNow
 from mailweir import log, secrets_file, settings
@@ -30,13 +30,15 @@ JANE, JOE, STRANGER = "jane@client.example", "joe@client.example", "x@stranger.e
 class World:
     """demo with richard, mary and olga of firm.example, and the contacts jane and joe. extra: lines for [gmail]."""
 
-    def __init__(self, gmail: GmailServer, folder: Path, place: DatabaseUrl | None = None, extra: str = "") -> None:
+    def __init__(
+        self, gmail: GmailServer, folder: Path, database_url: DatabaseUrl | None = None, extra: str = ""
+    ) -> None:
         self.gmail = gmail
         self.at = datetime.now(UTC)
         (folder / "secrets").mkdir()
         client = gmail.client_file(folder / "secrets" / "client.json")
-        name = f"sqlite:{place}" if isinstance(place, Path) else str(place)
-        database = f'database = "{name}"\n' if place else ""
+        name = f"sqlite:{database_url}" if isinstance(database_url, Path) else str(database_url)
+        database = f'database = "{name}"\n' if database_url else ""
         patience = "" if "timeout_seconds" in extra else "timeout_seconds = 5\n"
         file = folder / "mailweir.toml"
         file.write_text(
@@ -54,16 +56,16 @@ class World:
         for name, address in (("Jane", JANE), ("Joe", JOE)):
             contacts.add(self.database, self.demo, name, [address], None, self.at)
         self.services = self._services()
-        self.mailboxes = Mailboxes(self.services)
+        self.jobs = Jobs(self.services)
         self.project = Project(10**9, 10**9, lambda: 0.0)
 
     def _services(self) -> Services:
-        made = mailboxes.services(self.settings, log.silent())
-        return Services(made.connections, made.directory, made.settings, made.log, lambda: self.at)
+        made = jobs.services(self.settings, log.silent())
+        return Services(made.database_pool, made.directory, made.settings, made.log, lambda: self.at)
 
     def close(self) -> None:
         """Closes the database."""
-        self.services.connections.close()
+        self.services.database_pool.close()
         self.database.close()
 
     def connect(self, name: str = "richard", *, inbound: bool = True, outbound: bool = True) -> Mailbox:
@@ -92,7 +94,7 @@ class World:
         """One sweep of a mailbox, now."""
         leased = gmail_leases.lease_one(self.database, "test", self.at, self.state(name).id)
         assert leased, "the mailbox can't be leased"
-        rest = Sweep(self.mailboxes.job(leased, self.project)).run(quantum)
+        rest = Sweep(self.jobs.job(leased, self.project)).run(quantum)
         if rest:
             gmail_leases.end(self.database, [rest])
         return rest
@@ -113,7 +115,7 @@ class World:
         """What `mailweir gmail sync` and `audit` do."""
         return SyncNow(
             self.services,
-            self.mailboxes,
+            self.jobs,
             self.state(name).id,
             notice=notice,
             sleep=lambda seconds: self.later(seconds=seconds),

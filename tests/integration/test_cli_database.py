@@ -24,7 +24,7 @@ COMMAND = [sys.executable, "-P", "-c", "import sys; from admin_cli.main import r
 ACCOUNT = "mailweir"
 
 
-@pytest.mark.parametrize("place", ["sqlite"], indirect=True)  # a file, its lock and its default place
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # a file, its lock and its default place
 def test_upgrade_makes_the_database_and_says_what_it_did(
     mailweir: Mailweir, database: Database, tmp_path: Path
 ) -> None:
@@ -56,7 +56,7 @@ def test_a_newer_database_is_refused_in_one_line(mailweir: Mailweir, database: D
 
 def test_what_an_upgrade_would_do_can_be_asked(mailweir: Mailweir, database: Database) -> None:
     assert "is up to date" in mailweir("db", "upgrade", "--check").out
-    assert mailweir("db", "upgrade", "--check", "--json").json == {"database": str(database.place), "pending": []}
+    assert mailweir("db", "upgrade", "--check", "--json").json == {"database": str(database.url), "pending": []}
     database.execute("DELETE FROM schema_migration WHERE name = '0009_gmail'")
     for _ in range(2):  # and it isn't done
         assert "lacks 0009_gmail; nothing was done" in mailweir("db", "upgrade", "--check").out
@@ -70,7 +70,7 @@ def test_an_older_database_is_refused_in_one_line(mailweir: Mailweir, database: 
     assert "run 'mailweir db upgrade'" in ran.err
 
 
-@pytest.mark.parametrize("place", ["sqlite"], indirect=True)  # a file
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # a file
 def test_what_is_no_database_is_refused_in_one_line(mailweir: Mailweir, database: Database) -> None:
     database.close()
     for left in database.path.parent.glob("mailweir.db*"):
@@ -83,7 +83,7 @@ def test_what_is_no_database_is_refused_in_one_line(mailweir: Mailweir, database
         assert ran.err.count("\n") == 1
 
 
-@pytest.mark.parametrize("place", ["sqlite"], indirect=True)  # a file, its lock and its default place
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # a file, its lock and its default place
 def test_a_locked_database_is_one_line(mailweir: Mailweir, database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         "mailweir.store.database.connection.Database.__init__.__kwdefaults__",
@@ -96,7 +96,7 @@ def test_a_locked_database_is_one_line(mailweir: Mailweir, database: Database, m
     assert ran.err.count("\n") == 1
 
 
-@pytest.mark.parametrize("place", ["sqlite"], indirect=True)  # a file, its lock and its default place
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # a file, its lock and its default place
 def test_config_show_tells_values_and_where_they_are_from(mailweir: Mailweir, tmp_path: Path) -> None:
     with (tmp_path / "mailweir.toml").open("a") as file:
         file.write("[retention]\ndecision_days = 3\n")
@@ -134,7 +134,7 @@ def test_missing_settings_are_one_line(mailweir: Mailweir, tmp_path: Path) -> No
     assert "no settings file at" in ran.err
 
 
-@pytest.mark.parametrize("place", ["sqlite"], indirect=True)  # the lock that it waits for
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # the lock that it waits for
 def test_ctrl_c_is_exit_130_without_a_traceback(mailweir: Mailweir, database: Database) -> None:
     for _ in range(3):
         code, errors = _interrupt_a_waiting_command(database)

@@ -30,13 +30,13 @@ SCOPE = "https://www.googleapis.com/auth/gmail.readonly"
 RICHARD = "richard@firm.example"
 
 
-BOTH = pytest.mark.parametrize("place", ["sqlite", "postgresql"], indirect=True)
+BOTH = pytest.mark.parametrize("database_url", ["sqlite", "postgresql"], indirect=True)
 
 
 @pytest.fixture
-def place(request: pytest.FixtureRequest) -> "DatabaseUrl":
+def database_url(request: pytest.FixtureRequest) -> "DatabaseUrl":
     """SQLite, unless a test is for both."""
-    chosen: DatabaseUrl = request.getfixturevalue(f"{getattr(request, 'param', 'sqlite')}_place")
+    chosen: DatabaseUrl = request.getfixturevalue(f"{getattr(request, 'param', 'sqlite')}_url")
     return chosen
 
 

@@ -73,9 +73,9 @@ NOT_HERE = {
 
 
 @pytest.fixture(params=["sqlite"])
-def place(request: pytest.FixtureRequest) -> Any:
+def database_url(request: pytest.FixtureRequest) -> Any:
     """JSON is the same on both."""
-    return request.getfixturevalue("sqlite_place")
+    return request.getfixturevalue("sqlite_url")
 
 
 def test_the_json_of_the_commands_keeps_its_keys(mailweir: Any, record: Any, ignore: Any, tmp_path: Path) -> None:

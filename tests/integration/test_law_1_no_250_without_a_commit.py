@@ -73,7 +73,7 @@ def reply_codes(error: Exception) -> Iterator[int]:
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
 def test_law_1_holds_while_the_filter_is_killed(make_stack: Any, request: pytest.FixtureRequest, kind: str) -> None:
-    overrides = {} if kind == "sqlite" else {"database": str(request.getfixturevalue("postgresql_place"))}
+    overrides = {} if kind == "sqlite" else {"database": str(request.getfixturevalue("postgresql_url"))}
     stack = make_stack(**overrides)
     stack.cli("deployment", "add", "demo", "--domain", "demo.example.net")
     stack.cli("user", "add", "richard", "--email", "richard@firm.example")
@@ -113,9 +113,9 @@ def kill(stack: Any, give_up_at: float) -> int:
     return kills
 
 
-def check_record(place: DatabaseUrl, acknowledged: set[str]) -> None:
+def check_record(database_url: DatabaseUrl, acknowledged: set[str]) -> None:
     """Decisions, activities and raw bytes of every acknowledged message."""
-    with contextlib.closing(Database(place)) as database:
+    with contextlib.closing(Database(database_url)) as database:
         outcomes: dict[str, set[str]] = {}
         for message_id, outcome in database.execute("SELECT message_id, outcome FROM decisions").fetchall():
             outcomes.setdefault(message_id, set()).add(outcome)

@@ -31,9 +31,9 @@ PEOPLE = (
 
 
 @pytest.fixture
-def hosts(make_stack: "MakeStack", postgresql_place: Postgresql) -> list["Stack"]:
+def hosts(make_stack: "MakeStack", postgresql_url: Postgresql) -> list["Stack"]:
     """Two hosts that share a record."""
-    stacks = [make_stack(database=str(postgresql_place)) for _ in range(2)]
+    stacks = [make_stack(database=str(postgresql_url)) for _ in range(2)]
     for arguments in PEOPLE:
         stacks[0].cli(*arguments, check=True)
     return stacks
@@ -53,20 +53,20 @@ def deliver(stack: "Stack", message_id: str, recipient: str = "richard", author:
 
 
 @contextlib.contextmanager
-def asking(place: Postgresql) -> Iterator[Database]:
+def asking(database_url: Postgresql) -> Iterator[Database]:
     """A connection of the test's own."""
-    with contextlib.closing(Database(place)) as database:
+    with contextlib.closing(Database(database_url)) as database:
         yield database
 
 
-def counts(place: Postgresql) -> dict[str, int]:
+def counts(database_url: Postgresql) -> dict[str, int]:
     """Rows of the record."""
-    with asking(place) as database:
+    with asking(database_url) as database:
         tables = ("activities", "raw_messages", "sightings", "todos", "decisions")
         return {table: database.execute(f"SELECT COUNT(*) FROM {table}").fetchone()[0] for table in tables}
 
 
-def test_two_hosts_share_a_record(hosts: list["Stack"], postgresql_place: Postgresql) -> None:
+def test_two_hosts_share_a_record(hosts: list["Stack"], postgresql_url: Postgresql) -> None:
     """The same 40 messages come to both at once, for one user here and another there: one activity for each, two to-dos."""
     codes: list[int] = []
 
@@ -79,7 +79,7 @@ def test_two_hosts_share_a_record(hosts: list["Stack"], postgresql_place: Postgr
     for thread in threads:
         thread.join()
     assert codes == [250] * 80
-    assert counts(postgresql_place) == {
+    assert counts(postgresql_url) == {
         "activities": 40, "raw_messages": 40, "sightings": 80, "todos": 80, "decisions": 80
     }  # fmt: skip
 
@@ -97,7 +97,7 @@ def test_what_is_added_at_one_host_counts_at_the_next_message_of_the_other(hosts
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL], ids=["stopped", "killed"])
 def test_a_server_that_is_gone_means_451_and_loses_nothing(
-    hosts: list["Stack"], postgresql_place: Postgresql, cluster: "Cluster", number: int
+    hosts: list["Stack"], postgresql_url: Postgresql, cluster: "Cluster", number: int
 ) -> None:
     assert [deliver(host, f"<{n}@client.example>") for n, host in enumerate(hosts)] == [250, 250]
     cluster.stop(number)
@@ -107,45 +107,50 @@ def test_a_server_that_is_gone_means_451_and_loses_nothing(
         cluster.start()
     # the first message after it finds a new connection: nothing has to be started anew
     assert [deliver(host, f"<{n}@late.example>") for n, host in enumerate(hosts)] == [250, 250]
-    assert counts(postgresql_place)["activities"] == 4
+    assert counts(postgresql_url)["activities"] == 4
 
 
 def test_upgrades_of_two_starting_hosts_do_the_work_once(cluster: "Cluster") -> None:
-    place = cluster.make_database(empty=True)
+    database_url = cluster.make_database(empty=True)
     code = (
         "import sys; from mailweir.database_url import Postgresql; from mailweir.store.database import versions;"
         "print(*versions.upgrade(Postgresql(sys.argv[1])))"
     )
     workers = [
-        subprocess.Popen([sys.executable, "-c", code, str(place)], cwd=REPOSITORY, stdout=subprocess.PIPE, text=True)
+        subprocess.Popen(
+            [sys.executable, "-c", code, str(database_url)], cwd=REPOSITORY, stdout=subprocess.PIPE, text=True
+        )
         for _ in range(4)
     ]
     told = [worker.communicate(timeout=60)[0].strip() for worker in workers]
     assert [worker.returncode for worker in workers] == [0] * 4
     steps = " ".join(sorted(file.stem for file in versions._FOLDER.glob("0*.py")))
     assert sorted(told) == ["", "", "", steps]
-    with asking(place) as database:
+    with asking(database_url) as database:
         versions.check(database)
-    cluster.drop_database(place)
+    cluster.drop_database(database_url)
 
 
 def test_an_empty_database_is_refused_by_the_daemons(cluster: "Cluster") -> None:
-    place = cluster.make_database(empty=True)
-    with asking(place) as database, pytest.raises(Exception, match=r"older than this program.*'mailweir db upgrade'"):
+    database_url = cluster.make_database(empty=True)
+    with (
+        asking(database_url) as database,
+        pytest.raises(Exception, match=r"older than this program.*'mailweir db upgrade'"),
+    ):
         versions.check(database)
-    cluster.drop_database(place)
+    cluster.drop_database(database_url)
 
 
 def test_a_password_is_read_from_a_file_that_nobody_else_can_read(tmp_path: Path) -> None:
     file = tmp_path / "password"
     file.write_text("a secret\n")
     file.chmod(0o600)
-    place = Postgresql("postgresql://mailweir@db.example/mailweir", file)
-    assert place.password() == "a secret"
-    assert "a secret" not in repr(place) + str(place)
+    database_url = Postgresql("postgresql://mailweir@db.example/mailweir", file)
+    assert database_url.password() == "a secret"
+    assert "a secret" not in repr(database_url) + str(database_url)
     file.chmod(0o640)
     with pytest.raises(SettingsError, match="chmod 600"):
-        place.password()
+        database_url.password()
     file.unlink()
     with pytest.raises(SettingsError, match="can't read the password"):
-        place.password()
+        database_url.password()

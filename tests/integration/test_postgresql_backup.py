@@ -16,9 +16,9 @@ JANE = "jane@client.example"
 
 
 @pytest.fixture
-def place(postgresql_place: Postgresql) -> Postgresql:
+def database_url(postgresql_url: Postgresql) -> Postgresql:
     """The command line's, on PostgreSQL only."""
-    return postgresql_place
+    return postgresql_url
 
 
 def test_restoring_brings_back_what_was_and_keeps_what_is(
@@ -36,7 +36,7 @@ def test_restoring_brings_back_what_was_and_keeps_what_is(
     assert (ran.json["counts"]["activities"], ran.json["applied"]) == (1, [])
     assert len(with_one_mail("activity", "list", "--json").json) == 1
     schema = ran.json["kept"].removeprefix("the schema ")
-    with closing(Database(database.place)) as again:
+    with closing(Database(database.url)) as again:
         assert again.execute(f"SELECT COUNT(*) FROM {schema}.activities").fetchone() == (2,)
         again.execute("INSERT INTO companies (deployment_id, name, created_at) VALUES (1, 'New Ltd', '')")
 
@@ -54,8 +54,8 @@ def test_what_is_no_backup_changes_nothing(
             patched.setattr(versions, "check", lambda _: None)
             database.execute(newer)
             file.touch()
-            assert isinstance(database.place, Postgresql)
-            postgresql_backup.dump(database.place, file)
+            assert isinstance(database.url, Postgresql)
+            postgresql_backup.dump(database.url, file)
         database.execute("DELETE FROM schema_migration WHERE name = '9999_later'")
     elif what == "text":
         file.write_text("hello\n" * 1000)

@@ -172,8 +172,8 @@ def test_without_what_decides_on_it_the_notice_waits(site: Site, wait_until: Wai
     assert "forge" not in site.stack.cli("why", RICHARD, check=True).stderr
 
 
-def test_on_postgresql(make_stack: "MakeStack", sink: "Sink", postgresql_place: Postgresql) -> None:
-    stack = make_stack(outbound=f"relayhost 127.0.0.1:{sink.port}", database=str(postgresql_place))
+def test_on_postgresql(make_stack: "MakeStack", sink: "Sink", postgresql_url: Postgresql) -> None:
+    stack = make_stack(outbound=f"relayhost 127.0.0.1:{sink.port}", database=str(postgresql_url))
     people(stack)
     site = Site(stack, sink, connect(stack, "richard"))
     sink.replies |= {JANE: NO_SUCH_USER, ADMIN: NO_SUCH_USER}

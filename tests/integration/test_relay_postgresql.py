@@ -37,18 +37,18 @@ def hosts(
     make_module_stack: "MakeStack", make_module_sink: "MakeSink", cluster: "Cluster"
 ) -> Iterator[list[tuple["Stack", "Sink"]]]:
     """Two, each with a Postfix of its own and a sink that it sends to."""
-    place = cluster.make_database()
+    database_url = cluster.make_database()
     sinks = [make_module_sink() for _ in range(2)]
     relay = {"max_messages_per_hour": MESSAGES, "max_recipients_per_hour": RECIPIENTS, "suspend_after_refusals": 3}
     stacks = [
-        make_module_stack(database=str(place), outbound=f"relayhost 127.0.0.1:{sink.port}", relay=relay)
+        make_module_stack(database=str(database_url), outbound=f"relayhost 127.0.0.1:{sink.port}", relay=relay)
         for sink in sinks
     ]
     people(stacks[0])
     yield list(zip(stacks, sinks, strict=True))
     for stack in stacks:
         stack.stop()
-    cluster.drop_database(place)
+    cluster.drop_database(database_url)
 
 
 def test_a_login_has_one_limit_on_both_hosts(hosts: list[tuple["Stack", "Sink"]]) -> None:

@@ -33,7 +33,7 @@ def prover(database: Database, now: datetime) -> Prover:
     demo = deployments.add(database, "demo", "demo.example.net", now)
     users.add(database, demo, "richard", "richard@firm.example", "", now)
     relay_logins.connect(database, demo, "richard", passwords.digest(PASSWORD), now)
-    return Prover(database.place, DECOY, log.silent())
+    return Prover(database.url, DECOY, log.silent())
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def test_a_login_that_isnt_there_costs_as_much_work(prover: Prover, monkeypatch:
 def test_the_decoys_own_password_lets_nobody_in(prover: Prover) -> None:
     """Not even by chance: nobody is behind it."""
     known = passwords.digest("known")
-    guessed = Prover(prover._database.place, known, log.silent())
+    guessed = Prover(prover._database.url, known, log.silent())
     assert guessed.prove("nobody@demo.example.net", b"known") == Verdict(None, is_right=False)
 
 
@@ -80,9 +80,9 @@ def test_what_cant_be_looked_up_is_no_verdict(prover: Prover, database: Database
 
 
 def test_a_database_of_another_version_is_no_verdict(tmp_path: Path) -> None:
-    for place in (tmp_path / "absent.db", tmp_path):
+    for database_url in (tmp_path / "absent.db", tmp_path):
         with pytest.raises(CannotAnswer):
-            Prover(place, DECOY, log.silent()).prove(LOGIN, b"x")
+            Prover(database_url, DECOY, log.silent()).prove(LOGIN, b"x")
 
 
 @pytest.mark.parametrize(

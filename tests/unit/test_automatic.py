@@ -9,7 +9,7 @@ from mailweir.arrivals import sort_recipients
 from mailweir.decision import Outcome
 from mailweir.directory import UserRef
 from mailweir.envelope import read_recipient
-from mailweir.matching import Mailbox
+from mailweir.matching import SyncedMailbox
 
 if TYPE_CHECKING:
     from tests.unit.conftest import MemoryDirectory
@@ -54,7 +54,7 @@ def test_an_automatic_answer_is_on_the_record_and_no_to_do(
     assert view.is_automatic_answer is expected
     found = sort_recipients([read_recipient("<richard@demo.example.net>")], people)
     demo = people.deployments(["demo.example.net"])["demo.example.net"]
-    mailbox = Mailbox(demo, UserRef(1, "richard", "richard@firm.example"), inbound=True, outbound=True)
+    mailbox = SyncedMailbox(demo, UserRef(1, "richard", "richard@firm.example"), inbound=True, outbound=True)
     for decision in (
         matching.decide(found.arrivals[0], view, people),
         matching.decide_synced(mailbox, view, (), people, is_sent=False),

@@ -239,11 +239,11 @@ def test_a_child_that_died_is_replaced() -> None:
         workers.stop()
 
 
-@pytest.mark.parametrize("place", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 def test_digest_and_filter_never_wait_for_each_other(demo: Database, record: Put, now: datetime) -> None:
     """The filter records a further copy of a message, holding its activity, while the digest settles the first one."""
     activity_id = record("demo", "richard", JANE, raw=_body("pass"))
-    filter_, digest = Database(demo.place), Database(demo.place)
+    filter_, digest = Database(demo.url), Database(demo.url)
     try:
         (raw_id,) = verdicts.due(digest, now + timedelta(hours=1), 10)
         waiting = verdicts.read(digest, raw_id)

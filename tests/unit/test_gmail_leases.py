@@ -265,9 +265,9 @@ def test_clocks_that_differ_by_minutes_steal_no_lease(database: Database, mailbo
 
 
 @pytest.fixture
-def others(place: DatabaseUrl) -> Iterator[list[Database]]:
+def others(database_url: DatabaseUrl) -> Iterator[list[Database]]:
     """Four more connections, each for a thread."""
-    opened = [Database(place, busy_timeout_seconds=30) for _ in range(4)]
+    opened = [Database(database_url, busy_timeout_seconds=30) for _ in range(4)]
     yield opened
     for one in opened:
         with closing(one):
@@ -313,9 +313,9 @@ def test_many_at_once_never_hold_the_same_mailbox(
     assert {mailbox_id: row(database, mailbox_id)["epoch"] for mailbox_id in seen} == seen
 
 
-def test_nobody_takes_a_mailbox_between_fence_and_commit(postgresql_place: DatabaseUrl, now: datetime) -> None:
+def test_nobody_takes_a_mailbox_between_fence_and_commit(postgresql_url: DatabaseUrl, now: datetime) -> None:
     """Also one whose lease has run out; on SQLite nobody else writes then anyway."""
-    with closing(Database(postgresql_place)) as mine, closing(Database(postgresql_place)) as other:
+    with closing(Database(postgresql_url)) as mine, closing(Database(postgresql_url)) as other:
         demo = make_firm(mine, now)
         mailbox_id = connect(mine, demo, "richard", now).id
         leased = take(mine, mailbox_id, now)

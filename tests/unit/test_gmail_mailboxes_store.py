@@ -110,10 +110,10 @@ def test_connecting_again_fences_off_whoever_sweeps_with_the_old_token(
 
 
 def test_a_sweep_that_begins_while_it_is_connected_again_is_fenced_off(
-    postgresql_place: Postgresql, now: datetime, monkeypatch: pytest.MonkeyPatch
+    postgresql_url: Postgresql, now: datetime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Only PostgreSQL has two at once. What the sweep committed before it was fenced off stays."""
-    with closing(Database(postgresql_place)) as database, closing(Database(postgresql_place)) as other:
+    with closing(Database(postgresql_url)) as database, closing(Database(postgresql_url)) as other:
         demo = make_firm(database, now)
         made = connect(database, demo, "richard", now)
         swept: list[Leased] = []

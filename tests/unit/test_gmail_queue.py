@@ -180,9 +180,9 @@ def test_the_dead_are_revived(database: Database, leased: Leased, olgas: Leased,
     assert row(database, leased.id)["next_sweep_at"] == rfc3339(later)
 
 
-def test_reviving_waits_for_a_sweep_and_the_sweep_not_for_it(postgresql_place: Postgresql, now: datetime) -> None:
+def test_reviving_waits_for_a_sweep_and_the_sweep_not_for_it(postgresql_url: Postgresql, now: datetime) -> None:
     """Each takes the mailbox first: else each would hold what the other wants, and PostgreSQL end one of them."""
-    with closing(Database(postgresql_place)) as mine, closing(Database(postgresql_place)) as other:
+    with closing(Database(postgresql_url)) as mine, closing(Database(postgresql_url)) as other:
         mailbox_id = connect(mine, make_firm(mine, now), "richard", now).id
         leased = take(mine, mailbox_id, now)
         _put(mine, leased, ["a"], Origin.HISTORY, now)
@@ -290,8 +290,8 @@ def test_nothing_is_half_queued(database: Database, leased: Leased, now: datetim
 
 
 @pytest.fixture
-def sqlite_leased(sqlite_place: Path, now: datetime) -> tuple[Database, Leased]:
-    opened = Database(sqlite_place)
+def sqlite_leased(sqlite_url: Path, now: datetime) -> tuple[Database, Leased]:
+    opened = Database(sqlite_url)
     return opened, take(opened, connect(opened, make_firm(opened, now), "richard", now).id, now)
 
 

@@ -31,8 +31,8 @@ LONG_SECONDS = 20.0  # more than any of this takes
 class GatedDatabase(Database):
     """Stops before each COMMIT until the gate is open; `fault` is run there, and may raise or spoil the transaction."""
 
-    def __init__(self, place: DatabaseUrl, *, busy_timeout_seconds: float = 0.3) -> None:
-        super().__init__(place, busy_timeout_seconds=busy_timeout_seconds)
+    def __init__(self, database_url: DatabaseUrl, *, busy_timeout_seconds: float = 0.3) -> None:
+        super().__init__(database_url, busy_timeout_seconds=busy_timeout_seconds)
         self.at_commit, self.gate = threading.Event(), threading.Event()
         self.gate.set()
         self.fault: Callable[[Database], object] = lambda _: None
@@ -77,11 +77,11 @@ class Caller(threading.Thread):
 
 
 @pytest.fixture
-def knowing(place: DatabaseUrl, people: "MemoryDirectory") -> DatabaseUrl:
+def knowing(database_url: DatabaseUrl, people: "MemoryDirectory") -> DatabaseUrl:
     """A database that knows the people."""
-    with closing(Database(place)) as database:
+    with closing(Database(database_url)) as database:
         people.write(database)
-    return place
+    return database_url
 
 
 @pytest.fixture
@@ -121,9 +121,9 @@ def entry(people: "MemoryDirectory", now: datetime) -> MakeEntry:
     return make
 
 
-def _written(place: DatabaseUrl) -> set[str]:
+def _written(database_url: DatabaseUrl) -> set[str]:
     """What another process sees."""
-    with closing(Database(place)) as database:
+    with closing(Database(database_url)) as database:
         return {row[0] for row in database.execute("SELECT source_id FROM decisions").fetchall()}
 
 
@@ -150,27 +150,29 @@ def _until(condition: Callable[[], bool]) -> None:
         time.sleep(0.002)
 
 
-def test_law_1_what_is_committed_is_on_the_disk(group: GroupCommit, place: DatabaseUrl, entry: MakeEntry) -> None:
+def test_law_1_what_is_committed_is_on_the_disk(
+    group: GroupCommit, database_url: DatabaseUrl, entry: MakeEntry
+) -> None:
     assert _commit(group, entry("4Xy1"), entry("4Xy2")) == [Recorded(Outcome.IGNORED)] * 2
-    assert _written(place) == {"4Xy1", "4Xy2"}
+    assert _written(database_url) == {"4Xy1", "4Xy2"}
 
 
 def test_law_1_nothing_returns_before_the_commit(
-    gated: GatedDatabase, group: GroupCommit, place: DatabaseUrl, entry: MakeEntry
+    gated: GatedDatabase, group: GroupCommit, database_url: DatabaseUrl, entry: MakeEntry
 ) -> None:
     callers = [Caller(group, [entry(f"4Xy{n}")]) for n in range(4)]
     _gather(gated, group, callers)
     assert [caller.ended(0.05) for caller in callers] == [False] * 4
-    assert _written(place) == set()
+    assert _written(database_url) == set()
     gated.gate.set()
     assert all(caller.ended() for caller in callers)
     assert [caller.result for caller in callers] == [[Recorded(Outcome.IGNORED)]] * 4
-    assert _written(place) == {"4Xy0", "4Xy1", "4Xy2", "4Xy3"}
+    assert _written(database_url) == {"4Xy0", "4Xy1", "4Xy2", "4Xy3"}
 
 
 @pytest.mark.parametrize("max_batch", [200, 3])
 def test_results_belong_to_their_message_under_many_threads(
-    group: GroupCommit, place: DatabaseUrl, entry: MakeEntry, monkeypatch: pytest.MonkeyPatch, max_batch: int
+    group: GroupCommit, database_url: DatabaseUrl, entry: MakeEntry, monkeypatch: pytest.MonkeyPatch, max_batch: int
 ) -> None:
     monkeypatch.setattr(group_commit, "MAX_BATCH", max_batch)
     wrong: list[str] = []
@@ -187,7 +189,7 @@ def test_results_belong_to_their_message_under_many_threads(
                 )
             except ROW_ERRORS:
                 done = []
-            is_written = f"{source_id}-0" in _written(place)
+            is_written = f"{source_id}-0" in _written(database_url)
             if len(done) != (0 if spoiled else worker % 3 + 2) or is_written is spoiled:
                 wrong.append(source_id)
 
@@ -199,11 +201,11 @@ def test_results_belong_to_their_message_under_many_threads(
         assert not thread.is_alive()
     assert wrong == []
     expected = {f"{w}-{n}-{part}" for w in range(20) for n in range(15) if (w + n) % 5 for part in range(w % 3 + 1)}
-    assert _written(place) - {"x"} == expected
+    assert _written(database_url) - {"x"} == expected
 
 
 def test_a_message_that_can_not_be_written_fails_alone(
-    gated: GatedDatabase, group: GroupCommit, place: DatabaseUrl, entry: MakeEntry
+    gated: GatedDatabase, group: GroupCommit, database_url: DatabaseUrl, entry: MakeEntry
 ) -> None:
     callers = [Caller(group, [entry(f"4Xy{n}")]) for n in range(4)]
     callers.insert(2, Caller(group, [entry("half"), entry("bad", spoiled=True)]))
@@ -213,11 +215,11 @@ def test_a_message_that_can_not_be_written_fails_alone(
     bad = callers.pop(2)
     assert isinstance(bad.error, ROW_ERRORS)
     assert [caller.result for caller in callers] == [[Recorded(Outcome.IGNORED)]] * 4
-    assert _written(place) == {"4Xy0", "4Xy1", "4Xy2", "4Xy3"}  # and nothing of the half that could be
+    assert _written(database_url) == {"4Xy0", "4Xy1", "4Xy2", "4Xy3"}  # and nothing of the half that could be
 
 
 def test_of_a_message_that_can_not_be_written_nothing_is(
-    gated: GatedDatabase, group: GroupCommit, place: DatabaseUrl, people: "MemoryDirectory", now: datetime
+    gated: GatedDatabase, group: GroupCommit, database_url: DatabaseUrl, people: "MemoryDirectory", now: datetime
 ) -> None:
     """Its activity can be, and its owner can't: the activity goes too, and the other message of the batch stays."""
     good = Decision(
@@ -243,8 +245,8 @@ def test_of_a_message_that_can_not_be_written_nothing_is(
     gated.gate.set()
     assert all(caller.ended() for caller in callers)
     assert [caller.error is None for caller in callers] == [True, False, True]
-    assert _written(place) == {"4Xy0", "4Xy2"}
-    with closing(Database(place)) as database:
+    assert _written(database_url) == {"4Xy0", "4Xy2"}
+    with closing(Database(database_url)) as database:
         assert database.execute("SELECT identity FROM activities ORDER BY id").fetchall() == [(b"0",), (b"2",)]
         assert database.execute("SELECT COUNT(*) FROM raw_messages").fetchone() == (2,)
 
@@ -267,7 +269,11 @@ def _raise(error: Exception) -> Callable[[Database], object]:
     ],
 )
 def test_law_1_a_failed_commit_fails_all_and_the_next_works(
-    gated: GatedDatabase, group: GroupCommit, place: DatabaseUrl, entry: MakeEntry, fault: Callable[[Database], object]
+    gated: GatedDatabase,
+    group: GroupCommit,
+    database_url: DatabaseUrl,
+    entry: MakeEntry,
+    fault: Callable[[Database], object],
 ) -> None:
     callers = [Caller(group, [entry(f"4Xy{n}")]) for n in range(3)]
     _gather(gated, group, callers)
@@ -276,25 +282,25 @@ def test_law_1_a_failed_commit_fails_all_and_the_next_works(
     assert all(caller.ended() for caller in callers)
     assert [caller.result for caller in callers] == [None] * 3
     assert all(isinstance(caller.error, Exception) for caller in callers)
-    assert _written(place) == set()
+    assert _written(database_url) == set()
     gated.fault = lambda _: None
     assert _commit(group, entry("4Xy9")) == [Recorded(Outcome.IGNORED)]
-    assert _written(place) == {"4Xy9"}
+    assert _written(database_url) == {"4Xy9"}
 
 
 @contextmanager
-def _locked(place: DatabaseUrl) -> Iterator[None]:
+def _locked(database_url: DatabaseUrl) -> Iterator[None]:
     """Another process holds what is to be written."""
-    with closing(Database(place)) as other, other.transaction():
+    with closing(Database(database_url)) as other, other.transaction():
         if not other.is_sqlite:
             other.execute("LOCK TABLE decisions IN EXCLUSIVE MODE")
         yield
 
 
 def test_a_locked_database_fails_all_and_the_next_works(
-    group: GroupCommit, place: DatabaseUrl, entry: MakeEntry
+    group: GroupCommit, database_url: DatabaseUrl, entry: MakeEntry
 ) -> None:
-    with _locked(place):
+    with _locked(database_url):
         callers = [Caller(group, [entry(f"4Xy{n}")]) for n in range(3)]
         for caller in callers:
             caller.start()
@@ -302,11 +308,13 @@ def test_a_locked_database_fails_all_and_the_next_works(
         assert [type(caller.error) for caller in callers] == [DatabaseUnavailable] * 3
         assert "lock" in str(callers[0].error)
     assert _commit(group, entry("4Xy9")) == [Recorded(Outcome.IGNORED)]
-    assert _written(place) == {"4Xy9"}
+    assert _written(database_url) == {"4Xy9"}
 
 
-def test_a_lock_that_ends_in_time_is_waited_for(group: GroupCommit, place: DatabaseUrl, entry: MakeEntry) -> None:
-    with _locked(place):
+def test_a_lock_that_ends_in_time_is_waited_for(
+    group: GroupCommit, database_url: DatabaseUrl, entry: MakeEntry
+) -> None:
+    with _locked(database_url):
         caller = Caller(group, [entry("4Xy1")])
         caller.start()
         assert not caller.ended(0.05)
@@ -322,7 +330,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("quick")
 def test_a_slow_database_is_waited_for_as_long_as_is_said(
-    gated: GatedDatabase, group: GroupCommit, place: DatabaseUrl, entry: MakeEntry
+    gated: GatedDatabase, group: GroupCommit, database_url: DatabaseUrl, entry: MakeEntry
 ) -> None:
     alive: list[float] = []
     hasty = Caller(group, [entry("hasty")], 0.1, lambda: alive.append(time.monotonic()))
@@ -334,13 +342,13 @@ def test_a_slow_database_is_waited_for_as_long_as_is_said(
     gated.gate.set()
     assert callers[0].ended()
     assert callers[2].ended()
-    assert _written(place) == {"first", "patient"}
+    assert _written(database_url) == {"first", "patient"}
     assert _commit(group, entry("4Xy9")) == [Recorded(Outcome.IGNORED)]
 
 
 @pytest.mark.usefixtures("quick")
 def test_a_client_that_is_gone_while_waiting_keeps_nobody_waiting(
-    gated: GatedDatabase, group: GroupCommit, place: DatabaseUrl, entry: MakeEntry
+    gated: GatedDatabase, group: GroupCommit, database_url: DatabaseUrl, entry: MakeEntry
 ) -> None:
     """Postfix may hang up while a message waits for its turn: `progress` then raises."""
 
@@ -359,12 +367,12 @@ def test_a_client_that_is_gone_while_waiting_keeps_nobody_waiting(
     gated.gate.set()
     assert callers[0].ended()
     assert callers[2].ended(2.0)
-    assert {"first", "next"} <= _written(place)
+    assert {"first", "next"} <= _written(database_url)
 
 
 @pytest.mark.usefixtures("quick")
 def test_a_client_that_is_gone_when_its_turn_comes_still_writes_for_the_others(
-    gated: GatedDatabase, group: GroupCommit, place: DatabaseUrl, entry: MakeEntry
+    gated: GatedDatabase, group: GroupCommit, database_url: DatabaseUrl, entry: MakeEntry
 ) -> None:
     first = Caller(group, [entry("first")])
 
@@ -384,7 +392,7 @@ def test_a_client_that_is_gone_when_its_turn_comes_still_writes_for_the_others(
     after.start()
     assert after.ended(5.0)
     assert gone.ended()
-    assert _written(place) == {"first", "gone", "after"}
+    assert _written(database_url) == {"first", "gone", "after"}
 
 
 def test_two_workers_write_at_once(knowing: DatabaseUrl, entry: MakeEntry) -> None:
@@ -424,22 +432,22 @@ def test_who_writes_waits_for_others_only_where_messages_come_together(
     assert waits == [group_commit.GATHER_SECONDS]
 
 
-@pytest.mark.parametrize("place", ["sqlite"], indirect=True)  # a server's files are its own affair
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # a server's files are its own affair
 @pytest.mark.parametrize("when", ["before", "at the commit"])
 def test_law_1_nothing_is_acknowledged_into_a_file_that_was_taken_away(
-    gated: GatedDatabase, group: GroupCommit, place: DatabaseUrl, entry: MakeEntry, when: str
+    gated: GatedDatabase, group: GroupCommit, database_url: DatabaseUrl, entry: MakeEntry, when: str
 ) -> None:
-    assert isinstance(place, Path)
+    assert isinstance(database_url, Path)
     _commit(group, entry("4Xy1"))
-    away = place.with_name("away")
+    away = database_url.with_name("away")
     if when == "before":
-        place.rename(away)
+        database_url.rename(away)
     else:
-        gated.fault = lambda _: place.rename(away)
+        gated.fault = lambda _: database_url.rename(away)
     with pytest.raises(DatabaseUnavailable, match=r"removed or replaced|unable to open"):
         _commit(group, entry("4Xy2"))
     gated.fault = lambda _: None
-    assert not place.exists()  # nor made anew
-    away.rename(place)
+    assert not database_url.exists()  # nor made anew
+    away.rename(database_url)
     _commit(group, entry("4Xy3"))
-    assert _written(place) == {"4Xy1", "4Xy3"}
+    assert _written(database_url) == {"4Xy1", "4Xy3"}

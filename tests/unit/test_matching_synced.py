@@ -15,7 +15,7 @@ from mailweir.decision import Decision, Direction, Outcome, Reason, Route
 from mailweir.directory import DeploymentRef, Directory, UserRef
 from mailweir.folding import Folding
 from mailweir.headers import HeaderView
-from mailweir.matching import Mailbox
+from mailweir.matching import SyncedMailbox
 from mailweir.store.database import versions
 from mailweir.store.database.connection import Database
 from mailweir.store.people import contacts, deployments, users
@@ -37,7 +37,7 @@ JANE, JANE_AT_HOME, JOE, OFFICE = (
 ALIAS = "sales@firm.example"  # that nobody told us of
 STRANGER = "x@stranger.example"
 TO_RICHARD, TO_LOG = "richard@demo.example.net", "log@demo.example.net"
-OF_RICHARD = Mailbox(DEMO, UserRef(1, "richard", RICHARD), inbound=True, outbound=True)
+OF_RICHARD = SyncedMailbox(DEMO, UserRef(1, "richard", RICHARD), inbound=True, outbound=True)
 
 
 def _view(author: str, to: str = "", cc: str = "") -> HeaderView:
@@ -195,7 +195,7 @@ def test_only_the_directions_that_were_ticked_are_synced(
 
 def test_a_mailbox_of_another_deployment_knows_its_own_people_only(directory: Directory) -> None:
     """jane is a contact of demo and a user of other; mary is the reverse."""
-    of_jane = Mailbox(OTHER, UserRef(5, "jane", JANE), inbound=True, outbound=True)
+    of_jane = SyncedMailbox(OTHER, UserRef(5, "jane", JANE), inbound=True, outbound=True)
     sent = matching.decide_synced(of_jane, _view(JANE, f"{MARY}, {JANE_AT_HOME}"), (), directory, is_sent=True)
     assert (sent.direction, sent.users, [ref.id for ref in sent.contacts]) == (Direction.OUTGOING, (5,), [4])
     got = matching.decide_synced(of_jane, _view(MARY, JANE), (), directory, is_sent=False)
@@ -210,13 +210,13 @@ def test_whose_own_address_an_author_has(directory: Directory) -> None:
     assert matching.is_own(OF_RICHARD, RICK, directory)
     for author in (None, MARY, ALIAS, JANE, "richard@else.example", ""):
         assert not matching.is_own(OF_RICHARD, author, directory)
-    of_the_other = Mailbox(OTHER, UserRef(4, "richard", "richard@else.example"), inbound=True, outbound=True)
+    of_the_other = SyncedMailbox(OTHER, UserRef(4, "richard", "richard@else.example"), inbound=True, outbound=True)
     assert matching.is_own(of_the_other, "richard@else.example", directory)
     assert not matching.is_own(of_the_other, RICHARD, directory)
 
 
 @pytest.fixture(scope="module")
-def folded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Mailbox, Database]]:
+def folded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[SyncedMailbox, Database]]:
     """A deployment where plus-addresses are one person's."""
     path = tmp_path_factory.mktemp("folded") / "mailweir.db"
     versions.upgrade(path)
@@ -226,7 +226,7 @@ def folded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Mailbox, 
         user = users.add(database, made, "richard", RICHARD, "", NOW)
         contacts.add(database, made, "Jane", [JANE], None, NOW)
         ref = DeploymentRef(made.id, made.name, made.domain, Folding(True, False))
-        yield Mailbox(ref, UserRef(user.id, "richard", RICHARD), inbound=True, outbound=True), database
+        yield SyncedMailbox(ref, UserRef(user.id, "richard", RICHARD), inbound=True, outbound=True), database
 
 
 @pytest.mark.parametrize(
@@ -240,7 +240,7 @@ def folded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Mailbox, 
     ],
 )
 def test_plus_addresses_are_one_persons_where_they_fold(
-    folded: tuple[Mailbox, Database], is_sent: bool, author: str, to: str, bcc: str, contacts: str
+    folded: tuple[SyncedMailbox, Database], is_sent: bool, author: str, to: str, bcc: str, contacts: str
 ) -> None:
     mailbox, database = folded
     with database.reading():

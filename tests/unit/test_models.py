@@ -43,16 +43,16 @@ def test_a_model_has_the_columns_of_its_table(model: Any, tables: dict[str, dict
     assert list(fields) == list(columns)
     keys = _meta(model).primary_key
     key = [fields_name for fields_name in getattr(keys, "field_names", (keys.name,))]
-    assert [name for name, (_, _, place) in columns.items() if place] == [
+    assert [name for name, (_, _, database_url) in columns.items() if database_url] == [
         _meta(model).fields[name].column_name for name in key
     ]
-    for name, (kind, not_null, place) in columns.items():
+    for name, (kind, not_null, database_url) in columns.items():
         field = fields[name]
         expected = {"AUTO": "INTEGER", "INT": "INTEGER", "TEXT": "TEXT", "BLOB": "BLOB"}[
             getattr(field, "rel_field", field).field_type
         ]
         assert kind == expected, name
-        assert not_null is (not field.null) or place, name
+        assert not_null is (not field.null) or database_url, name
 
 
 def test_models_read_what_plain_sql_wrote(tmp_path: Path) -> None:
@@ -68,17 +68,17 @@ def test_models_read_what_plain_sql_wrote(tmp_path: Path) -> None:
             assert (row.id, row.name, row.domain, row.created_at) == (7, "demo", "demo.example.net", "now")
 
 
-def _put(place: DatabaseUrl, name: str) -> None:
-    with closing(Database(place)) as database, database.transaction():
+def _put(database_url: DatabaseUrl, name: str) -> None:
+    with closing(Database(database_url)) as database, database.transaction():
         database.execute(
             "INSERT INTO deployments (name, domain, created_at) VALUES (?, ?, 'now')", (name, f"{name}.example")
         )
 
 
-def test_threads_read_at_once_each_over_its_own_connection(place: DatabaseUrl, tmp_path: Path) -> None:
+def test_threads_read_at_once_each_over_its_own_connection(database_url: DatabaseUrl, tmp_path: Path) -> None:
     other = tmp_path / "other.db"
     versions.upgrade(other)
-    places: dict[str, DatabaseUrl] = {"here": place, "there": other}
+    places: dict[str, DatabaseUrl] = {"here": database_url, "there": other}
     both_are_in = threading.Barrier(4, timeout=10)
     found: list[tuple[str, list[str]]] = []
 

@@ -10,7 +10,7 @@ from mailweir.arrivals import sort_recipients
 from mailweir.decision import Decision, Direction, Outcome, Reason
 from mailweir.directory import Directory, UserRef
 from mailweir.envelope import read_recipient
-from mailweir.matching import Mailbox
+from mailweir.matching import SyncedMailbox
 
 if TYPE_CHECKING:
     from mailweir.headers import Header
@@ -41,7 +41,7 @@ def _decide(directory: Directory, lines: Lines, recipient: str = "richard@demo.e
 
 def _sync(directory: Directory, lines: Lines, *, is_sent: bool = False) -> Decision:
     demo = directory.deployments(["demo.example.net"])["demo.example.net"]
-    mailbox = Mailbox(demo, UserRef(1, "richard", RICHARD), inbound=True, outbound=True)
+    mailbox = SyncedMailbox(demo, UserRef(1, "richard", RICHARD), inbound=True, outbound=True)
     return matching.decide_synced(mailbox, headers.look(_headers(lines)), (), directory, is_sent=is_sent)
 
 

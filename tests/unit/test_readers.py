@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def knowing(place: DatabaseUrl, people: "MemoryDirectory") -> DatabaseUrl:
+def knowing(database_url: DatabaseUrl, people: "MemoryDirectory") -> DatabaseUrl:
     """A database that knows the people."""
-    with closing(Database(place)) as database:
+    with closing(Database(database_url)) as database:
         people.write(database)
-    return place
+    return database_url
 
 
 def _noted(opened: list[Database], database: Database) -> Database:
@@ -124,10 +124,10 @@ def test_an_error_of_the_borrower_keeps_the_connection(knowing: DatabaseUrl) -> 
 
 
 def test_a_server_that_was_away_costs_no_message_once_it_is_back(cluster: Cluster, people: "MemoryDirectory") -> None:
-    place = cluster.make_database()
-    with closing(Database(place)) as database:
+    database_url = cluster.make_database()
+    with closing(Database(database_url)) as database:
         people.write(database)
-    readers = Readers(lambda: Database(place))
+    readers = Readers(lambda: Database(database_url))
     with readers.directory() as one, readers.directory() as two:
         assert one.users_named(1, ["richard"]) == two.users_named(1, ["richard"]) != {}
     cluster.stop()
@@ -137,15 +137,15 @@ def test_a_server_that_was_away_costs_no_message_once_it_is_back(cluster: Cluste
     for _ in range(3):
         with readers.directory() as one, readers.directory() as two:
             assert one.users_named(1, ["richard"]) == two.users_named(1, ["richard"]) != {}
-    cluster.drop_database(place)
+    cluster.drop_database(database_url)
 
 
 def test_a_connection_that_the_server_killed_is_opened_anew_before_its_use(
-    postgresql_place: Postgresql, people: "MemoryDirectory"
+    postgresql_url: Postgresql, people: "MemoryDirectory"
 ) -> None:
-    with closing(Database(postgresql_place)) as database:
+    with closing(Database(postgresql_url)) as database:
         people.write(database)
-    readers = Readers(lambda: Database(postgresql_place))
+    readers = Readers(lambda: Database(postgresql_url))
     with readers.directory():
         pass
     (pid,) = readers._lending._idle[0].execute("SELECT pg_backend_pid()").fetchone()

@@ -503,8 +503,8 @@ def test_law_4_a_bounce_is_noted_in_its_own_deployment_only(
 # --- several writers --------------------------------------------------------------------------------------------------
 
 
-def _write_all(place: DatabaseUrl, entries: list[Entry]) -> None:
-    with closing(Database(place)) as database:
+def _write_all(database_url: DatabaseUrl, entries: list[Entry]) -> None:
+    with closing(Database(database_url)) as database:
         for entry in entries:
             with database.transaction(alone=False):
                 recording.record(database, entry)
@@ -518,7 +518,7 @@ def test_two_processes_write_at_once(filled: Database, decide: Decide, now: date
     workers = [
         context.Process(
             target=_write_all,
-            args=(filled.place, [Entry(decision, f"{worker}-{n}", now, _content(key=b"%d" % n)) for n in range(60)]),
+            args=(filled.url, [Entry(decision, f"{worker}-{n}", now, _content(key=b"%d" % n)) for n in range(60)]),
         )
         for worker in ("a", "b")
     ]
@@ -561,7 +561,7 @@ def test_the_longest_message_id_that_is_read_can_be_written(
     assert _rows(filled, "decisions", "message_id") == [(ignored.message_id,)]
 
 
-@pytest.mark.parametrize("place", ["postgresql"], indirect=True)  # SQLite has no such limit
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)  # SQLite has no such limit
 def test_a_row_that_is_too_large_for_an_index_is_no_outage(
     filled: Database, write: Write, decide: Decide, now: datetime
 ) -> None:

@@ -230,7 +230,7 @@ def test_a_removed_contact_is_made_anew(database: Database, demo: Deployment, no
     assert _people(database, demo) == [JANE]
 
 
-@pytest.mark.parametrize("place", ["sqlite"], indirect=True)  # its page limit is the fault
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # its page limit is the fault
 def test_an_error_in_the_middle_leaves_nothing(
     database: Database, demo: Deployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -263,7 +263,7 @@ def test_a_file_without_end_is_refused(database: Database, demo: Deployment, mon
         _import(database, demo, *(f"P,p{number}@x.example" for number in range(4)))
 
 
-@pytest.mark.parametrize("place", ["sqlite"], indirect=True)  # its plans; the index is the same
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # its plans; the index is the same
 def test_addresses_are_asked_for_in_batches(
     database: Database, demo: Deployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -103,7 +103,7 @@ def test_any_number_of_addresses_can_be_asked_for(directory: SqlDirectory, demo:
     assert directory.people_with(demo.id, crowd).contacts == {}
 
 
-@pytest.mark.parametrize("place", ["sqlite"], indirect=True)  # its plans; the indexes are the same
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # its plans; the indexes are the same
 def test_questions_of_the_main_path_use_an_index(database: Database, demo: Deployment) -> None:
     """The cost of matching doesn't grow with the number of contacts: no question reads a whole table."""
     asked: list[str] = []

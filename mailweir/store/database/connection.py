@@ -37,22 +37,22 @@ class Database:
     """
 
     def __init__(
-        self, place: DatabaseUrl, *, busy_timeout_seconds: float = BUSY_TIMEOUT_SECONDS, create: bool = False
+        self, database_url: DatabaseUrl, *, busy_timeout_seconds: float = BUSY_TIMEOUT_SECONDS, create: bool = False
     ) -> None:
-        self.place = place
-        self._backend = _backend(place, busy_timeout_seconds, create)
+        self.url = database_url
+        self._backend = _backend(database_url, busy_timeout_seconds, create)
         self.peewee = self._backend.peewee
 
     @property
     def path(self) -> Path:
         """SQLite's file."""
-        assert isinstance(self.place, Path)
-        return self.place
+        assert isinstance(self.url, Path)
+        return self.url
 
     @property
     def is_sqlite(self) -> bool:
         """SQLite, or else PostgreSQL?"""
-        return isinstance(self.place, Path)
+        return isinstance(self.url, Path)
 
     def open(self) -> None:
         """Connects where it isn't connected, the server has hung up, or the file is another one by now."""
@@ -129,15 +129,15 @@ class Database:
         except Exception as error:
             if not self._backend.is_outage(error):
                 raise
-            raise DatabaseUnavailable(f"database {self.place}: {' '.join(str(error).split())}") from error
+            raise DatabaseUnavailable(f"database {self.url}: {' '.join(str(error).split())}") from error
 
 
-def _backend(place: DatabaseUrl, busy_timeout_seconds: float, create: bool) -> _Backend:
-    if isinstance(place, Path):
+def _backend(database_url: DatabaseUrl, busy_timeout_seconds: float, create: bool) -> _Backend:
+    if isinstance(database_url, Path):
         from mailweir.store.database.sqlite import Sqlite
 
-        return Sqlite(place, busy_timeout_seconds, create)
+        return Sqlite(database_url, busy_timeout_seconds, create)
     # imported when needed: psycopg takes 27 MB and 0.14 s
     from mailweir.store.database.postgresql import Postgresql
 
-    return Postgresql(place, busy_timeout_seconds)
+    return Postgresql(database_url, busy_timeout_seconds)

@@ -27,7 +27,7 @@ _WRITERS_KEY = 7_305_806  # of the advisory lock by which commands write one aft
 class Postgresql:
     """One connection to a server."""
 
-    def __init__(self, place: DatabaseUrl, busy_timeout_seconds: float) -> None:
+    def __init__(self, database_url: DatabaseUrl, busy_timeout_seconds: float) -> None:
         try:
             import psycopg
         except ImportError as error:
@@ -43,12 +43,12 @@ class Postgresql:
             "timezone": "UTC",
         }
         self.peewee = peewee.PostgresqlDatabase(
-            place.url,
+            database_url.url,
             prefer_psycopg3=True,
             thread_safe=False,
             autoconnect=False,
             encoding="utf8",
-            password=place.password(),
+            password=database_url.password(),
             application_name="mailweir",
             connect_timeout=CONNECT_TIMEOUT_SECONDS,
             tcp_user_timeout=SILENCE_TIMEOUT_SECONDS * 1000,

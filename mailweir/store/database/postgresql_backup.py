@@ -23,16 +23,16 @@ _DEBIAN_PROGRAMS = Path("/usr/lib/postgresql")
 _MAGIC = b"PGDMP"
 
 
-def dump(place: Postgresql, target: Path) -> dict[str, int]:
+def dump(database_url: Postgresql, target: Path) -> dict[str, int]:
     """Writes the whole database into a file that is there and empty; how many rows of each kind are in it. BackupError."""
-    with closing(Database(place)) as database:
+    with closing(Database(database_url)) as database:
         versions.check(database)
         database.execute("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         database.execute("SET LOCAL statement_timeout = 0")
         (snapshot,) = database.execute("SELECT pg_export_snapshot()").fetchone()
         counts = _count(database)
         arguments = ["--format=custom", "--no-owner", "--no-privileges", "--schema=public", f"--snapshot={snapshot}"]
-        _run(place, "pg_dump", *arguments, f"--file={target}", f"--dbname={place.url}")
+        _run(database_url, "pg_dump", *arguments, f"--file={target}", f"--dbname={database_url.url}")
     refuse_foreign(target)
     return counts
 
@@ -50,49 +50,49 @@ def refuse_foreign(file: Path, named: Path | None = None) -> None:
     _run(None, "pg_restore", "--file=/dev/null", str(file))  # reads every row
 
 
-def count_users(place: Postgresql) -> int:
+def count_users(database_url: Postgresql) -> int:
     """How many other connections the database has."""
     sql = "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
-    with closing(Database(place)) as database:
+    with closing(Database(database_url)) as database:
         return int(database.execute(sql).fetchone()[0])
 
 
-def load(place: Postgresql, file: Path, now: datetime) -> tuple[str | None, list[str], dict[str, int]]:
+def load(database_url: Postgresql, file: Path, now: datetime) -> tuple[str | None, list[str], dict[str, int]]:
     """Fills the database from the file; the schema that keeps what was there, the upgrade's steps, and the rows of each kind.
 
     BackupError or DatabaseVersionError (the backup is newer), and then the database is as it was before.
     """
-    kept = _set_aside(place, now)
+    kept = _set_aside(database_url, now)
     try:
         arguments = [
             "--single-transaction",
             "--exit-on-error",
             "--no-owner",
             "--no-privileges",
-            f"--dbname={place.url}",
+            f"--dbname={database_url.url}",
         ]
-        _run(place, "pg_restore", *arguments, str(file))
-        applied = versions.upgrade(place)
-        with closing(Database(place)) as database:
+        _run(database_url, "pg_restore", *arguments, str(file))
+        applied = versions.upgrade(database_url)
+        with closing(Database(database_url)) as database:
             versions.check(database)
             return kept, applied, _count(database)
     except BaseException:
-        _bring_back(place, kept)
+        _bring_back(database_url, kept)
         raise
 
 
-def _set_aside(place: Postgresql, now: datetime) -> str | None:
+def _set_aside(database_url: Postgresql, now: datetime) -> str | None:
     """Renames the schema that holds our tables, and makes an empty one; its new name, or None where it was empty."""
     name = f"before_restore_{now:%Y%m%dt%H%M%Sz}"
-    with closing(Database(place)) as database, database.transaction():
+    with closing(Database(database_url)) as database, database.transaction():
         held = database.execute("SELECT 1 FROM pg_tables WHERE schemaname = 'public'").fetchone()
         database.execute(f"ALTER SCHEMA public RENAME TO {name}" if held else "DROP SCHEMA public")
         # the dump makes it
     return name if held else None
 
 
-def _bring_back(place: Postgresql, kept: str | None) -> None:
-    with closing(Database(place)) as database, database.transaction():
+def _bring_back(database_url: Postgresql, kept: str | None) -> None:
+    with closing(Database(database_url)) as database, database.transaction():
         database.execute("DROP SCHEMA IF EXISTS public CASCADE")
         database.execute(f"ALTER SCHEMA {kept} RENAME TO public" if kept else "CREATE SCHEMA public")
 
@@ -101,8 +101,8 @@ def _count(database: Database) -> dict[str, int]:
     return {table: int(database.execute(f"SELECT COUNT(*) FROM {table}").fetchone()[0]) for table in COUNTED}
 
 
-def _run(place: Postgresql | None, name: str, *arguments: str) -> str:
-    password = place.password() if place else None
+def _run(database_url: Postgresql | None, name: str, *arguments: str) -> str:
+    password = database_url.password() if database_url else None
     environment = {**os.environ, "LC_ALL": "C.UTF-8", **({"PGPASSWORD": password} if password else {})}
     done = subprocess.run(
         [_program(name), *arguments],

@@ -19,7 +19,7 @@ _UPGRADE_KEY = 7_305_805  # of PostgreSQL's advisory lock
 _UPGRADE_SECONDS = 3600.0  # a step may rewrite a large table
 
 
-def upgrade(place: DatabaseUrl) -> list[str]:
+def upgrade(database_url: DatabaseUrl) -> list[str]:
     """Makes SQLite's file where there is none, and runs the steps that the database lacks; their names.
 
     Only one process at a time, on whichever host: the others wait and find nothing left to do. Each step is a transaction.
@@ -27,18 +27,18 @@ def upgrade(place: DatabaseUrl) -> list[str]:
     # playhouse.migrations costs the daemons memory for nothing
     from playhouse.migrations import Runner
 
-    with _locked(place) as database:
+    with _locked(database_url) as database:
         _refuse_newer(database)
         with database.bound():
             names: list[str] = Runner(database.peewee, str(_FOLDER), table_name=_HISTORY).up()
         return names
 
 
-def pending(place: DatabaseUrl) -> list[str]:
+def pending(database_url: DatabaseUrl) -> list[str]:
     """The names of the steps that `upgrade` would run; nothing is made. DatabaseVersionError where it is newer than this code."""
-    if isinstance(place, Path) and not place.is_file():
+    if isinstance(database_url, Path) and not database_url.is_file():
         return sorted(_known())
-    with contextlib.closing(Database(place)) as database:
+    with contextlib.closing(Database(database_url)) as database:
         _refuse_newer(database)
         return sorted(_known() - _applied(database))
 
@@ -51,7 +51,7 @@ def check(database: Database) -> None:
     missing = _known() - _applied(database)
     if missing:
         raise DatabaseVersionError(
-            f"the database {database.place} is older than this program (it lacks {', '.join(sorted(missing))}): "
+            f"the database {database.url} is older than this program (it lacks {', '.join(sorted(missing))}): "
             "run 'mailweir db upgrade'"
         )
 
@@ -60,7 +60,7 @@ def _refuse_newer(database: Database) -> None:
     unknown = _applied(database) - _known()
     if unknown:
         raise DatabaseVersionError(
-            f"the database {database.place} is newer than this program (it has {', '.join(sorted(unknown))}): "
+            f"the database {database.url} is newer than this program (it has {', '.join(sorted(unknown))}): "
             "install the version of mailweir that it was last used with, or a newer one"
         )
 
@@ -78,13 +78,13 @@ def _applied(database: Database) -> set[str]:
 
 
 @contextlib.contextmanager
-def _locked(place: DatabaseUrl) -> Iterator[Database]:
+def _locked(database_url: DatabaseUrl) -> Iterator[Database]:
     """The open database, which no other process upgrades meanwhile."""
-    if isinstance(place, Path):
-        with _locked_file(place) as database:
+    if isinstance(database_url, Path):
+        with _locked_file(database_url) as database:
             yield database
         return
-    with contextlib.closing(Database(place, busy_timeout_seconds=_UPGRADE_SECONDS)) as database:
+    with contextlib.closing(Database(database_url, busy_timeout_seconds=_UPGRADE_SECONDS)) as database:
         # of the session, for each step is a transaction of its own; it goes with the connection, however that ends
         database.execute("SELECT pg_advisory_lock(?)", (_UPGRADE_KEY,))
         yield database

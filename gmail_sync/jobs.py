@@ -28,7 +28,7 @@ BUSY_SECONDS = 20.0
 MAX_KEPT = 20_000  # credentials with their access tokens, which would else be asked for anew at each sweep
 
 
-class Mailboxes:
+class Jobs:
     """Makes jobs. Access tokens are kept in memory, for as long as nobody connects the mailbox anew."""
 
     def __init__(self, services: Services, clock: Callable[[], float] = time.monotonic) -> None:
@@ -111,5 +111,5 @@ class Mailboxes:
 
 def services(settings: Settings, log: structlog.stdlib.BoundLogger, busy_seconds: float = BUSY_SECONDS) -> Services:
     """What sweeps of one process share."""
-    connections = DatabasePool(lambda: Database(settings.database_url, busy_timeout_seconds=busy_seconds))
-    return Services(connections, PooledDirectory(connections), settings, log, lambda: datetime.now(UTC))
+    database_pool = DatabasePool(lambda: Database(settings.database_url, busy_timeout_seconds=busy_seconds))
+    return Services(database_pool, PooledDirectory(database_pool), settings, log, lambda: datetime.now(UTC))
