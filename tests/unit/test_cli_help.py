@@ -27,8 +27,8 @@ HEAVY = (
 
 def _commands(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
     yield path
-    for name, child in getattr(command, "commands", {}).items():
-        yield from _commands(child, (*path, name))
+    for name in getattr(command, "commands", {}):
+        yield from _commands(command.get_command(None, name), (*path, name))
 
 
 PATHS = list(_commands(typer.main.get_command(main.build())))

@@ -46,7 +46,8 @@ def _commands(command: Any, path: str) -> Iterator[str]:
         kind = "flag" if getattr(one, "is_flag", False) else "value"
         many = " (several)" if one.multiple or one.nargs != 1 else ""
         yield f"{path}: {names}: {kind}{many}{', needed' if one.required else ''}"
-    for name, child in getattr(command, "commands", {}).items():
+    for name in getattr(command, "commands", {}):
+        child = command.get_command(None, name)
         yield f"{path} {name}{' (hidden)' if child.hidden else ''}"
         yield from _commands(child, f"{path} {name}")
 

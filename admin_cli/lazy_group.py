@@ -1,0 +1,48 @@
+"""A group of commands whose modules are imported when one of them is asked for: most of a start's time is imports.
+
+The list of the commands needs no module but this one, for the group knows a line about each. Called by `main`.
+"""
+
+import importlib
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+
+@dataclass(frozen=True, slots=True)
+class LazyCommand:
+    """A command, or a noun with commands of its own.
+
+    module: its `register` adds it to a `typer.Typer`. help: the first sentence of its help, which is all that a list shows of it.
+    """
+
+    name: str
+    module: str
+    help: str
+
+    def load(self) -> Any:
+        """The library's command, ready to be run; imports the module. Errors: what the import raises."""
+        app = typer.Typer(rich_markup_mode=None, add_completion=False)
+        importlib.import_module(self.module).register(app)
+        return typer.main.get_group(app).commands[self.name]
+
+
+class LazyGroup(TyperGroup):
+    """A subclass names its commands in `lazy`, in the order of help; it has no others."""
+
+    lazy: ClassVar[tuple[LazyCommand, ...]] = ()
+
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        # stand for the real ones where a name and a line are enough: in a list, and where a name is mistyped
+        self.commands = {one.name: TyperCommand(one.name, help=one.help) for one in self.lazy}
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """The command itself, newly loaded; None where there is none of this name."""
+        return next((one.load() for one in self.lazy if one.name == cmd_name), None)
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """As the library writes the list, without loading anything for it."""
+        TyperGroup(commands=dict(self.commands)).format_commands(ctx, formatter)
