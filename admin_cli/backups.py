@@ -19,7 +19,7 @@ from admin_cli.target_files import refuse_foreign_links
 from mailweir.database_url import DatabaseUrl, Postgresql
 from mailweir.errors import BackupError
 from mailweir.settings import Settings
-from mailweir.store.database import backup
+from mailweir.store.database import backup, postgresql_backup
 from mailweir.store.database.backup import Progress
 
 _SUFFIXES = ("", "-wal", "-shm")
@@ -61,8 +61,6 @@ def make(database_url: DatabaseUrl, file: Path, *, force: bool, progress: Progre
 
 def _copy_database(database_url: DatabaseUrl, part: Path, progress: Progress) -> dict[str, int]:
     if not isinstance(database_url, Path):
-        from mailweir.store.database import postgresql_backup
-
         return postgresql_backup.dump(database_url, part)
     with _snapshot(database_url) as snapshot:
         snapshot.copy(part, progress)
@@ -136,8 +134,6 @@ def _restore_file(database: Path, file: Path, now: datetime, progress: Progress)
 
 
 def _restore_rows(database_url: Postgresql, file: Path, now: datetime) -> Restored:
-    from mailweir.store.database import postgresql_backup
-
     with _opened(file):  # one line where it can't be read
         postgresql_backup.refuse_foreign(file)
     others = postgresql_backup.count_users(database_url)

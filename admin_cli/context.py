@@ -3,14 +3,14 @@
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 
+from admin_cli.ownership import acting_for
 from mailweir.errors import BadInput, DatabaseUnavailable, NotFound
-
-if TYPE_CHECKING:
-    from mailweir.settings import Settings
-    from mailweir.store.database.connection import Database
-    from mailweir.store.people.deployments import Deployment
+from mailweir.settings import Settings, load
+from mailweir.store.database import versions
+from mailweir.store.database.connection import Database
+from mailweir.store.people import deployments
+from mailweir.store.people.deployments import Deployment
 
 
 def now() -> datetime:
@@ -19,16 +19,11 @@ def now() -> datetime:
 
 
 @contextmanager
-def opened(settings: "Settings | None" = None) -> Iterator["Database"]:
+def opened(settings: Settings | None = None) -> Iterator[Database]:
     """The database, of this code's version, for as long as the command asks it.
 
     Errors: SettingsError, DatabaseVersionError, DatabaseUnavailable.
     """
-    from admin_cli.ownership import acting_for
-    from mailweir.settings import load
-    from mailweir.store.database import versions
-    from mailweir.store.database.connection import Database
-
     database_url = (settings or load()).database_url
     with acting_for(database_url), closing(Database(database_url)) as database:
         try:
@@ -38,10 +33,8 @@ def opened(settings: "Settings | None" = None) -> Iterator["Database"]:
         yield database
 
 
-def choose(database: "Database", name: str | None) -> "Deployment":
+def choose(database: Database, name: str | None) -> Deployment:
     """The deployment of this name, or the only one there is. NotFound, BadInput."""
-    from mailweir.store.people import deployments
-
     if name is not None:
         return deployments.find(database, name)
     known = deployments.list_all(database)
@@ -53,8 +46,6 @@ def choose(database: "Database", name: str | None) -> "Deployment":
     return known[0]
 
 
-def narrow(database: "Database", name: str | None) -> "Deployment | None":
+def narrow(database: Database, name: str | None) -> Deployment | None:
     """The deployment of this name, or None for all: for what is found by its own id. NotFound."""
-    from mailweir.store.people import deployments
-
     return None if name is None else deployments.find(database, name)

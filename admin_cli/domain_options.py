@@ -6,17 +6,17 @@ Usage errors exit with 64, for the codes from 0 to 4 speak of the domain. Called
 import ipaddress
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 from typer.core import TyperCommand
 
 from admin_cli import output
-
-if TYPE_CHECKING:
-    from mailweir.domains.questions import Questions
-    from mailweir.domains.suggestion import Relay
-    from mailweir.settings import Settings
+from mailweir import address
+from mailweir.domains.questions import Questions, resolver_at
+from mailweir.domains.suggestion import Relay
+from mailweir.errors import DatabaseUnavailable, DnsUnavailable, MailweirError, SettingsError
+from mailweir.settings import Dns, Settings, load, path_in_force
 
 USAGE = 64  # EX_USAGE of sysexits.h
 UNKNOWN = 4
@@ -56,8 +56,6 @@ class CheckCommand(TyperCommand):
 @contextmanager
 def own_codes() -> Iterator[None]:
     """What hinders a check says nothing of the domain: 4 where it may go away, 64 where something is to be put right."""
-    from mailweir.errors import DatabaseUnavailable, DnsUnavailable, MailweirError
-
     try:
         yield
     except MailweirError as error:
@@ -71,11 +69,8 @@ def refuse(text: str) -> NoReturn:
     raise typer.Exit(USAGE)
 
 
-def settings_if_any() -> "Settings | None":
+def settings_if_any() -> Settings | None:
     """The settings, or None where there is no file: a domain can be checked from anywhere."""
-    from mailweir.errors import SettingsError
-    from mailweir.settings import load, path_in_force
-
     if not path_in_force().exists():
         return None
     try:
@@ -86,8 +81,6 @@ def settings_if_any() -> "Settings | None":
 
 def domain_of(text: str) -> str:
     """In normal form: lower case, IDN as A-labels."""
-    from mailweir import address
-
     domain = address.normalise_domain(text.strip().rstrip("."))
     if domain is None or domain.startswith("[") or "." not in domain:
         refuse(f"'{text}' is no domain, such as client.example")
@@ -96,8 +89,6 @@ def domain_of(text: str) -> str:
 
 def sender_of(text: str | None) -> str:
     """The envelope sender in normal form, or "" for the default."""
-    from mailweir import address
-
     if text is None:
         return ""
     return address.normalise(text) or refuse(f"--mail-from '{text}' is no mail address")
@@ -113,10 +104,8 @@ def _sending(text: str) -> Any:
     return ip
 
 
-def relay_of(settings: "Settings | None", ips: list[str] | None) -> "Relay":
+def relay_of(settings: Settings | None, ips: list[str] | None) -> Relay:
     """Who sends: the addresses given, else those of the settings."""
-    from mailweir.domains.suggestion import Relay
-
     addresses: list[Any] = []
     for text in ips or ():
         try:
@@ -132,11 +121,8 @@ def relay_of(settings: "Settings | None", ips: list[str] | None) -> "Relay":
     return Relay(chosen, settings.hostname if settings else "", include)
 
 
-def questions_to(settings: "Settings | None", nameserver: str | None, port: int | None) -> "tuple[Questions, str]":
+def questions_to(settings: Settings | None, nameserver: str | None, port: int | None) -> tuple[Questions, str]:
     """DNS as it is to be asked, and the resolver's name for a person. Errors: DnsUnavailable."""
-    from mailweir.domains.questions import Questions, resolver_at
-    from mailweir.settings import Dns
-
     dns = settings.dns if settings else Dns()
     host = nameserver if nameserver is not None else dns.nameserver
     if host:

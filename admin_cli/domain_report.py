@@ -1,20 +1,19 @@
 """A domain's checks for a person and for a program. Called by `commands.spf` and `commands.domain_check`."""
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from mailweir.domains.checks import DomainReport, SpfReport
-    from mailweir.domains.dmarc import Found, Policy
-    from mailweir.domains.spf import Evaluation, Node, Step
-    from mailweir.domains.suggestion import Suggestion
+from mailweir.domains.checks import DomainReport, SpfReport
+from mailweir.domains.dmarc import Found, Policy
+from mailweir.domains.spf import Evaluation, Node, Step
+from mailweir.domains.suggestion import Suggestion
 
 _WORDS = {0: "OK", 1: "FAIL", 2: "WARN", 3: "BROKEN", 4: "UNKNOWN"}
 _COLUMN = 7
 UNKNOWN = 4
 
 
-def spf_lines(report: "SpfReport", *, whole: bool) -> Iterator[str]:
+def spf_lines(report: SpfReport, *, whole: bool) -> Iterator[str]:
     """The SPF part. whole: every term of the tree, not only what leads further or is wrong."""
     results = "   ".join(f"{one.request.ip} -> {one.result}{_by(one)}" for one in report.evaluations)
     yield _line("SPF", f"{_WORDS[report.verdict]:<8}{results}")
@@ -32,16 +31,16 @@ def spf_lines(report: "SpfReport", *, whole: bool) -> Iterator[str]:
     yield from (_line("!!", text) for text in (*report.faults, *report.warnings))
 
 
-def _by(one: "Evaluation") -> str:
+def _by(one: Evaluation) -> str:
     decided = next((step for step in one.root.steps if step.live and step.outcome == "match"), None)
     return f" ({decided.text})" if decided else ""
 
 
-def _after(advice: "Suggestion | None") -> str:
+def _after(advice: Suggestion | None) -> str:
     return f" (after the change {advice.lookups}/10)" if advice and advice.record else ""
 
 
-def _branches(node: "Node", indent: str, *, whole: bool) -> Iterator[str]:
+def _branches(node: Node, indent: str, *, whole: bool) -> Iterator[str]:
     shown = [step for step in node.steps if whole or step.child or step.fault]
     for at, step in enumerate(shown, 1):
         last = at == len(shown)
@@ -50,7 +49,7 @@ def _branches(node: "Node", indent: str, *, whole: bool) -> Iterator[str]:
             yield from _branches(step.child, indent + ("    " if last else " │  "), whole=whole)
 
 
-def _told(step: "Step") -> str:
+def _told(step: Step) -> str:
     parts = [f"{step.lookups} look-up{'s' * (step.lookups != 1)}"] if step.lookups else []
     parts += [f"{step.voids} void"] if step.voids else []
     parts += ["match"] if step.outcome == "match" and step.live and step.text.lstrip("+-~?").lower() != "all" else []
@@ -58,7 +57,7 @@ def _told(step: "Step") -> str:
     return ", ".join(parts)
 
 
-def domain_lines(report: "DomainReport", *, whole: bool) -> Iterator[str]:
+def domain_lines(report: DomainReport, *, whole: bool) -> Iterator[str]:
     """SPF, DKIM, DMARC, what follows, and what to do."""
     yield from spf_lines(report.spf, whole=whole)
     for key in report.keys:
@@ -74,7 +73,7 @@ def domain_lines(report: "DomainReport", *, whole: bool) -> Iterator[str]:
     yield from (_line("!!", text) for text in (*report.warnings, *report.unknown))
 
 
-def _dmarc_lines(found: "Found | None") -> Iterator[str]:
+def _dmarc_lines(found: Found | None) -> Iterator[str]:
     if found is None:
         yield _line("DMARC", "UNKNOWN")
         return
@@ -92,7 +91,7 @@ def asked_line(domain: str, who: str, sender: str, resolver: str, seconds: float
     return f"{domain}: may {who} send for it{by}?   resolver {resolver}, {1000 * seconds:.0f} ms"
 
 
-def advice_lines(advice: "Suggestion | None", verdict: int) -> Iterator[str]:
+def advice_lines(advice: Suggestion | None, verdict: int) -> Iterator[str]:
     """What to do: the record to paste, or to try again."""
     if verdict == UNKNOWN:
         yield _line("DO", "try again: DNS gave no answer, which says nothing about the domain")
@@ -114,7 +113,7 @@ def _line(head: str, text: str) -> str:
     return f"{head:<{_COLUMN}}{text}".rstrip()
 
 
-def spf_object(report: "SpfReport") -> dict[str, Any]:
+def spf_object(report: SpfReport) -> dict[str, Any]:
     """For --json."""
     return {
         "domain": report.domain,
@@ -129,7 +128,7 @@ def spf_object(report: "SpfReport") -> dict[str, Any]:
     }
 
 
-def domain_object(report: "DomainReport") -> dict[str, Any]:
+def domain_object(report: DomainReport) -> dict[str, Any]:
     """For --json."""
     return {
         "domain": report.spf.domain,
@@ -151,7 +150,7 @@ def domain_object(report: "DomainReport") -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _policy(policy: "Policy") -> dict[str, Any]:
+def _policy(policy: Policy) -> dict[str, Any]:
     return {
         "policy": policy.policy,
         "found_at": policy.found_at,
@@ -163,7 +162,7 @@ def _policy(policy: "Policy") -> dict[str, Any]:
     }
 
 
-def _evaluation(one: "Evaluation") -> dict[str, Any]:
+def _evaluation(one: Evaluation) -> dict[str, Any]:
     return {
         "ip": str(one.request.ip),
         "result": one.result,
@@ -173,7 +172,7 @@ def _evaluation(one: "Evaluation") -> dict[str, Any]:
     }
 
 
-def _node(node: "Node") -> dict[str, Any]:
+def _node(node: Node) -> dict[str, Any]:
     return {
         "domain": node.domain,
         "record": node.text,
@@ -185,7 +184,7 @@ def _node(node: "Node") -> dict[str, Any]:
     }
 
 
-def _step(step: "Step") -> dict[str, Any]:
+def _step(step: Step) -> dict[str, Any]:
     made = {
         "term": step.text,
         "outcome": step.outcome,
@@ -196,7 +195,7 @@ def _step(step: "Step") -> dict[str, Any]:
     return made | ({"below": _node(step.child)} if step.child else {})
 
 
-def _advice(advice: "Suggestion | None") -> dict[str, Any] | None:
+def _advice(advice: Suggestion | None) -> dict[str, Any] | None:
     if advice is None:
         return None
     record = advice.record

@@ -1,17 +1,12 @@
 """What the running processes go by: the settings file with the flags of `mailweir up`. Called by `doctor` and `relay`."""
 
-from typing import TYPE_CHECKING
+from admin_cli.doctor import stack
+from mailweir.errors import SettingsError
+from mailweir.settings import Settings, load
 
-if TYPE_CHECKING:
-    from mailweir.settings import Settings
 
-
-def settings(of_file: "Settings") -> "Settings":
+def settings(of_file: Settings) -> Settings:
     """Those of the `up` that runs on the data folder; the file's where none runs, or where that can't be seen without root."""
-    from admin_cli.doctor import stack
-    from mailweir.errors import SettingsError
-    from mailweir.settings import load
-
     if of_file.run_by == "systemd" or not stack.is_running(of_file):
         return of_file
     try:

@@ -8,19 +8,18 @@ import os
 import pwd
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from admin_cli import context
 from admin_cli.ownership import acting_as_owner, make_folder
 from mailweir import secrets_file
 from mailweir.errors import SettingsError
+from mailweir.secrets_file import Secrets
+from mailweir.settings import Settings
+from mailweir.store.gmail import gmail_mailboxes
+from mailweir.store.people import dkim_keys
 
-if TYPE_CHECKING:
-    from mailweir.secrets_file import Secrets
-    from mailweir.settings import Settings
 
-
-def opened(settings: "Settings") -> "Secrets":
+def opened(settings: Settings) -> Secrets:
     """The key to seal with.
 
     SettingsError where it can't be read or made. Also where it is missing and the database holds what was sealed with it: another
@@ -38,10 +37,7 @@ def opened(settings: "Settings") -> "Secrets":
         return secrets_file.load(file)
 
 
-def _refuse_lost(settings: "Settings", file: Path) -> None:
-    from mailweir.store.gmail import gmail_mailboxes
-    from mailweir.store.people import dkim_keys
-
+def _refuse_lost(settings: Settings, file: Path) -> None:
     with context.opened(settings) as database:
         if dkim_keys.sealed_keys(database) or gmail_mailboxes.has_sealed(database):
             raise SettingsError(
@@ -50,7 +46,7 @@ def _refuse_lost(settings: "Settings", file: Path) -> None:
             )
 
 
-def _make(settings: "Settings", file: Path) -> None:
+def _make(settings: Settings, file: Path) -> None:
     try:
         make_folder(file.parent, settings.run_as)
         with acting_as_owner(file.parent) as stepped_down:

@@ -1,18 +1,14 @@
 """TXT records, asked of the resolver that the settings name. Called by `commands.domain`."""
 
-from typing import TYPE_CHECKING
+import dns.exception
+import dns.resolver
 
 from mailweir.errors import DnsUnavailable
-
-if TYPE_CHECKING:
-    from mailweir.settings import Dns
+from mailweir.settings import Dns
 
 
-def look_up(name: str, settings: "Dns") -> list[bytes]:
+def look_up(name: str, settings: Dns) -> list[bytes]:
     """Each TXT record there is at the name, its strings put together. DnsUnavailable where DNS gives no answer."""
-    import dns.exception
-    import dns.resolver
-
     resolver = dns.resolver.Resolver(configure=not settings.nameserver)
     if settings.nameserver:
         resolver.nameservers = [settings.nameserver]

@@ -1,13 +1,9 @@
 """Decisions in words that an admin understands. Called by `why` and the demo."""
 
-from typing import TYPE_CHECKING
-
 from mailweir.decision import Outcome, Reason
-
-if TYPE_CHECKING:
-    from mailweir.store.gmail.gmail_queue import Waiting
-    from mailweir.store.record.decisions import Decision
-    from postfix.maillog import Refusal
+from mailweir.store.gmail.gmail_queue import Waiting
+from mailweir.store.record.decisions import Decision
+from postfix.maillog import Refusal
 
 # {author}: the author's address; {named}: what else From holds; {deployment}: its name; {direction}: incoming or outgoing
 _WORDS = {
@@ -63,7 +59,7 @@ DOUBTS = {
 VIA = "it came by {via}, which put its own address into From; the author is who the mail says wrote it before"
 
 
-def reason(decision: "Decision") -> str:
+def reason(decision: Decision) -> str:
     """Why, as a part of a sentence."""
     try:
         words = _WORDS[Reason(decision.reason)]
@@ -76,14 +72,14 @@ def reason(decision: "Decision") -> str:
     )
 
 
-def outcome(decision: "Decision") -> str:
+def outcome(decision: Decision) -> str:
     """What was done with the message."""
     if decision.outcome == Outcome.CAPTURED and decision.activity is not None:
         return f"captured as activity {decision.activity}"
     return decision.outcome
 
 
-def refusal(refused: "Refusal") -> str:
+def refusal(refused: Refusal) -> str:
     """What Postfix told the client, and what follows from that."""
     if refused.is_for_good:
         return f"refused at {refused.stage}: {refused.reply}"
@@ -92,7 +88,7 @@ def refusal(refused: "Refusal") -> str:
     return f"put off at {refused.stage}, so that the sender comes again: {refused.reply}"
 
 
-def waiting(queued: "Waiting") -> str:
+def waiting(queued: Waiting) -> str:
     """How it stands with a message that the sync has heard of and nothing was decided of."""
     if queued.dead_at is not None:
         return (

@@ -2,16 +2,15 @@
 
 import re
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from admin_cli import context, options, output
+from admin_cli import context, options, output, tables, wording
 from admin_cli.printable import printable
-
-if TYPE_CHECKING:
-    from mailweir.store.record.activities import Activity, Participant
-    from mailweir.store.record.raw_messages import Sighting, Version
+from mailweir.store.record import activities, raw_messages
+from mailweir.store.record.activities import Activity, Participant
+from mailweir.store.record.raw_messages import Sighting, Version
 
 COLUMNS = ("id", "recorded", "direction", "author", "verdict", "contacts", "users", "subject")
 
@@ -51,8 +50,6 @@ def list_some(
     as_json: options.JsonOption = False,
 ) -> None:
     """Lists activities, the one recorded last first."""
-    from mailweir.store.record import activities
-
     wanted = activities.Filter(user, contact, read_since(since, context.now()) if since is not None else None, limit)
     with context.opened() as database:
         chosen = context.choose(database, deployment)
@@ -60,15 +57,13 @@ def list_some(
     if as_json:
         output.show_json([output.plain(activity) for activity in found])
         return
-    output.table(COLUMNS, [row(activity) for activity in found], empty=f"There is no such activity in {chosen.name}.")
+    tables.show(COLUMNS, [row(activity) for activity in found], empty=f"There is no such activity in {chosen.name}.")
 
 
 def show(
     activity_id: ActivityId, deployment: options.DeploymentOption = None, as_json: options.JsonOption = False
 ) -> None:
     """Shows an activity, each time that it was seen, and the versions kept of it."""
-    from mailweir.store.record import activities, raw_messages
-
     with context.opened() as database:
         activity = activities.find(database, activity_id, context.narrow(database, deployment))
         seen = raw_messages.sightings(database, activity)
@@ -89,8 +84,6 @@ def raw(
     deployment: options.DeploymentOption = None,
 ) -> None:
     """Writes the message to stdout, byte for byte as it was kept. A terminal gets text that does nothing to it."""
-    from mailweir.store.record import activities, raw_messages
-
     with context.opened() as database:
         activity = activities.find(database, activity_id, context.narrow(database, deployment))
         content = raw_messages.read(database, activity, version)
@@ -111,7 +104,7 @@ def read_since(text: str, now: datetime) -> datetime:
     raise typer.BadParameter(f"'{printable(text)}' is no time: give 2026-11-24, 2026-11-24T03:12:55Z, 7d or 24h")
 
 
-def row(activity: "Activity") -> tuple[str, ...]:
+def row(activity: Activity) -> tuple[str, ...]:
     """An activity as a row under COLUMNS."""
     return (
         str(activity.id),
@@ -125,9 +118,7 @@ def row(activity: "Activity") -> tuple[str, ...]:
     )
 
 
-def _say_details(activity: "Activity") -> None:
-    from admin_cli import wording
-
+def _say_details(activity: Activity) -> None:
     output.say(f"Activity {activity.id} of {activity.deployment}: {activity.direction}")
     for name, value in (
         ("subject", activity.subject),
@@ -143,11 +134,11 @@ def _say_details(activity: "Activity") -> None:
         output.say(f"  {name:<11} {value}")
 
 
-def _in_words(contact: "Participant") -> str:
+def _in_words(contact: Participant) -> str:
     return f"{contact.name} <{contact.address}>" + (f", {contact.company}" if contact.company else "")
 
 
-def _say_sightings(seen: "list[Sighting]", kept: "list[Version]") -> None:
+def _say_sightings(seen: list[Sighting], kept: list[Version]) -> None:
     for sighting in seen:
         who = f" for {sighting.user}" if sighting.user else ""
         version = f", version {sighting.version}" if len(kept) > 1 else ""

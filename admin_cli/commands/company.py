@@ -4,7 +4,8 @@ from typing import Annotated
 
 import typer
 
-from admin_cli import context, options, output
+from admin_cli import context, options, output, tables
+from mailweir.store.people import companies
 
 
 def register(app: typer.Typer) -> None:
@@ -26,8 +27,6 @@ def add(
     as_json: options.JsonOption = False,
 ) -> None:
     """Makes a company."""
-    from mailweir.store.people import companies
-
     with context.opened() as database:
         made = companies.add(database, context.choose(database, deployment), name, domain, context.now())
     if as_json:
@@ -40,8 +39,6 @@ def add(
 
 def list_all(deployment: options.DeploymentOption = None, as_json: options.JsonOption = False) -> None:
     """Lists a deployment's companies."""
-    from mailweir.store.people import companies
-
     with context.opened() as database:
         chosen = context.choose(database, deployment)
         found = companies.list_all(database, chosen)
@@ -49,4 +46,4 @@ def list_all(deployment: options.DeploymentOption = None, as_json: options.JsonO
         output.show_json([output.plain(company) for company in found])
         return
     rows = [(company.name, company.domain or "-") for company in found]
-    output.table(("name", "domain"), rows, empty=f"There is no company in {chosen.name} yet.")
+    tables.show(("name", "domain"), rows, empty=f"There is no company in {chosen.name} yet.")

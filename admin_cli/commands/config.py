@@ -1,15 +1,12 @@
 """`mailweir config`: the settings in force."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import typer
+from pydantic import BaseModel
 
-from admin_cli import options, output
-
-if TYPE_CHECKING:
-    from pydantic import BaseModel
-
-    from mailweir.settings import Settings
+from admin_cli import options, output, tables
+from mailweir.settings import Settings, load, path_in_force
 
 
 def register(app: typer.Typer) -> None:
@@ -21,8 +18,6 @@ def register(app: typer.Typer) -> None:
 
 def show(as_json: options.JsonOption = False) -> None:
     """Shows the settings in force, and which of them are the file's and which defaults."""
-    from mailweir.settings import load, path_in_force
-
     settings, path = load(), path_in_force()
     values = _in_force(settings)
     if as_json:
@@ -31,19 +26,17 @@ def show(as_json: options.JsonOption = False) -> None:
     output.say(f"Settings of {path}:")
     given = _given(settings)
     rows = [(key, _text(value), "file" if key in given else "default") for key, value in _flat(values)]
-    output.table(("key", "value", "from"), rows, empty="")
+    tables.show(("key", "value", "from"), rows, empty="")
 
 
-def _in_force(settings: "Settings") -> dict[str, Any]:
+def _in_force(settings: Settings) -> dict[str, Any]:
     values: dict[str, Any] = settings.model_dump(mode="json")
     # what an empty value stands for
     database = settings.database or f"sqlite:{settings.database_path}"
     return {**values, "database": database, "admin_mailbox": settings.admin_address}
 
 
-def _given(model: "BaseModel", prefix: str = "") -> set[str]:
-    from pydantic import BaseModel
-
+def _given(model: BaseModel, prefix: str = "") -> set[str]:
     keys: set[str] = set()
     for name in model.model_fields_set:
         value = getattr(model, name)

@@ -4,8 +4,9 @@ from typing import Annotated
 
 import typer
 
-from admin_cli import context, options, output
+from admin_cli import context, options, output, tables
 from admin_cli.commands import contact_file
+from mailweir.store.people import contacts
 
 
 def register(app: typer.Typer) -> None:
@@ -32,8 +33,6 @@ def add(
     as_json: options.JsonOption = False,
 ) -> None:
     """Makes a contact. From now on mail with these addresses is captured."""
-    from mailweir.store.people import contacts
-
     with context.opened() as database:
         chosen = context.choose(database, deployment)
         made = contacts.add(database, chosen, name, addresses, company, context.now(), shared=shared)
@@ -46,15 +45,13 @@ def add(
 
 def list_all(deployment: options.DeploymentOption = None, as_json: options.JsonOption = False) -> None:
     """Lists a deployment's contacts."""
-    from mailweir.store.people import contacts
-
     with context.opened() as database:
         chosen = context.choose(database, deployment)
         found = contacts.list_all(database, chosen)
     if as_json:
         output.show_json([output.plain(contact) for contact in found])
         return
-    output.table(
+    tables.show(
         ("name", "company", "addresses"),
         [(contact.name, contact.company or "-", ", ".join(contact.addresses)) for contact in found],
         empty=f"There is no contact in {chosen.name} yet: make one with 'mailweir contact add'.",
@@ -67,8 +64,6 @@ def remove(
     as_json: options.JsonOption = False,
 ) -> None:
     """Takes an address off its contact. The contact goes with its last one; what is on the record stays."""
-    from mailweir.store.people import contacts
-
     with context.opened() as database:
         chosen = context.choose(database, deployment)
         left = contacts.remove_address(database, chosen, address, context.now())

@@ -1,19 +1,19 @@
 """`mailweir contact import` and `mailweir contact export`: contacts from and to files, CSV or vCard."""
 
 import enum
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from admin_cli import context, options, output, progress
+from admin_cli import context, options, output, progress, target_files
+from mailweir.contact_files import csv_file, vcard
+from mailweir.contact_files.lines import MAX_FILE_BYTES
+from mailweir.contact_files.rows import BadRow, Row
 from mailweir.errors import BadInput, MailweirError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from mailweir.contact_files.rows import BadRow, Row
-    from mailweir.store.people.contact_import import Imported
+from mailweir.store.people import contact_import, contacts
+from mailweir.store.people.contact_import import Imported
 
 _SHOWN_BAD_ROWS = 20
 
@@ -53,8 +53,6 @@ def import_file(
     as_json: options.JsonOption = False,
 ) -> None:
     """Makes the contacts of a file. All or, where a row is bad, none of them. The same file again changes nothing."""
-    from mailweir.store.people import contact_import
-
     form = form or _form_of(file)
     raw = _read(file)
     steps = raw.count(b"\n")
@@ -92,8 +90,6 @@ def export(
 ) -> None:
     """Writes a deployment's contacts as CSV or vCard, of which `contact import` makes the same. In CSV, what a spreadsheet would
     take for a formula gets an apostrophe, which the import takes off again."""
-    from mailweir.store.people import contacts
-
     target = None if target == Path("-") else target
     if form is None:
         form = Form.CSV if target is None else _form_of(target)
@@ -107,8 +103,6 @@ def export(
 
 
 def _write(target: Path | None, content: bytes) -> None:
-    from admin_cli import target_files
-
     if target is not None:
         target_files.write(target, content)
         return
@@ -126,8 +120,6 @@ def _form_of(file: Path) -> Form:
 
 
 def _read(file: Path) -> bytes:
-    from mailweir.contact_files.lines import MAX_FILE_BYTES
-
     try:
         with file.open("rb") as opened:
             raw = opened.read(MAX_FILE_BYTES + 1)
@@ -138,19 +130,15 @@ def _read(file: Path) -> bytes:
     return raw
 
 
-def _rows(form: Form, raw: bytes, *, exact: bool) -> "Iterator[Row | BadRow]":
-    from mailweir.contact_files import csv_file, vcard
-
+def _rows(form: Form, raw: bytes, *, exact: bool) -> Iterator[Row | BadRow]:
     return vcard.read(raw) if form is Form.VCARD else csv_file.read(raw, exact=exact)
 
 
-def _written(form: Form, contacts: "Iterator[tuple[str, tuple[str, ...], str]]", *, exact: bool) -> "Iterator[str]":
-    from mailweir.contact_files import csv_file, vcard
-
-    return vcard.write(contacts) if form is Form.VCARD else csv_file.write(contacts, exact=exact)
+def _written(form: Form, rows: Iterator[tuple[str, tuple[str, ...], str]], *, exact: bool) -> Iterator[str]:
+    return vcard.write(rows) if form is Form.VCARD else csv_file.write(rows, exact=exact)
 
 
-def _report(file: Path, deployment: str, imported: "Imported", as_json: bool) -> None:
+def _report(file: Path, deployment: str, imported: Imported, as_json: bool) -> None:
     """Says what was done; with a bad row that is an error."""
     good = imported.added + imported.completed + imported.unchanged
     if as_json:

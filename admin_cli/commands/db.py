@@ -1,14 +1,18 @@
 """`mailweir db`: the database's version, its backups, and what it forgets."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from admin_cli import context, options, output, progress
-
-if TYPE_CHECKING:
-    from mailweir.database_url import DatabaseUrl
+from admin_cli import backups, context, options, output, progress
+from admin_cli.ownership import acting_as_owner, acting_for, give_to_owner, make_folder
+from mailweir.database_url import DatabaseUrl
+from mailweir.errors import DatabaseUnavailable
+from mailweir.settings import load
+from mailweir.store.database import versions
+from mailweir.store.people import relay_logins
+from mailweir.store.record import retention
 
 FileArgument = Annotated[Path, typer.Argument(metavar="FILE", help="The backup's file.")]
 
@@ -27,8 +31,6 @@ def upgrade(
     as_json: options.JsonOption = False,
 ) -> None:
     """Makes the database, or brings an older one to this program's version."""
-    from mailweir.settings import load
-
     settings = load()
     database_url = settings.database_url
     if check:
@@ -45,10 +47,6 @@ def upgrade(
 
 def prune(as_json: options.JsonOption = False) -> None:
     """Deletes old decisions. Those on mail that was not captured, older than the decision_days of the settings."""
-    from mailweir.settings import load
-    from mailweir.store.people import relay_logins
-    from mailweir.store.record import retention
-
     settings = load()
     days = settings.retention.decision_days
     with context.opened(settings) as database:
@@ -66,9 +64,6 @@ def back_up(
     as_json: options.JsonOption = False,
 ) -> None:
     """Copies the whole record into one file, while mail flows. The file appears once it is complete and checked."""
-    from admin_cli import backups
-    from mailweir.settings import load
-
     with progress.copying("Copying") as show:
         made = backups.make(load().database_url, file.absolute(), force=force, progress=show)
     if as_json:
@@ -79,9 +74,6 @@ def back_up(
 
 def restore(file: FileArgument, as_json: options.JsonOption = False) -> None:
     """Puts a backup in the place of the database, while nothing runs. Keeps the one that was there, under another name."""
-    from admin_cli import backups
-    from mailweir.settings import load
-
     with progress.copying("Copying") as show:
         done = backups.restore(load(), file.absolute(), context.now(), show)
     if as_json:
@@ -100,17 +92,11 @@ def _counted(counts: dict[str, int]) -> str:
     return ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in counts.items())
 
 
-def _upgrade(database_url: "DatabaseUrl", run_as: str) -> list[str]:
-    from mailweir.store.database import versions
-
+def _upgrade(database_url: DatabaseUrl, run_as: str) -> list[str]:
     return _upgrade_file(database_url, run_as) if isinstance(database_url, Path) else versions.upgrade(database_url)
 
 
-def _show_pending(database_url: "DatabaseUrl", as_json: bool) -> None:
-    from admin_cli.ownership import acting_for
-    from mailweir.errors import DatabaseUnavailable
-    from mailweir.store.database import versions
-
+def _show_pending(database_url: DatabaseUrl, as_json: bool) -> None:
     try:
         with acting_for(database_url):
             pending = versions.pending(database_url)
@@ -125,10 +111,6 @@ def _show_pending(database_url: "DatabaseUrl", as_json: bool) -> None:
 
 
 def _upgrade_file(path: Path, run_as: str) -> list[str]:
-    from admin_cli.ownership import acting_as_owner, give_to_owner, make_folder
-    from mailweir.errors import DatabaseUnavailable
-    from mailweir.store.database import versions
-
     try:
         make_folder(path.parent, run_as)
         with acting_as_owner(path.parent) as stepped_down:

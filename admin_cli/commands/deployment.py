@@ -1,14 +1,15 @@
 """`mailweir deployment`: the tenants and their capture domains."""
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-from admin_cli import context, options, output
-
-if TYPE_CHECKING:
-    from mailweir.settings import Settings
-    from mailweir.store.people.deployments import Deployment
+from admin_cli import context, options, output, tables
+from mailweir import address
+from mailweir.errors import BadInput
+from mailweir.settings import Settings, load
+from mailweir.store.people import deployments
+from mailweir.store.people.deployments import Deployment
 
 
 def register(app: typer.Typer) -> None:
@@ -33,9 +34,6 @@ def add(
     as_json: options.JsonOption = False,
 ) -> None:
     """Makes a deployment and prints the MX record to publish."""
-    from mailweir.settings import load
-    from mailweir.store.people import deployments
-
     settings = load()
     with context.opened(settings) as database:
         _refuse_admin_loop(settings, domain)
@@ -62,8 +60,6 @@ def set_choices(
     as_json: options.JsonOption = False,
 ) -> None:
     """Changes which spellings of an address are one person's. Both are off at first; counts at the next message."""
-    from mailweir.store.people import deployments
-
     with context.opened() as database:
         changed = deployments.change_folding(database, name, plus_addresses=plus_addresses, gmail_dots=gmail_dots)
     if as_json:
@@ -76,9 +72,6 @@ def set_choices(
 
 def list_all(as_json: options.JsonOption = False) -> None:
     """Lists the deployments."""
-    from mailweir.settings import load
-    from mailweir.store.people import deployments
-
     settings = load()
     with context.opened(settings) as database:
         found = deployments.list_all(database)
@@ -87,13 +80,10 @@ def list_all(as_json: options.JsonOption = False) -> None:
         return
     rows = [(row.name, row.domain, row.log_address, output.moment(row.created_at)) for row in found]
     columns = ("name", "capture domain", "log address", "made")
-    output.table(columns, rows, empty="There is no deployment yet: make one with 'mailweir deployment add'.")
+    tables.show(columns, rows, empty="There is no deployment yet: make one with 'mailweir deployment add'.")
 
 
-def _refuse_admin_loop(settings: "Settings", domain: str) -> None:
-    from mailweir import address
-    from mailweir.errors import BadInput
-
+def _refuse_admin_loop(settings: Settings, domain: str) -> None:
     if address.split(settings.admin_address)[1].lower() == address.normalise_domain(domain):
         raise BadInput(
             f"{domain} can't be a capture domain: mail to its postmaster goes to {settings.admin_address}, within it; "
@@ -101,11 +91,11 @@ def _refuse_admin_loop(settings: "Settings", domain: str) -> None:
         )
 
 
-def _mx_record(deployment: "Deployment", settings: "Settings") -> str:
+def _mx_record(deployment: Deployment, settings: Settings) -> str:
     return f"{deployment.domain}.  IN  MX  10  {settings.hostname}."
 
 
-def _object(deployment: "Deployment", settings: "Settings") -> dict[str, Any]:
+def _object(deployment: Deployment, settings: Settings) -> dict[str, Any]:
     return {
         **output.plain(deployment),
         "log_address": deployment.log_address,

@@ -1,15 +1,16 @@
 """`mailweir domain`: the clients' domains, and the DKIM keys that sign for them."""
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-from admin_cli import context, domain_options, options, output
+from admin_cli import context, domain_options, key_files, options, output, tables, txt_records
 from admin_cli.commands import domain_check
-
-if TYPE_CHECKING:
-    from mailweir.settings import Settings
-    from mailweir.store.people.dkim_keys import DkimKey
+from mailweir import dkim_record, dkim_signing
+from mailweir.errors import BadInput, NotFound
+from mailweir.settings import Settings, load
+from mailweir.store.people import dkim_keys
+from mailweir.store.people.dkim_keys import DkimKey
 
 Domain = Annotated[str, typer.Argument(metavar="DOMAIN", help="The domain of the authors' addresses.")]
 SelectorOption = Annotated[
@@ -43,11 +44,6 @@ def add(
     as_json: options.JsonOption = False,
 ) -> None:
     """Makes a DKIM key that signs for a domain from now on, and prints the DNS record to publish."""
-    from admin_cli import key_files
-    from mailweir import dkim_signing
-    from mailweir.settings import load
-    from mailweir.store.people import dkim_keys
-
     settings = load()
     secrets = key_files.opened(settings)
     with context.opened(settings) as database:
@@ -64,8 +60,6 @@ def add(
 
 def list_all(deployment: options.DeploymentOption = None, as_json: options.JsonOption = False) -> None:
     """Lists a deployment's domains and their keys."""
-    from mailweir.store.people import dkim_keys
-
     with context.opened() as database:
         chosen = context.choose(database, deployment)
         found = dkim_keys.list_keys(database, chosen)
@@ -84,7 +78,7 @@ def list_all(deployment: options.DeploymentOption = None, as_json: options.JsonO
         for key in found
     ]
     columns = ("domain", "selector", "state", "made", "active since", "retired")
-    output.table(columns, rows, empty=f"There is no domain in {chosen.name} yet: add one with 'mailweir domain add'.")
+    tables.show(columns, rows, empty=f"There is no domain in {chosen.name} yet: add one with 'mailweir domain add'.")
 
 
 def rotate(
@@ -105,11 +99,6 @@ def rotate(
 
 
 def _make_next(domain: str, deployment: str | None, selector: str | None, *, as_json: bool) -> None:
-    from admin_cli import key_files
-    from mailweir import dkim_signing
-    from mailweir.settings import load
-    from mailweir.store.people import dkim_keys
-
     settings = load()
     secrets = key_files.opened(settings)
     with context.opened(settings) as database:
@@ -130,10 +119,6 @@ def _make_next(domain: str, deployment: str | None, selector: str | None, *, as_
 
 
 def _activate(domain: str, deployment: str | None, *, force: bool, as_json: bool) -> None:
-    from mailweir.errors import NotFound
-    from mailweir.settings import load
-    from mailweir.store.people import dkim_keys
-
     settings = load()
     with context.opened(settings) as database:
         chosen = context.choose(database, deployment)
@@ -157,11 +142,7 @@ def _activate(domain: str, deployment: str | None, *, force: bool, as_json: bool
         )
 
 
-def _refuse_unpublished(settings: "Settings", key: "DkimKey") -> None:
-    from admin_cli import txt_records
-    from mailweir import dkim_record
-    from mailweir.errors import BadInput
-
+def _refuse_unpublished(settings: Settings, key: DkimKey) -> None:
     name = _record(key).name
     fault = dkim_record.fault_of(txt_records.look_up(name, settings.dns), key.public_key_der)
     if fault:
@@ -178,8 +159,6 @@ def remove_key(
     as_json: options.JsonOption = False,
 ) -> None:
     """Removes a retired key, or a next one that isn't wanted any more. Its DNS record can go then."""
-    from mailweir.store.people import dkim_keys
-
     with context.opened() as database:
         gone = dkim_keys.remove_key(database, context.choose(database, deployment), domain, selector)
     if as_json:
@@ -190,8 +169,6 @@ def remove_key(
 
 def remove(domain: Domain, deployment: options.DeploymentOption = None, as_json: options.JsonOption = False) -> None:
     """Removes a domain with all its keys. What is sent for it goes out unsigned from now on."""
-    from mailweir.store.people import dkim_keys
-
     with context.opened() as database:
         gone = dkim_keys.remove(database, context.choose(database, deployment), domain)
     if as_json:
@@ -204,13 +181,11 @@ def remove(domain: Domain, deployment: options.DeploymentOption = None, as_json:
     )
 
 
-def _record(key: "DkimKey") -> Any:
-    from mailweir import dkim_record
-
+def _record(key: DkimKey) -> Any:
     return dkim_record.record(key.domain, key.selector, key.public_key_der)
 
 
-def _show_record(key: "DkimKey") -> None:
+def _show_record(key: DkimKey) -> None:
     record = _record(key)
     output.say("Publish this record in DNS; a form that asks for the value takes the strings without quotes, as one:")
     output.say("  type   TXT")
@@ -219,12 +194,12 @@ def _show_record(key: "DkimKey") -> None:
         output.say(f'  {"      " if number else "value "} "{part}"')
 
 
-def _warn_if_off(settings: "Settings") -> None:
+def _warn_if_off(settings: Settings) -> None:
     if not settings.dkim.sign:
         output.remark("mailweir: nothing is signed, for dkim.sign is off in the settings")
 
 
-def _object(key: "DkimKey") -> dict[str, Any]:
+def _object(key: DkimKey) -> dict[str, Any]:
     record = _record(key)
     return {
         "deployment": key.deployment,

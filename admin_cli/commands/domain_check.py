@@ -1,15 +1,16 @@
 """`mailweir domain check`: SPF, DKIM and DMARC of a domain, and what its owner has to publish."""
 
 import time
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from admin_cli import context, domain_options, domain_report, options, output
-
-if TYPE_CHECKING:
-    from mailweir.domains.dkim_published import Key
-    from mailweir.settings import Settings
+from mailweir.domains.checks import check_domain
+from mailweir.domains.dkim_published import Key
+from mailweir.errors import NotFound
+from mailweir.settings import Settings
+from mailweir.store.people import dkim_keys
 
 SelectorsOption = Annotated[
     list[str] | None,
@@ -33,9 +34,6 @@ def check(
     name = domain_options.domain_of(domain)
     sender = domain_options.sender_of(mail_from)
     relay = domain_options.relay_of(settings, ip)
-
-    from mailweir.domains.checks import check_domain
-
     with domain_options.own_codes():
         keys = _named(selector) if selector else _ours(settings, name, deployment)
         began = time.monotonic()
@@ -53,19 +51,12 @@ def check(
     raise typer.Exit(int(report.verdict))
 
 
-def _named(selectors: list[str]) -> "list[Key]":
-    from mailweir.domains.dkim_published import Key
-    from mailweir.store.people import dkim_keys
-
+def _named(selectors: list[str]) -> list[Key]:
     return [Key(dkim_keys.clean_selector(text)) for text in selectors]
 
 
-def _ours(settings: "Settings | None", domain: str, deployment: str | None) -> "list[Key]":
+def _ours(settings: Settings | None, domain: str, deployment: str | None) -> list[Key]:
     """The keys that sign for the domain or will; none where it isn't one of ours."""
-    from mailweir.domains.dkim_published import Key
-    from mailweir.errors import NotFound
-    from mailweir.store.people import dkim_keys
-
     if settings is None:
         return []
     with context.opened(settings) as database:

@@ -2,23 +2,26 @@
 
 import os
 import sys
+import webbrowser
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from admin_cli import context, key_files, options, output
+from admin_cli import consent, context, key_files, options, output, ownership
 from admin_cli.commands import gmail_state
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from mailweir.gmail.consent import Consent
-    from mailweir.gmail.oauth_files import OAuthClient
-    from mailweir.settings import Settings
-    from mailweir.store.database.connection import Database
-    from mailweir.store.gmail.gmail_mailboxes import GmailMailbox
-    from mailweir.store.people.deployments import Deployment
+from mailweir import gmail_access
+from mailweir.errors import BadInput, NotFound
+from mailweir.gmail import oauth_files, transport
+from mailweir.gmail.consent import Consent
+from mailweir.gmail.oauth_files import OAuthClient
+from mailweir.gmail_access import AnotherAccount, AnotherMailbox, Left, Wanted
+from mailweir.settings import Settings, load
+from mailweir.store.database.connection import Database
+from mailweir.store.gmail import gmail_mailboxes, gmail_workers
+from mailweir.store.gmail.gmail_mailboxes import GmailMailbox
+from mailweir.store.people.deployments import Deployment
 
 Username = Annotated[str, typer.Argument(metavar="USERNAME", help="The user, as 'mailweir user list' shows it.")]
 _WITHDRAW_AT = "https://myaccount.google.com/connections"
@@ -53,12 +56,6 @@ def connect(
 ) -> None:
     """Connects a user's Gmail, by the user's consent or the service account of the settings. Again: goes on where it was, with
     the directions as they were where none is given."""
-    from mailweir import gmail_access
-    from mailweir.gmail import oauth_files, transport
-    from mailweir.gmail_access import Wanted
-    from mailweir.settings import load
-    from mailweir.store.gmail import gmail_mailboxes, gmail_workers
-
     settings = load()
     identity = oauth_files.load(settings.gmail)
     _remark_foreign(settings)
@@ -68,15 +65,15 @@ def connect(
         if not (inbound or outbound):
             inbound, outbound = _as_before(database, chosen, username)
     # the database is closed meanwhile: a consent may take its time
-    consent = None
+    consented = None
     if not isinstance(identity, oauth_files.ServiceAccount):
         transport.refuse_insecure(
             settings.gmail.api_endpoint, "gmail.api_endpoint"
         )  # before the user is sent to Google
         secrets = key_files.opened(settings)
-        consent = _consent(settings, identity, wanted, no_browser=no_browser), secrets
+        consented = _consent(settings, identity, wanted, no_browser=no_browser), secrets
     meant = Wanted(wanted, before, is_exact=address is not None)
-    proven = gmail_access.proven(settings, lambda: context.opened(settings), meant, identity, consent)
+    proven = gmail_access.proven(settings, lambda: context.opened(settings), meant, identity, consented)
     with _in_our_words(username), proven as proof, context.opened(settings) as database:
         is_renamed = before is not None and proof.profile.address != before.address
         made = gmail_mailboxes.connect(
@@ -104,20 +101,15 @@ def connect(
         output.remark(gmail_state.NOBODY_SWEEPS)
 
 
-def _remark_foreign(settings: "Settings") -> None:
+def _remark_foreign(settings: Settings) -> None:
     """Root can read a client's file that the sync can't."""
-    from admin_cli import ownership
-
     file = settings.gmail.identity_file
     if file and (foreign := ownership.foreign(file, settings.run_as)):
         output.remark(f"The sync can't work yet: {foreign}: chown {settings.run_as} {file}")
 
 
-def _as_before(database: "Database", deployment: "Deployment", username: str) -> tuple[bool, bool]:
+def _as_before(database: Database, deployment: Deployment, username: str) -> tuple[bool, bool]:
     """The directions of a mailbox that is connected already."""
-    from mailweir.errors import NotFound
-    from mailweir.store.gmail import gmail_mailboxes
-
     try:
         found = gmail_mailboxes.find(database, deployment, username)
     except NotFound:
@@ -126,11 +118,8 @@ def _as_before(database: "Database", deployment: "Deployment", username: str) ->
 
 
 @contextmanager
-def _in_our_words(username: str) -> "Iterator[None]":
+def _in_our_words(username: str) -> Iterator[None]:
     """What was meant instead, as the command line's options say it."""
-    from mailweir.errors import BadInput
-    from mailweir.gmail_access import AnotherAccount, AnotherMailbox
-
     try:
         yield
     except AnotherAccount as error:
@@ -145,9 +134,7 @@ def _in_our_words(username: str) -> "Iterator[None]":
         ) from error
 
 
-def _consent(settings: "Settings", client: "OAuthClient", wanted: str, *, no_browser: bool) -> "Consent":
-    from admin_cli import consent
-
+def _consent(settings: Settings, client: OAuthClient, wanted: str, *, no_browser: bool) -> Consent:
     timeout_seconds = settings.gmail.timeout_seconds
     if no_browser:
         return consent.by_hand(client, wanted, _show_by_hand, _read_line, timeout_seconds=timeout_seconds)
@@ -165,8 +152,6 @@ def _read_line(max_chars: int) -> str:
 
 
 def _show_in_browser(url: str) -> None:
-    import webbrowser
-
     output.remark("Consent in the browser of this machine, as the user. If none opens, open this address in it:")
     output.remark(f"  {url}")
     output.remark("For a browser on another machine stop this, and use --no-browser.")
@@ -175,7 +160,7 @@ def _show_in_browser(url: str) -> None:
         webbrowser.open(url)
 
 
-def _say_connected(made: "GmailMailbox") -> None:
+def _say_connected(made: GmailMailbox) -> None:
     kinds = " and ".join(word for word, on in (("inbound", made.inbound), ("outbound", made.outbound)) if on)
     output.say(f"The Gmail of {made.address} is connected for {made.username} of {made.deployment}.")
     output.say(f"Its {kinds} mail with contacts is recorded, also what came since {output.moment(made.covered_since)}.")
@@ -188,9 +173,6 @@ def disconnect(
     username: Username, deployment: options.DeploymentOption = None, as_json: options.JsonOption = False
 ) -> None:
     """Ends it: gives the consent back to Google and forgets the token. What is recorded stays."""
-    from mailweir.settings import load
-    from mailweir.store.gmail import gmail_mailboxes
-
     settings = load()
     with context.opened(settings) as database:
         chosen = context.choose(database, deployment)
@@ -209,11 +191,8 @@ def disconnect(
         output.complain(left)
 
 
-def _left(settings: "Settings", found: "GmailMailbox", sealed: bytes | None, *, is_shared: bool) -> str | None:
+def _left(settings: Settings, found: GmailMailbox, sealed: bytes | None, *, is_shared: bool) -> str | None:
     """Gives the consent back; what is left to do by hand where that doesn't work."""
-    from mailweir import gmail_access
-    from mailweir.gmail_access import Left
-
     left, why = gmail_access.give_up(settings, found, sealed, is_shared=is_shared)
     return {
         Left.NOTHING: None,

@@ -2,15 +2,17 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from admin_cli import context, options, output, progress
-
-if TYPE_CHECKING:
-    from gmail_sync.sync_now import SyncNow
-    from mailweir.store.gmail.gmail_mailboxes import GmailMailbox
+from admin_cli import context, options, output, progress, tables
+from gmail_sync import jobs
+from gmail_sync.sync_now import SyncNow
+from mailweir import log
+from mailweir.settings import load
+from mailweir.store.gmail import gmail_app, gmail_mailboxes, gmail_queue, gmail_workers
+from mailweir.store.gmail.gmail_mailboxes import GmailMailbox
 
 COLUMNS = ("username", "mailbox", "syncs", "state", "last sweep", "last message", "waiting", "dead", "missing", "note")
 NOBODY_SWEEPS = "No mailweir-gmail-sync is at work, so no mailbox is swept: start 'mailweir up', or start it again."
@@ -35,8 +37,6 @@ def status(
 ) -> None:
     """Shows how each connected mailbox stands: the last whole sweep, the last message on the record, what waits, what is
     wrong."""
-    from mailweir.store.gmail import gmail_app, gmail_mailboxes, gmail_queue, gmail_workers
-
     with context.opened() as database:
         app = gmail_app.find(database)
         is_swept = gmail_workers.alive(database, context.now()) > 0
@@ -54,7 +54,7 @@ def status(
         output.show_json([{**output.plain(one), **extra} for one in found])
         return
     empty = f"No mailbox of {chosen.name} is connected: 'mailweir gmail connect USERNAME --inbound --outbound' does it."
-    output.table(COLUMNS, [_row(one, app.error if app else None) for one in found], empty=empty)
+    tables.show(COLUMNS, [_row(one, app.error if app else None) for one in found], empty=empty)
     if found and app:
         output.remark(
             f"Google refuses the app since {output.moment(app.since)}, so no mailbox can be read: {app.error}"
@@ -64,14 +64,14 @@ def status(
     if failing:
         output.say("")
         rows = [(one.message_id, str(one.attempts), output.moment(one.next_try_at), one.error) for one in failing]
-        output.table(("message", "tries", "again", "error"), rows, empty="")
+        tables.show(("message", "tries", "again", "error"), rows, empty="")
     if dead:
         output.say("")
         rows = [(one.message_id, str(one.attempts), output.moment(one.dead_at), one.error) for one in dead]
-        output.table(("dead letter", "tries", "given up", "error"), rows, empty="")
+        tables.show(("dead letter", "tries", "given up", "error"), rows, empty="")
 
 
-def _row(one: "GmailMailbox", app_error: str | None) -> tuple[str, ...]:
+def _row(one: GmailMailbox, app_error: str | None) -> tuple[str, ...]:
     directions = [name for name, wanted in (("inbound", one.inbound), ("outbound", one.outbound)) if wanted]
     return (
         one.username,
@@ -87,7 +87,7 @@ def _row(one: "GmailMailbox", app_error: str | None) -> tuple[str, ...]:
     )
 
 
-def _note(one: "GmailMailbox", app_error: str | None) -> str:
+def _note(one: GmailMailbox, app_error: str | None) -> str:
     if one.state == "reconnect":
         return f"{one.error} ('mailweir gmail connect {one.username}'); asked again {output.moment(one.next_sweep_at)}"
     if one.error and one.error == app_error:
@@ -107,8 +107,6 @@ def ends(moment: str) -> str:
 
 def sync(username: Username, deployment: options.DeploymentOption = None, as_json: options.JsonOption = False) -> None:
     """Sweeps a mailbox now, until nothing is left to look at."""
-    from mailweir.store.gmail import gmail_mailboxes
-
     with _at_once(username, deployment) as (_, work):
         result = work.sweep()
     with context.opened() as database:
@@ -137,8 +135,6 @@ def audit(username: Username, deployment: options.DeploymentOption = None, as_js
 
 def retry(username: Username, deployment: options.DeploymentOption = None, as_json: options.JsonOption = False) -> None:
     """Takes up again a mailbox's dead letters: messages that were given up."""
-    from mailweir.store.gmail import gmail_mailboxes, gmail_queue
-
     with context.opened() as database:
         mailbox = gmail_mailboxes.find(database, context.choose(database, deployment), username)
         count = gmail_queue.revive(database, mailbox.id, context.now())
@@ -157,14 +153,8 @@ def _messages(count: int) -> str:
 
 
 @contextmanager
-def _at_once(username: str, deployment: str | None) -> "Iterator[tuple[GmailMailbox, SyncNow]]":
+def _at_once(username: str, deployment: str | None) -> Iterator[tuple[GmailMailbox, SyncNow]]:
     """A mailbox, and what works on it, with progress on a terminal."""
-    from gmail_sync import jobs
-    from gmail_sync.sync_now import SyncNow
-    from mailweir import log
-    from mailweir.settings import load
-    from mailweir.store.gmail import gmail_mailboxes
-
     settings = load()
     with context.opened(settings) as database:
         mailbox = gmail_mailboxes.find(database, context.choose(database, deployment), username)

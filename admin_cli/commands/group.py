@@ -4,7 +4,8 @@ from typing import Annotated
 
 import typer
 
-from admin_cli import context, options, output
+from admin_cli import context, options, output, tables
+from mailweir.store.people import groups
 
 Address = Annotated[
     str, typer.Argument(metavar="ADDRESS", help="The address that the group puts into From: sales@example.com.")
@@ -22,8 +23,6 @@ def register(app: typer.Typer) -> None:
 
 def add(address: Address, deployment: options.DeploymentOption = None, as_json: options.JsonOption = False) -> None:
     """Takes an address for a group's: who wrote is whom its mail names as the original author. Counts at the next message."""
-    from mailweir.store.people import groups
-
     with context.opened() as database:
         made = groups.add(database, context.choose(database, deployment), address, context.now())
     if as_json:
@@ -34,8 +33,6 @@ def add(address: Address, deployment: options.DeploymentOption = None, as_json: 
 
 def remove(address: Address, deployment: options.DeploymentOption = None, as_json: options.JsonOption = False) -> None:
     """Takes an address for no group's any more."""
-    from mailweir.store.people import groups
-
     with context.opened() as database:
         removed = groups.remove(database, context.choose(database, deployment), address)
     if as_json:
@@ -46,8 +43,6 @@ def remove(address: Address, deployment: options.DeploymentOption = None, as_jso
 
 def list_all(deployment: options.DeploymentOption = None, as_json: options.JsonOption = False) -> None:
     """Lists a deployment's groups."""
-    from mailweir.store.people import groups
-
     with context.opened() as database:
         chosen = context.choose(database, deployment)
         found = groups.list_all(database, chosen)
@@ -55,4 +50,4 @@ def list_all(deployment: options.DeploymentOption = None, as_json: options.JsonO
         output.show_json([output.plain(group) for group in found])
         return
     rows = [(group.address, output.moment(group.created_at)) for group in found]
-    output.table(("address", "added"), rows, empty=f"There is no group in {chosen.name} yet.")
+    tables.show(("address", "added"), rows, empty=f"There is no group in {chosen.name} yet.")

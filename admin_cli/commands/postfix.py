@@ -5,14 +5,17 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from admin_cli import context, options, output
-
-if TYPE_CHECKING:
-    from mailweir.settings import Settings
+from admin_cli import context, options, output, preflight, target_files
+from mailweir.errors import MailweirError, SettingsError
+from mailweir.settings import Settings, load
+from postfix import rendering
+from postfix.certificate import ensure_self_signed
+from postfix.instance import Account, make_folder
+from postfix.rendering import Places
 
 
 def register(app: typer.Typer) -> None:
@@ -31,10 +34,6 @@ def config(
 
     The files are for the places that the settings imply (run_by), wherever DIR is: to look at, or to be copied there.
     """
-    from admin_cli import target_files
-    from mailweir.settings import load
-    from postfix import rendering
-
     changed: dict[str, bool] = {}
     texts = _texts(load())
     target_files.refuse_foreign_links(out / "main.cf")
@@ -60,11 +59,7 @@ def _what_is_there(file: Path) -> str | None:
     return file.read_text(encoding="utf-8", errors="replace")
 
 
-def _texts(settings: "Settings") -> dict[str, str]:
-    from mailweir.errors import SettingsError
-    from postfix import rendering
-    from postfix.instance import Account
-
+def _texts(settings: Settings) -> dict[str, str]:
     try:
         account = Account.named(settings.run_as)
     except KeyError as error:
@@ -78,8 +73,6 @@ def _texts(settings: "Settings") -> dict[str, str]:
 @contextmanager
 def _refusing(folder: Path) -> Iterator[None]:
     """An error of the file system as one line."""
-    from mailweir.errors import MailweirError
-
     try:
         yield
     except OSError as error:
@@ -88,12 +81,6 @@ def _refusing(folder: Path) -> Iterator[None]:
 
 def certificate(as_json: options.JsonOption = False) -> None:
     """Makes a self-signed certificate where the settings name none, once: it is kept. Needs root."""
-    from admin_cli import preflight
-    from mailweir.settings import load
-    from postfix.certificate import ensure_self_signed
-    from postfix.instance import make_folder
-    from postfix.rendering import Places
-
     settings = load()
     own = settings.smtp.tls_certificate_file
     file = own or Places.of(settings).certificate_file

@@ -1,16 +1,16 @@
 """`mailweir relay`: logins by which Gmail's "Send mail as" sends through this host."""
 
-from typing import TYPE_CHECKING, Annotated, Any
+import ipaddress
+from collections.abc import Iterator
+from typing import Annotated, Any
 
 import typer
 
-from admin_cli import context, in_force, options, output
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from mailweir.settings import Settings
-    from mailweir.store.people.relay_logins import RelayLogin
+from admin_cli import context, in_force, options, output, tables
+from mailweir import passwords
+from mailweir.settings import Settings, load
+from mailweir.store.people import relay_logins
+from mailweir.store.people.relay_logins import RelayLogin
 
 GMAILS_PORTS = (587, 465)
 
@@ -35,10 +35,6 @@ def connect(
     username: Username, deployment: options.DeploymentOption = None, as_json: options.JsonOption = False
 ) -> None:
     """Makes a user's login, and prints what Gmail's form asks for. The password is shown this once."""
-    from mailweir import passwords
-    from mailweir.settings import load
-    from mailweir.store.people import relay_logins
-
     settings, password = load(), passwords.generate()
     with context.opened(settings) as database:
         chosen = context.choose(database, deployment)
@@ -57,10 +53,6 @@ def rotate(
     username: Username, deployment: options.DeploymentOption = None, as_json: options.JsonOption = False
 ) -> None:
     """Gives a login a new password, and prints it once. The old one is refused from now on; a suspension is lifted."""
-    from mailweir import passwords
-    from mailweir.settings import load
-    from mailweir.store.people import relay_logins
-
     settings, password = load(), passwords.generate()
     with context.opened(settings) as database:
         chosen = context.choose(database, deployment)
@@ -79,8 +71,6 @@ def disconnect(
     username: Username, deployment: options.DeploymentOption = None, as_json: options.JsonOption = False
 ) -> None:
     """Ends a login: its password is refused from now on. What was sent stays on the record."""
-    from mailweir.store.people import relay_logins
-
     with context.opened() as database:
         gone = relay_logins.disconnect(database, context.choose(database, deployment), username, context.now())
     if as_json:
@@ -91,8 +81,6 @@ def disconnect(
 
 def list_all(deployment: options.DeploymentOption = None, as_json: options.JsonOption = False) -> None:
     """Lists a deployment's logins, and what each sent within this hour."""
-    from mailweir.store.people import relay_logins
-
     with context.opened() as database:
         chosen = context.choose(database, deployment)
         found = relay_logins.list_all(database, chosen, context.now())
@@ -113,10 +101,10 @@ def list_all(deployment: options.DeploymentOption = None, as_json: options.JsonO
     ]
     columns = ("username", "login", "password since", "messages this hour", "recipients", "refused", "state")
     empty = f"There is no login in {chosen.name} yet: make one with 'mailweir relay connect'."
-    output.table(columns, rows, empty=empty)
+    tables.show(columns, rows, empty=empty)
 
 
-def _show_form(settings: "Settings", login: "RelayLogin", password: str) -> None:
+def _show_form(settings: Settings, login: RelayLogin, password: str) -> None:
     smtp = settings.smtp
     output.say(f"  SMTP server           {settings.hostname}")
     output.say(f"  Port                  {smtp.submission_port}")
@@ -131,10 +119,8 @@ def _show_form(settings: "Settings", login: "RelayLogin", password: str) -> None
         )
 
 
-def _hindrances(settings: "Settings") -> "Iterator[str]":
+def _hindrances(settings: Settings) -> Iterator[str]:
     """What the settings keep Gmail from, which talks to this host from the open net."""
-    import ipaddress
-
     smtp = settings.smtp
     if ipaddress.ip_address(smtp.bind_address.strip("[]")).is_loopback:
         yield f"Postfix listens on {smtp.bind_address} only (smtp.bind_address)"
@@ -144,7 +130,7 @@ def _hindrances(settings: "Settings") -> "Iterator[str]":
         yield "the certificate is self-signed (smtp.tls_certificate_file)"
 
 
-def _object(settings: "Settings", login: "RelayLogin", password: str) -> dict[str, Any]:
+def _object(settings: Settings, login: RelayLogin, password: str) -> dict[str, Any]:
     return {
         "host": settings.hostname,
         "submission_port": settings.smtp.submission_port,

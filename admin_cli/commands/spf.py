@@ -5,6 +5,7 @@ import time
 import typer
 
 from admin_cli import domain_options, domain_report, options, output
+from mailweir.domains.checks import check_spf
 
 
 def register(app: typer.Typer) -> None:
@@ -28,9 +29,6 @@ def check(
     name = domain_options.domain_of(domain)
     sender = domain_options.sender_of(mail_from)
     relay = domain_options.relay_of(settings, ip)
-
-    from mailweir.domains.checks import check_spf
-
     began = time.monotonic()
     with domain_options.own_codes():
         questions, resolver = domain_options.questions_to(settings, nameserver, port)

@@ -1,13 +1,12 @@
 """`mailweir todo`: activities on users' lists until they are done."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from admin_cli import context, options, output
-
-if TYPE_CHECKING:
-    from mailweir.store.record.todos import Todo
+from admin_cli import context, options, output, tables
+from mailweir.store.record import todos
+from mailweir.store.record.todos import Todo
 
 
 def register(app: typer.Typer) -> None:
@@ -29,8 +28,6 @@ def list_some(
     as_json: options.JsonOption = False,
 ) -> None:
     """Lists open to-dos, the newest first."""
-    from mailweir.store.record import todos
-
     with context.opened() as database:
         chosen = context.choose(database, deployment)
         found = todos.select(database, chosen, user, with_done=with_done)
@@ -49,7 +46,7 @@ def list_some(
         "subject",
         *(["done"] * with_done),
     )
-    output.table(columns, rows, empty=f"There is no {'' if with_done else 'open '}to-do in {chosen.name}.")
+    tables.show(columns, rows, empty=f"There is no {'' if with_done else 'open '}to-do in {chosen.name}.")
 
 
 def done(
@@ -58,8 +55,6 @@ def done(
     as_json: options.JsonOption = False,
 ) -> None:
     """Takes a to-do off its user's list; the activity stays on the record."""
-    from mailweir.store.record import todos
-
     with context.opened() as database:
         finished = todos.finish(database, todo_id, context.narrow(database, deployment), context.now())
     if as_json:
@@ -69,7 +64,7 @@ def done(
     output.say(f"The to-do {finished.id} of {finished.user} is done since {when}: {subject}")
 
 
-def _row(todo: "Todo") -> tuple[str, ...]:
+def _row(todo: Todo) -> tuple[str, ...]:
     activity = todo.activity
     return (
         str(todo.id),

@@ -5,22 +5,28 @@ settings in force from DIR/run/mailweir.toml. Called by an admin, by `mailweir d
 """
 
 import os
+import shutil
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from socket import socket
+from typing import Annotated
 
 import typer
 
-from admin_cli import context, options, output
-
-if TYPE_CHECKING:
-    from socket import socket
-
-    from admin_cli.chores import Chore
-    from admin_cli.processes import Lock, Program, Remembered
-    from mailweir.settings import Settings
-    from postfix.instance import Account, Instance
+from admin_cli import context, options, output, preflight, processes, settings_files, supervisor
+from admin_cli.chores import Chore
+from admin_cli.ownership import acting_for
+from admin_cli.processes import CannotStart, Lock, Program, Remembered, still_ending_with_parent
+from admin_cli.supervisor import Supervisor, accepts_mail
+from mailweir import daemons
+from mailweir import settings as reader
+from mailweir.errors import SettingsError
+from mailweir.settings import PATH_VARIABLE, Settings
+from mailweir.store.database import versions
+from postfix import listener
+from postfix.instance import Account, Instance, make_folder, make_run_folder
 
 Say = Callable[[str], None]
 
@@ -63,11 +69,6 @@ def up(
 
 def run_up(data: Path, ports: Ports, say: Say) -> None:
     """Runs the stack until SIGTERM, SIGINT or SIGHUP. MailweirError, with nothing left running, where it can't run."""
-    import os
-
-    from admin_cli import preflight
-    from admin_cli.processes import CannotStart
-
     preflight.check_root()
     # A strict one of the admin would close to the daemons what they are to read; what is secret has a mode of its own.
     os.umask(0o022)
@@ -83,9 +84,6 @@ def run_up(data: Path, ports: Ports, say: Say) -> None:
 
 
 def _check_and_run(data_dir: Path, ports: Ports, scripts: dict[str, str], say: Say) -> None:
-    from admin_cli import preflight, supervisor
-    from admin_cli.processes import Lock
-
     preflight.check_folder(data_dir)
     settings, is_new = _settings(data_dir, ports)
     account = preflight.check_account(settings.run_as)
@@ -111,12 +109,8 @@ def _check_and_run(data_dir: Path, ports: Ports, scripts: dict[str, str], say: S
         lock.release()
 
 
-def _settings(data_dir: Path, ports: Ports) -> "tuple[Settings, bool]":
+def _settings(data_dir: Path, ports: Ports) -> tuple[Settings, bool]:
     """The settings in force, and whether the data folder is new."""
-    from admin_cli import preflight, settings_files
-    from mailweir import settings as reader
-    from mailweir.errors import SettingsError
-
     path = data_dir / preflight.SETTINGS_NAME
     is_new = not path.exists()
     settings = settings_files.first_settings(data_dir, os.uname().nodename) if is_new else reader.load(path)
@@ -125,7 +119,7 @@ def _settings(data_dir: Path, ports: Ports) -> "tuple[Settings, bool]":
     return _with_flags(settings, ports), is_new
 
 
-def _with_flags(settings: "Settings", ports: Ports) -> "Settings":
+def _with_flags(settings: Settings, ports: Ports) -> Settings:
     smtp = {
         "smtp_port": ports.smtp_port,
         "submission_port": ports.submission_port,
@@ -140,18 +134,14 @@ def _with_flags(settings: "Settings", ports: Ports) -> "Settings":
     )
 
 
-def _make_data_dir(settings: "Settings", account: "Account") -> None:
-    from postfix.instance import make_folder, make_run_folder
-
+def _make_data_dir(settings: Settings, account: Account) -> None:
     settings.data_dir.parent.mkdir(parents=True, exist_ok=True)
     make_folder(settings.data_dir, 0o711)  # to be passed through, not to be looked into
     make_run_folder(settings, account)
 
 
-def _take_over(settings: "Settings", lock: "Lock", remembered: "list[Remembered]", say: Say) -> None:
+def _take_over(settings: Settings, lock: Lock, remembered: list[Remembered], say: Say) -> None:
     """Clears up after a run that was killed: its processes, its sockets, its port."""
-    from admin_cli import preflight, processes
-
     ended = processes.end_sessions(remembered, settings.data_dir)
     if ended:
         say(f"ended what an earlier run left behind: {', '.join(ended)}")
@@ -160,37 +150,27 @@ def _take_over(settings: "Settings", lock: "Lock", remembered: "list[Remembered]
     preflight.check_port(settings, wait_seconds=PORT_WAIT_SECONDS if remembered else 0.0)
 
 
-def _remove_sockets(settings: "Settings") -> None:
+def _remove_sockets(settings: Settings) -> None:
     for path in (settings.milter_socket, settings.lookups_socket, settings.auth_socket):
         path.unlink(missing_ok=True)
 
 
-def _remove_retired(settings: "Settings") -> None:
+def _remove_retired(settings: Settings) -> None:
     """What earlier versions made at each start, and nothing reads any more: Dovecot's files, and the socket that it asked at."""
-    import shutil
-
     old = settings.data_dir / "dovecot"
     if old.is_dir() and not old.is_symlink():
         shutil.rmtree(old)
     settings.auth_socket.with_name("logins.sock").unlink(missing_ok=True)
 
 
-def _write_first(settings: "Settings", data_dir: Path, say: Say) -> None:
+def _write_first(settings: Settings, data_dir: Path, say: Say) -> None:
     """The admin's file, without the flags: they are for this run."""
-    from admin_cli import preflight, settings_files
-
     path = data_dir / preflight.SETTINGS_NAME
     settings_files.write_first(settings_files.first_settings(data_dir, settings.hostname), path)
     say(f"made the settings file {path}")
 
 
-def _run(settings: "Settings", account: "Account", scripts: dict[str, str], lock: "Lock", say: Say) -> None:
-    from admin_cli import settings_files
-    from admin_cli.supervisor import Supervisor, accepts_mail
-    from mailweir.settings import PATH_VARIABLE
-    from postfix import listener
-    from postfix.instance import Instance
-
+def _run(settings: Settings, account: Account, scripts: dict[str, str], lock: Lock, say: Say) -> None:
     in_force = settings.milter_socket.with_name("mailweir.toml")
     settings_files.write_in_force(settings, in_force)
     _upgrade(settings, account, say)
@@ -198,7 +178,7 @@ def _run(settings: "Settings", account: "Account", scripts: dict[str, str], lock
     instance.prepare(context.now())
     # Ours, and not mailweir-auth's: while that is started again, who asks waits at it. A fresh smtpd that finds no socket ends.
     logins = listener.listening(settings.auth_socket)
-    supervisor = Supervisor(
+    stack = Supervisor(
         _programs(settings, account, scripts, instance, logins),
         lock=lock,
         data_dir=settings.data_dir,
@@ -212,7 +192,7 @@ def _run(settings: "Settings", account: "Account", scripts: dict[str, str], lock
     say(f"the relay: ports {smtp.submission_port} (STARTTLS) and {smtp.submissions_port} (TLS)")
     say(f"mail that goes out: {_where_out(settings)}; logs: {settings.log_dir}")
     try:
-        supervisor.run(lambda: accepts_mail(settings))
+        stack.run(lambda: accepts_mail(settings))
     finally:
         logins.close()
         instance.remove_sockets()
@@ -220,17 +200,12 @@ def _run(settings: "Settings", account: "Account", scripts: dict[str, str], lock
     say("stopped")
 
 
-def _where_out(settings: "Settings") -> str:
+def _where_out(settings: Settings) -> str:
     return f"files in {settings.outbox_dir}" if settings.outbound == "outbox" else settings.outbound
 
 
-def _upgrade(settings: "Settings", account: "Account", say: Say) -> None:
+def _upgrade(settings: Settings, account: Account, say: Say) -> None:
     """As the unprivileged user, who has to write the files later on."""
-    from admin_cli.ownership import acting_for
-    from admin_cli.processes import still_ending_with_parent
-    from mailweir.store.database import versions
-    from postfix.instance import make_folder
-
     database_url = settings.database_url
     if isinstance(database_url, Path) and database_url.parent.is_relative_to(settings.data_dir):
         make_folder(database_url.parent, 0o700, account)
@@ -241,17 +216,13 @@ def _upgrade(settings: "Settings", account: "Account", say: Say) -> None:
 
 
 def _programs(
-    settings: "Settings",
-    account: "Account",
+    settings: Settings,
+    account: Account,
     scripts: dict[str, str],
-    instance: "Instance",
-    logins: "socket",
-) -> "list[Program]":
+    instance: Instance,
+    logins: socket,
+) -> list[Program]:
     """In the order in which they are stopped. logins: the socket on which mailweir-auth answers Postfix."""
-    from admin_cli import preflight
-    from admin_cli.processes import Program
-    from mailweir import daemons
-
     logs = settings.log_dir
     return [
         Program("postfix", instance.command(), None, logs / "postfix.log"),
@@ -262,13 +233,8 @@ def _programs(
     ]
 
 
-def _chores(settings: "Settings", account: "Account", say: Say) -> "list[Chore]":
+def _chores(settings: Settings, account: Account, say: Say) -> list[Chore]:
     """What is done now and then, as the unprivileged user: the database forgets what is kept for a while only."""
-    import sys
-
-    from admin_cli.chores import Chore
-    from admin_cli.processes import Program
-
     every_seconds = settings.retention.prune_hours * 3600
     if not every_seconds:
         return []

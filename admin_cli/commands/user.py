@@ -1,13 +1,13 @@
 """`mailweir user`: the firm's staff."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from admin_cli import context, options, output
-
-if TYPE_CHECKING:
-    from mailweir.store.people.users import User
+from admin_cli import context, options, output, tables
+from mailweir.store.gmail import gmail_mailboxes
+from mailweir.store.people import users
+from mailweir.store.people.users import User
 
 Username = Annotated[str, typer.Argument(metavar="USERNAME", help="The part of the capture address before the @.")]
 
@@ -34,8 +34,6 @@ def add(
     as_json: options.JsonOption = False,
 ) -> None:
     """Makes a user and prints the capture address and log address to use."""
-    from mailweir.store.people import users
-
     with context.opened() as database:
         made = users.add(database, context.choose(database, deployment), username, mailbox, name, context.now())
     if as_json:
@@ -54,8 +52,6 @@ def alias(
     as_json: options.JsonOption = False,
 ) -> None:
     """Gives a user a further own address. Mail from it is the user's too."""
-    from mailweir.store.people import users
-
     with context.opened() as database:
         change = users.remove_address if take_off else users.add_address
         changed = change(database, context.choose(database, deployment), username, address)
@@ -69,15 +65,13 @@ def alias(
 
 def list_all(deployment: options.DeploymentOption = None, as_json: options.JsonOption = False) -> None:
     """Lists a deployment's users."""
-    from mailweir.store.people import users
-
     with context.opened() as database:
         chosen = context.choose(database, deployment)
         found = users.list_all(database, chosen)
     if as_json:
         output.show_json([output.plain(user) for user in found])
         return
-    output.table(
+    tables.show(
         ("username", "name", "addresses", "capture address"),
         [_row(user) for user in found],
         empty=f"There is no user in {chosen.name} yet: make one with 'mailweir user add'.",
@@ -88,9 +82,6 @@ def remove(
     username: Username, deployment: options.DeploymentOption = None, as_json: options.JsonOption = False
 ) -> None:
     """Removes a user. Mail to the capture address is refused from now on; what is on the record stays."""
-    from mailweir.store.gmail import gmail_mailboxes
-    from mailweir.store.people import users
-
     with context.opened() as database:
         chosen = context.choose(database, deployment)
         synced = [one.address for one in gmail_mailboxes.list_all(database, chosen) if one.username == username.lower()]
@@ -106,5 +97,5 @@ def remove(
     output.say(f"The user {removed.username} of {removed.deployment} is removed; what is on the record stays.")
 
 
-def _row(user: "User") -> tuple[str, ...]:
+def _row(user: User) -> tuple[str, ...]:
     return user.username, user.name, ", ".join(user.addresses), user.capture_address

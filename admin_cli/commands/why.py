@@ -1,17 +1,23 @@
 """`mailweir why`: what became of a message, and why."""
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-from admin_cli import context, options, output
-
-if TYPE_CHECKING:
-    from mailweir.settings import Settings
-    from mailweir.store.database.connection import Database
-    from mailweir.store.gmail.gmail_queue import Waiting
-    from mailweir.store.record.decisions import Decision
-    from postfix.maillog import Refusal
+from admin_cli import context, options, output, wording
+from mailweir import address
+from mailweir.decision import Reason
+from mailweir.directory import DeploymentRef
+from mailweir.settings import Settings, load
+from mailweir.store.database.connection import Database
+from mailweir.store.gmail import gmail_queue
+from mailweir.store.gmail.gmail_queue import Waiting
+from mailweir.store.people import deployments
+from mailweir.store.record import decisions, overview
+from mailweir.store.record.decisions import Decision
+from mailweir.traces import Traces
+from postfix import log_lines, maillog
+from postfix.maillog import Refusal
 
 
 def register(app: typer.Typer) -> None:
@@ -42,11 +48,6 @@ def why(
 ) -> None:
     """Says what became of a message, the newest first; then what waits in the sync, and what Postfix refused. Exits 1 where
     nothing is known of it."""
-    from mailweir.settings import load
-    from mailweir.store.gmail import gmail_queue
-    from mailweir.store.people import deployments
-    from mailweir.store.record import decisions
-
     settings = load()
     with context.opened(settings) as database:
         chosen = context.narrow(database, deployment)
@@ -78,28 +79,19 @@ def why(
     raise typer.Exit(1)
 
 
-def _hint(database: "Database", decision: "Decision") -> str:
+def _hint(database: Database, decision: Decision) -> str:
     """What helps where a user copies mail to the log address from an address of his that nobody has registered. Said for
     domains of users' own addresses alone: a forged mail must not get a stranger registered."""
-    from mailweir.address import LOG_LOCAL_PART, split
-    from mailweir.decision import Reason
-    from mailweir.store.record import overview
-
-    at_log = any(split(one)[0].partition("+")[0] == LOG_LOCAL_PART for one in decision.recipients)
+    at_log = any(address.split(one)[0].partition("+")[0] == address.LOG_LOCAL_PART for one in decision.recipients)
     if decision.reason != Reason.UNKNOWN_AUTHOR or not decision.author or not at_log:
         return ""
-    if not overview.is_staff_domain(database, decision.deployment, split(decision.author)[1]):
+    if not overview.is_staff_domain(database, decision.deployment, address.split(decision.author)[1]):
         return ""
     return f"; if {decision.author} is a user's own address: mailweir user alias USERNAME {decision.author}"
 
 
-def _digests(settings: "Settings", database: "Database", text: str) -> dict[int, bytes]:
+def _digests(settings: Settings, database: Database, text: str) -> dict[int, bytes]:
     """What ignored mail to this address would have, by deployment; nothing where it is no address, or there is no key."""
-    from mailweir import address
-    from mailweir.directory import DeploymentRef
-    from mailweir.store.people import deployments
-    from mailweir.traces import Traces
-
     recipient, traces = address.normalise_path(text), Traces(settings.token_key_path)
     if not recipient:
         return {}
@@ -108,13 +100,11 @@ def _digests(settings: "Settings", database: "Database", text: str) -> dict[int,
     return {ref.id: found for ref in refs if (found := traces.of(ref, [recipient]))}
 
 
-def _refused(settings: "Settings", text: str, names: dict[str, str]) -> "list[tuple[Refusal, str | None]]":
+def _refused(settings: Settings, text: str, names: dict[str, str]) -> list[tuple[Refusal, str | None]]:
     """What Postfix's log tells, each with the deployment that it was for; nothing, and a remark, where it can't be read.
 
     names: of the deployments, by domain.
     """
-    from postfix import log_lines, maillog
-
     try:
         found = maillog.find(settings.postfix_log_file, text, context.now())
     except log_lines.LogUnreadable as error:
@@ -127,9 +117,7 @@ def _refused(settings: "Settings", text: str, names: dict[str, str]) -> "list[tu
     return [(one, names.get(maillog.domain_of(one.recipient))) for one in found.refusals]
 
 
-def _sentence(decision: "Decision") -> str:
-    from admin_cli import wording
-
+def _sentence(decision: Decision) -> str:
     to = (
         f", to {', '.join(decision.recipients)}" if decision.recipients else ""
     )  # what is relayed may have none of ours
@@ -140,23 +128,17 @@ def _sentence(decision: "Decision") -> str:
     return f"{output.moment(decision.time)}  {what}: {cause} ({name}{to})"
 
 
-def _object(decision: "Decision") -> dict[str, Any]:
-    from admin_cli import wording
-
+def _object(decision: Decision) -> dict[str, Any]:
     return {**output.plain(decision), "reason": wording.reason(decision), "gmail_id": decision.gmail_id}
 
 
-def _waiting_sentence(waiting: "Waiting") -> str:
-    from admin_cli import wording
-
+def _waiting_sentence(waiting: Waiting) -> str:
     time = output.moment(waiting.dead_at or waiting.queued_at)
     return f"{time}  {wording.waiting(waiting)} (Gmail id {waiting.gmail_id}, in {waiting.mailbox})"
 
 
-def _waiting_object(waiting: "Waiting") -> dict[str, Any]:
+def _waiting_object(waiting: Waiting) -> dict[str, Any]:
     """The keys of a decision."""
-    from admin_cli import wording
-
     return {
         "time": waiting.dead_at or waiting.queued_at,
         "deployment": waiting.deployment,
@@ -173,9 +155,7 @@ def _waiting_object(waiting: "Waiting") -> dict[str, Any]:
     }
 
 
-def _refusal_sentence(refusal: "Refusal") -> str:
-    from admin_cli import wording
-
+def _refusal_sentence(refusal: Refusal) -> str:
     queue_id = f"queue id {refusal.queue_id}, " if refusal.queue_id else ""
     to = f", to {refusal.recipient}" if refusal.recipient is not None else ""
     client = f"from {refusal.client}" if refusal.client else "from an unknown client"
@@ -183,10 +163,8 @@ def _refusal_sentence(refusal: "Refusal") -> str:
     return f"{output.moment(refusal.time)}  {wording.refusal(refusal)} ({queue_id}{client}{sender}{to})"
 
 
-def _refusal_object(refusal: "Refusal", deployment: str | None) -> dict[str, Any]:
+def _refusal_object(refusal: Refusal, deployment: str | None) -> dict[str, Any]:
     """The keys of a decision. author: the envelope sender, for no header was seen, or none was kept."""
-    from admin_cli import wording
-
     return {
         "time": refusal.time,
         "deployment": deployment,

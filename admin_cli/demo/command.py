@@ -1,6 +1,6 @@
 """`mailweir demo`: real mail over a real Postfix on loopback, and what became of it, within seconds.
 
-Touches nothing outside of a folder of its own, which is gone afterwards. Heavy imports stay within the command.
+Touches nothing outside of a folder of its own, which is gone afterwards.
 """
 
 import os
@@ -12,6 +12,8 @@ from typing import Annotated
 import typer
 
 from admin_cli import options, output
+from admin_cli.demo import mail, report, scenario
+from admin_cli.processes import CannotStart
 
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -25,12 +27,8 @@ def demo(
     keep: Annotated[bool, typer.Option("--keep", help="Keep the demo's folder, to look around in it.")] = False,
 ) -> None:
     """Captures five real mails on a stack of its own, prints what became of each, and stops. Needs root."""
-    from admin_cli.processes import CannotStart
-
     if os.geteuid() != 0:
         raise CannotStart("'mailweir demo' needs root (it runs a Postfix of its own): run it with sudo")
-    from admin_cli.demo import report, scenario
-
     for number in _STOP_SIGNALS:
         signal.signal(number, _interrupt)
     with scenario.folder(keep) as data_dir:
@@ -48,8 +46,6 @@ def _interrupt(*_: int | FrameType | None) -> None:
 
 
 def _say_how_to_look(data_dir: Path) -> None:
-    from admin_cli.demo import mail
-
     output.say("")
     output.say(f"The data is kept in {data_dir}. To look around:")
     for command in ("activity list", "activity raw 1", f"why {mail.CLIENT}"):

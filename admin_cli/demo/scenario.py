@@ -19,7 +19,7 @@ from email.parser import BytesHeaderParser
 from email.utils import parseaddr
 from pathlib import Path
 
-from admin_cli import context, key_files
+from admin_cli import context, key_files, main
 from admin_cli.demo import mail, signing, stack
 from admin_cli.demo.gmail import REFRESH_TOKEN, MailboxServer
 from admin_cli.demo.mail import Delivery
@@ -129,8 +129,6 @@ def play(data_dir: Path, say: Say) -> Findings:
 
 def _set_up(path: Path, say: Say) -> None:
     """Through the command line's own code, as an admin would."""
-    from admin_cli import main
-
     before = os.environ.get(settings.PATH_VARIABLE)
     os.environ[settings.PATH_VARIABLE] = str(path)
     try:

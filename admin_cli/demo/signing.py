@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
+import dkim
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
@@ -59,8 +60,6 @@ def sign(
     with_length: bool = False,
 ) -> bytes:
     """The message (CRLF) with a DKIM-Signature on top. headers: those it covers; default: what Google's covers."""
-    import dkim
-
     covered = (*SIGNED_HEADERS, *OVERSIGNED_HEADERS) if headers is None else headers
     signature: bytes = dkim.sign(
         raw,

@@ -4,6 +4,9 @@ from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
 from admin_cli.doctor import advice
 from admin_cli.doctor.findings import Finding, note, ok, wrong
 from mailweir.settings import Settings
@@ -17,8 +20,6 @@ _SELF_SIGNED = ' (self-signed: it does for port 25, and Gmail\'s "Send mail as" 
 
 def check(settings: Settings, now: datetime) -> Iterator[Finding]:
     """The admin's own, or the self-signed one."""
-    from cryptography import x509
-
     own = settings.smtp.tls_certificate_file
     file = own or Places.of(settings).certificate_file
     take_up = advice.take_up_settings(settings)
@@ -57,8 +58,6 @@ def check(settings: Settings, now: datetime) -> Iterator[Finding]:
 
 
 def _fits(public_key: object, key_file: Path) -> bool:
-    from cryptography.hazmat.primitives.serialization import load_pem_private_key
-
     try:
         return load_pem_private_key(key_file.read_bytes(), None).public_key() == public_key
     except (OSError, ValueError, TypeError):

@@ -5,20 +5,35 @@ Never changes anything. Root looks at the database as its folder's owner. Called
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
+from datetime import datetime
 from functools import partial
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from admin_cli import context, in_force, options, output
-
-if TYPE_CHECKING:
-    from datetime import datetime
-
-    from admin_cli.doctor.findings import Finding
-    from mailweir.settings import Settings
-    from mailweir.store.database.connection import Database
-    from mailweir.store.people.deployments import Deployment
+from admin_cli import context, data_folder, in_force, options, output, tables
+from admin_cli.doctor import (
+    certificate,
+    dns,
+    gmail,
+    key_file,
+    postfix_files,
+    queue,
+    record,
+    settings_sense,
+    sockets,
+    stack,
+    units,
+)
+from admin_cli.doctor import database as checks
+from admin_cli.doctor.findings import Finding, Level, note, run, wrong
+from admin_cli.ownership import acting_for
+from mailweir.errors import DatabaseUnavailable
+from mailweir.settings import Settings, load
+from mailweir.store.database import health
+from mailweir.store.database.connection import Database
+from mailweir.store.people import deployments
+from mailweir.store.people.deployments import Deployment
 
 _BUSY_SECONDS = 3.0  # a writer of ours holds the lock for milliseconds
 _QUESTION_SECONDS = 10.0
@@ -37,8 +52,6 @@ def doctor(
     as_json: options.JsonOption = False,
 ) -> None:
     """Says what is right and wrong with the stack, and what to do. Exits 1 where something is wrong. Changes nothing."""
-    from mailweir.settings import load
-
     found = list(examine(load(), deployment, context.now()))
     if as_json:
         output.show_json(
@@ -49,22 +62,19 @@ def doctor(
         )
     else:
         rows = [(_OUTSIDE_LEVELS[one.level], one.area, one.sentence, one.to_do) for one in found]
-        output.table(("", "area", "what was found", "what to do"), rows, empty="")
+        tables.show(("", "area", "what was found", "what to do"), rows, empty="")
         output.say(_summary(found))
     if any(one.level == "wrong" for one in found):
         raise typer.Exit(1)
 
 
-def _summary(found: "list[Finding]") -> str:
+def _summary(found: list[Finding]) -> str:
     faults = sum(one.level == "wrong" for one in found)
     return "Nothing is wrong." if not faults else f"{faults} {'thing is' if faults == 1 else 'things are'} wrong."
 
 
-def examine(settings: "Settings", name: str | None, now: "datetime") -> "Iterator[Finding]":
+def examine(settings: Settings, name: str | None, now: datetime) -> Iterator[Finding]:
     """All findings, in the order in which mail meets what they are about."""
-    from admin_cli.doctor import settings_sense, stack, units
-    from admin_cli.doctor.findings import run
-
     running = in_force.settings(settings)
     by_systemd = settings.run_by == "systemd"
     yield from run("data folder", partial(_check_data_folder, settings))
@@ -75,20 +85,14 @@ def examine(settings: "Settings", name: str | None, now: "datetime") -> "Iterato
     yield from _examine_database(running, name, now)
 
 
-def _check_data_folder(settings: "Settings") -> "Iterator[Finding]":
-    from admin_cli import data_folder
-    from admin_cli.doctor.findings import wrong
-
+def _check_data_folder(settings: Settings) -> Iterator[Finding]:
     for fault in data_folder.faults(settings):
         what, _, to_do = fault.partition(": ")
         yield wrong("data folder", what, to_do)
 
 
-def _examine_front_end(settings: "Settings", running: "Settings", now: "datetime") -> "Iterator[Finding]":
+def _examine_front_end(settings: Settings, running: Settings, now: datetime) -> Iterator[Finding]:
     """What takes mail. running: the settings that it goes by."""
-    from admin_cli.doctor import certificate, postfix_files, queue, sockets, stack
-    from admin_cli.doctor.findings import run
-
     if stack.is_running(settings) is not False:
         for check in (stack.check_filter, stack.check_lookups, stack.check_dialogue, stack.check_relay):
             yield from run(stack.AREA, partial(check, running))
@@ -100,15 +104,12 @@ def _examine_front_end(settings: "Settings", running: "Settings", now: "datetime
     yield from _examine_dns(running)
 
 
-def _examine_dns(settings: "Settings") -> "Iterator[Finding]":
+def _examine_dns(settings: Settings) -> Iterator[Finding]:
     """What needs no database; `_examine_record` asks for the capture domains."""
-    from admin_cli.doctor import dns
-    from admin_cli.doctor.findings import run
-
     if not dns.is_meant(settings):
         return
 
-    def look() -> "Iterator[Finding]":
+    def look() -> Iterator[Finding]:
         asked = dns.questions(settings)
         yield from dns.check_host(settings, asked)
         yield from dns.check_spf_of_host(settings, asked)
@@ -116,19 +117,13 @@ def _examine_dns(settings: "Settings") -> "Iterator[Finding]":
     yield from run(dns.AREA, look)
 
 
-def _examine_database(settings: "Settings", name: str | None, now: "datetime") -> "Iterator[Finding]":
-    from admin_cli.doctor import database as checks
-    from admin_cli.doctor import key_file
-    from admin_cli.doctor.findings import Level, run
-    from admin_cli.ownership import acting_for
-    from mailweir.store.database.connection import Database
-
+def _examine_database(settings: Settings, name: str | None, now: datetime) -> Iterator[Finding]:
     yield from run("disk", partial(checks.check_room, settings))
     yield from run(checks.AREA, partial(checks.check_owner, settings))
     database_url = settings.database_url
     opened: list[Database] = []
 
-    def open_it() -> "Iterator[Finding]":
+    def open_it() -> Iterator[Finding]:
         opened.append(Database(database_url, busy_timeout_seconds=_BUSY_SECONDS))
         yield from ()
 
@@ -147,16 +142,8 @@ def _examine_database(settings: "Settings", name: str | None, now: "datetime") -
         yield from _examine_record(settings, database, name, now)
 
 
-def _examine_record(
-    settings: "Settings", database: "Database", name: str | None, now: "datetime"
-) -> "Iterator[Finding]":
-    from admin_cli.doctor import dns, gmail, record
-    from admin_cli.doctor.findings import note, run
-    from mailweir.errors import DatabaseUnavailable
-    from mailweir.store.database import health
-    from mailweir.store.people import deployments
-
-    def bounded(check: "Callable[[], Iterable[Finding]]") -> "Iterator[Finding]":
+def _examine_record(settings: Settings, database: Database, name: str | None, now: datetime) -> Iterator[Finding]:
+    def bounded(check: Callable[[], Iterable[Finding]]) -> Iterator[Finding]:
         try:
             with health.limited(database, _QUESTION_SECONDS):
                 yield from check()
@@ -170,7 +157,7 @@ def _examine_record(
     yield from run("clock", partial(bounded, partial(record.check_clock, database, now)))
     chosen: list[Deployment] = []
 
-    def choose() -> "Iterator[Finding]":
+    def choose() -> Iterator[Finding]:
         chosen.extend([deployments.find(database, name)] if name else deployments.list_all(database))
         if not chosen:
             to_do = "make one: mailweir deployment add NAME --domain CAPTURE-DOMAIN"

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from admin_cli import output
+from admin_cli import output, tables
 from admin_cli.printable import printable
 
 HOSTILE = "\x1b]0;owned\x07 \x9b31m [red]x[/red] \u202etxt.exe \r\n\x08\x7f \udc80 [link=http://x.example]y[/link]"
@@ -139,7 +139,7 @@ def test_a_table_on_a_terminal_sends_its_own_escapes_only(monkeypatch: pytest.Mo
     monkeypatch.delenv("NO_COLOR", raising=False)
     terminal = _Terminal()
     with contextlib.redirect_stdout(terminal):
-        output.table(("id", "subject"), [("1", HOSTILE)], empty="none")
+        tables.show(("id", "subject"), [("1", HOSTILE)], empty="none")
     text = terminal.getvalue()
     assert "[red]x[/red]" in text, "brackets are no markup"
     assert "\\x1b]0;owned\\x07" in text
@@ -155,7 +155,7 @@ def drawn(monkeypatch: pytest.MonkeyPatch, width: int, columns: tuple[str, ...],
     monkeypatch.delenv("NO_COLOR", raising=False)
     terminal = _Terminal()
     with contextlib.redirect_stdout(terminal):
-        output.table(columns, list(rows), empty="none")
+        tables.show(columns, list(rows), empty="none")
     text = terminal.getvalue().replace("\x1b[1m", "").replace("\x1b[0m", "")
     return [line.rstrip() for line in text.splitlines()]
 
@@ -190,7 +190,7 @@ def test_a_list_is_harmless_and_leaves_out_what_is_empty(monkeypatch: pytest.Mon
 
 
 def test_a_piped_table_is_plain_and_aligned(capsys: pytest.CaptureFixture[str]) -> None:
-    output.table(("id", "subject", "by"), [("1", "見積書", "a"), ("22", HOSTILE, "b"), ("3", "", "c")], empty="none")
+    tables.show(("id", "subject", "by"), [("1", "見積書", "a"), ("22", HOSTILE, "b"), ("3", "", "c")], empty="none")
     head, first, hostile, last = capsys.readouterr().out.splitlines()
     assert "\x1b" not in hostile
     assert head.startswith("id  subject ")
@@ -200,7 +200,7 @@ def test_a_piped_table_is_plain_and_aligned(capsys: pytest.CaptureFixture[str]) 
 
 
 def test_an_empty_table_leaves_stdout_empty(capsys: pytest.CaptureFixture[str]) -> None:
-    output.table(("id",), [], empty="There is no such activity.")
+    tables.show(("id",), [], empty="There is no such activity.")
     written = capsys.readouterr()
     assert (written.out, written.err) == ("", "There is no such activity.\n")
 
