@@ -1,14 +1,12 @@
 """A small DNS server on loopback, UDP and TCP, that answers from a dictionary.
 
-Lets the demo and the tests publish a DKIM key that nobody else sees, and lets the tests see what happens when DNS fails. Never
-asks another server and never listens elsewhere than on 127.0.0.1. Called by `scenario` and by tests.
+Lets the demo publish a DKIM key that nobody else sees. Never asks another server and never listens elsewhere than on 127.0.0.1.
+Called by `scenario`, and by tests, which make it fail.
 """
 
-import enum
 import socketserver
 import struct
 import threading
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Self
 
@@ -28,26 +26,15 @@ _PORT_TRIES = 20
 Records = Mapping[tuple[str, str], Sequence[str]]
 
 
-class Mood(enum.Enum):
-    """How the server answers."""
-
-    WELL = "well"
-    SERVFAIL = "servfail"
-    SILENT = "silent"
-
-
 class ZoneServer:
     """Serves while it is entered as a context.
 
     records: by (name without the final dot, type), the values as a zone file has them. A name with another type only is
-    answered with no data, any other name with NXDOMAIN. mood and records may be changed while it serves. queries: how often each
-    name was asked for.
+    answered with no data, any other name with NXDOMAIN.
     """
 
-    def __init__(self, records: Records | None = None) -> None:
-        self.records: dict[tuple[str, str], Sequence[str]] = dict(records or {})
-        self.mood = Mood.WELL
-        self.queries: Counter[str] = Counter()
+    def __init__(self, records: Records) -> None:
+        self.records: dict[tuple[str, str], Sequence[str]] = dict(records)
         self._udp, self._tcp = _bind_both(self)
         self.port: int = self._udp.server_address[1]
         self._threads = [
@@ -71,9 +58,9 @@ class ZoneServer:
             query = dns.message.from_wire(wire)
         except dns.exception.DNSException:
             return None
-        if self.mood is Mood.SILENT or query.rcode() != dns.rcode.NOERROR or len(query.question) != 1:
+        if query.rcode() != dns.rcode.NOERROR or len(query.question) != 1:
             return None
-        answer = self._answer(query)
+        answer = self.answer(query)
         try:
             return answer.to_wire(max_size=max_bytes)
         except dns.exception.TooBig:
@@ -81,16 +68,14 @@ class ZoneServer:
             cut.flags |= dns.flags.TC
             return cut.to_wire()
 
-    def _answer(self, query: dns.message.Message) -> dns.message.Message:
+    def answer(self, query: dns.message.Message) -> dns.message.Message:
+        """The answer to a query with one question, by the records."""
         question = query.question[0]
         name = question.name.to_text(omit_final_dot=True).lower()
-        self.queries[name] += 1
         answer = dns.message.make_response(query)
         answer.flags |= dns.flags.AA
         values = self.records.get((name, dns.rdatatype.to_text(question.rdtype)))
-        if self.mood is Mood.SERVFAIL:
-            answer.set_rcode(dns.rcode.SERVFAIL)
-        elif values:
+        if values:
             answer.answer.append(dns.rrset.from_text(question.name, TTL_SECONDS, "IN", question.rdtype, *values))
         elif not any(known == name for known, _ in self.records):
             answer.set_rcode(dns.rcode.NXDOMAIN)

@@ -21,7 +21,7 @@ class SuiteZone(ZoneServer):
     """Answers as the suite's zonedata says. TIMEOUT there is silence here; SPF records stand as TXT where there is no TXT."""
 
     def __init__(self, zonedata: Mapping[str, Sequence[Any]]) -> None:
-        super().__init__()
+        super().__init__({})
         self.zone = self.parsed(zonedata)
 
     @staticmethod

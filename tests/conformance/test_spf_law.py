@@ -7,7 +7,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from admin_cli.demo.zone import ZoneServer
 from mailweir.domains.checks import SpfReport, Verdict, check_spf
 from mailweir.domains.questions import Questions, resolver_at
 from mailweir.domains.spf import evaluate
@@ -25,6 +24,7 @@ from tests.conformance.slipped_records import (
     Slipped,
     quoted,
 )
+from tests.moody_zone import MoodyZoneServer
 
 OURS = (ipaddress.ip_address("203.0.113.9"), ipaddress.ip_address("2001:db8:1::9"))
 INCLUDE = "spf.relay.example"
@@ -33,12 +33,12 @@ IPS = [*OURS, *map(ipaddress.ip_address, CLIENTS)]
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[ZoneServer]:
-    with ZoneServer() as running:
+def server() -> Iterator[MoodyZoneServer]:
+    with MoodyZoneServer() as running:
         yield running
 
 
-def publish(server: ZoneServer, *values: str) -> None:
+def publish(server: MoodyZoneServer, *values: str) -> None:
     """These TXT values at the domain."""
     server.records = {
         **ZONE,
@@ -47,11 +47,11 @@ def publish(server: ZoneServer, *values: str) -> None:
     }
 
 
-def asked(server: ZoneServer) -> Questions:
+def asked(server: MoodyZoneServer) -> Questions:
     return Questions(resolver_at("127.0.0.1", server.port, 5.0))
 
 
-def results(server: ZoneServer) -> dict[str, str]:
+def results(server: MoodyZoneServer) -> dict[str, str]:
     """What a receiver says, by who sends."""
     questions = asked(server)
     return {str(ip): evaluate(questions, ip, f"x@{DOMAIN}", DOMAIN).result for ip in IPS}
@@ -61,14 +61,14 @@ def passing(found: dict[str, str]) -> set[str]:
     return {ip for ip, result in found.items() if result == "pass"}
 
 
-def suggested(server: ZoneServer, relay: Relay = INCLUDED) -> tuple[SpfReport, str]:
+def suggested(server: MoodyZoneServer, relay: Relay = INCLUDED) -> tuple[SpfReport, str]:
     """What is said of the domain, and the record that is suggested, or "" for none."""
     report = check_spf(asked(server), DOMAIN, relay)
     record = report.suggestion.record if report.suggestion else None
     return report, record.value if record else ""
 
 
-def holds(server: ZoneServer, case: Slipped, relay: Relay = INCLUDED) -> None:
+def holds(server: MoodyZoneServer, case: Slipped, relay: Relay = INCLUDED) -> None:
     """The law, for one record; which must be repaired, and nobody whom it was meant to refuse may come to pass by it."""
     wanted: set[str] = set()
     unsure: set[str] = set()
@@ -95,13 +95,13 @@ def holds(server: ZoneServer, case: Slipped, relay: Relay = INCLUDED) -> None:
 )
 @given(case=SLIPPED, relay=st.sampled_from([PLAIN, INCLUDED]))
 def test_no_address_that_passes_or_is_meant_to_fails_after_the_suggestion(
-    server: ZoneServer, case: Slipped, relay: Relay
+    server: MoodyZoneServer, case: Slipped, relay: Relay
 ) -> None:
     holds(server, case, relay)
 
 
 @pytest.mark.parametrize("number", range(len(OF_A_TERM)))
-def test_each_slip_of_a_term(server: ZoneServer, number: int) -> None:
+def test_each_slip_of_a_term(server: MoodyZoneServer, number: int) -> None:
     fits, slip = OF_A_TERM[number]
     for term in filter(fits, TERMS):
         holds(server, Slipped((f"v=spf1 {term} -all",), (f"v=spf1 {slip(term)} -all",)))
@@ -109,14 +109,14 @@ def test_each_slip_of_a_term(server: ZoneServer, number: int) -> None:
 
 
 @pytest.mark.parametrize("number", range(len(OF_A_RECORD)))
-def test_each_slip_of_a_record(server: ZoneServer, number: int) -> None:
+def test_each_slip_of_a_record(server: MoodyZoneServer, number: int) -> None:
     for end in ("-all", "~all"):
         meant = f"v=spf1 include:provider.example ip4:192.0.2.1 {end}"
         holds(server, Slipped((meant,), (OF_A_RECORD[number](meant),)))
 
 
 @pytest.mark.parametrize("number", range(len(OF_A_RECORD)))
-def test_a_record_that_is_nearly_spf_is_broken_and_not_none(server: ZoneServer, number: int) -> None:
+def test_a_record_that_is_nearly_spf_is_broken_and_not_none(server: MoodyZoneServer, number: int) -> None:
     publish(server, OF_A_RECORD[number]("v=spf1 include:provider.example -all"))
     report, record = suggested(server)
     assert "include:provider.example" in record
@@ -128,7 +128,7 @@ def test_a_record_that_is_nearly_spf_is_broken_and_not_none(server: ZoneServer, 
 
 
 @pytest.mark.parametrize("term", UNCLEAR)
-def test_where_it_is_not_certain_what_is_meant_no_record_is_offered(server: ZoneServer, term: str) -> None:
+def test_where_it_is_not_certain_what_is_meant_no_record_is_offered(server: MoodyZoneServer, term: str) -> None:
     publish(server, f"v=spf1 {term} include:provider.example -all")
     report, record = suggested(server)
     assert record == ""
@@ -142,7 +142,7 @@ def test_where_it_is_not_certain_what_is_meant_no_record_is_offered(server: Zone
     ("v=spf1 include:%{i}.a.example -all", "v=spf1 include:%{i}.b.example -all"),
     ("v=spf1 include:gone.example -all", "v=spf1 mx -all"),
 ])  # fmt: skip
-def test_of_several_that_contradict_each_other_none_is_made(server: ZoneServer, values: tuple[str, ...]) -> None:
+def test_of_several_that_contradict_each_other_none_is_made(server: MoodyZoneServer, values: tuple[str, ...]) -> None:
     publish(server, *values)
     report, record = suggested(server)
     assert record == ""
@@ -150,7 +150,7 @@ def test_of_several_that_contradict_each_other_none_is_made(server: ZoneServer, 
     assert report.suggestion.notes[0].startswith("settle first")
 
 
-def test_what_finds_nothing_for_us_stays(server: ZoneServer) -> None:
+def test_what_finds_nothing_for_us_stays(server: MoodyZoneServer) -> None:
     macro = "include:%{i}._ip.%{d}.p.example"
     publish(server, f"v=spf1 {macro} -all")
     _, record = suggested(server)
@@ -164,7 +164,7 @@ def test_what_finds_nothing_for_us_stays(server: ZoneServer) -> None:
 @pytest.mark.parametrize(
     "term", ["ptr", "ptr:client.example", "a:gone.example", "include:gone.example", "exists:gone.example"]
 )
-def test_nothing_is_left_out(server: ZoneServer, term: str) -> None:
+def test_nothing_is_left_out(server: MoodyZoneServer, term: str) -> None:
     publish(server, f"v=spf1 {term} mx:shop.example a:one.gone.example a:two.gone.example a:three.gone.example -all")
     before = passing(results(server))
     _, record = suggested(server)
@@ -176,7 +176,7 @@ def test_nothing_is_left_out(server: ZoneServer, term: str) -> None:
 @pytest.mark.parametrize(
     "slip", ["include=provider.example", "ip4=192.0.2.1", "-all ip4:192.0.2.1", "redirect=provider.example"]
 )
-def test_a_slip_that_receivers_do_not_even_see_is_told_and_repaired(server: ZoneServer, slip: str) -> None:
+def test_a_slip_that_receivers_do_not_even_see_is_told_and_repaired(server: MoodyZoneServer, slip: str) -> None:
     publish(server, f"v=spf1 ip4:{OURS[0]} ip6:{OURS[1]} {slip} -all")
     report, record = suggested(server)
     assert report.verdict is Verdict.WITH_WARNINGS
@@ -186,7 +186,7 @@ def test_a_slip_that_receivers_do_not_even_see_is_told_and_repaired(server: Zone
     assert suggested(server)[0].verdict is Verdict.AUTHORISED
 
 
-def test_a_strangers_end_is_not_softer_and_not_harder_than_it_was(server: ZoneServer) -> None:
+def test_a_strangers_end_is_not_softer_and_not_harder_than_it_was(server: MoodyZoneServer) -> None:
     for end, result in (
         ("-all", "fail"),
         ("~all", "softfail"),

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from admin_cli.demo.zone import ZoneServer
 from mailweir.domains.checks import SpfReport, Verdict, check_spf
 from mailweir.domains.questions import Questions, resolver_at
 from mailweir.domains.spf import MAX_LOOKUPS, evaluate
@@ -15,6 +14,7 @@ from mailweir.domains.spf_record import IpAddress
 from mailweir.domains.suggestion import Relay
 from tests.conformance.generated_zones import IPS, NAMES, ZONE, Records, records_of
 from tests.conformance.spf_zone import SuiteZone
+from tests.moody_zone import MoodyZoneServer
 
 IPV4, IPV6 = ipaddress.ip_address("203.0.113.9"), ipaddress.ip_address("2001:db8:1::9")
 INCLUDE = "spf.relay.example"
@@ -25,18 +25,18 @@ DOMAIN = "client.example"
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[ZoneServer]:
-    with ZoneServer() as running:
+def server() -> Iterator[MoodyZoneServer]:
+    with MoodyZoneServer() as running:
         yield running
 
 
-def checked(server: ZoneServer, records: Records, relay: Relay = INCLUDED, domain: str = DOMAIN) -> SpfReport:
+def checked(server: MoodyZoneServer, records: Records, relay: Relay = INCLUDED, domain: str = DOMAIN) -> SpfReport:
     """What is said of a domain."""
     server.records = {**OURS, **records}
     return check_spf(Questions(resolver_at("127.0.0.1", server.port, 5.0)), domain, relay)
 
 
-def published(server: ZoneServer, report: SpfReport) -> SpfReport:
+def published(server: MoodyZoneServer, report: SpfReport) -> SpfReport:
     """What is said once the suggestion is there; it has to be good."""
     assert report.suggestion is not None
     record = report.suggestion.record
@@ -53,7 +53,7 @@ def published(server: ZoneServer, report: SpfReport) -> SpfReport:
 OTHERS = [ipaddress.ip_address(ip) for ip in IPS]
 
 
-def result_for(server: ZoneServer, ip: IpAddress, domain: str = DOMAIN) -> str:
+def result_for(server: MoodyZoneServer, ip: IpAddress, domain: str = DOMAIN) -> str:
     """What a receiver says of mail that comes from this address, by what is published now."""
     return evaluate(Questions(resolver_at("127.0.0.1", server.port, 5.0)), ip, f"x@{domain}", domain).result
 
@@ -70,7 +70,7 @@ def txt(*texts: str) -> Records:
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(hosts=ZONE)
-def test_whatever_is_there_the_suggestion_passes(server: ZoneServer, hosts: list[dict[str, list[str]]]) -> None:
+def test_whatever_is_there_the_suggestion_passes(server: MoodyZoneServer, hosts: list[dict[str, list[str]]]) -> None:
     for relay in (PLAIN, INCLUDED):
         report = checked(server, records_of(hosts), relay, NAMES[0])
         if report.verdict in (Verdict.NOT_AUTHORISED, Verdict.BROKEN):
@@ -109,7 +109,7 @@ def test_whatever_is_there_the_suggestion_passes(server: ZoneServer, hosts: list
     ids=["none", "no include", "MX", "null MX", "-all", "behind -all", "redirect", "two records", "syntax", "include of nothing",
          "+all", "no all"],
 )  # fmt: skip
-def test_the_record_to_paste(server: ZoneServer, records: Records, relay: Relay, expected: str) -> None:
+def test_the_record_to_paste(server: MoodyZoneServer, records: Records, relay: Relay, expected: str) -> None:
     report = checked(server, records, relay)
     assert report.suggestion is not None
     assert report.suggestion.record is not None
@@ -125,7 +125,7 @@ def test_the_record_to_paste(server: ZoneServer, records: Records, relay: Relay,
         ("mx1.smallhost.com.", "smallhost.com receives its mail"),
     ],
 )
-def test_of_a_first_record_it_is_asked_who_else_sends(server: ZoneServer, exchange: str, question: str) -> None:
+def test_of_a_first_record_it_is_asked_who_else_sends(server: MoodyZoneServer, exchange: str, question: str) -> None:
     report = checked(server, {(DOMAIN, "MX"): [f"20 second.{exchange}", f"10 {exchange}"]})
     assert report.suggestion is not None
     assert report.suggestion.record is not None
@@ -137,7 +137,7 @@ def test_of_a_first_record_it_is_asked_who_else_sends(server: ZoneServer, exchan
     assert any("who else sends" in note for note in report.suggestion.notes)
 
 
-def test_where_an_include_below_lets_us_send_nothing_is_suggested(server: ZoneServer) -> None:
+def test_where_an_include_below_lets_us_send_nothing_is_suggested(server: MoodyZoneServer) -> None:
     report = checked(
         server, {**txt("v=spf1 include:a.example -all"), ("a.example", "TXT"): [f'"v=spf1 include:{INCLUDE} -all"']}
     )
@@ -163,7 +163,7 @@ def full(lookups: int) -> Records:
     }
 
 
-def test_a_full_record_takes_addresses_and_no_include(server: ZoneServer) -> None:
+def test_a_full_record_takes_addresses_and_no_include(server: MoodyZoneServer) -> None:
     report = checked(server, full(10))
     assert report.suggestion is not None
     assert report.suggestion.record is not None
@@ -172,7 +172,7 @@ def test_a_full_record_takes_addresses_and_no_include(server: ZoneServer) -> Non
     assert published(server, report).root.lookups == 10
 
 
-def test_of_too_full_a_record_none_is_made(server: ZoneServer) -> None:
+def test_of_too_full_a_record_none_is_made(server: MoodyZoneServer) -> None:
     report = checked(server, full(11))
     assert report.verdict is Verdict.BROKEN
     assert report.suggestion is not None
@@ -180,7 +180,7 @@ def test_of_too_full_a_record_none_is_made(server: ZoneServer) -> None:
     assert "takes 11" in report.suggestion.notes[0]
 
 
-def test_a_long_record_is_split(server: ZoneServer) -> None:
+def test_a_long_record_is_split(server: MoodyZoneServer) -> None:
     many = [f"ip4:198.51.100.{n}" for n in range(40)]
     report = checked(server, txt_in_parts(" ".join(["v=spf1", *many, "-all"])))
     assert report.suggestion is not None
@@ -206,13 +206,13 @@ def txt_in_parts(text: str) -> Records:
         (txt(f"v=spf1 include:{INCLUDE} a:gone.example -all"), "find nothing"),
     ],
 )
-def test_what_is_warned_of(server: ZoneServer, records: Records, words: str) -> None:
+def test_what_is_warned_of(server: MoodyZoneServer, records: Records, words: str) -> None:
     report = checked(server, records)
     assert any(words in one for one in report.warnings), report.warnings
     assert report.verdict in (Verdict.WITH_WARNINGS, Verdict.NOT_AUTHORISED)
 
 
-def test_the_whole_tree_counts_past_the_match(server: ZoneServer) -> None:
+def test_the_whole_tree_counts_past_the_match(server: MoodyZoneServer) -> None:
     terms = [f"include:{name}" for (name, kind) in full(10) if name != DOMAIN]
     report = checked(server, {**full(10), **txt(" ".join(["v=spf1", f"include:{INCLUDE}", *terms, "-all"]))})
     assert [one.result for one in report.evaluations] == ["pass", "pass"]
@@ -227,13 +227,13 @@ ONLY_IPV4: Records = {
 }
 
 
-def test_the_order_of_the_addresses_changes_nothing(server: ZoneServer) -> None:
+def test_the_order_of_the_addresses_changes_nothing(server: MoodyZoneServer) -> None:
     first, second = (checked(server, ONLY_IPV4, Relay(ips)) for ips in ((IPV4, IPV6), (IPV6, IPV4)))
     assert first.verdict is second.verdict is Verdict.BROKEN
     assert first.faults == second.faults
 
 
-def test_what_only_the_other_address_family_finds_stays_in_the_suggestion(server: ZoneServer) -> None:
+def test_what_only_the_other_address_family_finds_stays_in_the_suggestion(server: MoodyZoneServer) -> None:
     found = txt("v=spf1 a:a.client.example a:b.client.example a:c.client.example -all")
     report = checked(server, {**ONLY_IPV4, **found}, Relay((IPV6,)))
     assert report.suggestion is not None
@@ -242,7 +242,7 @@ def test_what_only_the_other_address_family_finds_stays_in_the_suggestion(server
     assert [letter for letter in "abc" if f"a:{letter}.client.example" not in text] == []
 
 
-def test_what_nobody_finds_may_be_misspelt_and_stays(server: ZoneServer) -> None:
+def test_what_nobody_finds_may_be_misspelt_and_stays(server: MoodyZoneServer) -> None:
     terms = [f"a:{letter}.client.example" for letter in "abc"]
     report = checked(server, txt(" ".join(["v=spf1", *terms, "-all"])), Relay((IPV6,)))
     assert report.suggestion is not None

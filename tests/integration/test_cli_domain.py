@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from admin_cli.demo.zone import Mood, ZoneServer
 from mailweir.store.database.connection import Database
+from tests.moody_zone import Mood, MoodyZoneServer
 from tests.needs import lacks
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def test_options_that_do_not_go_together_are_a_usage_error(mailweir: "Mailweir",
 
 @pytest.mark.parametrize("published", ["nothing", "the old key", "two", "a part", "the key", "no DNS", "forced"])
 def test_a_key_is_activated_once_dns_has_it(mailweir: "Mailweir", tmp_path: Path, published: str) -> None:
-    with ZoneServer() as zone:
+    with MoodyZoneServer() as zone:
         config = tmp_path / "mailweir.toml"
         config.write_text(
             config.read_text() + f'[dns]\nnameserver = "127.0.0.1"\nport = {zone.port}\ntimeout_seconds = 1\n'
@@ -141,7 +141,7 @@ def test_a_key_is_activated_once_dns_has_it(mailweir: "Mailweir", tmp_path: Path
 def test_a_key_by_which_nothing_would_count_is_not_activated(
     mailweir: "Mailweir", tmp_path: Path, tag: str, says: str
 ) -> None:
-    with ZoneServer() as zone:
+    with MoodyZoneServer() as zone:
         config = tmp_path / "mailweir.toml"
         config.write_text(config.read_text() + f'[dns]\nnameserver = "127.0.0.1"\nport = {zone.port}\n')
         mailweir("domain", "add", "client.example", "--selector", "s1")

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from admin_cli.demo.zone import Mood, ZoneServer
 from mailweir.store.database.connection import Database
 from tests import frozen
+from tests.moody_zone import Mood, MoodyZoneServer
 
 Mailweir = Any
 DOMAIN, IP, IPV6 = "client.example.com", "192.0.2.9", "2001:db8::9"
@@ -23,13 +23,13 @@ def database(sqlite_database: Database) -> Database:
 
 
 @pytest.fixture
-def zone() -> Iterator[ZoneServer]:
-    with ZoneServer({(DOMAIN, "TXT"): [GOOD], DMARC: ['"v=DMARC1; p=reject"']}) as running:
+def zone() -> Iterator[MoodyZoneServer]:
+    with MoodyZoneServer({(DOMAIN, "TXT"): [GOOD], DMARC: ['"v=DMARC1; p=reject"']}) as running:
         yield running
 
 
 @pytest.fixture
-def check(mailweir: Mailweir, zone: ZoneServer) -> Callable[..., Any]:
+def check(mailweir: Mailweir, zone: MoodyZoneServer) -> Callable[..., Any]:
     """`mailweir NOUN check …` that asks this server."""
 
     def run(noun: str, *arguments: str, ips: tuple[str, ...] = (IP,)) -> Any:
@@ -52,7 +52,7 @@ def check(mailweir: Mailweir, zone: ZoneServer) -> Callable[..., Any]:
     ],
 )
 def test_the_exit_code_says_what_is_so(
-    check: Callable[..., Any], zone: ZoneServer, record: str, mood: Mood, code: int
+    check: Callable[..., Any], zone: MoodyZoneServer, record: str, mood: Mood, code: int
 ) -> None:
     zone.records[DOMAIN, "TXT"] = [record]
     zone.mood = mood
@@ -62,7 +62,7 @@ def test_the_exit_code_says_what_is_so(
     }[code]  # fmt: skip
 
 
-def test_the_json_keeps_its_keys(check: Callable[..., Any], mailweir: Mailweir, zone: ZoneServer) -> None:
+def test_the_json_keeps_its_keys(check: Callable[..., Any], mailweir: Mailweir, zone: MoodyZoneServer) -> None:
     assert mailweir("deployment", "add", "demo", "--domain", "demo.example.net").code == 0
     found: list[str] = []
     for record in (GOOD, '"v=spf1 include:gone.example.com -all"', '"v=spf1 -all"', '"unrelated"'):
@@ -75,7 +75,7 @@ def test_the_json_keeps_its_keys(check: Callable[..., Any], mailweir: Mailweir, 
     frozen.compare(file, sorted(set(found)))
 
 
-def test_a_failure_of_dns_is_never_called_not_authorised(check: Callable[..., Any], zone: ZoneServer) -> None:
+def test_a_failure_of_dns_is_never_called_not_authorised(check: Callable[..., Any], zone: MoodyZoneServer) -> None:
     zone.mood = Mood.SERVFAIL
     for noun in ("spf", "domain"):
         ran = check(noun, DOMAIN)
@@ -86,14 +86,14 @@ def test_a_failure_of_dns_is_never_called_not_authorised(check: Callable[..., An
         assert "DO     try again" in ran.out
 
 
-def test_a_server_that_is_silent_is_told_in_one_short_line(check: Callable[..., Any], zone: ZoneServer) -> None:
+def test_a_server_that_is_silent_is_told_in_one_short_line(check: Callable[..., Any], zone: MoodyZoneServer) -> None:
     zone.mood = Mood.SILENT
     ran = check("spf", DOMAIN)
     assert (ran.code, ran.out.count("timed out")) == (4, 1)
 
 
 def test_an_envelope_sender_of_another_domain_is_named_and_asked_about(
-    check: Callable[..., Any], zone: ZoneServer
+    check: Callable[..., Any], zone: MoodyZoneServer
 ) -> None:
     zone.records["plain.example.com", "TXT"] = ['"unrelated"']
     for noun in ("spf", "domain"):
@@ -149,7 +149,7 @@ def test_without_a_settings_file_a_domain_can_be_checked(
     assert check("domain", DOMAIN).code == 2  # no key of ours
 
 
-def test_an_international_name_is_asked_for_in_ascii(check: Callable[..., Any], zone: ZoneServer) -> None:
+def test_an_international_name_is_asked_for_in_ascii(check: Callable[..., Any], zone: MoodyZoneServer) -> None:
     zone.records["xn--bcher-kva.example.com", "TXT"] = [GOOD]
     for name in ("bücher.example.com", "XN--BCHER-KVA.example.com."):
         assert check("spf", name).code == 0
@@ -165,7 +165,7 @@ def test_an_international_name_is_asked_for_in_ascii(check: Callable[..., Any], 
     ],
 )
 def test_our_key_is_looked_for_in_dns(
-    mailweir: Mailweir, check: Callable[..., Any], zone: ZoneServer, record: str | None, words: str
+    mailweir: Mailweir, check: Callable[..., Any], zone: MoodyZoneServer, record: str | None, words: str
 ) -> None:
     assert mailweir("deployment", "add", "demo", "--domain", "demo.example.net").code == 0
     (made,) = mailweir("domain", "add", DOMAIN, "--json").json["records"]
@@ -190,7 +190,7 @@ def test_our_key_is_looked_for_in_dns(
     ],
 )
 def test_the_policy_is_the_domains_or_its_organisations(
-    check: Callable[..., Any], zone: ZoneServer, dmarc: dict[tuple[str, str], list[str]], expected: tuple[str, str]
+    check: Callable[..., Any], zone: MoodyZoneServer, dmarc: dict[tuple[str, str], list[str]], expected: tuple[str, str]
 ) -> None:
     zone.records = {(DOMAIN, "TXT"): [GOOD], **dmarc}
     found = check("domain", DOMAIN, "--json").json["dmarc"]
@@ -207,7 +207,7 @@ def test_the_policy_is_the_domains_or_its_organisations(
     ],
 )
 def test_alignment_decides_what_dmarc_makes_of_it(
-    check: Callable[..., Any], zone: ZoneServer, aspf: str, sender: str, outcome: str
+    check: Callable[..., Any], zone: MoodyZoneServer, aspf: str, sender: str, outcome: str
 ) -> None:
     zone.records[DMARC] = [f'"v=DMARC1; p=reject; aspf={aspf}"']
     zone.records[sender.partition("@")[2], "TXT"] = [GOOD]
@@ -228,7 +228,7 @@ def test_alignment_decides_what_dmarc_makes_of_it(
     ],
 )
 def test_what_is_nearly_a_dmarc_record_is_broken_and_no_other_one_is_asked_for(
-    check: Callable[..., Any], zone: ZoneServer, near: str
+    check: Callable[..., Any], zone: MoodyZoneServer, near: str
 ) -> None:
     zone.records[DMARC] = [f'"{near}"']
     ran = check("domain", DOMAIN)
@@ -244,7 +244,7 @@ def test_what_is_nearly_a_dmarc_record_is_broken_and_no_other_one_is_asked_for(
     assert "nearly one" in ran.out
 
 
-def test_the_versions_name_has_no_case_and_its_value_has(check: Callable[..., Any], zone: ZoneServer) -> None:
+def test_the_versions_name_has_no_case_and_its_value_has(check: Callable[..., Any], zone: MoodyZoneServer) -> None:
     zone.records[DMARC] = ['"V=DMARC1; P=Reject; ASPF=S"']
     found = check("domain", DOMAIN, "--json").json["dmarc"]
     assert (found["policy"], found["found_at"], found["strict_spf"], found["fault"]) == ("reject", DOMAIN, True, "")
@@ -284,7 +284,7 @@ ABOVE, TOP = ("_dmarc.example.com", "TXT"), ("_dmarc.com", "TXT")
 )
 def test_both_ways_to_find_a_policy_are_shown(
     check: Callable[..., Any],
-    zone: ZoneServer,
+    zone: MoodyZoneServer,
     records: dict[tuple[str, str], list[str]],
     old: tuple[str, str],
     new: tuple[str, str],
@@ -296,7 +296,9 @@ def test_both_ways_to_find_a_policy_are_shown(
     assert any("by RFC 9989 the policy is" in one for one in found["differences"]) is (old != new)
 
 
-def test_of_a_domain_that_is_not_there_np_counts_by_rfc_9989_alone(check: Callable[..., Any], zone: ZoneServer) -> None:
+def test_of_a_domain_that_is_not_there_np_counts_by_rfc_9989_alone(
+    check: Callable[..., Any], zone: MoodyZoneServer
+) -> None:
     zone.records = {ABOVE: ['"v=DMARC1; p=none; sp=quarantine; np=reject"']}
     found = check("domain", "gone.example.com", "--json").json["dmarc"]
     assert (found["policy"], found["rfc9989"]["policy"]) == ("quarantine", "reject")
@@ -307,7 +309,9 @@ def test_of_a_domain_that_is_not_there_np_counts_by_rfc_9989_alone(check: Callab
 @pytest.mark.parametrize(
     ("tag", "says"), [("t=y", "isn't to be applied yet"), ("pct=20", "20 of 100"), ("t=n", ""), ("pct=100", "")]
 )
-def test_what_only_one_of_both_knows_is_told(check: Callable[..., Any], zone: ZoneServer, tag: str, says: str) -> None:
+def test_what_only_one_of_both_knows_is_told(
+    check: Callable[..., Any], zone: MoodyZoneServer, tag: str, says: str
+) -> None:
     zone.records[DMARC] = [f'"v=DMARC1; p=reject; {tag}"']
     zone.records["other.com", "TXT"] = [GOOD]
     ran = check("domain", DOMAIN, "--mail-from", "x@other.com")
@@ -317,7 +321,7 @@ def test_what_only_one_of_both_knows_is_told(check: Callable[..., Any], zone: Zo
 
 
 def test_a_sibling_is_aligned_by_the_list_of_suffixes_and_not_by_a_walk(
-    check: Callable[..., Any], zone: ZoneServer
+    check: Callable[..., Any], zone: MoodyZoneServer
 ) -> None:
     zone.records["mail.example.com", "TXT"] = [GOOD]
     ran = check("domain", DOMAIN, "--mail-from", "x@mail.example.com")
@@ -327,7 +331,7 @@ def test_a_sibling_is_aligned_by_the_list_of_suffixes_and_not_by_a_walk(
     assert "isn't aligned" not in check("domain", DOMAIN, "--mail-from", "x@mail.example.com").out
 
 
-def test_a_long_name_is_walked_in_eight_questions(check: Callable[..., Any], zone: ZoneServer) -> None:
+def test_a_long_name_is_walked_in_eight_questions(check: Callable[..., Any], zone: MoodyZoneServer) -> None:
     name = "a.b.c.d.e.f.g.h.i.j.example.com"
     zone.records[name, "TXT"] = [GOOD]
     zone.records[ABOVE] = ['"v=DMARC1; p=reject"']
@@ -339,7 +343,7 @@ def test_a_long_name_is_walked_in_eight_questions(check: Callable[..., Any], zon
     )}  # fmt: skip
 
 
-def test_the_whole_tree_is_shown_where_it_is_asked_for(check: Callable[..., Any], zone: ZoneServer) -> None:
+def test_the_whole_tree_is_shown_where_it_is_asked_for(check: Callable[..., Any], zone: MoodyZoneServer) -> None:
     zone.records[DOMAIN, "TXT"] = ['"v=spf1 include:a.example.com -all"']
     zone.records["a.example.com", "TXT"] = [f'"v=spf1 ip4:198.51.100.1 ip4:{IP} -all"']
     short, whole = check("spf", DOMAIN).out, check("spf", DOMAIN, "--all").out
@@ -348,7 +352,7 @@ def test_the_whole_tree_is_shown_where_it_is_asked_for(check: Callable[..., Any]
     assert "include:a.example.com" in short
 
 
-def test_a_slip_is_named_and_the_repaired_record_is_shown(check: Callable[..., Any], zone: ZoneServer) -> None:
+def test_a_slip_is_named_and_the_repaired_record_is_shown(check: Callable[..., Any], zone: MoodyZoneServer) -> None:
     zone.records[DOMAIN, "TXT"] = ['" v=spf1 include:provider.example; -all"']
     zone.records["provider.example", "TXT"] = ['"v=spf1 ip4:198.51.100.1 -all"']
     ran = check("spf", DOMAIN)
@@ -360,7 +364,9 @@ def test_a_slip_is_named_and_the_repaired_record_is_shown(check: Callable[..., A
     assert f"       v=spf1 ip4:{IP} include:provider.example -all\n" in ran.out
 
 
-def test_where_a_slip_is_unclear_one_sentence_says_what_to_settle(check: Callable[..., Any], zone: ZoneServer) -> None:
+def test_where_a_slip_is_unclear_one_sentence_says_what_to_settle(
+    check: Callable[..., Any], zone: MoodyZoneServer
+) -> None:
     zone.records[DOMAIN, "TXT"] = ['"v=spf1 ip4:198.51.100.1/33 -all"']
     ran = check("spf", DOMAIN)
     assert ran.code == 3
@@ -370,7 +376,7 @@ def test_where_a_slip_is_unclear_one_sentence_says_what_to_settle(check: Callabl
     assert f"v=spf1 ip4:{IP}" not in ran.out
 
 
-def test_a_record_of_several_strings_is_no_fault(check: Callable[..., Any], zone: ZoneServer) -> None:
+def test_a_record_of_several_strings_is_no_fault(check: Callable[..., Any], zone: MoodyZoneServer) -> None:
     first = " ".join(["v=spf1", f"ip4:{IP}", *(f"ip4:198.51.100.{n}" for n in range(12)), ""])
     second = " ".join([*(f"ip4:203.0.113.{n}" for n in range(9)), "-all"])
     zone.records[DOMAIN, "TXT"] = [f'"{first}" "{second}"']
@@ -381,13 +387,13 @@ def test_a_record_of_several_strings_is_no_fault(check: Callable[..., Any], zone
     assert "!!" not in ran.out
 
 
-def test_hostile_records_do_not_speak_to_the_terminal(check: Callable[..., Any], zone: ZoneServer) -> None:
+def test_hostile_records_do_not_speak_to_the_terminal(check: Callable[..., Any], zone: MoodyZoneServer) -> None:
     zone.records[DOMAIN, "TXT"] = ['"v=spf1 \\027[2J -all"']
     assert "\x1b" not in check("spf", DOMAIN, "--all").out
 
 
 def test_several_dmarc_records_are_none_and_the_organisations_does_not_step_in(
-    check: Callable[..., Any], zone: ZoneServer
+    check: Callable[..., Any], zone: MoodyZoneServer
 ) -> None:
     zone.records[DMARC] = ['"v=DMARC1; p=none"', '"v=DMARC1; p=quarantine"']
     zone.records["_dmarc.example.com", "TXT"] = ['"v=DMARC1; p=reject"']
@@ -397,7 +403,7 @@ def test_several_dmarc_records_are_none_and_the_organisations_does_not_step_in(
     assert "p=reject" not in found.out
 
 
-def test_a_mapped_address_is_the_ipv4_one(check: Callable[..., Any], zone: ZoneServer) -> None:
+def test_a_mapped_address_is_the_ipv4_one(check: Callable[..., Any], zone: MoodyZoneServer) -> None:
     assert check("spf", DOMAIN, ips=(f"::ffff:{IP}",)).code == 0
     zone.records[DOMAIN, "TXT"] = ['"v=spf1 -all"']
     assert f"v=spf1 ip4:{IP} -all" in check("spf", DOMAIN, ips=(f"::ffff:{IP}",)).out

@@ -19,7 +19,7 @@ import pytest
 
 from admin_cli.demo import mail, signing
 from admin_cli.demo.signing import SigningKey
-from admin_cli.demo.zone import Mood, ZoneServer
+from tests.moody_zone import Mood, MoodyZoneServer
 
 if TYPE_CHECKING:
     from tests.integration.conftest import MakeSink, MakeStack, Received, Sink, Stack
@@ -42,7 +42,7 @@ class Weir:
 
     stack: "Stack"
     sink: "Sink"
-    zone: ZoneServer
+    zone: MoodyZoneServer
     key: SigningKey
     _seen: int = field(default=0)
 
@@ -146,7 +146,7 @@ def add_people(stack: "Stack") -> None:
         stack.cli(*arguments, check=True)
 
 
-def overrides(sink: "Sink", zone: ZoneServer, per_hour: int = MANY) -> dict[str, Any]:
+def overrides(sink: "Sink", zone: MoodyZoneServer, per_hour: int = MANY) -> dict[str, Any]:
     """The settings of these tests."""
     return {
         "outbound": f"relayhost 127.0.0.1:{sink.port}",
@@ -161,13 +161,15 @@ def key() -> SigningKey:
 
 
 @pytest.fixture(scope="module")
-def zone(key: SigningKey) -> Iterator[ZoneServer]:
-    with ZoneServer({(KEY_NAME, "TXT"): [key.record]}) as server:
+def zone(key: SigningKey) -> Iterator[MoodyZoneServer]:
+    with MoodyZoneServer({(KEY_NAME, "TXT"): [key.record]}) as server:
         yield server
 
 
 @pytest.fixture(scope="module")
-def shared(make_module_stack: "MakeStack", make_module_sink: "MakeSink", zone: ZoneServer, key: SigningKey) -> Weir:
+def shared(
+    make_module_stack: "MakeStack", make_module_sink: "MakeSink", zone: MoodyZoneServer, key: SigningKey
+) -> Weir:
     sink = make_module_sink()
     stack = make_module_stack(**overrides(sink, zone))
     add_people(stack)
@@ -464,7 +466,11 @@ def test_a_bounce_to_nothing_that_went_out_is_refused(weir: Weir) -> None:
 
 
 def test_a_mailbox_that_refuses_the_redirected_copy_is_noted(
-    make_stack: "MakeStack", make_sink: "MakeSink", zone: ZoneServer, key: SigningKey, wait_until: Callable[..., Any]
+    make_stack: "MakeStack",
+    make_sink: "MakeSink",
+    zone: MoodyZoneServer,
+    key: SigningKey,
+    wait_until: Callable[..., Any],
 ) -> None:
     sink = make_sink(refuse="550 5.7.26 unauthenticated")
     weir = Weir(make_stack(**overrides(sink, zone)), sink, zone, key)
@@ -490,7 +496,7 @@ def test_a_mailbox_that_refuses_the_redirected_copy_is_noted(
 
 
 def test_no_more_than_so_many_an_hour_for_a_user(
-    make_stack: "MakeStack", make_sink: "MakeSink", zone: ZoneServer, key: SigningKey
+    make_stack: "MakeStack", make_sink: "MakeSink", zone: MoodyZoneServer, key: SigningKey
 ) -> None:
     sink = make_sink()
     weir = Weir(make_stack(**overrides(sink, zone, per_hour=2)), sink, zone, key)
@@ -532,7 +538,7 @@ def put_dying_filter(stack: "Stack") -> None:
 
 @pytest.mark.parametrize("victim", ["worker", "parent"])
 def test_a_kill_between_commit_and_answer_loses_no_confirmation(
-    make_stack: "MakeStack", make_sink: "MakeSink", zone: ZoneServer, key: SigningKey, victim: str
+    make_stack: "MakeStack", make_sink: "MakeSink", zone: MoodyZoneServer, key: SigningKey, victim: str
 ) -> None:
     sink = make_sink()
     stack = make_stack(start=False, **overrides(sink, zone))

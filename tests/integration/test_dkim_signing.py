@@ -19,8 +19,9 @@ import dkim
 import dns.resolver
 import pytest
 
-from admin_cli.demo.zone import HOST, ZoneServer
+from admin_cli.demo.zone import HOST
 from tests.integration.wire import Connection, lines_of
+from tests.moody_zone import MoodyZoneServer
 from tests.needs import lacks
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ class Relay:
 
     stack: "Stack"
     sink: "Sink"
-    zone: ZoneServer
+    zone: MoodyZoneServer
     folder: Path
     wait_until: Wait
     sent: int = field(default=0)
@@ -107,7 +108,7 @@ def require_opendkim() -> None:
 
 @contextlib.contextmanager
 def _relay(make: "MakeStack", sink: "Sink", folder: Path, wait_until: Wait, **overrides: Any) -> Iterator[Relay]:
-    with ZoneServer() as zone:
+    with MoodyZoneServer() as zone:
         dns = {"nameserver": HOST, "port": zone.port, "timeout_seconds": 5.0}
         stack = make(dns=dns, outbound=f"relayhost 127.0.0.1:{sink.port}", **overrides)
         for arguments in (

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from admin_cli.demo.zone import Mood, ZoneServer
 from admin_cli.doctor import dns
 from admin_cli.doctor.findings import Finding, Level
 from mailweir.settings import Settings
 from mailweir.store.people.deployments import Deployment
+from tests.moody_zone import Mood, MoodyZoneServer
 
 HOST, IP, IPV6, INCLUDE = "mx.relay.example", "192.0.2.9", "2001:db8::9", "spf.relay.example"
 REVERSE, REVERSE6 = "9.2.0.192.in-addr.arpa", "9." + "0." * 23 + "8.b.d.0.1.0.0.2.ip6.arpa"
@@ -27,12 +27,12 @@ WELL = {
 
 
 @pytest.fixture
-def zone() -> Iterator[ZoneServer]:
-    with ZoneServer(WELL) as running:
+def zone() -> Iterator[MoodyZoneServer]:
+    with MoodyZoneServer(WELL) as running:
         yield running
 
 
-def look(zone: ZoneServer, tmp_path: Path, **changes: Any) -> list[Finding]:
+def look(zone: MoodyZoneServer, tmp_path: Path, **changes: Any) -> list[Finding]:
     """All findings."""
     relay: Any = {"relay_addresses": [IP, IPV6], "spf_include": INCLUDE} | changes
     server: Any = {"nameserver": "127.0.0.1", "port": zone.port, "timeout_seconds": 1.0}
@@ -47,7 +47,7 @@ def look(zone: ZoneServer, tmp_path: Path, **changes: Any) -> list[Finding]:
     ]
 
 
-def test_where_all_is_well_nothing_else_is_said(zone: ZoneServer, tmp_path: Path) -> None:
+def test_where_all_is_well_nothing_else_is_said(zone: MoodyZoneServer, tmp_path: Path) -> None:
     found = look(zone, tmp_path)
     assert [one.level for one in found] == [Level.OK] * 6
 
@@ -66,7 +66,7 @@ def test_where_all_is_well_nothing_else_is_said(zone: ZoneServer, tmp_path: Path
     ],
 )
 def test_what_is_missing_is_said_with_what_to_publish(
-    zone: ZoneServer, tmp_path: Path, key: tuple[str, str], values: list[str], level: Level, words: str
+    zone: MoodyZoneServer, tmp_path: Path, key: tuple[str, str], values: list[str], level: Level, words: str
 ) -> None:
     zone.records = {**WELL, key: values} if values else {one: value for one, value in WELL.items() if one != key}
     (found,) = [one for one in look(zone, tmp_path) if words in one.sentence]
@@ -74,12 +74,12 @@ def test_what_is_missing_is_said_with_what_to_publish(
     assert found.to_do
 
 
-def test_dns_that_gives_no_answer_is_no_fault_of_the_records(zone: ZoneServer, tmp_path: Path) -> None:
+def test_dns_that_gives_no_answer_is_no_fault_of_the_records(zone: MoodyZoneServer, tmp_path: Path) -> None:
     zone.mood = Mood.SERVFAIL
     assert {one.level for one in look(zone, tmp_path)} == {Level.NOTE}
 
 
-def test_addresses_that_are_not_set_are_asked_for(zone: ZoneServer, tmp_path: Path) -> None:
+def test_addresses_that_are_not_set_are_asked_for(zone: MoodyZoneServer, tmp_path: Path) -> None:
     assert any("set relay.relay_addresses" in one.to_do for one in look(zone, tmp_path, relay_addresses=[]))
 
 

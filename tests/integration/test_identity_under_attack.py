@@ -12,8 +12,8 @@ import pytest
 
 from admin_cli.demo import signing
 from admin_cli.demo.signing import SigningKey
-from admin_cli.demo.zone import Mood, ZoneServer
 from tests.integration.relay import connect, submit
+from tests.moody_zone import Mood, MoodyZoneServer
 
 if TYPE_CHECKING:
     from tests.integration.conftest import MakeStack, Stack
@@ -36,7 +36,7 @@ class Weir:
     """A stack with two deployments, the client's key, and the DNS that has it."""
 
     stack: "Stack"
-    zone: ZoneServer
+    zone: MoodyZoneServer
     key: SigningKey
     wait_until: Wait
 
@@ -80,7 +80,7 @@ class Weir:
 def weir(make_module_stack: "MakeStack", wait_until: Wait) -> Iterator[Weir]:
     """The stack of all tests here; each has Message-IDs of its own."""
     key = SigningKey.generate()
-    with ZoneServer({(signing.key_name(SELECTOR, "client.example"), "TXT"): [key.record]}) as zone:
+    with MoodyZoneServer({(signing.key_name(SELECTOR, "client.example"), "TXT"): [key.record]}) as zone:
         dns = {"nameserver": "127.0.0.1", "port": zone.port, "timeout_seconds": 2.0}
         stack = make_module_stack(dns=dns, digest={"poll_seconds": 0.1})
         made = Weir(stack, zone, key, wait_until)

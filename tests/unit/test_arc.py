@@ -8,11 +8,11 @@ import pytest
 
 from admin_cli.demo import signing
 from admin_cli.demo.signing import SigningKey
-from admin_cli.demo.zone import Mood, ZoneServer
 from mailweir import arc
 from mailweir.errors import DnsUnavailable
 from mailweir.sender_auth import DkimProver, Verdict
 from mailweir.settings import Dns
+from tests.moody_zone import Mood, MoodyZoneServer
 
 if TYPE_CHECKING:
     from tests.unit.conftest import GrowsLinearly
@@ -40,14 +40,14 @@ def key() -> SigningKey:
 
 
 @pytest.fixture
-def zone(key: SigningKey) -> Iterator[ZoneServer]:
+def zone(key: SigningKey) -> Iterator[MoodyZoneServer]:
     """All domains have the key, the honest and the others."""
-    with ZoneServer({(signing.key_name(SELECTOR, one), "TXT"): [key.record] for one in DOMAINS}) as server:
+    with MoodyZoneServer({(signing.key_name(SELECTOR, one), "TXT"): [key.record] for one in DOMAINS}) as server:
         yield server
 
 
 @pytest.fixture
-def prover(zone: ZoneServer) -> DkimProver:
+def prover(zone: MoodyZoneServer) -> DkimProver:
     made = DkimProver(Dns(nameserver="127.0.0.1", port=zone.port, timeout_seconds=2.0))
     made.load()
     return made
@@ -150,7 +150,7 @@ def test_what_was_altered_after_the_seal_proves_nothing(prover: DkimProver, key:
 
 
 @pytest.mark.parametrize("mood", [Mood.SERVFAIL, Mood.SILENT])
-def test_without_dns_nothing_is_known(zone: ZoneServer, key: SigningKey, mood: Mood) -> None:
+def test_without_dns_nothing_is_known(zone: MoodyZoneServer, key: SigningKey, mood: Mood) -> None:
     prover = DkimProver(Dns(nameserver="127.0.0.1", port=zone.port, timeout_seconds=0.3))
     prover.load()
     zone.mood = mood
@@ -160,7 +160,9 @@ def test_without_dns_nothing_is_known(zone: ZoneServer, key: SigningKey, mood: M
     assert verdict(prover, seal(key, VIA + REST, DMARC)) is Verdict.PASS
 
 
-def test_mail_that_no_trusted_one_sealed_costs_no_dns(prover: DkimProver, zone: ZoneServer, key: SigningKey) -> None:
+def test_mail_that_no_trusted_one_sealed_costs_no_dns(
+    prover: DkimProver, zone: MoodyZoneServer, key: SigningKey
+) -> None:
     verdict(prover, seal(key, VIA + REST, DMARC, domain="evil.example"))
     verdict(prover, VIA + REST)
     assert not zone.queries

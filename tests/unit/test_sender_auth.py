@@ -18,11 +18,11 @@ from hypothesis import strategies as st
 
 from admin_cli.demo import signing
 from admin_cli.demo.signing import SigningKey
-from admin_cli.demo.zone import Mood, ZoneServer
 from mailweir import sender_auth
 from mailweir.errors import DnsUnavailable
 from mailweir.sender_auth import DkimProver, Verdict
 from mailweir.settings import Dns
+from tests.moody_zone import Mood, MoodyZoneServer
 
 SELECTOR, DOMAIN = "sel", "google.com"
 NAME = signing.key_name(SELECTOR, DOMAIN)
@@ -47,13 +47,13 @@ def key() -> SigningKey:
 
 
 @pytest.fixture(scope="module")
-def running_zone() -> Iterator[ZoneServer]:
-    with ZoneServer() as server:
+def running_zone() -> Iterator[MoodyZoneServer]:
+    with MoodyZoneServer() as server:
         yield server
 
 
 @pytest.fixture
-def zone(running_zone: ZoneServer, key: SigningKey) -> ZoneServer:
+def zone(running_zone: MoodyZoneServer, key: SigningKey) -> MoodyZoneServer:
     """Google's zone, with the test's key."""
     running_zone.mood = Mood.WELL
     running_zone.records = {(NAME, "TXT"): [key.record]}
@@ -62,7 +62,7 @@ def zone(running_zone: ZoneServer, key: SigningKey) -> ZoneServer:
 
 
 @pytest.fixture
-def prover(zone: ZoneServer) -> DkimProver:
+def prover(zone: MoodyZoneServer) -> DkimProver:
     return DkimProver(Dns(nameserver="127.0.0.1", port=zone.port, timeout_seconds=PATIENT_SECONDS))
 
 
@@ -102,7 +102,7 @@ def _changed(raw: bytes, old: bytes, new: bytes) -> bytes:
 # --- what is proven ---------------------------------------------------------------------------------------------------
 
 
-def test_googles_own_mail_is_proven(prover: DkimProver, key: SigningKey, zone: ZoneServer) -> None:
+def test_googles_own_mail_is_proven(prover: DkimProver, key: SigningKey, zone: MoodyZoneServer) -> None:
     assert prover.proves(_sign(key), DOMAIN)
     assert prover.proves(_sign_by_hand(key), DOMAIN)
     assert set(zone.queries) == {NAME}
@@ -151,7 +151,7 @@ def test_a_domain_counts_in_any_case(prover: DkimProver, key: SigningKey) -> Non
     assert prover.proves(_sign_by_hand(key, d="Google.COM"), DOMAIN)
 
 
-def test_a_key_too_long_for_udp_is_asked_for_by_tcp(prover: DkimProver, key: SigningKey, zone: ZoneServer) -> None:
+def test_a_key_too_long_for_udp_is_asked_for_by_tcp(prover: DkimProver, key: SigningKey, zone: MoodyZoneServer) -> None:
     zone.records[(NAME, "TXT")] = [
         f'"v=DKIM1; n={"x" * 200}; " "n2={"x" * 200}; " {key.record.replace("v=DKIM1; ", "")}'
     ]
@@ -162,21 +162,21 @@ def test_a_key_too_long_for_udp_is_asked_for_by_tcp(prover: DkimProver, key: Sig
 # --- what isn't -------------------------------------------------------------------------------------------------------
 
 
-def test_a_message_without_a_signature_asks_nobody(prover: DkimProver, zone: ZoneServer) -> None:
+def test_a_message_without_a_signature_asks_nobody(prover: DkimProver, zone: MoodyZoneServer) -> None:
     claimed = b"Authentication-Results: mx.google.com; dkim=pass header.d=google.com\r\n"
     for raw in (RAW, claimed + RAW, b"", b"\r\n", b" x\r\n" + RAW, b"no header\r\n" + RAW, BODY, b"\x00" * 100):
         assert not prover.proves(raw, DOMAIN)
     assert not zone.queries
 
 
-def test_a_strangers_key_proves_nothing(prover: DkimProver, zone: ZoneServer) -> None:
+def test_a_strangers_key_proves_nothing(prover: DkimProver, zone: MoodyZoneServer) -> None:
     assert not prover.proves(_sign(SigningKey.generate()), DOMAIN)
     assert zone.queries[NAME] == 1
 
 
 @pytest.mark.parametrize("domain", ["evil.example", "mail.google.com", "xgoogle.com", "com", "google.com.evil.example"])
 def test_another_domains_signature_proves_nothing_and_is_not_asked_for(
-    prover: DkimProver, zone: ZoneServer, key: SigningKey, domain: str
+    prover: DkimProver, zone: MoodyZoneServer, key: SigningKey, domain: str
 ) -> None:
     zone.records[(signing.key_name(SELECTOR, domain), "TXT")] = [key.record]
     assert not prover.proves(_sign(key, domain=domain), DOMAIN)
@@ -317,7 +317,7 @@ def test_a_selector_that_no_name_can_hold_is_no_key_and_no_outage(
     ],
 )
 def test_without_one_good_key_nothing_is_proven(
-    prover: DkimProver, zone: ZoneServer, key: SigningKey, values: list[str]
+    prover: DkimProver, zone: MoodyZoneServer, key: SigningKey, values: list[str]
 ) -> None:
     zone.records[(NAME, "TXT")] = [key.record if value == "KEY" else value for value in values]
     assert not prover.proves(_sign(key), DOMAIN)
@@ -332,7 +332,7 @@ def test_a_short_key_proves_nothing(prover: DkimProver, key: SigningKey, monkeyp
     assert not prover.proves(_sign(key), DOMAIN)
 
 
-def test_a_key_that_is_not_there_proves_nothing(prover: DkimProver, zone: ZoneServer, key: SigningKey) -> None:
+def test_a_key_that_is_not_there_proves_nothing(prover: DkimProver, zone: MoodyZoneServer, key: SigningKey) -> None:
     zone.records = {}
     assert not prover.proves(_sign(key), DOMAIN)
     zone.records = {(NAME, "A"): ["192.0.2.1"]}
@@ -343,13 +343,13 @@ def test_a_key_that_is_not_there_proves_nothing(prover: DkimProver, zone: ZoneSe
 
 
 @pytest.fixture
-def impatient(zone: ZoneServer) -> DkimProver:
+def impatient(zone: MoodyZoneServer) -> DkimProver:
     return DkimProver(Dns(nameserver="127.0.0.1", port=zone.port, timeout_seconds=TIMEOUT_SECONDS))
 
 
 @pytest.mark.parametrize("mood", [Mood.SERVFAIL, Mood.SILENT])
 def test_without_an_answer_nothing_is_known_and_the_deadline_holds(
-    prover: DkimProver, impatient: DkimProver, zone: ZoneServer, key: SigningKey, mood: Mood
+    prover: DkimProver, impatient: DkimProver, zone: MoodyZoneServer, key: SigningKey, mood: Mood
 ) -> None:
     zone.mood = mood
     begun = time.monotonic()
@@ -360,21 +360,21 @@ def test_without_an_answer_nothing_is_known_and_the_deadline_holds(
     assert prover.proves(_sign(key), DOMAIN)
 
 
-def test_a_resolver_that_is_down_is_no_answer(zone: ZoneServer, key: SigningKey) -> None:
-    with ZoneServer() as other:
+def test_a_resolver_that_is_down_is_no_answer(zone: MoodyZoneServer, key: SigningKey) -> None:
+    with MoodyZoneServer() as other:
         port = other.port
     prover = DkimProver(Dns(nameserver="127.0.0.1", port=port, timeout_seconds=TIMEOUT_SECONDS))
     with pytest.raises(DnsUnavailable):
         prover.proves(_sign(key), DOMAIN)
 
 
-def test_a_message_that_is_not_signed_needs_no_dns(prover: DkimProver, zone: ZoneServer) -> None:
+def test_a_message_that_is_not_signed_needs_no_dns(prover: DkimProver, zone: MoodyZoneServer) -> None:
     zone.mood = Mood.SILENT
     assert not prover.proves(RAW, DOMAIN)
 
 
 def test_few_at_once_and_nobody_waits_longer_than_the_deadline(
-    impatient: DkimProver, zone: ZoneServer, key: SigningKey
+    impatient: DkimProver, zone: MoodyZoneServer, key: SigningKey
 ) -> None:
     zone.mood = Mood.SILENT
     raw = _sign(key)
@@ -490,7 +490,7 @@ def test_a_garbled_signature_proves_nothing_and_raises_nothing(prover: DkimProve
     )
 )
 def test_a_garbled_key_proves_nothing_and_raises_nothing(
-    prover: DkimProver, zone: ZoneServer, key: SigningKey, record: bytes
+    prover: DkimProver, zone: MoodyZoneServer, key: SigningKey, record: bytes
 ) -> None:
     zone.records[(NAME, "TXT")] = ['"' + "".join(f"\\{byte:03d}" for byte in record) + '"']
     assert prover.proves(_sign_by_hand(key), DOMAIN) is False

@@ -6,11 +6,11 @@ import pytest
 
 from admin_cli.demo import signing
 from admin_cli.demo.signing import SigningKey
-from admin_cli.demo.zone import Mood, ZoneServer
 from mailweir import sender_auth
 from mailweir.errors import DnsUnavailable
 from mailweir.sender_auth import DkimProver, Verdict
 from mailweir.settings import Dns
+from tests.moody_zone import Mood, MoodyZoneServer
 
 SELECTOR = "sel"
 AUTHOR = "jane@mail.client.example"
@@ -27,15 +27,15 @@ def key() -> SigningKey:
 
 
 @pytest.fixture
-def zone(key: SigningKey) -> Iterator[ZoneServer]:
+def zone(key: SigningKey) -> Iterator[MoodyZoneServer]:
     """All domains have the key, the honest and the others."""
     records = {(signing.key_name(SELECTOR, domain), "TXT"): [key.record] for domain in DOMAINS}
-    with ZoneServer(records) as server:
+    with MoodyZoneServer(records) as server:
         yield server
 
 
 @pytest.fixture
-def prover(zone: ZoneServer) -> DkimProver:
+def prover(zone: MoodyZoneServer) -> DkimProver:
     made = DkimProver(Dns(nameserver="127.0.0.1", port=zone.port, timeout_seconds=2.0), keep_answers=True)
     made.load()
     return made
@@ -69,7 +69,7 @@ def test_only_the_authors_organisation_proves_the_author(
     assert prover.verdict(sign(key, domain), author) is expected
 
 
-def test_without_a_signature_there_is_no_verdict(prover: DkimProver, zone: ZoneServer) -> None:
+def test_without_a_signature_there_is_no_verdict(prover: DkimProver, zone: MoodyZoneServer) -> None:
     assert prover.verdict(RAW, AUTHOR) is Verdict.NONE
     assert not zone.queries
 
@@ -105,7 +105,7 @@ def test_only_so_many_signatures_are_looked_at(prover: DkimProver, key: SigningK
 
 
 @pytest.mark.parametrize("mood", [Mood.SERVFAIL, Mood.SILENT])
-def test_without_dns_nothing_is_known(zone: ZoneServer, key: SigningKey, mood: Mood) -> None:
+def test_without_dns_nothing_is_known(zone: MoodyZoneServer, key: SigningKey, mood: Mood) -> None:
     prover = DkimProver(Dns(nameserver="127.0.0.1", port=zone.port, timeout_seconds=0.3))
     prover.load()
     zone.mood = mood
@@ -115,13 +115,13 @@ def test_without_dns_nothing_is_known(zone: ZoneServer, key: SigningKey, mood: M
     assert prover.verdict(sign(key, "client.example"), AUTHOR) is Verdict.PASS
 
 
-def test_a_key_is_asked_for_once_while_it_holds(prover: DkimProver, key: SigningKey, zone: ZoneServer) -> None:
+def test_a_key_is_asked_for_once_while_it_holds(prover: DkimProver, key: SigningKey, zone: MoodyZoneServer) -> None:
     for _ in range(3):
         assert prover.verdict(sign(key, "client.example"), AUTHOR) is Verdict.PASS
     assert zone.queries == {signing.key_name(SELECTOR, "client.example"): 1}
 
 
-def published(zone: ZoneServer, text: str, domain: str = "client.example") -> None:
+def published(zone: MoodyZoneServer, text: str, domain: str = "client.example") -> None:
     """This at the name of the domain's key."""
     zone.records[signing.key_name(SELECTOR, domain), "TXT"] = [
         " ".join(f'"{text[at : at + 255]}"' for at in range(0, len(text), 255))
@@ -145,7 +145,7 @@ def published(zone: ZoneServer, text: str, domain: str = "client.example") -> No
     ],
 )
 def test_what_a_key_is_for_is_obeyed(
-    prover: DkimProver, key: SigningKey, zone: ZoneServer, tags: str, expected: Verdict
+    prover: DkimProver, key: SigningKey, zone: MoodyZoneServer, tags: str, expected: Verdict
 ) -> None:
     published(zone, f"v=DKIM1; {tags}; p={key.public}")
     raw = sign(key, "client.example")
@@ -154,7 +154,7 @@ def test_what_a_key_is_for_is_obeyed(
     assert prover.verdict(raw.replace(b"hello", b"other"), AUTHOR) is altered
 
 
-def test_a_revoked_key_proves_nothing_either_way(prover: DkimProver, key: SigningKey, zone: ZoneServer) -> None:
+def test_a_revoked_key_proves_nothing_either_way(prover: DkimProver, key: SigningKey, zone: MoodyZoneServer) -> None:
     published(zone, "v=DKIM1; p=")
     raw = sign(key, "client.example")
     assert prover.verdict(raw, AUTHOR) is Verdict.NONE
@@ -165,7 +165,7 @@ def test_a_revoked_key_proves_nothing_either_way(prover: DkimProver, key: Signin
     ("flags", "expected"), [("", Verdict.PASS), ("t=s; ", Verdict.FAIL), ("t=x:s; ", Verdict.FAIL)]
 )
 def test_where_the_key_says_so_i_names_no_domain_below(
-    prover: DkimProver, key: SigningKey, zone: ZoneServer, flags: str, expected: Verdict
+    prover: DkimProver, key: SigningKey, zone: MoodyZoneServer, flags: str, expected: Verdict
 ) -> None:
     import dkim
 
@@ -206,7 +206,7 @@ RFC8463_MESSAGE = (
 )
 
 
-def test_ed25519_counts(prover: DkimProver, zone: ZoneServer) -> None:
+def test_ed25519_counts(prover: DkimProver, zone: MoodyZoneServer) -> None:
     zone.records["brisbane._domainkey.football.example.com", "TXT"] = [f'"v=DKIM1; k=ed25519; p={RFC8463_KEY}"']
     author = "joe@football.example.com"
     assert prover.verdict(RFC8463_MESSAGE, author) is Verdict.PASS
