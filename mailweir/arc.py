@@ -47,7 +47,7 @@ def vouches(
 
     sealers: domains in lower case. txt: a key's record by its name, empty where there is none. Errors: whatever txt raises.
     """
-    import dkim
+    import dkim  # when it is needed, as in `sender_auth`
 
     try:
         message = dkim.ARC(raw, minkey=MIN_RSA_BITS)

@@ -21,7 +21,7 @@ def has_additions(headers: Sequence[tuple[bytes, bytes]]) -> bool:
 
 def read(value: bytes) -> Mapping[bytes, bytes]:
     """A signature's tags (RFC 6376 3.5); none where it can't be read or isn't worth reading."""
-    import dkim.util
+    import dkim.util  # when it is needed, as in `sender_auth`
 
     if len(value) > MAX_SIGNATURE_BYTES:
         return {}

@@ -6,6 +6,8 @@ would let whoever guesses slow down everybody (64 MiB: 11 logins a second). Call
 
 import secrets
 
+from argon2 import PasswordHasher, exceptions, low_level
+
 _ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"  # 32 characters, 5 bits each; none is taken for another one
 PASSWORD_CHARS = 32
 _MEMORY_KIB, _TIME, _LANES = 8_192, 1, 1
@@ -19,16 +21,12 @@ def generate() -> str:
 
 def digest(password: str) -> str:
     """Its hash with the scheme's name before it (RFC 9106 in the form of crypt(5)): `{ARGON2ID}$argon2id$…`."""
-    from argon2 import PasswordHasher  # the command line starts without it
-
     hasher = PasswordHasher(time_cost=_TIME, memory_cost=_MEMORY_KIB, parallelism=_LANES)
     return _SCHEME + hasher.hash(password)
 
 
 def is_right(stored: str, password: bytes) -> bool:
     """Is this the password of which `digest` made that? ValueError where no hash of it is stored."""
-    from argon2 import exceptions, low_level
-
     try:
         return low_level.verify_secret(stored.removeprefix(_SCHEME).encode(), password, low_level.Type.ID)
     except exceptions.VerifyMismatchError:

@@ -4,6 +4,10 @@ mail, for sha256, no test. Called by `checks`."""
 import binascii
 from dataclasses import dataclass
 
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from cryptography.hazmat.primitives.serialization import load_der_public_key
+
 from mailweir import dkim_record
 from mailweir.domains.questions import Questions
 
@@ -61,10 +65,6 @@ def _kind(der: bytes) -> str:
 
 
 def _bits(der: bytes) -> int | None:
-    from cryptography.exceptions import UnsupportedAlgorithm
-    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
-    from cryptography.hazmat.primitives.serialization import load_der_public_key
-
     try:
         key = load_der_public_key(der)
     except (ValueError, UnsupportedAlgorithm, binascii.Error):

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
+from publicsuffixlist import PublicSuffixList
+
 from mailweir.domains import dmarc_record
 from mailweir.domains.dmarc_record import Record
 from mailweir.domains.questions import Questions
@@ -50,8 +52,6 @@ def organisation(domain: str) -> str:
 
 @lru_cache(maxsize=1)
 def _suffixes() -> Any:
-    from publicsuffixlist import PublicSuffixList
-
     return PublicSuffixList()
 
 

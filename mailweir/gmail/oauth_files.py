@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
+from google.auth.crypt import RSASigner
+
 from mailweir import secrets_file, settings
 from mailweir.errors import SettingsError
 from mailweir.gmail import transport
@@ -90,8 +92,6 @@ def _own_redirects(file: Path, values: dict[str, Any]) -> tuple[str, ...]:
 
 def load_account(file: Path) -> ServiceAccount:
     """Reads a service account's key file. SettingsError."""
-    from google.auth.crypt import RSASigner
-
     found = _read(file, "private key")
     if found.get("type") != "service_account":
         raise SettingsError(f"{file} is no key file of a service account; {_GUIDE}")

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from mailweir.database_url import DatabaseUrl
 from mailweir.errors import DatabaseUnavailable
 from mailweir.store.database import models
+from mailweir.store.database.sqlite import Sqlite
 
 BUSY_TIMEOUT_SECONDS = 5.0
 
@@ -134,8 +135,6 @@ class Database:
 
 def _backend(database_url: DatabaseUrl, busy_timeout_seconds: float, create: bool) -> _Backend:
     if isinstance(database_url, Path):
-        from mailweir.store.database.sqlite import Sqlite
-
         return Sqlite(database_url, busy_timeout_seconds, create)
     # imported when needed: psycopg takes 27 MB and 0.14 s
     from mailweir.store.database.postgresql import Postgresql
