@@ -63,13 +63,14 @@ def measure(
     for number in range(rounds):
         start = number % len(chosen)
         for variant in (*chosen[start:], *chosen[:start]):
-            measured = _measure_one(stack, variant, load)
+            measured = measure_one(stack, variant, load)
             found[variant].append(measured)
             say(f"round {number + 1} of {rounds}: {variant.name}: {measured.messages_a_second:.0f} messages/s")
     return found
 
 
-def _measure_one(stack: Stack, variant: Variant, load: Load) -> Measurement:
+def measure_one(stack: Stack, variant: Variant, load: Load) -> Measurement:
+    """One variant in one round. BenchError where a count is wrong."""
     messages = min(load.messages, variant.most_messages or load.messages)
     with stack.filtering(variant.filter) as filter_pid:
         idle_bytes = processes.memory_bytes(filter_pid) if filter_pid else None

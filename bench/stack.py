@@ -33,6 +33,7 @@ READY_SECONDS = 15.0
 DRAIN_SECONDS = 120.0
 SIGNED = "bench-signed"
 NO_LIMIT = 10_000_000
+OWN_PROGRAMS = Path(sys.executable).parent  # the checkout's
 _HERE = Path(__file__).parent
 BUILD_DIR = _HERE / "build"
 
@@ -60,9 +61,15 @@ class Stack:
     """A running Postfix and look-ups; filters come and go with `filtering`."""
 
     def __init__(
-        self, folder: Path, chosen: Sequence[Variant], fsync_delay_ms: float, database_url: DatabaseUrl | None = None
+        self,
+        folder: Path,
+        chosen: Sequence[Variant],
+        fsync_delay_ms: float,
+        database_url: DatabaseUrl | None = None,
+        programs: Path = OWN_PROGRAMS,
     ) -> None:
         self._folder = folder
+        self._programs = programs
         self._fsync_delay_ms = fsync_delay_ms
         self._config_file = folder / "mailweir.toml"
         ports = iter(_free_ports(len(chosen) + 3))
@@ -99,21 +106,32 @@ class Stack:
             ("user", "add", variants.USERNAME, "--email", variants.USER),
             ("contact", "add", "The client", variants.CONTACT),
         ):
-            _run(str(_command("mailweir")), *arguments, env=self._environment())
+            _run(str(self._programs / "mailweir"), *arguments, env=self._environment())
         if self._relaying:
-            _run(str(_command("mailweir")), "domain", "add", variants.USER.partition("@")[2], env=self._environment())
+            _run(
+                str(self._programs / "mailweir"),
+                "domain",
+                "add",
+                variants.USER.partition("@")[2],
+                env=self._environment(),
+            )
             login = _run(
-                str(_command("mailweir")), "relay", "connect", variants.USERNAME, "--json", env=self._environment()
+                str(self._programs / "mailweir"),
+                "relay",
+                "connect",
+                variants.USERNAME,
+                "--json",
+                env=self._environment(),
             )
             made = json.loads(login)
             self.credentials = (made["username"], made["password"])
         self.settings.log_dir.mkdir(exist_ok=True)
         self._instance.prepare(datetime.now(UTC))
         self._adapt_configuration()
-        self._lookups = self._spawn("mailweir-lookups", [str(_command("mailweir-lookups"))])
+        self._lookups = self._spawn("mailweir-lookups", [str(self._programs / "mailweir-lookups")])
         _wait_for(self.settings.lookups_socket.exists, "the look-ups", self._lookups)
         if self._relaying:
-            self._auth = self._spawn("mailweir-auth", [str(_command("mailweir-auth"))])
+            self._auth = self._spawn("mailweir-auth", [str(self._programs / "mailweir-auth")])
             _wait_for(self.settings.auth_socket.exists, "mailweir-auth", self._auth)
         self._postfix = subprocess.Popen(
             self._instance.command(),
@@ -229,7 +247,7 @@ class Stack:
 
     def _start_filter(self, which: Filter) -> tuple[subprocess.Popen[bytes], Path]:
         if which is Filter.OURS:
-            command = [str(_command("mailweir-milter"))]
+            command = [str(self._programs / "mailweir-milter")]
             environment = self._delay() | self._without_driver()
             return self._spawn("mailweir-milter", command, **environment), self.settings.milter_socket
         # copied: the checkout may lie where the unprivileged user can't go
@@ -272,9 +290,15 @@ class Stack:
 
 @contextmanager
 def running(
-    chosen: Sequence[Variant], fsync_delay_ms: float = 0.0, database_url: DatabaseUrl | None = None
+    chosen: Sequence[Variant],
+    fsync_delay_ms: float = 0.0,
+    database_url: DatabaseUrl | None = None,
+    programs: Path = OWN_PROGRAMS,
 ) -> Iterator[Stack]:
-    """A stack for these variants in a new folder, which is removed afterwards (kept where something failed)."""
+    """A stack for these variants in a new folder, which is removed afterwards (kept where something failed).
+
+    programs: the folder with the daemons' and the command line's programs.
+    """
     folder = Path(tempfile.mkdtemp(prefix="mailweir-bench-", dir=os.environ.get("TMPDIR", "/var/tmp")))
     try:
         _require_disk(folder)
@@ -282,7 +306,7 @@ def running(
         folder.rmdir()
         raise
     folder.chmod(0o711)
-    stack = Stack(folder, chosen, fsync_delay_ms, database_url)
+    stack = Stack(folder, chosen, fsync_delay_ms, database_url, programs)
     try:
         stack.start()
         yield stack
@@ -299,10 +323,6 @@ def _require_disk(folder: Path) -> None:
     kind = _run("stat", "--file-system", "--format=%T", str(folder)).strip()
     if kind in ("tmpfs", "ramfs"):
         raise BenchError(f"{folder.parent} is in memory ({kind}): set TMPDIR to a folder on a disk")
-
-
-def _command(name: str) -> Path:
-    return Path(sys.executable).with_name(name)
 
 
 def _run(*arguments: str, env: dict[str, str] | None = None) -> str:
