@@ -70,10 +70,10 @@ check: ## ruff, mypy, import-linter, shellcheck, and the linters of ansible/ and
 sizes: ## how long the programs' files and functions are: median, 90th percentile, the longest; SIZES_OPTIONS go to scripts/sizes.py
 	@"$(PYTHON)" scripts/sizes.py $(SIZES_OPTIONS)
 
-dist: setup ## sdist and wheel, in dist/
+dist: setup ## sdist and wheel, in dist/; of one commit always the same bytes
 	rm -rf build dist
-	@# the same source gives the same wheel, byte for byte: a host that has it isn't upgraded once more
-	env $$(git log -1 --format=SOURCE_DATE_EPOCH=%ct 2>/dev/null) "$(BIN)/python" -m build -qq
+	@# the same: a host that has it isn't upgraded once more, and anybody can tell that it was made of this source
+	"$(BIN)/python" scripts/build_dist.py dist
 	rm -rf build
 	@ls dist
 
