@@ -88,7 +88,7 @@ def domain_of(text: str) -> str:
     """In normal form: lower case, IDN as A-labels."""
     from mailweir import address
 
-    domain = address.normalise_domain(text.strip().rstrip("."))
+    domain = address.typed_domain(text.strip().rstrip("."))
     if domain is None or domain.startswith("[") or "." not in domain:
         refuse(f"'{text}' is no domain, such as client.example")
     return domain
@@ -100,7 +100,7 @@ def sender_of(text: str | None) -> str:
 
     if text is None:
         return ""
-    return address.normalise(text) or refuse(f"--mail-from '{text}' is no mail address")
+    return address.typed(text) or refuse(f"--mail-from '{text}' is no mail address")
 
 
 def _sending(text: str) -> Any:
