@@ -19,7 +19,7 @@ AS_ROOT = $(if $(filter-out 0,$(shell id -u)),sudo)
 IN_DEBIAN = exec $(AS_ROOT) env CI="$(CI)" MAILWEIR_SHARED="$(MAILWEIR_SHARED)" MAILWEIR_DEBIANS="$(MAILWEIR_DEBIANS)" sh scripts/in-debian.sh
 SHELL_SCRIPTS = scripts/*.sh .ci/run
 
-.PHONY: help setup demo test test-quick test-debian12 test-debian13 test-deploy fuzz chaos chaos-gmail check dist bench bench-all clean
+.PHONY: help setup demo test test-quick test-debian12 test-debian13 test-deploy fuzz chaos chaos-gmail check sizes dist bench bench-all clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
@@ -67,10 +67,13 @@ check: ## ruff, mypy, import-linter, shellcheck, and the linters of ansible/ and
 	shellcheck $(SHELL_SCRIPTS)
 	@sh scripts/check-deployment.sh "$(BIN)"
 
-dist: setup ## sdist and wheel, in dist/
+sizes: ## how long the programs' files and functions are: median, 90th percentile, the longest; SIZES_OPTIONS go to scripts/sizes.py
+	@"$(PYTHON)" scripts/sizes.py $(SIZES_OPTIONS)
+
+dist: setup ## sdist and wheel, in dist/; of one commit always the same bytes
 	rm -rf build dist
-	@# the same source gives the same wheel, byte for byte: a host that has it isn't upgraded once more
-	env $$(git log -1 --format=SOURCE_DATE_EPOCH=%ct 2>/dev/null) "$(BIN)/python" -m build -qq
+	@# the same: a host that has it isn't upgraded once more, and anybody can tell that it was made of this source
+	"$(BIN)/python" scripts/build_dist.py dist
 	rm -rf build
 	@ls dist
 

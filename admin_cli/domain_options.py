@@ -81,7 +81,7 @@ def settings_if_any() -> Settings | None:
 
 def domain_of(text: str) -> str:
     """In normal form: lower case, IDN as A-labels."""
-    domain = address.normalise_domain(text.strip().rstrip("."))
+    domain = address.typed_domain(text.strip().rstrip("."))
     if domain is None or domain.startswith("[") or "." not in domain:
         refuse(f"'{text}' is no domain, such as client.example")
     return domain
@@ -91,7 +91,7 @@ def sender_of(text: str | None) -> str:
     """The envelope sender in normal form, or "" for the default."""
     if text is None:
         return ""
-    return address.normalise(text) or refuse(f"--mail-from '{text}' is no mail address")
+    return address.typed(text) or refuse(f"--mail-from '{text}' is no mail address")
 
 
 def _sending(text: str) -> Any:

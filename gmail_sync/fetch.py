@@ -8,9 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-import zstandard
-
-from mailweir import headers, identity, matching, raw_message
+from mailweir import content, headers, identity, matching, raw_message
 from mailweir.cached_directory import CachedDirectory
 from mailweir.decision import Decision, Outcome, Reason
 from mailweir.directory import Directory
@@ -19,7 +17,7 @@ from mailweir.gmail.parse import Metadata, possible_addresses
 from mailweir.gmail_labels import Label, mask
 from mailweir.headers import Header, HeaderView
 from mailweir.matching import SyncedMailbox
-from mailweir.recording import Content, Entry
+from mailweir.recording import Entry
 from mailweir.store.gmail.gmail_leases import Leased
 from mailweir.store.gmail.gmail_queue import Origin, Queued, source_id
 from mailweir.traces import Traces
@@ -29,7 +27,6 @@ SENT = "SENT"
 NOT_MAIL = frozenset({"DRAFT", "CHAT", "SPAM", "TRASH"})
 _NOT_SENT = Label.SENT | Label.DRAFT | Label.SPAM | Label.TRASH  # of which a draft has DRAFT alone
 _NO_RECIPIENT = frozenset({Reason.NO_CONTACT, Reason.INTERNAL, Reason.UNREADABLE_RECIPIENTS})
-_LEVEL = 3  # as the filter's
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +81,11 @@ def fetch_one(look: Fetch, queued: Queued, reader: MailboxReader) -> Entry | Hel
     if decision.outcome is not Outcome.CAPTURED:
         return _ignored(look, queued, decision, view, whole.labels)
     is_own = is_sent and matching.is_own(look.mailbox, decision.author, look.directory)
-    content = _content(view, decision, (lines, body), whole.raw, is_proven=is_own and decision.doubt is None)
+    is_proven = is_own and decision.doubt is None
+    kept = content.of(decision, view, _bytes(lines, body, whole.raw), is_proven=is_proven)
     if queued.origin is Origin.BACKFILL or whole.received_at < datetime.fromisoformat(look.leased.connected_at):
         decision = replace(decision, todo_users=())  # what is long past is nothing to do
-    return Entry(decision, source_id(look.leased, queued.message_id), look.now, content, labels=int(mask(whole.labels)))
+    return Entry(decision, source_id(look.leased, queued.message_id), look.now, kept, labels=int(mask(whole.labels)))
 
 
 def _due(look: Fetch, view: HeaderView) -> datetime | None:
@@ -114,18 +112,7 @@ def _ignored(look: Fetch, queued: Queued, decision: Decision, view: HeaderView, 
     return Entry(decision, source, look.now, traces=digests, labels=int(mask(labels)))
 
 
-def _content(
-    view: HeaderView, decision: Decision, parts: tuple[list[Header], bytes], raw: bytes, *, is_proven: bool
-) -> Content:
-    lines, body = parts
+def _bytes(lines: list[Header], body: bytes, raw: bytes) -> content.Bytes:
     digest = identity.BodyDigest()
     digest.update(body)
-    return Content(
-        identity=identity.key(view, digest.digest(), author=decision.author if decision.via else None),
-        version_digest=identity.version(lines, digest.digest(), through_group=decision.via is not None),
-        raw_zstd=zstandard.ZstdCompressor(level=_LEVEL).compress(raw),
-        size_bytes=len(raw),
-        subject=view.subject,
-        sent_at=view.sent_at,
-        is_proven=is_proven,
-    )
+    return content.Bytes(lines, digest.digest(), content.compress(raw), len(raw))

@@ -4,7 +4,7 @@ Common readers differ in what they show of a header that is no list of RFC 5322 
 `@` may be an address's, and what quotes and comments hold is left out where all readers see a quote or a comment there. A From
 has all that is found as its *candidates*; who wrote is certain where that is one. To and Cc are read by the same search, and
 nothing is trusted because of them. Never raises, on any text, and its time grows with the text's length only. Decision 0003.
-Called by `headers`, the relay and the sync. Standard library only.
+Called by `headers`, the relay and the sync. Pure.
 """
 
 import re

@@ -3,8 +3,7 @@
 Labels lie in the same way everywhere: who says gb2312 sends GBK, who says iso-8859-1 sends windows-1252. The WHATWG Encoding
 Standard (4.2, its table of labels) is the record of that, and is followed with three exceptions: what it replaces because it is
 unsafe in a page (hz-gb-2312, iso-2022-kr) is read here, UTF-7 is read because mail has it, and us-ascii is tried as UTF-8 first.
-Never raises on any bytes or label; what can't be read is U+FFFD. Called by `encoded_words` and the reader of vCards. Standard
-library only.
+Never raises on any bytes or label; what can't be read is U+FFFD. Called by `encoded_words` and the reader of vCards. Pure.
 """
 
 import codecs

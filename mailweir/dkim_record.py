@@ -1,6 +1,6 @@
 """The TXT record by which a DKIM key is published (RFC 6376 3.6): written for the admin, and read from DNS again.
 
-Opens nothing. Called by the command line, the checks of a domain, and `sender_auth`. Standard library only.
+Pure. Called by the command line, the checks of a domain, and `sender_auth`.
 """
 
 import base64

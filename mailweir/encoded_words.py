@@ -1,7 +1,6 @@
 """RFC 2047 encoded words as text: for display and search only, never for matching.
 
-Never raises, on any bytes; what can't be read is U+FFFD. Called by `headers`, `candidates`, `dates` and `identity`.
-Standard library only.
+Never raises, on any bytes; what can't be read is U+FFFD. Called by `headers`, `candidates`, `dates` and `identity`. Pure.
 """
 
 import binascii

@@ -1,7 +1,7 @@
 """The envelope of one message: what was said in the SMTP dialogue, never what the headers say.
 
 Made by the filter; read by matching. The queue id isn't here: Postfix gives it only at the end of the message, after the
-matching. Standard library only.
+matching. Pure.
 """
 
 from dataclasses import dataclass

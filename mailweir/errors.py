@@ -1,6 +1,6 @@
 """Named errors: raised where they are found, with the facts, and translated once at an edge (SMTP reply, exit code).
 
-Never holds a reply code or an exit code itself: the edges know those.
+Pure. Never holds a reply code or an exit code itself: the edges know those.
 """
 
 

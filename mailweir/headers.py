@@ -1,7 +1,7 @@
 """A bounded look at raw header bytes: author, header recipients, Message-ID, date, subject and a few marks.
 
 Never parses a body and never raises, on any bytes. Only what matching and the record need is read; the subject and the date
-only when they are asked for. Called by the filter when the first piece of the body comes, and by the sync. Opens nothing.
+only when they are asked for. Called by the filter when the first piece of the body comes, and by the sync. Pure.
 """
 
 import re

@@ -82,21 +82,15 @@ def _outgoing(
     arrival: Arrival, view: HeaderView, author: Author, writer: UserRef, found: tuple[ContactRef, ...]
 ) -> Decision:
     owners = [user.id for user in arrival.owners.values()]
-    # No to-do: what a colleague wrote is done, and an author isn't proven yet (law 8).
-    return Decision(
-        deployment=arrival.deployment,
-        addresses=arrival.addresses,
-        outcome=Outcome.CAPTURED,
-        reason=Reason.AUTHOR_IS_USER,
-        author=author.address,
-        message_id=view.message_id,
-        direction=Direction.OUTGOING,
-        contacts=_each_once(found),
+    return _captured(
+        Direction.OUTGOING,
+        arrival.deployment,
+        view,
+        author,
+        contacts=found,
         users=tuple(dict.fromkeys([writer.id, *owners])),
         sightings=_sightings(arrival, writer.id),
-        doubt=author.doubt,
-        named=named(view),
-        via=author.via,
+        addresses=arrival.addresses,
     )
 
 
@@ -105,22 +99,15 @@ def _incoming(arrival: Arrival, view: HeaderView, author: Author, people: People
     found = tuple(ref for a, refs in people.contacts.items() if a not in people.users for ref in refs)
     owners = [user.id for user in arrival.owners.values()]
     addressed = [user.id for user in people.users.values()] if arrival.at_log else []
-    everyone = tuple(dict.fromkeys(owners + addressed))
-    return Decision(
-        deployment=arrival.deployment,
-        addresses=arrival.addresses,
-        outcome=Outcome.CAPTURED,
-        reason=Reason.AUTHOR_IS_CONTACT,
-        author=author.address,
-        message_id=view.message_id,
-        direction=Direction.INCOMING,
-        contacts=_each_once(found),
-        users=everyone,
-        todo_users=everyone if _asks_for_something(view, author) else (),
+    return _captured(
+        Direction.INCOMING,
+        arrival.deployment,
+        view,
+        author,
+        contacts=found,
+        users=tuple(dict.fromkeys(owners + addressed)),
         sightings=_sightings(arrival, None),
-        doubt=author.doubt,
-        named=named(view),
-        via=author.via,
+        addresses=arrival.addresses,
     )
 
 
@@ -216,39 +203,28 @@ def decide_synced(
     if not found:
         return ignore(deployment, view, _why_no_contact(deployment, view, recipients, people, directory))
     author_user = users.get(author.address, mailbox.user)
-    return Decision(
-        deployment=deployment,
-        outcome=Outcome.CAPTURED,
-        reason=Reason.AUTHOR_IS_USER,
-        author=author.address,
-        message_id=view.message_id,
-        direction=Direction.OUTGOING,
-        contacts=_each_once(found),
+    return _captured(
+        Direction.OUTGOING,
+        deployment,
+        view,
+        author,
+        contacts=found,
         users=tuple(dict.fromkeys([author_user.id, mailbox.user.id])),
         sightings=((Route.GMAIL_OUT if is_sent else Route.GMAIL_IN, mailbox.user.id),),
-        doubt=author.doubt,
-        named=named(view),
-        via=author.via,
     )
 
 
 def _synced_incoming(
     mailbox: SyncedMailbox, view: HeaderView, author: Author, found: tuple[ContactRef, ...]
 ) -> Decision:
-    return Decision(
-        deployment=mailbox.deployment,
-        outcome=Outcome.CAPTURED,
-        reason=Reason.AUTHOR_IS_CONTACT,
-        author=author.address,
-        message_id=view.message_id,
-        direction=Direction.INCOMING,
-        contacts=_each_once(found),
+    return _captured(
+        Direction.INCOMING,
+        mailbox.deployment,
+        view,
+        author,
+        contacts=found,
         users=(mailbox.user.id,),
-        todo_users=(mailbox.user.id,) if _asks_for_something(view, author) else (),
         sightings=((Route.GMAIL_IN, mailbox.user.id),),
-        doubt=author.doubt,
-        named=named(view),
-        via=author.via,
     )
 
 
@@ -266,6 +242,38 @@ def is_own(mailbox: SyncedMailbox, author: str | None, directory: Directory) -> 
 
 
 # --- on every route ---------------------------------------------------------------------------------------------------
+
+
+def _captured(
+    direction: Direction,
+    deployment: DeploymentRef,
+    view: HeaderView,
+    author: Author,
+    *,
+    contacts: tuple[ContactRef, ...],
+    users: tuple[int, ...],
+    sightings: tuple[tuple[Route, int | None], ...],
+    addresses: tuple[str, ...] = (),
+) -> Decision:
+    """What is told of its author by From alone. Outgoing mail is no to-do: what a colleague wrote is done, and an author isn't
+    proven yet (law 8)."""
+    is_incoming = direction is Direction.INCOMING
+    return Decision(
+        deployment=deployment,
+        addresses=addresses,
+        outcome=Outcome.CAPTURED,
+        reason=Reason.AUTHOR_IS_CONTACT if is_incoming else Reason.AUTHOR_IS_USER,
+        author=author.address,
+        message_id=view.message_id,
+        direction=direction,
+        contacts=_each_once(contacts),
+        users=users,
+        todo_users=users if is_incoming and _asks_for_something(view, author) else (),
+        sightings=sightings,
+        doubt=author.doubt,
+        named=named(view),
+        via=author.via,
+    )
 
 
 def _is_capture(found: str, deployment: DeploymentRef) -> bool:

@@ -1,7 +1,7 @@
 """What the months are called, in the languages whose mailers put their own names into Date.
 
 Names and abbreviations are those of Unicode's CLDR, in lower case and without dots, with some older ones beside them. A name that
-means two months (`lis` is October in Croatia and November in Poland) is none. Called by `dates`.
+means two months (`lis` is October in Croatia and November in Poland) is none. Pure. Called by `dates`.
 """
 
 import unicodedata

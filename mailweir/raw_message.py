@@ -2,7 +2,7 @@
 
 The same as the filter gets from Postfix, which puts some things right on the way (docs/known-issues.md), so that one message has
 one identity and one version by whatever route it came. But for one: what Postfix cuts of a header over 60,000 bytes stays.
-Called by `gmail_sync`. Standard library only.
+Called by `gmail_sync`. Pure.
 """
 
 import re

@@ -38,7 +38,7 @@ def _absolute(value: str) -> str:
 
 
 def _domain(value: str) -> str:
-    found = address.normalise_domain(value)
+    found = address.typed_domain(value)
     if found is None:
         raise ValueError("must be a domain")
     return found

@@ -70,7 +70,7 @@ def by_header(cells: Sequence[str]) -> Columns | None:
 def is_row(cells: Sequence[str]) -> bool:
     """Does a file's first line read as name and addresses, so that it has no header?"""
     found = split_addresses(cells[1]) if len(cells) > 1 else []
-    return bool(found) and all(address.normalise(text) for text in found)
+    return bool(found) and all(address.typed(text) for text in found)
 
 
 def split_addresses(cell: str) -> list[str]:

@@ -2,7 +2,7 @@
 
 Takes `,` `;` `|` and tabs, a header in any order or none (`columns`), quoted line ends. Strict about quotes: a row that reads two
 ways is a BadRow. Never raises on any bytes; memory is bounded by a row, not by the file. What a spreadsheet would take for a
-formula is written as text, and read as it was (`formulas`). Called by the command line.
+formula is written as text, and read as it was (`formulas`). Pure. Called by the command line.
 """
 
 import csv

@@ -1,6 +1,7 @@
 """A file's bytes as numbered lines of text: which encoding it is in, and no line longer than a bound.
 
-Never guesses between two readings without saying so: what is broken in its own encoding is a BadRow. Called by both readers.
+Never guesses between two readings without saying so: what is broken in its own encoding is a BadRow. Pure.
+Called by both readers.
 """
 
 import codecs

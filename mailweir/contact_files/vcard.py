@@ -1,7 +1,7 @@
 """Contacts as vCard 3.0 (RFC 2426) and 4.0 (RFC 6350), with what is left of 2.1: bytes into rows, contacts into text.
 
 Takes FN (or N), EMAIL and ORG of each card; all other properties are passed over, however long. A card that breaks the rules is a
-BadRow with the line of its BEGIN. Never raises on any bytes. Called by the command line.
+BadRow with the line of its BEGIN. Never raises on any bytes. Pure. Called by the command line.
 """
 
 import binascii

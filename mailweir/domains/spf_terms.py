@@ -199,7 +199,7 @@ def _addressed(sign: str, name: str, value: str) -> list[str] | None:
 def _name(value: str) -> str:
     """A domain without what is certainly not part of it, and IDN as A-labels; as it is where that is no domain."""
     value = value.rstrip(":'\"/")
-    return value if value.isascii() else address.normalise_domain(value) or value
+    return value if value.isascii() else address.typed_domain(value) or value
 
 
 def _without_brackets(text: str) -> str:

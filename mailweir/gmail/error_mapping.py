@@ -1,7 +1,7 @@
 """An answer that says no, as one of our errors: what it says is read here, and what that means is in `refusals`.
 
-Pure. Google's API gives the `reason`s of its error in two places, `errors` and `details`; its token endpoint gives a code. An
-answer that isn't Google's (a proxy's page) never ends anything: it is `Unreachable`. Called by `api` and `tokens`.
+Asks nothing. Google's API gives the `reason`s of its error in two places, `errors` and `details`; its token endpoint gives a
+code. An answer that isn't Google's (a proxy's page) never ends anything: it is `Unreachable`. Called by `api` and `tokens`.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""What can go wrong between us and Google, by what is to be done about it. Raised in this package; the sync acts on it."""
+"""What can go wrong between us and Google, by what is to be done about it. Raised in this package; the sync acts on it. Pure."""
 
 from enum import StrEnum
 

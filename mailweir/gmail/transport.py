@@ -7,6 +7,7 @@ google-auth. Called by `api`, `tokens` and `consent`.
 
 import http.client
 import io
+import ipaddress
 import select
 import time
 import zlib
@@ -14,10 +15,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from http.client import HTTPMessage
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import google.auth.transport
 
+from mailweir import address
 from mailweir.errors import SettingsError
 from mailweir.gmail import dialing
 from mailweir.gmail.errors import Unreachable
@@ -180,8 +182,11 @@ class Connections(google.auth.transport.Request):
 
     def _opened(self, origin: str) -> _Noticing:
         parts = urlsplit(origin)
+        host = _host(parts)
+        if not host:
+            raise Unreachable(f"{plain(parts.netloc)} is no host's name")
         kind = _Secure if parts.scheme == "https" else _Noticing
-        made = self._lines[origin] = kind(parts.hostname or "", parts.port, timeout=self._timeout_seconds)
+        made = self._lines[origin] = kind(host, parts.port, timeout=self._timeout_seconds)
         return made
 
     def _ask(self, line: _Noticing, question: tuple[Any, ...], may_repeat: bool) -> Answer:
@@ -256,10 +261,21 @@ def refuse_insecure(url: str, where: str) -> None:
 def _is_secure(url: str) -> bool:
     try:
         parts = urlsplit(url)
-        # looked at, a port that is none is a ValueError, as is a name that DNS can't have
-        return parts.scheme == "https" and bool(parts.hostname and parts.hostname.encode("idna")) and parts.port != 0
+        # looked at, a port that is none is a ValueError
+        return parts.scheme == "https" and bool(_host(parts)) and parts.port != 0
     except ValueError:
         return False
+
+
+def _host(parts: SplitResult) -> str:
+    """Whom a URL asks: an address, or a name as DNS has it, IDN as A-labels; "" where it can't be a name. Else Python would make
+    another name of some (RFC 3490: `ß` as `ss`) on the way to DNS and into the certificate's check."""
+    name = parts.hostname or ""
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return address.typed_domain(name) or ""
+    return name
 
 
 def is_own_host(url: str) -> bool:

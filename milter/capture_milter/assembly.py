@@ -9,31 +9,12 @@ from collections.abc import Sequence
 
 import zstandard
 
+from mailweir import content
 from mailweir.headers import Header
-from mailweir.identity import BodyDigest, version
+from mailweir.identity import BodyDigest
 
 STREAM_ABOVE_BYTES = 262_144
 SPOOL_ABOVE_BYTES = 262_144  # compressed
-_MOST_SPARE = 2
-_SPARE_BELOW_BYTES = 65_536  # one that has compressed more holds over a megabyte
-_LEVEL = 3  # level 1 saves 5 % of the time, level 9 costs four times as much for 4 % less
-
-
-# Compressors at rest: to make one takes longer than to compress a common message. Each serves one thread at a time.
-_spare: list[zstandard.ZstdCompressor] = []
-
-
-def _compress(whole: bytes) -> bytes:
-    if len(whole) > _SPARE_BELOW_BYTES:
-        return zstandard.ZstdCompressor(level=_LEVEL).compress(whole)
-    try:
-        compressor = _spare.pop()
-    except IndexError:
-        compressor = zstandard.ZstdCompressor(level=_LEVEL)
-    compressed = compressor.compress(whole)
-    if len(_spare) < _MOST_SPARE:
-        _spare.append(compressor)
-    return compressed
 
 
 def join_headers(headers: Sequence[Header]) -> bytes:
@@ -60,7 +41,7 @@ class Assembly:
         if self._stream and self._spool:
             self._spool.write(self._stream.compress(chunk))
         elif self.size_bytes > STREAM_ABOVE_BYTES:
-            self._stream = zstandard.ZstdCompressor(level=_LEVEL).compressobj()
+            self._stream = zstandard.ZstdCompressor(level=content.LEVEL).compressobj()
             self._spool = tempfile.SpooledTemporaryFile(max_size=SPOOL_ABOVE_BYTES)  # noqa: SIM115  closed with the object
             for part in (*self._chunks, chunk):
                 self._spool.write(self._stream.compress(part))
@@ -77,9 +58,9 @@ class Assembly:
         """See identity.BodyDigest."""
         return self._digest.digest()
 
-    def version_digest(self, *, through_group: bool = False) -> bytes:
-        """See identity.version."""
-        return version(self._headers, self.body_digest(), through_group=through_group)
+    def as_bytes(self) -> content.Bytes:
+        """What the record takes of it. Nothing can be added after this."""
+        return content.Bytes(self._headers, self.body_digest(), self.compressed(), self.size_bytes)
 
     def compressed(self) -> bytes:
         """The whole message as one zstd frame; asked once for each deployment. Nothing can be added after it."""
@@ -90,6 +71,6 @@ class Assembly:
                 self._whole = self._spool.read()
                 self._spool.close()
             else:
-                self._whole = _compress(b"".join(self._chunks))
+                self._whole = content.compress(b"".join(self._chunks))
             self._chunks.clear()
         return self._whole

@@ -7,14 +7,14 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 from capture_milter.assembly import Assembly, join_headers
-from mailweir import address, confirmation, headers, identity, matching
+from mailweir import address, confirmation, content, headers, matching
 from mailweir.arrivals import Arrival, Sorted, sort_recipients
 from mailweir.confirmation import Confirmation
 from mailweir.decision import Decision, Outcome, Reason
 from mailweir.directory import Directory, UserRef
 from mailweir.envelope import Envelope, Recipient
 from mailweir.headers import Header, HeaderView
-from mailweir.recording import Content, Entry, Recorded, Redirect
+from mailweir.recording import Entry, Recorded, Redirect
 from mailweir.sender_auth import DkimProver
 from mailweir.settings import Confirmation as ConfirmationLimits
 from mailweir.store.people.relay_logins import UseRow
@@ -82,31 +82,16 @@ def entries(plan: Plan, assembly: Assembly | None, queue_id: str, traces: Traces
 def _entry(
     plan: Plan, decision: Decision, assembly: Assembly | None, queue_id: str, traces: Traces | None = None
 ) -> Entry:
-    content, digests = None, None
+    kept, digests = None, None
     # the login proves the author to its own deployment alone (law 8)
     use = plan.use if decision is plan.decisions[0] else None
     if decision.outcome is Outcome.CAPTURED:
         assert assembly is not None
-        content = _content(plan, decision, assembly, is_proven=use is not None)
+        sent_at = headers.look(plan.added).sent_at if plan.added else None
+        kept = content.of(decision, plan.view, assembly.as_bytes(), is_proven=use is not None, sent_at=sent_at)
     elif traces:
         digests = traces.of(decision.deployment, plan.view.recipients)
-    return Entry(decision, queue_id, plan.envelope.received_at, content, use=use, traces=digests)
-
-
-def _content(plan: Plan, decision: Decision, assembly: Assembly, *, is_proven: bool) -> Content:
-    """The key is that of the mail as it was submitted (law 7), all else is of what goes out."""
-    view = plan.view
-    author = decision.author if decision.via else None
-    sent_at = headers.look(plan.added).sent_at if plan.added else None
-    return Content(
-        identity=identity.key(view, assembly.body_digest(), author=author),
-        version_digest=assembly.version_digest(through_group=decision.via is not None),
-        raw_zstd=assembly.compressed(),
-        size_bytes=assembly.size_bytes,
-        subject=view.subject,
-        sent_at=sent_at or view.sent_at,
-        is_proven=is_proven,
-    )
+    return Entry(decision, queue_id, plan.envelope.received_at, kept, use=use, traces=digests)
 
 
 class ConfirmationDesk:

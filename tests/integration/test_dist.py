@@ -3,6 +3,7 @@
 The libraries it needs are those of the tests' own environment; that they can be installed on each Python is `make test-deploy`'s.
 """
 
+import hashlib
 import os
 import shutil
 import subprocess
@@ -36,20 +37,25 @@ def run(*arguments: str | Path, **environment: str) -> str:
     return done.stdout
 
 
-def build(tmp_path_factory: pytest.TempPathFactory, *kinds: str) -> Path:
-    """A folder with what was built (`--sdist`, `--wheel`), made from a copy: a build leaves folders behind in its source."""
-    source, out = tmp_path_factory.mktemp("source") / "mailweir", tmp_path_factory.mktemp("dist")
+def copy_of_the_source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy: a build leaves folders behind in its source."""
+    source = tmp_path_factory.mktemp("source") / "mailweir"
     left_out = shutil.ignore_patterns(".*", "node_modules", "build", "dist", "*.egg-info", "__pycache__", "tests")
     shutil.copytree(REPOSITORY, source, ignore=left_out)
+    return source
+
+
+def build(source: Path, out: Path, **environment: str) -> Path:
+    """The folder `out` with sdist and wheel, made as `make dist` makes them."""
     # without isolation: setuptools is there, and nothing is fetched
-    run(sys.executable, "-m", "build", "-q", "--no-isolation", *kinds, "--outdir", out, source)
+    run(sys.executable, REPOSITORY / "scripts" / "build_dist.py", out, source, "--no-isolation", **environment)
     return out
 
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with both."""
-    return build(tmp_path_factory, "--sdist", "--wheel")
+    return build(copy_of_the_source(tmp_path_factory), tmp_path_factory.mktemp("dist"))
 
 
 def files_of_packages() -> set[str]:
@@ -98,6 +104,29 @@ def test_the_sdist_builds_the_same_wheel(built: Path, tmp_path: Path) -> None:
     for found in sums:
         found.pop(next(name for name in found if name.endswith("/RECORD")))
     assert sums[0] == sums[1]
+
+
+def test_one_source_gives_the_same_bytes_whenever_and_by_whomever_it_is_built(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    """Two checkouts of one commit differ in the times and modes of their files, and one was made under another umask."""
+    sums: list[dict[str, str]] = []
+    for second, mode, umask in ((1_600_000_000, 0o600, 0o077), (1_700_000_000, 0o664, 0o002)):
+        source = copy_of_the_source(tmp_path_factory)
+        for place in (source, *source.rglob("*")):
+            os.utime(place, (second, second))
+            if place.is_file():
+                place.chmod(mode | (place.stat().st_mode & 0o100))
+        before = os.umask(umask)
+        try:
+            out = build(source, tmp_path_factory.mktemp("dist"), SOURCE_DATE_EPOCH="1790000000")
+        finally:
+            os.umask(before)
+        sums.append({file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in out.iterdir()})
+        with tarfile.open(next(out.glob("*.tar.gz"))) as packed:
+            assert {(one.mtime, one.uid, one.uname) for one in packed.getmembers()} == {(1_790_000_000, 0, "")}
+    assert sums[0] == sums[1]
+    assert len(sums[0]) == 2
 
 
 def test_the_wheel_runs_without_the_checkout(built: Path, tmp_path: Path) -> None:

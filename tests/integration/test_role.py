@@ -19,7 +19,7 @@ from tests.deploy.recap import Ran, read
 from tests.integration import overlay
 from tests.integration.conftest import require_root_and_postfix
 from tests.integration.overlay import Overlay
-from tests.integration.test_dist import REPOSITORY, build
+from tests.integration.test_dist import REPOSITORY, build, copy_of_the_source
 
 NAME = "mx.host.example"
 OWN_MAIN_CF = "# by hand\ncompatibility_level = 3.6\n"
@@ -104,7 +104,7 @@ class Machine:
 def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
     require_root_and_postfix()
     needs.mount_namespace()
-    (wheel,) = build(tmp_path_factory, "--wheel").glob("*.whl")
+    (wheel,) = build(copy_of_the_source(tmp_path_factory), tmp_path_factory.mktemp("dist")).glob("*.whl")
     try:
         with overlay.made(REPOSITORY, Path(sys.prefix)) as within:
             within.remove(*_REMOVED)

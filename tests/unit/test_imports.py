@@ -1,131 +1,161 @@
-"""Where modules import: at their tops, and in no circle."""
+"""Who may import what. A module is held to what it says of itself, so that no list goes out of date.
 
-import ast
-from collections.abc import Iterator
-from pathlib import Path
+The layers are import-linter's (setup.cfg).
+"""
+
+import re
+import sys
 
 import pytest
 
-REPOSITORY = Path(__file__).parents[2]
-PACKAGES = {
-    **{name: REPOSITORY / name for name in ("admin_cli", "bench", "gmail_sync", "mailweir", "postfix", "tests")},
-    "capture_milter": REPOSITORY / "milter" / "capture_milter",
+from tests.imports import Module, intruders, modules, ours, reach, read, sources, within
+
+# Whose only place is where. A library and what is below it; a package and what is below it.
+ONLY_IN = {
+    ("peewee", "playhouse", "psycopg", "sqlite3"): ("mailweir.store",),
+    ("Milter", "milter", "mime"): ("capture_milter",),
+    (
+        *("google", "googleapiclient", "google_auth_oauthlib", "google_auth_httplib2"),
+        *("requests", "urllib3", "httplib2", "urllib.request"),
+    ): ("mailweir.gmail",),
 }
-# by (module, function): each says beside it why
-INSIDE_FUNCTIONS = {
-    ("admin_cli.main", "_show_version"),
-    ("admin_cli.progress", "bar"),
-    ("admin_cli.progress", "copying"),
-    ("admin_cli.progress", "counting"),
-    ("admin_cli.tables", "_draw"),
+# They decide, or read what anybody can send: whatever their docstrings say, they and what they import stay pure.
+MUST_BE_PURE = (
+    "mailweir.matching",
+    "mailweir.identity",
+    "mailweir.headers",
+    "mailweir.confirmation",
+    "mailweir.address",
+)
+PURE_LIBRARIES = {"idna"}  # tables, and no file, clock or network
+OPENS_SOMETHING = {
+    *("asyncio", "http", "importlib", "logging", "multiprocessing", "os", "pathlib", "shutil", "signal", "socket"),
+    *(
+        "socketserver",
+        "sqlite3",
+        "ssl",
+        "subprocess",
+        "tempfile",
+        "threading",
+        "time",
+        "urllib.request",
+        "urllib.error",
+    ),
 }
 
-Graph = dict[str, set[str]]
+
+def is_pure(module: Module) -> bool:
+    """Does it say so? The word stands by itself, or with what it asks of whom."""
+    return bool(re.search(r"\bPure\b", module.docstring))
 
 
-def _modules(packages: dict[str, Path]) -> dict[str, ast.Module]:
-    """Each module, by import name; a package by the name of its folder."""
-    found = {}
-    for package, folder in packages.items():
-        for file in folder.rglob("*.py"):
-            if "node_modules" not in file.parts:
-                parts = (package, *file.relative_to(folder).with_suffix("").parts)
-                found[".".join(part for part in parts if part != "__init__")] = ast.parse(file.read_text("utf-8"))
+PURE = sorted(name for name, module in modules().items() if is_pure(module))
+STANDARD_LIBRARY_ONLY = sorted(n for n, module in modules().items() if "Standard library only" in module.docstring)
+WITHOUT_DATABASE = sorted(
+    name
+    for name, module in modules().items()
+    if module.is_package and re.search(r"[Kk]nows no database|never asks the database", module.docstring)
+)
+
+
+def faults_of_a_pure_module(module: Module) -> list[str]:
+    """What it imports that is neither pure of ours, nor a library that opens nothing."""
+    known = modules()
+    found = []
+    for imported in sorted(module.imports):
+        own = ours(imported, known)
+        if own is not None:
+            is_fine = is_pure(known[own])
+        else:
+            top = imported.partition(".")[0]
+            is_fine = top in sys.stdlib_module_names | PURE_LIBRARIES and not within(imported, OPENS_SOMETHING)
+        if not is_fine:
+            found.append(imported)
     return found
 
 
-def _imports_inside_functions(tree: ast.Module) -> Iterator[str]:
-    """The names of the functions that import; of a nested one, those around it too."""
-    for function in ast.walk(tree):
-        if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef) and any(
-            isinstance(node, ast.Import | ast.ImportFrom) for node in ast.walk(function)
-        ):
-            yield function.name
+@pytest.mark.parametrize("libraries", ONLY_IN, ids=lambda libraries: libraries[0])
+def test_a_library_is_imported_in_its_place_alone(libraries: tuple[str, ...]) -> None:
+    homes = ONLY_IN[libraries]
+    assert intruders(modules(), libraries, homes) == []
+    assert intruders(modules(), libraries, ()), "nobody imports them: is the rule still about something?"
 
 
-def _imports_at_the_top(tree: ast.AST) -> Iterator[str]:
-    """What runs when the module is imported: all but functions' bodies, and blocks that only type checkers read."""
-    for node in ast.iter_child_nodes(tree):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
-            continue
-        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
-            continue
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
-        yield from _imports_at_the_top(node)
+def test_what_measures_us_imports_no_library_of_googles() -> None:
+    found = {file: read(file.read_text("utf-8")) for file in sources(["bench"])}
+    (libraries,) = [names for names in ONLY_IN if "googleapiclient" in names]
+    assert intruders({file.name: module for file, module in found.items()}, libraries, ()) == []
 
 
-def _graph(modules: dict[str, ast.Module]) -> Graph:
-    """For each module those of ours that it imports, with the packages that they are in, but for those that it is in itself."""
-    return {
-        name: {
-            found
-            for imported in _imports_at_the_top(tree)
-            for found in _with_packages(imported)
-            if found in modules and not f"{name}.".startswith(f"{found}.")
-        }
-        for name, tree in modules.items()
+def test_the_modules_that_decide_say_that_they_are_pure() -> None:
+    readers = {
+        name for name in modules() if within(name, ["mailweir.contact_files"]) and not modules()[name].is_package
     }
+    assert {*MUST_BE_PURE, *readers} - set(PURE) == set()
+    assert len(readers) >= 5
 
 
-def _with_packages(name: str) -> Iterator[str]:
-    """`a.b.c`, `a.b` and `a`."""
-    while name:
-        yield name
-        name = name.rpartition(".")[0]
+@pytest.mark.parametrize("name", PURE)
+def test_a_pure_module_imports_pure_ones_and_opens_nothing(name: str) -> None:
+    assert faults_of_a_pure_module(modules()[name]) == []
 
 
-def _circles(graph: Graph) -> list[set[str]]:
-    """The modules that import one another by some way, each set once."""
-    reached = {name: _reached(graph, name) for name in graph}
-    circles = []
-    for name in sorted(graph):
-        circle = {other for other in reached[name] if name in reached[other]}
-        if circle and circle not in circles:
-            circles.append(circle)
-    return circles
+@pytest.mark.parametrize("name", STANDARD_LIBRARY_ONLY)
+def test_a_module_that_says_so_imports_the_standard_library_and_ours_alone(name: str) -> None:
+    imported = {one.partition(".")[0] for one in modules()[name].imports if not ours(one, modules())}
+    assert imported - set(sys.stdlib_module_names) == set()
 
 
-def _reached(graph: Graph, start: str) -> set[str]:
-    found: set[str] = set()
-    waiting = [start]
-    while waiting:
-        new = graph[waiting.pop()] - found
-        found |= new
-        waiting += new
-    return found
+@pytest.mark.parametrize("name", WITHOUT_DATABASE)
+def test_a_package_that_knows_no_database_comes_without_one(name: str) -> None:
+    """However indirectly: nothing that it imports may bring the store with it."""
+    for start in [one for one in modules() if within(one, [name])]:
+        came = reach(modules(), start)
+        assert {other: by for other, by in came.items() if within(other, ["mailweir.store"])} == {}, start
 
 
-def test_the_command_line_imports_at_the_top_of_its_modules() -> None:
-    inside = {
-        (name, function)
-        for name, tree in _modules({"admin_cli": PACKAGES["admin_cli"]}).items()
-        for function in _imports_inside_functions(tree)
-    }
-    assert inside == INSIDE_FUNCTIONS
+def test_these_packages_know_no_database() -> None:
+    assert {"mailweir.gmail", "mailweir.contact_files", "mailweir.domains"} <= set(WITHOUT_DATABASE)
 
 
-def test_no_modules_import_one_another_in_a_circle() -> None:
-    graph = _graph(_modules(PACKAGES))
-    assert "admin_cli.main" in _reached(graph, "admin_cli.demo.command")
-    assert _circles(graph) == []
+# --- the rules bite ---------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    ("sources", "circles"),
+    ("text", "fault"),
     [
-        ({"a": "import b", "b": "import a"}, [{"a", "b"}]),
-        ({"a": "from b import f", "b": "from c import g", "c": "import a"}, [{"a", "b", "c"}]),
-        ({"a": "import b", "b": "def f():\n    import a"}, []),
-        ({"a": "import b", "b": "class C:\n    import a"}, [{"a", "b"}]),
-        ({"a": "import b", "b": "try:\n    import a\nexcept ImportError:\n    pass"}, [{"a", "b"}]),
-        ({"a": "import b", "b": "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import a"}, []),
-        ({"p": "import a", "p.b": "", "a": "import p.b"}, [{"a", "p"}]),
-        ({"p": "import p.b", "p.b": ""}, []),
-        ({"p.a": "from p import b", "p.b": "from p.a import f"}, [{"p.a", "p.b"}]),
+        ("import os", "os"),
+        ("from pathlib import Path", "pathlib.Path"),
+        ("def late():\n    import time", "time"),
+        ("import urllib.request", "urllib.request"),
+        ("import dns.resolver", "dns.resolver"),
+        ("from mailweir.store.people import contacts", "mailweir.store.people.contacts"),
+        ("from mailweir import recording", "mailweir.recording"),
     ],
 )
-def test_a_circle_is_found(sources: dict[str, str], circles: list[set[str]]) -> None:
-    assert _circles(_graph({name: ast.parse(text) for name, text in sources.items()})) == circles
+def test_what_opens_something_is_not_pure(text: str, fault: str) -> None:
+    assert faults_of_a_pure_module(read(text)) == [fault]
+    assert faults_of_a_pure_module(read("import re, urllib.parse, idna\nfrom mailweir.address import split")) == []
+
+
+def test_an_import_outside_of_a_librarys_place_is_found_wherever_it_stands() -> None:
+    known = {
+        "mailweir.store.a": read("import peewee"),
+        "mailweir.storeroom": read("if True:\n    from peewee import Model"),
+        "postfix.b": read("def late():\n    import playhouse.pool"),
+        "postfix.c": read("import peeweeish"),
+    }
+    assert intruders(known, ("peewee", "playhouse"), ("mailweir.store",)) == [
+        "mailweir.storeroom imports peewee.Model",
+        "postfix.b imports playhouse.pool",
+    ]
+
+
+def test_what_comes_with_a_module_is_found_by_way_of_others() -> None:
+    known = {
+        "a": read("from b import x"),
+        "b": read("def late():\n    import c.d"),
+        "c": read(""),
+        "c.d": read("import a"),
+    }
+    assert reach(known, "a") == {"a": "", "b": "a", "c.d": "b"}

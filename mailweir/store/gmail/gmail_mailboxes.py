@@ -93,24 +93,27 @@ def connect(
         if not is_renamed:
             _refuse_second(user.username, row, address)
         row = row or _revived(deployment, user.id, address, now, first_days)
+        given = {
+            "address": address,
+            "inbound": int(inbound),
+            "outbound": int(outbound),
+            "token_sealed": token_sealed,
+            "state": State.CONNECTED.value,
+            "consent_ends_at": rfc3339(consent_ends_at) if consent_ends_at else None,
+            "next_sweep_at": rfc3339(now),
+            "failures": 0,
+        }
         if row is None:
             row = table.create(
                 deployment=deployment.id,
                 user=user.id,
-                address=address,
-                inbound=int(inbound),
-                outbound=int(outbound),
-                token_sealed=token_sealed,
-                state=State.CONNECTED.value,
-                consent_ends_at=rfc3339(consent_ends_at) if consent_ends_at else None,
+                **given,
                 connected_at=rfc3339(now),
                 covered_since=rfc3339(now - timedelta(days=first_days)),
                 cursor=cursor,
                 list_since=rfc3339(now - timedelta(days=first_days)) if first_days or cursor is None else None,
                 backfilled_address_id=_newest(models.ContactAddress, deployment.id),
                 backfilled_group_id=_newest(models.GroupAddress, deployment.id),
-                next_sweep_at=rfc3339(now),
-                failures=0,
                 units=FULL,
                 units_at=rfc3339(now),
                 audit_due_at=rfc3339(now + timedelta(hours=1)),
@@ -119,17 +122,10 @@ def connect(
         else:
             # only what changes, and counted on by the database: a sweep may be writing the rest at this moment
             table.update(
-                address=address,
-                inbound=int(inbound),
-                outbound=int(outbound),
-                token_sealed=token_sealed,
-                state=State.CONNECTED.value,
-                consent_ends_at=rfc3339(consent_ends_at) if consent_ends_at else None,
+                **given,
                 error=None,
-                failures=0,
                 refused_since=None,
                 refusals=0,
-                next_sweep_at=rfc3339(now),
                 **_fenced_off(),
             ).where(table.id == row.id).execute()
         mailbox_id = int(row.id)

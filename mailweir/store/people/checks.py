@@ -49,7 +49,7 @@ def clean_username(text: str) -> str:
 
 def clean_address(text: str) -> str:
     """A mail address in its normal form, without white space around it."""
-    normal = None if _UNPRINTABLE.search(text) else address.normalise(text.strip())
+    normal = None if _UNPRINTABLE.search(text) else address.typed(text.strip())
     if normal is None:
         raise BadInput(f"'{text}' is not a mail address; one looks like jane@example.com")
     return normal
@@ -57,7 +57,7 @@ def clean_address(text: str) -> str:
 
 def clean_domain(text: str) -> str:
     """A full domain name in its normal form."""
-    domain = address.normalise_domain(text.strip())
+    domain = address.typed_domain(text.strip())
     # an IPv4 address has the form of a domain name, but no last label of one is a number (RFC 3696 2)
     if domain is None or "." not in domain or domain.rpartition(".")[2].isdigit():
         raise BadInput(f"'{text}' is not a domain name; one looks like demo.example.net")
