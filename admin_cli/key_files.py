@@ -1,7 +1,7 @@
 """The key file, for a command that seals something: read, and made where it was never needed before.
 
 As the folder's owner where root may step down, so that the daemons can read it and no link is followed as root. Called by
-`commands.domain` and `commands.gmail`.
+`commands.domain` and `commands.gmail_connect`.
 """
 
 import os

@@ -1,6 +1,7 @@
 """A group of commands whose modules are imported when one of them is asked for: most of a start's time is imports.
 
-The list of the commands needs no module but this one, for the group knows a line about each. Called by `main`.
+The list of the commands needs no module but this one, for the group knows a line about each. Called by `main` and
+`commands.gmail`.
 """
 
 import importlib

@@ -1,208 +1,54 @@
-"""`mailweir gmail`: users' Gmail mailboxes, read by the sync."""
+"""`mailweir gmail`: users' Gmail mailboxes, read by the sync.
 
-import os
-import sys
-import webbrowser
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Annotated
+Lazy in its turn: the commands that talk to Google load its libraries, a third of a second of CPU, and the status needs none.
+"""
 
 import typer
 
-from admin_cli import consent, context, key_files, options, output, ownership
-from admin_cli.commands import gmail_state
-from mailweir import gmail_access
-from mailweir.errors import BadInput, NotFound
-from mailweir.gmail import oauth_files, transport
-from mailweir.gmail.consent import Consent
-from mailweir.gmail.oauth_files import OAuthClient
-from mailweir.gmail_access import AnotherAccount, AnotherMailbox, Left, Wanted
-from mailweir.settings import Settings, load
-from mailweir.store.database.connection import Database
-from mailweir.store.gmail import gmail_mailboxes, gmail_workers
-from mailweir.store.gmail.gmail_mailboxes import GmailMailbox
-from mailweir.store.people.deployments import Deployment
+from admin_cli import options
+from admin_cli.lazy_group import LazyCommand, LazyGroup
 
-Username = Annotated[str, typer.Argument(metavar="USERNAME", help="The user, as 'mailweir user list' shows it.")]
-_WITHDRAW_AT = "https://myaccount.google.com/connections"
+
+class Commands(LazyGroup):
+    """All that can be done with synced mailboxes."""
+
+    lazy = (
+        LazyCommand(
+            "connect",
+            "admin_cli.commands.gmail_connect",
+            "Connects a user's Gmail, by the user's consent or the service account of the settings.",
+        ),
+        LazyCommand(
+            "disconnect",
+            "admin_cli.commands.gmail_connect",
+            "Ends it: gives the consent back to Google and forgets the token.",
+        ),
+        LazyCommand(
+            "status",
+            "admin_cli.commands.gmail_state",
+            "Shows how each connected mailbox stands: the last whole sweep, the last message on the record, "
+            "what waits, what is wrong.",
+        ),
+        LazyCommand("sync", "admin_cli.commands.gmail_now", "Sweeps a mailbox now, until nothing is left to look at."),
+        LazyCommand(
+            "audit",
+            "admin_cli.commands.gmail_now",
+            "Compares a mailbox's last 48 hours with the record, and looks at what is missing.",
+        ),
+        LazyCommand(
+            "retry",
+            "admin_cli.commands.gmail_state",
+            "Takes up again a mailbox's dead letters: messages that were given up.",
+        ),
+    )
 
 
 def register(app: typer.Typer) -> None:
     """Adds the noun to the command line."""
-    group = options.noun(
+    options.noun(
         app,
         "gmail",
         "Users' Gmail mailboxes, whose mail with contacts is recorded by itself.",
         options.example("mailweir gmail connect richard --inbound --outbound"),
+        Commands,
     )
-    connect_line = "mailweir gmail connect richard --inbound --outbound"
-    group.command("connect", epilog=options.example(connect_line, f"{connect_line} --no-browser"))(connect)
-    group.command("disconnect", epilog=options.example("mailweir gmail disconnect richard"))(disconnect)
-    gmail_state.add_to(group)
-
-
-def connect(
-    username: Username,
-    inbound: Annotated[bool, typer.Option("--inbound", help="Record mail that contacts send to the user.")] = False,
-    outbound: Annotated[bool, typer.Option("--outbound", help="Record mail that the user sends to contacts.")] = False,
-    no_browser: Annotated[
-        bool, typer.Option("--no-browser", help="Consent on another machine, and type in where its browser ends.")
-    ] = False,
-    address: Annotated[
-        str | None, typer.Option("--address", metavar="A", help="Which of the user's addresses; left out, the mailbox.")
-    ] = None,
-    deployment: options.DeploymentOption = None,
-    as_json: options.JsonOption = False,
-) -> None:
-    """Connects a user's Gmail, by the user's consent or the service account of the settings. Again: goes on where it was, with
-    the directions as they were where none is given."""
-    settings = load()
-    identity = oauth_files.load(settings.gmail)
-    _remark_foreign(settings)
-    with context.opened(settings) as database:
-        chosen = context.choose(database, deployment)
-        wanted, before = gmail_mailboxes.may_connect(database, chosen, username, address)
-        if not (inbound or outbound):
-            inbound, outbound = _as_before(database, chosen, username)
-    # the database is closed meanwhile: a consent may take its time
-    consented = None
-    if not isinstance(identity, oauth_files.ServiceAccount):
-        transport.refuse_insecure(
-            settings.gmail.api_endpoint, "gmail.api_endpoint"
-        )  # before the user is sent to Google
-        secrets = key_files.opened(settings)
-        consented = _consent(settings, identity, wanted, no_browser=no_browser), secrets
-    meant = Wanted(wanted, before, is_exact=address is not None)
-    proven = gmail_access.proven(settings, lambda: context.opened(settings), meant, identity, consented)
-    with _in_our_words(username), proven as proof, context.opened(settings) as database:
-        is_renamed = before is not None and proof.profile.address != before.address
-        made = gmail_mailboxes.connect(
-            database,
-            chosen,
-            username,
-            proof.profile.address,
-            inbound=inbound,
-            outbound=outbound,
-            token_sealed=proof.token_sealed,
-            now=context.now(),
-            first_days=settings.gmail.first_days,
-            cursor=proof.profile.history_id,
-            is_renamed=is_renamed,
-            consent_ends_at=proof.consent_ends_at,
-        )
-        is_swept = gmail_workers.alive(database, context.now()) > 0
-    if as_json:
-        output.show_json(output.plain(made))
-        return
-    if before and is_renamed:
-        output.say(f"It is the mailbox that was {before.address}: it goes on where it was.")
-    _say_connected(made)
-    if not is_swept:
-        output.remark(gmail_state.NOBODY_SWEEPS)
-
-
-def _remark_foreign(settings: Settings) -> None:
-    """Root can read a client's file that the sync can't."""
-    file = settings.gmail.identity_file
-    if file and (foreign := ownership.foreign(file, settings.run_as)):
-        output.remark(f"The sync can't work yet: {foreign}: chown {settings.run_as} {file}")
-
-
-def _as_before(database: Database, deployment: Deployment, username: str) -> tuple[bool, bool]:
-    """The directions of a mailbox that is connected already."""
-    try:
-        found = gmail_mailboxes.find(database, deployment, username)
-    except NotFound:
-        raise typer.BadParameter("say what is to be recorded: --inbound, --outbound or both") from None
-    return found.inbound, found.outbound
-
-
-@contextmanager
-def _in_our_words(username: str) -> Iterator[None]:
-    """What was meant instead, as the command line's options say it."""
-    try:
-        yield
-    except AnotherAccount as error:
-        raise BadInput(
-            f"that is the Google account of {error.found}, and --address says {error.wanted}: choose the other account"
-        ) from error
-    except AnotherMailbox as error:
-        hint = f"; if it is the same account under a new name, say so: --address {error.found}"
-        raise BadInput(
-            f"{username} is connected with {error.before}, and {error.found} is another mailbox: 'mailweir gmail disconnect "
-            f"{username}' first{hint if error.may_be_renamed else ''}"
-        ) from error
-
-
-def _consent(settings: Settings, client: OAuthClient, wanted: str, *, no_browser: bool) -> Consent:
-    timeout_seconds = settings.gmail.timeout_seconds
-    if no_browser:
-        return consent.by_hand(client, wanted, _show_by_hand, _read_line, timeout_seconds=timeout_seconds)
-    return consent.by_browser(client, wanted, _show_in_browser, timeout_seconds=timeout_seconds)
-
-
-def _show_by_hand(url: str) -> None:
-    output.remark("Open this address in a browser on any machine, as the user, and consent:")
-    output.remark(f"  {url}")
-    output.remark("The browser ends at an address of 127.0.0.1 that it can't show. Copy that address here:")
-
-
-def _read_line(max_chars: int) -> str:
-    return sys.stdin.readline(max_chars)
-
-
-def _show_in_browser(url: str) -> None:
-    output.remark("Consent in the browser of this machine, as the user. If none opens, open this address in it:")
-    output.remark(f"  {url}")
-    output.remark("For a browser on another machine stop this, and use --no-browser.")
-    # without a screen, a browser for the terminal would take it over
-    if any(os.environ.get(name) for name in ("BROWSER", "DISPLAY", "WAYLAND_DISPLAY")):
-        webbrowser.open(url)
-
-
-def _say_connected(made: GmailMailbox) -> None:
-    kinds = " and ".join(word for word, on in (("inbound", made.inbound), ("outbound", made.outbound)) if on)
-    output.say(f"The Gmail of {made.address} is connected for {made.username} of {made.deployment}.")
-    output.say(f"Its {kinds} mail with contacts is recorded, also what came since {output.moment(made.covered_since)}.")
-    output.say("'mailweir gmail status' shows how it fares.")
-    if made.consent_ends_at:
-        output.remark(gmail_state.ends(made.consent_ends_at))
-
-
-def disconnect(
-    username: Username, deployment: options.DeploymentOption = None, as_json: options.JsonOption = False
-) -> None:
-    """Ends it: gives the consent back to Google and forgets the token. What is recorded stays."""
-    settings = load()
-    with context.opened(settings) as database:
-        chosen = context.choose(database, deployment)
-        found = gmail_mailboxes.find(database, chosen, username)
-        sealed = gmail_mailboxes.token_sealed(database, found.id)
-        is_shared = gmail_mailboxes.shares_consent(database, found.id)
-    left = _left(settings, found, sealed, is_shared=is_shared)
-    with context.opened(settings) as database:
-        gmail_mailboxes.disconnect(database, chosen, username, context.now())
-    if as_json:
-        values = {"deployment": found.deployment, "username": found.username, "address": found.address}
-        output.show_json({**values, "revoked": sealed is not None and left is None, "left": left})
-    else:
-        output.say(f"The Gmail of {found.address} is disconnected: it is read no more, and what is recorded stays.")
-    if left:
-        output.complain(left)
-
-
-def _left(settings: Settings, found: GmailMailbox, sealed: bytes | None, *, is_shared: bool) -> str | None:
-    """Gives the consent back; what is left to do by hand where that doesn't work."""
-    left, why = gmail_access.give_up(settings, found, sealed, is_shared=is_shared)
-    return {
-        Left.NOTHING: None,
-        Left.SERVICE_ACCOUNT: (
-            "a service account read it, and still may: that ends for all mailboxes in the Admin console under Security, "
-            "API controls, Domain-wide delegation"
-        ),
-        Left.SHARED: f"the consent stays at Google: {found.address} is connected for another user too",
-        Left.UNTOLD: (
-            f"Google wasn't told ({why}): the token is forgotten here, and {found.address} can withdraw the consent at "
-            f"{_WITHDRAW_AT}"
-        ),
-    }[left]

@@ -9,6 +9,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from admin_cli import main
+from admin_cli.commands import gmail
 from admin_cli.lazy_group import LazyCommand, LazyGroup
 
 REPOSITORY = Path(__file__).parents[2]
@@ -16,7 +17,7 @@ REPOSITORY = Path(__file__).parents[2]
 LIMITS = range(1, 250)
 
 
-@pytest.mark.parametrize("command", main.Commands.lazy, ids=lambda one: str(one.name))
+@pytest.mark.parametrize("command", [*main.Commands.lazy, *gmail.Commands.lazy], ids=lambda one: str(one.name))
 def test_a_commands_line_is_its_modules_own(command: LazyCommand) -> None:
     loaded, line = command.load(), TyperCommand(command.name, help=command.help)
     assert loaded.name == command.name
@@ -57,3 +58,11 @@ def test_a_command_loads_no_other() -> None:
     ran = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True, text=True)
     loaded = {one.module for one in main.Commands.lazy} & set(ran.stdout.split())
     assert loaded == {"admin_cli.commands.todo"}
+
+
+def test_the_status_of_mailboxes_needs_nothing_of_google() -> None:
+    script = "import sys; from admin_cli import main; main.run(['gmail', 'status', '--help']); print(*sys.modules)"
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True, text=True)
+    loaded = {name.partition(".")[0] for name in ran.stdout.split()}
+    assert "peewee" in loaded
+    assert loaded.isdisjoint({"google", "googleapiclient", "google_auth_oauthlib", "requests"})
