@@ -1,31 +1,19 @@
 """`mailweir contact import` and `mailweir contact export`: contacts from and to files, CSV or vCard."""
 
-import enum
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from admin_cli import context, options, output, progress, target_files
-from mailweir.contact_files import csv_file, vcard
+from mailweir.contact_files import forms
+from mailweir.contact_files.forms import Form
 from mailweir.contact_files.lines import MAX_FILE_BYTES
-from mailweir.contact_files.rows import BadRow, Row
 from mailweir.errors import BadInput, MailweirError
 from mailweir.store.people import contact_import, contacts
 from mailweir.store.people.contact_import import Imported
 
 _SHOWN_BAD_ROWS = 20
-
-
-class Form(enum.StrEnum):
-    """The form of a file."""
-
-    CSV = "csv"
-    VCARD = "vcard"
-
-
-_SUFFIXES = {".csv": Form.CSV, ".tsv": Form.CSV, ".vcf": Form.VCARD, ".vcard": Form.VCARD}
 
 
 def register(group: typer.Typer) -> None:
@@ -59,7 +47,7 @@ def import_file(
     with context.opened() as database:
         chosen = context.choose(database, deployment)
         with progress.bar("reading", steps) as advance:
-            prepared = contact_import.prepare(chosen, _rows(form, raw, exact=exact), company, advance)
+            prepared = contact_import.prepare(chosen, forms.read(form, raw, exact=exact), company, advance)
         del raw
         with progress.bar("importing", len(prepared.rows)) as advance:
             count = len(prepared.rows)
@@ -96,7 +84,7 @@ def export(
     with context.opened() as database:
         chosen = context.choose(database, deployment)
         # whole in memory: the target isn't opened as the database's owner, nor left half written by an error
-        written = b"".join(part.encode() for part in _written(form, contacts.each(database, chosen), exact=exact))
+        written = b"".join(part.encode() for part in forms.write(form, contacts.each(database, chosen), exact=exact))
     _write(target, written)
     if target is not None:
         output.remark(f"The contacts of {chosen.name} are in {target}.")
@@ -113,7 +101,7 @@ def _write(target: Path | None, content: bytes) -> None:
 
 
 def _form_of(file: Path) -> Form:
-    form = _SUFFIXES.get(file.suffix.lower())
+    form = forms.form_of(file.name)
     if form is None:
         raise BadInput(f"{file}: a name that ends with .csv or .vcf would say its format; give --format csv or vcard")
     return form
@@ -128,14 +116,6 @@ def _read(file: Path) -> bytes:
     if len(raw) > MAX_FILE_BYTES:
         raise BadInput(f"{file} is larger than {MAX_FILE_BYTES // 1024**2} MB: import it in several files")
     return raw
-
-
-def _rows(form: Form, raw: bytes, *, exact: bool) -> Iterator[Row | BadRow]:
-    return vcard.read(raw) if form is Form.VCARD else csv_file.read(raw, exact=exact)
-
-
-def _written(form: Form, rows: Iterator[tuple[str, tuple[str, ...], str]], *, exact: bool) -> Iterator[str]:
-    return vcard.write(rows) if form is Form.VCARD else csv_file.write(rows, exact=exact)
 
 
 def _report(file: Path, deployment: str, imported: Imported, as_json: bool) -> None:

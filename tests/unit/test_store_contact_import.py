@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mailweir.contact_files import csv_file, vcard
+from mailweir.contact_files import csv_file, forms, vcard
 from mailweir.contact_files.rows import BadRow, Row
 from mailweir.errors import BadInput, DatabaseUnavailable, MailweirError
 from mailweir.store.database import versions
@@ -346,3 +347,28 @@ def test_what_is_exported_is_imported_as_the_same(two: tuple[Database, Database]
     again = put(first, found, partial=False)
     assert (again.unchanged, again.written) == (len(held), True)
     assert _people(first, demo) == held
+
+
+@pytest.mark.parametrize(
+    ("name", "form"),
+    [("a.CSV", "csv"), ("a.b.tsv", "csv"), ("a.vcf", "vcard"), ("a.vcard", "vcard"), ("csv", None), (".csv", None)],
+)
+def test_a_files_name_says_its_form(name: str, form: str | None) -> None:
+    assert forms.form_of(name) == form
+
+
+def test_a_preview_says_what_the_import_would_do_and_writes_nothing(database: Database, demo: Deployment) -> None:
+    companies.add(database, demo, "Client Ltd", None, datetime(2026, 11, 24, tzinfo=UTC))
+    lines = (
+        "Jane,jane@client.example;j@client.example,Client Ltd",
+        "Joe,joe@new.example,New Ltd",
+        "Bad,richard@firm.example,",
+    )
+    found = csv_file.read("\n".join(("name,address,company", *lines)).encode())
+    prepared = contact_import.prepare(demo, found, None, lambda line: None)
+    before = _content(database)
+    said = contact_import.preview(database, demo, prepared)
+    assert _content(database) == before
+    assert (_counts(said), said.companies_added, said.written) == ((1, 1, 0, 1), 1, False)
+    done = _import(database, demo, *lines, partial=True)
+    assert replace(done, written=False) == said

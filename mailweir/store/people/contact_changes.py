@@ -31,6 +31,11 @@ class Changes:
     addresses: list[tuple[Person, str]] = field(default_factory=list)
     filled: list[Person] = field(default_factory=list)
 
+    @property
+    def companies(self) -> set[str]:
+        """The names of those that contacts get, there already or not."""
+        return {person.company for person in (*self.new, *self.filled) if person.company}
+
     def fill_company(self, person: Person) -> None:
         """Notes that a contact got a company; one that is new is written with it anyway."""
         if person.id is not None:
@@ -41,9 +46,8 @@ def write(
     database: Database, deployment: Deployment, changes: Changes, now: datetime, progress: Callable[[float], None]
 ) -> int:
     """Writes all of it; how many companies were made. progress is given the part that is done, 0 to 1."""
-    wanted = {person.company for person in (*changes.new, *changes.filled) if person.company}
-    company_ids = _company_ids(database, deployment, wanted)
-    missing = sorted(wanted - company_ids.keys())
+    company_ids = _company_ids(database, deployment, changes.companies)
+    missing = sorted(changes.companies - company_ids.keys())
     if missing:
         columns = ("deployment_id", "name", "created_at")
         rows = ((deployment.id, name, rfc3339(now)) for name in missing)
@@ -53,6 +57,11 @@ def write(
     _write_new(database, deployment, changes.new, company_ids, now, lambda part: progress(part / 2))
     _write_addresses(database, deployment, changes.addresses, lambda part: progress(0.5 + part / 2))
     return len(missing)
+
+
+def missing_companies(database: Database, deployment: Deployment, changes: Changes) -> int:
+    """How many companies would be made."""
+    return len(changes.companies - _company_ids(database, deployment, changes.companies).keys())
 
 
 def _company_ids(database: Database, deployment: Deployment, names: Iterable[str]) -> dict[str, int]:

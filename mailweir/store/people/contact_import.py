@@ -15,7 +15,7 @@ from mailweir.errors import BadInput
 from mailweir.store.database import batches
 from mailweir.store.database.connection import Database
 from mailweir.store.people import address_checks, checks
-from mailweir.store.people.contact_changes import Changes, Person, write
+from mailweir.store.people.contact_changes import Changes, Person, missing_companies, write
 from mailweir.store.people.deployments import Deployment
 
 MAX_ROWS = 1_000_000  # all of a file's rows are in memory at once, some 800 bytes each with what is known of them
@@ -52,7 +52,8 @@ class Prepared:
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """What became of the rows. written: False where a bad row held all of them back; the counts are then what would have been.
+    """What became of the rows. written: False where a bad row held all of them back, or in a preview; the counts are then what
+    would have been.
 
     added, completed, unchanged: good rows, by what they made of their contact. kept_company: those of the latter two whose
     contact works for another company, and goes on to. bad: by line, the first ones; left_out: how many.
@@ -130,6 +131,13 @@ def run(
             rest = 1 - _PLANNING
             made = write(database, deployment, plan.changes, now, lambda part: progress(_PLANNING + part * rest))
     return _imported(plan, prepared.bad, made, written=written)
+
+
+def preview(database: Database, deployment: Deployment, prepared: Prepared, *, shared: bool = False) -> Imported:
+    """What `run` would make of the good rows, and which ones are bad. Writes nothing, and keeps nobody waiting."""
+    plan = _Plan(database, deployment, shared=shared)
+    plan.make(prepared.rows, lambda part: None)
+    return _imported(plan, prepared.bad, missing_companies(database, deployment, plan.changes), written=False)
 
 
 def _imported(plan: "_Plan", bad: BadRows, companies_added: int, *, written: bool) -> Imported:
