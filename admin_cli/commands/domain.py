@@ -6,8 +6,9 @@ import typer
 
 from admin_cli import context, domain_options, key_files, options, output, tables, txt_records
 from admin_cli.commands import domain_check
-from mailweir import dkim_record, dkim_signing
-from mailweir.errors import BadInput, NotFound
+from mailweir import signing_keys
+from mailweir.dkim_record import TxtRecord
+from mailweir.errors import BadInput
 from mailweir.settings import Settings, load
 from mailweir.store.people import dkim_keys
 from mailweir.store.people.dkim_keys import DkimKey
@@ -48,8 +49,7 @@ def add(
     secrets = key_files.opened(settings)
     with context.opened(settings) as database:
         chosen = context.choose(database, deployment)
-        pair = dkim_signing.generate()
-        made = dkim_keys.add(database, chosen, domain, selector, pair, secrets, context.now())
+        made = signing_keys.make(database, chosen, domain, selector, secrets, context.now())
     if as_json:
         output.show_json(_object(made))
         return
@@ -103,9 +103,7 @@ def _make_next(domain: str, deployment: str | None, selector: str | None, *, as_
     secrets = key_files.opened(settings)
     with context.opened(settings) as database:
         chosen = context.choose(database, deployment)
-        dkim_keys.keys_of(database, chosen, domain)  # an unknown one is told before a key is made
-        pair = dkim_signing.generate()
-        made, gone = dkim_keys.add_next(database, chosen, domain, selector, pair, secrets, context.now())
+        made, gone = signing_keys.make_next(database, chosen, domain, selector, secrets, context.now())
     if as_json:
         output.show_json({**_object(made), "removed": [_object(key) for key in gone]})
         return
@@ -122,20 +120,17 @@ def _activate(domain: str, deployment: str | None, *, force: bool, as_json: bool
     settings = load()
     with context.opened(settings) as database:
         chosen = context.choose(database, deployment)
-        keys = dkim_keys.keys_of(database, chosen, domain)
-        waiting = next((key for key in keys if key.state is dkim_keys.State.NEXT), None)
-        if waiting is None:
-            raise NotFound(f"{keys[0].domain} has no next key: make it with 'mailweir domain rotate {keys[0].domain}'")
+        rotation = signing_keys.rotation(database, chosen, domain)
+    waiting = rotation.next
     if not force:  # the database is closed meanwhile: DNS may take its time
         _refuse_unpublished(settings, waiting)
     with context.opened(settings) as database:
         done = dkim_keys.activate(database, chosen, waiting.domain, waiting.selector, context.now())
-        old = [key for key in keys if key.state is dkim_keys.State.ACTIVE]
     if as_json:
         output.show_json(_object(done))
         return
     output.say(f"The key {done.selector} signs for {done.domain} from now on.")
-    for key in old:
+    for key in rotation.signing:
         output.say(
             f"The key {key.selector} is retired. Leave its DNS record {_record(key).name} for {dkim_keys.RETIRED_DAYS} days, "
             f"while mail is under way; then: mailweir domain remove-key {key.domain} {key.selector}"
@@ -143,13 +138,13 @@ def _activate(domain: str, deployment: str | None, *, force: bool, as_json: bool
 
 
 def _refuse_unpublished(settings: Settings, key: DkimKey) -> None:
-    name = _record(key).name
-    fault = dkim_record.fault_of(txt_records.look_up(name, settings.dns), key.public_key_der)
-    if fault:
+    try:
+        signing_keys.refuse_unpublished(key, lambda name: txt_records.look_up(name, settings.dns))
+    except signing_keys.Unpublished as error:
         raise BadInput(
-            f"{name} in DNS: {fault}; publish what 'mailweir domain rotate {key.domain}' prints and wait until resolvers have "
-            "it, or skip this look with --force"
-        )
+            f"{error.name} in DNS: {error.fault}; publish what 'mailweir domain rotate {key.domain}' prints and wait until "
+            "resolvers have it, or skip this look with --force"
+        ) from error
 
 
 def remove_key(
@@ -181,8 +176,8 @@ def remove(domain: Domain, deployment: options.DeploymentOption = None, as_json:
     )
 
 
-def _record(key: DkimKey) -> Any:
-    return dkim_record.record(key.domain, key.selector, key.public_key_der)
+def _record(key: DkimKey) -> TxtRecord:
+    return signing_keys.record(key)
 
 
 def _show_record(key: DkimKey) -> None:

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from admin_cli import context, domain_options, domain_report, options, output
+from mailweir import signing_keys
 from mailweir.domains.checks import check_domain
 from mailweir.domains.dkim_published import Key
 from mailweir.errors import NotFound
@@ -61,9 +62,8 @@ def _ours(settings: Settings | None, domain: str, deployment: str | None) -> lis
         return []
     with context.opened(settings) as database:
         try:
-            found = dkim_keys.keys_of(database, context.choose(database, deployment), domain)
+            return signing_keys.to_check(database, context.choose(database, deployment), domain)
         except NotFound:
             if deployment is not None:
                 raise
             return []
-    return [Key(key.selector, key.public_key_der) for key in found if key.state != dkim_keys.State.RETIRED]
