@@ -5,8 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from admin_cli import context, options, output, tables
-from mailweir import address
-from mailweir.errors import BadInput
+from mailweir import capture_domains
 from mailweir.settings import Settings, load
 from mailweir.store.people import deployments
 from mailweir.store.people.deployments import Deployment
@@ -36,15 +35,14 @@ def add(
     """Makes a deployment and prints the MX record to publish."""
     settings = load()
     with context.opened(settings) as database:
-        _refuse_admin_loop(settings, domain)
-        made = deployments.add(database, name, domain, context.now())
+        made = capture_domains.add(database, settings, name, domain, context.now())
     if as_json:
         output.show_json(_object(made, settings))
         return
     output.say(f"The deployment {made.name} captures mail for {made.domain}.")
     output.say("Publish this record in DNS, so that the world's mail for it comes to this host:")
-    output.say(f"  {_mx_record(made, settings)}")
-    if settings.hostname.startswith("localhost"):
+    output.say(f"  {capture_domains.mx_record(settings, made)}")
+    if not capture_domains.has_public_name(settings):
         output.remark("mailweir: set hostname in the settings to this host's public name first: the record needs it")
 
 
@@ -83,21 +81,9 @@ def list_all(as_json: options.JsonOption = False) -> None:
     tables.show(columns, rows, empty="There is no deployment yet: make one with 'mailweir deployment add'.")
 
 
-def _refuse_admin_loop(settings: Settings, domain: str) -> None:
-    if address.split(settings.admin_address)[1].lower() == address.normalise_domain(domain):
-        raise BadInput(
-            f"{domain} can't be a capture domain: mail to its postmaster goes to {settings.admin_address}, within it; "
-            "set admin_mailbox in the settings to a mailbox elsewhere"
-        )
-
-
-def _mx_record(deployment: Deployment, settings: Settings) -> str:
-    return f"{deployment.domain}.  IN  MX  10  {settings.hostname}."
-
-
 def _object(deployment: Deployment, settings: Settings) -> dict[str, Any]:
     return {
         **output.plain(deployment),
         "log_address": deployment.log_address,
-        "mx_record": _mx_record(deployment, settings),
+        "mx_record": capture_domains.mx_record(settings, deployment),
     }

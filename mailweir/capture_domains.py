@@ -1,0 +1,33 @@
+"""A deployment's capture domain within the settings: what DNS has to say of it, and which domain can be none.
+
+Called by `mailweir deployment`.
+"""
+
+from datetime import datetime
+
+from mailweir import address
+from mailweir.errors import BadInput
+from mailweir.settings import Settings
+from mailweir.store.database.connection import Database
+from mailweir.store.people import deployments
+from mailweir.store.people.deployments import Deployment
+
+
+def add(database: Database, settings: Settings, name: str, domain: str, now: datetime) -> Deployment:
+    """Makes a deployment. BadInput as of `deployments.add`, and where mail to the admin would come back into the domain."""
+    if address.split(settings.admin_address)[1].lower() == address.normalise_domain(domain):
+        raise BadInput(
+            f"{domain} can't be a capture domain: mail to its postmaster goes to {settings.admin_address}, within it; "
+            "set admin_mailbox in the settings to a mailbox elsewhere"
+        )
+    return deployments.add(database, name, domain, now)
+
+
+def mx_record(settings: Settings, deployment: Deployment) -> str:
+    """The record to publish, as a line of a zone file."""
+    return f"{deployment.domain}.  IN  MX  10  {settings.hostname}."
+
+
+def has_public_name(settings: Settings) -> bool:
+    """Does the record name a host that others can find?"""
+    return not settings.hostname.startswith("localhost")
