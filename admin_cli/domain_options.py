@@ -13,6 +13,7 @@ from typer.core import TyperCommand
 
 from admin_cli import output
 from mailweir import address
+from mailweir.domains import relay
 from mailweir.domains.questions import Questions, resolver_at
 from mailweir.domains.suggestion import Relay
 from mailweir.errors import DatabaseUnavailable, DnsUnavailable, MailweirError, SettingsError
@@ -94,31 +95,17 @@ def sender_of(text: str | None) -> str:
     return address.typed(text) or refuse(f"--mail-from '{text}' is no mail address")
 
 
-def _sending(text: str) -> Any:
-    """An address as receivers see it: a mapped one is the IPv4 one. Errors: ValueError, for one of a link too."""
-    ip = ipaddress.ip_address(text)
-    if isinstance(ip, ipaddress.IPv6Address):
-        if ip.scope_id is not None:
-            raise ValueError(text)
-        return ip.ipv4_mapped or ip
-    return ip
-
-
 def relay_of(settings: Settings | None, ips: list[str] | None) -> Relay:
     """Who sends: the addresses given, else those of the settings."""
-    addresses: list[Any] = []
+    addresses = []
     for text in ips or ():
         try:
-            addresses.append(_sending(text))
+            addresses.append(relay.sending_address(text))
         except ValueError:
             refuse(f"--ip '{text}' is no IPv4 or IPv6 address that could send mail")
-    known = settings.relay.relay_addresses if settings else ()
-    chosen = tuple(dict.fromkeys(addresses)) or known
-    if not chosen:
-        refuse("it isn't known who sends: give --ip, or set relay.relay_addresses in the settings")
-    # an include stands for the relay's own addresses, not for others that are asked about
-    include = settings.relay.spf_include if settings and set(chosen) <= set(known) else ""
-    return Relay(chosen, settings.hostname if settings else "", include)
+    return relay.relay(settings, addresses) or refuse(
+        "it isn't known who sends: give --ip, or set relay.relay_addresses in the settings"
+    )
 
 
 def questions_to(settings: Settings | None, nameserver: str | None, port: int | None) -> tuple[Questions, str]:

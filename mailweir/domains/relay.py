@@ -1,0 +1,29 @@
+"""Who sends for a domain: the relay of the settings, or addresses that somebody asks about. Called by the command line."""
+
+import ipaddress
+from collections.abc import Sequence
+
+from mailweir.domains.spf_record import IpAddress
+from mailweir.domains.suggestion import Relay
+from mailweir.settings import Settings
+
+
+def sending_address(text: str) -> IpAddress:
+    """An address as receivers see it: a mapped one is the IPv4 one. ValueError where it is none, or of one link only."""
+    ip = ipaddress.ip_address(text)
+    if isinstance(ip, ipaddress.IPv6Address):
+        if ip.scope_id is not None:
+            raise ValueError(text)
+        return ip.ipv4_mapped or ip
+    return ip
+
+
+def relay(settings: Settings | None, asked: Sequence[IpAddress] = ()) -> Relay | None:
+    """The addresses that are asked about, else those of the settings; None where neither names any."""
+    known = settings.relay.relay_addresses if settings else ()
+    chosen = tuple(dict.fromkeys(asked)) or known
+    if not chosen:
+        return None
+    # an include stands for the relay's own addresses, not for others that are asked about
+    include = settings.relay.spf_include if settings and set(chosen) <= set(known) else ""
+    return Relay(chosen, settings.hostname if settings else "", include)
