@@ -12,7 +12,7 @@ from enum import StrEnum
 
 from mailweir import address as addresses
 from mailweir import secrets_file
-from mailweir.errors import BadInput, MailweirError, SettingsError
+from mailweir.errors import BadInput, MailweirError, NotFound, SettingsError
 from mailweir.gmail import oauth_files, renaming, tokens
 from mailweir.gmail.api import Api, MailboxReader
 from mailweir.gmail.consent import Consent
@@ -22,8 +22,9 @@ from mailweir.gmail.patience import patiently
 from mailweir.secrets_file import Secrets
 from mailweir.settings import Settings
 from mailweir.store.database.connection import Database
-from mailweir.store.gmail import gmail_mailboxes
+from mailweir.store.gmail import gmail_mailboxes, gmail_workers
 from mailweir.store.gmail.gmail_mailboxes import Connected, GmailMailbox, token_purpose
+from mailweir.store.people.deployments import Deployment
 
 OpenDatabase = Callable[[], AbstractContextManager[Database]]
 
@@ -120,6 +121,67 @@ def _profile_of(reader: MailboxReader, wanted: Wanted, whose: list[str], *, is_d
         if not same:
             raise AnotherMailbox(before.address, found, may_be_renamed=not wanted.is_exact)
     return replace(profile, address=found)
+
+
+@dataclass(frozen=True, slots=True)
+class Directions:
+    """Which mail is recorded: what contacts send to the user, what the user sends to contacts."""
+
+    inbound: bool
+    outbound: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """A mailbox that was connected. renamed_from: the address that it had, where it has a new one. is_swept: by any sync."""
+
+    mailbox: GmailMailbox
+    renamed_from: str | None
+    is_swept: bool
+
+
+def directions_before(database: Database, deployment: Deployment, username: str) -> Directions | None:
+    """Those of the mailbox that is connected already; None where none is."""
+    try:
+        found = gmail_mailboxes.find(database, deployment, username)
+    except NotFound:
+        return None
+    return Directions(found.inbound, found.outbound)
+
+
+def connect(
+    settings: Settings,
+    open_database: OpenDatabase,
+    deployment: Deployment,
+    username: str,
+    *,
+    wanted: Wanted,
+    directions: Directions,
+    identity: OAuthClient | ServiceAccount,
+    consent: tuple[Consent, Secrets] | None,
+    clock: Callable[[], datetime],
+) -> Connection:
+    """Connects the mailbox that Gmail lets us read, or the same one again. Errors: those of `proven`, and of
+    `gmail_mailboxes.connect`."""
+    before = wanted.before
+    with proven(settings, open_database, wanted, identity, consent) as proof, open_database() as database:
+        is_renamed = before is not None and proof.profile.address != before.address
+        made = gmail_mailboxes.connect(
+            database,
+            deployment,
+            username,
+            proof.profile.address,
+            inbound=directions.inbound,
+            outbound=directions.outbound,
+            token_sealed=proof.token_sealed,
+            now=clock(),
+            first_days=settings.gmail.first_days,
+            cursor=proof.profile.history_id,
+            is_renamed=is_renamed,
+            consent_ends_at=proof.consent_ends_at,
+        )
+        is_swept = gmail_workers.alive(database, clock()) > 0
+    return Connection(made, before.address if before and is_renamed else None, is_swept)
 
 
 class Left(StrEnum):
