@@ -1,102 +1,173 @@
-"""Decisions in words that an admin understands. Called by `why` and the demo."""
+"""Explanations in English, as an admin at the command line reads them: a text for each key of `mailweir.explain`.
 
-from mailweir.decision import Outcome, Reason
-from mailweir.store.gmail.gmail_queue import Waiting
-from mailweir.store.record.decisions import Decision
-from postfix.maillog import Refusal
+A text holds the parameters of its key, and moments in the form that stands there. Called by the commands and the demo.
+"""
 
-# {author}: the author's address; {named}: what else From holds; {deployment}: its name; {direction}: incoming or outgoing
-_WORDS = {
-    Reason.AUTHOR_IS_USER: "{direction} from {author}, a user of {deployment}",
-    Reason.AUTHOR_IS_CONTACT: "{direction} from {author}, a contact of {deployment}",
-    Reason.UNKNOWN_AUTHOR: "author {author} is not a contact of {deployment}",
-    Reason.UNKNOWN_GROUP: (
-        "author {author} is not a contact of {deployment}, but the mail says that somebody known wrote it{named}; if {author} is "
+from collections.abc import Mapping
+
+from mailweir.explain.explanation import Explanation
+
+_NO_AUTHOR = "(no author)"
+
+WORDS: Mapping[str, str] = {
+    "decision.author_is_user": "mail from {author}, a user of {deployment}",
+    "decision.author_is_user.incoming": "incoming from {author}, a user of {deployment}",
+    "decision.author_is_user.outgoing": "outgoing from {author}, a user of {deployment}",
+    "decision.author_is_contact": "mail from {author}, a contact of {deployment}",
+    "decision.author_is_contact.incoming": "incoming from {author}, a contact of {deployment}",
+    "decision.author_is_contact.outgoing": "outgoing from {author}, a contact of {deployment}",
+    "decision.unknown_author": "author {author} is not a contact of {deployment}",
+    "decision.unknown_group": (
+        "author {author} is not a contact of {deployment}, but the mail says that somebody known wrote it; if {author} is "
         "a group of the firm's, 'mailweir group add {author}' has such mail recorded from now on"
     ),
-    Reason.UNREADABLE_AUTHOR: "its From header doesn't name one author, or can be read in two ways{named}",
-    Reason.INTERNAL: "internal mail: author {author} and all recipients are users of {deployment}",
-    Reason.NO_CONTACT: "author {author} is a user of {deployment}, but no recipient is a contact",
-    Reason.UNREADABLE_RECIPIENTS: (
+    "decision.unknown_group.naming": (
+        "author {author} is not a contact of {deployment}, but the mail says that somebody known wrote it: it names {names}; if "
+        "{author} is a group of the firm's, 'mailweir group add {author}' has such mail recorded from now on"
+    ),
+    "decision.unreadable_author": "its From header doesn't name one author, or can be read in two ways",
+    "decision.unreadable_author.naming": (
+        "its From header doesn't name one author, or can be read in two ways: it names {names}"
+    ),
+    "decision.internal": "internal mail: author {author} and all recipients are users of {deployment}",
+    "decision.no_contact": "author {author} is a user of {deployment}, but no recipient is a contact",
+    "decision.unreadable_recipients": (
         "author {author} is a user of {deployment}, but To couldn't be read: no address is in To or Cc"
     ),
-    Reason.UNKNOWN_RECIPIENT: "the capture address was no user's any more when the message came",
-    Reason.CONFIRMATION: "Gmail's forwarding confirmation, sent on to the owner's own mailbox",
-    Reason.UNPROVEN_CONFIRMATION: (
+    "decision.unknown_recipient": "the capture address was no user's any more when the message came",
+    "decision.confirmation": "Gmail's forwarding confirmation, sent on to the owner's own mailbox",
+    "decision.unproven_confirmation": (
         "it looked like a Gmail forwarding confirmation, but Google's signature doesn't prove it, so it was not sent on"
     ),
-    Reason.CONFIRMATION_FOR_NOBODY: (
+    "decision.confirmation_for_nobody": (
         "Gmail's forwarding confirmation for the log address, which is nobody's: let the mailbox forward to its user's capture "
         "address instead"
     ),
-    Reason.CONFIRMATION_FOR_ANOTHER: (
+    "decision.confirmation_for_another": (
         "Gmail's forwarding confirmation, but To names another address than the capture address that it came to, so it was not "
         "sent on: add the capture address itself as the forwarding address"
     ),
-    Reason.CONFIRMATION_LIMIT: (
+    "decision.confirmation_limit": (
         "Gmail's forwarding confirmation, but as many as the settings allow were sent on already; its link is kept"
     ),
-    Reason.RETURNED_CONFIRMATION: (
+    "decision.returned_confirmation": (
         "a forwarding confirmation that was sent on already came back from the mailbox, and stops here so that it can't loop"
     ),
-    Reason.BOUNCE: "a forwarding confirmation that was sent on could not be delivered, and this is the bounce",
-    Reason.NOT_THE_LOGINS: "sent by the relay, and an address in it isn't one of the login's; see the filter's log",
-    Reason.LOGIN_LIMIT: "sent by the relay, and the login is over its limit for this hour",
-    Reason.NOT_SYNCED: (
+    "decision.bounce": "a forwarding confirmation that was sent on could not be delivered, and this is the bounce",
+    "decision.not_the_logins": "sent by the relay, and an address in it isn't one of the login's; see the filter's log",
+    "decision.login_limit": "sent by the relay, and the login is over its limit for this hour",
+    "decision.not_synced": (
         "the mailbox is synced, but not in this direction: 'mailweir gmail connect USERNAME --inbound --outbound' sets both"
     ),
-    Reason.SEND_AS_CONFIRMATION: "Gmail's question whether an address is the user's, sent on by the relay as it was",
+    "decision.send_as_confirmation": "Gmail's question whether an address is the user's, sent on by the relay as it was",
+    "stored.word": "{word}",
+    "outcome.captured": "captured",
+    "outcome.captured.activity": "captured as activity {activity}",
+    "outcome.ignored": "ignored",
+    "outcome.redirected": "redirected",
+    "outcome.refused": "refused",
+    "sync.given_up": (
+        "given up by the sync after {attempts} tries: {error}; 'mailweir gmail retry {username}' tries it again"
+    ),
+    "sync.held": (
+        "own mail that is to be sent later: nothing is decided before its date, {until:%Y-%m-%dT%H:%M:%S.%fZ}"
+    ),
+    "sync.failing": "waits in the sync, to be tried again, after {attempts} tries: {error}",
+    "sync.waiting": "waits in the sync, and wasn't looked at yet",
+    "sync.app_refused": "Google refuses the app since {since:%Y-%m-%d %H:%M:%SZ}, so no mailbox can be read: {error}",
+    "sync.nobody_sweeps": (
+        "No mailweir-gmail-sync is at work, so no mailbox is swept: start 'mailweir up', or start it again."
+    ),
+    "postfix.refused": "refused at {stage}: {reply}",
+    "postfix.put_off": "put off at {stage}, so that the sender comes again: {reply}",
+    "postfix.broken_off": "broken off at {stage}, so that the sender comes again as a rule: {reply}",
+    "tracking.nothing": (
+        "No decision is known for {text}: it has not come here, was refused before the part of the log that is read, "
+        "or was ignored more than {days} days ago."
+    ),
+    "hint.register_alias": "if {author} is a user's own address: mailweir user alias USERNAME {author}",
+    "direction.incoming": "incoming",
+    "direction.outgoing": "outgoing",
+    "route.forward": "forward",
+    "route.log": "log",
+    "route.relay": "relay",
+    "route.gmail_in": "gmail_in",
+    "route.gmail_out": "gmail_out",
+    "verdict.pass": "pass",
+    "verdict.fail": "fail",
+    "verdict.none": "none",
+    "verdict.pending": "pending",
+    "author.repaired": ("From was repaired: no common reader shows it without doubt, and no signature can prove it"),
+    "author.several": ("From can be read in several ways, all of them this contact's: no signature can prove it"),
+    "author.via": "it came by {via}, which put its own address into From; the author is who the mail says wrote it before",
+    "todo.open": "open",
+    "todo.done": "done since {since:%Y-%m-%d %H:%M:%SZ}",
+    "mailbox.connected": "connected",
+    "mailbox.waits": "waits",
+    "mailbox.reconnect": "reconnect",
+    "mailbox.refused": "{error} ('mailweir gmail connect {username}'); asked again {again:%Y-%m-%d %H:%M:%SZ}",
+    "mailbox.waits_for_app": "waits for the app",
+    "mailbox.failing": "{error}; again {again:%Y-%m-%d %H:%M:%SZ}",
+    "mailbox.consent_ends": (
+        "the consent ends {ends:%Y-%m-%d %H:%M:%SZ}, for the app is in testing at Google: publish it (Audience in Google's "
+        "console), and connect again"
+    ),
+    "consent.service_account": (
+        "a service account read it, and still may: that ends for all mailboxes in the Admin console under Security, "
+        "API controls, Domain-wide delegation"
+    ),
+    "consent.shared": "the consent stays at Google: {address} is connected for another user too",
+    "consent.untold": (
+        "Google wasn't told ({error}): the token is forgotten here, and {address} can withdraw the consent at "
+        "https://myaccount.google.com/connections"
+    ),
+    "forwarding.usual": "mail is forwarded as is usual, the last one at {last:%Y-%m-%d %H:%M}Z",
+    "forwarding.not_yet": "no forwarded mail has been seen yet",
+    "forwarding.never": "no forwarded mail has ever been seen",
+    "forwarding.quiet": (
+        "forwarding went quiet: nothing for {days} days, since {last:%Y-%m-%d %H:%M}Z; "
+        "usually no pause was longer than {usual_days:.1f} days"
+    ),
+    "forwarding.rare": (
+        "no mail was forwarded since {last:%Y-%m-%d %H:%M}Z; too little came before to tell whether that is usual"
+    ),
+    "forwarding.none_of_late": "no mail was forwarded of late; too little came before to tell whether that is usual",
+    "forwarding.confirmation_bounced": (
+        "Gmail's forwarding confirmation of {seen_at:%Y-%m-%d %H:%M}Z could not be delivered to {mailbox}"
+    ),
+    "forwarding.confirmation_held_back": (
+        "Gmail's forwarding confirmation of {seen_at:%Y-%m-%d %H:%M}Z was not sent on, for as many as allowed were before"
+    ),
+    "forwarding.unconfirmed": (
+        "Gmail's forwarding confirmation was sent on to {mailbox} on {seen_at:%Y-%m-%d %H:%M}Z, and no mail came since"
+    ),
+    "hint.forward": (
+        "let the mailbox {mailbox} forward to {capture_address}, unless this user only copies {log_address}"
+    ),
+    "hint.look_into_gmail": (
+        "in Gmail of {mailbox}: Settings, Forwarding and POP/IMAP: is 'Forward a copy of incoming mail to {capture_address}' "
+        "still on? Gmail turns it off by itself where mail is refused for long; also see Filters and Blocked Addresses, and "
+        "'mailweir why {capture_address}'"
+    ),
+    "hint.ask_the_user": "ask {username} whether the forwarding is still on",
+    "hint.check_mailbox": (
+        "see whether {mailbox} is right and takes mail ('mailweir user list'); then ask Gmail to send it again"
+    ),
+    "hint.ask_gmail_again": "see [confirmation] in the settings; then ask Gmail to send it again",
+    "hint.click_the_link": (
+        "let its owner click the link in it, and then choose 'Forward a copy of incoming mail' in Gmail and save"
+    ),
+    "login.in_use": "in use",
+    "login.suspended": "suspended: {reason}",
+    "relay.loopback_only": "Postfix listens on {address} only (smtp.bind_address)",
+    "relay.other_ports": "its form offers ports 587 and 465 alone (smtp.submission_port, smtp.submissions_port)",
+    "relay.self_signed": "the certificate is self-signed (smtp.tls_certificate_file)",
 }
 
 
-# Of an activity whose author is less sure than others are: by decision.Doubt
-DOUBTS = {
-    "repaired": "From was repaired: no common reader shows it without doubt, and no signature can prove it",
-    "several": "From can be read in several ways, all of them this contact's: no signature can prove it",
-}
-
-
-VIA = "it came by {via}, which put its own address into From; the author is who the mail says wrote it before"
-
-
-def reason(decision: Decision) -> str:
-    """Why, as a part of a sentence."""
-    try:
-        words = _WORDS[Reason(decision.reason)]
-    except (ValueError, KeyError):
-        return decision.reason
-    author = decision.author or "(no author)"
-    named = f": it names {', '.join(decision.named)}" if decision.named else ""
-    return words.format(
-        author=author, deployment=decision.deployment, direction=decision.direction or "mail", named=named
-    )
-
-
-def outcome(decision: Decision) -> str:
-    """What was done with the message."""
-    if decision.outcome == Outcome.CAPTURED and decision.activity is not None:
-        return f"captured as activity {decision.activity}"
-    return decision.outcome
-
-
-def refusal(refused: Refusal) -> str:
-    """What Postfix told the client, and what follows from that."""
-    if refused.is_for_good:
-        return f"refused at {refused.stage}: {refused.reply}"
-    if refused.is_broken_off:
-        return f"broken off at {refused.stage}, so that the sender comes again as a rule: {refused.reply}"
-    return f"put off at {refused.stage}, so that the sender comes again: {refused.reply}"
-
-
-def waiting(queued: Waiting) -> str:
-    """How it stands with a message that the sync has heard of and nothing was decided of."""
-    if queued.dead_at is not None:
-        return (
-            f"given up by the sync after {queued.attempts} tries: {queued.error}; "
-            f"'mailweir gmail retry {queued.username}' tries it again"
-        )
-    if queued.held_until is not None:
-        return f"own mail that is to be sent later: nothing is decided before its date, {queued.held_until}"
-    if queued.error is not None:
-        return f"waits in the sync, to be tried again, after {queued.attempts} tries: {queued.error}"
-    return "waits in the sync, and wasn't looked at yet"
+def text(explanation: Explanation) -> str:
+    """The words of an explanation: a part of a sentence, without a full stop as a rule."""
+    values = dict(explanation.parameters)
+    if values.get("author") == "":
+        values["author"] = _NO_AUTHOR
+    return WORDS[explanation.key].format(**values)

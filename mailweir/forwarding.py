@@ -1,4 +1,7 @@
-"""Has a user's forwarding gone quiet? Pure: from the times at which mail came, and the time now. Called by `mailweir doctor`."""
+"""Has a user's forwarding gone quiet? Pure: from the times at which mail came, and the time now.
+
+Called by `explain.forwarding`.
+"""
 
 from collections.abc import Collection
 from dataclasses import dataclass

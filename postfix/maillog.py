@@ -154,12 +154,6 @@ class _Search:
         return bool(self._by_address) and self._by_address in map(address.normalise_path, given)
 
 
-def domain_of(recipient: str | None) -> str:
-    """The domain of a recipient as it was given, in its normal form; "" where there is none."""
-    normal = address.normalise_path(recipient) if recipient else None
-    return address.split(normal)[1] if normal else ""
-
-
 def parse(raw: bytes, now: datetime) -> Refusal | None:
     """One line, without its end; None where it can't be read in one way."""
     if len(raw) > MAX_LINE_BYTES:

@@ -8,6 +8,7 @@ import typer
 
 from admin_cli import context, options, output, tables, wording
 from admin_cli.printable import printable
+from mailweir.explain import record
 from mailweir.store.record import activities, raw_messages
 from mailweir.store.record.activities import Activity, Participant
 from mailweir.store.record.raw_messages import Sighting, Version
@@ -119,12 +120,12 @@ def row(activity: Activity) -> tuple[str, ...]:
 
 
 def _say_details(activity: Activity) -> None:
-    output.say(f"Activity {activity.id} of {activity.deployment}: {activity.direction}")
+    direction, verdict = record.direction(activity.direction), record.verdict(activity.sender_verdict)
+    output.say(f"Activity {activity.id} of {activity.deployment}: {wording.text(direction)}")
     for name, value in (
         ("subject", activity.subject),
-        ("author", f"{activity.author} (sender verdict: {activity.sender_verdict})"),
-        *([("", wording.DOUBTS[activity.author_doubt])] if activity.author_doubt else []),
-        *([("", wording.VIA.format(via=activity.via))] if activity.via else []),
+        ("author", f"{activity.author} (sender verdict: {wording.text(verdict)})"),
+        *(("", wording.text(one)) for one in record.author(activity)),
         ("users", ", ".join(activity.users)),
         ("sent", output.moment(activity.sent_at)),
         ("recorded", output.moment(activity.recorded_at)),
@@ -142,11 +143,11 @@ def _say_sightings(seen: list[Sighting], kept: list[Version]) -> None:
     for sighting in seen:
         who = f" for {sighting.user}" if sighting.user else ""
         version = f", version {sighting.version}" if len(kept) > 1 else ""
-        when = output.moment(sighting.seen_at)
-        output.say(f"  seen        {when} by {sighting.route}{who} as {sighting.source_id}{version}")
+        when, route = output.moment(sighting.seen_at), wording.text(record.route(sighting.route))
+        output.say(f"  seen        {when} by {route}{who} as {sighting.source_id}{version}")
     for item in kept:
         leads = ", leading" if item.leading and len(kept) > 1 else ""
         output.say(
             f"  kept        version {item.number}: {item.size_bytes} bytes, {output.moment(item.recorded_at)},"
-            f" verdict {item.verdict}{leads}"
+            f" verdict {wording.text(record.verdict(item.verdict))}{leads}"
         )

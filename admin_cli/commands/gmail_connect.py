@@ -9,22 +9,18 @@ from typing import Annotated
 
 import typer
 
-from admin_cli import consent, context, key_files, options, output, ownership
-from admin_cli.commands import gmail_state
+from admin_cli import consent, context, key_files, options, output, ownership, wording
 from admin_cli.commands.gmail_state import Username
 from mailweir import gmail_access
-from mailweir.errors import BadInput, NotFound
+from mailweir.errors import BadInput
+from mailweir.explain import consents, synced
 from mailweir.gmail import oauth_files, transport
 from mailweir.gmail.consent import Consent
 from mailweir.gmail.oauth_files import OAuthClient
-from mailweir.gmail_access import AnotherAccount, AnotherMailbox, Left, Wanted
+from mailweir.gmail_access import AnotherAccount, AnotherMailbox, Directions, Wanted
 from mailweir.settings import Settings, load
-from mailweir.store.database.connection import Database
-from mailweir.store.gmail import gmail_mailboxes, gmail_workers
+from mailweir.store.gmail import gmail_mailboxes
 from mailweir.store.gmail.gmail_mailboxes import GmailMailbox
-from mailweir.store.people.deployments import Deployment
-
-_WITHDRAW_AT = "https://myaccount.google.com/connections"
 
 
 def register(group: typer.Typer) -> None:
@@ -55,8 +51,11 @@ def connect(
     with context.opened(settings) as database:
         chosen = context.choose(database, deployment)
         wanted, before = gmail_mailboxes.may_connect(database, chosen, username, address)
+        directions: Directions | None = Directions(inbound, outbound)
         if not (inbound or outbound):
-            inbound, outbound = _as_before(database, chosen, username)
+            directions = gmail_access.directions_before(database, chosen, username)
+    if directions is None:
+        raise typer.BadParameter("say what is to be recorded: --inbound, --outbound or both")
     # the database is closed meanwhile: a consent may take its time
     consented = None
     if not isinstance(identity, oauth_files.ServiceAccount):
@@ -65,33 +64,26 @@ def connect(
         )  # before the user is sent to Google
         secrets = key_files.opened(settings)
         consented = _consent(settings, identity, wanted, no_browser=no_browser), secrets
-    meant = Wanted(wanted, before, is_exact=address is not None)
-    proven = gmail_access.proven(settings, lambda: context.opened(settings), meant, identity, consented)
-    with _in_our_words(username), proven as proof, context.opened(settings) as database:
-        is_renamed = before is not None and proof.profile.address != before.address
-        made = gmail_mailboxes.connect(
-            database,
+    with _in_our_words(username):
+        done = gmail_access.connect(
+            settings,
+            lambda: context.opened(settings),
             chosen,
             username,
-            proof.profile.address,
-            inbound=inbound,
-            outbound=outbound,
-            token_sealed=proof.token_sealed,
-            now=context.now(),
-            first_days=settings.gmail.first_days,
-            cursor=proof.profile.history_id,
-            is_renamed=is_renamed,
-            consent_ends_at=proof.consent_ends_at,
+            wanted=Wanted(wanted, before, is_exact=address is not None),
+            directions=directions,
+            identity=identity,
+            consent=consented,
+            clock=context.now,
         )
-        is_swept = gmail_workers.alive(database, context.now()) > 0
     if as_json:
-        output.show_json(output.plain(made))
+        output.show_json(output.plain(done.mailbox))
         return
-    if before and is_renamed:
-        output.say(f"It is the mailbox that was {before.address}: it goes on where it was.")
-    _say_connected(made)
-    if not is_swept:
-        output.remark(gmail_state.NOBODY_SWEEPS)
+    if done.renamed_from:
+        output.say(f"It is the mailbox that was {done.renamed_from}: it goes on where it was.")
+    _say_connected(done.mailbox)
+    for hindrance in synced.hindrances(None, is_swept=done.is_swept):
+        output.remark(wording.text(hindrance))
 
 
 def _remark_foreign(settings: Settings) -> None:
@@ -99,15 +91,6 @@ def _remark_foreign(settings: Settings) -> None:
     file = settings.gmail.identity_file
     if file and (foreign := ownership.foreign(file, settings.run_as)):
         output.remark(f"The sync can't work yet: {foreign}: chown {settings.run_as} {file}")
-
-
-def _as_before(database: Database, deployment: Deployment, username: str) -> tuple[bool, bool]:
-    """The directions of a mailbox that is connected already."""
-    try:
-        found = gmail_mailboxes.find(database, deployment, username)
-    except NotFound:
-        raise typer.BadParameter("say what is to be recorded: --inbound, --outbound or both") from None
-    return found.inbound, found.outbound
 
 
 @contextmanager
@@ -158,8 +141,8 @@ def _say_connected(made: GmailMailbox) -> None:
     output.say(f"The Gmail of {made.address} is connected for {made.username} of {made.deployment}.")
     output.say(f"Its {kinds} mail with contacts is recorded, also what came since {output.moment(made.covered_since)}.")
     output.say("'mailweir gmail status' shows how it fares.")
-    if made.consent_ends_at:
-        output.remark(gmail_state.ends(made.consent_ends_at))
+    if ends := synced.consent_end(made):
+        output.remark(wording.text(ends))
 
 
 def disconnect(
@@ -187,15 +170,5 @@ def disconnect(
 def _left(settings: Settings, found: GmailMailbox, sealed: bytes | None, *, is_shared: bool) -> str | None:
     """Gives the consent back; what is left to do by hand where that doesn't work."""
     left, why = gmail_access.give_up(settings, found, sealed, is_shared=is_shared)
-    return {
-        Left.NOTHING: None,
-        Left.SERVICE_ACCOUNT: (
-            "a service account read it, and still may: that ends for all mailboxes in the Admin console under Security, "
-            "API controls, Domain-wide delegation"
-        ),
-        Left.SHARED: f"the consent stays at Google: {found.address} is connected for another user too",
-        Left.UNTOLD: (
-            f"Google wasn't told ({why}): the token is forgotten here, and {found.address} can withdraw the consent at "
-            f"{_WITHDRAW_AT}"
-        ),
-    }[left]
+    said = consents.left(left, found.address, why)
+    return wording.text(said) if said else None

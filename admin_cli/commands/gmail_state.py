@@ -4,12 +4,12 @@ from typing import Annotated
 
 import typer
 
-from admin_cli import context, options, output, tables
+from admin_cli import context, options, output, tables, wording
+from mailweir.explain import synced
 from mailweir.store.gmail import gmail_app, gmail_mailboxes, gmail_queue, gmail_workers
 from mailweir.store.gmail.gmail_mailboxes import GmailMailbox
 
 COLUMNS = ("username", "mailbox", "syncs", "state", "last sweep", "last message", "waiting", "dead", "missing", "note")
-NOBODY_SWEEPS = "No mailweir-gmail-sync is at work, so no mailbox is swept: start 'mailweir up', or start it again."
 
 Username = Annotated[str, typer.Argument(metavar="USERNAME", help="The user, as 'mailweir user list' shows it.")]
 
@@ -47,12 +47,8 @@ def status(
         return
     empty = f"No mailbox of {chosen.name} is connected: 'mailweir gmail connect USERNAME --inbound --outbound' does it."
     tables.show(COLUMNS, [_row(one, app.error if app else None) for one in found], empty=empty)
-    if found and app:
-        output.remark(
-            f"Google refuses the app since {output.moment(app.since)}, so no mailbox can be read: {app.error}"
-        )
-    if found and not is_swept:
-        output.remark(NOBODY_SWEEPS)
+    for hindrance in synced.hindrances(app, is_swept=is_swept) if found else []:
+        output.remark(wording.text(hindrance))
     if failing:
         output.say("")
         rows = [(one.message_id, str(one.attempts), output.moment(one.next_try_at), one.error) for one in failing]
@@ -65,35 +61,18 @@ def status(
 
 def _row(one: GmailMailbox, app_error: str | None) -> tuple[str, ...]:
     directions = [name for name, wanted in (("inbound", one.inbound), ("outbound", one.outbound)) if wanted]
+    note = synced.note(one, app_error)
     return (
         one.username,
         one.address,
         ", ".join(directions),
-        "waits" if one.failures and one.state == "connected" else str(one.state),
+        wording.text(synced.state(one)),
         output.moment(one.swept_at) if one.swept_at else "never",
         output.moment(one.last_message_at) if one.last_message_at else "–",
         str(one.waiting),
         str(one.dead),
         "not audited" if one.audited_at is None else f"{one.audit_missing} of {one.audit_listed}",
-        _note(one, app_error),
-    )
-
-
-def _note(one: GmailMailbox, app_error: str | None) -> str:
-    if one.state == "reconnect":
-        return f"{one.error} ('mailweir gmail connect {one.username}'); asked again {output.moment(one.next_sweep_at)}"
-    if one.error and one.error == app_error:
-        return "waits for the app"
-    if one.error:
-        return f"{one.error}; again {output.moment(one.next_sweep_at)}"
-    return ends(one.consent_ends_at) if one.consent_ends_at else ""
-
-
-def ends(moment: str) -> str:
-    """That a consent ends by itself, and what to do about it."""
-    return (
-        f"the consent ends {output.moment(moment)}, for the app is in testing at Google: publish it (Audience in Google's "
-        "console), and connect again"
+        wording.text(note) if note else "",
     )
 
 

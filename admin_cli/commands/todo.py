@@ -4,7 +4,8 @@ from typing import Annotated
 
 import typer
 
-from admin_cli import context, options, output, tables
+from admin_cli import context, options, output, tables, wording
+from mailweir.explain import record
 from mailweir.store.record import todos
 from mailweir.store.record.todos import Todo
 
@@ -60,8 +61,8 @@ def done(
     if as_json:
         output.show_json(output.plain(finished))
         return
-    when, subject = output.moment(finished.done_at), finished.activity.subject
-    output.say(f"The to-do {finished.id} of {finished.user} is done since {when}: {subject}")
+    state = wording.text(record.todo(finished))
+    output.say(f"The to-do {finished.id} of {finished.user} is {state}: {finished.activity.subject}")
 
 
 def _row(todo: Todo) -> tuple[str, ...]:

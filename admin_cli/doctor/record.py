@@ -3,21 +3,19 @@
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
+from admin_cli import wording
 from admin_cli.doctor.findings import Finding, note, ok, wrong
-from mailweir import forwarding
+from mailweir.explain import forwarding
 from mailweir.store.database.connection import Database
-from mailweir.store.people import relay_logins, users
+from mailweir.store.people import relay_logins
 from mailweir.store.people.deployments import Deployment
-from mailweir.store.people.users import User
 from mailweir.store.record import overview
 
-_LOOK_BACK = timedelta(days=240)
 _CLOCK_SLACK = timedelta(minutes=5)
-_NEW_USER = timedelta(days=1)
 _UNREADABLE_DAYS = timedelta(days=7)
 _FEW_UNREADABLE = 5  # a day; that much is spam and tests
-_LONG_AGO = timedelta(days=30)
 _SHOWN = 5
+_BROKEN = {"forwarding.quiet", "forwarding.confirmation_bounced", "forwarding.confirmation_held_back"}
 
 
 def check_clock(database: Database, now: datetime) -> Iterator[Finding]:
@@ -75,79 +73,15 @@ def check_groups(database: Database, deployment: Deployment, now: datetime) -> I
 
 def check_forwarding(database: Database, deployment: Deployment, now: datetime) -> Iterator[Finding]:
     """Each user's forwarding: never seen, quiet, or fine."""
-    times = overview.forwarded_times(database, deployment, now - _LOOK_BACK)
-    ever = overview.ever_forwarded(database, deployment) | set(times)
-    confirmations = {one.user_id: one for one in overview.newest_confirmations(database, deployment)}
     fine = 0
-    for user in users.list_all(database, deployment):
-        quiet = forwarding.gone_quiet(times.get(user.id, ()), now)
-        confirmation = confirmations.get(user.id)
-        last = max(times.get(user.id, ()), default=None)
-        if confirmation is not None and (found := _on_confirmation(deployment, user, confirmation, last)):
-            yield found
-        elif user.id not in ever:
-            if now - datetime.fromisoformat(user.created_at) > _NEW_USER:
-                yield _never(deployment, user)
-        elif quiet is not None:
-            yield _quiet(deployment, user, quiet, now)
-        elif last is None or now - last > _LONG_AGO:
-            since = f"since {last:%Y-%m-%d %H:%M}Z" if last else "of late"
-            yield note(
-                _area(deployment),
-                f"{user.username}: no mail was forwarded {since}; too little came before to tell whether that is usual",
-                f"ask {user.username} whether the forwarding is still on",
-            )
-        else:
-            fine += 1
+    for one in forwarding.states(database, deployment, now):
+        if one.to_do is not None:
+            report = wrong if one.state.key in _BROKEN else note
+            words = f"{one.user.username}: {wording.text(one.state)}"
+            yield report(_area(deployment), words, wording.text(one.to_do))
+        fine += one.state.key == "forwarding.usual"
     if fine:
         yield ok(_area(deployment), f"mail of {fine} users is forwarded as is usual")
-
-
-def _on_confirmation(
-    deployment: Deployment, user: User, pending: overview.Pending, last: datetime | None
-) -> Finding | None:
-    """A confirmation after which no mail came: it didn't reach its owner, or wasn't clicked."""
-    seen_at = datetime.fromisoformat(pending.seen_at)
-    if last is not None and last > seen_at:
-        return None
-    day = f"{seen_at:%Y-%m-%d %H:%M}Z"
-    if pending.bounced_at is not None:
-        return wrong(
-            _area(deployment),
-            f"{user.username}: Gmail's forwarding confirmation of {day} could not be delivered to {user.mailbox}",
-            f"see whether {user.mailbox} is right and takes mail ('mailweir user list'); then ask Gmail to send it again",
-        )
-    if pending.redirected_at is None:
-        return wrong(
-            _area(deployment),
-            f"{user.username}: Gmail's forwarding confirmation of {day} was not sent on, for as many as allowed were before",
-            "see [confirmation] in the settings; then ask Gmail to send it again",
-        )
-    return note(
-        _area(deployment),
-        f"{user.username}: Gmail's forwarding confirmation was sent on to {user.mailbox} on {day}, and no mail came since",
-        "let its owner click the link in it, and then choose 'Forward a copy of incoming mail' in Gmail and save",
-    )
-
-
-def _never(deployment: Deployment, user: User) -> Finding:
-    return note(
-        _area(deployment),
-        f"{user.username}: no forwarded mail has ever been seen",
-        f"let the mailbox {user.mailbox} forward to {user.capture_address}, unless this user only copies {user.log_address}",
-    )
-
-
-def _quiet(deployment: Deployment, user: User, quiet: forwarding.Quiet, now: datetime) -> Finding:
-    days, usual = (now - quiet.last).days, quiet.usual_gap / timedelta(days=1)
-    return wrong(
-        _area(deployment),
-        f"{user.username}: forwarding went quiet: nothing for {days} days, since {quiet.last:%Y-%m-%d %H:%M}Z; "
-        f"usually no pause was longer than {usual:.1f} days",
-        f"in Gmail of {user.mailbox}: Settings, Forwarding and POP/IMAP: is 'Forward a copy of incoming mail to "
-        f"{user.capture_address}' still on? Gmail turns it off by itself where mail is refused for long; also see Filters "
-        f"and Blocked Addresses, and 'mailweir why {user.capture_address}'",
-    )
 
 
 def check_addresses(database: Database, deployment: Deployment) -> Iterator[Finding]:

@@ -1,62 +1,39 @@
-"""Every reason has words that an admin understands."""
+"""An explanation's English words, as an admin reads them."""
 
-from dataclasses import replace
-
-import pytest
+from datetime import UTC, datetime
 
 from admin_cli import wording
-from mailweir.decision import Outcome, Reason
-from mailweir.store.record.decisions import Decision
-
-
-def _decision(
-    reason: str, outcome: str = "ignored", activity: int | None = None, author: str | None = "j@x.example"
-) -> Decision:
-    direction = "incoming" if activity else None
-    recipients = ("richard@demo.example.net",)
-    return Decision(
-        time="2026",
-        deployment="demo",
-        queue_id="4XyZ",
-        recipients=recipients,
-        author=author,
-        named=(),
-        message_id=None,
-        outcome=outcome,
-        reason=reason,
-        activity=activity,
-        direction=direction,
-        mailbox=None,
-    )
-
-
-@pytest.mark.parametrize("reason", Reason)
-def test_each_reason_has_words_of_its_own(reason: Reason) -> None:
-    words = wording.reason(_decision(reason))
-    assert words != reason
-    assert len(words) > 20
-    assert "{" not in words
+from mailweir.explain.explanation import explain
 
 
 def test_the_words_say_who_and_whose() -> None:
-    assert wording.reason(_decision(Reason.UNKNOWN_AUTHOR)) == "author j@x.example is not a contact of demo"
-    captured = _decision(Reason.AUTHOR_IS_CONTACT, Outcome.CAPTURED, 12)
-    assert f"{wording.outcome(captured)}: {wording.reason(captured)}" == (
+    unknown = explain("decision.unknown_author", author="j@x.example", deployment="demo")
+    assert wording.text(unknown) == "author j@x.example is not a contact of demo"
+    captured = explain("decision.author_is_contact.incoming", author="j@x.example", deployment="demo")
+    assert f"{wording.text(explain('outcome.captured.activity', activity=12))}: {wording.text(captured)}" == (
         "captured as activity 12: incoming from j@x.example, a contact of demo"
     )
-    forged = wording.reason(_decision(Reason.UNPROVEN_CONFIRMATION))
+    forged = wording.text(explain("decision.unproven_confirmation"))
     assert "looked like a Gmail forwarding confirmation" in forged
     assert "Google's signature doesn't prove it" in forged
 
 
 def test_whom_an_unreadable_from_names_is_said() -> None:
-    decision = replace(_decision(Reason.UNREADABLE_AUTHOR, author=None), named=("j@x.example", "{author}@y.example"))
-    assert wording.reason(decision).endswith(": it names j@x.example, {author}@y.example")
+    named = explain("decision.unreadable_author.naming", names="j@x.example, {author}@y.example")
+    assert wording.text(named).endswith(": it names j@x.example, {author}@y.example")
 
 
-def test_a_hostile_author_and_a_reason_of_another_version_do_no_harm() -> None:
-    assert wording.reason(_decision(Reason.UNKNOWN_AUTHOR, author="{deployment.x}@x.example")) == (
-        "author {deployment.x}@x.example is not a contact of demo"
-    )
-    assert wording.reason(_decision("some later reason")) == "some later reason"
-    assert wording.outcome(_decision(Reason.INTERNAL, "refused")) == "refused"
+def test_a_hostile_author_does_no_harm() -> None:
+    hostile = explain("decision.unknown_author", author="{deployment.x}@x.example", deployment="demo")
+    assert wording.text(hostile) == "author {deployment.x}@x.example is not a contact of demo"
+
+
+def test_that_there_is_no_author_is_said() -> None:
+    nobody = explain("decision.internal", author="", deployment="demo")
+    assert wording.text(nobody).startswith("internal mail: author (no author) and")
+
+
+def test_moments_are_said_as_each_text_wants_them() -> None:
+    moment = datetime(2026, 11, 24, 3, 12, 55, 120, UTC)
+    assert wording.text(explain("todo.done", since=moment)) == "done since 2026-11-24 03:12:55Z"
+    assert wording.text(explain("sync.held", until=moment)).endswith("its date, 2026-11-24T03:12:55.000120Z")

@@ -1,0 +1,106 @@
+"""How each user's forwarding stands, and what to do about it. Never writes. Called by `mailweir doctor`."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from mailweir import forwarding
+from mailweir.explain.explanation import Explanation, explain
+from mailweir.forwarding import Quiet
+from mailweir.store.database.connection import Database
+from mailweir.store.people import users
+from mailweir.store.people.deployments import Deployment
+from mailweir.store.people.users import User
+from mailweir.store.record import overview
+from mailweir.store.record.overview import Pending
+
+_LOOK_BACK = timedelta(days=240)
+_NEW_USER = timedelta(days=1)
+_LONG_AGO = timedelta(days=30)
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What the record knows of one user's forwarding. times: when mail came, within the last months. ever: did any come, at
+    whatever time. confirmation: Gmail's newest one, or None."""
+
+    times: Collection[datetime]
+    ever: bool
+    confirmation: Pending | None
+
+
+@dataclass(frozen=True, slots=True)
+class UserForwarding:
+    """How it stands with one user. to_do: None where there is nothing to do. last: the last mail, or None."""
+
+    user: User
+    state: Explanation
+    to_do: Explanation | None
+    last: datetime | None
+
+
+def states(database: Database, deployment: Deployment, now: datetime) -> list[UserForwarding]:
+    """Each user of the deployment, by username. Reads whole tables once: the caller bounds the time."""
+    times = overview.forwarded_times(database, deployment, now - _LOOK_BACK)
+    ever = overview.ever_forwarded(database, deployment) | set(times)
+    confirmations = {one.user_id: one for one in overview.newest_confirmations(database, deployment)}
+    return [
+        state(user, Seen(times.get(user.id, ()), user.id in ever, confirmations.get(user.id)), now)
+        for user in users.list_all(database, deployment)
+    ]
+
+
+def state(user: User, seen: Seen, now: datetime) -> UserForwarding:
+    """One user's. Pure. A confirmation that no mail came after goes before all else."""
+    last = max(seen.times, default=None)
+    found = _of_confirmation(user, seen.confirmation, last) or _of_mail(user, seen, last, now)
+    return UserForwarding(user, *found, last)
+
+
+def _of_confirmation(
+    user: User, pending: Pending | None, last: datetime | None
+) -> tuple[Explanation, Explanation] | None:
+    """A confirmation after which no mail came: it didn't reach its owner, or wasn't clicked."""
+    if pending is None:
+        return None
+    seen_at = datetime.fromisoformat(pending.seen_at)
+    if last is not None and last > seen_at:
+        return None
+    if pending.bounced_at is not None:
+        return (
+            explain("forwarding.confirmation_bounced", seen_at=seen_at, mailbox=user.mailbox),
+            explain("hint.check_mailbox", mailbox=user.mailbox),
+        )
+    if pending.redirected_at is None:
+        return explain("forwarding.confirmation_held_back", seen_at=seen_at), explain("hint.ask_gmail_again")
+    return (
+        explain("forwarding.unconfirmed", seen_at=seen_at, mailbox=user.mailbox),
+        explain("hint.click_the_link"),
+    )
+
+
+def _of_mail(user: User, seen: Seen, last: datetime | None, now: datetime) -> tuple[Explanation, Explanation | None]:
+    quiet = forwarding.gone_quiet(seen.times, now)
+    if not seen.ever:
+        return _of_none(user, now)
+    if quiet is not None:
+        return _of_quiet(user, quiet, now)
+    if last is not None and now - last <= _LONG_AGO:
+        return explain("forwarding.usual", last=last), None
+    state = explain("forwarding.rare", last=last) if last else explain("forwarding.none_of_late")
+    return state, explain("hint.ask_the_user", username=user.username)
+
+
+def _of_none(user: User, now: datetime) -> tuple[Explanation, Explanation | None]:
+    if now - datetime.fromisoformat(user.created_at) <= _NEW_USER:
+        return explain("forwarding.not_yet"), None
+    addresses = {"capture_address": user.capture_address, "log_address": user.log_address}
+    return explain("forwarding.never"), explain("hint.forward", mailbox=user.mailbox, **addresses)
+
+
+def _of_quiet(user: User, quiet: Quiet, now: datetime) -> tuple[Explanation, Explanation]:
+    usual_days = quiet.usual_gap / timedelta(days=1)
+    return (
+        explain("forwarding.quiet", days=(now - quiet.last).days, last=quiet.last, usual_days=usual_days),
+        explain("hint.look_into_gmail", mailbox=user.mailbox, capture_address=user.capture_address),
+    )

@@ -1,0 +1,122 @@
+"""All that an edge may have to say: each key with the names of its parameters. Pure. Standard library only.
+
+A key never changes, for programs read it; a new parameter is one that every edge may leave out. A reason's key is
+`decision.` with the name of its `decision.Reason`, and an ending where its sentence differs: by direction, or where From names
+others. author: "" where there is none. names: addresses, with commas.
+"""
+
+from collections.abc import Mapping
+
+_NONE: frozenset[str] = frozenset()
+
+
+def _of(*names: str) -> frozenset[str]:
+    return frozenset(names)
+
+
+_DECISIONS = {
+    "decision.author_is_user": _of("author", "deployment"),
+    "decision.author_is_user.incoming": _of("author", "deployment"),
+    "decision.author_is_user.outgoing": _of("author", "deployment"),
+    "decision.author_is_contact": _of("author", "deployment"),
+    "decision.author_is_contact.incoming": _of("author", "deployment"),
+    "decision.author_is_contact.outgoing": _of("author", "deployment"),
+    "decision.unknown_author": _of("author", "deployment"),
+    "decision.unknown_group": _of("author", "deployment"),
+    "decision.unknown_group.naming": _of("author", "deployment", "names"),
+    "decision.unreadable_author": _NONE,
+    "decision.unreadable_author.naming": _of("names"),
+    "decision.internal": _of("author", "deployment"),
+    "decision.no_contact": _of("author", "deployment"),
+    "decision.unreadable_recipients": _of("author", "deployment"),
+    "decision.unknown_recipient": _NONE,
+    "decision.confirmation": _NONE,
+    "decision.unproven_confirmation": _NONE,
+    "decision.confirmation_for_nobody": _NONE,
+    "decision.confirmation_for_another": _NONE,
+    "decision.confirmation_limit": _NONE,
+    "decision.returned_confirmation": _NONE,
+    "decision.bounce": _NONE,
+    "decision.not_the_logins": _NONE,
+    "decision.login_limit": _NONE,
+    "decision.not_synced": _NONE,
+    "decision.send_as_confirmation": _NONE,
+}
+
+PARAMETERS: Mapping[str, frozenset[str]] = {
+    **_DECISIONS,
+    # a word that the record keeps and this version doesn't know
+    "stored.word": _of("word"),
+    # what was done with a message
+    "outcome.captured": _NONE,
+    "outcome.captured.activity": _of("activity"),
+    "outcome.ignored": _NONE,
+    "outcome.redirected": _NONE,
+    "outcome.refused": _NONE,
+    # a message that nothing was decided of yet
+    "sync.given_up": _of("attempts", "error", "username"),
+    "sync.held": _of("until"),
+    "sync.failing": _of("attempts", "error"),
+    "sync.waiting": _NONE,
+    # what keeps all mailboxes from being read
+    "sync.app_refused": _of("since", "error"),
+    "sync.nobody_sweeps": _NONE,
+    # what Postfix did at its own stages
+    "postfix.refused": _of("stage", "reply"),
+    "postfix.put_off": _of("stage", "reply"),
+    "postfix.broken_off": _of("stage", "reply"),
+    # what became of a message, where nothing is known of it; what would help
+    "tracking.nothing": _of("text", "days"),
+    "hint.register_alias": _of("author"),
+    # an activity
+    "direction.incoming": _NONE,
+    "direction.outgoing": _NONE,
+    "route.forward": _NONE,
+    "route.log": _NONE,
+    "route.relay": _NONE,
+    "route.gmail_in": _NONE,
+    "route.gmail_out": _NONE,
+    "verdict.pass": _NONE,
+    "verdict.fail": _NONE,
+    "verdict.none": _NONE,
+    "verdict.pending": _NONE,
+    "author.repaired": _NONE,
+    "author.several": _NONE,
+    "author.via": _of("via"),
+    "todo.open": _NONE,
+    "todo.done": _of("since"),
+    # a synced mailbox: its state, and what there is to say of it
+    "mailbox.connected": _NONE,
+    "mailbox.waits": _NONE,
+    "mailbox.reconnect": _NONE,
+    "mailbox.refused": _of("error", "username", "again"),
+    "mailbox.waits_for_app": _NONE,
+    "mailbox.failing": _of("error", "again"),
+    "mailbox.consent_ends": _of("ends"),
+    # what is left at Google, once a mailbox is disconnected
+    "consent.service_account": _NONE,
+    "consent.shared": _of("address"),
+    "consent.untold": _of("address", "error"),
+    # a user's forwarding, and what to do about it
+    "forwarding.usual": _of("last"),
+    "forwarding.not_yet": _NONE,
+    "forwarding.never": _NONE,
+    "forwarding.quiet": _of("days", "last", "usual_days"),
+    "forwarding.rare": _of("last"),
+    "forwarding.none_of_late": _NONE,
+    "forwarding.confirmation_bounced": _of("seen_at", "mailbox"),
+    "forwarding.confirmation_held_back": _of("seen_at"),
+    "forwarding.unconfirmed": _of("seen_at", "mailbox"),
+    "hint.forward": _of("mailbox", "capture_address", "log_address"),
+    "hint.look_into_gmail": _of("mailbox", "capture_address"),
+    "hint.ask_the_user": _of("username"),
+    "hint.check_mailbox": _of("mailbox"),
+    "hint.ask_gmail_again": _NONE,
+    "hint.click_the_link": _NONE,
+    # the relay
+    "login.in_use": _NONE,
+    "login.suspended": _of("reason"),
+    "relay.loopback_only": _of("address"),
+    "relay.other_ports": _NONE,
+    "relay.self_signed": _NONE,
+}

@@ -1,0 +1,33 @@
+"""A decision, explained: what was done with the message, and why.
+
+Never asks the database. Called by `tracking`, and by the command line.
+"""
+
+from mailweir.decision import Outcome, Reason
+from mailweir.explain.explanation import Explanation, explain, word
+from mailweir.explain.keys import PARAMETERS
+from mailweir.store.record.decisions import Decision
+
+
+def reason(decision: Decision) -> Explanation:
+    """Why."""
+    try:
+        key = f"decision.{Reason(decision.reason).name.lower()}"
+    except ValueError:  # of a later version
+        return explain("stored.word", word=decision.reason)
+    for ending, fits in ((decision.direction, bool(decision.direction)), ("naming", bool(decision.named))):
+        if fits and f"{key}.{ending}" in PARAMETERS:
+            key = f"{key}.{ending}"
+    values = {
+        "author": decision.author or "",
+        "deployment": decision.deployment,
+        "names": ", ".join(decision.named),
+    }
+    return explain(key, **{name: value for name, value in values.items() if name in PARAMETERS[key]})
+
+
+def outcome(decision: Decision) -> Explanation:
+    """What was done with the message."""
+    if decision.outcome == Outcome.CAPTURED and decision.activity is not None:
+        return explain("outcome.captured.activity", activity=decision.activity)
+    return word("outcome", decision.outcome)

@@ -1,0 +1,33 @@
+"""What is on the record, explained: the words of an activity, and to-dos. Never asks the database. Called by the command line."""
+
+from datetime import datetime
+
+from mailweir.explain.explanation import Explanation, explain, word
+from mailweir.store.record.activities import Activity
+from mailweir.store.record.todos import Todo
+
+
+def direction(stored: str) -> Explanation:
+    """Seen from the firm."""
+    return word("direction", stored)
+
+
+def route(stored: str) -> Explanation:
+    """How a message came to be seen."""
+    return word("route", stored)
+
+
+def verdict(stored: str) -> Explanation:
+    """Was the author's address proven, of an activity or of one version."""
+    return word("verdict", stored)
+
+
+def author(activity: Activity) -> list[Explanation]:
+    """Why the author is less sure than others are, and by which group's address the mail came; empty as a rule."""
+    found = [word("author", activity.author_doubt)] if activity.author_doubt else []
+    return [*found, explain("author.via", via=activity.via)] if activity.via else found
+
+
+def todo(todo: Todo) -> Explanation:
+    """Is it done?"""
+    return explain("todo.done", since=datetime.fromisoformat(todo.done_at)) if todo.done_at else explain("todo.open")

@@ -1,0 +1,31 @@
+"""The relay, explained: how a login stands, and what keeps Gmail from using this host.
+
+Never asks the database. Called by the command line, and by `send_mail_as`.
+"""
+
+import ipaddress
+
+from mailweir.explain.explanation import Explanation, explain
+from mailweir.settings import Settings
+from mailweir.store.people.relay_logins import RelayLogin
+
+GMAILS_PORTS = (587, 465)  # submission and submissions: the only ones that Gmail's form offers
+
+
+def login(found: RelayLogin) -> Explanation:
+    """Is a connected login let in?"""
+    if found.suspended_at is None:
+        return explain("login.in_use")
+    return explain("login.suspended", reason=found.suspended_reason or "")
+
+
+def hindrances(settings: Settings) -> list[Explanation]:
+    """What the settings keep Gmail from, which talks to this host from the open net; empty where it can send."""
+    smtp, found = settings.smtp, []
+    if ipaddress.ip_address(smtp.bind_address.strip("[]")).is_loopback:
+        found.append(explain("relay.loopback_only", address=smtp.bind_address))
+    if (smtp.submission_port, smtp.submissions_port) != GMAILS_PORTS:
+        found.append(explain("relay.other_ports"))
+    if not smtp.tls_certificate_file:
+        found.append(explain("relay.self_signed"))
+    return found

@@ -1,0 +1,55 @@
+"""What the sync stands at, explained: a message that waits, a mailbox, all of them.
+
+Never asks the database. Called by `tracking`, and by the command line.
+"""
+
+from datetime import datetime
+
+from mailweir.explain.explanation import Explanation, explain, word
+from mailweir.store.gmail.gmail_app import AppRefusal
+from mailweir.store.gmail.gmail_mailboxes import GmailMailbox, State
+from mailweir.store.gmail.gmail_queue import Waiting
+
+
+def waiting(message: Waiting) -> Explanation:
+    """How it stands with a message that the sync has heard of and nothing was decided of."""
+    if message.dead_at is not None:
+        return explain("sync.given_up", attempts=message.attempts, error=message.error or "", username=message.username)
+    if message.held_until is not None:  # own mail that is to be sent later
+        return explain("sync.held", until=datetime.fromisoformat(message.held_until))
+    if message.error is not None:
+        return explain("sync.failing", attempts=message.attempts, error=message.error)
+    return explain("sync.waiting")
+
+
+def hindrances(app: AppRefusal | None, *, is_swept: bool) -> list[Explanation]:
+    """What keeps every mailbox from being read; empty where nothing does. app: why Google refuses it, if it does. is_swept: is a
+    sync at work?"""
+    found = [explain("sync.app_refused", since=datetime.fromisoformat(app.since), error=app.error)] if app else []
+    return found if is_swept else [*found, explain("sync.nobody_sweeps")]
+
+
+def state(mailbox: GmailMailbox) -> Explanation:
+    """Can the mailbox be read? `mailbox.waits`: not at this moment, and it goes on by itself."""
+    if mailbox.state is State.CONNECTED and mailbox.failures:
+        return explain("mailbox.waits")
+    return word("mailbox", mailbox.state)
+
+
+def note(mailbox: GmailMailbox, app_error: str | None) -> Explanation | None:
+    """What there is to know of the mailbox, or None. app_error: why Google refuses the app, which is told once for all."""
+    again = datetime.fromisoformat(mailbox.next_sweep_at)
+    if mailbox.state is State.RECONNECT:
+        return explain("mailbox.refused", error=mailbox.error or "", username=mailbox.username, again=again)
+    if mailbox.error and mailbox.error == app_error:
+        return explain("mailbox.waits_for_app")
+    if mailbox.error:
+        return explain("mailbox.failing", error=mailbox.error, again=again)
+    return consent_end(mailbox)
+
+
+def consent_end(mailbox: GmailMailbox) -> Explanation | None:
+    """When the consent ends by itself, as that of an app "in testing" does; None where it doesn't."""
+    if not mailbox.consent_ends_at:
+        return None
+    return explain("mailbox.consent_ends", ends=datetime.fromisoformat(mailbox.consent_ends_at))

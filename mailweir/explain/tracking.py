@@ -1,0 +1,126 @@
+"""What became of a message: the decisions on it, what waits in the sync, and what Postfix refused. Never writes.
+
+Whoever asks has read Postfix's log before, for the database and the log may be readable to different users of the system.
+Called by `mailweir why`.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from mailweir import address
+from mailweir.decision import Reason
+from mailweir.directory import DeploymentRef
+from mailweir.explain import reasons, refusals, synced
+from mailweir.explain.explanation import Explanation, explain
+from mailweir.explain.refusals import Refusal
+from mailweir.store.database.connection import Database
+from mailweir.store.gmail import gmail_queue
+from mailweir.store.gmail.gmail_queue import Waiting
+from mailweir.store.people import deployments
+from mailweir.store.people.deployments import Deployment
+from mailweir.store.record import decisions, overview
+from mailweir.store.record.decisions import Decision
+from mailweir.traces import Traces
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """A decision on the message. hint: what a person could do, where something helps."""
+
+    decision: Decision
+    outcome: Explanation
+    reason: Explanation
+    hint: Explanation | None
+
+
+@dataclass(frozen=True, slots=True)
+class Waits:
+    """The sync has heard of the message, and nothing was decided of it."""
+
+    waiting: Waiting
+    reason: Explanation
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Postfix refused it, or gave it up. deployment: whom the recipient's domain belongs to, or None."""
+
+    refusal: Refusal
+    deployment: str | None
+    reason: Explanation
+
+
+Tracked = Decided | Waits | Refused
+
+
+def track(
+    database: Database,
+    text: str,
+    traces: Traces,
+    in_log: Iterable[Refusal],
+    deployment: Deployment | None = None,
+    limit: int | None = None,
+) -> list[Tracked]:
+    """All that is known of a message: decisions, what waits, refusals; each the newest first, and at most so many of all.
+
+    text: a Message-ID, an author's or recipient's address, Postfix's queue id, Gmail's id, or a part of a recorded subject.
+    in_log: the refusals that Postfix's log has of this text. deployment: None asks all; a refusal that is nobody's is told then
+    alone.
+    """
+    known = deployments.list_all(database)
+    found = decisions.find(database, text, deployment, limit, _digests(known, traces, text))
+    waiting = gmail_queue.find(database, text)
+    names = {one.domain: one.name for one in known}
+    refused = [(one, names.get(_domain(one.recipient))) for one in in_log]
+    everything: list[Tracked] = [
+        *(_decided(database, one) for one in found),
+        *(Waits(one, synced.waiting(one)) for one in waiting if _is_told(one.deployment, deployment)),
+        *(Refused(one, name, refusals.refusal(one)) for one, name in refused if _is_told(name, deployment)),
+    ]
+    return everything[:limit]
+
+
+def _is_told(name: str | None, deployment: Deployment | None) -> bool:
+    return deployment is None or name == deployment.name
+
+
+def nothing(text: str, decision_days: int) -> Explanation:
+    """That nothing is known, and why that can be. decision_days: how long decisions on ignored mail stay."""
+    return explain("tracking.nothing", text=text, days=decision_days)
+
+
+def _decided(database: Database, decision: Decision) -> Decided:
+    return Decided(
+        decision,
+        reasons.outcome(decision),
+        reasons.reason(decision),
+        _hint(database, decision),
+    )
+
+
+def _hint(database: Database, decision: Decision) -> Explanation | None:
+    """What helps where a user copies mail to the log address from an address of his that nobody has registered. Said for
+    domains of users' own addresses alone: a forged mail must not get a stranger registered."""
+    if decision.reason != Reason.UNKNOWN_AUTHOR or not decision.author:
+        return None
+    locals_ = (address.split(one)[0].partition("+")[0] for one in decision.recipients)
+    if address.LOG_LOCAL_PART not in locals_:
+        return None
+    if not overview.is_staff_domain(database, decision.deployment, address.split(decision.author)[1]):
+        return None
+    return explain("hint.register_alias", author=decision.author)
+
+
+def _digests(known: Iterable[Deployment], traces: Traces, text: str) -> dict[int, bytes]:
+    """What ignored mail to this address would have, by deployment; nothing where it is no address, or there is no key."""
+    recipient = address.normalise_path(text)
+    if not recipient:
+        return {}
+    refs = [DeploymentRef(row.id, row.name, row.domain, row.folding) for row in known]
+    return {ref.id: digest for ref in refs if (digest := traces.of(ref, [recipient]))}
+
+
+def _domain(recipient: str | None) -> str:
+    """The domain of a recipient as it was given, in its normal form; "" where there is none."""
+    normal = address.normalise_path(recipient) if recipient else None
+    return address.split(normal)[1] if normal else ""
