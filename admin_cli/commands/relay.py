@@ -1,18 +1,15 @@
 """`mailweir relay`: logins by which Gmail's "Send mail as" sends through this host."""
 
-import ipaddress
-from collections.abc import Iterator
 from typing import Annotated, Any
 
 import typer
 
-from admin_cli import context, in_force, options, output, tables
-from mailweir import passwords
-from mailweir.settings import Settings, load
+from admin_cli import context, in_force, options, output, tables, wording
+from mailweir import send_mail_as
+from mailweir.explain import relay
+from mailweir.send_mail_as import Form
+from mailweir.settings import load
 from mailweir.store.people import relay_logins
-from mailweir.store.people.relay_logins import RelayLogin
-
-GMAILS_PORTS = (587, 465)
 
 Username = Annotated[str, typer.Argument(metavar="USERNAME", help="The user, as 'mailweir user list' shows it.")]
 
@@ -35,36 +32,37 @@ def connect(
     username: Username, deployment: options.DeploymentOption = None, as_json: options.JsonOption = False
 ) -> None:
     """Makes a user's login, and prints what Gmail's form asks for. The password is shown this once."""
-    settings, password = load(), passwords.generate()
+    settings = load()
     with context.opened(settings) as database:
-        chosen = context.choose(database, deployment)
-        made = relay_logins.connect(database, chosen, username, passwords.digest(password), context.now())
+        made = send_mail_as.connect(database, context.choose(database, deployment), username, context.now())
+    form = send_mail_as.form(in_force.settings(settings), made)
     if as_json:
-        output.show_json(_object(in_force.settings(settings), made, password))
+        output.show_json(_object(form))
         return
+    login = made.login
     output.say(
-        f"{made.username} of {made.deployment} can send through this host. In Gmail: Settings, Accounts, Send mail as,"
+        f"{login.username} of {login.deployment} can send through this host. In Gmail: Settings, Accounts, Send mail as,"
     )
     output.say('"Add another email address"; then, for the SMTP server:')
-    _show_form(in_force.settings(settings), made, password)
+    _show_form(form)
 
 
 def rotate(
     username: Username, deployment: options.DeploymentOption = None, as_json: options.JsonOption = False
 ) -> None:
     """Gives a login a new password, and prints it once. The old one is refused from now on; a suspension is lifted."""
-    settings, password = load(), passwords.generate()
+    settings = load()
     with context.opened(settings) as database:
-        chosen = context.choose(database, deployment)
-        changed = relay_logins.rotate(database, chosen, username, passwords.digest(password), context.now())
+        changed = send_mail_as.rotate(database, context.choose(database, deployment), username, context.now())
+    form = send_mail_as.form(in_force.settings(settings), changed)
     if as_json:
-        output.show_json(_object(in_force.settings(settings), changed, password))
+        output.show_json(_object(form))
         return
     output.say(
-        f"The old password of {changed.login} is refused from now on. In Gmail: Settings, Accounts, Send mail as,"
+        f"The old password of {form.username} is refused from now on. In Gmail: Settings, Accounts, Send mail as,"
     )
     output.say('"edit info" beside each address that is sent by this host; then:')
-    _show_form(in_force.settings(settings), changed, password)
+    _show_form(form)
 
 
 def disconnect(
@@ -95,7 +93,7 @@ def list_all(deployment: options.DeploymentOption = None, as_json: options.JsonO
             str(one.messages),
             str(one.recipients),
             str(one.refused),
-            f"suspended: {one.suspended_reason}" if one.suspended_at else "in use",
+            wording.text(relay.login(one)),
         )
         for one in found
     ]
@@ -104,37 +102,23 @@ def list_all(deployment: options.DeploymentOption = None, as_json: options.JsonO
     tables.show(columns, rows, empty=empty)
 
 
-def _show_form(settings: Settings, login: RelayLogin, password: str) -> None:
-    smtp = settings.smtp
-    output.say(f"  SMTP server           {settings.hostname}")
-    output.say(f"  Port                  {smtp.submission_port}")
-    output.say(f"  Username              {login.login}")
-    output.say(f"  Password              {password}")
+def _show_form(form: Form) -> None:
+    output.say(f"  SMTP server           {form.host}")
+    output.say(f"  Port                  {form.submission_port}")
+    output.say(f"  Username              {form.username}")
+    output.say(f"  Password              {form.password}")
     output.say("  Secured connection    using TLS")
-    output.say(f'With port {smtp.submissions_port} choose "using SSL" instead. The password isn\'t shown again.')
-    hindrances = list(_hindrances(settings))
-    if hindrances:
-        output.remark(
-            f"mailweir: Gmail itself can't use it yet: {'; '.join(hindrances)}. See docs/operations.md, The relay"
-        )
+    output.say(f'With port {form.submissions_port} choose "using SSL" instead. The password isn\'t shown again.')
+    if form.hindrances:
+        hindrances = "; ".join(map(wording.text, form.hindrances))
+        output.remark(f"mailweir: Gmail itself can't use it yet: {hindrances}. See docs/operations.md, The relay")
 
 
-def _hindrances(settings: Settings) -> Iterator[str]:
-    """What the settings keep Gmail from, which talks to this host from the open net."""
-    smtp = settings.smtp
-    if ipaddress.ip_address(smtp.bind_address.strip("[]")).is_loopback:
-        yield f"Postfix listens on {smtp.bind_address} only (smtp.bind_address)"
-    if (smtp.submission_port, smtp.submissions_port) != GMAILS_PORTS:
-        yield "its form offers ports 587 and 465 alone (smtp.submission_port, smtp.submissions_port)"
-    if not smtp.tls_certificate_file:
-        yield "the certificate is self-signed (smtp.tls_certificate_file)"
-
-
-def _object(settings: Settings, login: RelayLogin, password: str) -> dict[str, Any]:
+def _object(form: Form) -> dict[str, Any]:
     return {
-        "host": settings.hostname,
-        "submission_port": settings.smtp.submission_port,
-        "submissions_port": settings.smtp.submissions_port,
-        "username": login.login,
-        "password": password,
+        "host": form.host,
+        "submission_port": form.submission_port,
+        "submissions_port": form.submissions_port,
+        "username": form.username,
+        "password": form.password,
     }
