@@ -15,7 +15,7 @@ from mailweir.store.people.deployments import Deployment
 
 def add(database: Database, settings: Settings, name: str, domain: str, now: datetime) -> Deployment:
     """Makes a deployment. BadInput as of `deployments.add`, and where mail to the admin would come back into the domain."""
-    if address.split(settings.admin_address)[1].lower() == address.normalise_domain(domain):
+    if address.split(settings.admin_address)[1].lower() == address.typed_domain(domain):
         raise BadInput(
             f"{domain} can't be a capture domain: mail to its postmaster goes to {settings.admin_address}, within it; "
             "set admin_mailbox in the settings to a mailbox elsewhere"
