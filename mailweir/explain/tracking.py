@@ -113,7 +113,7 @@ def _hint(database: Database, decision: Decision) -> Explanation | None:
 
 def _digests(known: Iterable[Deployment], traces: Traces, text: str) -> dict[int, bytes]:
     """What ignored mail to this address would have, by deployment; nothing where it is no address, or there is no key."""
-    recipient = address.normalise_path(text)
+    recipient = address.normalise_path(text) or address.typed(text)
     if not recipient:
         return {}
     refs = [DeploymentRef(row.id, row.name, row.domain, row.folding) for row in known]
