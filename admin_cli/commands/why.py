@@ -92,7 +92,7 @@ def _hint(database: Database, decision: Decision) -> str:
 
 def _digests(settings: Settings, database: Database, text: str) -> dict[int, bytes]:
     """What ignored mail to this address would have, by deployment; nothing where it is no address, or there is no key."""
-    recipient, traces = address.normalise_path(text), Traces(settings.token_key_path)
+    recipient, traces = address.normalise_path(text) or address.typed(text), Traces(settings.token_key_path)
     if not recipient:
         return {}
     rows = deployments.list_all(database)
