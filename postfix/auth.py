@@ -13,7 +13,6 @@ import ipaddress
 import itertools
 import os
 import resource
-import signal
 import socket
 import sys
 import threading
@@ -21,7 +20,6 @@ from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
-from pathlib import Path
 from typing import NamedTuple
 
 import structlog
@@ -32,8 +30,9 @@ from mailweir.errors import MailweirError
 from mailweir.store.database import versions
 from mailweir.store.database.connection import Database
 from mailweir.store.people import relay_logins
-from postfix import auth_protocol, guardian, listener
-from postfix.auth_protocol import Conversation, Malformed, Question, Refusal
+from postfix import auth_protocol, connections, guardian, listener
+from postfix.auth_protocol import Conversation, Question, Refusal
+from postfix.malformed import Malformed
 from postfix.turns import Turns
 
 PROCESS = daemons.AUTH.name
@@ -42,7 +41,6 @@ ANSWER_SECONDS = 5.0
 # After the question, whether the login is there or not. Others don't wait for it: each smtpd has a connection of its own.
 PENALTY_SECONDS = 2.0
 BUSY_TIMEOUT_SECONDS = 1.0
-MAX_CONNECTIONS = 900  # smtpds of two ports at Postfix's default are 200; open files end at 1,024
 _THREADS = 2
 _IPV6_NETWORK_BITS = 64
 _PR_SET_DUMPABLE = 4
@@ -135,7 +133,7 @@ def per_thread(make: Callable[[], Prover]) -> Prove:
     return prove
 
 
-class Connection(listener.Connection):
+class Connection(connections.Connection):
     """One smtpd: its questions are decided one after the other."""
 
     _numbers = itertools.count(1)
@@ -144,23 +142,16 @@ class Connection(listener.Connection):
         self,
         decide: Callable[[Question], Awaitable[Verdict]],
         logger: structlog.stdlib.BoundLogger,
-        open_ones: set[listener.Connection],
+        open_ones: set[connections.Connection],
     ) -> None:
-        super().__init__(open_ones)
+        super().__init__(auth_protocol.MAX_LINE_BYTES, logger, open_ones)
         self._decide = decide
-        self._logger = logger
         self._conversation = Conversation()
         self._deciding: asyncio.Task[None] | None = None
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """See asyncio.Protocol."""
-        super().connection_made(transport)
-        assert self._transport is not None
-        if len(self._open_ones) > MAX_CONNECTIONS:
-            self._logger.error("closed a connection: too many are open", open=len(self._open_ones) - 1)
-            self._transport.abort()
-            return
-        self._transport.write(auth_protocol.greeting(next(self._numbers)))
+    def greet(self) -> None:
+        """See connections.Connection."""
+        self.send(auth_protocol.greeting(next(self._numbers)))
 
     def connection_lost(self, exc: Exception | None) -> None:
         """See asyncio.Protocol."""
@@ -168,25 +159,22 @@ class Connection(listener.Connection):
         if self._deciding is not None:
             self._deciding.cancel()
 
-    def data_received(self, data: bytes) -> None:
-        """See asyncio.Protocol."""
-        self._buffer += data
-        if self._deciding is None:
-            self._go_on()
-        elif len(self._buffer) > auth_protocol.MAX_LINE_BYTES:
-            # reading goes on meanwhile, so that a client's end is seen: then nobody wants the answer
-            self._complain("more than a line while one is decided")
+    @property
+    def is_busy(self) -> bool:
+        """See connections.Connection."""
+        return self._deciding is not None
 
-    def _go_on(self) -> None:
-        try:
-            while self._deciding is None and (line := self._next_line()) is not None:
-                self._take(self._conversation.receive(line))
-        except Malformed as error:
-            self._complain(str(error))
+    def step(self) -> bool:
+        """See connections.Connection."""
+        line = self._next_line()
+        if line is None:
+            return False
+        self._take(self._conversation.receive(line))
+        return True
 
-    def _complain(self, reason: str) -> None:
+    def log_malformed(self, reason: str) -> None:
+        """See connections.Connection."""
         self._logger.warning("closed a connection on a malformed line", reason=reason)
-        self._hang_up()
 
     def _next_line(self) -> bytes | None:
         end = self._buffer.find(b"\n", 0, auth_protocol.MAX_LINE_BYTES + 1)
@@ -199,50 +187,46 @@ class Connection(listener.Connection):
         return line
 
     def _take(self, outcome: bytes | Question | Refusal | None) -> None:
-        assert self._transport is not None
         if isinstance(outcome, bytes):
-            self._transport.write(outcome)
+            self.send(outcome)
         elif outcome is not None:
             self._deciding = asyncio.get_running_loop().create_task(self._reply(outcome))
 
     async def _reply(self, asked: Question | Refusal) -> None:
-        assert self._transport is not None
         due = asyncio.get_running_loop().time() + PENALTY_SECONDS
         try:
             verdict = await self._decide(asked) if isinstance(asked, Question) else _NOBODY
         except CannotAnswer:
-            self._hang_up()
+            self.hang_up()
             return
         except Exception as error:  # noqa: BLE001  the edge: smtpd is told at once that there is no answer
             self._logger.error("can't answer", reason=type(error).__name__)
-            self._hang_up()
+            self.hang_up()
             return
         if verdict.login and verdict.is_right:
             reply = auth_protocol.ok(asked.request_id, verdict.login)
         else:
             reply = auth_protocol.fail(asked.request_id, verdict.login)
             await asyncio.sleep(due - asyncio.get_running_loop().time())
-        self._transport.write(reply)
+        self.send(reply)
         self._deciding = None
-        self._go_on()
+        self.go_on()
 
-    def _hang_up(self) -> None:
-        self._buffer.clear()
+    def hang_up(self) -> None:
+        """See connections.Connection. What is being decided is called off."""
         if self._deciding is not None and self._deciding is not asyncio.current_task():
             self._deciding.cancel()
-        self.close()
+        super().hang_up()
 
 
 async def _serve(
     database_url: DatabaseUrl, decoy: str, listening_on: socket.socket, beat: int, logger: structlog.stdlib.BoundLogger
 ) -> None:
     """Answers until SIGTERM or SIGINT. beat: where the guardian is told that this goes on."""
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    stop = connections.stop_event()
     desk = Desk(per_thread(partial(Prover, database_url, decoy, logger)))
     os.set_blocking(beat, False)
-    async with listener.answering(listening_on, partial(Connection, desk.decide, logger)):
+    async with connections.answering(listening_on, partial(Connection, desk.decide, logger)):
         logger.info("answering", pid=os.getpid())
         while not stop.is_set():
             with suppress(BlockingIOError):  # a guardian that is stopped itself
@@ -275,17 +259,11 @@ def main() -> None:
     logger.info("keeps one that answers", socket=str(path), pid=os.getpid())
     guardian.keep(
         lambda beat: asyncio.run(_serve(database_url, decoy, listening_on, beat, logger)),
-        partial(_is_there, path, inode),
+        partial(listener.is_there, path, inode),
         logger,
     )
-    if not _is_there(path, inode):
+    if not listener.is_there(path, inode):
         sys.exit(f"{PROCESS}: the socket {path} is gone; it is made anew at the next start")
     if not given:
         path.unlink()
     logger.info("stopped")
-
-
-def _is_there(path: Path, inode: int) -> bool:
-    with suppress(OSError):
-        return path.stat().st_ino == inode
-    return False

@@ -12,16 +12,14 @@ import re
 import secrets
 from dataclasses import dataclass, field
 
+from postfix.malformed import Malformed
+
 # Postfix takes a response of 12,288 characters (smtpd_sasl_response_limit), and sends it on in one line.
 MAX_LINE_BYTES = 16_384
 MAX_LOGIN_CHARS = 320  # RFC 3696, errata 1690: the longest address is shorter
 MAX_PASSWORD_BYTES = 1_024
 _REQUEST_ID = re.compile(rb"[0-9]{1,10}")
 _REASON = b"wrong login or password"  # Postfix tells its client
-
-
-class Malformed(Exception):
-    """What a client sent is none of this protocol. Its text holds nothing of what was sent."""
 
 
 @dataclass(frozen=True, slots=True)

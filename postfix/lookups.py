@@ -8,9 +8,9 @@ Knows no password: `auth` does. Started by `mailweir up` or systemd, as the unpr
 
 import asyncio
 import os
-import signal
 import sys
 from collections.abc import Callable
+from functools import partial
 from typing import Protocol
 
 import structlog
@@ -21,7 +21,7 @@ from mailweir.settings import Settings
 from mailweir.store.database import versions
 from mailweir.store.database.connection import Database
 from mailweir.store.people.directory import SqlDirectory, Standing
-from postfix import listener, socketmap
+from postfix import connections, socketmap
 
 PROCESS = daemons.LOOKUPS.name
 BUSY_TIMEOUT_SECONDS = 1.0  # a reader never waits for a writer; this bounds a recovery, during which all wait
@@ -114,15 +114,9 @@ def guarded(
 async def serve(configured: Settings, database: Database, logger: structlog.stdlib.BoundLogger) -> None:
     """Answers until SIGTERM or SIGINT."""
     lookups = Lookups(SqlDirectory(database), hostname=configured.hostname, admin_address=configured.admin_address)
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    stop = connections.stop_event()
     answer = guarded(lookups.answer, database.close, logger)
-
-    def complain(reason: str) -> None:
-        logger.warning("closed a connection on a malformed request", reason=reason)
-
-    async with listener.serving(configured.lookups_socket, socketmap.protocol(answer, complain)):
+    async with connections.serving(configured.lookups_socket, partial(socketmap.Connection, answer, logger)):
         logger.info("answering", socket=str(configured.lookups_socket), pid=os.getpid())
         await stop.wait()
     logger.info("stopped")

@@ -7,7 +7,10 @@ trusted as far as it could open the socket. Called by `lookups`.
 import re
 from collections.abc import Callable
 
-from postfix import listener
+import structlog
+
+from postfix import connections
+from postfix.malformed import Malformed
 
 MAX_REQUEST_BYTES = 10_000  # Postfix's line_length_limit is 2,048, and an address is no longer than a line
 _LENGTH = re.compile(rb"(0|[1-9][0-9]{0,4}):")
@@ -28,10 +31,6 @@ def temporary(reason: str) -> str:
     return f"TEMP {reason}"
 
 
-class MalformedRequest(Exception):
-    """What a client sent is no request."""
-
-
 def encode(text: str) -> bytes:
     """A netstring."""
     payload = text.encode("utf-8", "surrogateescape")
@@ -39,50 +38,46 @@ def encode(text: str) -> bytes:
 
 
 def decode(buffer: bytearray) -> str | None:
-    """Takes the first netstring off the buffer; None where it hasn't come whole yet. MalformedRequest where it can't be one."""
+    """Takes the first netstring off the buffer; None where it hasn't come whole yet. Malformed where it can't be one."""
     match = _LENGTH.match(buffer)
     if match is None:
         if len(buffer) >= _MAX_LENGTH_BYTES or not re.fullmatch(rb"(0|[1-9][0-9]*)?", buffer):
-            raise MalformedRequest("no netstring")
+            raise Malformed("no netstring")
         return None
     size_bytes = int(match[1])
     if size_bytes > MAX_REQUEST_BYTES:
-        raise MalformedRequest(f"{size_bytes} bytes are too many")
+        raise Malformed(f"{size_bytes} bytes are too many")
     start = match.end()
     end = start + size_bytes
     if len(buffer) <= end:
         return None
     if buffer[end] != ord(","):
-        raise MalformedRequest("no comma at the end")
+        raise Malformed("no comma at the end")
     text = bytes(buffer[start:end]).decode("utf-8", "surrogateescape")
     del buffer[: end + 1]
     return text
 
 
-class Connection(listener.Connection):
-    """One client: answers its requests in their order."""
+class Connection(connections.Connection):
+    """One client: its requests are answered as they come."""
 
-    def __init__(self, answer: Answer, complain: Callable[[str], None], open_ones: set[listener.Connection]) -> None:
-        super().__init__(open_ones)
+    def __init__(
+        self, answer: Answer, logger: structlog.stdlib.BoundLogger, open_ones: set[connections.Connection]
+    ) -> None:
+        super().__init__(MAX_REQUEST_BYTES, logger, open_ones)
         self._answer = answer
-        self._complain = complain
 
-    def data_received(self, data: bytes) -> None:
-        """See asyncio.Protocol."""
-        assert self._transport is not None
-        self._buffer += data
-        try:
-            while self._buffer and (request := decode(self._buffer)) is not None:
-                map_name, space, key = request.partition(" ")
-                if not space:
-                    raise MalformedRequest("no key")
-                self._transport.write(encode(self._answer(map_name, key)))
-        except MalformedRequest as error:
-            self._complain(str(error))
-            self._buffer.clear()
-            self._transport.close()
+    def step(self) -> bool:
+        """See connections.Connection."""
+        request = decode(self._buffer)
+        if request is None:
+            return False
+        map_name, space, key = request.partition(" ")
+        if not space:
+            raise Malformed("no key")
+        self.send(encode(self._answer(map_name, key)))
+        return True
 
-
-def protocol(answer: Answer, complain: Callable[[str], None]) -> listener.MakeConnection:
-    """What `listener.serving` makes connections with."""
-    return lambda open_ones: Connection(answer, complain, open_ones)
+    def log_malformed(self, reason: str) -> None:
+        """See connections.Connection."""
+        self._logger.warning("closed a connection on a malformed request", reason=reason)

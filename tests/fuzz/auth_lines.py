@@ -15,7 +15,8 @@ from concurrent.futures import ThreadPoolExecutor
 from bench.auth_site import LOGIN, PASSWORD, Site, running
 from bench.processes import descendants, memory_bytes
 from postfix import auth_protocol
-from postfix.auth_protocol import Conversation, Malformed, Question, Refusal
+from postfix.auth_protocol import Conversation, Question, Refusal
+from postfix.malformed import Malformed
 
 LINES_A_CONNECTION = 50
 MAX_GROWTH_BYTES = 4_000_000  # in the second half; the first one fills what the allocator keeps

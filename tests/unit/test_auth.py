@@ -19,7 +19,7 @@ import pytest
 from mailweir import log, passwords
 from mailweir.store.database.connection import Database
 from mailweir.store.people import deployments, relay_logins, users
-from postfix import auth, listener
+from postfix import auth, connections
 from postfix.auth import CannotAnswer, Desk, Prover, Verdict, network_of
 from postfix.auth_protocol import Question
 
@@ -155,7 +155,7 @@ def test_what_takes_too_long_is_no_verdict_and_stops_nobody_else(monkeypatch: py
 @contextlib.asynccontextmanager
 async def _served(path: Path, decide: Any) -> AsyncIterator[socket.socket]:
     """A client of a Connection that decides like this, greeted."""
-    async with listener.serving(path, partial(auth.Connection, decide, log.silent())):
+    async with connections.serving(path, partial(auth.Connection, decide, log.silent())):
         with socket.socket(socket.AF_UNIX) as client:
             client.settimeout(10)
             client.connect(str(path))
@@ -247,7 +247,7 @@ def test_a_flood_behind_a_question_ends_its_connection(tmp_path: Path) -> None:
 
 
 def test_too_many_connections_are_hung_up_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(auth, "MAX_CONNECTIONS", 1)
+    monkeypatch.setattr(connections, "MAX_CONNECTIONS", 1)
 
     async def run() -> None:
         async with _served(tmp_path / "s", _deciding(Verdict("a", is_right=True))) as first:

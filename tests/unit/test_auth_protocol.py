@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from postfix import auth_protocol
-from postfix.auth_protocol import Conversation, Malformed, Question, Refusal
+from postfix.auth_protocol import Conversation, Question, Refusal
+from postfix.malformed import Malformed
 
 LOGIN, PASSWORD = "richard@demo.example.net", b"secret"
 SMTPD = b"service=smtp\tnologin\tlip=192.0.2.1\trip=192.0.2.7\tsecured"

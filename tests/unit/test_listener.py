@@ -9,17 +9,22 @@ from pathlib import Path
 
 import pytest
 
+from mailweir import log
 from mailweir.errors import BadInput
-from postfix import listener
+from postfix import connections, listener
 
 
-class Echo(listener.Connection):
+class Echo(connections.Connection):
     """Says what it was told."""
 
-    def data_received(self, data: bytes) -> None:
-        """See asyncio.Protocol."""
-        assert self._transport is not None
-        self._transport.write(data)
+    def __init__(self, open_ones: set[connections.Connection]) -> None:
+        super().__init__(1000, log.silent(), open_ones)
+
+    def step(self) -> bool:
+        """See connections.Connection."""
+        self.send(bytes(self._buffer))
+        self._buffer.clear()
+        return False
 
 
 @pytest.fixture
@@ -37,7 +42,7 @@ def _asked(path: Path) -> bytes:
 
 @contextlib.asynccontextmanager
 async def _serving(path: Path) -> AsyncIterator[None]:
-    async with listener.serving(path, Echo):
+    async with connections.serving(path, Echo):
         assert await asyncio.to_thread(_asked, path) == b"hello"
         yield
 
@@ -99,7 +104,7 @@ def test_a_successors_socket_is_not_removed(path: Path) -> None:
 
 
 async def _answer(given: socket.socket, path: Path) -> bytes:
-    async with listener.answering(given, Echo):
+    async with connections.answering(given, Echo):
         return await asyncio.to_thread(_asked, path)
 
 

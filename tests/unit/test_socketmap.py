@@ -1,19 +1,24 @@
 """The socketmap protocol: netstrings whole, in pieces and malformed, on a real unix socket; and the maps' answers."""
 
 import asyncio
+import contextlib
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 import structlog
 from hypothesis import given
 from hypothesis import strategies as st
+from structlog.testing import CapturingLogger
 
 from mailweir.errors import DatabaseUnavailable
 from mailweir.store.people.directory import Standing
-from postfix import listener, lookups, socketmap
+from postfix import connections, lookups, socketmap
+from postfix.malformed import Malformed
 
 ADMIN = "admin@host.example"
 
@@ -134,7 +139,7 @@ def test_decoding_takes_any_bytes(junk: bytes) -> None:
     before = len(buffer)
     try:
         text = socketmap.decode(buffer) if buffer else None
-    except socketmap.MalformedRequest:
+    except Malformed:
         return
     assert (len(buffer) == before) if text is None else (len(buffer) < before)
 
@@ -169,7 +174,7 @@ class Server:
     """The server in a thread of its own, until `close`."""
 
     def __init__(self, path: Path, answer: socketmap.Answer) -> None:
-        self.complaints: list[str] = []
+        self.said = CapturingLogger()
         self._up = threading.Event()
         self._path, self._answer = path, answer
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()))
@@ -178,7 +183,8 @@ class Server:
 
     async def _serve(self) -> None:
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
-        async with listener.serving(self._path, socketmap.protocol(self._answer, self.complaints.append)):
+        logger = structlog.wrap_logger(self.said, processors=[], wrapper_class=structlog.stdlib.BoundLogger)
+        async with connections.serving(self._path, partial(socketmap.Connection, self._answer, logger)):
             self._up.set()
             await self._stop.wait()
 
@@ -256,7 +262,36 @@ def test_a_malformed_request_ends_its_connection_only(connect: Connect, server: 
     assert bad.recv(1000) == b""
     good.sendall(socketmap.encode("rcpt a@b.example"))
     assert good.recv(1000) == socketmap.encode("OK rcpt/a@b.example")
-    assert len(server.complaints) == 1
+    (said,) = server.said.calls
+    assert (said.method_name, said.kwargs["event"]) == ("warning", "closed a connection on a malformed request")
+
+
+def test_more_connections_than_there_may_be_are_hung_up_on(
+    connect: Connect, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before the process has no file left for the database; the others are answered as before."""
+    monkeypatch.setattr(connections, "MAX_CONNECTIONS", 2)
+    good, other = connect(), connect()
+    for one in (good, other):
+        one.sendall(socketmap.encode("rcpt a@b.example"))
+        assert one.recv(1000) == socketmap.encode("OK rcpt/a@b.example")
+    third = connect()
+    with contextlib.suppress(ConnectionResetError):
+        assert third.recv(1000) == b""
+    (said,) = server.said.calls
+    assert (said.method_name, said.kwargs["event"]) == ("error", "closed a connection: too many are open")
+    other.close()
+    assert any(_is_answered(connect()) for _ in range(100)), "once one is gone, another has its place"
+    assert _is_answered(good)
+
+
+def _is_answered(client: socket.socket) -> bool:
+    with contextlib.suppress(ConnectionError):
+        client.sendall(socketmap.encode("rcpt c@b.example"))
+        if client.recv(1000) == socketmap.encode("OK rcpt/c@b.example"):
+            return True
+    time.sleep(0.02)
+    return False
 
 
 def test_the_longest_request(connect: Connect) -> None:

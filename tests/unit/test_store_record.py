@@ -201,7 +201,16 @@ def test_to_dos_of_another_deployment_are_neither_seen_nor_done(
 
 
 @pytest.mark.parametrize(
-    "text", ["<1@x.example>", "1@x.example", "JANE@x.example", "<jane@x.example>", "4XyZ", " 4XyZ "]
+    "text",
+    [
+        "<1@x.example>",
+        "1@x.example",
+        "JANE@x.example",
+        "<jane@x.example>",
+        "jane@\uff58\u3002example",
+        "4XyZ",
+        " 4XyZ ",
+    ],
 )
 def test_a_decision_is_found_by_message_id_author_and_queue_id(
     database: Database, demo: Deployment, ignore: Put, text: str

@@ -63,7 +63,7 @@ def find(
         if _GMAIL_ID.fullmatch(text):
             names = mailbox.select(peewee.Value(text).concat("@").concat(mailbox.id.cast("TEXT")))
             fits |= table.source_id.in_(names)
-        author = address.normalise_path(text)
+        author = address.normalise_path(text) or address.typed(text)
         if author:
             fits |= (table.author == author) | table.named.contains(json.dumps(author, ensure_ascii=False))
             to = models.ActivityContact.select(models.ActivityContact.activity)

@@ -1,0 +1,156 @@
+"""Clients of a unix socket of ours: let in, bounded, answered in their order, ended. The part that look-ups and AUTH share.
+
+Knows neither protocol: `socketmap` and `auth` stand above it, each with a `step` of its own. Both run in one event loop. Neither
+ends a client for being silent, for an smtpd keeps its connection as long as it lives; the bound is how many there are. What they
+don't share, rightly:
+
+- A look-up is one indexed read, by the loop's own connection to the database, a second at the most. What can't be told is said
+  (TEMP, a 451), and the sender comes again, as it does where nobody answers. So it is answered at once, in the loop.
+- AUTH can't say "not now", but by closing the connection; its hash takes milliseconds, and a "no" that isn't true shuts a person
+  out. So it has threads, each with a connection to the database, turns, a deadline, a penalty, a guardian, and a socket that
+  outlives the process (decision 0017). While one question is decided, its client is read from, so that its end is seen.
+
+Called by `lookups` and `auth`.
+"""
+
+import asyncio
+import contextlib
+import signal
+import socket
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import structlog
+
+from postfix import listener
+from postfix.malformed import Malformed
+
+MAX_CONNECTIONS = 900  # smtpds of all ports at Postfix's default are 300; open files end at 1,024
+
+
+class Connection(asyncio.Protocol):
+    """One client. It keeps itself in `open_ones` while it is open. max_request_bytes: of one that hasn't come whole."""
+
+    def __init__(
+        self, max_request_bytes: int, logger: structlog.stdlib.BoundLogger, open_ones: set["Connection"]
+    ) -> None:
+        self._max_request_bytes = max_request_bytes
+        self._logger = logger
+        self._open_ones = open_ones
+        self._buffer = bytearray()
+        self._transport: asyncio.Transport | None = None
+
+    def greet(self) -> None:
+        """Says what a server says first. Nothing, where a protocol doesn't override it."""
+
+    def step(self) -> bool:
+        """Takes the first request off the buffer, and answers or begins to; False where it hasn't come whole. Malformed."""
+        raise NotImplementedError
+
+    @property
+    def is_busy(self) -> bool:
+        """Is an answer under way, so that the next request has to wait? What then comes is kept, up to one request."""
+        return False
+
+    def log_malformed(self, reason: str) -> None:
+        """Says that the connection was closed on what is no request."""
+        raise NotImplementedError
+
+    def send(self, data: bytes) -> None:
+        """Sends an answer, or a part of one."""
+        assert self._transport is not None
+        self._transport.write(data)
+
+    def go_on(self) -> None:
+        """Takes what has come whole, until an answer is under way."""
+        try:
+            while not self.is_busy and self.step():
+                pass
+        except Malformed as error:
+            self._refuse(str(error))
+
+    def hang_up(self) -> None:
+        """Ends the connection once what was answered is sent; what is still there to be read is forgotten."""
+        self._buffer.clear()
+        if self._transport is not None:
+            self._transport.close()
+
+    def _refuse(self, reason: str) -> None:
+        self.log_malformed(reason)
+        self.hang_up()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """See asyncio.Protocol."""
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        self._open_ones.add(self)
+        if len(self._open_ones) > MAX_CONNECTIONS:
+            self._logger.error("closed a connection: too many are open", open=len(self._open_ones) - 1)
+            transport.abort()
+            return
+        self.greet()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """See asyncio.Protocol."""
+        self._open_ones.discard(self)
+
+    def data_received(self, data: bytes) -> None:
+        """See asyncio.Protocol."""
+        self._buffer += data
+        if not self.is_busy:
+            self.go_on()
+        elif len(self._buffer) > self._max_request_bytes:
+            self._refuse("more than a line while one is decided")
+
+    def pause_writing(self) -> None:
+        """A client that doesn't read its answers gets no more of them."""
+        if self._transport is not None:
+            self._transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        """See asyncio.Protocol."""
+        if self._transport is not None:
+            self._transport.resume_reading()
+
+
+MakeConnection = Callable[[set[Connection]], Connection]
+
+
+@contextlib.asynccontextmanager
+async def answering(listening_on: socket.socket, make: MakeConnection) -> AsyncIterator[None]:
+    """Answers on this socket for as long as the block runs; then its connections end."""
+    open_ones: set[Connection] = set()
+    # not create_unix_server: newer ones remove the file of a socket, also of one that isn't theirs
+    server = await asyncio.get_running_loop().create_server(
+        lambda: make(open_ones), sock=listening_on, backlog=listener.BACKLOG
+    )
+    try:
+        yield
+    finally:
+        server.close()
+        for open_one in list(open_ones):
+            open_one.hang_up()
+        await server.wait_closed()
+
+
+@contextlib.asynccontextmanager
+async def serving(path: Path, make: MakeConnection) -> AsyncIterator[None]:
+    """Answers on a unix socket of mode 0660 for as long as the block runs; then the socket is gone.
+
+    A socket left behind by a killed process is replaced; one that somebody answers on is BadInput.
+    """
+    own = listener.listening(path)
+    inode = path.stat().st_ino
+    try:
+        async with answering(own, make):
+            yield
+    finally:
+        listener.remove(path, inode)
+
+
+def stop_event() -> asyncio.Event:
+    """Set at SIGTERM and SIGINT, for as long as the running loop runs."""
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    return stop
