@@ -113,6 +113,7 @@ def test_ignored_mail_is_found_by_its_recipient(
     digests = traces.of(tenant, ["joe@stranger.example"])
     with database.transaction():
         recording.record(database, recording.Entry(decision, "4XyZ", now, traces=digests))
-    (found,) = tracking.track(database, "Joe@stranger.example", traces, [])
-    assert found.reason.key == "decision.no_contact"
+    for typed in ("Joe@stranger.example", "<joe@stranger.example>", "joe@stranger\u3002example"):
+        (found,) = tracking.track(database, typed, traces, [])
+        assert found.reason.key == "decision.no_contact"
     assert tracking.track(database, "eve@stranger.example", traces, []) == []

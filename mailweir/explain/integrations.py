@@ -1,0 +1,77 @@
+"""By which ways each user's mail comes and goes, and how these stand: forwarding, the synced mailbox, the relay's login.
+
+Never writes. Reads whole tables once: the caller bounds the time. For the page and the API.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from mailweir.explain import forwarding, relay, synced
+from mailweir.explain.explanation import Explanation
+from mailweir.explain.forwarding import UserForwarding
+from mailweir.store.database.connection import Database
+from mailweir.store.gmail import gmail_app, gmail_mailboxes
+from mailweir.store.gmail.gmail_mailboxes import GmailMailbox
+from mailweir.store.people import relay_logins
+from mailweir.store.people.deployments import Deployment
+from mailweir.store.people.relay_logins import RelayLogin
+from mailweir.store.people.users import User
+from mailweir.store.record import user_routes
+
+
+@dataclass(frozen=True, slots=True)
+class Synced:
+    """The mailbox that is connected. note: what there is to know of it, or None."""
+
+    mailbox: GmailMailbox
+    state: Explanation
+    note: Explanation | None
+
+
+@dataclass(frozen=True, slots=True)
+class Sending:
+    """The relay's login that is connected."""
+
+    login: RelayLogin
+    state: Explanation
+
+
+@dataclass(frozen=True, slots=True)
+class Integration:
+    """One user's ways. synced, sending: None where nothing is connected.
+
+    last_mail: when the last captured mail was seen, by route; without the routes that none came by.
+    """
+
+    user: User
+    forwarding: UserForwarding
+    synced: Synced | None
+    sending: Sending | None
+    last_mail: Mapping[str, datetime]
+
+
+def integrations(database: Database, deployment: Deployment, now: datetime) -> list[Integration]:
+    """Each user of the deployment, by username."""
+    app = gmail_app.find(database)
+    mailboxes = {one.username: one for one in gmail_mailboxes.list_all(database, deployment)}
+    logins = {one.username: one for one in relay_logins.list_all(database, deployment, now)}
+    last = user_routes.last_of_users(database, deployment)
+    return [
+        Integration(
+            one.user,
+            one,
+            _synced(mailboxes.get(one.user.username), app.error if app else None),
+            _sending(logins.get(one.user.username)),
+            last.get(one.user.id, {}),
+        )
+        for one in forwarding.states(database, deployment, now)
+    ]
+
+
+def _synced(mailbox: GmailMailbox | None, app_error: str | None) -> Synced | None:
+    return None if mailbox is None else Synced(mailbox, synced.state(mailbox), synced.note(mailbox, app_error))
+
+
+def _sending(login: RelayLogin | None) -> Sending | None:
+    return None if login is None else Sending(login, relay.login(login))
