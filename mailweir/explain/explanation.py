@@ -29,5 +29,5 @@ def explain(key: str, **parameters: Value) -> Explanation:
 
 def word(kind: str, stored: str) -> Explanation:
     """One of several words that the record keeps (`route`, `forward`), by itself. A word of a later version is said as it is."""
-    key = f"{kind}.{stored.replace(' ', '_')}"
+    key = f"{kind}.{stored}"
     return explain(key) if PARAMETERS.get(key) == frozenset() else explain("stored.word", word=stored)

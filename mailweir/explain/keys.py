@@ -1,8 +1,9 @@
 """All that an edge may have to say: each key with the names of its parameters. Pure. Standard library only.
 
-A key never changes, for programs read it; a new parameter is one that every edge may leave out. A reason's key is
-`decision.` with the name of its `decision.Reason`, and an ending where its sentence differs: by direction, or where From names
-others. author: "" where there is none. names: addresses, with commas.
+A key never changes, for programs read it; it may gain parameters, and loses none. A reason's key is `decision.` with the name
+of its `decision.Reason`, and an ending where its sentence differs: by direction, or where From names others.
+
+author: "" where there is none. names: addresses, with commas.
 """
 
 from collections.abc import Mapping

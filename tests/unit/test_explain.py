@@ -167,7 +167,14 @@ def test_each_reason_has_a_key_of_its_name(reason: Reason) -> None:
 
 @pytest.mark.parametrize(
     ("kind", "words"),
-    [("outcome", Outcome), ("direction", Direction), ("route", Route), ("verdict", Verdict), ("author", Doubt)],
+    [
+        ("outcome", Outcome),
+        ("direction", Direction),
+        ("route", Route),
+        ("verdict", Verdict),
+        ("author", Doubt),
+        ("mailbox", State),
+    ],
 )
 def test_each_word_of_the_record_has_a_key(kind: str, words: type[enum.StrEnum]) -> None:
     assert {word(kind, one).key for one in words} == {f"{kind}.{one}" for one in words}
