@@ -6,12 +6,14 @@ characters and what can't be seen are shown, not sent (`printable`), and nothing
 
 import json
 import sys
-from dataclasses import asdict
+from dataclasses import fields, is_dataclass
+from datetime import datetime
 from typing import Any
 
 import typer
 
 from admin_cli.printable import printable, printable_lines
+from mailweir.store.database.moments import rfc3339
 
 
 def say(text: str) -> None:
@@ -50,12 +52,19 @@ _RARE = {"bcc": False, "author_doubt": None, "via": None, "consent_ends_at": Non
 
 def plain(row: Any) -> dict[str, Any]:
     """A dataclass of the store as a dictionary for JSON. What holds for few rows has a key in those alone."""
-    return asdict(
-        row,
-        dict_factory=lambda pairs: {key: value for key, value in pairs if key not in _RARE or value != _RARE[key]},
-    )
+    pairs = ((field.name, getattr(row, field.name)) for field in fields(row))
+    return {key: json_value(value) for key, value in pairs if key not in _RARE or value != _RARE[key]}
 
 
-def moment(text: str | None) -> str:
-    """A stored time as people read it: `2026-11-24 03:12:55Z`."""
-    return f"{text[:19].replace('T', ' ')}Z" if text else "-"
+def json_value(value: Any) -> Any:
+    """A value of the store's as JSON has it; a time is RFC 3339 in UTC with microseconds, always 27 characters."""
+    if isinstance(value, datetime):
+        return rfc3339(value)
+    if is_dataclass(value):
+        return plain(value)
+    return [json_value(one) for one in value] if isinstance(value, tuple) else value
+
+
+def moment(time: datetime | None) -> str:
+    """A time as people read it: `2026-11-24 03:12:55Z`; a dash where there is none."""
+    return f"{rfc3339(time)[:19].replace('T', ' ')}Z" if time else "-"

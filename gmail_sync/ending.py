@@ -31,16 +31,16 @@ class Ending:
 
     def rest(self, next_sweep_at: datetime, *, failures: int = 0, error: str | None = None) -> Rest:
         """How the lease ends."""
-        leased, caught_up = self._job.leased, self.caught_up_at
+        leased = self._job.leased
         return Rest(
             mailbox_id=leased.id,
             epoch=leased.epoch,
-            next_sweep_at=rfc3339(next_sweep_at),
-            swept_at=rfc3339(caught_up) if caught_up else None,
+            next_sweep_at=next_sweep_at,
+            swept_at=self.caught_up_at,
             failures=failures,
             error=error,
             units=int(self._job.spending.bucket.left),
-            units_at=rfc3339(self._now()),
+            units_at=self._now(),
         )
 
     def by(self, error: GmailError) -> Rest | None:
@@ -59,10 +59,10 @@ class Ending:
         """What ends a mailbox has to last, for one answer may be Google's bad moment. None: the mailbox is in `reconnect`."""
         job, leased, now = self._job, self._job.leased, self._now()
         if leased.is_readable and not error.is_certain:
-            since, refusals = leased.refused_since or rfc3339(now), leased.refusals + 1
+            since, refusals = leased.refused_since or now, leased.refusals + 1
             lasting = timedelta(hours=job.services.settings.gmail.refused_hours)
             # a time ahead was noted by a clock that was wrong
-            lasts = abs(now - datetime.fromisoformat(since)) >= lasting and refusals >= MIN_REFUSALS
+            lasts = abs(now - since) >= lasting and refusals >= MIN_REFUSALS
             # nobody has consented to a service account, so nobody can consent anew
             if not lasts or leased.token_sealed is None:
                 return self._failed(error)._replace(refused_since=since, refusals=refusals)
@@ -124,11 +124,11 @@ def given_back(leased: Leased, job: Job | None, now: datetime, pause: timedelta 
 
     job: None where nothing was spent. pause: before it is swept again.
     """
-    units, units_at = (int(job.spending.bucket.left), rfc3339(now)) if job else (leased.units, leased.units_at)
+    units, units_at = (int(job.spending.bucket.left), now) if job else (leased.units, leased.units_at)
     return Rest(
         mailbox_id=leased.id,
         epoch=leased.epoch,
-        next_sweep_at=rfc3339(now + pause),
+        next_sweep_at=now + pause,
         swept_at=None,
         failures=leased.failures,
         error=leased.error,

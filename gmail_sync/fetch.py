@@ -83,7 +83,7 @@ def fetch_one(look: Fetch, queued: Queued, reader: MailboxReader) -> Entry | Hel
     is_own = is_sent and matching.is_own(look.mailbox, decision.author, look.directory)
     is_proven = is_own and decision.doubt is None
     kept = content.of(decision, view, _bytes(lines, body, whole.raw), is_proven=is_proven)
-    if queued.origin is Origin.BACKFILL or whole.received_at < datetime.fromisoformat(look.leased.connected_at):
+    if queued.origin is Origin.BACKFILL or whole.received_at < look.leased.connected_at:
         decision = replace(decision, todo_users=())  # what is long past is nothing to do
     return Entry(decision, source_id(look.leased, queued.message_id), look.now, kept, labels=int(mask(whole.labels)))
 

@@ -79,28 +79,27 @@ def _recover(job: Job) -> None:
     baseline on."""
     since = _gap_began(job)
     job.services.log.warning("history expired", since=rfc3339(since), **job.facts())
-    _take_baseline(job, rfc3339(since))
+    _take_baseline(job, since)
 
 
 def _leave(job: Job) -> None:
     """It takes more than there is at once, and begins at the same cursor each time: as if it had expired, from the next sweep
     on."""
-    since = rfc3339(_gap_began(job))
+    since = _gap_began(job)
     with job.writing() as database:
         gmail_leases.move_cursor(database, job.leased, None)
         gmail_leases.note_listing(database, job.leased, since)
-    job.services.log.warning("history too long", since=since, **job.facts())
+    job.services.log.warning("history too long", since=rfc3339(since), **job.facts())
 
 
 def _gap_began(job: Job) -> datetime:
     leased, now = job.leased, job.services.clock()
-    since = datetime.fromisoformat(leased.covered_since)
-    if leased.swept_at:
-        swept_at = datetime.fromisoformat(leased.swept_at)
+    since, swept_at = leased.covered_since, leased.swept_at
+    if swept_at:
         # a sweep that lies ahead was noted by a clock that was wrong
         since = max(since, _listed_since(job, swept_at, now) if swept_at <= now else now - LONGEST_GAP)
     if leased.list_since:
-        since = min(since, datetime.fromisoformat(leased.list_since))
+        since = min(since, leased.list_since)
     return since
 
 
@@ -110,7 +109,7 @@ def _listed_since(job: Job, swept_at: datetime, now: datetime) -> datetime:
     return min(swept_at - LISTING_MARGIN, rescued)
 
 
-def _take_baseline(job: Job, list_since: str | None) -> None:
+def _take_baseline(job: Job, list_since: datetime | None) -> None:
     """The cursor is taken before the list is made: what comes meanwhile is in history."""
     cursor = job.mailbox.profile().history_id
     with job.writing() as database:

@@ -81,7 +81,7 @@ class Jobs:
         gmail = self._services.settings.gmail
         least = gmail.history_units + gmail.list_units + gmail.profile_units + 2 * gmail.get_units
         bucket = Bucket(gmail.user_units_per_minute, self._clock, leased.units, least)
-        bucket.refill((self._services.clock() - datetime.fromisoformat(leased.units_at)).total_seconds())
+        bucket.refill((self._services.clock() - leased.units_at).total_seconds())
         return bucket
 
     def _credentials(self, leased: Leased) -> Credentials:

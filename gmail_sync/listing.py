@@ -37,15 +37,15 @@ def list_since(job: Job) -> None:
     What doesn't fit into one page is listed a span of time after the other, the oldest first, and each that is whole is noted: a
     limit, an outage or a kill in the middle of a large list doesn't begin it anew.
     """
-    since, span, queued = _list_since(job), _FIRST_SPAN, 0
+    assert job.leased.list_since
+    since, span, queued = job.leased.list_since, _FIRST_SPAN, 0
     if job.leased.swept_at:  # else nothing was decided yet
         queued += _put_sent_later(job, since)
     first = job.mailbox.list_ids(_came(since, None))
     if first.next_page is None:
         queued += _put_listed(job, first.message_ids)
         _note_listed(job, None)
-    while job.leased.list_since:
-        began = _list_since(job)
+    while began := job.leased.list_since:
         end = began + span if began + span < job.services.clock() else None
         pages = 0
         for ids in _pages(job, _came(began, end)):
@@ -55,11 +55,6 @@ def list_since(job: Job) -> None:
         span = 2 * span if pages <= _FEW_PAGES else max(span / 2, _LEAST_SPAN)
     job.leased = replace(job.leased, has_queue=job.leased.has_queue or queued > 0)
     job.services.log.info("listed", since=rfc3339(since), queued=queued, **job.facts())
-
-
-def _list_since(job: Job) -> datetime:
-    assert job.leased.list_since
-    return datetime.fromisoformat(job.leased.list_since)
 
 
 def _came(since: datetime, end: datetime | None) -> str:
@@ -76,10 +71,9 @@ def _put_listed(job: Job, ids: Collection[str]) -> int:
 
 def _note_listed(job: Job, end: datetime | None) -> None:
     """All up to then is queued, or known; None: all there is."""
-    since = rfc3339(end) if end else None
     with job.writing() as database:
-        gmail_leases.note_listing(database, job.leased, since)
-    job.leased = replace(job.leased, list_since=since)
+        gmail_leases.note_listing(database, job.leased, end)
+    job.leased = replace(job.leased, list_since=end)
 
 
 def audit(job: Job, catch_up: Callable[[], object]) -> tuple[int, int]:
@@ -89,7 +83,7 @@ def audit(job: Job, catch_up: Callable[[], object]) -> tuple[int, int]:
     catch_up: reads history; what comes while the list is made is not missing.
     """
     now = job.services.clock()
-    since = max(now - min(AUDIT_SPAN, decided_span(job)), datetime.fromisoformat(job.leased.covered_since))
+    since = max(now - min(AUDIT_SPAN, decided_span(job)), job.leased.covered_since)
     ids = [one for page in _pages(job, f"after:{_seconds(since)} {_ONLY_MAIL}") for one in page]
     catch_up()
     sent = _sent_since(job, since)
@@ -101,7 +95,7 @@ def audit(job: Job, catch_up: Callable[[], object]) -> tuple[int, int]:
         gmail_queue.put(database, job.leased, unsent, Origin.LABELS, now)
         missing = [*missing, *unsent]
         gmail_leases.note_audit(database, job.leased, now, _next_audit(job, now), (len(ids), len(missing)))
-    job.leased = replace(job.leased, audit_due_at=_next_audit(job, now).isoformat())
+    job.leased = replace(job.leased, audit_due_at=_next_audit(job, now))
     say = job.services.log.error if missing else job.services.log.info
     say("audited", listed=len(ids), missing=len(missing), **job.facts())
     return len(ids), len(missing)

@@ -219,11 +219,11 @@ class Sweep:
             job.services.log.warning("audit waits", reason=str(error), until=rfc3339(due_at), **job.facts())
             with job.writing() as database:
                 gmail_leases.note_audit(database, job.leased, self._now(), due_at, None)
-            job.leased = replace(job.leased, audit_due_at=rfc3339(due_at))
+            job.leased = replace(job.leased, audit_due_at=due_at)
             return False
 
     def _is_audit_due(self) -> bool:
         hours, now = self._job.services.settings.gmail.audit_hours, self._now()
-        due = datetime.fromisoformat(self._job.leased.audit_due_at)
+        due = self._job.leased.audit_due_at
         # one that lies further ahead than any was put there by a clock that was wrong
         return hours > 0 and (due <= now or due > now + timedelta(hours=hours + 1))

@@ -72,7 +72,7 @@ class SyncNow:
                 raise NeedsReconnect(self._why_not(leased))
             if rest.error:
                 raise GmailError(f"{leased.address}: {rest.error}")
-            if not self._goes_on(datetime.fromisoformat(rest.next_sweep_at), rest):
+            if not self._goes_on(rest.next_sweep_at, rest):
                 return Result(*self._totals)
 
     def audit(self) -> tuple[int, int]:

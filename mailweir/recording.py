@@ -15,7 +15,6 @@ from mailweir import subjects
 from mailweir.confirmation import Confirmation
 from mailweir.decision import Decision, Outcome, Reason
 from mailweir.store.database.connection import Database
-from mailweir.store.database.moments import rfc3339
 from mailweir.store.people import relay_logins
 from mailweir.store.people.relay_logins import UseRow
 from mailweir.store.record import verdicts
@@ -104,7 +103,7 @@ def record_all(database: Database, entries: Sequence[Entry]) -> list[Recorded]:
             reason = entry.decision.reason
             result = Recorded(entry.decision.outcome, activity_ids.get(id(entry)), reason=reason)
         for token in entry.decision.bounce_tokens:
-            ConfirmationWriter(database).mark_bounced(entry.decision.deployment.id, token, rfc3339(entry.seen_at))
+            ConfirmationWriter(database).mark_bounced(entry.decision.deployment.id, token, entry.seen_at)
         recorded.append(result)
         decisions.append(_decision_row(entry, result, reason))
     Writer(database).put_decisions(decisions)
@@ -153,10 +152,10 @@ def _record_activities(database: Database, entries: Sequence[Entry]) -> dict[int
     sightings: list[SightingRow] = []
     contacts: list[tuple[int, int, str, int, int]] = []
     users: list[tuple[int, int]] = []
-    todos: list[tuple[int, int, str]] = []
+    todos: list[tuple[int, int, datetime]] = []
     for entry in entries:
         assert entry.content is not None
-        activity_id, now = ids[id(entry)], rfc3339(entry.seen_at)
+        activity_id, now = ids[id(entry)], entry.seen_at
         raw_id = raw_ids[activity_id, entry.content.version_digest]
         for route, user_id in entry.decision.sightings:
             sightings.append(SightingRow(activity_id, str(route), entry.source_id, user_id, raw_id, now))
@@ -186,8 +185,8 @@ def _activity_row(entry: Entry, content: Content) -> ActivityRow:
         direction=str(decision.direction),
         author=decision.author or "",
         subject=content.subject,
-        sent_at=rfc3339(content.sent_at) if content.sent_at else None,
-        recorded_at=rfc3339(entry.seen_at),
+        sent_at=content.sent_at,
+        recorded_at=entry.seen_at,
         message_id=decision.message_id,
     )
 
@@ -199,7 +198,7 @@ def _raw_row(activity_id: int, entry: Entry, content: Content) -> RawRow:
         subject=content.subject,
         size_bytes=content.size_bytes,
         content_zstd=content.raw_zstd,
-        recorded_at=rfc3339(entry.seen_at),
+        recorded_at=entry.seen_at,
         # what a signature proves is one reading of From, and a reader may show another one (decision 0003)
         verdict="none" if entry.decision.doubt else "pending",
         author_doubt=str(entry.decision.doubt) if entry.decision.doubt else None,
@@ -209,8 +208,7 @@ def _raw_row(activity_id: int, entry: Entry, content: Content) -> RawRow:
 
 def _record_redirect(writer: ConfirmationWriter, entry: Entry, redirect: Redirect) -> tuple[Recorded, Reason]:
     """The link is kept for the person's page even where a limit is reached and nothing is redirected."""
-    now = rfc3339(entry.seen_at)
-    hour_ago = rfc3339(entry.seen_at - timedelta(hours=1))
+    now, hour_ago = entry.seen_at, entry.seen_at - timedelta(hours=1)
     message_id = entry.decision.message_id or f"queue id {entry.source_id}"
     token = secrets.token_hex(16)
     mailboxes: list[str] = []
@@ -241,7 +239,7 @@ def _decision_row(entry: Entry, result: Recorded, reason: Reason) -> DecisionRow
     return DecisionRow(
         deployment_id=decision.deployment.id,
         source_id=entry.source_id,
-        decided_at=rfc3339(entry.seen_at),
+        decided_at=entry.seen_at,
         outcome=str(result.outcome),
         reason=str(reason),
         recipients=json.dumps(decision.addresses),

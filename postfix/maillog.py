@@ -11,7 +11,6 @@ from datetime import datetime
 from pathlib import Path
 
 from mailweir import address
-from mailweir.store.database.moments import rfc3339
 from postfix import broken_off, log_lines
 from postfix.broken_off import BrokenOff, Transactions
 from postfix.log_lines import CLIENT, MAX_BYTES, MAX_LINE_BYTES, text_of
@@ -34,13 +33,13 @@ _QUEUE_ID_OF_NONE = "NOQUEUE"
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """One time that Postfix refused something. time: RFC 3339, UTC. queue_id: None before there was one. stage: RCPT, ….
+    """One time that Postfix refused something. time: UTC. queue_id: None before there was one. stage: RCPT, ….
 
     sender, recipient: of the envelope as the client gave them, None where none was given yet. reply: what the client was told,
     or that the connection was lost. client: "" where the log doesn't tell.
     """
 
-    time: str
+    time: datetime
     queue_id: str | None
     stage: str
     client: str
@@ -133,7 +132,7 @@ class _Search:
         recipients: list[str | None] = [*done.recipients]
         for recipient in recipients or [None]:
             one = Refusal(
-                rfc3339(done.time),
+                done.time,
                 done.queue_id,
                 done.stage,
                 done.client or "",
@@ -164,7 +163,7 @@ def parse(raw: bytes, now: datetime) -> Refusal | None:
         return None
     queue_id = None if match["queue_id"] == _QUEUE_ID_OF_NONE else match["queue_id"]
     return Refusal(
-        rfc3339(time),
+        time,
         queue_id,
         match["stage"],
         match["client"],

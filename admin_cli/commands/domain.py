@@ -201,8 +201,8 @@ def _object(key: DkimKey) -> dict[str, Any]:
         "domain": key.domain,
         "selector": key.selector,
         "state": key.state,
-        "created_at": key.created_at,
-        "activated_at": key.activated_at,
-        "retired_at": key.retired_at,
+        "created_at": output.json_value(key.created_at),
+        "activated_at": output.json_value(key.activated_at),
+        "retired_at": output.json_value(key.retired_at),
         "records": [{"type": "TXT", "name": record.name, "value": record.value, "strings": list(record.strings)}],
     }

@@ -106,7 +106,7 @@ def _waiting_sentence(found: Waits) -> str:
 def _waiting_object(found: Waits) -> dict[str, Any]:
     waiting = found.waiting
     return {
-        "time": waiting.dead_at or waiting.queued_at,
+        "time": output.json_value(waiting.dead_at or waiting.queued_at),
         "deployment": waiting.deployment,
         "queue_id": None,
         "recipients": [],
@@ -134,7 +134,7 @@ def _refusal_object(found: Refused) -> dict[str, Any]:
     """author: the envelope sender, for no header was seen, or none was kept."""
     refusal = found.refusal
     return {
-        "time": refusal.time,
+        "time": output.json_value(refusal.time),
         "deployment": found.deployment,
         "queue_id": refusal.queue_id,
         "recipients": [refusal.recipient] if refusal.recipient else [],

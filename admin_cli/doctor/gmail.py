@@ -38,7 +38,7 @@ def check_sync(settings: Settings, database: Database, now: datetime) -> Iterato
     """Is there a process that sweeps, where there are mailboxes to sweep?"""
     app = gmail_app.find(database)
     if settings.gmail.is_set_up and app:
-        since = _text(datetime.fromisoformat(app.since))
+        since = _text(app.since)
         yield wrong(AREA, f"Google refuses the app since {since}: {app.error}", "no user has to consent for that")
     alive = gmail_workers.alive(database, now)
     if settings.gmail.is_set_up and not alive:
@@ -74,14 +74,14 @@ def _examine(settings: Settings, mailbox: GmailMailbox, area: str, now: datetime
         yield wrong(area, f"{who} can't be read: {mailbox.error}", f"mailweir gmail connect {mailbox.username}")
         return
     late = max(_LATE_SWEEPS * timedelta(seconds=settings.gmail.sweep_seconds), _LEAST_LATE)
-    last = datetime.fromisoformat(mailbox.swept_at or mailbox.connected_at)
+    last = mailbox.swept_at or mailbox.connected_at
     if now - last > late:
         why = f": {mailbox.error}" if mailbox.error else ""
         yield wrong(area, f"{who} wasn't swept since {_text(last)}{why}", "see mailweir-gmail-sync's log")
     elif mailbox.error:
         yield note(area, f"{who} waits: {mailbox.error}")
     if mailbox.consent_ends_at:
-        ends = _text(datetime.fromisoformat(mailbox.consent_ends_at))
+        ends = _text(mailbox.consent_ends_at)
         yield note(
             area,
             f"the consent of {who} ends {ends}, for the app is in testing at Google",

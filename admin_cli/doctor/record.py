@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from admin_cli import wording
+from admin_cli import output, wording
 from admin_cli.doctor.findings import Finding, note, ok, wrong
 from mailweir.explain import forwarding
 from mailweir.store.database.connection import Database
@@ -21,10 +21,11 @@ _BROKEN = {"forwarding.quiet", "forwarding.confirmation_bounced", "forwarding.co
 def check_clock(database: Database, now: datetime) -> Iterator[Finding]:
     """A record from the future was made by a wrong clock, or is read by one."""
     last = overview.last_decision(database)
-    if last is not None and datetime.fromisoformat(last) > now + _CLOCK_SLACK:
+    if last is not None and last > now + _CLOCK_SLACK:
         yield wrong(
             "clock",
-            f"the last decision was made at {last[:19]}Z, which is in the future: this host's clock is wrong, or was",
+            f"the last decision was made at {last:%Y-%m-%dT%H:%M:%SZ}, which is in the future: this host's clock is wrong,"
+            " or was",
             "see 'timedatectl'; set the clock by NTP",
         )
 
@@ -34,7 +35,7 @@ def check_routes(database: Database, deployment: Deployment) -> Iterator[Finding
     last = overview.last_of_routes(database, deployment)
     for route in sorted({"forward", "log"} | set(last)):
         if route in last:
-            yield ok(_area(deployment), f"route {route}: last mail at {last[route][:19].replace('T', ' ')}Z")
+            yield ok(_area(deployment), f"route {route}: last mail at {output.moment(last[route])}")
         else:
             yield note(_area(deployment), f"route {route}: no mail has been captured yet")
 
@@ -44,7 +45,7 @@ def check_logins(database: Database, deployment: Deployment) -> Iterator[Finding
     for username, since, why in relay_logins.suspended(database, deployment):
         yield wrong(
             _area(deployment),
-            f"the relay's login of {username} is suspended since {since[:19].replace('T', ' ')}Z: {why}",
+            f"the relay's login of {username} is suspended since {output.moment(since)}: {why}",
             f"ask {username} what was sent; then a new password lets it in again: mailweir relay rotate {username}",
         )
 

@@ -63,7 +63,7 @@ def _of_confirmation(
     """A confirmation after which no mail came: it didn't reach its owner, or wasn't clicked."""
     if pending is None:
         return None
-    seen_at = datetime.fromisoformat(pending.seen_at)
+    seen_at = pending.seen_at
     if last is not None and last > seen_at:
         return None
     if pending.bounced_at is not None:
@@ -92,7 +92,7 @@ def _of_mail(user: User, seen: Seen, last: datetime | None, now: datetime) -> tu
 
 
 def _of_none(user: User, now: datetime) -> tuple[Explanation, Explanation | None]:
-    if now - datetime.fromisoformat(user.created_at) <= _NEW_USER:
+    if now - user.created_at <= _NEW_USER:
         return explain("forwarding.not_yet"), None
     addresses = {"capture_address": user.capture_address, "log_address": user.log_address}
     return explain("forwarding.never"), explain("hint.forward", mailbox=user.mailbox, **addresses)

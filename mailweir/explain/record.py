@@ -1,7 +1,5 @@
 """What is on the record, explained: the words of an activity, and to-dos. Never asks the database. Called by the command line."""
 
-from datetime import datetime
-
 from mailweir.explain.explanation import Explanation, explain, word
 from mailweir.store.record.activities import Activity
 from mailweir.store.record.todos import Todo
@@ -30,4 +28,4 @@ def author(activity: Activity) -> list[Explanation]:
 
 def todo(todo: Todo) -> Explanation:
     """Is it done?"""
-    return explain("todo.done", since=datetime.fromisoformat(todo.done_at)) if todo.done_at else explain("todo.open")
+    return explain("todo.done", since=todo.done_at) if todo.done_at else explain("todo.open")

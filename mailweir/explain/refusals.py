@@ -4,13 +4,14 @@ Reading Postfix's log isn't for the heart: whoever can read it hands in what it 
 `tracking`.
 """
 
+from datetime import datetime
 from typing import Protocol
 
 from mailweir.explain.explanation import Explanation, explain
 
 
 class Refusal(Protocol):
-    """One time that Postfix refused something, to one recipient. time: RFC 3339, UTC. queue_id: None before there was one.
+    """One time that Postfix refused something, to one recipient. time: UTC. queue_id: None before there was one.
 
     stage: RCPT, DATA, …. client: name and address, "" where they aren't known. reply: what the client was told. sender,
     recipient: of the envelope as the client gave them, None where none was given yet. is_for_good, is_broken_off: one at most is
@@ -18,7 +19,7 @@ class Refusal(Protocol):
     """
 
     @property
-    def time(self) -> str: ...
+    def time(self) -> datetime: ...
     @property
     def queue_id(self) -> str | None: ...
     @property

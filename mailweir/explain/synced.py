@@ -3,8 +3,6 @@
 Never asks the database. Called by `tracking`, and by the command line.
 """
 
-from datetime import datetime
-
 from mailweir.explain.explanation import Explanation, explain, word
 from mailweir.store.gmail.gmail_app import AppRefusal
 from mailweir.store.gmail.gmail_mailboxes import GmailMailbox, State
@@ -16,7 +14,7 @@ def waiting(message: Waiting) -> Explanation:
     if message.dead_at is not None:
         return explain("sync.given_up", attempts=message.attempts, error=message.error or "", username=message.username)
     if message.held_until is not None:  # own mail that is to be sent later
-        return explain("sync.held", until=datetime.fromisoformat(message.held_until))
+        return explain("sync.held", until=message.held_until)
     if message.error is not None:
         return explain("sync.failing", attempts=message.attempts, error=message.error)
     return explain("sync.waiting")
@@ -25,7 +23,7 @@ def waiting(message: Waiting) -> Explanation:
 def hindrances(app: AppRefusal | None, *, is_swept: bool) -> list[Explanation]:
     """What keeps every mailbox from being read; empty where nothing does. app: why Google refuses it, if it does. is_swept: is a
     sync at work?"""
-    found = [explain("sync.app_refused", since=datetime.fromisoformat(app.since), error=app.error)] if app else []
+    found = [explain("sync.app_refused", since=app.since, error=app.error)] if app else []
     return found if is_swept else [*found, explain("sync.nobody_sweeps")]
 
 
@@ -38,7 +36,7 @@ def state(mailbox: GmailMailbox) -> Explanation:
 
 def note(mailbox: GmailMailbox, app_error: str | None) -> Explanation | None:
     """What there is to know of the mailbox, or None. app_error: why Google refuses the app, which is told once for all."""
-    again = datetime.fromisoformat(mailbox.next_sweep_at)
+    again = mailbox.next_sweep_at
     if mailbox.state is State.RECONNECT:
         return explain("mailbox.refused", error=mailbox.error or "", username=mailbox.username, again=again)
     if mailbox.error and mailbox.error == app_error:
@@ -52,4 +50,4 @@ def consent_end(mailbox: GmailMailbox) -> Explanation | None:
     """When the consent ends by itself, as that of an app "in testing" does; None where it doesn't."""
     if not mailbox.consent_ends_at:
         return None
-    return explain("mailbox.consent_ends", ends=datetime.fromisoformat(mailbox.consent_ends_at))
+    return explain("mailbox.consent_ends", ends=mailbox.consent_ends_at)

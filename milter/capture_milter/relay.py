@@ -19,7 +19,6 @@ from mailweir.directory import UserRef
 from mailweir.envelope import Envelope
 from mailweir.headers import Header, HeaderView
 from mailweir.settings import Relay as Limits
-from mailweir.store.people import relay_logins
 from mailweir.store.people.relay_logins import Holder, UseRow
 
 DAEMON_NAME = "relay"  # master.cf's, of both ports
@@ -174,8 +173,7 @@ def plan(envelope: Envelope, header_lines: Sequence[Header], directory: RelayDir
     fault = None if asks else submission.fault()
     if fault:
         return replace(made, decisions=(submission.refused(Reason.NOT_THE_LOGINS),), refusal=_never(fault))
-    hour = relay_logins.hour_of(envelope.received_at)
-    use = UseRow(login_id=holder.id, hour=hour, messages=1, recipients=len(envelope.recipients), refused=0)
+    use = UseRow(holder.id, envelope.received_at, messages=1, recipients=len(envelope.recipients), refused=0)
     over = submission.over(use, limits)
     if over:
         refusal, use = over

@@ -103,7 +103,7 @@ class World:
         """Sweeps until nothing is left that can be done now."""
         for _ in range(sweeps):
             rest = self.sweep(name)
-            if rest is None or datetime.fromisoformat(rest.next_sweep_at) > self.at:
+            if rest is None or rest.next_sweep_at > self.at:
                 return
         raise AssertionError(f"not settled after {sweeps} sweeps")
 
@@ -155,7 +155,7 @@ def mail(
 def seconds_until(rest: Rest | None, world: World) -> float:
     """How long a mailbox rests."""
     assert rest
-    return (datetime.fromisoformat(rest.next_sweep_at) - world.at).total_seconds()
+    return (rest.next_sweep_at - world.at).total_seconds()
 
 
 def cursor(world: World) -> str:

@@ -110,7 +110,7 @@ def test_others_commit_while_a_backup_is_made_and_it_shows_one_moment(
 ) -> None:
     """Between all of its steps somebody commits, who would rather fail than wait."""
     with closing(sqlite3.connect(database.path, timeout=0, isolation_level=None)) as other:
-        filled = "INSERT INTO companies (deployment_id, name, created_at) VALUES (1, ?, '')"
+        filled = "INSERT INTO companies (deployment_id, name, created_at) VALUES (1, ?, '2026-11-24T03:12:55.123456Z')"
         for number in range(50):
             other.execute(filled, (f"{number} {'x' * 4000}",))
         steps: list[int] = []
@@ -164,7 +164,8 @@ def test_restoring_keeps_what_only_the_log_held(
     database.close()
     code = (
         "import os, sqlite3, sys; d = sqlite3.connect(sys.argv[1], isolation_level=None); d.execute('PRAGMA journal_mode=wal');"
-        "d.execute(\"INSERT INTO companies (deployment_id, name, created_at) VALUES (1, 'Late Ltd', '')\"); os._exit(0)"
+        'd.execute("INSERT INTO companies (deployment_id, name, created_at)'
+        " VALUES (1, 'Late Ltd', '2026-11-24T03:12:55.123456Z')\"); os._exit(0)"
     )
     subprocess.run([sys.executable, "-c", code, str(database.path)], check=True)
     assert database.path.with_name("mailweir.db-wal").stat().st_size > 0

@@ -209,7 +209,8 @@ _DAEMON = """
 import sqlite3, sys
 database = sqlite3.connect(sys.argv[1], isolation_level=None)
 database.execute("PRAGMA journal_mode = wal")
-database.execute("INSERT INTO companies (deployment_id, name, created_at) SELECT id, ?, '2026' FROM deployments", (sys.argv[2],))
+made = "INSERT INTO companies (deployment_id, name, created_at) SELECT id, ?, '2026-11-24T03:12:55.123456Z' FROM deployments"
+database.execute(made, (sys.argv[2],))
 print(database.execute("SELECT COUNT(*) FROM companies").fetchone()[0], flush=True)
 if len(sys.argv) > 3:
     sys.stdin.read()
@@ -236,7 +237,9 @@ def test_files_that_root_makes_are_the_daemons_users(shared_dir: Path) -> None:
     assert _run("deployment", "add", "demo", "--domain", "demo.example.net").returncode == 0
     path = shared_dir / "db" / "mailweir.db"
     with contextlib.closing(Database(path)) as held:
-        held.execute("UPDATE deployments SET created_at = '2026'")  # root holds -wal and -shm open
+        held.execute(
+            "UPDATE deployments SET created_at = '2026-11-24T03:12:55.123456Z'"
+        )  # root holds -wal and -shm open
         daemon = _daemon(account, str(path), "a", "wait")
         assert daemon.stdout
         assert daemon.stdout.readline() == "1\n", daemon.communicate()[1]

@@ -64,7 +64,7 @@ def test_list_counts_messages_recipients_and_refusals_apart(known: "Mailweir", d
     (login,) = database.execute("SELECT id FROM relay_logins").fetchone()
     now = datetime.now(UTC)
     with database.bound(), database.transaction():
-        relay_logins.put_uses(database, [relay_logins.UseRow(login, relay_logins.hour_of(now), 7, 9, 3)], now)
+        relay_logins.put_uses(database, [relay_logins.UseRow(login, now, 7, 9, 3)], now)
     head, row = known("relay", "list").out.splitlines()
     assert re.split(r"  +", head) == [
         "username", "login", "password since", "messages this hour", "recipients", "refused", "state"

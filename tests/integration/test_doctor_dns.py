@@ -1,6 +1,7 @@
 """What `mailweir doctor` says of the provider's own DNS, asked of a real DNS server."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,7 @@ def look(zone: MoodyZoneServer, tmp_path: Path, **changes: Any) -> list[Finding]
     settings = Settings(data_dir=tmp_path, hostname=HOST, dns=server, relay=relay)
     assert dns.is_meant(settings)
     asked = dns.questions(settings)
-    deployment = Deployment(1, "demo", "demo.example.net", "")
+    deployment = Deployment(1, "demo", "demo.example.net", datetime(2026, 11, 24, tzinfo=UTC))
     return [
         *dns.check_host(settings, asked),
         *dns.check_spf_of_host(settings, asked),

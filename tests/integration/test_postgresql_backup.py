@@ -38,7 +38,9 @@ def test_restoring_brings_back_what_was_and_keeps_what_is(
     schema = ran.json["kept"].removeprefix("the schema ")
     with closing(Database(database.url)) as again:
         assert again.execute(f"SELECT COUNT(*) FROM {schema}.activities").fetchone() == (2,)
-        again.execute("INSERT INTO companies (deployment_id, name, created_at) VALUES (1, 'New Ltd', '')")
+        again.execute(
+            "INSERT INTO companies (deployment_id, name, created_at) SELECT 1, 'New Ltd', MIN(created_at) FROM deployments"
+        )
 
 
 @pytest.mark.parametrize("what", ["absent", "text", "newer", "cut"])

@@ -4,7 +4,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from mailweir.store.database.connection import Database
-from mailweir.store.database.moments import rfc3339
 from mailweir.store.gmail import gmail_leases, gmail_mailboxes
 from mailweir.store.gmail.gmail_leases import Leased, Rest
 from mailweir.store.gmail.gmail_mailboxes import GmailMailbox
@@ -38,9 +37,8 @@ def take(database: Database, mailbox_id: int, now: datetime, owner: str = "a") -
 
 def rest(leased: Leased, now: datetime, seconds: float = 60.0, **changed: Any) -> Rest:
     """How a whole sweep ends."""
-    moment = rfc3339(now)
-    due = rfc3339(now + timedelta(seconds=seconds))
-    return Rest(leased.id, leased.epoch, due, moment, 0, None, 1_500, moment)._replace(**changed)
+    due = now + timedelta(seconds=seconds)
+    return Rest(leased.id, leased.epoch, due, now, 0, None, 1_500, now)._replace(**changed)
 
 
 def row(database: Database, mailbox_id: int) -> dict[str, Any]:

@@ -4,6 +4,7 @@ import contextlib
 import io
 import json
 import unicodedata
+from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 from hypothesis import given
@@ -12,6 +13,8 @@ from rich.cells import cell_len
 
 from admin_cli import output, tables
 from admin_cli.printable import printable
+from mailweir.store.people.deployments import Deployment
+from mailweir.store.record.activities import Activity, Participant
 
 HOSTILE = "\x1b]0;owned\x07 \x9b31m [red]x[/red] \u202etxt.exe \r\n\x08\x7f \udc80 [link=http://x.example]y[/link]"
 
@@ -215,3 +218,27 @@ def test_sentences_errors_and_json_are_harmless_too(capsys: pytest.CaptureFixtur
     assert written.err.count("\n") == 1
     assert _is_harmless(written.err.replace("\n", ""))
     assert json.loads(written.out.split("\n", 1)[1]) == {"subject": HOSTILE}
+
+
+def test_a_time_has_one_text_for_programs_and_one_for_people() -> None:
+    made = datetime(2026, 11, 24, 5, 12, 55, tzinfo=timezone(timedelta(hours=2)))
+    tenant = Deployment(1, "demo", "demo.example.net", made)
+    assert output.plain(tenant)["created_at"] == output.json_value(made) == "2026-11-24T03:12:55.000000Z"
+    assert (output.json_value(None), output.moment(None)) == (None, "-")
+    assert output.moment(made) == "2026-11-24 03:12:55Z"
+    assert output.moment(datetime(1, 1, 1, tzinfo=UTC)) == "0001-01-01 00:00:00Z"
+
+
+def test_what_is_rare_has_a_key_only_where_it_is_so() -> None:
+    made = datetime(2026, 11, 24, tzinfo=UTC)
+    with_bcc = (Participant("Jane", "jane@x.example", None), Participant("Joe", "joe@x.example", None, bcc=True))
+    activity = Activity(
+        1, "demo", "incoming", (), "a@x.example", with_bcc, (), "", None, made, None, "pass", None, "b@x.example"
+    )
+    found = output.plain(activity)
+    assert [sorted(one) for one in found["contacts"]] == [
+        ["address", "company", "name"],
+        ["address", "bcc", "company", "name"],
+    ]
+    assert (found["via"], found["sent_at"], "author_doubt" in found) == ("b@x.example", None, False)
+    assert json.loads(json.dumps(found)) == found

@@ -33,12 +33,11 @@ from postfix import broken_off
 from postfix.maillog import Refusal
 from tests import frozen
 
-T = "2026-11-24T03:12:55.000000Z"
 MOMENT = datetime(2026, 11, 24, 3, 12, 55, tzinfo=UTC)
 FROZEN = Path(__file__).parent / "frozen" / "explanations.txt"
 
 DECISION = Decision(
-    time=T,
+    time=MOMENT,
     deployment="demo",
     queue_id="4XyZ",
     recipients=("richard@demo.example.net",),
@@ -51,21 +50,21 @@ DECISION = Decision(
     direction=None,
     mailbox=None,
 )
-WAITING = Waiting("19ab", "demo", "richard", "r@firm.example", 3, None, T, T, None)
+WAITING = Waiting("19ab", "demo", "richard", "r@firm.example", 3, None, MOMENT, MOMENT, None)
 MAILBOX = GmailMailbox(
-    *(1, "demo", "richard", "r@firm.example", True, True, State.CONNECTED, None, T, T, T, None, None),
+    *(1, "demo", "richard", "r@firm.example", True, True, State.CONNECTED, None, MOMENT, MOMENT, MOMENT, None, None),
     *(0, 0, 0, None, None, None),
 )
-REFUSAL = Refusal(T, None, "RCPT", "mx.x.example[192.0.2.1]", "550 5.1.1 no", "j@x.example", "r@demo.example.net")
+REFUSAL = Refusal(MOMENT, None, "RCPT", "mx.x.example[192.0.2.1]", "550 5.1.1 no", "j@x.example", "r@demo.example.net")
 ACTIVITY = Activity(
-    *(1, "demo", "incoming", (), "j@x.example", (), (), "", None, T, None, "pass", None, None),
+    *(1, "demo", "incoming", (), "j@x.example", (), (), "", None, MOMENT, None, "pass", None, None),
 )
 USER = User(
     *(1, "demo", "richard", "", "r@firm.example", ("r@firm.example",)),
-    *("richard@demo.example.net", "log@demo.example.net", T),
+    *("richard@demo.example.net", "log@demo.example.net", MOMENT),
 )
-TODO = Todo(7, "demo", "richard", ACTIVITY, T, None)
-LOGIN = RelayLogin("demo", "richard", "richard@demo.example.net", T, None, None, None)
+TODO = Todo(7, "demo", "richard", ACTIVITY, MOMENT, None)
+LOGIN = RelayLogin("demo", "richard", "richard@demo.example.net", MOMENT, None, None, None)
 
 
 def _of_decisions() -> Iterator[Explanation]:
@@ -76,10 +75,10 @@ def _of_decisions() -> Iterator[Explanation]:
 
 
 def _of_the_sync() -> Iterator[Explanation | None]:
-    for error, dead_at, held_until in product((None, "timed out"), (None, T), (None, T)):
+    for error, dead_at, held_until in product((None, "timed out"), (None, MOMENT), (None, MOMENT)):
         yield synced.waiting(replace(WAITING, error=error, dead_at=dead_at, held_until=held_until))
-    yield from synced.hindrances(AppRefusal("disabled", T), is_swept=False)
-    for state, error, failures, ends in product(State, (None, "quota", "refused"), (0, 2), (None, T)):
+    yield from synced.hindrances(AppRefusal("disabled", MOMENT), is_swept=False)
+    for state, error, failures, ends in product(State, (None, "quota", "refused"), (0, 2), (None, MOMENT)):
         mailbox = replace(MAILBOX, state=state, error=error, failures=failures, consent_ends_at=ends)
         yield synced.state(mailbox)
         yield synced.note(mailbox, "refused")
@@ -92,12 +91,12 @@ def _of_the_record() -> Iterator[Explanation]:
     for doubt in Doubt:
         yield from record.author(replace(ACTIVITY, author_doubt=doubt, via="sales@firm.example"))
     yield record.todo(TODO)
-    yield record.todo(replace(TODO, done_at=T))
+    yield record.todo(replace(TODO, done_at=MOMENT))
 
 
 def _of_forwarding() -> Iterator[Explanation | None]:
     regular = [MOMENT - timedelta(days=number) for number in range(20)]
-    sent_on, limited = Pending(1, None, T, T, None), Pending(1, None, T, None, None)
+    sent_on, limited = Pending(1, None, MOMENT, MOMENT, None), Pending(1, None, MOMENT, None, None)
     later = MOMENT + timedelta(days=10)
     for seen, now in (
         (Seen((), False, None), MOMENT),
@@ -108,7 +107,7 @@ def _of_forwarding() -> Iterator[Explanation | None]:
         (Seen(regular, True, None), later),
         (Seen((), False, sent_on), later),
         (Seen((), False, limited), later),
-        (Seen((), False, replace(sent_on, bounced_at=T)), later),
+        (Seen((), False, replace(sent_on, bounced_at=MOMENT)), later),
     ):
         found = forwarding.state(USER, seen, now)
         yield from (found.state, found.to_do)
@@ -118,7 +117,7 @@ def _of_the_rest() -> Iterator[Explanation | None]:
     for reply in ("550 5.1.1 no", "451 4.3.0 later", broken_off.LOST_CONNECTION):
         yield refusals.refusal(replace(REFUSAL, reply=reply))
     yield relay.login(LOGIN)
-    yield relay.login(replace(LOGIN, suspended_at=T, suspended_reason="over its limit"))
+    yield relay.login(replace(LOGIN, suspended_at=MOMENT, suspended_reason="over its limit"))
     yield from relay.hindrances(_settings(smtp={"bind_address": "127.0.0.1", "submission_port": 10587}))
     yield from (consents.left(left, "r@firm.example", "no answer") for left in Left if left is not Left.NOTHING)
     yield tracking.nothing("j@x.example", 14)
@@ -220,7 +219,7 @@ def test_what_hinders_gmail() -> None:
 
 
 def test_mail_that_came_after_a_confirmation_answers_it() -> None:
-    pending = Pending(1, None, T, T, None)
+    pending = Pending(1, None, MOMENT, MOMENT, None)
     came = MOMENT + timedelta(hours=1)
     assert forwarding.state(USER, Seen([MOMENT], True, pending), came).state.key == "forwarding.unconfirmed"
     usual = forwarding.state(USER, Seen([came], True, pending), came)

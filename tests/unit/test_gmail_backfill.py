@@ -10,6 +10,7 @@ import pytest
 
 from mailweir.store.database import versions
 from mailweir.store.database.connection import Database
+from mailweir.store.database.moments import rfc3339
 from mailweir.store.gmail import gmail_backfill, gmail_leases
 from mailweir.store.gmail.gmail_leases import Leased
 from mailweir.store.people import contacts, deployments
@@ -111,13 +112,12 @@ def test_contacts_of_an_older_database_are_all_there_after_the_upgrade(
         patched.setattr(versions, "_FOLDER", older)
         versions.upgrade(path)
     with closing(sqlite3.connect(path)) as file, file:
-        file.execute(
-            "INSERT INTO deployments (id, name, domain, created_at) VALUES (1, 'demo', 'demo.example.net', 'x')"
-        )
+        at = rfc3339(now)
+        columns = "(id, name, domain, created_at)"
+        file.execute(f"INSERT INTO deployments {columns} VALUES (1, 'demo', 'demo.example.net', ?)", (at,))
         for number in (3, 7):
-            file.execute(
-                "INSERT INTO contacts (id, deployment_id, name, created_at) VALUES (?, 1, 'C', 'x')", (number,)
-            )
+            columns = "(id, deployment_id, name, created_at)"
+            file.execute(f"INSERT INTO contacts {columns} VALUES (?, 1, 'C', ?)", (number, at))
             values = (number, number, f"c{number}@x.example", f"key{number}")
             file.execute("INSERT INTO contact_addresses VALUES (?, 1, ?, ?, ?)", values)
         indexes = file.execute(

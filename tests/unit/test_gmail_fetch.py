@@ -20,7 +20,7 @@ from tests.scripted_http import Answer, Server, as_json, raw_answer
 from tests.unit.conftest import DEMO
 
 NOW = datetime(2026, 11, 24, 3, 12, 55, tzinfo=UTC)
-THEN = "2026-11-24T03:00:00.000000Z"
+THEN = datetime(2026, 11, 24, 3, 0, tzinfo=UTC)
 RICHARD = UserRef(1, "richard", "richard@firm.example")
 MAILBOX = Leased(
     7,

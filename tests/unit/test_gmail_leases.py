@@ -87,20 +87,20 @@ def test_a_lease_tells_all_that_a_sweep_needs(database: Database, demo: Deployme
     assert (leased.deployment.id, leased.deployment.name, leased.deployment.domain) == (demo.id, "demo", demo.domain)
     assert leased.deployment.folding == demo.folding
     assert (leased.user.username, leased.user.mailbox) == ("richard", "richard@firm.example")
-    assert (leased.inbound, leased.outbound, leased.connected_at) == (False, True, rfc3339(now))
-    assert (leased.swept_at, leased.failures, leased.audit_due_at) == (None, 0, rfc3339(now + HOUR))
+    assert (leased.inbound, leased.outbound, leased.connected_at) == (False, True, now)
+    assert (leased.swept_at, leased.failures, leased.audit_due_at) == (None, 0, now + HOUR)
     assert (leased.has_queue, leased.has_new_contacts) == (False, False)
 
     contacts.add(database, demo, "Jane", ["jane@client.example"], None, now)
     with database.transaction():
         gmail_queue.put(database, leased, ["a"], Origin.HISTORY, now)
         gmail_leases.move_cursor(database, leased, str(2**70))
-        gmail_leases.note_listing(database, leased, rfc3339(now))
+        gmail_leases.note_listing(database, leased, now)
     gmail_leases.end(database, [rest(leased, now, failures=2, error="no answer", units=-3)])
     again = take(database, made.id, now)
     assert (again.has_queue, again.has_new_contacts) == (True, True)
-    assert (again.cursor, again.list_since, again.swept_at) == (str(2**70), rfc3339(now), rfc3339(now))
-    assert (again.failures, again.units, again.units_at) == (2, -3, rfc3339(now))
+    assert (again.cursor, again.list_since, again.swept_at) == (str(2**70), now, now)
+    assert (again.failures, again.units, again.units_at) == (2, -3, now)
     newest = database.execute("SELECT MAX(id) FROM contact_addresses").fetchone()[0]
     with database.transaction():
         gmail_leases.note_backfilled(database, again, newest)

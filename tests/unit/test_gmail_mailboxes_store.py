@@ -35,11 +35,11 @@ def test_a_mailbox_that_is_connected_is_due_and_lists_its_first_days(
     made = connect(database, demo, "Richard", now, outbound=False, first_days=3)
     assert (made.deployment, made.username, made.address) == ("demo", "richard", "richard@firm.example")
     assert (made.inbound, made.outbound, made.state, made.error) == (True, False, State.CONNECTED, None)
-    assert made.covered_since == rfc3339(now - timedelta(days=3))
+    assert made.covered_since == now - timedelta(days=3)
     assert (made.waiting, made.dead, made.failures, made.swept_at) == (0, 0, 0, None)
     leased = take(database, made.id, now)
     assert (leased.cursor, leased.list_since) == (None, made.covered_since)
-    assert (leased.token_sealed, leased.units_at) == (b"sealed", rfc3339(now))
+    assert (leased.token_sealed, leased.units_at) == (b"sealed", now)
     assert leased.backfilled_address_id == newest
     assert not leased.has_new_contacts
 
@@ -47,7 +47,7 @@ def test_a_mailbox_that_is_connected_is_due_and_lists_its_first_days(
 def test_without_first_days_nothing_is_listed(database: Database, demo: Deployment, now: datetime) -> None:
     made = connect(database, demo, "richard", now, first_days=0, token_sealed=None, cursor="77")
     leased = take(database, made.id, now)
-    assert (leased.list_since, leased.covered_since, leased.token_sealed) == (None, rfc3339(now), None)
+    assert (leased.list_since, leased.covered_since, leased.token_sealed) == (None, now, None)
 
 
 @pytest.mark.parametrize("address", ["olga@firm.example", "richard@gmail.com", "richard+x@firm.example", ""])
@@ -88,9 +88,9 @@ def test_connecting_again_goes_on_at_the_same_cursor(database: Database, demo: D
 
     again = connect(database, demo, "richard", now + LATER, token_sealed=b"new", inbound=False, first_days=90)
     assert (again.id, again.state, again.error, again.failures) == (made.id, State.CONNECTED, None, 0)
-    assert (again.inbound, again.waiting, again.swept_at) == (False, 2, rfc3339(now))
+    assert (again.inbound, again.waiting, again.swept_at) == (False, 2, now)
     assert (again.connected_at, again.covered_since) == (made.connected_at, made.covered_since)
-    assert again.next_sweep_at == rfc3339(now + LATER)
+    assert again.next_sweep_at == now + LATER
     after = take(database, made.id, now + LATER)
     assert (after.cursor, after.list_since, after.token_sealed) == ("77", None, b"new")
     assert gmail_mailboxes.token_sealed(database, made.id) == b"new"
@@ -189,7 +189,7 @@ def test_disconnecting_forgets_token_and_queue(database: Database, demo: Deploym
         gmail_mailboxes.disconnect(database, demo, "richard", now)
     # the same one goes on, and what its queue held is within the list that is made
     anew = connect(database, demo, "richard", now + LATER)
-    assert (anew.id, anew.connected_at, anew.waiting) == (made.id, rfc3339(now + LATER), 0)
+    assert (anew.id, anew.connected_at, anew.waiting) == (made.id, now + LATER, 0)
     again = take(database, anew.id, now + LATER)
     assert (again.cursor, again.list_since is not None, again.epoch > leased.epoch + 1) == ("77", True, True)
 
@@ -224,6 +224,6 @@ def test_what_waits_and_what_was_given_up_is_counted(database: Database, demo: D
         gmail_leases.note_message(database, leased, now)
         gmail_leases.note_audit(database, leased, now, now + LATER, (40, 2))
     found = gmail_mailboxes.find(database, demo, "richard")
-    assert (found.waiting, found.dead, found.last_message_at) == (2, 1, rfc3339(now))
-    assert (found.audited_at, found.audit_listed, found.audit_missing) == (rfc3339(now), 40, 2)
+    assert (found.waiting, found.dead, found.last_message_at) == (2, 1, now)
+    assert (found.audited_at, found.audit_listed, found.audit_missing) == (now, 40, 2)
     assert [found] == gmail_mailboxes.list_all(database, demo)

@@ -154,8 +154,8 @@ def test_a_dead_letter_is_shown_and_stays_dead(
     assert (first.attempts, first.error, first.queued_at, first.dead_at) == (
         2,
         "no answer",
-        rfc3339(now),
-        rfc3339(now + SECOND),
+        now,
+        now + SECOND,
     )
     assert gmail_queue.dead_letters(database, olgas.id) == []
 

@@ -46,8 +46,7 @@ def test_each_way_is_told_with_its_state(database: Database, demo: Deployment, n
     send_mail_as.connect(database, demo, "richard", now)
     login_id = database.execute("SELECT id FROM relay_logins").fetchone()[0]
     with database.transaction():
-        hour = relay_logins.hour_of(now)
-        relay_logins.put_uses(database, [UseRow(login_id, hour, 0, 0, 1, "too much")], now)
+        relay_logins.put_uses(database, [UseRow(login_id, now, 0, 0, 1, "too much")], now)
     record("demo", "richard", JANE)
     found = _all(database, demo, now)["richard"]
     assert found.synced

@@ -1,6 +1,6 @@
 """Postfix's log, read backwards: what was refused, and that nobody writes a refusal into it that there wasn't."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
@@ -155,13 +155,13 @@ def test_other_programs_lines_are_not_postfixs(program: str) -> None:
 def test_a_time_without_a_year_is_the_last_one(text: str, year: int) -> None:
     found = maillog.parse(UNKNOWN.replace("Nov 24 12:42:44", text).encode(), NOW)
     assert found is not None
-    assert found.time.startswith(f"{year}-")
+    assert found.time.year == year
 
 
 def test_the_29th_of_february_is_of_the_last_leap_year() -> None:
     found = maillog.parse(UNKNOWN.replace("Nov 24", "Feb 29").encode(), datetime(2028, 3, 1, 12, 0, tzinfo=UTC))
     assert found is not None
-    assert found.time.startswith(("2028-02-29", "2028-02-28"))  # local time
+    assert found.time.date() in (date(2028, 2, 29), date(2028, 2, 28))  # local time
 
 
 def test_an_impossible_time_is_no_line() -> None:
@@ -172,7 +172,7 @@ def test_an_impossible_time_is_no_line() -> None:
 def test_the_log_before_the_last_rotation_is_read_too(log: Path) -> None:
     log.rename(log.with_name("postfix.log.1"))
     log.write_text(UNKNOWN.replace("12:42:44", "12:50:00") + "\n")
-    times = [one.time[11:16] for one in maillog.find(log, "nobody@demo.example.net", NOW).refusals]
+    times = [f"{one.time:%H:%M}" for one in maillog.find(log, "nobody@demo.example.net", NOW).refusals]
     assert times == sorted(times, reverse=True)
     assert len(times) == 2
 

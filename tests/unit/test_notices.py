@@ -53,7 +53,7 @@ def demo(database: Database, now: datetime) -> Deployment:
     with database.reading():
         holder = relay_logins.holder(database, LOGIN)
     assert holder is not None
-    use = UseRow(holder.id, relay_logins.hour_of(now), 1, 1, 0)
+    use = UseRow(holder.id, now, 1, 1, 0)
     tenant = DeploymentRef(made.id, made.name, made.domain)
     with database.transaction():
         for queue_id, outcome, by in (
@@ -103,7 +103,7 @@ def test_a_login_that_ended_is_told_and_a_removed_user_is_not(
         holder = relay_logins.holder(database, LOGIN)
     assert holder is not None
     with database.transaction():
-        relay_logins.put_uses(database, [UseRow(holder.id, relay_logins.hour_of(now), 0, 0, 1, "why")], now)
+        relay_logins.put_uses(database, [UseRow(holder.id, now, 0, 0, 1, "why")], now)
     assert _owed(database, "4Xy1", RICHARD)  # suspended
     relay_logins.disconnect(database, demo, "richard", now)
     assert _owed(database, "4Xy1", RICHARD)

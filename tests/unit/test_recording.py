@@ -6,7 +6,7 @@ import random
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 import peewee
@@ -22,7 +22,6 @@ from mailweir.decision import Decision, Doubt, Outcome, Reason
 from mailweir.envelope import Envelope, read_recipient
 from mailweir.errors import DatabaseUnavailable
 from mailweir.recording import Content, Entry, Recorded, Redirect
-from mailweir.store.database import moments
 from mailweir.store.database.connection import Database
 from mailweir.store.people import deployments
 from mailweir.store.record import activities, decisions, verdicts
@@ -529,23 +528,6 @@ def test_two_processes_write_at_once(filled: Database, decide: Decide, now: date
     assert [worker.exitcode for worker in workers] == [0, 0]
     each = {"activities": 60, "raw_messages": 60, "activity_contacts": 60, "activity_users": 60, "todos": 60}
     assert _counts(filled) == each | {"sightings": 120, "decisions": 120, "forwarding_confirmations": 0}
-
-
-# --- times ------------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("moment", "expected"),
-    [
-        (datetime(2026, 11, 24, 3, 12, 55, 7, tzinfo=UTC), "2026-11-24T03:12:55.000007Z"),
-        (datetime(2026, 11, 24, tzinfo=UTC), "2026-11-24T00:00:00.000000Z"),
-        (datetime(2026, 11, 24, 1, tzinfo=timezone(timedelta(hours=2))), "2026-11-23T23:00:00.000000Z"),
-        (datetime(2026, 11, 24, 1, tzinfo=timezone(timedelta(0))), "2026-11-24T01:00:00.000000Z"),
-        (datetime(1, 1, 1, tzinfo=UTC), "0001-01-01T00:00:00.000000Z"),
-    ],
-)
-def test_times_are_text_that_sorts(moment: datetime, expected: str) -> None:
-    assert moments.rfc3339(moment) == expected
 
 
 def test_the_longest_message_id_that_is_read_can_be_written(

@@ -156,7 +156,7 @@ def test_limits_of_an_hour(database: Database, demo: Deployment, now: datetime) 
     relay_logins.rotate(database, demo, "richard", "y", now)
     assert _plan(database, now, limits=limits).refusal is None
     with database.transaction():
-        relay_logins.put_uses(database, [UseRow(use.login_id, use.hour, 2, 2, 0)], now)
+        relay_logins.put_uses(database, [UseRow(use.login_id, use.sent_at, 2, 2, 0)], now)
     assert _plan(database, now, limits=limits).refusal is not None
     assert _plan(database, now + timedelta(hours=1), limits=limits).refusal is None
 

@@ -85,8 +85,7 @@ def test_uses_add_up_within_an_hour(database: Database, demo: Deployment, now: d
     assert holder
     assert holder.user.username == "richard"
     assert not holder.suspended
-    hour = relay_logins.hour_of(now)
-    rows = [UseRow(holder.id, hour, 1, 3, 0), UseRow(holder.id, hour, 1, 2, 0)]
+    rows = [UseRow(holder.id, now, 1, 3, 0), UseRow(holder.id, now, 1, 2, 0)]
     for _ in range(2):
         with database.transaction():
             relay_logins.put_uses(database, rows, now)
@@ -104,9 +103,7 @@ def test_old_counts_are_forgotten(database: Database, demo: Deployment, now: dat
     assert holder
     old = now - timedelta(days=2)
     with database.transaction():
-        relay_logins.put_uses(
-            database, [UseRow(holder.id, relay_logins.hour_of(at), 1, 1, 0) for at in (old, now)], now
-        )
+        relay_logins.put_uses(database, [UseRow(holder.id, at, 1, 1, 0) for at in (old, now)], now)
     for days, left in ((10**9, 2), (3, 2), (1, 1)):
         relay_logins.prune_uses(database, now, days)
         assert database.execute("SELECT COUNT(*) FROM relay_uses").fetchone() == (left,)
@@ -120,7 +117,7 @@ def test_a_suspended_login_is_let_in_again_by_a_new_password(
         holder = relay_logins.holder(database, LOGIN)
     assert holder
     with database.transaction():
-        relay_logins.put_uses(database, [UseRow(holder.id, relay_logins.hour_of(now), 0, 0, 1, "too much")], now)
+        relay_logins.put_uses(database, [UseRow(holder.id, now, 0, 0, 1, "too much")], now)
     assert relay_logins.proof(database, LOGIN) is None
     assert [one[0] for one in relay_logins.suspended(database, demo)] == ["richard"]
     relay_logins.rotate(database, demo, "richard", "second", now)

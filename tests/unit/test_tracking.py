@@ -1,6 +1,6 @@
 """What became of a message: the database and Postfix's log in one answer, narrowed, in order, and limited."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -40,7 +40,8 @@ def traces(tmp_path: Path) -> Traces:
     return Traces(tmp_path / "token.key")
 
 
-def _refusal(recipient: str | None, time: str = "2026-11-24T03:12:55.000000Z") -> Refusal:
+def _refusal(recipient: str | None) -> Refusal:
+    time = datetime(2026, 11, 24, 3, 12, 55, tzinfo=UTC)
     return Refusal(time, None, "RCPT", "mx.x.example[192.0.2.1]", "550 5.1.1 no", JANE, recipient)
 
 

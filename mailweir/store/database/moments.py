@@ -1,4 +1,8 @@
-"""Times as the tables hold them: UTC, RFC 3339 with microseconds and a Z, so that text sorts by time."""
+"""Times as the tables hold them: UTC, RFC 3339 with microseconds and a Z, so that text sorts by time.
+
+In Python a time is an aware datetime in UTC. It becomes text where `store/` writes it, where a log or JSON shows it, and nowhere
+else; both ways are here.
+"""
 
 from datetime import UTC, datetime
 
@@ -6,3 +10,21 @@ from datetime import UTC, datetime
 def rfc3339(moment: datetime) -> str:
     """The text of an aware moment (RFC 3339 5.6), always 27 characters."""
     return moment.astimezone(UTC).isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
+
+
+def rfc3339_or_none(moment: datetime | None) -> str | None:
+    """The same of a column that may be NULL."""
+    return None if moment is None else rfc3339(moment)
+
+
+def parse(text: str) -> datetime:
+    """The aware moment, in UTC, that `rfc3339` made the text of. ValueError for text without UTC's Z."""
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is not UTC:
+        raise ValueError(f"a stored time isn't in UTC: '{text}'")
+    return moment
+
+
+def parse_or_none(text: str | None) -> datetime | None:
+    """The same of a column that may be NULL."""
+    return None if text is None else parse(text)

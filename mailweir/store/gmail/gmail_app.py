@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from mailweir.store.database.connection import Database
-from mailweir.store.database.moments import rfc3339
+from mailweir.store.database.moments import parse, rfc3339
 
 
 @dataclass(frozen=True, slots=True)
 class AppRefusal:
-    """error: in words, and what to do. since: RFC 3339, UTC."""
+    """error: in words, and what to do. since: UTC."""
 
     error: str
-    since: str
+    since: datetime
 
 
 def put(database: Database, error: str, now: datetime) -> None:
@@ -37,4 +37,4 @@ def clear(database: Database) -> bool:
 def find(database: Database) -> AppRefusal | None:
     """What Google says against the app now."""
     row = database.execute("SELECT error, since FROM gmail_app").fetchone()
-    return AppRefusal(*row) if row else None
+    return AppRefusal(row[0], parse(row[1])) if row else None

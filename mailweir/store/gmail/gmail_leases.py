@@ -8,13 +8,14 @@ as past. Times are the caller's. Called by the sync.
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from mailweir.directory import DeploymentRef, UserRef
 from mailweir.errors import MailweirError
 from mailweir.folding import Folding
+from mailweir.store.database import rows
 from mailweir.store.database.connection import Database
-from mailweir.store.database.moments import rfc3339
+from mailweir.store.database.moments import parse, parse_or_none, rfc3339, rfc3339_or_none
 
 LEASE_SECONDS = 120.0
 LONGEST_LEASE = timedelta(seconds=2 * LEASE_SECONDS)  # with some difference of two hosts' clocks
@@ -28,7 +29,7 @@ class LeaseLost(MailweirError):
 
 @dataclass(frozen=True, slots=True)
 class Leased:
-    """A mailbox, for as long as nobody else leases it. Times: RFC 3339, UTC, or None.
+    """A mailbox, for as long as nobody else leases it. Times: UTC, or None.
 
     units: what was left of the user's quota at units_at. list_since: all that came since then is still to be listed.
     has_new_contacts: contacts' addresses after backfilled_address_id, or new groups, are still to be searched for. error: of the
@@ -44,21 +45,21 @@ class Leased:
     inbound: bool
     outbound: bool
     cursor: str | None
-    list_since: str | None
-    covered_since: str
+    list_since: datetime | None
+    covered_since: datetime
     backfilled_address_id: int
-    swept_at: str | None
+    swept_at: datetime | None
     failures: int
     units: int
-    units_at: str
-    audit_due_at: str
-    connected_at: str
+    units_at: datetime
+    audit_due_at: datetime
+    connected_at: datetime
     token_sealed: bytes | None
     has_queue: bool
     has_new_contacts: bool
     error: str | None = None
     is_readable: bool = True
-    refused_since: str | None = None
+    refused_since: datetime | None = None
     refusals: int = 0
 
 
@@ -68,13 +69,13 @@ class Rest(NamedTuple):
 
     mailbox_id: int
     epoch: int
-    next_sweep_at: str
-    swept_at: str | None
+    next_sweep_at: datetime
+    swept_at: datetime | None
     failures: int
     error: str | None
     units: int
-    units_at: str
-    refused_since: str | None = None
+    units_at: datetime
+    refused_since: datetime | None = None
     refusals: int = 0
 
 
@@ -117,7 +118,7 @@ _COLUMNS = {
         " OR EXISTS (SELECT 1 FROM group_addresses g WHERE g.deployment_id = d.id AND g.id > m.backfilled_group_id)"
     ),
 }
-_SELECTED = ", ".join(_COLUMNS.values())
+_SELECTED = ", ".join(f"{sql} AS {name}" for name, sql in _COLUMNS.items())
 _SOURCES = (
     "gmail_mailboxes m JOIN deployments d ON d.id = m.deployment_id"
     " JOIN users u ON u.id = m.user_id AND u.removed_at IS NULL"
@@ -173,15 +174,14 @@ def _take(database: Database, owner: str, now: datetime, ids: Sequence[int]) -> 
         f"UPDATE gmail_mailboxes SET lease_owner = ?, lease_until = ?, epoch = epoch + 1 WHERE id IN ({marks})",
         (owner, until, *ids),
     )
-    rows = execute(
+    found = execute(
         f"SELECT {_SELECTED} FROM {_SOURCES} WHERE m.id IN ({marks})",
         (rfc3339(now), rfc3339(now + LONGEST_WAIT), rfc3339(now), *ids),
-    ).fetchall()
-    return [_leased(row) for row in rows]
+    )
+    return [_leased(row) for row in rows.named(found)]
 
 
-def _leased(values: Sequence[Any]) -> Leased:
-    row = dict(zip(_COLUMNS, values, strict=True))
+def _leased(row: rows.Row) -> Leased:
     folding = Folding(bool(row["plus_addresses"]), bool(row["gmail_dots"]))
     return Leased(
         id=row["id"],
@@ -192,21 +192,21 @@ def _leased(values: Sequence[Any]) -> Leased:
         inbound=bool(row["inbound"]),
         outbound=bool(row["outbound"]),
         cursor=row["cursor"],
-        list_since=row["list_since"],
-        covered_since=row["covered_since"],
+        list_since=parse_or_none(row["list_since"]),
+        covered_since=parse(row["covered_since"]),
         backfilled_address_id=row["backfilled_address_id"],
-        swept_at=row["swept_at"],
+        swept_at=parse_or_none(row["swept_at"]),
         failures=row["failures"],
         units=row["units"],
-        units_at=row["units_at"],
-        audit_due_at=row["audit_due_at"],
-        connected_at=row["connected_at"],
+        units_at=parse(row["units_at"]),
+        audit_due_at=parse(row["audit_due_at"]),
+        connected_at=parse(row["connected_at"]),
         token_sealed=None if row["token_sealed"] is None else bytes(row["token_sealed"]),
         has_queue=bool(row["has_queue"]),
         has_new_contacts=bool(row["has_new_contacts"]),
         error=row["error"],
         is_readable=bool(row["is_readable"]),
-        refused_since=row["refused_since"],
+        refused_since=parse_or_none(row["refused_since"]),
         refusals=row["refusals"],
     )
 
@@ -238,9 +238,11 @@ def move_cursor(database: Database, leased: Leased, cursor: str | None) -> None:
     database.fast_execute()("UPDATE gmail_mailboxes SET cursor = ? WHERE id = ?", (cursor, leased.id))
 
 
-def note_listing(database: Database, leased: Leased, since: str | None) -> None:
+def note_listing(database: Database, leased: Leased, since: datetime | None) -> None:
     """Within a transaction: all that came since then is to be listed; None: it was."""
-    database.fast_execute()("UPDATE gmail_mailboxes SET list_since = ? WHERE id = ?", (since, leased.id))
+    database.fast_execute()(
+        "UPDATE gmail_mailboxes SET list_since = ? WHERE id = ?", (rfc3339_or_none(since), leased.id)
+    )
 
 
 def note_backfilled(database: Database, leased: Leased, address_id: int) -> None:
@@ -282,7 +284,18 @@ def end(database: Database, rests: Iterable[Rest]) -> None:
                 "UPDATE gmail_mailboxes SET next_sweep_at = ?, swept_at = COALESCE(?, swept_at), failures = ?, error = ?,"
                 " units = ?, units_at = ?, refused_since = ?, refusals = ?, lease_owner = NULL, lease_until = NULL"
                 " WHERE id = ? AND epoch = ?",
-                (*rest[2:], rest.mailbox_id, rest.epoch),
+                (
+                    rfc3339(rest.next_sweep_at),
+                    rfc3339_or_none(rest.swept_at),
+                    rest.failures,
+                    rest.error,
+                    rest.units,
+                    rfc3339(rest.units_at),
+                    rfc3339_or_none(rest.refused_since),
+                    rest.refusals,
+                    rest.mailbox_id,
+                    rest.epoch,
+                ),
             )
 
 
@@ -336,7 +349,7 @@ def seconds_to_next(database: Database, now: datetime) -> float | None:
     ).fetchone()
     if row is None or row[0] is None:
         return None
-    return max(0.0, (datetime.fromisoformat(row[0]) - now).total_seconds())
+    return max(0.0, (parse(row[0]) - now).total_seconds())
 
 
 def correct_times(database: Database, now: datetime, interval: timedelta, longest: timedelta) -> None:

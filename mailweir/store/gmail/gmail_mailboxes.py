@@ -11,9 +11,9 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from mailweir.errors import BadInput, NotFound
-from mailweir.store.database import models
+from mailweir.store.database import models, rows
 from mailweir.store.database.connection import Database
-from mailweir.store.database.moments import rfc3339
+from mailweir.store.database.moments import parse, parse_or_none, rfc3339, rfc3339_or_none
 from mailweir.store.people import checks, staff
 from mailweir.store.people.deployments import Deployment
 
@@ -30,7 +30,7 @@ class State(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class GmailMailbox:
-    """A connected mailbox. Times: RFC 3339, UTC, or None.
+    """A connected mailbox. Times: UTC, or None.
 
     error: why it waits or can't be read, in words. swept_at: the last whole sweep; last_message_at: the last message of it that
     went on the record. waiting, dead: messages still to be looked at (without those that are held, see `gmail_queue`), and given
@@ -46,18 +46,18 @@ class GmailMailbox:
     outbound: bool
     state: State
     error: str | None
-    connected_at: str
-    covered_since: str
-    next_sweep_at: str
-    swept_at: str | None
-    last_message_at: str | None
+    connected_at: datetime
+    covered_since: datetime
+    next_sweep_at: datetime
+    swept_at: datetime | None
+    last_message_at: datetime | None
     waiting: int
     dead: int
     failures: int
-    audited_at: str | None
+    audited_at: datetime | None
     audit_listed: int | None
     audit_missing: int | None
-    consent_ends_at: str | None = None
+    consent_ends_at: datetime | None = None
 
 
 def connect(
@@ -86,7 +86,7 @@ def connect(
     NotFound for the user; BadInput where the address isn't one of the user's own, or another mailbox of the user is connected.
     """
     with database.bound(), database.transaction():
-        user = staff.present(deployment, username)
+        user = staff.present(database, deployment, username)
         refuse_foreign(deployment, user.id, user.username, address)
         table = models.GmailMailbox
         row = table.get_or_none(table.user == user.id, table.disconnected_at.is_null())
@@ -99,7 +99,7 @@ def connect(
             "outbound": int(outbound),
             "token_sealed": token_sealed,
             "state": State.CONNECTED.value,
-            "consent_ends_at": rfc3339(consent_ends_at) if consent_ends_at else None,
+            "consent_ends_at": rfc3339_or_none(consent_ends_at),
             "next_sweep_at": rfc3339(now),
             "failures": 0,
         }
@@ -140,8 +140,8 @@ def _revived(deployment: Deployment, user_id: int, address: str, now: datetime, 
     if row is None:
         return None
     # what was in its queue is forgotten, so the list goes back beyond the last sweep
-    begin = min(row.swept_at or row.covered_since, rfc3339(now - timedelta(days=first_days)))
-    since = min(datetime.fromisoformat(begin) - timedelta(days=1), now - timedelta(days=1))
+    begin = min(parse(row.swept_at or row.covered_since), now - timedelta(days=first_days))
+    since = min(begin, now) - timedelta(days=1)
     table.update(
         disconnected_at=None,
         connected_at=rfc3339(now),
@@ -170,7 +170,7 @@ def may_connect(
     """The address that is to be connected: this one, else the connected one, else the main mailbox; and what is connected. Errors
     as of `connect`."""
     with database.bound():
-        user = staff.present(deployment, username)
+        user = staff.present(database, deployment, username)
         table = models.GmailMailbox
         row = table.get_or_none(table.user == user.id, table.disconnected_at.is_null())
         wanted = checks.clean_address(address) if address else str(row.address if row else user.mailbox)
@@ -192,7 +192,7 @@ def _recorded_ids(database: Database, mailbox_id: int) -> tuple[str, ...]:
 def disconnect(database: Database, deployment: Deployment, username: str, now: datetime) -> bytes | None:
     """Ends it: the token is forgotten, and so is what was waiting; the sealed token, to revoke it. NotFound."""
     with database.bound(), database.transaction():
-        row = _connected(deployment, username)
+        row = _connected(database, deployment, username)
         token = bytes(row.token_sealed) if row.token_sealed is not None else None
         end_all_of(row.user_id, now)
     return token
@@ -224,7 +224,7 @@ def _refuse_connected(deployment: Deployment, user_id: int, address: str) -> Non
 def find(database: Database, deployment: Deployment, username: str) -> GmailMailbox:
     """A user's connected mailbox. NotFound."""
     with database.bound():
-        mailbox_id = int(_connected(deployment, username).id)
+        mailbox_id = int(_connected(database, deployment, username).id)
     return _one(database, deployment, mailbox_id)
 
 
@@ -303,21 +303,42 @@ def _one(database: Database, deployment: Deployment, mailbox_id: int) -> GmailMa
 
 
 def _select(database: Database, deployment: Deployment, ending: str, parameters: tuple[Any, ...]) -> list[GmailMailbox]:
-    rows = database.execute(
+    found = database.execute(
         "SELECT m.id, u.username, m.address, m.inbound, m.outbound, m.state, m.error, m.connected_at, m.covered_since,"
-        " m.next_sweep_at, m.swept_at, m.last_message_at,"
-        " (SELECT COUNT(*) FROM gmail_queue q WHERE q.mailbox_id = m.id AND q.dead_at IS NULL AND q.held_until IS NULL),"
-        " (SELECT COUNT(*) FROM gmail_queue q WHERE q.mailbox_id = m.id AND q.dead_at IS NOT NULL),"
+        " m.next_sweep_at, m.swept_at, m.last_message_at, (SELECT COUNT(*) FROM gmail_queue q WHERE q.mailbox_id = m.id"
+        " AND q.dead_at IS NULL AND q.held_until IS NULL) AS waiting,"
+        " (SELECT COUNT(*) FROM gmail_queue q WHERE q.mailbox_id = m.id AND q.dead_at IS NOT NULL) AS dead,"
         " m.failures, m.audited_at, m.audit_listed, m.audit_missing, m.consent_ends_at"
         " FROM gmail_mailboxes m JOIN users u ON u.id = m.user_id"
         f" WHERE m.deployment_id = ? AND m.disconnected_at IS NULL AND u.removed_at IS NULL {ending}",
         (deployment.id, *parameters),
-    ).fetchall()
-    found = []
-    for row in rows:
-        values: list[Any] = [row[0], deployment.name, *row[1:3], bool(row[3]), bool(row[4]), State(row[5]), *row[6:]]
-        found.append(GmailMailbox(*values))
-    return found
+    )
+    return [_made_of(deployment, row) for row in rows.named(found)]
+
+
+def _made_of(deployment: Deployment, row: rows.Row) -> GmailMailbox:
+    return GmailMailbox(
+        id=row["id"],
+        deployment=deployment.name,
+        username=row["username"],
+        address=row["address"],
+        inbound=bool(row["inbound"]),
+        outbound=bool(row["outbound"]),
+        state=State(row["state"]),
+        error=row["error"],
+        connected_at=parse(row["connected_at"]),
+        covered_since=parse(row["covered_since"]),
+        next_sweep_at=parse(row["next_sweep_at"]),
+        swept_at=parse_or_none(row["swept_at"]),
+        last_message_at=parse_or_none(row["last_message_at"]),
+        waiting=row["waiting"],
+        dead=row["dead"],
+        failures=row["failures"],
+        audited_at=parse_or_none(row["audited_at"]),
+        audit_listed=row["audit_listed"],
+        audit_missing=row["audit_missing"],
+        consent_ends_at=parse_or_none(row["consent_ends_at"]),
+    )
 
 
 def _newest(table: Any, deployment_id: int) -> int:
@@ -326,8 +347,8 @@ def _newest(table: Any, deployment_id: int) -> int:
     return int(newest.id) if newest else 0
 
 
-def _connected(deployment: Deployment, username: str) -> Any:
-    user = staff.present(deployment, username)
+def _connected(database: Database, deployment: Deployment, username: str) -> Any:
+    user = staff.present(database, deployment, username)
     table = models.GmailMailbox
     row = table.get_or_none(table.user == user.id, table.disconnected_at.is_null())
     if row is None:

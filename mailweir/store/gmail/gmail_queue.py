@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from mailweir.gmail_labels import Label
-from mailweir.store.database import batches
+from mailweir.store.database import batches, rows
 from mailweir.store.database.connection import Database
-from mailweir.store.database.moments import rfc3339
+from mailweir.store.database.moments import parse, parse_or_none, rfc3339
 from mailweir.store.gmail.gmail_leases import LONGEST_WAIT, Leased
 
 _MAX_ROWS = 100  # of one statement
@@ -45,33 +45,33 @@ class Queued:
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """A message that was given up. Times: RFC 3339, UTC."""
+    """A message that was given up. Times: UTC."""
 
     message_id: str
     origin: str
     attempts: int
     error: str
-    queued_at: str
-    dead_at: str
+    queued_at: datetime
+    dead_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
 class Failing:
-    """A message that couldn't be read, and is tried again. Times: RFC 3339, UTC."""
+    """A message that couldn't be read, and is tried again. Times: UTC."""
 
     message_id: str
     origin: str
     attempts: int
     error: str
-    queued_at: str
-    next_try_at: str
+    queued_at: datetime
+    next_try_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
     """A message that nothing was decided of yet, and whose it is. error: of the last attempt, where one failed.
 
-    dead_at: when it was given up, else None. held_until: own mail with a date ahead waits for that. Times: RFC 3339, UTC.
+    dead_at: when it was given up, else None. held_until: own mail with a date ahead waits for that. Times: UTC.
     """
 
     gmail_id: str
@@ -80,10 +80,10 @@ class Waiting:
     mailbox: str
     attempts: int
     error: str | None
-    queued_at: str
-    next_try_at: str
-    dead_at: str | None
-    held_until: str | None = None
+    queued_at: datetime
+    next_try_at: datetime
+    dead_at: datetime | None
+    held_until: datetime | None = None
 
 
 def source_id(leased: Leased, message_id: str) -> str:
@@ -125,13 +125,13 @@ def put(database: Database, leased: Leased, message_ids: Iterable[str], origin: 
 
 def due(database: Database, leased: Leased, now: datetime, limit: int, max_rank: int = LOWEST_RANK) -> list[Queued]:
     """What is to be looked at now, the most urgent first. max_rank: what can wait even more is left out."""
-    rows = database.execute(
+    found = database.execute(
         "SELECT id, message_id, origin, attempts FROM gmail_queue WHERE mailbox_id = ? AND dead_at IS NULL"
         " AND rank <= ? AND (next_try_at <= ? OR next_try_at > ?) AND (held_until IS NULL OR held_until <= ?)"
         " ORDER BY rank, id LIMIT ?",
         (leased.id, max_rank, rfc3339(now), rfc3339(now + LONGEST_WAIT), rfc3339(now), limit),
-    ).fetchall()
-    return [Queued(row[0], row[1], Origin(row[2]), row[3]) for row in rows]
+    )
+    return [Queued(row["id"], row["message_id"], Origin(row["origin"]), row["attempts"]) for row in rows.named(found)]
 
 
 def has_due(database: Database, mailbox_id: int, now: datetime) -> bool:
@@ -189,8 +189,8 @@ def unknown(
         marks = ",".join("?" * len(part))
         execute = database.execute
         known.update(
-            row[0].rpartition("@")[0]
-            for row in execute(
+            source.rpartition("@")[0]
+            for (source,) in execute(
                 f"SELECT source_id FROM decisions WHERE source_id IN ({marks}) AND deployment_id = ?{which}",
                 (*(source_id(leased, one) for one in part), leased.deployment.id),
             ).fetchall()
@@ -198,8 +198,8 @@ def unknown(
         if or_waiting:
             continue
         known.update(
-            row[0]
-            for row in execute(
+            message_id
+            for (message_id,) in execute(
                 f"SELECT message_id FROM gmail_queue WHERE mailbox_id = ? AND message_id IN ({marks})",
                 (leased.id, *part),
             ).fetchall()
@@ -222,8 +222,8 @@ def _decided(database: Database, leased: Leased, message_ids: Collection[str], w
     for part in batches.parts(message_ids, _MAX_ROWS):
         sql = f"SELECT source_id FROM decisions WHERE source_id IN ({','.join('?' * len(part))}) AND deployment_id = ?"
         values = (*(source_id(leased, one) for one in part), leased.deployment.id)
-        rows = database.execute(f"{sql} AND {which}", values).fetchall()
-        found.update(row[0].rpartition("@")[0] for row in rows)
+        sources = database.execute(f"{sql} AND {which}", values).fetchall()
+        found.update(source.rpartition("@")[0] for (source,) in sources)
     return [one for one in dict.fromkeys(message_ids) if one in found]
 
 
@@ -233,7 +233,7 @@ def not_failing(database: Database, leased: Leased, message_ids: Collection[str]
     for part in batches.parts(message_ids, _MAX_ROWS):
         marks = ",".join("?" * len(part))
         sql = f"SELECT message_id FROM gmail_queue WHERE mailbox_id = ? AND attempts > 0 AND message_id IN ({marks})"
-        failing.update(row[0] for row in database.execute(sql, (leased.id, *part)).fetchall())
+        failing.update(message_id for (message_id,) in database.execute(sql, (leased.id, *part)).fetchall())
     return [one for one in message_ids if one not in failing]
 
 
@@ -270,35 +270,69 @@ def forget_unsent(database: Database, leased: Leased, message_id: str, *, is_cap
 
 def failing(database: Database, mailbox_id: int) -> list[Failing]:
     """What couldn't be read in a mailbox and is tried again, the next one first."""
-    rows = database.execute(
+    found = database.execute(
         "SELECT message_id, origin, attempts, error, queued_at, next_try_at FROM gmail_queue"
         " WHERE mailbox_id = ? AND dead_at IS NULL AND attempts > 0 ORDER BY next_try_at, id",
         (mailbox_id,),
-    ).fetchall()
-    return [Failing(*row) for row in rows]
+    )
+    return [
+        Failing(
+            message_id=row["message_id"],
+            origin=row["origin"],
+            attempts=row["attempts"],
+            error=row["error"],
+            queued_at=parse(row["queued_at"]),
+            next_try_at=parse(row["next_try_at"]),
+        )
+        for row in rows.named(found)
+    ]
 
 
 def dead_letters(database: Database, mailbox_id: int) -> list[DeadLetter]:
     """What was given up in a mailbox, the latest first."""
-    rows = database.execute(
+    found = database.execute(
         "SELECT message_id, origin, attempts, error, queued_at, dead_at FROM gmail_queue"
         " WHERE mailbox_id = ? AND dead_at IS NOT NULL ORDER BY dead_at DESC, id DESC",
         (mailbox_id,),
-    ).fetchall()
-    return [DeadLetter(*row) for row in rows]
+    )
+    return [
+        DeadLetter(
+            message_id=row["message_id"],
+            origin=row["origin"],
+            attempts=row["attempts"],
+            error=row["error"],
+            queued_at=parse(row["queued_at"]),
+            dead_at=parse(row["dead_at"]),
+        )
+        for row in rows.named(found)
+    ]
 
 
 def find(database: Database, gmail_id: str) -> list[Waiting]:
     """Where a message waits or was given up, the newest first. gmail_id: any text."""
     if not gmail_id.isascii() or not gmail_id.isprintable():
         return []
-    rows = database.execute(
-        "SELECT q.message_id, d.name, u.username, m.address, q.attempts, q.error, q.queued_at, q.next_try_at, q.dead_at,"
-        " q.held_until FROM gmail_mailboxes m JOIN gmail_queue q ON q.mailbox_id = m.id AND q.message_id = ?"
+    found = database.execute(
+        "SELECT q.message_id, d.name AS deployment, u.username, m.address, q.attempts, q.error, q.queued_at, q.next_try_at,"
+        " q.dead_at, q.held_until FROM gmail_mailboxes m JOIN gmail_queue q ON q.mailbox_id = m.id AND q.message_id = ?"
         " JOIN users u ON u.id = m.user_id JOIN deployments d ON d.id = m.deployment_id ORDER BY q.id DESC",
         (gmail_id,),
-    ).fetchall()
-    return [Waiting(*row) for row in rows]
+    )
+    return [
+        Waiting(
+            gmail_id=row["message_id"],
+            deployment=row["deployment"],
+            username=row["username"],
+            mailbox=row["address"],
+            attempts=row["attempts"],
+            error=row["error"],
+            queued_at=parse(row["queued_at"]),
+            next_try_at=parse(row["next_try_at"]),
+            dead_at=parse_or_none(row["dead_at"]),
+            held_until=parse_or_none(row["held_until"]),
+        )
+        for row in rows.named(found)
+    ]
 
 
 def revive(database: Database, mailbox_id: int, now: datetime) -> int:

@@ -2,25 +2,24 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from mailweir.errors import BadInput, NotFound
-from mailweir.store.database import models
+from mailweir.store.database import models, rows
 from mailweir.store.database.connection import Database
-from mailweir.store.database.moments import rfc3339
+from mailweir.store.database.moments import parse, rfc3339
 from mailweir.store.people import checks
 from mailweir.store.people.deployments import Deployment
 
 
 @dataclass(frozen=True, slots=True)
 class Company:
-    """A company. domain: of its mail, or None. created_at: RFC 3339, UTC."""
+    """A company. domain: of its mail, or None. created_at: UTC."""
 
     id: int
     deployment: str
     name: str
     domain: str | None
-    created_at: str
+    created_at: datetime
 
 
 def add(database: Database, deployment: Deployment, name: str, domain: str | None, now: datetime) -> Company:
@@ -28,30 +27,34 @@ def add(database: Database, deployment: Deployment, name: str, domain: str | Non
     name = checks.clean_name(name, "company's")
     domain = None if domain is None else checks.clean_domain(domain)
     with database.bound(), database.transaction():
-        if _row(deployment, name):
+        if _select(database, deployment, "AND name = ?", (name,)):
             raise BadInput(f"there is a company '{name}' in {deployment.name} already")
-        row = models.Company.create(deployment=deployment.id, name=name, domain=domain, created_at=rfc3339(now))
-        return _plain(deployment, row)
+        models.Company.create(deployment=deployment.id, name=name, domain=domain, created_at=rfc3339(now))
+        return _select(database, deployment, "AND name = ?", (name,))[0]
 
 
 def list_all(database: Database, deployment: Deployment) -> list[Company]:
     """The deployment's companies, by name."""
-    with database.bound():
-        rows = models.Company.select().where(models.Company.deployment == deployment.id).order_by(models.Company.name)
-        return [_plain(deployment, row) for row in rows]
+    return _select(database, deployment, "ORDER BY name")
 
 
-def known_id(deployment: Deployment, name: str) -> int:
+def known_id(database: Database, deployment: Deployment, name: str) -> int:
     """The id of the company of this name; for `contacts`, within its transaction. NotFound."""
-    row = _row(deployment, checks.clean_name(name, "company's"))
-    if row is None:
+    found = _select(database, deployment, "AND name = ?", (checks.clean_name(name, "company's"),))
+    if not found:
         raise NotFound(f"unknown company '{name}' in {deployment.name}; make it with 'mailweir company add'")
-    return int(row.id)
+    return found[0].id
 
 
-def _row(deployment: Deployment, name: str) -> Any:
-    return models.Company.get_or_none(models.Company.deployment == deployment.id, models.Company.name == name)
-
-
-def _plain(deployment: Deployment, row: Any) -> Company:
-    return Company(row.id, deployment.name, row.name, row.domain, row.created_at)
+def _select(database: Database, deployment: Deployment, ending: str, values: tuple[str, ...] = ()) -> list[Company]:
+    sql = f"SELECT id, name, domain, created_at FROM companies WHERE deployment_id = ? {ending}"
+    return [
+        Company(
+            id=row["id"],
+            deployment=deployment.name,
+            name=row["name"],
+            domain=row["domain"],
+            created_at=parse(row["created_at"]),
+        )
+        for row in rows.named(database.execute(sql, (deployment.id, *values)))
+    ]

@@ -4,29 +4,28 @@ A contact without addresses is a removed one: the row stays, for the record name
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from mailweir.errors import NotFound
-from mailweir.store.database import batches, models
+from mailweir.store.database import batches, models, rows
 from mailweir.store.database.connection import Database
-from mailweir.store.database.moments import rfc3339
+from mailweir.store.database.moments import parse, rfc3339
 from mailweir.store.people import address_checks, checks, companies
 from mailweir.store.people.deployments import Deployment
 
 
 @dataclass(frozen=True, slots=True)
 class Contact:
-    """An outside person. company: its name, or None. created_at: RFC 3339, UTC."""
+    """An outside person. company: its name, or None. created_at: UTC."""
 
     id: int
     deployment: str
     name: str
     company: str | None
     addresses: tuple[str, ...]
-    created_at: str
+    created_at: datetime
 
 
 def add(
@@ -47,7 +46,7 @@ def add(
     normal = [checks.clean_address(text) for text in addresses]
     address_checks.refuse_twice(normal)
     with database.bound(), database.transaction():
-        company_id = None if company is None else companies.known_id(deployment, company)
+        company_id = None if company is None else companies.known_id(database, deployment, company)
         for found in normal:
             address_checks.refuse_own_domain(deployment, found)
             if shared:
@@ -57,14 +56,14 @@ def add(
                 address_checks.refuse_taken(deployment, found)
         row = models.Contact.create(deployment=deployment.id, company=company_id, name=name, created_at=rfc3339(now))
         put_addresses(database, deployment, [(row.id, found) for found in normal])
-        return _plain(deployment, row, normal)
+        return _one(database, deployment, row.id)
 
 
-def put_addresses(database: Database, deployment: Deployment, rows: Iterable[tuple[int, str]]) -> None:
+def put_addresses(database: Database, deployment: Deployment, pairs: Iterable[tuple[int, str]]) -> None:
     """Gives addresses to contacts: (contact, address in normal form). The one place that writes them; for `contact_import`
     too, within its transaction."""
     columns = ("deployment_id", "contact_id", "address", "match_key")
-    values = ((deployment.id, contact_id, found, deployment.folding.key(found)) for contact_id, found in rows)
+    values = ((deployment.id, contact_id, found, deployment.folding.key(found)) for contact_id, found in pairs)
     batches.insert(database, "contact_addresses", columns, values)
 
 
@@ -74,21 +73,8 @@ def list_all(database: Database, deployment: Deployment) -> list[Contact]:
     addresses = defaultdict(list)
     for contact_id, found in database.execute(held, (deployment.id,)).fetchall():
         addresses[contact_id].append(found)
-    sql = (
-        "SELECT c.id, c.name, o.name, c.created_at FROM contacts AS c LEFT JOIN companies AS o ON o.id = c.company_id"
-        " WHERE c.deployment_id = ? AND c.removed_at IS NULL ORDER BY c.name, c.id"
-    )
-    return [
-        Contact(
-            id=contact_id,
-            deployment=deployment.name,
-            name=name,
-            company=company,
-            addresses=tuple(addresses[contact_id]),
-            created_at=created_at,
-        )
-        for contact_id, name, company, created_at in database.execute(sql, (deployment.id,)).fetchall()
-    ]
+    present = "c.deployment_id = ? AND c.removed_at IS NULL ORDER BY c.name, c.id"
+    return _select(database, deployment, present, (deployment.id,), addresses)
 
 
 def each(database: Database, deployment: Deployment) -> Iterator[tuple[str, tuple[str, ...], str]]:
@@ -101,15 +87,15 @@ def each(database: Database, deployment: Deployment) -> Iterator[tuple[str, tupl
         " WHERE c.deployment_id = ? AND c.removed_at IS NULL AND c.id > ? ORDER BY c.id LIMIT ?"
     )
     last = 0
-    while rows := database.execute(sql, (deployment.id, last, batches.MAX_ROWS)).fetchall():
+    while part := database.execute(sql, (deployment.id, last, batches.MAX_ROWS)).fetchall():
         addresses = defaultdict(list)
         held = "SELECT contact_id, address FROM contact_addresses WHERE contact_id IN ({}) ORDER BY id"
-        for contact_id, found in batches.among(database, held, (), [row[0] for row in rows]):
+        for contact_id, found in batches.among(database, held, (), [row[0] for row in part]):
             addresses[contact_id].append(found)
-        for contact_id, name, company in rows:
+        for contact_id, name, company in part:
             if contact_id in addresses:  # not removed in between
                 yield name, tuple(addresses[contact_id]), company or ""
-        last = rows[-1][0]
+        last = part[-1][0]
 
 
 def remove_address(database: Database, deployment: Deployment, text: str, now: datetime) -> list[Contact]:
@@ -124,22 +110,42 @@ def remove_address(database: Database, deployment: Deployment, text: str, now: d
         if not contact_ids:
             raise NotFound(f"{found} is not an address of a contact in {deployment.name}")
         models.ContactAddress.delete().where(held).execute()
-        return [_left(deployment, contact_id, now) for contact_id in contact_ids]
+        return [_left(database, deployment, contact_id, now) for contact_id in contact_ids]
 
 
-def _left(deployment: Deployment, contact_id: int, now: datetime) -> Contact:
-    left = models.ContactAddress.select().where(models.ContactAddress.contact == contact_id)
-    addresses = [row.address for row in left.order_by(models.ContactAddress.id)]
-    if not addresses:
+def _left(database: Database, deployment: Deployment, contact_id: int, now: datetime) -> Contact:
+    left = _one(database, deployment, contact_id)
+    if not left.addresses:
         models.Contact.update(removed_at=rfc3339(now)).where(models.Contact.id == contact_id).execute()
-    return _plain(deployment, _select().where(models.Contact.id == contact_id).get(), addresses)
+    return left
 
 
-def _select() -> Any:
-    joined = models.Contact.select(models.Contact, models.Company)
-    return joined.join(models.Company, "LEFT OUTER JOIN")
+def _one(database: Database, deployment: Deployment, contact_id: int) -> Contact:
+    held = "SELECT address FROM contact_addresses WHERE contact_id = ? ORDER BY id"
+    addresses = [address for (address,) in database.execute(held, (contact_id,)).fetchall()]
+    return _select(database, deployment, "c.id = ?", (contact_id,), {contact_id: addresses})[0]
 
 
-def _plain(deployment: Deployment, row: Any, addresses: list[str]) -> Contact:
-    company = row.company.name if row.company_id is not None else None
-    return Contact(row.id, deployment.name, row.name, company, tuple(addresses), row.created_at)
+def _select(
+    database: Database,
+    deployment: Deployment,
+    condition: str,
+    values: tuple[int, ...],
+    addresses: Mapping[int, Sequence[str]],
+) -> list[Contact]:
+    """addresses: by contact."""
+    sql = (
+        "SELECT c.id, c.name, o.name AS company, c.created_at FROM contacts AS c"
+        f" LEFT JOIN companies AS o ON o.id = c.company_id WHERE {condition}"
+    )
+    return [
+        Contact(
+            id=row["id"],
+            deployment=deployment.name,
+            name=row["name"],
+            company=row["company"],
+            addresses=tuple(addresses.get(row["id"], ())),
+            created_at=parse(row["created_at"]),
+        )
+        for row in rows.named(database.execute(sql, values))
+    ]

@@ -2,24 +2,25 @@
 
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
 
 from mailweir.errors import BadInput, NotFound
 from mailweir.folding import Folding
-from mailweir.store.database import models
+from mailweir.store.database import models, rows
 from mailweir.store.database.connection import Database
-from mailweir.store.database.moments import rfc3339
+from mailweir.store.database.moments import parse, rfc3339
 from mailweir.store.people import checks, match_keys
+
+_SELECTED = "SELECT id, name, domain, created_at, plus_addresses, gmail_dots FROM deployments"
 
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """A tenant. created_at: RFC 3339, UTC. plus_addresses, gmail_dots: see `folding`."""
+    """A tenant. created_at: UTC. plus_addresses, gmail_dots: see `folding`."""
 
     id: int
     name: str
     domain: str
-    created_at: str
+    created_at: datetime
     plus_addresses: bool = False
     gmail_dots: bool = False
 
@@ -45,21 +46,20 @@ def add(database: Database, name: str, domain: str, now: datetime) -> Deployment
     with database.bound(), database.transaction():
         _refuse_taken(name, domain)
         _refuse_loop(domain)
-        return _plain(models.Deployment.create(name=name, domain=domain, created_at=rfc3339(now)))
+        models.Deployment.create(name=name, domain=domain, created_at=rfc3339(now))
+        return find(database, name)
 
 
 def list_all(database: Database) -> list[Deployment]:
     """All deployments, by name."""
-    with database.bound():
-        return [_plain(row) for row in models.Deployment.select().order_by(models.Deployment.name)]
+    return [_made_of(row) for row in rows.named(database.execute(f"{_SELECTED} ORDER BY name"))]
 
 
 def find(database: Database, name: str) -> Deployment:
     """The deployment of this name. NotFound, which names those that there are."""
-    with database.bound():
-        row = models.Deployment.get_or_none(models.Deployment.name == name)
-        if row:
-            return _plain(row)
+    row = rows.first(database.execute(f"{_SELECTED} WHERE name = ?", (name,)))
+    if row:
+        return _made_of(row)
     names = ", ".join(deployment.name for deployment in list_all(database))
     raise NotFound(f"unknown deployment '{name}'; " + (f"there is: {names}" if names else "there is none yet"))
 
@@ -108,5 +108,12 @@ def _refuse_loop(domain: str) -> None:
         )
 
 
-def _plain(row: Any) -> Deployment:
-    return Deployment(row.id, row.name, row.domain, row.created_at, bool(row.plus_addresses), bool(row.gmail_dots))
+def _made_of(row: rows.Row) -> Deployment:
+    return Deployment(
+        id=row["id"],
+        name=row["name"],
+        domain=row["domain"],
+        created_at=parse(row["created_at"]),
+        plus_addresses=bool(row["plus_addresses"]),
+        gmail_dots=bool(row["gmail_dots"]),
+    )

@@ -7,15 +7,16 @@ the filter, which asks for the key that signs.
 import enum
 import hashlib
 import re
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from mailweir.errors import BadInput, NotFound
 from mailweir.secrets_file import Secrets
-from mailweir.store.database import models
+from mailweir.store.database import models, rows
 from mailweir.store.database.connection import Database
-from mailweir.store.database.moments import rfc3339
+from mailweir.store.database.moments import parse, parse_or_none, rfc3339, rfc3339_or_none
 from mailweir.store.people import checks
 from mailweir.store.people.deployments import Deployment
 
@@ -24,6 +25,8 @@ RETIRED_DAYS = 7
 # RFC 6376 3.1: labels of a domain name. One label is enough, and no DNS provider's form takes it amiss.
 _SELECTOR = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 _MAX_NAME_CHARS = 253
+
+_SEALED = "SELECT domain, selector, private_key_sealed FROM dkim_keys"
 
 
 class State(enum.StrEnum):
@@ -36,15 +39,15 @@ class State(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class DkimKey:
-    """A key. public_key_der: SubjectPublicKeyInfo. Times: RFC 3339, UTC, or None."""
+    """A key. public_key_der: SubjectPublicKeyInfo. Times: UTC, or None."""
 
     deployment: str
     domain: str
     selector: str
     public_key_der: bytes
-    created_at: str
-    activated_at: str | None
-    retired_at: str | None
+    created_at: datetime
+    activated_at: datetime | None
+    retired_at: datetime | None
 
     @property
     def state(self) -> State:
@@ -69,33 +72,28 @@ class SealedKey:
 
 def list_keys(database: Database, deployment: Deployment) -> list[DkimKey]:
     """The deployment's keys, by domain, the oldest first."""
-    with database.bound():
-        return [_plain(deployment, row) for row in _rows(models.DkimKey.deployment == deployment.id)]
+    return _select(database, deployment, "ORDER BY domain, id")
 
 
 def keys_of(database: Database, deployment: Deployment, domain: str) -> list[DkimKey]:
     """The domain's keys, the oldest first. NotFound where the deployment has no such domain."""
-    domain = checks.clean_domain(domain)
-    with database.bound():
-        return [_plain(deployment, row) for row in _known(deployment, domain)]
+    return _known(database, deployment, checks.clean_domain(domain))
 
 
 def active_key(database: Database, deployment_id: int, domain: str) -> SealedKey | None:
     """The key that signs for the domain, if it is the deployment's; within `Database.reading`."""
-    found = (
-        database.fast_execute()(
-            "SELECT domain, selector, private_key_sealed FROM dkim_keys WHERE domain = ? AND deployment_id = ?"
-            " AND activated_at IS NOT NULL AND retired_at IS NULL",
-            (domain, deployment_id),
-        )
-    ).fetchone()
-    return SealedKey(found[0], found[1], bytes(found[2])) if found else None
+    found = database.fast_execute()(
+        f"{_SEALED} WHERE domain = ? AND deployment_id = ? AND activated_at IS NOT NULL AND retired_at IS NULL",
+        (domain, deployment_id),
+    )
+    row = rows.first(found)
+    return _sealed(row) if row else None
 
 
 def sealed_keys(database: Database) -> list[SealedKey]:
     """All that is sealed under the key file, whosever it is."""
-    with database.bound():
-        return [_sealed(row) for row in _rows(models.DkimKey.retired_at.is_null())]
+    found = database.execute(f"{_SEALED} WHERE retired_at IS NULL ORDER BY domain, id")
+    return [_sealed(row) for row in rows.named(found)]
 
 
 def clean_selector(text: str) -> str:
@@ -120,14 +118,13 @@ def add(
     """
     domain = checks.clean_domain(domain)
     with database.bound(), database.transaction():
-        owner = _rows(models.DkimKey.domain == domain).first()
-        if owner and owner.deployment_id == deployment.id:
+        if _select(database, deployment, "AND domain = ?", (domain,)):
             raise BadInput(
                 f"{domain} has a key already: see 'mailweir domain list', or make the next one with 'domain rotate'"
             )
-        if owner:
+        if database.execute("SELECT 1 FROM dkim_keys WHERE domain = ?", (domain,)).fetchone():
             raise BadInput(f"{domain} belongs to another deployment")
-        return _create(deployment, domain, selector, pair, secrets, now, rfc3339(now))
+        return _create(database, deployment, domain, selector, pair, secrets, now, now)
 
 
 def add_next(
@@ -145,21 +142,20 @@ def add_next(
     """
     domain = checks.clean_domain(domain)
     with database.bound(), database.transaction():
-        rows = _known(deployment, domain)
-        waiting = [row for row in rows if _plain(deployment, row).state is State.NEXT]
+        known = _known(database, deployment, domain)
+        waiting = [key for key in known if key.state is State.NEXT]
         if waiting:
             if selector is not None and clean_selector(selector) != waiting[0].selector:
                 raise BadInput(
                     f"{domain} has a next key already, with the selector {waiting[0].selector}: activate it with "
                     f"'mailweir domain rotate {domain} --activate', or take it away with 'mailweir domain remove-key'"
                 )
-            return _plain(deployment, waiting[0]), []
-        made = _create(deployment, domain, selector, pair, secrets, now, None)
-        oldest = rfc3339(now - timedelta(days=RETIRED_DAYS))
-        gone = [row for row in rows if row.retired_at is not None and row.retired_at < oldest]
-        for row in gone:
-            row.delete_instance()
-        return made, [_plain(deployment, row) for row in gone]
+            return waiting[0], []
+        made = _create(database, deployment, domain, selector, pair, secrets, now, None)
+        oldest = now - timedelta(days=RETIRED_DAYS)
+        gone = [key for key in known if key.retired_at is not None and key.retired_at < oldest]
+        _delete(gone)
+        return made, gone
 
 
 def activate(database: Database, deployment: Deployment, domain: str, selector: str, now: datetime) -> DkimKey:
@@ -168,17 +164,15 @@ def activate(database: Database, deployment: Deployment, domain: str, selector: 
     NotFound where it isn't there or isn't next.
     """
     with database.bound(), database.transaction():
-        rows = _known(deployment, domain)
-        for row in rows:
-            state = _plain(deployment, row).state
-            if state is State.ACTIVE:
-                row.retired_at, row.private_key_sealed = rfc3339(now), b""
-                row.save()
-        for row in rows:
-            if row.selector == selector and row.activated_at is None and row.retired_at is None:
-                row.activated_at = rfc3339(now)
-                row.save()
-                return _plain(deployment, row)
+        known = _known(database, deployment, domain)
+        table = models.DkimKey
+        for key in known:
+            if key.state is State.ACTIVE:
+                table.update(retired_at=rfc3339(now), private_key_sealed=b"").where(_is(key)).execute()
+        for key in known:
+            if key.selector == selector and key.state is State.NEXT:
+                table.update(activated_at=rfc3339(now)).where(_is(key)).execute()
+                return replace(key, activated_at=now)
         raise NotFound(f"{domain} has no next key with the selector {selector}")
 
 
@@ -186,15 +180,14 @@ def remove_key(database: Database, deployment: Deployment, domain: str, selector
     """Takes a key away that doesn't sign. NotFound; BadInput where it signs."""
     domain = checks.clean_domain(domain)
     with database.bound(), database.transaction():
-        for row in _known(deployment, domain):
-            if row.selector == selector.lower():
-                key = _plain(deployment, row)
+        for key in _known(database, deployment, domain):
+            if key.selector == selector.lower():
                 if key.state is State.ACTIVE:
                     raise BadInput(
                         f"the key {selector} signs for {domain}: rotate it first, or take the domain away with "
                         "'mailweir domain remove'"
                     )
-                row.delete_instance()
+                _delete([key])
                 return key
     raise NotFound(f"{domain} has no key with the selector {selector}; see 'mailweir domain list'")
 
@@ -203,40 +196,39 @@ def remove(database: Database, deployment: Deployment, domain: str) -> list[Dkim
     """Takes a domain away with all its keys: its mail goes out unsigned from now on. NotFound."""
     domain = checks.clean_domain(domain)
     with database.bound(), database.transaction():
-        rows = _known(deployment, domain)
-        for row in rows:
-            row.delete_instance()
-        return [_plain(deployment, row) for row in rows]
+        known = _known(database, deployment, domain)
+        _delete(known)
+        return known
 
 
 def _create(
+    database: Database,
     deployment: Deployment,
     domain: str,
     selector: str | None,
     pair: tuple[bytes, bytes],
     secrets: Secrets,
     now: datetime,
-    activated_at: str | None,
+    activated_at: datetime | None,
 ) -> DkimKey:
-    sealed = _sealed_one()
-    if sealed:  # two key files in use would leave one host with keys that it can't open
+    for sealed in sealed_keys(database)[:1]:  # two key files in use would leave one host with keys that it can't open
         sealed.private_der(secrets)
     private, public = pair
     name = _own_selector(public, now) if selector is None else clean_selector(selector)
-    if name in {row.selector for row in _rows(models.DkimKey.domain == domain)}:
+    if database.execute("SELECT 1 FROM dkim_keys WHERE domain = ? AND selector = ?", (domain, name)).fetchone():
         raise BadInput(f"{domain} has a key with the selector {name} already; a new key needs a new one")
     if len(f"{name}._domainkey.{domain}") > _MAX_NAME_CHARS:
         raise BadInput(f"{name}._domainkey.{domain} is longer than a DNS name can be")
-    row = models.DkimKey.create(
+    models.DkimKey.create(
         deployment=deployment.id,
         domain=domain,
         selector=name,
         private_key_sealed=secrets.seal(private, _purpose(domain, name)),
         public_key_der=public,
         created_at=rfc3339(now),
-        activated_at=activated_at,
+        activated_at=rfc3339_or_none(activated_at),
     )
-    return _plain(deployment, row)
+    return _select(database, deployment, "AND domain = ? AND selector = ?", (domain, name))[0]
 
 
 def _own_selector(public_key_der: bytes, now: datetime) -> str:
@@ -244,37 +236,45 @@ def _own_selector(public_key_der: bytes, now: datetime) -> str:
     return f"mw{now:%Y%m%d}-{hashlib.sha256(public_key_der).hexdigest()[:4]}"
 
 
-def _known(deployment: Deployment, domain: str) -> list[Any]:
-    rows = list(_rows((models.DkimKey.deployment == deployment.id) & (models.DkimKey.domain == domain)))
-    if not rows:
+def _known(database: Database, deployment: Deployment, domain: str) -> list[DkimKey]:
+    found = _select(database, deployment, "AND domain = ? ORDER BY id", (domain,))
+    if not found:
         raise NotFound(f"unknown domain {domain} in {deployment.name}: add it with 'mailweir domain add {domain}'")
-    return rows
+    return found
 
 
-def _rows(condition: Any) -> Any:
-    return models.DkimKey.select().where(condition).order_by(models.DkimKey.domain, models.DkimKey.id)
+def _is(key: DkimKey) -> Any:
+    """A condition: a domain has one key of a selector, whosever it is."""
+    return (models.DkimKey.domain == key.domain) & (models.DkimKey.selector == key.selector)
 
 
-def _sealed_one() -> SealedKey | None:
-    row = _rows(models.DkimKey.retired_at.is_null()).first()
-    return _sealed(row) if row else None
+def _delete(keys: Iterable[DkimKey]) -> None:
+    for key in keys:
+        models.DkimKey.delete().where(_is(key)).execute()
 
 
-def _sealed(row: Any) -> SealedKey:
-    return SealedKey(row.domain, row.selector, bytes(row.private_key_sealed))
+def _sealed(row: rows.Row) -> SealedKey:
+    return SealedKey(row["domain"], row["selector"], bytes(row["private_key_sealed"]))
 
 
 def _purpose(domain: str, selector: str) -> str:
     return f"DKIM key {selector} of {domain}"
 
 
-def _plain(deployment: Deployment, row: Any) -> DkimKey:
-    return DkimKey(
-        deployment.name,
-        row.domain,
-        row.selector,
-        bytes(row.public_key_der),
-        row.created_at,
-        row.activated_at,
-        row.retired_at,
+def _select(database: Database, deployment: Deployment, ending: str, values: tuple[str, ...] = ()) -> list[DkimKey]:
+    sql = (
+        "SELECT domain, selector, public_key_der, created_at, activated_at, retired_at FROM dkim_keys"
+        f" WHERE deployment_id = ? {ending}"
     )
+    return [
+        DkimKey(
+            deployment=deployment.name,
+            domain=row["domain"],
+            selector=row["selector"],
+            public_key_der=bytes(row["public_key_der"]),
+            created_at=parse(row["created_at"]),
+            activated_at=parse_or_none(row["activated_at"]),
+            retired_at=parse_or_none(row["retired_at"]),
+        )
+        for row in rows.named(database.execute(sql, (deployment.id, *values)))
+    ]

@@ -7,20 +7,20 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from mailweir.errors import NotFound
-from mailweir.store.database import models
+from mailweir.store.database import models, rows
 from mailweir.store.database.connection import Database
-from mailweir.store.database.moments import rfc3339
+from mailweir.store.database.moments import parse, rfc3339
 from mailweir.store.people import address_checks, checks
 from mailweir.store.people.deployments import Deployment
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """A group's address in normal form. created_at: RFC 3339, UTC."""
+    """A group's address in normal form. created_at: UTC."""
 
     deployment: str
     address: str
-    created_at: str
+    created_at: datetime
 
 
 def add(database: Database, deployment: Deployment, address: str, now: datetime) -> Group:
@@ -29,13 +29,9 @@ def add(database: Database, deployment: Deployment, address: str, now: datetime)
     with database.bound(), database.transaction():
         address_checks.refuse_captured(address)
         address_checks.refuse_taken(deployment, address)
-        row = models.GroupAddress.create(
-            deployment=deployment.id,
-            address=address,
-            match_key=deployment.folding.key(address),
-            created_at=rfc3339(now),
-        )
-        return Group(deployment.name, row.address, row.created_at)
+        key = deployment.folding.key(address)
+        models.GroupAddress.create(deployment=deployment.id, address=address, match_key=key, created_at=rfc3339(now))
+        return _select(database, deployment, "AND match_key = ?", (key,))[0]
 
 
 def remove(database: Database, deployment: Deployment, address: str) -> Group:
@@ -43,19 +39,20 @@ def remove(database: Database, deployment: Deployment, address: str) -> Group:
     address = checks.clean_address(address)
     key = deployment.folding.key(address)
     with database.bound(), database.transaction():
-        row = models.GroupAddress.get_or_none(
-            models.GroupAddress.deployment == deployment.id, models.GroupAddress.match_key == key
-        )
-        if row is None:
+        found = _select(database, deployment, "AND match_key = ?", (key,))
+        if not found:
             raise NotFound(f"{address} is no group of {deployment.name}; 'mailweir group list' shows them")
-        row.delete_instance()
-        return Group(deployment.name, row.address, row.created_at)
+        table = models.GroupAddress
+        table.delete().where(table.deployment == deployment.id, table.match_key == key).execute()
+        return found[0]
 
 
 def list_all(database: Database, deployment: Deployment) -> list[Group]:
     """A deployment's groups, by address."""
-    with database.bound():
-        rows = models.GroupAddress.select().where(models.GroupAddress.deployment == deployment.id)
-        return [
-            Group(deployment.name, row.address, row.created_at) for row in rows.order_by(models.GroupAddress.address)
-        ]
+    return _select(database, deployment, "ORDER BY address")
+
+
+def _select(database: Database, deployment: Deployment, ending: str, values: tuple[str, ...] = ()) -> list[Group]:
+    sql = f"SELECT address, created_at FROM group_addresses WHERE deployment_id = ? {ending}"
+    found = rows.named(database.execute(sql, (deployment.id, *values)))
+    return [Group(deployment.name, row["address"], parse(row["created_at"])) for row in found]

@@ -1,22 +1,29 @@
-"""A user's row by the username that a person typed, for everything that hangs on a user: addresses, logins, mailboxes.
+"""A user by the username that a person typed, for everything that hangs on a user: addresses, logins, mailboxes.
 
-Called by `users`, `relay_logins` and `gmail_mailboxes`, with the models bound.
+Called by `users`, `relay_logins` and `gmail_mailboxes`.
 """
 
-from typing import Any
+from dataclasses import dataclass
 
 from mailweir.errors import NotFound
-from mailweir.store.database import models
+from mailweir.store.database import rows
+from mailweir.store.database.connection import Database
 from mailweir.store.people.deployments import Deployment
 
 
-def present(deployment: Deployment, username: str) -> Any:
-    """The row of a user who isn't removed. NotFound, which says where to look."""
-    user = models.User.get_or_none(
-        models.User.deployment == deployment.id,
-        models.User.username == username.lower(),
-        models.User.removed_at.is_null(),
-    )
-    if user is None:
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A user who is there. mailbox: the main one's address."""
+
+    id: int
+    username: str
+    mailbox: str
+
+
+def present(database: Database, deployment: Deployment, username: str) -> Member:
+    """The user of this name who isn't removed. NotFound, which says where to look."""
+    sql = "SELECT id, username, mailbox FROM users WHERE deployment_id = ? AND username = ? AND removed_at IS NULL"
+    row = rows.first(database.execute(sql, (deployment.id, username.lower())))
+    if row is None:
         raise NotFound(f"unknown user '{username}' in {deployment.name}; 'mailweir user list' shows them")
-    return user
+    return Member(**row)

@@ -3,15 +3,13 @@
 A removed user keeps the row, for the record names it; addresses and username are free again. Called by the command line.
 """
 
-from collections import defaultdict
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from mailweir.errors import BadInput, NotFound
-from mailweir.store.database import models
+from mailweir.store.database import models, rows
 from mailweir.store.database.connection import Database
-from mailweir.store.database.moments import rfc3339
+from mailweir.store.database.moments import parse, rfc3339
 from mailweir.store.gmail import gmail_mailboxes
 from mailweir.store.people import address_checks, checks, staff
 from mailweir.store.people.deployments import Deployment
@@ -19,7 +17,7 @@ from mailweir.store.people.deployments import Deployment
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """A member of the staff. addresses: the own ones, the main mailbox first. created_at: RFC 3339, UTC."""
+    """A member of the staff. addresses: the own ones, the main mailbox first. created_at: UTC."""
 
     id: int
     deployment: str
@@ -29,7 +27,7 @@ class User:
     addresses: tuple[str, ...]
     capture_address: str
     log_address: str
-    created_at: str
+    created_at: datetime
 
 
 def add(database: Database, deployment: Deployment, username: str, mailbox: str, name: str, now: datetime) -> User:
@@ -38,7 +36,7 @@ def add(database: Database, deployment: Deployment, username: str, mailbox: str,
     mailbox = checks.clean_address(mailbox)
     name = checks.clean_name(name, "user's") if name else ""
     with database.bound(), database.transaction():
-        if _row(deployment, username):
+        if _is_present(database, deployment, username):
             raise BadInput(f"there is a user {username} in {deployment.name} already")
         address_checks.refuse_captured(mailbox)
         address_checks.refuse_taken(deployment, mailbox)
@@ -47,19 +45,19 @@ def add(database: Database, deployment: Deployment, username: str, mailbox: str,
         )
         key = deployment.folding.key(mailbox)
         models.UserAddress.create(deployment=deployment.id, user=row.id, address=mailbox, match_key=key)
-        return _plain(deployment, row, [mailbox])
+        return _one(database, deployment, row.id)
 
 
 def add_address(database: Database, deployment: Deployment, username: str, address: str) -> User:
     """Gives a user a further own address. NotFound for the user, BadInput for the address."""
     address = checks.clean_address(address)
     with database.bound(), database.transaction():
-        row = staff.present(deployment, username)
+        user = staff.present(database, deployment, username)
         address_checks.refuse_captured(address)
         address_checks.refuse_taken(deployment, address)
         key = deployment.folding.key(address)
-        models.UserAddress.create(deployment=deployment.id, user=row.id, address=address, match_key=key)
-        return _plain(deployment, row, _addresses(row.id))
+        models.UserAddress.create(deployment=deployment.id, user=user.id, address=address, match_key=key)
+        return _one(database, deployment, user.id)
 
 
 def remove_address(database: Database, deployment: Deployment, username: str, address: str) -> User:
@@ -67,59 +65,63 @@ def remove_address(database: Database, deployment: Deployment, username: str, ad
     user."""
     address = checks.clean_address(address)
     with database.bound(), database.transaction():
-        row = staff.present(deployment, username)
-        if address == row.mailbox:
-            raise BadInput(f"{address} is the main mailbox of {row.username} and can't be taken off")
-        gmail_mailboxes.refuse_read_for(deployment, row.id, row.username, address)
-        own = (models.UserAddress.user == row.id) & (models.UserAddress.address == address)
+        user = staff.present(database, deployment, username)
+        if address == user.mailbox:
+            raise BadInput(f"{address} is the main mailbox of {user.username} and can't be taken off")
+        gmail_mailboxes.refuse_read_for(deployment, user.id, user.username, address)
+        own = (models.UserAddress.user == user.id) & (models.UserAddress.address == address)
         if not models.UserAddress.delete().where(own).execute():
-            raise NotFound(f"{address} is not an address of the user {row.username} in {deployment.name}")
-        return _plain(deployment, row, _addresses(row.id))
+            raise NotFound(f"{address} is not an address of the user {user.username} in {deployment.name}")
+        return _one(database, deployment, user.id)
 
 
 def list_all(database: Database, deployment: Deployment) -> list[User]:
     """The deployment's users, by username; without the removed ones."""
-    with database.bound():
-        addresses = defaultdict(list)
-        own = models.UserAddress.select().where(models.UserAddress.deployment == deployment.id)
-        for row in own.order_by(models.UserAddress.id):
-            addresses[row.user_id].append(row.address)
-        present = (models.User.deployment == deployment.id) & models.User.removed_at.is_null()
-        rows = models.User.select().where(present).order_by(models.User.username)
-        return [_plain(deployment, row, addresses[row.id]) for row in rows]
+    return _select(database, deployment)
 
 
 def remove(database: Database, deployment: Deployment, username: str, now: datetime) -> User:
     """Removes a user, with the connection of the user's Gmail, and answers with what was removed. NotFound."""
     with database.bound(), database.transaction():
-        row = staff.present(deployment, username)
-        removed = _plain(deployment, row, _addresses(row.id))
-        models.UserAddress.delete().where(models.UserAddress.user == row.id).execute()
-        models.User.update(removed_at=rfc3339(now)).where(models.User.id == row.id).execute()
-        gmail_mailboxes.end_all_of(row.id, now)
+        user = staff.present(database, deployment, username)
+        removed = _one(database, deployment, user.id)
+        models.UserAddress.delete().where(models.UserAddress.user == user.id).execute()
+        models.User.update(removed_at=rfc3339(now)).where(models.User.id == user.id).execute()
+        gmail_mailboxes.end_all_of(user.id, now)
         return removed
 
 
-def _row(deployment: Deployment, username: str) -> Any:
-    return models.User.get_or_none(
-        models.User.deployment == deployment.id, models.User.username == username, models.User.removed_at.is_null()
-    )
+def _is_present(database: Database, deployment: Deployment, username: str) -> bool:
+    sql = "SELECT 1 FROM users WHERE deployment_id = ? AND username = ? AND removed_at IS NULL"
+    return database.execute(sql, (deployment.id, username)).fetchone() is not None
 
 
-def _addresses(user_id: int) -> list[str]:
-    own = models.UserAddress.select().where(models.UserAddress.user == user_id)
-    return [row.address for row in own.order_by(models.UserAddress.id)]
+def _one(database: Database, deployment: Deployment, user_id: int) -> User:
+    (found,) = _select(database, deployment, "AND u.id = ?", (user_id,))
+    return found
 
 
-def _plain(deployment: Deployment, row: Any, addresses: list[str]) -> User:
+def _select(database: Database, deployment: Deployment, which: str = "", values: tuple[int, ...] = ()) -> list[User]:
+    """Two statements, for however many users."""
+    source = f"WHERE u.deployment_id = ? AND u.removed_at IS NULL {which}"
+    own: dict[int, list[str]] = {}
+    sql = f"SELECT a.user_id, a.address FROM user_addresses a JOIN users u ON u.id = a.user_id {source} ORDER BY a.id"
+    for user_id, address in database.execute(sql, (deployment.id, *values)).fetchall():
+        own.setdefault(user_id, []).append(address)
+    sql = f"SELECT u.id, u.username, u.name, u.mailbox, u.created_at FROM users u {source} ORDER BY u.username"
+    found = rows.named(database.execute(sql, (deployment.id, *values)))
+    return [_made_of(deployment, row, own.get(row["id"], [])) for row in found]
+
+
+def _made_of(deployment: Deployment, row: rows.Row, addresses: list[str]) -> User:
     return User(
-        row.id,
-        deployment.name,
-        row.username,
-        row.name,
-        row.mailbox,
-        tuple(sorted(addresses, key=lambda address: address != row.mailbox)),
-        deployment.capture_address(row.username),
-        deployment.log_address,
-        row.created_at,
+        id=row["id"],
+        deployment=deployment.name,
+        username=row["username"],
+        name=row["name"],
+        mailbox=row["mailbox"],
+        addresses=tuple(sorted(addresses, key=lambda address: address != row["mailbox"])),
+        capture_address=deployment.capture_address(row["username"]),
+        log_address=deployment.log_address,
+        created_at=parse(row["created_at"]),
     )

@@ -10,9 +10,9 @@ from datetime import datetime
 from typing import Any
 
 from mailweir.errors import NotFound
-from mailweir.store.database import batches
+from mailweir.store.database import batches, rows
 from mailweir.store.database.connection import Database
-from mailweir.store.database.moments import rfc3339
+from mailweir.store.database.moments import parse, parse_or_none, rfc3339
 from mailweir.store.people import checks
 from mailweir.store.people.deployments import Deployment
 
@@ -38,7 +38,7 @@ class Participant:
 @dataclass(frozen=True, slots=True)
 class Activity:
     """A captured message. routes: each once, sorted. users: usernames, sorted. author_doubt: see decision.Doubt. via: the
-    group's or list's address by which it came, which stands in From instead of the author. Times: RFC 3339, UTC."""
+    group's or list's address by which it came, which stands in From instead of the author. Times: UTC."""
 
     id: int
     deployment: str
@@ -48,8 +48,8 @@ class Activity:
     contacts: tuple[Participant, ...]
     users: tuple[str, ...]
     subject: str
-    sent_at: str | None
-    recorded_at: str
+    sent_at: datetime | None
+    recorded_at: datetime
     message_id: str | None
     sender_verdict: str
     author_doubt: str | None
@@ -154,27 +154,27 @@ def _contact_ids(database: Database, deployment: Deployment, text: str) -> list[
 def _load_part(database: Database, ids: Sequence[int]) -> Iterator[Activity]:
     routes, contacts, users = _routes(database, ids), _contacts(database, ids), _users(database, ids)
     sql = (
-        "SELECT a.id, d.name, a.direction, a.author, a.subject, a.sent_at, a.recorded_at, a.message_id, a.sender_verdict,"
-        " led.author_doubt, led.author_via FROM activities AS a JOIN deployments AS d ON d.id = a.deployment_id"
+        "SELECT a.id, d.name AS deployment, a.direction, a.author, a.subject, a.sent_at, a.recorded_at, a.message_id,"
+        " a.sender_verdict, led.author_doubt, led.author_via"
+        " FROM activities AS a JOIN deployments AS d ON d.id = a.deployment_id"
         f" LEFT JOIN raw_messages AS led ON led.id = a.leading_raw_id WHERE a.id IN ({_marks(ids)})"
     )
-    for row in database.execute(sql, ids).fetchall():
-        id_, deployment, direction, author, subject, sent_at, recorded_at, message_id, verdict, doubt, via = row
+    for row in rows.named(database.execute(sql, ids)):
         yield Activity(
-            id=id_,
-            deployment=deployment,
-            direction=direction,
-            routes=tuple(routes[id_]),
-            author=author,
-            contacts=tuple(contacts[id_]),
-            users=tuple(users[id_]),
-            subject=subject,
-            sent_at=sent_at,
-            recorded_at=recorded_at,
-            message_id=message_id,
-            sender_verdict=verdict,
-            author_doubt=doubt,
-            via=via,
+            id=row["id"],
+            deployment=row["deployment"],
+            direction=row["direction"],
+            routes=tuple(routes[row["id"]]),
+            author=row["author"],
+            contacts=tuple(contacts[row["id"]]),
+            users=tuple(users[row["id"]]),
+            subject=row["subject"],
+            sent_at=parse_or_none(row["sent_at"]),
+            recorded_at=parse(row["recorded_at"]),
+            message_id=row["message_id"],
+            sender_verdict=row["sender_verdict"],
+            author_doubt=row["author_doubt"],
+            via=row["author_via"],
         )
 
 

@@ -4,7 +4,10 @@ Written within the caller's transaction, so that neither two workers nor a retry
 `recording`.
 """
 
+from datetime import datetime
+
 from mailweir.store.database.connection import Database
+from mailweir.store.database.moments import rfc3339
 
 
 class ConfirmationWriter:
@@ -21,35 +24,35 @@ class ConfirmationWriter:
         requester: str | None,
         link: str | None,
         token: str,
-        now: str,
+        now: datetime,
     ) -> tuple[int, int, str]:
         """A user's forwarding confirmation: its row, how often it was redirected, and its token."""
         row: tuple[int, int, str] = self._execute(
             "INSERT INTO forwarding_confirmations (deployment_id, user_id, message_id, requester, link, token, seen_at,"
             " redirects) VALUES (?, ?, ?, ?, ?, ?, ?, 0)"
             " ON CONFLICT (user_id, message_id) DO UPDATE SET seen_at = excluded.seen_at RETURNING id, redirects, token",
-            (deployment_id, user_id, message_id, requester, link, token, now),
+            (deployment_id, user_id, message_id, requester, link, token, rfc3339(now)),
         ).fetchone()
         return row
 
-    def count_redirected_others(self, user_id: int, since: str, confirmation_id: int) -> int:
+    def count_redirected_others(self, user_id: int, since: datetime, confirmation_id: int) -> int:
         """How many confirmations beside this one went to a user since then."""
         (count,) = self._execute(
             "SELECT COUNT(*) FROM forwarding_confirmations WHERE user_id = ? AND redirected_at > ? AND id <> ?",
-            (user_id, since, confirmation_id),
+            (user_id, rfc3339(since), confirmation_id),
         ).fetchone()
         return int(count)
 
-    def count_redirect(self, confirmation_id: int, now: str) -> None:
+    def count_redirect(self, confirmation_id: int, now: datetime) -> None:
         """Notes that it is redirected once more."""
         self._execute(
             "UPDATE forwarding_confirmations SET redirects = redirects + 1, redirected_at = ? WHERE id = ?",
-            (now, confirmation_id),
+            (rfc3339(now), confirmation_id),
         )
 
-    def mark_bounced(self, deployment_id: int, token: str, now: str) -> None:
+    def mark_bounced(self, deployment_id: int, token: str, now: datetime) -> None:
         """Notes that a redirected confirmation came back undelivered."""
         self._execute(
             "UPDATE forwarding_confirmations SET bounced_at = ? WHERE deployment_id = ? AND token = ? AND bounced_at IS NULL",
-            (now, deployment_id, token),
+            (rfc3339(now), deployment_id, token),
         )

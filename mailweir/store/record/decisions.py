@@ -4,13 +4,13 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
-import peewee
-
 from mailweir import address
-from mailweir.store.database import models
+from mailweir.store.database import batches, rows
 from mailweir.store.database.connection import Database
+from mailweir.store.database.moments import parse
 from mailweir.store.people.deployments import Deployment
 
 _MIN_WORD_CHARS = 3
@@ -19,14 +19,14 @@ _GMAIL_ID = re.compile(r"[0-9A-Za-z_-]{8,64}")  # opaque; at Google 16 hexadecim
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """What was decided of one message for one deployment. outcome, reason: the words of `decision`. time: RFC 3339, UTC.
+    """What was decided of one message for one deployment. outcome, reason: the words of `decision`. time: UTC.
 
     queue_id: Postfix's, or what `gmail_queue.source_id` makes of Gmail's id. recipients: capture addresses. activity,
     direction: of what was captured, else None. named: what From holds where that isn't the author alone. mailbox: the address
     of the Gmail mailbox that was synced, else None.
     """
 
-    time: str
+    time: datetime
     deployment: str
     queue_id: str
     recipients: tuple[str, ...]
@@ -54,41 +54,59 @@ def find(
 ) -> list[Decision]:
     """The decisions on a Message-ID (with <> or without), an author's or recipient's address, a queue id, Gmail's id, or a part
     of what is recorded's subject; the newest first. digests: of the recipient, by deployment (`traces`)."""
-    table, mailbox = models.Decision, models.GmailMailbox
     text = text.strip()
     if not text.isprintable():  # bytes of another encoding among them: nothing on the record is called so
         return []
-    with database.bound():
-        fits = (table.message_id.in_([text, f"<{text}>"])) | (table.source_id == text)
-        if _GMAIL_ID.fullmatch(text):
-            names = mailbox.select(peewee.Value(text).concat("@").concat(mailbox.id.cast("TEXT")))
-            fits |= table.source_id.in_(names)
-        author = address.normalise_path(text) or address.typed(text)
-        if author:
-            fits |= (table.author == author) | table.named.contains(json.dumps(author, ensure_ascii=False))
-            to = models.ActivityContact.select(models.ActivityContact.activity)
-            fits |= table.activity.in_(to.where(models.ActivityContact.address == author))
-            for tenant_id, digest in (digests or {}).items():
-                at = (
-                    peewee.fn.INSTR(table.recipient_digests, digest) if database.is_sqlite else _position(table, digest)
-                )
-                fits |= (table.deployment == tenant_id) & (at > 0)
-        elif len(text) >= _MIN_WORD_CHARS:
-            fits |= models.Activity.subject.contains(text)
-        query = table.select(table, models.Deployment.name, models.Activity.id, models.Activity.direction).join(
-            models.Deployment
-        )
-        query = query.switch(table).join(models.Activity, "LEFT OUTER JOIN").where(fits)
-        if deployment is not None:
-            query = query.where(table.deployment == deployment.id)
-        rows = list(query.order_by(table.decided_at.desc(), table.id.desc()).limit(limit))
-        numbers = {number for row in rows if (number := _mailbox_number(row.source_id)) is not None}
-        addresses = {row.id: row.address for row in mailbox.select().where(mailbox.id.in_(numbers))} if numbers else {}
-        return [_plain(row, addresses.get(_mailbox_number(row.source_id))) for row in rows]
+    fits, values = _fitting(database, text, digests or {})
+    condition = f"({' OR '.join(fits)})"
+    if deployment is not None:
+        condition += " AND c.deployment_id = ?"
+        values.append(deployment.id)
+    ending = ""
+    if limit is not None:
+        ending = " LIMIT ?"
+        values.append(limit)
+    sql = (
+        "SELECT c.decided_at, d.name AS deployment, c.source_id, c.recipients, c.author, c.named, c.message_id, c.outcome,"
+        " c.reason, c.activity_id, a.direction FROM decisions c JOIN deployments d ON d.id = c.deployment_id"
+        f" LEFT JOIN activities a ON a.id = c.activity_id WHERE {condition} ORDER BY c.decided_at DESC, c.id DESC{ending}"
+    )
+    found = rows.named(database.execute(sql, values))
+    numbers = {number for row in found if (number := _mailbox_number(row["source_id"])) is not None}
+    mailboxes = "SELECT id, address FROM gmail_mailboxes WHERE id IN ({})"
+    addresses = dict(batches.among(database, mailboxes, (), numbers))
+    return [_made_of(row, addresses.get(_mailbox_number(row["source_id"]))) for row in found]
 
 
-def _position(table: Any, digest: bytes) -> Any:
-    return peewee.fn.POSITION(peewee.NodeList((peewee.Value(digest), peewee.SQL("IN"), table.recipient_digests)))
+def _fitting(database: Database, text: str, digests: Mapping[int, bytes]) -> tuple[list[str], list[Any]]:
+    """Conditions on the decision c, of which one is enough, and their values."""
+    fits = ["c.message_id IN (?, ?)", "c.source_id = ?"]
+    values: list[Any] = [text, f"<{text}>", text]
+    like = "LIKE" if database.is_sqlite else "ILIKE"  # either way, upper and lower case are alike
+    if _GMAIL_ID.fullmatch(text):
+        fits.append("c.source_id IN (SELECT CAST(? AS TEXT) || '@' || CAST(m.id AS TEXT) FROM gmail_mailboxes m)")
+        values.append(text)
+    author = address.normalise_path(text) or address.typed(text)
+    if author:
+        fits += [
+            "c.author = ?",
+            f"c.named {like} ? ESCAPE '!'",
+            "c.activity_id IN (SELECT p.activity_id FROM activity_contacts p WHERE p.address = ?)",
+        ]
+        values += [author, _holding(json.dumps(author, ensure_ascii=False)), author]
+        position = "INSTR(c.recipient_digests, ?)" if database.is_sqlite else "POSITION(? IN c.recipient_digests)"
+        for deployment_id, digest in digests.items():
+            fits.append(f"(c.deployment_id = ? AND {position} > 0)")
+            values += [deployment_id, digest]
+    elif len(text) >= _MIN_WORD_CHARS:
+        fits.append(f"a.subject {like} ? ESCAPE '!'")
+        values.append(_holding(text))
+    return fits, values
+
+
+def _holding(text: str) -> str:
+    """The pattern of LIKE for what holds the text."""
+    return f"%{text.replace('!', '!!').replace('%', '!%').replace('_', '!_')}%"
 
 
 def count_synced(database: Database, deployment: Deployment) -> int:
@@ -102,18 +120,18 @@ def _mailbox_number(source_id: str) -> int | None:
     return int(number) if "@" in source_id and number.isdecimal() else None
 
 
-def _plain(row: Any, mailbox: str | None) -> Decision:
+def _made_of(row: rows.Row, mailbox: str | None) -> Decision:
     return Decision(
-        time=row.decided_at,
-        deployment=row.deployment.name,
-        queue_id=row.source_id,
-        recipients=tuple(json.loads(row.recipients)),
-        author=row.author,
-        named=tuple(json.loads(row.named)) if row.named else (),
-        message_id=row.message_id,
-        outcome=row.outcome,
-        reason=row.reason,
-        activity=row.activity_id,
-        direction=row.activity.direction if row.activity_id is not None else None,
+        time=parse(row["decided_at"]),
+        deployment=row["deployment"],
+        queue_id=row["source_id"],
+        recipients=tuple(json.loads(row["recipients"])),
+        author=row["author"],
+        named=tuple(json.loads(row["named"])) if row["named"] else (),
+        message_id=row["message_id"],
+        outcome=row["outcome"],
+        reason=row["reason"],
+        activity=row["activity_id"],
+        direction=row["direction"],
         mailbox=mailbox,
     )

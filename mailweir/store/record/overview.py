@@ -10,40 +10,41 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from mailweir.decision import Reason
+from mailweir.store.database import rows
 from mailweir.store.database.connection import Database
-from mailweir.store.database.moments import rfc3339
+from mailweir.store.database.moments import parse, parse_or_none, rfc3339
 from mailweir.store.people.deployments import Deployment
 
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """A user's newest forwarding confirmation. Times: RFC 3339, UTC, or None."""
+    """A user's newest forwarding confirmation. Times: UTC, or None."""
 
     user_id: int
     requester: str | None
-    seen_at: str
-    redirected_at: str | None
-    bounced_at: str | None
+    seen_at: datetime
+    redirected_at: datetime | None
+    bounced_at: datetime | None
 
 
-def last_of_routes(database: Database, deployment: Deployment) -> dict[str, str]:
+def last_of_routes(database: Database, deployment: Deployment) -> dict[str, datetime]:
     """Route -> when its last captured mail was seen."""
     sql = (
         "SELECT s.route, MAX(s.seen_at) FROM sightings s JOIN activities a ON a.id = s.activity_id"
         " WHERE a.deployment_id = ? GROUP BY s.route"
     )
-    return dict(database.execute(sql, (deployment.id,)).fetchall())
+    return {route: parse(last) for route, last in database.execute(sql, (deployment.id,)).fetchall()}
 
 
 def unknown_groups(database: Database, deployment: Deployment, since: datetime) -> list[tuple[str, int]]:
     """Addresses through which mail of somebody known came, and which nobody told us of as groups: (address, mails), the busiest
     first."""
-    rows = database.execute(
+    found = database.execute(
         "SELECT author, COUNT(*) FROM decisions WHERE deployment_id = ? AND reason = ? AND decided_at >= ? AND author IS NOT NULL"
         " GROUP BY author ORDER BY COUNT(*) DESC, author LIMIT 5",
         (deployment.id, str(Reason.UNKNOWN_GROUP), rfc3339(since)),
     ).fetchall()
-    return [(str(address), int(count)) for address, count in rows]
+    return [(str(address), int(count)) for address, count in found]
 
 
 def unreadable_authors(database: Database, deployment: Deployment, since: datetime) -> tuple[str, int] | None:
@@ -66,10 +67,10 @@ def is_staff_domain(database: Database, deployment: str, domain: str) -> bool:
     return database.execute(sql, (deployment, f"%@{plain}")).fetchone() is not None
 
 
-def last_decision(database: Database) -> str | None:
+def last_decision(database: Database) -> datetime | None:
     """When the last decision of all was made."""
     (found,) = database.execute("SELECT MAX(decided_at) FROM decisions").fetchone()
-    return None if found is None else str(found)
+    return parse_or_none(found)
 
 
 def forwarded_times(database: Database, deployment: Deployment, since: datetime) -> dict[int, list[datetime]]:
@@ -80,7 +81,7 @@ def forwarded_times(database: Database, deployment: Deployment, since: datetime)
     )
     times: dict[int, list[datetime]] = defaultdict(list)
     for user_id, first, last in database.execute(sql, (deployment.id, rfc3339(since))).fetchall():
-        times[user_id] += [_moment(first), _moment(last)]
+        times[user_id] += [parse(first), parse(last)]
     for user_id, moments in _forwarded_and_ignored(database, deployment).items():
         times[user_id] += moments
     return times
@@ -100,7 +101,7 @@ def _forwarded_and_ignored(database: Database, deployment: Deployment) -> dict[i
     for recipients, first, last in database.execute(sql, (deployment.id,)).fetchall():
         for recipient in json.loads(recipients):
             if recipient in ids:
-                times[ids[recipient]] += [_moment(first), _moment(last)]
+                times[ids[recipient]] += [parse(first), parse(last)]
     return times
 
 
@@ -121,7 +122,16 @@ def newest_confirmations(database: Database, deployment: Deployment) -> list[Pen
         " AND NOT EXISTS (SELECT 1 FROM forwarding_confirmations later WHERE later.user_id = c.user_id AND later.id > c.id)"
         " ORDER BY c.user_id"
     )
-    return [Pending(*row) for row in database.execute(sql, (deployment.id,)).fetchall()]
+    return [
+        Pending(
+            user_id=row["user_id"],
+            requester=row["requester"],
+            seen_at=parse(row["seen_at"]),
+            redirected_at=parse_or_none(row["redirected_at"]),
+            bounced_at=parse_or_none(row["bounced_at"]),
+        )
+        for row in rows.named(database.execute(sql, (deployment.id,)))
+    ]
 
 
 def shared_addresses(database: Database, deployment: Deployment) -> list[tuple[str, int, int]]:
@@ -134,7 +144,3 @@ def shared_addresses(database: Database, deployment: Deployment) -> list[tuple[s
     return [
         (str(address), contacts, companies) for address, contacts, companies in database.execute(sql, (deployment.id,))
     ]
-
-
-def _moment(text: str) -> datetime:
-    return datetime.fromisoformat(text)

@@ -5,13 +5,14 @@ Called by the command line and the digest.
 
 import io
 from dataclasses import dataclass
-from typing import Any
+from datetime import datetime
 
 import zstandard
 
 from mailweir.errors import MailweirError, NotFound
-from mailweir.store.database import models
+from mailweir.store.database import rows
 from mailweir.store.database.connection import Database
+from mailweir.store.database.moments import parse
 from mailweir.store.record.activities import Activity
 
 
@@ -19,70 +20,76 @@ from mailweir.store.record.activities import Activity
 class Version:
     """One body that came under an activity's identity. number: from 1, in order of arrival. leading: it speaks for it.
 
-    verdict: is the author of this one proven; the leading one's is the activity's sender verdict.
+    verdict: is the author of this one proven; the leading one's is the activity's sender verdict. recorded_at: UTC.
     """
 
     number: int
     size_bytes: int
-    recorded_at: str
+    recorded_at: datetime
     leading: bool
     verdict: str
 
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """One time the message was seen. source_id: queue id or Gmail id. user: username, or None. version: which body it had."""
+    """One time the message was seen. source_id: queue id or Gmail id. user: username, or None. version: which body it had.
+    seen_at: UTC."""
 
     route: str
     source_id: str
     user: str | None
     version: int
-    seen_at: str
+    seen_at: datetime
 
 
 def versions(database: Database, activity: Activity) -> list[Version]:
     """An activity's kept bodies."""
-    with database.bound():
-        leading_id = _leading_id(activity)
-        return [
-            Version(number, row.size_bytes, row.recorded_at, row.id == leading_id, row.verdict)
-            for number, row in enumerate(_rows(activity), 1)
-        ]
+    return [
+        Version(
+            number=number,
+            size_bytes=row["size_bytes"],
+            recorded_at=parse(row["recorded_at"]),
+            leading=row["id"] == row["leading_raw_id"],
+            verdict=row["verdict"],
+        )
+        for number, row in enumerate(_kept(database, activity), 1)
+    ]
 
 
 def sightings(database: Database, activity: Activity) -> list[Sighting]:
     """Each time that an activity was seen, in order."""
-    with database.bound():
-        numbers = {row.id: number for number, row in enumerate(_rows(activity), 1)}
-        query: Any = models.Sighting.select(models.Sighting, models.User.id, models.User.username).join(
-            models.User, "LEFT OUTER JOIN"
+    numbers = {row["id"]: number for number, row in enumerate(_kept(database, activity), 1)}
+    sql = (
+        "SELECT s.route, s.source_id, u.username, s.raw_message_id, s.seen_at FROM sightings s"
+        " LEFT JOIN users u ON u.id = s.user_id WHERE s.activity_id = ? ORDER BY s.id"
+    )
+    return [
+        Sighting(
+            route=row["route"],
+            source_id=row["source_id"],
+            user=row["username"],
+            version=numbers[row["raw_message_id"]],
+            seen_at=parse(row["seen_at"]),
         )
-        return [
-            Sighting(
-                row.route,
-                row.source_id,
-                row.user.username if row.user_id is not None else None,
-                numbers[row.raw_message_id],
-                row.seen_at,
-            )
-            for row in query.where(models.Sighting.activity == activity.id).order_by(models.Sighting.id)
-        ]
+        for row in rows.named(database.execute(sql, (activity.id,)))
+    ]
 
 
 def read(database: Database, activity: Activity, number: int | None = None) -> bytes:
     """The message's bytes: the leading version's, or those of the version with this number. NotFound."""
-    with database.bound():
-        rows = _rows(activity)
-        leading_id = _leading_id(activity)
-        wanted = [
-            row.id for at, row in enumerate(rows, 1) if (row.id == leading_id if number is None else at == number)
-        ]
-        if not wanted:
-            raise NotFound(
-                f"activity {activity.id} has no version {number or 'that leads'}: {len(rows)} are kept, from 1 on"
-            )
-        row = models.RawMessage.get_by_id(wanted[0])
-    return decompress(row.content_zstd, row.size_bytes, activity.id)
+    kept = _kept(database, activity)
+    wanted = [
+        row["id"]
+        for at, row in enumerate(kept, 1)
+        if (row["id"] == row["leading_raw_id"] if number is None else at == number)
+    ]
+    if not wanted:
+        raise NotFound(
+            f"activity {activity.id} has no version {number or 'that leads'}: {len(kept)} are kept, from 1 on"
+        )
+    sql = "SELECT content_zstd, size_bytes FROM raw_messages WHERE id = ?"
+    content_zstd, size_bytes = database.execute(sql, (wanted[0],)).fetchone()
+    return decompress(bytes(content_zstd), size_bytes, activity.id)
 
 
 def decompress(content_zstd: bytes, size_bytes: int, activity_id: int) -> bytes:
@@ -99,12 +106,10 @@ def decompress(content_zstd: bytes, size_bytes: int, activity_id: int) -> bytes:
     return raw
 
 
-def _rows(activity: Activity) -> Any:
-    # without the content, which may be many megabytes
-    table = models.RawMessage
-    fields = (table.id, table.size_bytes, table.recorded_at, table.verdict)
-    return list(table.select(*fields).where(table.activity == activity.id).order_by(table.id))
-
-
-def _leading_id(activity: Activity) -> Any:
-    return models.Activity.get_by_id(activity.id).leading_raw_id
+def _kept(database: Database, activity: Activity) -> list[rows.Row]:
+    """Without the content, which may be many megabytes."""
+    sql = (
+        "SELECT r.id, r.size_bytes, r.recorded_at, r.verdict, a.leading_raw_id FROM raw_messages r"
+        " JOIN activities a ON a.id = r.activity_id WHERE r.activity_id = ? ORDER BY r.id"
+    )
+    return rows.named(database.execute(sql, (activity.id,)))

@@ -5,8 +5,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from mailweir.errors import NotFound
+from mailweir.store.database import rows
 from mailweir.store.database.connection import Database
-from mailweir.store.database.moments import rfc3339
+from mailweir.store.database.moments import parse, parse_or_none, rfc3339
 from mailweir.store.people.deployments import Deployment
 from mailweir.store.record import activities
 from mailweir.store.record.activities import Activity
@@ -14,14 +15,14 @@ from mailweir.store.record.activities import Activity
 
 @dataclass(frozen=True, slots=True)
 class Todo:
-    """An activity on a user's list. user: username. Times: RFC 3339, UTC; done_at is None while it is open."""
+    """An activity on a user's list. user: username. Times: UTC; done_at is None while it is open."""
 
     id: int
     deployment: str
     user: str
     activity: Activity
-    created_at: str
-    done_at: str | None
+    created_at: datetime
+    done_at: datetime | None
 
 
 def select(database: Database, deployment: Deployment, user: str | None, *, with_done: bool) -> list[Todo]:
@@ -47,9 +48,8 @@ def finish(database: Database, todo_id: int, deployment: Deployment | None, now:
             raise NotFound(f"there is no to-do {todo_id}; 'mailweir todo list' shows those that are open")
         if found[0].done_at is not None:
             return found[0]
-        done_at = rfc3339(now)
-        database.execute("UPDATE todos SET done_at = ? WHERE id = ?", (done_at, todo_id))
-        return replace(found[0], done_at=done_at)
+        database.execute("UPDATE todos SET done_at = ? WHERE id = ?", (rfc3339(now), todo_id))
+        return replace(found[0], done_at=now)
 
 
 def _user_id(database: Database, deployment: Deployment, username: str) -> int:
@@ -66,17 +66,17 @@ def _present(database: Database, condition: str, values: Sequence[int]) -> list[
         "SELECT todos.id, todos.activity_id, users.username, todos.created_at, todos.done_at FROM todos"
         f" JOIN users ON users.id = todos.user_id WHERE users.removed_at IS NULL AND {condition} ORDER BY todos.id DESC"
     )
-    rows = database.execute(sql, values).fetchall()
-    found = activities.load(database, list({activity_id: None for _, activity_id, *_ in rows}))
+    listed = rows.named(database.execute(sql, values))
+    found = activities.load(database, list({row["activity_id"]: None for row in listed}))
     return [
         Todo(
-            id=todo_id,
-            deployment=found[activity_id].deployment,
-            user=username,
-            activity=found[activity_id],
-            created_at=created_at,
-            done_at=done_at,
+            id=row["id"],
+            deployment=found[row["activity_id"]].deployment,
+            user=row["username"],
+            activity=found[row["activity_id"]],
+            created_at=parse(row["created_at"]),
+            done_at=parse_or_none(row["done_at"]),
         )
-        for todo_id, activity_id, username, created_at, done_at in rows
-        if activity_id in found
+        for row in listed
+        if row["activity_id"] in found
     ]

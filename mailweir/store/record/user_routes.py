@@ -4,6 +4,7 @@ from collections import defaultdict
 from datetime import datetime
 
 from mailweir.store.database.connection import Database
+from mailweir.store.database.moments import parse
 from mailweir.store.people.deployments import Deployment
 
 
@@ -16,5 +17,5 @@ def last_of_users(database: Database, deployment: Deployment) -> dict[int, dict[
     ).fetchall()
     found: dict[int, dict[str, datetime]] = defaultdict(dict)
     for user_id, route, seen_at in rows:
-        found[user_id][route] = datetime.fromisoformat(seen_at)
+        found[user_id][route] = parse(seen_at)
     return dict(found)

@@ -6,26 +6,28 @@ which gives the id whether the row is new or was there. Called by `recording` on
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
 
 from mailweir.store.database import batches
 from mailweir.store.database.connection import Database
+from mailweir.store.database.moments import rfc3339
 
 _MAX_ROWS = 50  # of one statement
 _CONTACT_COLUMNS = ("activity_id", "contact_id", "address", "raw_message_id", "is_bcc")
 
 
 class ActivityRow(NamedTuple):
-    """A captured message. Times as text (see recording.rfc3339)."""
+    """A captured message. Times: aware, as in the other rows."""
 
     deployment_id: int
     identity: bytes
     direction: str
     author: str
     subject: str
-    sent_at: str | None
-    recorded_at: str
+    sent_at: datetime | None
+    recorded_at: datetime
     message_id: str | None
 
 
@@ -45,7 +47,7 @@ class RawRow(NamedTuple):
     subject: str
     size_bytes: int
     content_zstd: bytes
-    recorded_at: str
+    recorded_at: datetime
     verdict: str
     author_doubt: str | None
     author_via: str | None
@@ -59,7 +61,7 @@ class SightingRow(NamedTuple):
     source_id: str
     user_id: int | None
     raw_message_id: int
-    seen_at: str
+    seen_at: datetime
 
 
 class DecisionRow(NamedTuple):
@@ -69,7 +71,7 @@ class DecisionRow(NamedTuple):
 
     deployment_id: int
     source_id: str
-    decided_at: str
+    decided_at: datetime
     outcome: str
     reason: str
     recipients: str
@@ -140,7 +142,7 @@ class Writer:
         ending = "ON CONFLICT (activity_id, user_id) DO NOTHING"
         self._put("activity_users", ("activity_id", "user_id"), rows, ending)
 
-    def put_todos(self, rows: Iterable[tuple[int, int, str]]) -> None:
+    def put_todos(self, rows: Iterable[tuple[int, int, datetime]]) -> None:
         """Puts activities on users' lists, once: (activity, user, now). A to-do that is done stays done."""
         ending = "ON CONFLICT (user_id, activity_id) DO NOTHING"
         self._put("todos", ("activity_id", "user_id", "created_at"), rows, ending)
@@ -154,7 +156,7 @@ class Writer:
     ) -> list[tuple[Any, ...]]:
         found: list[tuple[Any, ...]] = []
         for part in batches.parts(rows, _MAX_ROWS):
-            values = [value for row in part for value in row]
+            values = [rfc3339(value) if isinstance(value, datetime) else value for row in part for value in row]
             cursor = self._execute(_insert(table, columns, len(part), ending), values)
             found += cursor.fetchall() if "RETURNING" in ending else ()
         return found

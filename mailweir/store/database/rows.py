@@ -1,0 +1,22 @@
+"""Rows by the names of their columns: in a wide row, a counted place becomes another column's with the next change.
+
+Each column of the SELECT has a name of its own: a plain column's, or the one that AS gives it. Called by the rest of the store.
+"""
+
+from typing import Any
+
+Row = dict[str, Any]
+
+
+def named(cursor: Any) -> list[Row]:
+    """All rows that a cursor has. ValueError where two columns have one name."""
+    names = [column[0] for column in cursor.description]
+    if len(set(names)) < len(names):
+        raise ValueError(f"two columns of a query have one name: {', '.join(names)}")
+    return [dict(zip(names, values, strict=True)) for values in cursor.fetchall()]
+
+
+def first(cursor: Any) -> Row | None:
+    """The first of them, or None."""
+    found = named(cursor)
+    return found[0] if found else None

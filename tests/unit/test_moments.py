@@ -1,0 +1,117 @@
+"""Times are text in the tables and aware datetimes outside of `store/`; rows are read by the names of their columns."""
+
+import importlib
+import inspect
+import pkgutil
+import sqlite3
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any, get_type_hints
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mailweir import store
+from mailweir.store.database import moments, rows
+from mailweir.store.database.connection import Database
+
+_MOMENTS = st.datetimes(timezones=st.just(UTC))
+
+
+@pytest.mark.parametrize(
+    ("moment", "expected"),
+    [
+        (datetime(2026, 11, 24, 3, 12, 55, 7, tzinfo=UTC), "2026-11-24T03:12:55.000007Z"),
+        (datetime(2026, 11, 24, tzinfo=UTC), "2026-11-24T00:00:00.000000Z"),
+        (datetime(2026, 11, 24, 1, tzinfo=timezone(timedelta(hours=2))), "2026-11-23T23:00:00.000000Z"),
+        (datetime(2026, 11, 24, 1, tzinfo=timezone(timedelta(0))), "2026-11-24T01:00:00.000000Z"),
+        (datetime(1, 1, 1, tzinfo=UTC), "0001-01-01T00:00:00.000000Z"),
+    ],
+)
+def test_a_time_is_text(moment: datetime, expected: str) -> None:
+    assert moments.rfc3339(moment) == moments.rfc3339_or_none(moment) == expected
+    assert moments.parse(expected) == moments.parse_or_none(expected) == moment
+    assert moments.parse(expected).tzinfo is UTC
+
+
+@given(_MOMENTS, _MOMENTS)
+def test_the_text_sorts_as_the_times_do_and_loses_nothing(one: datetime, other: datetime) -> None:
+    assert (moments.rfc3339(one) < moments.rfc3339(other)) == (one < other)
+    assert moments.parse(moments.rfc3339(one)) == one
+
+
+def test_null_is_none() -> None:
+    assert moments.rfc3339_or_none(None) is None
+    assert moments.parse_or_none(None) is None
+
+
+@pytest.mark.parametrize("text", ["", "now", "2026-11-24", "2026-11-24T03:12:55", "2026-11-24T03:12:55+02:00"])
+def test_other_text_is_no_time(text: str) -> None:
+    with pytest.raises(ValueError, match=r"UTC|isoformat"):
+        moments.parse(text)
+
+
+def _rows_of_the_store() -> Iterator[tuple[str, Any]]:
+    """Each dataclass and named tuple that a module of `store/` makes, but for peewee's models."""
+    for found in pkgutil.walk_packages(store.__path__, f"{store.__name__}."):
+        if ".migrations" in found.name or found.name.endswith(".models"):
+            continue
+        module = importlib.import_module(found.name)
+        for name, kind in inspect.getmembers(module, inspect.isclass):
+            if kind.__module__ == module.__name__ and (
+                hasattr(kind, "__dataclass_fields__") or hasattr(kind, "_fields")
+            ):
+                yield f"{module.__name__}.{name}", kind
+
+
+_NAMES_OF_TIMES = ("_at", "_since", "_until", "since", "time", "hour")
+
+
+def test_no_time_leaves_the_store_as_text() -> None:
+    seen = 0
+    for name, kind in _rows_of_the_store():
+        for field, hint in get_type_hints(kind).items():
+            if field.endswith(_NAMES_OF_TIMES):
+                assert hint in (datetime, datetime | None), f"{name}.{field} is {hint}"
+                seen += 1
+    assert seen > 40, "they are looked at"
+
+
+def _functions_of_the_store() -> Iterator[tuple[str, Any]]:
+    """Each public function and method."""
+    for found in pkgutil.walk_packages(store.__path__, f"{store.__name__}."):
+        if ".migrations" in found.name or found.name.endswith(".models"):
+            continue
+        module = importlib.import_module(found.name)
+        classes = [kind for _, kind in inspect.getmembers(module, inspect.isclass) if kind.__module__ == found.name]
+        for holder in (module, *classes):
+            for name, function in inspect.getmembers(holder, inspect.isfunction):
+                if not name.startswith("_") and function.__module__ == found.name:
+                    yield f"{found.name}.{function.__qualname__}", function
+
+
+def test_no_time_comes_into_the_store_as_text() -> None:
+    seen = 0
+    for name, function in _functions_of_the_store():
+        for parameter, hint in get_type_hints(function).items():
+            if parameter == "now" or parameter.endswith(_NAMES_OF_TIMES):
+                assert hint in (datetime, datetime | None), f"{name}({parameter}) is {hint}"
+                seen += 1
+    assert seen > 40, "they are looked at"
+
+
+# --- rows -------------------------------------------------------------------------------------------------------------
+
+
+def test_rows_go_by_the_names_of_their_columns(database: Database) -> None:
+    sql = "SELECT d.id, d.name AS deployment, u.username FROM (SELECT 7 AS id, 'demo' AS name) d"
+    sql += " LEFT JOIN (SELECT 7 AS id, 'richard' AS username) u ON u.id = d.id"
+    assert rows.named(database.execute(sql)) == [{"id": 7, "deployment": "demo", "username": "richard"}]
+    assert rows.first(database.execute(sql)) == {"id": 7, "deployment": "demo", "username": "richard"}
+    assert rows.first(database.execute(f"{sql} WHERE d.id = 8")) is None
+
+
+def test_two_columns_of_one_name_are_an_error() -> None:
+    with pytest.raises(ValueError, match="one name: id, id"):
+        rows.named(sqlite3.connect(":memory:").execute("SELECT 1 AS id, 2 AS id"))
