@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
+from mailweir.store.database import rows
 from mailweir.store.database.connection import Database
 from mailweir.store.database.moments import rfc3339
 
@@ -40,8 +41,19 @@ def read(database: Database, raw_id: int) -> Waiting | None:
         "SELECT r.id, r.activity_id, a.author, r.size_bytes, r.content_zstd, r.attempts, r.author_via"
         " FROM raw_messages r JOIN activities a ON a.id = r.activity_id WHERE r.id = ? AND r.verdict = 'pending'",
         (raw_id,),
-    ).fetchone()
-    return Waiting(*found) if found else None
+    )
+    row = rows.first(found)
+    if row is None:
+        return None
+    return Waiting(
+        raw_id=row["id"],
+        activity_id=row["activity_id"],
+        author=row["author"],
+        size_bytes=row["size_bytes"],
+        content_zstd=row["content_zstd"],
+        attempts=row["attempts"],
+        via=row["author_via"],
+    )
 
 
 def count_pending(database: Database) -> int:
