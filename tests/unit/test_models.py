@@ -1,58 +1,51 @@
-"""The models of `store/` and the tables that the migrations make are the same."""
+"""The models of `store/` are the tables that the migrations make; each thread has them over its own connection."""
 
 import contextlib
-import sqlite3
 import threading
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import peewee
 import pytest
 
 from mailweir.database_url import DatabaseUrl
 from mailweir.store.database import models, versions
 from mailweir.store.database.connection import Database
-
-
-@pytest.fixture(scope="module")
-def tables(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, tuple[str, bool, int]]]:
-    """By table and column: type, whether NOT NULL, place in the primary key."""
-    path = tmp_path_factory.mktemp("models") / "mailweir.db"
-    versions.upgrade(path)
-    with closing(sqlite3.connect(path)) as connection:
-        names = [row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
-        return {
-            name: {row[1]: (row[2], bool(row[3]), row[5]) for row in connection.execute(f"PRAGMA table_info({name})")}
-            for name in names
-            if name != versions._HISTORY and not name.startswith("sqlite_")
-        }
+from tests import schemas
+from tests.schemas import Column
 
 
 def _meta(model: Any) -> Any:
     return model._meta
 
 
-def test_each_table_has_its_model(tables: dict[str, Any]) -> None:
-    assert {_meta(model).table_name for model in models.ALL} == set(tables)
-
-
-@pytest.mark.parametrize("model", models.ALL, ids=lambda model: model.__name__)
-def test_a_model_has_the_columns_of_its_table(model: Any, tables: dict[str, dict[str, tuple[str, bool, int]]]) -> None:
-    columns = tables[_meta(model).table_name]
-    fields = {field.column_name: field for field in _meta(model).sorted_fields}
-    assert list(fields) == list(columns)
-    keys = _meta(model).primary_key
-    key = [fields_name for fields_name in getattr(keys, "field_names", (keys.name,))]
-    assert [name for name, (_, _, database_url) in columns.items() if database_url] == [
-        _meta(model).fields[name].column_name for name in key
+def _column(field: Any) -> Column:
+    """A field as the column that it stands for."""
+    kind = {"AUTO": "INTEGER", "INT": "INTEGER", "TEXT": "TEXT", "BLOB": "BLOB"}[
+        getattr(field, "rel_field", field).field_type
     ]
-    for name, (kind, not_null, database_url) in columns.items():
-        field = fields[name]
-        expected = {"AUTO": "INTEGER", "INT": "INTEGER", "TEXT": "TEXT", "BLOB": "BLOB"}[
-            getattr(field, "rel_field", field).field_type
-        ]
-        assert kind == expected, name
-        assert not_null is (not field.null) or database_url, name
+    default = None if field.default is None else str(field.default) if kind == "INTEGER" else f"'{field.default}'"
+    return Column(kind, not field.null, default)
+
+
+def test_the_models_are_the_tables_on_both_databases(database: Database) -> None:
+    tables = schemas.read(database)
+    assert {_meta(model).table_name for model in models.ALL} == set(tables)
+    for model in models.ALL:
+        meta, table = _meta(model), tables[_meta(model).table_name]
+        fields = {field.column_name: field for field in meta.sorted_fields}
+        assert {name: _column(field) for name, field in fields.items()} == table.columns, model
+        assert list(fields) == list(table.columns), model
+        key = getattr(meta.primary_key, "field_names", None) or (meta.primary_key.name,)
+        assert tuple(meta.fields[name].column_name for name in key) == table.primary_key, model
+        keys = {
+            (name, _meta(field.rel_model).table_name, field.rel_field.column_name)
+            for name, field in fields.items()
+            if isinstance(field, peewee.ForeignKeyField)
+        }
+        assert keys == table.foreign_keys, model
+        assert not meta.indexes, "the migrations alone say what is indexed"
 
 
 def test_models_read_what_plain_sql_wrote(tmp_path: Path) -> None:

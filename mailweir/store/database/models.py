@@ -80,7 +80,7 @@ class UserAddress(_Base):
     deployment = peewee.ForeignKeyField(Deployment)
     user = peewee.ForeignKeyField(User, backref="addresses")
     address = peewee.TextField()
-    match_key = peewee.TextField()
+    match_key = peewee.TextField(default="")
     user_id: int
 
     class Meta:
@@ -131,7 +131,7 @@ class ContactAddress(_Base):
     deployment = peewee.ForeignKeyField(Deployment)
     contact = peewee.ForeignKeyField(Contact, backref="addresses")
     address = peewee.TextField()
-    match_key = peewee.TextField()
+    match_key = peewee.TextField(default="")
     contact_id: int
 
     class Meta:
@@ -149,7 +149,7 @@ class Activity(_Base):
     sent_at = peewee.TextField(null=True)
     recorded_at = peewee.TextField()
     message_id = peewee.TextField(null=True)
-    sender_verdict = peewee.TextField()
+    sender_verdict = peewee.TextField(default="pending")
     leading_raw_id = peewee.IntegerField(null=True)
 
     class Meta:
@@ -164,10 +164,10 @@ class RawMessage(_Base):
     size_bytes = peewee.IntegerField()
     content_zstd = peewee.BlobField()
     recorded_at = peewee.TextField()
-    verdict = peewee.TextField()
+    verdict = peewee.TextField(default="pending")
     examined_at = peewee.TextField(null=True)
-    attempts = peewee.IntegerField()
-    next_try_at = peewee.TextField()
+    attempts = peewee.IntegerField(default=0)
+    next_try_at = peewee.TextField(default="")
     subject = peewee.TextField(null=True)
     author_doubt = peewee.TextField(null=True)
     author_via = peewee.TextField(null=True)

@@ -1,0 +1,182 @@
+"""Every statement in `store/` names tables and columns that there are, also those that no test happens to run.
+
+The sources are searched for SQL: each statement is prepared on both databases, and what is put into others (conditions, endings,
+lists of columns) is read word by word.
+"""
+
+import ast
+import importlib
+import pkgutil
+import re
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from mailweir import store
+from mailweir.store.database import batches, versions
+from mailweir.store.database.connection import Database
+from mailweir.store.database.postgresql import _numbered
+from mailweir.store.record import writing
+
+# What stands for the variables of the functions whose SQL has a place for them
+_VARIABLES: dict[str, Any] = {
+    "marks": "?",
+    "lock": "",
+    "skip": "",
+    "like": "LIKE",
+    "position": "1",
+    "ending": "",
+    "which": "",
+    "condition": "1 = 1",
+    "conditions": ["1 = 1"],
+    "source": "WHERE u.deployment_id = ?",
+    "columns": "1",
+    "keys": ["x"],
+    "part": ["x"],
+    "ids": [1],
+    "activity_ids": [1],
+    "users": [1],
+    "contacts": [1],
+    "text": "x",
+    "name": "id",
+    "sql": "id",
+}
+_BUILDERS = {batches.__name__: {"insert"}, writing.__name__: {"_insert"}}  # of any table's statement
+_ANY_TABLE = {"backup", "postgresql_backup", "versions"}  # modules that speak of all tables, or of the database itself
+_STATEMENT = re.compile(r"\s*(?:SELECT|INSERT INTO|UPDATE|DELETE FROM)\s+\S+\s+\S+")
+_FRAGMENT = re.compile(r"\b(?:AND|ORDER BY|WHERE|FROM|JOIN|IN|IS NULL|SELECT|AS|SET)\b|= \?")
+_ALIAS = re.compile(r"\b(?:FROM|JOIN|UPDATE) ([a-z_]+) (?:AS )?([a-z_]+)\b")
+_NAMED = re.compile(r"\bAS ([a-z_]+)\b")
+_QUALIFIED = re.compile(r"\b([a-z_]+)\.([a-z_]+)\b")
+_QUOTED = re.compile(r"'[^']*'|\bpg_\w+|\bcurrent_database\b")
+_WORD = re.compile(r"\b[a-z_]+\b")
+_ONE_DATABASES_OWN = {True: re.compile(r"pg_\w+\(|FOR UPDATE|POSITION\("), False: re.compile(r"INSTR\(|sqlite_master")}
+
+
+def _modules() -> Iterator[tuple[ModuleType, ast.Module]]:
+    for found in pkgutil.walk_packages(store.__path__, f"{store.__name__}."):
+        if ".migrations" in found.name or found.ispkg or found.name.rpartition(".")[2] in _ANY_TABLE:
+            continue
+        module = importlib.import_module(found.name)
+        assert module.__file__
+        yield module, ast.parse(Path(module.__file__).read_text())
+
+
+def _is_text(node: ast.AST) -> bool:
+    if isinstance(node, ast.BinOp):
+        return isinstance(node.op, ast.Add) and (_is_text(node.left) or _is_text(node.right))
+    return isinstance(node, ast.JoinedStr) or (isinstance(node, ast.Constant) and isinstance(node.value, str))
+
+
+def _texts(node: ast.AST, path: tuple[ast.AST, ...] = ()) -> Iterator[tuple[ast.expr, tuple[ast.AST, ...]]]:
+    """Outermost expressions that make text, without docstrings, each with what it stands in."""
+    if isinstance(node, ast.expr) and _is_text(node):
+        yield node, path
+        return
+    if isinstance(node, ast.Expr) and _is_text(node.value):
+        return
+    for child in ast.iter_child_nodes(node):
+        yield from _texts(child, (*path, node))
+
+
+def _sql() -> Iterator[tuple[str, str]]:
+    """(where, text) of all that looks like SQL."""
+    for module, tree in _modules():
+        for node, path in _texts(tree):
+            functions = {one.name for one in path if isinstance(one, ast.FunctionDef)}
+            plain = "".join(str(one.value) for one in ast.walk(node) if isinstance(one, ast.Constant))
+            if (
+                functions & _BUILDERS.get(module.__name__, set())
+                or not _FRAGMENT.search(plain)
+                or "'mailweir " in plain
+            ):
+                continue
+            for table in vars(module).get("_OF_ACTIVITY", ("",)):
+                yield f"{module.__name__}:{node.lineno}", _evaluated(module, node, table).replace("{}", "?")
+
+
+def _evaluated(module: ModuleType, node: ast.expr, table: str) -> str:
+    where = f"{module.__name__}:{node.lineno}"
+    try:
+        text = eval(compile(ast.Expression(node), where, "eval"), vars(module), {**_VARIABLES, "table": table})
+    except NameError as error:
+        pytest.fail(f"{where}: {error}: say in _VARIABLES what may stand there")
+    return str(text)
+
+
+SQL = list(_sql())
+STATEMENTS = [(where, sql) for where, sql in SQL if _STATEMENT.match(sql)]
+
+
+def _inserts() -> Iterator[tuple[str, str, tuple[str, ...]]]:
+    """(where, table, columns) of the rows that are written many at a time."""
+    for module, tree in _modules():
+        for function in (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)):
+            local: dict[str, ast.expr] = {}
+            for node in sorted(ast.walk(function), key=lambda one: getattr(one, "lineno", 0)):
+                if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+                    local[node.targets[0].id] = node.value
+                if isinstance(node, ast.Call) and ast.unparse(node.func) in ("self._put", "batches.insert"):
+                    table, columns = node.args[0:2] if ast.unparse(node.func) == "self._put" else node.args[1:3]
+                    columns = local.get(columns.id, columns) if isinstance(columns, ast.Name) else columns
+                    names = eval(compile(ast.Expression(columns), "columns", "eval"), vars(module))
+                    yield f"{module.__name__}:{node.lineno}", ast.literal_eval(table), names
+
+
+INSERTS = list(_inserts())
+
+
+@pytest.fixture(scope="module")
+def columns_of(tmp_path_factory: pytest.TempPathFactory) -> dict[str, set[str]]:
+    """The columns of each table."""
+    path = tmp_path_factory.mktemp("sql") / "mailweir.db"
+    versions.upgrade(path)
+    with closing(sqlite3.connect(path)) as connection:
+        tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        return {table: {row[1] for row in connection.execute(f"PRAGMA table_info({table})")} for table in tables}
+
+
+def test_every_statement_can_be_prepared(database: Database) -> None:
+    assert len(STATEMENTS) > 150, "they are found"
+    database.open()
+    connection = database.peewee.connection()
+    for where, sql in STATEMENTS:
+        if _ONE_DATABASES_OWN[database.is_sqlite].search(sql):
+            continue
+        try:
+            if database.is_sqlite:
+                connection.execute(f"EXPLAIN {sql}", [None] * sql.count("?"))
+            else:
+                connection.execute(f"PREPARE looked_at AS {_numbered(sql)}")
+                connection.execute("DEALLOCATE looked_at")
+        except Exception as error:  # noqa: BLE001  the two databases' errors have no kind in common
+            pytest.fail(f"{where}: {error}: {sql}")
+
+
+def test_every_word_of_sql_is_a_table_or_a_column(columns_of: dict[str, set[str]]) -> None:
+    columns = set().union(*columns_of.values())
+    aliases: dict[str, dict[str, set[str]]] = {}
+    for where, sql in SQL:
+        known = aliases.setdefault(where.partition(":")[0], {table: {table} for table in columns_of})
+        for table, alias in _ALIAS.findall(sql):
+            known.setdefault(alias, set()).add(table)
+    for where, sql in SQL:
+        known, plain = aliases[where.partition(":")[0]], _QUOTED.sub("", sql)
+        named = set(_NAMED.findall(plain))
+        for alias, column in _QUALIFIED.findall(plain):
+            if alias != "excluded":
+                assert alias in known, f"{where}: no table is called {alias} here: {sql}"
+                assert any(column in columns_of[table] for table in known[alias]), f"{where}: {alias}.{column}: {sql}"
+        for word in _WORD.findall(_QUALIFIED.sub("", plain)):
+            assert word in columns or word in known or word in named, f"{where}: {word}: {sql}"
+
+
+def test_rows_that_are_written_many_at_a_time_have_columns_of_their_table(columns_of: dict[str, set[str]]) -> None:
+    assert len(INSERTS) >= 10, "they are found"
+    for where, table, columns in INSERTS:
+        assert set(columns) <= columns_of[table], where
