@@ -22,8 +22,9 @@ from mailweir.gmail.patience import patiently
 from mailweir.secrets_file import Secrets
 from mailweir.settings import Settings
 from mailweir.store.database.connection import Database
-from mailweir.store.gmail import gmail_mailboxes, gmail_workers
-from mailweir.store.gmail.gmail_mailboxes import Connected, GmailMailbox, token_purpose
+from mailweir.store.gmail import gmail_connections, gmail_mailboxes, gmail_workers
+from mailweir.store.gmail.gmail_connections import Connected
+from mailweir.store.gmail.gmail_mailboxes import GmailMailbox, token_purpose
 from mailweir.store.people.deployments import Deployment
 
 OpenDatabase = Callable[[], AbstractContextManager[Database]]
@@ -162,11 +163,11 @@ def connect(
     clock: Callable[[], datetime],
 ) -> Connection:
     """Connects the mailbox that Gmail lets us read, or the same one again. Errors: those of `proven`, and of
-    `gmail_mailboxes.connect`."""
+    `gmail_connections.connect`."""
     before = wanted.before
     with proven(settings, open_database, wanted, identity, consent) as proof, open_database() as database:
         is_renamed = before is not None and proof.profile.address != before.address
-        made = gmail_mailboxes.connect(
+        made = gmail_connections.connect(
             database,
             deployment,
             username,

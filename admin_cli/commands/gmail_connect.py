@@ -19,7 +19,7 @@ from mailweir.gmail.consent import Consent
 from mailweir.gmail.oauth_files import OAuthClient
 from mailweir.gmail_access import AnotherAccount, AnotherMailbox, Directions, Wanted
 from mailweir.settings import Settings, load
-from mailweir.store.gmail import gmail_mailboxes
+from mailweir.store.gmail import gmail_connections, gmail_mailboxes
 from mailweir.store.gmail.gmail_mailboxes import GmailMailbox
 
 
@@ -50,7 +50,7 @@ def connect(
     _remark_foreign(settings)
     with context.opened(settings) as database:
         chosen = context.choose(database, deployment)
-        wanted, before = gmail_mailboxes.may_connect(database, chosen, username, address)
+        wanted, before = gmail_connections.may_connect(database, chosen, username, address)
         directions: Directions | None = Directions(inbound, outbound)
         if not (inbound or outbound):
             directions = gmail_access.directions_before(database, chosen, username)
@@ -157,7 +157,7 @@ def disconnect(
         is_shared = gmail_mailboxes.shares_consent(database, found.id)
     left = _left(settings, found, sealed, is_shared=is_shared)
     with context.opened(settings) as database:
-        gmail_mailboxes.disconnect(database, chosen, username, context.now())
+        gmail_connections.disconnect(database, chosen, username, context.now())
     if as_json:
         values = {"deployment": found.deployment, "username": found.username, "address": found.address}
         output.show_json({**values, "revoked": sealed is not None and left is None, "left": left})

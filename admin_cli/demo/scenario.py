@@ -27,7 +27,7 @@ from admin_cli.demo.stack import DemoFailed
 from admin_cli.demo.zone import ZoneServer
 from mailweir import confirmation, encoded_words, settings
 from mailweir.settings import Settings
-from mailweir.store.gmail import gmail_mailboxes
+from mailweir.store.gmail import gmail_connections
 from mailweir.store.gmail.gmail_mailboxes import token_purpose
 from mailweir.store.people import deployments
 from mailweir.store.record import activities, decisions, todos
@@ -184,7 +184,7 @@ def _sync(configured: Settings, messages: int) -> None:
     deadline = time.monotonic() + DELIVERY_SECONDS
     with context.opened(configured) as database:
         demo = deployments.find(database, DEPLOYMENT)
-        gmail_mailboxes.connect(
+        gmail_connections.connect(
             database,
             demo,
             mail.USERNAME,

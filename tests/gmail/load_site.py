@@ -16,7 +16,7 @@ from mailweir.settings import Settings
 from mailweir.store.database import versions
 from mailweir.store.database.connection import Database
 from mailweir.store.database.moments import rfc3339
-from mailweir.store.gmail import gmail_mailboxes
+from mailweir.store.gmail import gmail_connections, gmail_mailboxes
 from mailweir.store.gmail.gmail_mailboxes import token_purpose
 from mailweir.store.people import deployments
 from tests.gmail import load_mail
@@ -90,7 +90,7 @@ class LoadSite:
             token = key.seal(load_mail.refresh_token(number).encode(), token_purpose(address))
             yield (
                 *(demo, user_id, address, 1, 1, token, gmail_mailboxes.State.CONNECTED.value, at, since),
-                *(cursor, list_since, newest, at, 0, gmail_mailboxes.FULL, at, later, 0),
+                *(cursor, list_since, newest, at, 0, gmail_connections.FULL, at, later, 0),
             )
 
 

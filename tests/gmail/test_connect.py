@@ -14,7 +14,7 @@ import pytest
 from mailweir import secrets_file
 from mailweir.database_url import DatabaseUrl
 from mailweir.gmail.errors import NeedsReconnect
-from mailweir.store.gmail import gmail_leases, gmail_mailboxes
+from mailweir.store.gmail import gmail_connections, gmail_leases, gmail_mailboxes
 from mailweir.store.gmail.gmail_mailboxes import State, token_purpose
 from mailweir.store.people import users
 from tests.gmail import faults
@@ -169,7 +169,7 @@ def test_without_first_days_what_comes_before_the_first_sweep_is_on_the_record(
 def test_connected_without_knowing_where_history_stands(world: World, gmail: GmailServer) -> None:
     box = gmail.mailbox("richard")
     sealed = secrets_file.load(world.settings.token_key_path).seal(box.consent().encode(), token_purpose(box.address))
-    gmail_mailboxes.connect(
+    gmail_connections.connect(
         world.database,
         world.demo,
         "richard",
@@ -248,7 +248,7 @@ def test_what_came_while_it_was_disconnected_is_listed(world: World, gmail: Gmai
     box.insert(mail("before"), at=world.at)
     world.settle()
     box.insert(mail("never swept"), at=world.at)
-    gmail_mailboxes.disconnect(world.database, world.demo, "richard", world.at)
+    gmail_connections.disconnect(world.database, world.demo, "richard", world.at)
     world.later(days=20)
     box.insert(mail("meanwhile"), at=world.at - timedelta(days=10))
     gmail.expire_history(box)

@@ -174,13 +174,13 @@ def test_a_probe_in_an_outage_leaves_what_is_wrong(small: World, gmail: GmailSer
 
 
 def test_a_mailbox_that_a_user_disconnected_is_never_probed(small: World, gmail: GmailServer) -> None:
-    from mailweir.store.gmail import gmail_mailboxes
+    from mailweir.store.gmail import gmail_connections
 
     box = small.connect()
     small.settle()
     gmail.revoke_access(box)
     small.sweep()
-    gmail_mailboxes.disconnect(small.database, small.demo, "richard", small.at)
+    gmail_connections.disconnect(small.database, small.demo, "richard", small.at)
     small.later(days=9)
     assert gmail_leases.lease(small.database, "test", small.at, 9) == []
     assert gmail_leases.seconds_to_next(small.database, small.at) is None

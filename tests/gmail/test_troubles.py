@@ -326,7 +326,7 @@ def test_a_sweep_whose_mailbox_is_taken_away_writes_nothing_more(
     from gmail_sync import batch_writer
     from gmail_sync.batch_writer import Tally
     from gmail_sync.sweep import Sweep
-    from mailweir.store.gmail import gmail_mailboxes
+    from mailweir.store.gmail import gmail_connections
 
     monkeypatch.setattr(batch_writer, "MAX_HELD", 1)  # so that there is something between two transactions
     box = world.connect()
@@ -341,7 +341,7 @@ def test_a_sweep_whose_mailbox_is_taken_away_writes_nothing_more(
         if how == "user removed":
             users.remove(world.database, world.demo, "richard", world.at)
         elif how == "disconnected":
-            gmail_mailboxes.disconnect(world.database, world.demo, "richard", world.at)
+            gmail_connections.disconnect(world.database, world.demo, "richard", world.at)
         elif how == "connected anew":
             world.connect()
         else:

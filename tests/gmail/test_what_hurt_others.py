@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from mailweir.errors import NotFound
-from mailweir.store.gmail import gmail_mailboxes, gmail_queue
+from mailweir.store.gmail import gmail_connections, gmail_queue
 from mailweir.store.gmail.gmail_mailboxes import State
 from mailweir.store.people import contacts
 from mailweir.store.record import retention
@@ -225,6 +225,6 @@ def test_9_a_dead_token_is_seen_and_connecting_again_goes_on_where_it_stood(worl
     assert world.state().state is State.CONNECTED
     world.settle()
     assert sorted(world.subjects()) == ["one", "two"]
-    gmail_mailboxes.disconnect(world.database, world.demo, "richard", world.at)
+    gmail_connections.disconnect(world.database, world.demo, "richard", world.at)
     with pytest.raises(NotFound):
         world.state()

@@ -16,7 +16,7 @@ from mailweir.database_url import DatabaseUrl
 from mailweir.settings import Settings
 from mailweir.store.database import versions
 from mailweir.store.database.connection import Database
-from mailweir.store.gmail import gmail_leases, gmail_mailboxes
+from mailweir.store.gmail import gmail_connections, gmail_leases, gmail_mailboxes
 from mailweir.store.gmail.gmail_leases import Rest
 from mailweir.store.gmail.gmail_mailboxes import GmailMailbox, token_purpose
 from mailweir.store.people import contacts, deployments, users
@@ -73,7 +73,7 @@ class World:
         box = self.gmail.mailbox(name)
         token = box.consent().encode()
         sealed = secrets_file.load(self.settings.token_key_path).seal(token, token_purpose(box.address))
-        gmail_mailboxes.connect(
+        gmail_connections.connect(
             self.database,
             self.demo,
             name,

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from mailweir.store.database.connection import Database
-from mailweir.store.gmail import gmail_leases, gmail_mailboxes
+from mailweir.store.gmail import gmail_connections, gmail_leases
 from mailweir.store.gmail.gmail_leases import Leased, Rest
 from mailweir.store.gmail.gmail_mailboxes import GmailMailbox
 from mailweir.store.people import deployments, users
@@ -25,7 +25,7 @@ def connect(
     """Connects a user's mailbox, by default both ways and with seven days of its mail."""
     chosen = {"inbound": True, "outbound": True, "token_sealed": b"sealed", "first_days": 7, **changed}
     address = address or f"{username.lower()}@firm.example"
-    return gmail_mailboxes.connect(database, deployment, username, address, now=now, **chosen)
+    return gmail_connections.connect(database, deployment, username, address, now=now, **chosen)
 
 
 def take(database: Database, mailbox_id: int, now: datetime, owner: str = "a") -> Leased:

@@ -11,7 +11,7 @@ import pytest
 from mailweir.database_url import DatabaseUrl
 from mailweir.store.database.connection import Database
 from mailweir.store.database.moments import rfc3339
-from mailweir.store.gmail import gmail_leases, gmail_mailboxes, gmail_queue
+from mailweir.store.gmail import gmail_connections, gmail_leases, gmail_queue
 from mailweir.store.gmail.gmail_leases import LEASE_SECONDS, LONGEST_WAIT, Leased, LeaseLost
 from mailweir.store.gmail.gmail_queue import Origin
 from mailweir.store.people import contacts, deployments, users
@@ -140,7 +140,7 @@ def test_disconnecting_and_connecting_again_fence_off(
     connect(database, demo, "richard", now)
     assert not _holds(database, leased)
     leased = take(database, mailbox_id, now)
-    gmail_mailboxes.disconnect(database, demo, "richard", now)
+    gmail_connections.disconnect(database, demo, "richard", now)
     assert not _holds(database, leased)
     assert not _holds(database, replace(leased, epoch=row(database, mailbox_id)["epoch"]))
     assert not _holds(database, replace(leased, id=mailbox_id + 1_000))
@@ -219,7 +219,7 @@ def test_of_what_cannot_be_read_nothing_is_leased(
     assert gmail_leases.seconds_to_next(database, now) is None  # else whoever waits for it would wait no time, for ever
     assert row(database, mailbox_id) == before
     database.execute("UPDATE users SET removed_at = NULL")
-    gmail_mailboxes.disconnect(database, demo, "richard", now)
+    gmail_connections.disconnect(database, demo, "richard", now)
     assert gmail_leases.lease(database, "a", now, 9) == []
     assert gmail_leases.lease_one(database, "a", now, mailbox_id) is None
     assert gmail_leases.seconds_to_next(database, now) is None

@@ -10,7 +10,7 @@ from mailweir.database_url import Postgresql
 from mailweir.errors import BadInput, NotFound
 from mailweir.store.database.connection import Database
 from mailweir.store.database.moments import rfc3339
-from mailweir.store.gmail import gmail_leases, gmail_mailboxes, gmail_queue
+from mailweir.store.gmail import gmail_connections, gmail_leases, gmail_mailboxes, gmail_queue
 from mailweir.store.gmail.gmail_leases import Leased, LeaseLost
 from mailweir.store.gmail.gmail_mailboxes import State
 from mailweir.store.gmail.gmail_queue import Origin
@@ -55,7 +55,7 @@ def test_nobody_elses_mailbox_is_connected(database: Database, demo: Deployment,
     other = deployments.add(database, "other", "other.example.org", now)
     users.add(database, other, "richard", "richard@gmail.com", "", now)
     with pytest.raises(BadInput, match="user alias richard"):
-        gmail_mailboxes.connect(
+        gmail_connections.connect(
             database, demo, "richard", address, inbound=True, outbound=True, token_sealed=b"", now=now, first_days=7
         )
     with pytest.raises(NotFound, match="user list"):
@@ -117,7 +117,7 @@ def test_a_sweep_that_begins_while_it_is_connected_again_is_fenced_off(
         demo = make_firm(database, now)
         made = connect(database, demo, "richard", now)
         swept: list[Leased] = []
-        fenced_off = gmail_mailboxes._fenced_off()
+        fenced_off = gmail_connections._fenced_off()
 
         def sweep_meanwhile() -> dict[str, Any]:
             leased = take(other, made.id, now)
@@ -127,7 +127,7 @@ def test_a_sweep_that_begins_while_it_is_connected_again_is_fenced_off(
             swept.append(leased)
             return fenced_off
 
-        monkeypatch.setattr(gmail_mailboxes, "_fenced_off", sweep_meanwhile)
+        monkeypatch.setattr(gmail_connections, "_fenced_off", sweep_meanwhile)
         connect(database, demo, "richard", now, token_sealed=b"new")
         with pytest.raises(LeaseLost), other.transaction(alone=False):
             gmail_leases.fence(other, swept[0])
@@ -141,7 +141,7 @@ def test_one_mailbox_a_user_and_one_user_a_mailbox(database: Database, demo: Dep
     with pytest.raises(BadInput, match="gmail disconnect richard"):
         connect(database, demo, "richard", now, "rick@firm.example")
     users.add_address(database, demo, "richard", "sales@firm.example")
-    gmail_mailboxes.disconnect(database, demo, "richard", now)
+    gmail_connections.disconnect(database, demo, "richard", now)
     connect(database, demo, "richard", now, "sales@firm.example")
     with database.transaction():  # as nobody can any more
         database.execute("DELETE FROM user_addresses WHERE address = 'sales@firm.example'")
@@ -157,7 +157,7 @@ def test_an_address_whose_mailbox_is_read_stays_the_users(database: Database, de
     with pytest.raises(BadInput, match="gmail disconnect richard"):
         users.remove_address(database, demo, "richard", "Sales@firm.example")
     users.remove_address(database, demo, "richard", "rick@firm.example")
-    gmail_mailboxes.disconnect(database, demo, "richard", now)
+    gmail_connections.disconnect(database, demo, "richard", now)
     assert users.remove_address(database, demo, "richard", "sales@firm.example").addresses == ("richard@firm.example",)
 
 
@@ -179,14 +179,14 @@ def test_disconnecting_forgets_token_and_queue(database: Database, demo: Deploym
     with database.transaction():
         gmail_leases.move_cursor(database, leased, "77")
         gmail_queue.put(database, leased, ["a"], Origin.HISTORY, now)
-    assert gmail_mailboxes.disconnect(database, demo, "Richard", now) == b"sealed"
+    assert gmail_connections.disconnect(database, demo, "Richard", now) == b"sealed"
     assert gmail_mailboxes.token_sealed(database, made.id) is None
     assert gmail_mailboxes.list_all(database, demo) == []
     assert database.execute("SELECT COUNT(*) FROM gmail_queue").fetchone() == (0,)
     with pytest.raises(NotFound, match="gmail connect richard"):
         gmail_mailboxes.find(database, demo, "richard")
     with pytest.raises(NotFound, match="gmail connect richard"):
-        gmail_mailboxes.disconnect(database, demo, "richard", now)
+        gmail_connections.disconnect(database, demo, "richard", now)
     # the same one goes on, and what its queue held is within the list that is made
     anew = connect(database, demo, "richard", now + LATER)
     assert (anew.id, anew.connected_at, anew.waiting) == (made.id, now + LATER, 0)

@@ -28,7 +28,7 @@ _VARIABLES: dict[str, Any] = {
     "marks": "?",
     "lock": "",
     "skip": "",
-    "like": "LIKE",
+    "matches": "LIKE",
     "position": "1",
     "ending": "",
     "which": "",

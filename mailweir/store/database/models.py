@@ -1,4 +1,4 @@
-"""peewee's view of the tables, for the queries of the command line; the path of every message uses plain SQL.
+"""peewee's view of the tables that admins write. All else is plain SQL, and so is what is read of these.
 
 Never used outside `store/`: rows leave it as frozen dataclasses. The tables themselves are made by `migrations/`; a test keeps
 the two alike. Models speak over the connection that `Database.bound()` names for the thread, for there is no module-level one.
@@ -138,116 +138,6 @@ class ContactAddress(_Base):
         table_name = "contact_addresses"
 
 
-class Activity(_Base):
-    """A captured message on the record."""
-
-    deployment = peewee.ForeignKeyField(Deployment)
-    identity = peewee.BlobField()
-    direction = peewee.TextField()
-    author = peewee.TextField()
-    subject = peewee.TextField()
-    sent_at = peewee.TextField(null=True)
-    recorded_at = peewee.TextField()
-    message_id = peewee.TextField(null=True)
-    sender_verdict = peewee.TextField(default="pending")
-    leading_raw_id = peewee.IntegerField(null=True)
-
-    class Meta:
-        table_name = "activities"
-
-
-class RawMessage(_Base):
-    """The bytes of one version of an activity's message; subject is None where it was recorded before that was kept."""
-
-    activity = peewee.ForeignKeyField(Activity, backref="raw_messages")
-    version_digest = peewee.BlobField()
-    size_bytes = peewee.IntegerField()
-    content_zstd = peewee.BlobField()
-    recorded_at = peewee.TextField()
-    verdict = peewee.TextField(default="pending")
-    examined_at = peewee.TextField(null=True)
-    attempts = peewee.IntegerField(default=0)
-    next_try_at = peewee.TextField(default="")
-    subject = peewee.TextField(null=True)
-    author_doubt = peewee.TextField(null=True)
-    author_via = peewee.TextField(null=True)
-
-    class Meta:
-        table_name = "raw_messages"
-
-
-class Sighting(_Base):
-    """One time a message was seen."""
-
-    activity = peewee.ForeignKeyField(Activity, backref="sightings")
-    route = peewee.TextField()
-    source_id = peewee.TextField()
-    user = peewee.ForeignKeyField(User, null=True)
-    raw_message = peewee.ForeignKeyField(RawMessage)
-    seen_at = peewee.TextField()
-    user_id: int | None
-    raw_message_id: int
-
-    class Meta:
-        table_name = "sightings"
-
-
-class ActivityContact(_Base):
-    """A contact who takes part in an activity, with the address that took part, by one version of the message."""
-
-    activity = peewee.ForeignKeyField(Activity, backref="contacts")
-    contact = peewee.ForeignKeyField(Contact)
-    address = peewee.TextField()
-    raw_message = peewee.ForeignKeyField(RawMessage)
-    is_bcc = peewee.IntegerField(default=0)
-
-    class Meta:
-        table_name = "activity_contacts"
-        primary_key = peewee.CompositeKey("activity", "contact", "address", "raw_message")
-
-
-class ActivityUser(_Base):
-    """A user whose record an activity is on."""
-
-    activity = peewee.ForeignKeyField(Activity, backref="users")
-    user = peewee.ForeignKeyField(User)
-
-    class Meta:
-        table_name = "activity_users"
-        primary_key = peewee.CompositeKey("activity", "user")
-
-
-class Todo(_Base):
-    """An activity on a user's list until `done_at`."""
-
-    activity = peewee.ForeignKeyField(Activity)
-    user = peewee.ForeignKeyField(User)
-    created_at = peewee.TextField()
-    done_at = peewee.TextField(null=True)
-    activity_id: int
-
-    class Meta:
-        table_name = "todos"
-
-
-class ForwardingConfirmation(_Base):
-    """A proven forwarding confirmation and its link."""
-
-    deployment = peewee.ForeignKeyField(Deployment)
-    user = peewee.ForeignKeyField(User)
-    message_id = peewee.TextField()
-    requester = peewee.TextField(null=True)
-    link = peewee.TextField(null=True)
-    token = peewee.TextField()
-    seen_at = peewee.TextField()
-    redirected_at = peewee.TextField(null=True)
-    redirects = peewee.IntegerField()
-    bounced_at = peewee.TextField(null=True)
-
-    class Meta:
-        table_name = "forwarding_confirmations"
-
-
 class DkimKey(_Base):
     """A key that signs for a client's domain; `private_key_sealed` is empty once it is retired."""
 
@@ -279,28 +169,6 @@ class RelayLogin(_Base):
 
     class Meta:
         table_name = "relay_logins"
-
-
-class Decision(_Base):
-    """What was decided of one message for one deployment; relay_login: of what was relayed."""
-
-    deployment = peewee.ForeignKeyField(Deployment)
-    source_id = peewee.TextField()
-    decided_at = peewee.TextField()
-    outcome = peewee.TextField()
-    reason = peewee.TextField()
-    recipients = peewee.TextField()
-    author = peewee.TextField(null=True)
-    message_id = peewee.TextField(null=True)
-    activity = peewee.ForeignKeyField(Activity, null=True)
-    relay_login = peewee.ForeignKeyField(RelayLogin, null=True)
-    named = peewee.TextField(null=True)
-    recipient_digests = peewee.BlobField(null=True)
-    labels = peewee.IntegerField(null=True)
-    activity_id: int | None
-
-    class Meta:
-        table_name = "decisions"
 
 
 class RelayUse(_Base):
@@ -357,46 +225,6 @@ class GmailMailbox(_Base):
         table_name = "gmail_mailboxes"
 
 
-class GmailApp(_Base):
-    """What Google says against the app; one row at most."""
-
-    error = peewee.TextField()
-    since = peewee.TextField()
-
-    class Meta:
-        table_name = "gmail_app"
-
-
-class GmailQueued(_Base):
-    """A message of a mailbox that is to be looked at; `dead_at`: when it was given up."""
-
-    mailbox = peewee.ForeignKeyField(GmailMailbox)
-    message_id = peewee.TextField()
-    origin = peewee.TextField()
-    rank = peewee.IntegerField()
-    queued_at = peewee.TextField()
-    next_try_at = peewee.TextField()
-    attempts = peewee.IntegerField()
-    error = peewee.TextField(null=True)
-    dead_at = peewee.TextField(null=True)
-    held_until = peewee.TextField(null=True)
-
-    class Meta:
-        table_name = "gmail_queue"
-
-
-class GmailWorker(_Base):
-    """A process that sweeps, when it was last seen, and the quota units that it used on a day."""
-
-    name = peewee.TextField(primary_key=True)
-    seen_at = peewee.TextField()
-    day = peewee.TextField()
-    units = peewee.IntegerField()
-
-    class Meta:
-        table_name = "gmail_workers"
-
-
 ALL = (
     Deployment,
     User,
@@ -405,19 +233,8 @@ ALL = (
     Company,
     Contact,
     ContactAddress,
-    Activity,
-    RawMessage,
-    Sighting,
-    ActivityContact,
-    ActivityUser,
-    Todo,
-    Decision,
-    ForwardingConfirmation,
     DkimKey,
     RelayLogin,
     RelayUse,
     GmailMailbox,
-    GmailApp,
-    GmailQueued,
-    GmailWorker,
 )

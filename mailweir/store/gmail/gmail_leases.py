@@ -79,46 +79,17 @@ class Rest(NamedTuple):
     refusals: int = 0
 
 
-# By the names that `_leased` reads them by
-_COLUMNS = {
-    "id": "m.id",
-    "epoch": "m.epoch",
-    "deployment_id": "d.id",
-    "deployment_name": "d.name",
-    "domain": "d.domain",
-    "plus_addresses": "d.plus_addresses",
-    "gmail_dots": "d.gmail_dots",
-    "user_id": "u.id",
-    "username": "u.username",
-    "user_mailbox": "u.mailbox",
-    "address": "m.address",
-    "inbound": "m.inbound",
-    "outbound": "m.outbound",
-    "cursor": "m.cursor",
-    "list_since": "m.list_since",
-    "covered_since": "m.covered_since",
-    "backfilled_address_id": "m.backfilled_address_id",
-    "swept_at": "m.swept_at",
-    "failures": "m.failures",
-    "units": "m.units",
-    "units_at": "m.units_at",
-    "audit_due_at": "m.audit_due_at",
-    "connected_at": "m.connected_at",
-    "token_sealed": "m.token_sealed",
-    "error": "m.error",
-    "is_readable": "m.state = 'connected'",
-    "refused_since": "m.refused_since",
-    "refusals": "m.refusals",
-    "has_queue": (
-        "EXISTS (SELECT 1 FROM gmail_queue q WHERE q.mailbox_id = m.id AND q.dead_at IS NULL"
-        " AND (q.next_try_at <= ? OR q.next_try_at > ?) AND (q.held_until IS NULL OR q.held_until <= ?))"
-    ),
-    "has_new_contacts": (
-        "EXISTS (SELECT 1 FROM contact_addresses a WHERE a.deployment_id = d.id AND a.id > m.backfilled_address_id)"
-        " OR EXISTS (SELECT 1 FROM group_addresses g WHERE g.deployment_id = d.id AND g.id > m.backfilled_group_id)"
-    ),
-}
-_SELECTED = ", ".join(f"{sql} AS {name}" for name, sql in _COLUMNS.items())
+_SELECTED = (
+    "m.id, m.epoch, d.id AS deployment_id, d.name AS deployment_name, d.domain, d.plus_addresses, d.gmail_dots,"
+    " u.id AS user_id, u.username, u.mailbox AS user_mailbox, m.address, m.inbound, m.outbound, m.cursor, m.list_since,"
+    " m.covered_since, m.backfilled_address_id, m.swept_at, m.failures, m.units, m.units_at, m.audit_due_at, m.connected_at,"
+    " m.token_sealed, m.error, m.state = 'connected' AS is_readable, m.refused_since, m.refusals,"
+    " EXISTS (SELECT 1 FROM gmail_queue q WHERE q.mailbox_id = m.id AND q.dead_at IS NULL"
+    " AND (q.next_try_at <= ? OR q.next_try_at > ?) AND (q.held_until IS NULL OR q.held_until <= ?)) AS has_queue,"
+    " (EXISTS (SELECT 1 FROM contact_addresses a WHERE a.deployment_id = d.id AND a.id > m.backfilled_address_id)"
+    " OR EXISTS (SELECT 1 FROM group_addresses g WHERE g.deployment_id = d.id AND g.id > m.backfilled_group_id))"
+    " AS has_new_contacts"
+)
 _SOURCES = (
     "gmail_mailboxes m JOIN deployments d ON d.id = m.deployment_id"
     " JOIN users u ON u.id = m.user_id AND u.removed_at IS NULL"

@@ -1,4 +1,4 @@
-"""Connected Gmail mailboxes, as people see them: connect, disconnect, state.
+"""Connected Gmail mailboxes, as people see them: how each one stands. Never writes: `gmail_connections` does.
 
 A mailbox is `connected`, or `reconnect`: it can't be read until its user consents again, or somebody mends what is wrong at
 Google; it is asked for now and then. Its cursor and its queue stay through that, so that nothing is skipped. Called by the
@@ -7,14 +7,14 @@ command line and `doctor`; the sweeps go by `gmail_leases` and `gmail_queue`.
 
 import enum
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from datetime import datetime
+from typing import Any
 
-from mailweir.errors import BadInput, NotFound
-from mailweir.store.database import models, rows
+from mailweir.errors import NotFound
+from mailweir.store.database import rows
 from mailweir.store.database.connection import Database
-from mailweir.store.database.moments import parse, parse_or_none, rfc3339, rfc3339_or_none
-from mailweir.store.people import checks, staff
+from mailweir.store.database.moments import parse, parse_or_none
+from mailweir.store.people import staff
 from mailweir.store.people.deployments import Deployment
 
 _REMEMBERED = 20  # recorded messages by which a mailbox is known again
@@ -60,172 +60,19 @@ class GmailMailbox:
     consent_ends_at: datetime | None = None
 
 
-def connect(
-    database: Database,
-    deployment: Deployment,
-    username: str,
-    address: str,
-    *,
-    inbound: bool,
-    outbound: bool,
-    token_sealed: bytes | None,
-    now: datetime,
-    first_days: int,
-    cursor: str | None = None,
-    is_renamed: bool = False,
-    consent_ends_at: datetime | None = None,
-) -> GmailMailbox:
-    """Connects a user's mailbox, or the same one again: with a new token, and at the cursor where it stood.
-
-    token_sealed: the refresh token (`secrets_file`); None where a service account reads the mailbox. first_days: how far back its
-    mail is looked at. cursor: where its history stands now, for a mailbox that wasn't connected before; what comes from
-    then on is looked at, whenever the first sweep is. None: unknown, and what came since then is listed.
-    consent_ends_at: when the token ends by itself, if it does. is_renamed: the address is another one than the connected
-    mailbox's, and the mailbox the same. One that was disconnected goes on where it was, too, and what came since its last sweep
-    is listed.
-    NotFound for the user; BadInput where the address isn't one of the user's own, or another mailbox of the user is connected.
-    """
-    with database.bound(), database.transaction():
-        user = staff.present(database, deployment, username)
-        refuse_foreign(deployment, user.id, user.username, address)
-        table = models.GmailMailbox
-        row = table.get_or_none(table.user == user.id, table.disconnected_at.is_null())
-        if not is_renamed:
-            _refuse_second(user.username, row, address)
-        row = row or _revived(deployment, user.id, address, now, first_days)
-        given = {
-            "address": address,
-            "inbound": int(inbound),
-            "outbound": int(outbound),
-            "token_sealed": token_sealed,
-            "state": State.CONNECTED.value,
-            "consent_ends_at": rfc3339_or_none(consent_ends_at),
-            "next_sweep_at": rfc3339(now),
-            "failures": 0,
-        }
-        if row is None:
-            row = table.create(
-                deployment=deployment.id,
-                user=user.id,
-                **given,
-                connected_at=rfc3339(now),
-                covered_since=rfc3339(now - timedelta(days=first_days)),
-                cursor=cursor,
-                list_since=rfc3339(now - timedelta(days=first_days)) if first_days or cursor is None else None,
-                backfilled_address_id=_newest(models.ContactAddress, deployment.id),
-                backfilled_group_id=_newest(models.GroupAddress, deployment.id),
-                units=FULL,
-                units_at=rfc3339(now),
-                audit_due_at=rfc3339(now + timedelta(hours=1)),
-                epoch=0,
-            )
-        else:
-            # only what changes, and counted on by the database: a sweep may be writing the rest at this moment
-            table.update(
-                **given,
-                error=None,
-                refused_since=None,
-                refusals=0,
-                **_fenced_off(),
-            ).where(table.id == row.id).execute()
-        mailbox_id = int(row.id)
-    return _one(database, deployment, mailbox_id)
-
-
-def _revived(deployment: Deployment, user_id: int, address: str, now: datetime, first_days: int) -> Any:
-    """The same mailbox as it was before the user disconnected it, with what it missed since then still to be listed; or None."""
-    table = models.GmailMailbox
-    fits = (table.deployment == deployment.id) & (table.user == user_id) & (table.address == address)
-    row = table.select().where(fits).order_by(table.id.desc()).first()
-    if row is None:
-        return None
-    # what was in its queue is forgotten, so the list goes back beyond the last sweep
-    begin = min(parse(row.swept_at or row.covered_since), now - timedelta(days=first_days))
-    since = min(begin, now) - timedelta(days=1)
-    table.update(
-        disconnected_at=None,
-        connected_at=rfc3339(now),
-        list_since=rfc3339(since),
-        audit_due_at=rfc3339(now + timedelta(hours=1)),
-    ).where(table.id == row.id).execute()
-    return row
-
-
-class Connected(NamedTuple):
-    """A mailbox that a user has connected. recorded_ids: of the latest messages of it that are on the record."""
-
-    address: str
-    cursor: str | None
-    recorded_ids: tuple[str, ...]
-
-
 def token_purpose(address: str) -> str:
     """What a refresh token is sealed for: one that was copied to another mailbox's row doesn't open there."""
     return f"gmail_mailboxes refresh token {address}"
 
 
-def may_connect(
-    database: Database, deployment: Deployment, username: str, address: str | None
-) -> tuple[str, Connected | None]:
-    """The address that is to be connected: this one, else the connected one, else the main mailbox; and what is connected. Errors
-    as of `connect`."""
-    with database.bound():
-        user = staff.present(database, deployment, username)
-        table = models.GmailMailbox
-        row = table.get_or_none(table.user == user.id, table.disconnected_at.is_null())
-        wanted = checks.clean_address(address) if address else str(row.address if row else user.mailbox)
-        refuse_foreign(deployment, user.id, user.username, wanted)
-        if row is None:
-            return wanted, None
-        cursor = None if row.cursor is None else str(row.cursor)
-        return wanted, Connected(str(row.address), cursor, _recorded_ids(database, row.id))
-
-
-def _recorded_ids(database: Database, mailbox_id: int) -> tuple[str, ...]:
-    rows = database.execute(
-        "SELECT source_id FROM decisions WHERE activity_id IS NOT NULL AND source_id LIKE ? ORDER BY id DESC LIMIT ?",
-        (f"%@{int(mailbox_id)}", _REMEMBERED),
-    ).fetchall()
-    return tuple(row[0].rpartition("@")[0] for row in rows)
-
-
-def disconnect(database: Database, deployment: Deployment, username: str, now: datetime) -> bytes | None:
-    """Ends it: the token is forgotten, and so is what was waiting; the sealed token, to revoke it. NotFound."""
-    with database.bound(), database.transaction():
-        row = _connected(database, deployment, username)
-        token = bytes(row.token_sealed) if row.token_sealed is not None else None
-        end_all_of(row.user_id, now)
-    return token
-
-
-def end_all_of(user_id: int, now: datetime) -> None:
-    """Ends what a user has connected, if anything: within a transaction, with the models bound."""
-    table, queued = models.GmailMailbox, models.GmailQueued
-    fits = (table.user == user_id) & table.disconnected_at.is_null()
-    ids = [row.id for row in table.select(table.id).where(fits)]
-    # first: from then on no sweep adds to the queue
-    table.update(disconnected_at=rfc3339(now), token_sealed=None, **_fenced_off()).where(table.id.in_(ids)).execute()
-    queued.delete().where(queued.mailbox.in_(ids)).execute()
-
-
-def _fenced_off() -> dict[str, Any]:
-    """Whoever sweeps it now writes no more."""
-    return {"epoch": models.GmailMailbox.epoch + 1, "lease_owner": None, "lease_until": None}
-
-
-def _refuse_connected(deployment: Deployment, user_id: int, address: str) -> None:
-    table = models.GmailMailbox
-    fits = (table.deployment == deployment.id) & (table.address == address) & table.disconnected_at.is_null()
-    other = table.select(models.User.username).join(models.User).where(fits, table.user != user_id).tuples().first()
-    if other:
-        raise BadInput(f"{address} is connected for {other[0]}: 'mailweir gmail disconnect {other[0]}' first")
-
-
 def find(database: Database, deployment: Deployment, username: str) -> GmailMailbox:
     """A user's connected mailbox. NotFound."""
-    with database.bound():
-        mailbox_id = int(_connected(database, deployment, username).id)
-    return _one(database, deployment, mailbox_id)
+    user = staff.present(database, deployment, username)
+    found = _select(database, deployment, "AND m.user_id = ?", (user.id,))
+    if not found:
+        command = f"mailweir gmail connect {user.username} --inbound --outbound"
+        raise NotFound(f"{user.username} has no Gmail connected; '{command}' does it")
+    return found[0]
 
 
 def token_sealed(database: Database, mailbox_id: int) -> bytes | None:
@@ -266,42 +113,6 @@ def list_all(database: Database, deployment: Deployment) -> list[GmailMailbox]:
     return _select(database, deployment, "ORDER BY u.username", ())
 
 
-def refuse_foreign(deployment: Deployment, user_id: int, username: str, address: str) -> None:
-    """BadInput where the address isn't one of the user's own, so that nobody's private mailbox is read by mistake, or is still
-    connected for a user who had it before. With the models bound."""
-    own = models.UserAddress.get_or_none(
-        models.UserAddress.deployment == deployment.id,
-        models.UserAddress.user == user_id,
-        models.UserAddress.match_key == deployment.folding.key(address),
-    )
-    if own is None:
-        raise BadInput(
-            f"{address} isn't an address of {username} in {deployment.name}: choose another Google account, or say "
-            f"that it is one with 'mailweir user alias {username} {address}'"
-        )
-    _refuse_connected(deployment, user_id, address)
-
-
-def refuse_read_for(deployment: Deployment, user_id: int, username: str, address: str) -> None:
-    """BadInput where this address's mailbox is read for the user: else it would be read on as the mailbox of somebody who hasn't
-    got it any more. With the models bound."""
-    table = models.GmailMailbox
-    row = table.get_or_none(table.user == user_id, table.disconnected_at.is_null())
-    if row is not None and deployment.folding.key(row.address) == deployment.folding.key(address):
-        raise BadInput(
-            f"the Gmail of {row.address} is read for {username}: 'mailweir gmail disconnect {username}' first"
-        )
-
-
-def _refuse_second(username: str, row: Any, address: str) -> None:
-    if row is not None and row.address != address:
-        raise BadInput(f"{username} is connected with {row.address}: 'mailweir gmail disconnect {username}' first")
-
-
-def _one(database: Database, deployment: Deployment, mailbox_id: int) -> GmailMailbox:
-    return _select(database, deployment, "AND m.id = ?", (mailbox_id,))[0]
-
-
 def _select(database: Database, deployment: Deployment, ending: str, parameters: tuple[Any, ...]) -> list[GmailMailbox]:
     found = database.execute(
         "SELECT m.id, u.username, m.address, m.inbound, m.outbound, m.state, m.error, m.connected_at, m.covered_since,"
@@ -339,19 +150,3 @@ def _made_of(deployment: Deployment, row: rows.Row) -> GmailMailbox:
         audit_missing=row["audit_missing"],
         consent_ends_at=parse_or_none(row["consent_ends_at"]),
     )
-
-
-def _newest(table: Any, deployment_id: int) -> int:
-    """The contacts and groups that are there by now are looked for in the first days' mail already."""
-    newest = table.select(table.id).where(table.deployment == deployment_id).order_by(table.id.desc()).first()
-    return int(newest.id) if newest else 0
-
-
-def _connected(database: Database, deployment: Deployment, username: str) -> Any:
-    user = staff.present(database, deployment, username)
-    table = models.GmailMailbox
-    row = table.get_or_none(table.user == user.id, table.disconnected_at.is_null())
-    if row is None:
-        command = f"mailweir gmail connect {user.username} --inbound --outbound"
-        raise NotFound(f"{user.username} has no Gmail connected; '{command}' does it")
-    return row

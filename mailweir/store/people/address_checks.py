@@ -1,14 +1,12 @@
 """Whose an address is: the checks that an address can be given to a user or contact.
 
-Called by `users`, `contacts` and `groups` within the transaction that writes it, with the models bound. `contact_import` asks
+Called by `users`, `contacts` and `groups` within the transaction that writes it. `contact_import` asks
 for many addresses at once in its own way, and shares the errors.
 """
 
-from typing import Any
-
 from mailweir import address
 from mailweir.errors import BadInput
-from mailweir.store.database import models
+from mailweir.store.database.connection import Database
 from mailweir.store.people.deployments import Deployment
 
 
@@ -21,34 +19,31 @@ def refuse_twice(addresses: list[str]) -> None:
         seen.add(found)
 
 
-def refuse_taken(deployment: Deployment, found: str) -> None:
+def refuse_taken(database: Database, deployment: Deployment, found: str) -> None:
     """BadInput, saying whose it is, where the address, in any spelling that counts, is a user's, group's or contact's of it."""
-    refuse_own(deployment, found)
-    contact = _holders(deployment, found).first()
-    if contact:
-        raise held_by_contact(deployment, found, contact[0])
+    refuse_own(database, deployment, found)
+    for held_by in _holders(database, deployment, found):
+        raise held_by_contact(deployment, found, held_by)
 
 
-def refuse_own(deployment: Deployment, found: str) -> None:
+def refuse_own(database: Database, deployment: Deployment, found: str) -> None:
     """BadInput, saying whose it is, where the address is the firm's own: a user's or group's of this deployment."""
-    key = deployment.folding.key(found)
-    user = (
-        models.UserAddress.select(models.User.username)
-        .join(models.User)
-        .where(models.UserAddress.deployment == deployment.id, models.UserAddress.match_key == key)
-        .tuples()
-        .first()
+    key = deployment.id, deployment.folding.key(found)
+    users = (
+        "SELECT u.username FROM user_addresses a JOIN users u ON u.id = a.user_id"
+        " WHERE a.deployment_id = ? AND a.match_key = ?"
     )
+    user = database.execute(users, key).fetchone()
     if user:
         raise held_by_user(deployment, found, user[0])
-    group = (models.GroupAddress.deployment == deployment.id) & (models.GroupAddress.match_key == key)
-    if models.GroupAddress.select().where(group).exists():
+    groups = "SELECT 1 FROM group_addresses WHERE deployment_id = ? AND match_key = ?"
+    if database.execute(groups, key).fetchone():
         raise held_by_group(deployment, found)
 
 
-def refuse_namesake(deployment: Deployment, found: str, name: str) -> None:
+def refuse_namesake(database: Database, deployment: Deployment, found: str, name: str) -> None:
     """BadInput where a contact of this name has the address: two contacts may share one, but then they have two names."""
-    for (held_by,) in _holders(deployment, found):
+    for held_by in _holders(database, deployment, found):
         if held_by.casefold() == name.casefold():
             raise held_by_contact(deployment, found, held_by)
 
@@ -74,22 +69,22 @@ def held_by_contact(deployment: Deployment, found: str, name: str) -> BadInput:
     return BadInput(f"{found} is already an address of the contact {name} in {deployment.name}")
 
 
-def _holders(deployment: Deployment, found: str) -> Any:
-    key = deployment.folding.key(found)
-    return (
-        models.ContactAddress.select(models.Contact.name)
-        .join(models.Contact)
-        .where(models.ContactAddress.deployment == deployment.id, models.ContactAddress.match_key == key)
-        .tuples()
+def _holders(database: Database, deployment: Deployment, found: str) -> list[str]:
+    """The names of the contacts that have the address."""
+    sql = (
+        "SELECT c.name FROM contact_addresses a JOIN contacts c ON c.id = a.contact_id"
+        " WHERE a.deployment_id = ? AND a.match_key = ? ORDER BY a.id"
     )
+    held = database.execute(sql, (deployment.id, deployment.folding.key(found))).fetchall()
+    return [name for (name,) in held]
 
 
-def refuse_captured(found: str) -> None:
+def refuse_captured(database: Database, found: str) -> None:
     """BadInput where the address is within any capture domain: what is forwarded from there would come back for ever."""
-    domain = address.split(found)[1]
-    row = models.Deployment.get_or_none(models.Deployment.domain == domain)
+    sql = "SELECT name FROM deployments WHERE domain = ?"
+    row = database.execute(sql, (address.split(found)[1],)).fetchone()
     if row:
         raise BadInput(
-            f"{found} is within the capture domain of the deployment {row.name}, so mail to it would loop; "
+            f"{found} is within the capture domain of the deployment {row[0]}, so mail to it would loop; "
             "give the mailbox that the user reads"
         )

@@ -50,10 +50,10 @@ def add(
         for found in normal:
             address_checks.refuse_own_domain(deployment, found)
             if shared:
-                address_checks.refuse_own(deployment, found)
-                address_checks.refuse_namesake(deployment, found, name)
+                address_checks.refuse_own(database, deployment, found)
+                address_checks.refuse_namesake(database, deployment, found, name)
             else:
-                address_checks.refuse_taken(deployment, found)
+                address_checks.refuse_taken(database, deployment, found)
         row = models.Contact.create(deployment=deployment.id, company=company_id, name=name, created_at=rfc3339(now))
         put_addresses(database, deployment, [(row.id, found) for found in normal])
         return _one(database, deployment, row.id)
@@ -105,11 +105,12 @@ def remove_address(database: Database, deployment: Deployment, text: str, now: d
     """
     found = checks.clean_address(text)
     with database.bound(), database.transaction():
-        held = (models.ContactAddress.deployment == deployment.id) & (models.ContactAddress.address == found)
-        contact_ids = [row.contact_id for row in models.ContactAddress.select().where(held)]
+        held = "SELECT contact_id FROM contact_addresses WHERE deployment_id = ? AND address = ? ORDER BY id"
+        contact_ids = [contact_id for (contact_id,) in database.execute(held, (deployment.id, found)).fetchall()]
         if not contact_ids:
             raise NotFound(f"{found} is not an address of a contact in {deployment.name}")
-        models.ContactAddress.delete().where(held).execute()
+        table = models.ContactAddress
+        table.delete().where(table.deployment == deployment.id, table.address == found).execute()
         return [_left(database, deployment, contact_id, now) for contact_id in contact_ids]
 
 

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from mailweir.errors import BadInput, NotFound
 from mailweir.folding import Folding
-from mailweir.store.database import models, rows
+from mailweir.store.database import like, models, rows
 from mailweir.store.database.connection import Database
 from mailweir.store.database.moments import parse, rfc3339
 from mailweir.store.people import checks, match_keys
@@ -44,8 +44,8 @@ def add(database: Database, name: str, domain: str, now: datetime) -> Deployment
     name = checks.clean_deployment_name(name)
     domain = checks.clean_domain(domain)
     with database.bound(), database.transaction():
-        _refuse_taken(name, domain)
-        _refuse_loop(domain)
+        _refuse_taken(database, name, domain)
+        _refuse_loop(database, domain)
         models.Deployment.create(name=name, domain=domain, created_at=rfc3339(now))
         return find(database, name)
 
@@ -84,27 +84,23 @@ def change_folding(
         return after
 
 
-def _refuse_taken(name: str, domain: str) -> None:
-    for row in models.Deployment.select().where(
-        (models.Deployment.name == name) | (models.Deployment.domain == domain)
-    ):
-        if row.name == name:
-            raise BadInput(f"there is a deployment {name} already, with the capture domain {row.domain}")
-        raise BadInput(f"the capture domain {domain} is taken by the deployment {row.name}")
+def _refuse_taken(database: Database, name: str, domain: str) -> None:
+    for row in rows.named(database.execute(f"{_SELECTED} WHERE name = ? OR domain = ?", (name, domain))):
+        if row["name"] == name:
+            raise BadInput(f"there is a deployment {name} already, with the capture domain {row['domain']}")
+        raise BadInput(f"the capture domain {domain} is taken by the deployment {row['name']}")
 
 
-def _refuse_loop(domain: str) -> None:
-    row = (
-        models.UserAddress.select(models.UserAddress.address, models.User.username, models.Deployment.name)
-        .join(models.User)
-        .join(models.Deployment)
-        .where(models.UserAddress.address.endswith(f"@{domain}"))
-        .tuples()
-        .first()
+def _refuse_loop(database: Database, domain: str) -> None:
+    sql = (
+        "SELECT a.address, u.username, d.name AS deployment FROM user_addresses a JOIN users u ON u.id = a.user_id"
+        " JOIN deployments d ON d.id = u.deployment_id WHERE a.address LIKE ? ESCAPE '!'"
     )
+    row = rows.first(database.execute(sql, (f"%@{like.escaped(domain)}",)))
     if row:
         raise BadInput(
-            f"{domain} can't be a capture domain: the user {row[1]} of {row[2]} has the address {row[0]}, and mail would loop"
+            f"{domain} can't be a capture domain: the user {row['username']} of {row['deployment']} has the address "
+            f"{row['address']}, and mail would loop"
         )
 
 

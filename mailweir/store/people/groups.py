@@ -27,8 +27,8 @@ def add(database: Database, deployment: Deployment, address: str, now: datetime)
     """Takes an address for a group's. BadInput where it can't be, or is a user's, contact's or group's already."""
     address = checks.clean_address(address)
     with database.bound(), database.transaction():
-        address_checks.refuse_captured(address)
-        address_checks.refuse_taken(deployment, address)
+        address_checks.refuse_captured(database, address)
+        address_checks.refuse_taken(database, deployment, address)
         key = deployment.folding.key(address)
         models.GroupAddress.create(deployment=deployment.id, address=address, match_key=key, created_at=rfc3339(now))
         return _select(database, deployment, "AND match_key = ?", (key,))[0]

@@ -10,7 +10,7 @@ from mailweir.errors import BadInput, NotFound
 from mailweir.store.database import models, rows
 from mailweir.store.database.connection import Database
 from mailweir.store.database.moments import parse, rfc3339
-from mailweir.store.gmail import gmail_mailboxes
+from mailweir.store.gmail import gmail_connections
 from mailweir.store.people import address_checks, checks, staff
 from mailweir.store.people.deployments import Deployment
 
@@ -38,8 +38,8 @@ def add(database: Database, deployment: Deployment, username: str, mailbox: str,
     with database.bound(), database.transaction():
         if _is_present(database, deployment, username):
             raise BadInput(f"there is a user {username} in {deployment.name} already")
-        address_checks.refuse_captured(mailbox)
-        address_checks.refuse_taken(deployment, mailbox)
+        address_checks.refuse_captured(database, mailbox)
+        address_checks.refuse_taken(database, deployment, mailbox)
         row = models.User.create(
             deployment=deployment.id, username=username, name=name, mailbox=mailbox, created_at=rfc3339(now)
         )
@@ -53,8 +53,8 @@ def add_address(database: Database, deployment: Deployment, username: str, addre
     address = checks.clean_address(address)
     with database.bound(), database.transaction():
         user = staff.present(database, deployment, username)
-        address_checks.refuse_captured(address)
-        address_checks.refuse_taken(deployment, address)
+        address_checks.refuse_captured(database, address)
+        address_checks.refuse_taken(database, deployment, address)
         key = deployment.folding.key(address)
         models.UserAddress.create(deployment=deployment.id, user=user.id, address=address, match_key=key)
         return _one(database, deployment, user.id)
@@ -68,7 +68,7 @@ def remove_address(database: Database, deployment: Deployment, username: str, ad
         user = staff.present(database, deployment, username)
         if address == user.mailbox:
             raise BadInput(f"{address} is the main mailbox of {user.username} and can't be taken off")
-        gmail_mailboxes.refuse_read_for(deployment, user.id, user.username, address)
+        gmail_connections.refuse_read_for(database, deployment, user, address)
         own = (models.UserAddress.user == user.id) & (models.UserAddress.address == address)
         if not models.UserAddress.delete().where(own).execute():
             raise NotFound(f"{address} is not an address of the user {user.username} in {deployment.name}")
@@ -87,7 +87,7 @@ def remove(database: Database, deployment: Deployment, username: str, now: datet
         removed = _one(database, deployment, user.id)
         models.UserAddress.delete().where(models.UserAddress.user == user.id).execute()
         models.User.update(removed_at=rfc3339(now)).where(models.User.id == user.id).execute()
-        gmail_mailboxes.end_all_of(user.id, now)
+        gmail_connections.end_of(database, user, now)
         return removed
 
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from mailweir import address
-from mailweir.store.database import batches, rows
+from mailweir.store.database import batches, like, rows
 from mailweir.store.database.connection import Database
 from mailweir.store.database.moments import parse
 from mailweir.store.people.deployments import Deployment
@@ -82,7 +82,7 @@ def _fitting(database: Database, text: str, digests: Mapping[int, bytes]) -> tup
     """Conditions on the decision c, of which one is enough, and their values."""
     fits = ["c.message_id IN (?, ?)", "c.source_id = ?"]
     values: list[Any] = [text, f"<{text}>", text]
-    like = "LIKE" if database.is_sqlite else "ILIKE"  # either way, upper and lower case are alike
+    matches = "LIKE" if database.is_sqlite else "ILIKE"  # either way, upper and lower case are alike
     if _GMAIL_ID.fullmatch(text):
         fits.append("c.source_id IN (SELECT CAST(? AS TEXT) || '@' || CAST(m.id AS TEXT) FROM gmail_mailboxes m)")
         values.append(text)
@@ -90,23 +90,18 @@ def _fitting(database: Database, text: str, digests: Mapping[int, bytes]) -> tup
     if author:
         fits += [
             "c.author = ?",
-            f"c.named {like} ? ESCAPE '!'",
+            f"c.named {matches} ? ESCAPE '!'",
             "c.activity_id IN (SELECT p.activity_id FROM activity_contacts p WHERE p.address = ?)",
         ]
-        values += [author, _holding(json.dumps(author, ensure_ascii=False)), author]
+        values += [author, f"%{like.escaped(json.dumps(author, ensure_ascii=False))}%", author]
         position = "INSTR(c.recipient_digests, ?)" if database.is_sqlite else "POSITION(? IN c.recipient_digests)"
         for deployment_id, digest in digests.items():
             fits.append(f"(c.deployment_id = ? AND {position} > 0)")
             values += [deployment_id, digest]
     elif len(text) >= _MIN_WORD_CHARS:
-        fits.append(f"a.subject {like} ? ESCAPE '!'")
-        values.append(_holding(text))
+        fits.append(f"a.subject {matches} ? ESCAPE '!'")
+        values.append(f"%{like.escaped(text)}%")
     return fits, values
-
-
-def _holding(text: str) -> str:
-    """The pattern of LIKE for what holds the text."""
-    return f"%{text.replace('!', '!!').replace('%', '!%').replace('_', '!_')}%"
 
 
 def count_synced(database: Database, deployment: Deployment) -> int:

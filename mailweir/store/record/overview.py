@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from mailweir.decision import Reason
-from mailweir.store.database import rows
+from mailweir.store.database import like, rows
 from mailweir.store.database.connection import Database
 from mailweir.store.database.moments import parse, parse_or_none, rfc3339
 from mailweir.store.people.deployments import Deployment
@@ -63,8 +63,7 @@ def is_staff_domain(database: Database, deployment: str, domain: str) -> bool:
         "SELECT 1 FROM user_addresses a JOIN users u ON u.id = a.user_id JOIN deployments d ON d.id = u.deployment_id"
         " WHERE d.name = ? AND u.removed_at IS NULL AND a.address LIKE ? ESCAPE '!' LIMIT 1"
     )
-    plain = domain.replace("!", "!!").replace("%", "!%").replace("_", "!_")
-    return database.execute(sql, (deployment, f"%@{plain}")).fetchone() is not None
+    return database.execute(sql, (deployment, f"%@{like.escaped(domain)}")).fetchone() is not None
 
 
 def last_decision(database: Database) -> datetime | None:

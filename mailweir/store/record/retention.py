@@ -2,7 +2,6 @@
 
 from datetime import datetime, timedelta
 
-from mailweir.store.database import models
 from mailweir.store.database.connection import Database
 from mailweir.store.database.moments import rfc3339
 
@@ -16,21 +15,19 @@ def prune_decisions(database: Database, now: datetime, decision_days: int, batch
 
     Those on relayed mail stay while it may still bounce.
     """
-    table = models.Decision
     try:
         before = rfc3339(now - timedelta(days=decision_days))
         relayed_before = rfc3339(now - timedelta(days=max(decision_days, _RELAYED_DAYS)))
     except OverflowError:
         return 0  # kept since before there was time
-    is_over = table.relay_login.is_null() | (table.decided_at < relayed_before)
-    old = (
-        table.select(table.id).where(table.outcome != "captured", table.decided_at < before, is_over).limit(batch_rows)
+    sql = (
+        "DELETE FROM decisions WHERE id IN (SELECT id FROM decisions WHERE outcome <> 'captured' AND decided_at < ?"
+        " AND (relay_login_id IS NULL OR decided_at < ?) LIMIT ?)"
     )
     deleted = 0
-    with database.bound():
-        while True:
-            with database.transaction():
-                count: int = table.delete().where(table.id.in_(old)).execute()
-            deleted += count
-            if count < batch_rows:
-                return deleted
+    while True:
+        with database.transaction():
+            count: int = database.execute(sql, (before, relayed_before, batch_rows)).rowcount
+        deleted += count
+        if count < batch_rows:
+            return deleted

@@ -1,0 +1,217 @@
+"""Gmail mailboxes are connected and disconnected: for whom, from where on, and what is refused.
+
+A mailbox that is connected again goes on at the same cursor; whoever sweeps it at that moment is fenced off. Called by the
+command line, and by `users`, for a removed user's mailbox is read no more.
+"""
+
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+from mailweir.errors import BadInput
+from mailweir.store.database import models, rows
+from mailweir.store.database.connection import Database
+from mailweir.store.database.moments import parse, rfc3339, rfc3339_or_none
+from mailweir.store.gmail import gmail_mailboxes
+from mailweir.store.gmail.gmail_mailboxes import GmailMailbox, State
+from mailweir.store.people import checks, staff
+from mailweir.store.people.deployments import Deployment
+
+_REMEMBERED = 20  # recorded messages by which a mailbox is known again
+_NEWEST_ADDRESS = "SELECT MAX(id) FROM contact_addresses WHERE deployment_id = ?"
+_NEWEST_GROUP = "SELECT MAX(id) FROM group_addresses WHERE deployment_id = ?"
+FULL = 1_000_000_000  # of the quota: more than any bucket holds
+
+
+def connect(
+    database: Database,
+    deployment: Deployment,
+    username: str,
+    address: str,
+    *,
+    inbound: bool,
+    outbound: bool,
+    token_sealed: bytes | None,
+    now: datetime,
+    first_days: int,
+    cursor: str | None = None,
+    is_renamed: bool = False,
+    consent_ends_at: datetime | None = None,
+) -> GmailMailbox:
+    """Connects a user's mailbox, or the same one again: with a new token, and at the cursor where it stood.
+
+    token_sealed: the refresh token (`secrets_file`); None where a service account reads the mailbox. first_days: how far back its
+    mail is looked at. cursor: where its history stands now, for a mailbox that wasn't connected before; what comes from
+    then on is looked at, whenever the first sweep is. None: unknown, and what came since then is listed.
+    consent_ends_at: when the token ends by itself, if it does. is_renamed: the address is another one than the connected
+    mailbox's, and the mailbox the same. One that was disconnected goes on where it was, too, and what came since its last sweep
+    is listed.
+    NotFound for the user; BadInput where the address isn't one of the user's own, or another mailbox of the user is connected.
+    """
+    with database.bound(), database.transaction():
+        user = staff.present(database, deployment, username)
+        _refuse_foreign(database, deployment, user, address)
+        before = _connected(database, user.id)
+        if before and not is_renamed and before["address"] != address:
+            raise BadInput(
+                f"{user.username} is connected with {before['address']}: 'mailweir gmail disconnect {user.username}' first"
+            )
+        mailbox_id = before["id"] if before else _revived(database, deployment, user.id, address, now, first_days)
+        given = {
+            "address": address,
+            "inbound": int(inbound),
+            "outbound": int(outbound),
+            "token_sealed": token_sealed,
+            "state": State.CONNECTED.value,
+            "consent_ends_at": rfc3339_or_none(consent_ends_at),
+            "next_sweep_at": rfc3339(now),
+            "failures": 0,
+        }
+        table = models.GmailMailbox
+        if mailbox_id is None:
+            table.create(
+                deployment=deployment.id,
+                user=user.id,
+                **given,
+                connected_at=rfc3339(now),
+                covered_since=rfc3339(now - timedelta(days=first_days)),
+                cursor=cursor,
+                list_since=rfc3339(now - timedelta(days=first_days)) if first_days or cursor is None else None,
+                backfilled_address_id=_newest(database, _NEWEST_ADDRESS, deployment),
+                backfilled_group_id=_newest(database, _NEWEST_GROUP, deployment),
+                units=FULL,
+                units_at=rfc3339(now),
+                audit_due_at=rfc3339(now + timedelta(hours=1)),
+                epoch=0,
+            )
+        else:
+            # only what changes, and counted on by the database: a sweep may be writing the rest at this moment
+            table.update(
+                **given,
+                error=None,
+                refused_since=None,
+                refusals=0,
+                **_fenced_off(),
+            ).where(table.id == mailbox_id).execute()
+    return gmail_mailboxes.find(database, deployment, username)
+
+
+def _revived(
+    database: Database, deployment: Deployment, user_id: int, address: str, now: datetime, first_days: int
+) -> int | None:
+    """The id of the same mailbox as it was before the user disconnected it, with what it missed since then still to be listed; or
+    None."""
+    sql = (
+        "SELECT id, swept_at, covered_since FROM gmail_mailboxes WHERE deployment_id = ? AND user_id = ? AND address = ?"
+        " ORDER BY id DESC LIMIT 1"
+    )
+    row = rows.first(database.execute(sql, (deployment.id, user_id, address)))
+    if row is None:
+        return None
+    # what was in its queue is forgotten, so the list goes back beyond the last sweep
+    begin = min(parse(row["swept_at"] or row["covered_since"]), now - timedelta(days=first_days))
+    since = min(begin, now) - timedelta(days=1)
+    table = models.GmailMailbox
+    table.update(
+        disconnected_at=None,
+        connected_at=rfc3339(now),
+        list_since=rfc3339(since),
+        audit_due_at=rfc3339(now + timedelta(hours=1)),
+    ).where(table.id == row["id"]).execute()
+    return int(row["id"])
+
+
+class Connected(NamedTuple):
+    """A mailbox that a user has connected. recorded_ids: of the latest messages of it that are on the record."""
+
+    address: str
+    cursor: str | None
+    recorded_ids: tuple[str, ...]
+
+
+def may_connect(
+    database: Database, deployment: Deployment, username: str, address: str | None
+) -> tuple[str, Connected | None]:
+    """The address that is to be connected: this one, else the connected one, else the main mailbox; and what is connected. Errors
+    as of `connect`."""
+    user = staff.present(database, deployment, username)
+    row = _connected(database, user.id)
+    wanted = checks.clean_address(address) if address else row["address"] if row else user.mailbox
+    _refuse_foreign(database, deployment, user, wanted)
+    if row is None:
+        return wanted, None
+    return wanted, Connected(row["address"], row["cursor"], _recorded_ids(database, row["id"]))
+
+
+def _recorded_ids(database: Database, mailbox_id: int) -> tuple[str, ...]:
+    found = database.execute(
+        "SELECT source_id FROM decisions WHERE activity_id IS NOT NULL AND source_id LIKE ? ORDER BY id DESC LIMIT ?",
+        (f"%@{mailbox_id}", _REMEMBERED),
+    ).fetchall()
+    return tuple(source.rpartition("@")[0] for (source,) in found)
+
+
+def disconnect(database: Database, deployment: Deployment, username: str, now: datetime) -> bytes | None:
+    """Ends it: the token is forgotten, and so is what was waiting; the sealed token, to revoke it. NotFound."""
+    with database.bound(), database.transaction():
+        mailbox = gmail_mailboxes.find(database, deployment, username)
+        token = gmail_mailboxes.token_sealed(database, mailbox.id)
+        end_of(database, staff.present(database, deployment, username), now)
+    return token
+
+
+def end_of(database: Database, user: staff.Member, now: datetime) -> None:
+    """Ends what a user has connected, if anything: within a transaction, with the models bound."""
+    row = _connected(database, user.id)
+    if row is None:
+        return
+    table = models.GmailMailbox
+    # first: from then on no sweep adds to the queue
+    table.update(disconnected_at=rfc3339(now), token_sealed=None, **_fenced_off()).where(
+        table.id == row["id"]
+    ).execute()
+    database.execute("DELETE FROM gmail_queue WHERE mailbox_id = ?", (row["id"],))
+
+
+def _fenced_off() -> dict[str, Any]:
+    """Whoever sweeps it now writes no more."""
+    return {"epoch": models.GmailMailbox.epoch + 1, "lease_owner": None, "lease_until": None}
+
+
+def _refuse_foreign(database: Database, deployment: Deployment, user: staff.Member, address: str) -> None:
+    """BadInput where the address isn't one of the user's own, so that nobody's private mailbox is read by mistake, or is still
+    connected for a user who had it before."""
+    own = "SELECT 1 FROM user_addresses WHERE deployment_id = ? AND user_id = ? AND match_key = ?"
+    key = deployment.folding.key(address)
+    if database.execute(own, (deployment.id, user.id, key)).fetchone() is None:
+        raise BadInput(
+            f"{address} isn't an address of {user.username} in {deployment.name}: choose another Google account, or say "
+            f"that it is one with 'mailweir user alias {user.username} {address}'"
+        )
+    others = (
+        "SELECT u.username FROM gmail_mailboxes m JOIN users u ON u.id = m.user_id"
+        " WHERE m.deployment_id = ? AND m.address = ? AND m.user_id <> ? AND m.disconnected_at IS NULL"
+    )
+    other = database.execute(others, (deployment.id, address, user.id)).fetchone()
+    if other:
+        raise BadInput(f"{address} is connected for {other[0]}: 'mailweir gmail disconnect {other[0]}' first")
+
+
+def refuse_read_for(database: Database, deployment: Deployment, user: staff.Member, address: str) -> None:
+    """BadInput where this address's mailbox is read for the user: else it would be read on as the mailbox of somebody who hasn't
+    got it any more."""
+    row = _connected(database, user.id)
+    if row is not None and deployment.folding.key(row["address"]) == deployment.folding.key(address):
+        raise BadInput(
+            f"the Gmail of {row['address']} is read for {user.username}: 'mailweir gmail disconnect {user.username}' first"
+        )
+
+
+def _newest(database: Database, sql: str, deployment: Deployment) -> int:
+    """The contacts and groups that are there by now are looked for in the first days' mail already."""
+    (newest,) = database.execute(sql, (deployment.id,)).fetchone()
+    return int(newest or 0)
+
+
+def _connected(database: Database, user_id: int) -> rows.Row | None:
+    sql = "SELECT id, address, cursor FROM gmail_mailboxes WHERE user_id = ? AND disconnected_at IS NULL"
+    return rows.first(database.execute(sql, (user_id,)))
