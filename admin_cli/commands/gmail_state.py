@@ -6,7 +6,7 @@ import typer
 
 from admin_cli import context, options, output, tables, wording
 from mailweir.explain import synced
-from mailweir.store.gmail import gmail_app, gmail_mailboxes, gmail_queue, gmail_workers
+from mailweir.store.gmail import gmail_app, gmail_mailboxes, gmail_waiting, gmail_workers
 from mailweir.store.gmail.gmail_mailboxes import GmailMailbox
 
 COLUMNS = ("username", "mailbox", "syncs", "state", "last sweep", "last message", "waiting", "dead", "missing", "note")
@@ -38,8 +38,8 @@ def status(
             if username is None
             else [gmail_mailboxes.find(database, chosen, username)]
         )
-        dead = gmail_queue.dead_letters(database, found[0].id) if username is not None else []
-        failing = gmail_queue.failing(database, found[0].id) if username is not None else []
+        dead = gmail_waiting.dead_letters(database, found[0].id) if username is not None else []
+        failing = gmail_waiting.failing(database, found[0].id) if username is not None else []
     if as_json:
         extra = {"failing": [*map(output.plain, failing)], "dead_letters": [*map(output.plain, dead)]}
         extra = extra if username is not None else {}
@@ -80,7 +80,7 @@ def retry(username: Username, deployment: options.DeploymentOption = None, as_js
     """Takes up again a mailbox's dead letters: messages that were given up."""
     with context.opened() as database:
         mailbox = gmail_mailboxes.find(database, context.choose(database, deployment), username)
-        count = gmail_queue.revive(database, mailbox.id, context.now())
+        count = gmail_waiting.revive(database, mailbox.id, context.now())
     if as_json:
         output.show_json({"mailbox": mailbox.address, "revived": count})
         return

@@ -6,7 +6,7 @@ Never asks the database. Called by `tracking`, and by the command line.
 from mailweir.explain.explanation import Explanation, explain, word
 from mailweir.store.gmail.gmail_app import AppRefusal
 from mailweir.store.gmail.gmail_mailboxes import GmailMailbox, State
-from mailweir.store.gmail.gmail_queue import Waiting
+from mailweir.store.gmail.gmail_waiting import Waiting
 
 
 def waiting(message: Waiting) -> Explanation:

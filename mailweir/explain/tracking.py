@@ -14,8 +14,8 @@ from mailweir.explain import reasons, refusals, synced
 from mailweir.explain.explanation import Explanation, explain
 from mailweir.explain.refusals import Refusal
 from mailweir.store.database.connection import Database
-from mailweir.store.gmail import gmail_queue
-from mailweir.store.gmail.gmail_queue import Waiting
+from mailweir.store.gmail import gmail_waiting
+from mailweir.store.gmail.gmail_waiting import Waiting
 from mailweir.store.people import deployments
 from mailweir.store.people.deployments import Deployment
 from mailweir.store.record import decisions, overview
@@ -69,7 +69,7 @@ def track(
     """
     known = deployments.list_all(database)
     found = decisions.find(database, text, deployment, limit, _digests(known, traces, text))
-    waiting = gmail_queue.find(database, text)
+    waiting = gmail_waiting.find(database, text)
     names = {one.domain: one.name for one in known}
     refused = [(one, names.get(_domain(one.recipient))) for one in in_log]
     everything: list[Tracked] = [

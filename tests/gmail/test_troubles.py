@@ -9,7 +9,7 @@ import pytest
 
 from gmail_sync.budget import Project
 from mailweir.gmail.errors import GmailError, NeedsReconnect
-from mailweir.store.gmail import gmail_leases, gmail_queue
+from mailweir.store.gmail import gmail_leases, gmail_queue, gmail_waiting
 from mailweir.store.gmail.gmail_mailboxes import State
 from mailweir.store.people import users
 from tests.gmail import faults
@@ -245,7 +245,7 @@ def test_one_bad_message_holds_nobody_up_and_is_given_up(small: World, gmail: Gm
         small.later(hours=1)
     state = small.state()
     assert (state.dead, state.waiting, state.failures) == (len(bad), 0, 0)
-    letters = gmail_queue.dead_letters(small.database, state.id)
+    letters = gmail_waiting.dead_letters(small.database, state.id)
     assert {letter.message_id for letter in letters} == set(bad)
     assert {letter.attempts for letter in letters} == {small.settings.gmail.max_attempts}
     assert all("cut or garbled" in letter.error for letter in letters)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from mailweir.errors import NotFound
-from mailweir.store.gmail import gmail_connections, gmail_queue
+from mailweir.store.gmail import gmail_connections, gmail_waiting
 from mailweir.store.gmail.gmail_mailboxes import State
 from mailweir.store.people import contacts
 from mailweir.store.record import retention
@@ -91,10 +91,10 @@ def test_2_a_message_that_fails_for_ever_becomes_a_dead_letter(world: World, gma
         world.settle()
     state = world.state()
     assert (state.waiting, state.dead) == (0, 1)
-    (letter,) = gmail_queue.dead_letters(world.database, state.id)
+    (letter,) = gmail_waiting.dead_letters(world.database, state.id)
     assert (letter.message_id, letter.attempts) == (bad, world.settings.gmail.max_attempts)
     gmail.faults.lift_all()
-    assert gmail_queue.revive(world.database, state.id, world.at) == 1
+    assert gmail_waiting.revive(world.database, state.id, world.at) == 1
     world.settle()
     assert world.subjects() == ["bad"]
 

@@ -22,7 +22,7 @@ from mailweir.sender_auth import Verdict
 from mailweir.settings import Settings
 from mailweir.store.gmail.gmail_app import AppRefusal
 from mailweir.store.gmail.gmail_mailboxes import GmailMailbox, State
-from mailweir.store.gmail.gmail_queue import Waiting
+from mailweir.store.gmail.gmail_waiting import Waiting
 from mailweir.store.people.relay_logins import RelayLogin
 from mailweir.store.people.users import User
 from mailweir.store.record.activities import Activity

@@ -16,7 +16,7 @@ from mailweir.decision import Decision, Outcome, Reason
 from mailweir.directory import DeploymentRef
 from mailweir.store.database.connection import Database
 from mailweir.store.database.moments import rfc3339
-from mailweir.store.gmail import gmail_leases, gmail_queue
+from mailweir.store.gmail import gmail_leases, gmail_queue, gmail_waiting
 from mailweir.store.gmail.gmail_leases import LONGEST_WAIT, Leased
 from mailweir.store.gmail.gmail_queue import Origin, Queued
 from mailweir.store.people import deployments, users
@@ -149,7 +149,7 @@ def test_a_dead_letter_is_shown_and_stays_dead(
     assert _put(database, leased, ["a", "b"], Origin.HISTORY, now + HOUR) == 0
     assert _waiting(database, leased, now + HOUR) == ["c"]
     assert gmail_queue.unknown(database, leased, ["a", "b"]) == []
-    latest, first = gmail_queue.dead_letters(database, leased.id)
+    latest, first = gmail_waiting.dead_letters(database, leased.id)
     assert (latest.message_id, first.message_id, first.origin) == ("b", "a", "backfill")
     assert (first.attempts, first.error, first.queued_at, first.dead_at) == (
         2,
@@ -157,7 +157,7 @@ def test_a_dead_letter_is_shown_and_stays_dead(
         now,
         now + SECOND,
     )
-    assert gmail_queue.dead_letters(database, olgas.id) == []
+    assert gmail_waiting.dead_letters(database, olgas.id) == []
 
 
 def test_the_dead_are_revived(database: Database, leased: Leased, olgas: Leased, now: datetime) -> None:
@@ -168,15 +168,15 @@ def test_the_dead_are_revived(database: Database, leased: Leased, olgas: Leased,
     _fail(database, gmail_queue.due(database, leased, now, 1)[0], now, until=now + HOUR)
     gmail_leases.end(database, [rest(leased, now, 3_600), rest(olgas, now, 3_600)])
     later = now + 60 * SECOND
-    assert gmail_queue.revive(database, leased.id, later) == 2
-    assert gmail_queue.revive(database, leased.id, later) == 0
+    assert gmail_waiting.revive(database, leased.id, later) == 2
+    assert gmail_waiting.revive(database, leased.id, later) == 0
     found = gmail_queue.due(database, leased, later, 9)
     assert [(one.message_id, one.attempts) for one in found] == [("a", 0), ("b", 0)]
     assert row(database, leased.id)["next_sweep_at"] == rfc3339(later)
-    assert len(gmail_queue.dead_letters(database, olgas.id)) == 2
+    assert len(gmail_waiting.dead_letters(database, olgas.id)) == 2
     assert row(database, olgas.id)["next_sweep_at"] == rfc3339(now + HOUR)
     # what is due already isn't put off
-    gmail_queue.revive(database, leased.id, later + HOUR)
+    gmail_waiting.revive(database, leased.id, later + HOUR)
     assert row(database, leased.id)["next_sweep_at"] == rfc3339(later)
 
 
@@ -189,7 +189,7 @@ def test_reviving_waits_for_a_sweep_and_the_sweep_not_for_it(postgresql_url: Pos
         _fail(mine, gmail_queue.due(mine, leased, now, 1)[0], now)
         gmail_leases.end(mine, [rest(leased, now)])  # so that it isn't due and `revive` has a time to change
         revived: list[int] = []
-        thread = threading.Thread(target=lambda: revived.append(gmail_queue.revive(other, mailbox_id, now)))
+        thread = threading.Thread(target=lambda: revived.append(gmail_waiting.revive(other, mailbox_id, now)))
         with mine.transaction(alone=False):
             gmail_leases.fence(mine, leased)
             thread.start()
@@ -319,7 +319,7 @@ def test_whatever_is_done_a_message_is_settled_or_in_the_queue(
                 assert _put(database, leased, sorted(ids), origin, now) == len(ids - waiting - dead)
                 waiting |= ids - dead
             elif action == "revive":
-                assert gmail_queue.revive(database, leased.id, now) == len(dead)
+                assert gmail_waiting.revive(database, leased.id, now) == len(dead)
                 waiting, dead = waiting | dead, set()
             elif found:
                 one = found[number % len(found)]
@@ -334,4 +334,4 @@ def test_whatever_is_done_a_message_is_settled_or_in_the_queue(
                     with database.transaction():
                         gmail_queue.done(database, [one.id])
             assert set(_waiting(database, leased, now + HOUR)) == waiting
-            assert {one.message_id for one in gmail_queue.dead_letters(database, leased.id)} == dead
+            assert {one.message_id for one in gmail_waiting.dead_letters(database, leased.id)} == dead

@@ -1,0 +1,137 @@
+"""The queue of messages as people see it: what can't be read, what was given up, and where one message waits.
+
+Called by the command line and by `explain.tracking`; the sweeps go by `gmail_queue`.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from mailweir.store.database import rows
+from mailweir.store.database.connection import Database
+from mailweir.store.database.moments import parse, parse_or_none, rfc3339
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A message that was given up. Times: UTC."""
+
+    message_id: str
+    origin: str
+    attempts: int
+    error: str
+    queued_at: datetime
+    dead_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Failing:
+    """A message that couldn't be read, and is tried again. Times: UTC."""
+
+    message_id: str
+    origin: str
+    attempts: int
+    error: str
+    queued_at: datetime
+    next_try_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A message that nothing was decided of yet, and whose it is. error: of the last attempt, where one failed.
+
+    dead_at: when it was given up, else None. held_until: own mail with a date ahead waits for that. Times: UTC.
+    """
+
+    gmail_id: str
+    deployment: str
+    username: str
+    mailbox: str
+    attempts: int
+    error: str | None
+    queued_at: datetime
+    next_try_at: datetime
+    dead_at: datetime | None
+    held_until: datetime | None = None
+
+
+def failing(database: Database, mailbox_id: int) -> list[Failing]:
+    """What couldn't be read in a mailbox and is tried again, the next one first."""
+    found = database.execute(
+        "SELECT message_id, origin, attempts, error, queued_at, next_try_at FROM gmail_queue"
+        " WHERE mailbox_id = ? AND dead_at IS NULL AND attempts > 0 ORDER BY next_try_at, id",
+        (mailbox_id,),
+    )
+    return [
+        Failing(
+            message_id=row["message_id"],
+            origin=row["origin"],
+            attempts=row["attempts"],
+            error=row["error"],
+            queued_at=parse(row["queued_at"]),
+            next_try_at=parse(row["next_try_at"]),
+        )
+        for row in rows.named(found)
+    ]
+
+
+def dead_letters(database: Database, mailbox_id: int) -> list[DeadLetter]:
+    """What was given up in a mailbox, the latest first."""
+    found = database.execute(
+        "SELECT message_id, origin, attempts, error, queued_at, dead_at FROM gmail_queue"
+        " WHERE mailbox_id = ? AND dead_at IS NOT NULL ORDER BY dead_at DESC, id DESC",
+        (mailbox_id,),
+    )
+    return [
+        DeadLetter(
+            message_id=row["message_id"],
+            origin=row["origin"],
+            attempts=row["attempts"],
+            error=row["error"],
+            queued_at=parse(row["queued_at"]),
+            dead_at=parse(row["dead_at"]),
+        )
+        for row in rows.named(found)
+    ]
+
+
+def find(database: Database, gmail_id: str) -> list[Waiting]:
+    """Where a message waits or was given up, the newest first. gmail_id: any text."""
+    if not gmail_id.isascii() or not gmail_id.isprintable():
+        return []
+    found = database.execute(
+        "SELECT q.message_id, d.name AS deployment, u.username, m.address, q.attempts, q.error, q.queued_at, q.next_try_at,"
+        " q.dead_at, q.held_until FROM gmail_mailboxes m JOIN gmail_queue q ON q.mailbox_id = m.id AND q.message_id = ?"
+        " JOIN users u ON u.id = m.user_id JOIN deployments d ON d.id = m.deployment_id ORDER BY q.id DESC",
+        (gmail_id,),
+    )
+    return [
+        Waiting(
+            gmail_id=row["message_id"],
+            deployment=row["deployment"],
+            username=row["username"],
+            mailbox=row["address"],
+            attempts=row["attempts"],
+            error=row["error"],
+            queued_at=parse(row["queued_at"]),
+            next_try_at=parse(row["next_try_at"]),
+            dead_at=parse_or_none(row["dead_at"]),
+            held_until=parse_or_none(row["held_until"]),
+        )
+        for row in rows.named(found)
+    ]
+
+
+def revive(database: Database, mailbox_id: int, now: datetime) -> int:
+    """Takes up again what was given up; how many."""
+    with database.transaction():
+        execute = database.fast_execute()
+        # the mailbox first, as a sweep does: else each could hold what the other waits for
+        execute(
+            "UPDATE gmail_mailboxes SET next_sweep_at = CASE WHEN next_sweep_at > ? THEN ? ELSE next_sweep_at END WHERE id = ?",
+            (rfc3339(now), rfc3339(now), mailbox_id),
+        )
+        cursor = execute(
+            "UPDATE gmail_queue SET dead_at = NULL, attempts = 0, next_try_at = ? WHERE mailbox_id = ? AND dead_at IS NOT NULL",
+            (rfc3339(now), mailbox_id),
+        )
+        return int(cursor.rowcount)
