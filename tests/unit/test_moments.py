@@ -7,6 +7,7 @@ import re
 import sqlite3
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
 from typing import Any, get_type_hints
 
 import pytest
@@ -100,6 +101,11 @@ def test_no_time_comes_into_the_store_as_text() -> None:
                 assert hint in (datetime, datetime | None), f"{name}({parameter}) is {hint}"
                 seen += 1
     assert seen > 40, "they are looked at"
+
+
+def test_the_text_of_a_time_is_read_in_one_place() -> None:
+    files = [file for folder in store.__path__ for file in Path(folder).rglob("*.py")]
+    assert [file.name for file in files if "fromisoformat" in file.read_text()] == ["moments.py"]
 
 
 # --- rows -------------------------------------------------------------------------------------------------------------
