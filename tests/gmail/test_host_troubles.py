@@ -26,9 +26,9 @@ from tests.gmail.calls import GETS, Kind
 from tests.gmail.processes import SyncProcess, wait_until
 from tests.gmail.server import GmailServer
 from tests.gmail.world import STRANGER, World, mail
+from tests.gmail_rows import rest
 from tests.needs import lacks
 from tests.postgresql import Cluster
-from tests.unit.gmail_rows import rest
 
 QUICK = "sweep_seconds = 1\n"
 

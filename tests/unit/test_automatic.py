@@ -12,7 +12,7 @@ from mailweir.envelope import read_recipient
 from mailweir.matching import SyncedMailbox
 
 if TYPE_CHECKING:
-    from tests.unit.conftest import MemoryDirectory
+    from tests.people import MemoryDirectory
 
 Lines = list[tuple[str, str]]
 AUTOMATIC: dict[str, Lines] = {

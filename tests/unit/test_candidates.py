@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from mailweir import address, candidates, headers
 
 if TYPE_CHECKING:
-    from tests.unit.conftest import GrowsLinearly
+    from tests.linear_time import GrowsLinearly
 
 JANE, EVE = "jane@client.example", "eve@evil.example"
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from mailweir import charsets
 
 if TYPE_CHECKING:
-    from tests.unit.conftest import GrowsLinearly
+    from tests.linear_time import GrowsLinearly
 
 # The labels of the WHATWG Encoding Standard (4.2), by the codec of Python's that reads them
 LABELS = {

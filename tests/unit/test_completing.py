@@ -19,10 +19,10 @@ from mailweir.arrivals import Arrival, sort_recipients
 from mailweir.decision import Outcome, Reason
 from mailweir.envelope import Envelope, read_recipient
 from mailweir.headers import Header
-from tests.unit.conftest import DEMO
+from tests.people import DEMO
 
 if TYPE_CHECKING:
-    from tests.unit.conftest import MemoryDirectory
+    from tests.people import MemoryDirectory
 
 LOGIN, JANE = "richard@demo.example.net", "jane@client.example"
 LINES: list[Header] = [(b"From", b" richard@firm.example"), (b"To", b" jane@client.example"), (b"Subject", b" x")]

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from mailweir import confirmation, headers
 
 if TYPE_CHECKING:
-    from tests.unit.conftest import GrowsLinearly
+    from tests.linear_time import GrowsLinearly
 
 OURS = frozenset({"demo.example.net"})
 LINK = "https://mail-settings.google.com/mail/vf-%5BANGjdJ9-x_Y.z~0%5D-AbC12-dEf"

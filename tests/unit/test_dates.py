@@ -13,7 +13,8 @@ from mailweir import dates
 from mailweir.month_names import MONTHS
 
 if TYPE_CHECKING:
-    from tests.unit.conftest import GrowsLinearly, SplitHeaders
+    from tests.linear_time import GrowsLinearly
+    from tests.unit.conftest import SplitHeaders
 
 _NAIVE = st.datetimes()
 MOMENT = datetime(2026, 11, 24, 3, 12, 55, tzinfo=UTC)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from mailweir import charsets, encoded_words
 
 if TYPE_CHECKING:
-    from tests.unit.conftest import GrowsLinearly
+    from tests.linear_time import GrowsLinearly
 
 
 def _decode(text: str | bytes) -> str:

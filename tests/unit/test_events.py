@@ -19,7 +19,7 @@ from mailweir.decision import Decision, Outcome, Reason
 from mailweir.recording import Content, Entry, Recorded
 
 if TYPE_CHECKING:
-    from tests.unit.conftest import MemoryDirectory
+    from tests.people import MemoryDirectory
 
 MakeWritten = Callable[..., Written]
 

@@ -16,7 +16,7 @@ from mailweir.headers import Header
 from mailweir.secrets_file import Secrets
 from mailweir.store.people import dkim_keys
 from mailweir.store.people.dkim_keys import SealedKey
-from tests.unit.conftest import DEMO, OTHER
+from tests.people import DEMO, OTHER
 
 LOGIN = "richard@demo.example.net"
 LINES = [(b"From", b" Richard <richard@Firm.Example>"), (b"Subject", b" x")]

@@ -15,7 +15,7 @@ from mailweir.store.gmail import gmail_backfill, gmail_leases
 from mailweir.store.gmail.gmail_leases import Leased
 from mailweir.store.people import contacts, deployments
 from mailweir.store.people.deployments import Deployment
-from tests.unit.gmail_rows import connect, make_firm, rest, take
+from tests.gmail_rows import connect, make_firm, rest, take
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from mailweir.store.gmail.gmail_leases import LEASE_SECONDS, LONGEST_WAIT, Lease
 from mailweir.store.gmail.gmail_queue import Origin
 from mailweir.store.people import contacts, deployments, users
 from mailweir.store.people.deployments import Deployment
-from tests.unit.gmail_rows import connect, make_firm, rest, row, take
+from tests.gmail_rows import connect, make_firm, rest, row, take
 
 SECOND = timedelta(seconds=1)
 HOUR = timedelta(hours=1)

@@ -16,7 +16,7 @@ from mailweir.store.gmail.gmail_mailboxes import State
 from mailweir.store.gmail.gmail_queue import Origin
 from mailweir.store.people import contacts, deployments, users
 from mailweir.store.people.deployments import Deployment
-from tests.unit.gmail_rows import connect, make_firm, rest, row, take
+from tests.gmail_rows import connect, make_firm, rest, row, take
 
 LATER = timedelta(hours=3)
 

@@ -22,7 +22,7 @@ from mailweir.store.gmail.gmail_queue import Origin, Queued
 from mailweir.store.people import deployments, users
 from mailweir.store.people.deployments import Deployment
 from tests.conftest import Record
-from tests.unit.gmail_rows import connect, make_firm, rest, row, take
+from tests.gmail_rows import connect, make_firm, rest, row, take
 
 SECOND = timedelta(seconds=1)
 HOUR = timedelta(hours=1)

@@ -22,7 +22,7 @@ from mailweir.recording import Content, Entry, Recorded
 from mailweir.store.database.connection import Database
 
 if TYPE_CHECKING:
-    from tests.unit.conftest import MemoryDirectory
+    from tests.people import MemoryDirectory
 
 ROW_ERRORS = (sqlite3.IntegrityError, psycopg.IntegrityError)
 LONG_SECONDS = 20.0  # more than any of this takes

@@ -21,7 +21,7 @@ from mailweir.sender_auth import DkimProver
 from mailweir.settings import Confirmation as Limits
 
 if TYPE_CHECKING:
-    from tests.unit.conftest import MemoryDirectory
+    from tests.people import MemoryDirectory
 
 JOE = [(b"From", b" Joe <joe@client.example>"), (b"Subject", b" An\r\n offer"), (b"Message-ID", b" <1@client.example>")]
 GOOGLE = [

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from mailweir import headers
 
 if TYPE_CHECKING:
-    from tests.unit.conftest import GrowsLinearly, SplitHeaders
+    from tests.linear_time import GrowsLinearly
+    from tests.unit.conftest import SplitHeaders
 
 ORDINARY = [
     (b"Received", b" from mx.client.example\r\n\tby mail.example.net; Tue, 24 Nov 2026 03:12:55 +0000"),

@@ -15,7 +15,7 @@ from mailweir.directory import Directory
 from mailweir.envelope import read_recipient
 
 if TYPE_CHECKING:
-    from tests.unit.conftest import MemoryDirectory
+    from tests.people import MemoryDirectory
 
 AT = datetime(2026, 11, 24, 3, 12, 55, tzinfo=UTC)
 TO_RICHARD, TO_MARY, TO_LOG = "richard@demo.example.net", "mary@demo.example.net", "log@demo.example.net"

@@ -22,7 +22,7 @@ from mailweir.store.people import contacts, deployments, users
 from mailweir.store.people.directory import SqlDirectory
 
 if TYPE_CHECKING:
-    from tests.unit.conftest import MemoryDirectory
+    from tests.people import MemoryDirectory
 
 NOW = datetime(2026, 11, 24, 3, 12, 55, tzinfo=UTC)
 DEMO = DeploymentRef(1, "demo", "demo.example.net")

@@ -14,7 +14,7 @@ from mailweir.matching import SyncedMailbox
 
 if TYPE_CHECKING:
     from mailweir.headers import Header
-    from tests.unit.conftest import MemoryDirectory
+    from tests.people import MemoryDirectory
 
 SALES, LIST = "sales@firm.example", "list@lists.example"
 JANE, JOE, RICHARD, STRANGER = "jane@client.example", "joe@client.example", "richard@firm.example", "x@stranger.example"

@@ -15,7 +15,7 @@ from mailweir.headers import Header
 from tests.integration import postfix_changes, wire
 
 if TYPE_CHECKING:
-    from tests.unit.conftest import GrowsLinearly
+    from tests.linear_time import GrowsLinearly
 
 # What a later Postfix does otherwise concerns lines `From …` in front of the headers, which a mailbox of Gmail doesn't hold.
 _RULES = postfix_changes.rules((3, 7, 11))

@@ -17,7 +17,7 @@ from mailweir.store.database.connection import Database
 from tests.postgresql import Cluster
 
 if TYPE_CHECKING:
-    from tests.unit.conftest import MemoryDirectory
+    from tests.people import MemoryDirectory
 
 
 @pytest.fixture

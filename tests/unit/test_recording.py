@@ -28,7 +28,7 @@ from mailweir.store.record import activities, decisions, verdicts
 from mailweir.store.record.activities import Filter
 
 if TYPE_CHECKING:
-    from tests.unit.conftest import MemoryDirectory
+    from tests.people import MemoryDirectory
 
 RICHARD, MARY = 1, 2
 JANE_TO_RICHARD = [

@@ -20,7 +20,7 @@ from mailweir.recording import Entry, Recorded
 from mailweir.traces import Traces
 
 if TYPE_CHECKING:
-    from tests.unit.conftest import MemoryDirectory
+    from tests.people import MemoryDirectory
 
 RICHARD = "<richard@demo.example.net>"
 JOE: list[Header] = [(b"From", b" joe@client.example"), (b"Message-ID", b" <1@client.example>")]

@@ -17,7 +17,7 @@ from mailweir.store.record import decisions
 from mailweir.traces import Traces
 
 if TYPE_CHECKING:
-    from tests.unit.conftest import MemoryDirectory
+    from tests.people import MemoryDirectory
 
 DEMO, OTHER = DeploymentRef(1, "demo", "demo.example.net"), DeploymentRef(2, "other", "other.example.org")
 JOE, EVE = "joe@stranger.example", "eve@evil.example"

@@ -1,6 +1,5 @@
 """One message of a mailbox, looked at: Gmail decodes names in headers, and the raw message has the last word. Over real HTTP."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
@@ -9,15 +8,13 @@ from gmail_sync.fetch import Fetch, fetch_one
 from mailweir.decision import Outcome
 from mailweir.directory import Directory, UserRef
 from mailweir.gmail.api import Api
-from mailweir.gmail.oauth_files import OAuthClient
-from mailweir.gmail.tokens import UserCredentials
 from mailweir.recording import Entry
 from mailweir.settings import Gmail
 from mailweir.store.gmail.gmail_leases import Leased
 from mailweir.store.gmail.gmail_queue import Origin, Queued
-from tests import scripted_http
+from tests.gmail_api import reader
+from tests.people import DEMO
 from tests.scripted_http import Answer, Server, as_json, raw_answer
-from tests.unit.conftest import DEMO
 
 NOW = datetime(2026, 11, 24, 3, 12, 55, tzinfo=UTC)
 THEN = datetime(2026, 11, 24, 3, 0, tzinfo=UTC)
@@ -46,12 +43,6 @@ MAILBOX = Leased(
 )
 
 
-@pytest.fixture
-def server() -> Iterator[Server]:
-    with scripted_http.running() as running:
-        yield running
-
-
 def seen(headers: dict[str, str], label: str) -> Answer:
     """What Gmail says of it at first."""
     named = [{"name": name, "value": value} for name, value in headers.items()]
@@ -61,10 +52,8 @@ def seen(headers: dict[str, str], label: str) -> Answer:
 def looked_at(server: Server, directory: Directory, raw: dict[str, str], decoded: dict[str, str], label: str) -> Entry:
     lines = "".join(f"{name}: {value}\r\n" for name, value in raw.items())
     server.script = [seen({**raw, **decoded}, label), raw_answer("m1", f"{lines}\r\nhello\r\n".encode(), (label,))]
-    client = OAuthClient("id", "s", server.url, server.url + "/token", ())
-    api = Api(Gmail(api_endpoint=server.url))
-    reader = api.mailbox(UserCredentials(client, "r"), lambda units: None)
-    entry = fetch_one(Fetch(MAILBOX, directory, NOW), Queued(1, "m1", Origin.HISTORY, 0), reader)
+    mailbox = reader(Api(Gmail(api_endpoint=server.url)), server, spent=[])
+    entry = fetch_one(Fetch(MAILBOX, directory, NOW), Queued(1, "m1", Origin.HISTORY, 0), mailbox)
     assert isinstance(entry, Entry)
     return entry
 

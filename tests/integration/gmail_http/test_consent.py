@@ -9,7 +9,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
@@ -19,20 +19,18 @@ from mailweir.errors import SettingsError
 from mailweir.gmail.consent import Consent, question
 from mailweir.gmail.errors import ConsentFailed
 from mailweir.gmail.oauth_files import OAuthClient
-from tests import scripted_http
 from tests.scripted_http import Answer, Asked, Server, as_json
 
 SCOPE = "https://www.googleapis.com/auth/gmail.readonly"
 
 
 @pytest.fixture
-def server() -> Iterator[Server]:
-    """Google's token endpoint: the code `good` is the consent's whose challenge was `shown`."""
-    with scripted_http.running() as running:
-        running.answer = lambda asked: as_json(
-            {"access_token": "a", "refresh_token": f"for {asked.one('code')}", "expires_in": 3600, "scope": SCOPE}
-        )
-        yield running
+def server(server: Server) -> Server:
+    """Google's token endpoint: each code gets a token of its own."""
+    server.answer = lambda asked: as_json(
+        {"access_token": "a", "refresh_token": f"for {asked.one('code')}", "expires_in": 3600, "scope": SCOPE}
+    )
+    return server
 
 
 @pytest.fixture

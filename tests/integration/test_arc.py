@@ -15,7 +15,7 @@ from mailweir.settings import Dns
 from tests.moody_zone import Mood, MoodyZoneServer
 
 if TYPE_CHECKING:
-    from tests.unit.conftest import GrowsLinearly
+    from tests.linear_time import GrowsLinearly
 
 SELECTOR = "sel"
 JANE = "jane@client.example"

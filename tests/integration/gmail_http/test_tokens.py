@@ -1,6 +1,6 @@
 """Tokens: taken when needed, kept in memory alone, and every refusal in words that say what to do. Over real HTTP."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -18,17 +18,10 @@ from mailweir.gmail.oauth_files import OAuthClient, ServiceAccount
 from mailweir.gmail.tokens import SCOPE, Credentials
 from mailweir.gmail.transport import Connections
 from mailweir.settings import Gmail
-from tests import scripted_http
 from tests.google_files import WriteFile, account_file, make_private_key, writer
 from tests.scripted_http import Answer, Asked, Server, as_json, refusal
 
 HISTORY = as_json({"historyId": "7"})
-
-
-@pytest.fixture
-def server() -> Iterator[Server]:
-    with scripted_http.running() as running:
-        yield running
 
 
 @pytest.fixture
