@@ -68,7 +68,7 @@ def _database(options: argparse.Namespace) -> Iterator[DatabaseUrl | None]:
         return
     from tests import postgresql  # the tests know how to make a cluster
 
-    if postgresql.programs() is None:
+    if postgresql.server_programs() is None:
         raise stack.BenchError("PostgreSQL's server isn't here: 'make setup' installs the Debian package 'postgresql'")
     with postgresql.running(fsync=True) as cluster:
         yield cluster.make_database()

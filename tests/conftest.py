@@ -24,20 +24,24 @@ from mailweir.store.database import versions
 from mailweir.store.database.connection import Database
 from mailweir.store.people import deployments
 from mailweir.store.people.directory import SqlDirectory
-from tests import postgresql
+from tests import postgresql, programs
 from tests.needs import lacks
 from tests.postgresql import Cluster
 
 # They need Ansible and minutes: `make test-deploy` asks for them.
 collect_ignore = [] if os.environ.get("MAILWEIR_TEST_DEPLOY") else ["deploy"]
 
-pytest_plugins = ("tests.linear_time", "tests.people")
+pytest_plugins = ("pytester", "tests.linear_time", "tests.people")
 
 _LEFT_OUT = pytest.StashKey[str]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--quick", action="store_true", help="leave out what needs PostgreSQL's server, and what is slow")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(programs.ShowsLogs())
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -98,7 +102,11 @@ def now() -> datetime:
 def cluster() -> Iterator[Cluster]:
     """A PostgreSQL server of the test run's own."""
     missing = (
-        "needs root" if os.geteuid() != 0 else "needs PostgreSQL's server" if postgresql.programs() is None else ""
+        "needs root"
+        if os.geteuid() != 0
+        else "needs PostgreSQL's server"
+        if postgresql.server_programs() is None
+        else ""
     )
     if missing:
         lacks(missing)

@@ -9,7 +9,6 @@ import shutil
 import signal
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -18,6 +17,7 @@ from mailweir.database_url import Postgresql
 from mailweir.store.database import versions
 from mailweir.store.database.connection import Database
 from postfix.instance import Account
+from tests import programs
 from tests.stopped import standing_still
 
 OWNER = "mailweir"  # initdb refuses root
@@ -25,7 +25,7 @@ START_SECONDS = 60.0
 _TEMPLATE = "template_mailweir"
 
 
-def programs() -> Path | None:
+def server_programs() -> Path | None:
     """The folder of the newest server's programs, or None where there is none."""
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
     return found[-1].parent if found else None
@@ -71,11 +71,9 @@ class Cluster:
             )
 
     def _run(self, program: str, *arguments: str) -> None:
-        command = [str(self._bin_dir / program), *arguments]
-        subprocess.run(
-            command,
-            check=True,
-            capture_output=True,
+        programs.run(
+            self._bin_dir / program,
+            *arguments,
             cwd="/",
             user=self._account.uid,
             group=self._account.gid,
@@ -90,21 +88,17 @@ class Cluster:
 
     def start(self) -> None:
         """Starts it, and waits until it answers."""
-        with (self.folder / "server.log").open("ab") as log:
-            self._process = subprocess.Popen(
-                [str(self._bin_dir / "postgres"), "-D", str(self._data)],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                cwd="/",
-                user=self._account.uid,
-                group=self._account.gid,
-                extra_groups=[],
-            )
-        deadline = time.monotonic() + START_SECONDS
-        while not self._answers():
-            assert time.monotonic() < deadline, "PostgreSQL didn't start"
-            time.sleep(0.05)
+        log = self.folder / "server.log"
+        self._process = programs.start(
+            "PostgreSQL",
+            [self._bin_dir / "postgres", "-D", self._data],
+            log,
+            cwd="/",
+            user=self._account.uid,
+            group=self._account.gid,
+            extra_groups=[],
+        )
+        programs.wait_until_ready(self._answers, "PostgreSQL", self._process, log, seconds=START_SECONDS)
 
     def _answers(self) -> bool:
         command = [str(self._bin_dir / "pg_isready"), "-q", "-h", str(self.folder / "socket")]
@@ -184,7 +178,7 @@ def _name(database_url: Postgresql) -> str:
 @contextmanager
 def running(*, fsync: bool = False) -> Iterator[Cluster]:
     """A started cluster in a folder of its own, which is removed afterwards."""
-    bin_dir = programs()
+    bin_dir = server_programs()
     assert bin_dir
     folder = Path(tempfile.mkdtemp(prefix="mailweir-pg-"))
     cluster = Cluster(folder, bin_dir, fsync=fsync)

@@ -42,7 +42,7 @@ def _cluster(database: str) -> Iterator[Cluster | None]:
 
 def missing(scenario: Scenario, database: str) -> str:
     """Why it can't be run here; empty where it can."""
-    if database == "postgresql" and postgresql.programs() is None:
+    if database == "postgresql" and postgresql.server_programs() is None:
         return "needs PostgreSQL's server"
     if scenario.needs_mount and not can_mount(Path(tempfile.mkdtemp(prefix="mailweir-mount-"))):
         return "needs the right to mount a file system"

@@ -15,6 +15,8 @@ from pathlib import Path
 import docker
 import docker.errors
 
+from tests import programs
+
 _START_SECONDS = 40
 # outlives the run, so that the images do too
 _DATA_ROOT = Path("/var/lib/mailweir-test-deploy")
@@ -72,5 +74,5 @@ def _await(process: "subprocess.Popen[bytes]", address: str, log: Path) -> None:
             finally:
                 client.close()
         if process.poll() is not None or time.monotonic() > deadline:
-            raise NoEngine(f"the Docker Engine didn't start: {log.read_text(errors='replace')[-400:]}")
+            raise NoEngine(f"the Docker Engine didn't start: {programs.last_words(log)}")
         time.sleep(0.2)

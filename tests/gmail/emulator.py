@@ -8,14 +8,13 @@ import json
 import os
 import platform
 import signal
-import subprocess
 import tempfile
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Sequence
 from pathlib import Path
 
+from tests import programs
 from tests.ports import free_port
 
 FOLDER = Path(__file__).parent
@@ -58,34 +57,14 @@ class Emulator:
         )  # YAML holds JSON
         self._log = Path(self._folder.name) / "log"
         environment = {"PATH": os.environ["PATH"], "HOME": self._folder.name}
-        with self._log.open("wb") as log:
-            self._process = subprocess.Popen(
-                [
-                    *ENDS_WITH_US,
-                    NODE,
-                    PROGRAM,
-                    "start",
-                    "--service",
-                    "google",
-                    "--port",
-                    str(self.port),
-                    "--seed",
-                    seed,
-                ],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                cwd=self._folder.name,
-                env=environment,
-            )
+        options = ("start", "--service", "google", "--port", str(self.port), "--seed", seed)
+        self._process = programs.start(
+            "emulate", [*ENDS_WITH_US, NODE, PROGRAM, *options], self._log, cwd=self._folder.name, env=environment
+        )
 
     def ready(self) -> None:
         """Waits until it answers."""
-        deadline = time.monotonic() + START_SECONDS
-        while not self._answers():
-            assert self._process.poll() is None, f"emulate ended: {self._log.read_text(errors='replace')}"
-            assert time.monotonic() < deadline, f"emulate didn't answer within {START_SECONDS:.0f} s"
-            time.sleep(0.01)
+        programs.wait_until_ready(self._answers, "emulate", self._process, self._log, seconds=START_SECONDS)
 
     def _answers(self) -> bool:
         try:

@@ -9,6 +9,7 @@ with load_client.running(mailboxes=1_000, rate=20.0) as server:
 import json
 import subprocess
 import sys
+import tempfile
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from tests import programs
 from tests.gmail import load_mail
 from tests.gmail.emulator import CLIENT_ID, CLIENT_SECRET, ENDS_WITH_US
 from tests.gmail.load_mail import Message, Mix
@@ -118,13 +120,14 @@ def running(mix: Mix | None = None, **options: float | bool) -> Iterator[LoadSer
         for word in ([f"--{name.replace('_', '-')}"] if value is True else [f"--{name.replace('_', '-')}", str(value)])
     ]
     command = [*ENDS_WITH_US, sys.executable, "-m", "tests.gmail.loadserver", *arguments]
-    process = subprocess.Popen(command, cwd=_REPOSITORY, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
-    assert process.stdout is not None
-    try:
-        line = process.stdout.readline()
-        assert line, f"the load server ended with {process.wait()}"
-        yield LoadServer(json.loads(line)["endpoint"], mix, process.pid)
-    finally:
-        process.terminate()
-        process.wait(_STOP_SECONDS)
-        process.stdout.close()
+    with tempfile.TemporaryDirectory(prefix="mailweir-load-") as folder:
+        log = Path(folder) / "log"
+        process = programs.start("the load server", command, log, stdout=subprocess.PIPE, cwd=_REPOSITORY)
+        assert process.stdout is not None
+        try:
+            line = programs.next_line("the load server", process, log)
+            yield LoadServer(json.loads(line)["endpoint"], mix, process.pid)
+        finally:
+            process.terminate()
+            process.wait(_STOP_SECONDS)
+            process.stdout.close()

@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from mailweir import settings
+from tests import programs
 
 COMMAND = Path(sys.executable).with_name("mailweir-gmail-sync")
 
@@ -24,14 +25,8 @@ class SyncProcess:
         self._process = self._start()
 
     def _start(self) -> subprocess.Popen[bytes]:
-        with self._log.open("ab") as log:
-            return subprocess.Popen(
-                list(self._command),
-                env=os.environ | {settings.PATH_VARIABLE: str(self._settings_file)},
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-            )
+        environment = os.environ | {settings.PATH_VARIABLE: str(self._settings_file)}
+        return programs.start(COMMAND.name, self._command, self._log, env=environment)
 
     @property
     def is_running(self) -> bool:
@@ -58,6 +53,7 @@ class SyncProcess:
 
     def stop(self) -> int:
         """SIGTERM; the exit code."""
+        programs.done_with(self._log)
         with suppress(ProcessLookupError):
             self._process.send_signal(signal.SIGTERM)
         try:

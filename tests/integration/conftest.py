@@ -15,7 +15,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from admin_cli.processes import Program
 from mailweir import settings as reader
 from mailweir.settings import Settings
 from postfix.instance import SEARCH_PATH
+from tests import programs
 from tests.needs import lacks
 from tests.ports import free_port
 
@@ -35,9 +36,6 @@ STOP_SECONDS = 30.0
 COMMAND_SECONDS = 60.0
 WAIT_SECONDS = 20.0
 _POLL_SECONDS = 0.02
-_LOG_TAIL_LINES = 40
-
-_STACKS = pytest.StashKey[list["Stack"]]()
 
 
 def require_root_and_postfix() -> None:
@@ -105,13 +103,19 @@ class Stack:
         self.process = processes.start(
             Program("mailweir", command, None, self._output), work_dir=Path("/"), environment={}
         )
+        self._show_logs()
         if ready:
-            wait_until(self._is_ready_or_over, "mailweir up is ready", READY_SECONDS)
-            assert self.process.poll() is None, f"mailweir up ended: {self.said}"
+            programs.wait_until_ready(
+                self._said_ready, "mailweir up", self.process, self._output, seconds=READY_SECONDS
+            )
 
-    def _is_ready_or_over(self) -> bool:
-        assert self.process is not None
-        return "ready" in self.said[self._said_before :] or self.process.poll() is not None
+    def _said_ready(self) -> bool:
+        return "ready" in self.said[self._said_before :]
+
+    def _show_logs(self) -> None:
+        programs.show("mailweir up", self._output)
+        for name in ("postfix", "mailweir-milter", "mailweir-lookups", "mailweir-auth", "mailweir-digest"):
+            programs.show(name, self.data_dir / "log" / f"{name}.log")
 
     @property
     def _output(self) -> Path:
@@ -204,13 +208,13 @@ class Stack:
 
     def postfix(self, *command: str) -> subprocess.CompletedProcess[str]:
         """Runs one of Postfix's commands on this instance: postfix("postqueue", "-j")."""
-        return subprocess.run(
-            [command[0], "-c", str(self.data_dir / "postfix" / "etc"), *command[1:]],
+        return programs.run(
+            command[0],
+            "-c",
+            self.data_dir / "postfix" / "etc",
+            *command[1:],
             env={**os.environ, "PATH": SEARCH_PATH},
-            capture_output=True,
-            text=True,
             timeout=COMMAND_SECONDS,
-            check=True,
         )
 
     def drain(self) -> None:
@@ -243,29 +247,14 @@ class Stack:
 MakeStack = Callable[..., Stack]
 
 
-@pytest.fixture(scope="session")
-def _stacks(pytestconfig: pytest.Config) -> list[Stack]:
-    """Those that run now: their logs are shown where a test fails."""
-    return pytestconfig.stash.setdefault(_STACKS, [])
-
-
 @contextlib.contextmanager
-def _kept(stack: Stack, living: list[Stack]) -> Iterator[Stack]:
-    living.append(stack)
-    try:
-        yield stack
-    finally:
-        living.remove(stack)
-        stack.remove()
-
-
-@contextlib.contextmanager
-def _stack_maker(living: list[Stack]) -> Iterator[MakeStack]:
+def _stack_maker() -> Iterator[MakeStack]:
     require_root_and_postfix()
     with contextlib.ExitStack() as kept:
 
         def make(*, start: bool = True, flags: tuple[str, ...] = (), **overrides: Any) -> Stack:
-            stack = kept.enter_context(_kept(Stack(overrides), living))
+            stack = Stack(overrides)
+            kept.callback(stack.remove)
             if start:
                 stack.start(*flags)
             return stack
@@ -274,39 +263,24 @@ def _stack_maker(living: list[Stack]) -> Iterator[MakeStack]:
 
 
 @pytest.fixture
-def make_stack(_stacks: list[Stack]) -> Iterator[MakeStack]:
+def make_stack() -> Iterator[MakeStack]:
     """Makes a stack for this test alone: make_stack(outbound="relayhost 127.0.0.1:2600", smtp={…}, start=False, flags=(…))."""
-    with _stack_maker(_stacks) as make:
+    with _stack_maker() as make:
         yield make
 
 
 @pytest.fixture(scope="module")
-def make_module_stack(_stacks: list[Stack]) -> Iterator[MakeStack]:
+def make_module_stack() -> Iterator[MakeStack]:
     """The same for all tests of a file."""
-    with _stack_maker(_stacks) as make:
+    with _stack_maker() as make:
         yield make
 
 
 @pytest.fixture(scope="session")
-def stack(_stacks: list[Stack]) -> Iterator[Stack]:
+def stack() -> Iterator[Stack]:
     """One stack for all tests that leave it as it was: make deployments of your own in it, with domains of your own."""
-    require_root_and_postfix()
-    with _kept(Stack({}), _stacks) as shared:
-        shared.start()
-        yield shared
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Shows the ends of the logs beside a failure."""
-    report = yield
-    if report.failed:
-        for stack in item.config.stash.get(_STACKS, []):
-            report.sections.append((f"mailweir up on {stack.data_dir}", "\n".join(stack.said[-_LOG_TAIL_LINES:])))
-            for name in ("postfix", "mailweir-milter", "mailweir-lookups", "mailweir-auth", "mailweir-digest"):
-                tail = "\n".join(stack.log(name).splitlines()[-_LOG_TAIL_LINES:])
-                report.sections.append((f"{name}.log", tail))
-    return report
+    with _stack_maker() as make:
+        yield make()
 
 
 @dataclass(frozen=True)

@@ -254,7 +254,7 @@ def test_a_database_that_is_away_is_454_at_once(make_stack: "MakeStack", wait_un
 @pytest.fixture
 def own_cluster() -> Iterator["Cluster"]:
     """PostgreSQL's server for one test, which stops it."""
-    if postgresql.programs() is None:
+    if postgresql.server_programs() is None:
         lacks("needs PostgreSQL's server")
     with postgresql.running() as made:
         yield made

@@ -1,0 +1,121 @@
+"""Server programs that tests start. What they wrote last stands in the failure where one doesn't start, ends, or a test fails.
+
+Called by all that starts one: `postgresql`, `integration/conftest`, `gmail/`, `deploy/engine`.
+"""
+
+import subprocess
+import time
+from collections.abc import Callable, Generator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+LAST_LINES = 40
+LAST_BYTES = 8_000
+_POLL_SECONDS = 0.02
+
+_shown: dict[Path, str] = {}  # a log, and whose it is
+_over: set[Path] = set()  # those that a test is done with
+
+
+class ProgramFailed(AssertionError):
+    """A program ended, or didn't answer; with what it wrote last."""
+
+
+def last_words(log: Path) -> str:
+    """The end of what a program wrote: some lines at most, and these no longer than some thousand bytes."""
+    try:
+        with log.open("rb") as file:
+            size = file.seek(0, 2)
+            file.seek(max(0, size - LAST_BYTES))
+            text = file.read().decode("utf-8", "replace")
+    except FileNotFoundError:
+        return "(it has no log)"
+    return "\n".join(text.splitlines()[-LAST_LINES:]) or "(it wrote nothing)"
+
+
+def start(
+    name: str, command: Sequence[str | Path], log: Path, *, stdout: int | None = None, **options: Any
+) -> "subprocess.Popen[bytes]":
+    """Starts a program that writes to this log, behind what is there. stdout: subprocess.PIPE where the test reads it."""
+    with log.open("ab") as file:
+        process = subprocess.Popen(
+            list(command),
+            stdin=subprocess.DEVNULL,
+            stdout=file if stdout is None else stdout,
+            stderr=file,
+            text=False,
+            **options,
+        )
+    show(name, log)
+    return process
+
+
+def wait_until_ready(
+    ready: Callable[[], object], name: str, process: "subprocess.Popen[Any]", log: Path, *, seconds: float
+) -> None:
+    """Waits until a program answers. ProgramFailed where it ends before, or doesn't within so many seconds."""
+    deadline = time.monotonic() + seconds
+    while not ready():
+        status = process.poll()
+        if status is not None:
+            raise ProgramFailed(f"{name} ended with {status}:\n{last_words(log)}")
+        if time.monotonic() > deadline:
+            raise ProgramFailed(f"{name} isn't ready within {seconds:.0f} s:\n{last_words(log)}")
+        time.sleep(_POLL_SECONDS)
+
+
+def next_line(name: str, process: "subprocess.Popen[bytes]", log: Path) -> str:
+    """The next line of its stdout. ProgramFailed where it ends without one."""
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    if not line:
+        raise ProgramFailed(f"{name} ended with {process.wait()}:\n{last_words(log)}")
+    return line.decode()
+
+
+def run(*command: str | Path, **options: Any) -> "subprocess.CompletedProcess[str]":
+    """Runs a program to its end. ProgramFailed where that isn't 0."""
+    done = subprocess.run(command, capture_output=True, text=True, check=False, **options)
+    if done.returncode:
+        written = (done.stderr or done.stdout)[-LAST_BYTES:]
+        raise ProgramFailed(f"{' '.join(map(str, command))} ended with {done.returncode}:\n{written}")
+    return done
+
+
+# --- what is shown beside a failed test -------------------------------------------------------------------------------
+
+
+def show(name: str, log: Path) -> None:
+    """From now on the end of this log is shown where a test fails."""
+    _shown[log] = name
+    _over.discard(log)
+
+
+def done_with(log: Path) -> None:
+    """No more, once the test that runs now has ended: it may have stopped the program on its way out."""
+    _over.add(log)
+
+
+def sections() -> list[tuple[str, str]]:
+    """What is to be shown: whose, and its last words."""
+    return [(f"{name}: {log}", last_words(log)) for log, name in _shown.items() if log.exists()]
+
+
+class ShowsLogs:
+    """The plugin of pytest that shows them."""
+
+    def pytest_runtest_setup(self) -> None:
+        """Forgets what an earlier test was done with."""
+        for log in _over:
+            _shown.pop(log, None)
+        _over.clear()
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(self) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """Adds them to the report of what failed."""
+        report = yield
+        if report.failed:
+            report.sections += sections()
+        return report
