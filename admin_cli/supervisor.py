@@ -28,7 +28,7 @@ STOP_SECONDS = 10.0
 _PROBE_TIMEOUT_SECONDS = 5.0
 _FIRST_PROBE_PAUSE_SECONDS = 0.05
 _LONGEST_PROBE_PAUSE_SECONDS = 0.2
-_IDLE_SECONDS = 3600.0
+IDLE_SECONDS = 3600.0
 STOP_SIGNALS = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
 
 
@@ -95,7 +95,7 @@ class Supervisor:
     def _watch(self, is_ready: Callable[[], bool]) -> None:
         deadline, pause = time.monotonic() + READY_WITHIN_SECONDS, _FIRST_PROBE_PAUSE_SECONDS
         ready = False
-        while self._keep_up(_IDLE_SECONDS if ready else pause):
+        while self._keep_up(IDLE_SECONDS if ready else pause):
             if ready:
                 continue
             pause = min(1.5 * pause, _LONGEST_PROBE_PAUSE_SECONDS)

@@ -18,6 +18,7 @@ from gmail_sync.ending import given_back
 from gmail_sync.job import Job, Services
 from gmail_sync.jobs import Jobs
 from gmail_sync.pauses import LONGEST_ASKED, pause_after
+from gmail_sync.rests import Rests
 from gmail_sync.sweep import Sweep
 from mailweir.errors import DatabaseUnavailable, MailweirError
 from mailweir.store.database.connection import Database
@@ -50,7 +51,7 @@ class Scheduler:
         self._done: queue.SimpleQueue[tuple[Leased, Rest | None]] = queue.SimpleQueue()
         self._has_joined = False
         self._held: dict[int, Leased] = {}
-        self._rests: list[Rest] = []  # that are still to be written
+        self._rests = Rests(services)
         self._outage = False  # of the database
         self._timetable = schedule.Scheduler()
         self._ahead = float("-inf")  # of the wall clock before the other
@@ -63,7 +64,7 @@ class Scheduler:
 
     def run(self) -> None:
         """Sweeps until it is stopped; then ends what it holds."""
-        self._guarded(self._beat)
+        self._guarded(self.beat)
         for number in range(self._config.threads):
             thread = threading.Thread(target=self._serve, name=f"sweep-{number}", daemon=True)
             thread.start()
@@ -93,7 +94,7 @@ class Scheduler:
         ahead = self._services.clock().timestamp() - self._clock()
         if abs(ahead - self._ahead) > JUMP_SECONDS:
             self._timetable.clear()
-            self._timetable.every(BEAT_SECONDS).seconds.do(self._beat)
+            self._timetable.every(BEAT_SECONDS).seconds.do(self.beat)
             self._timetable.every(RENEW_SECONDS).seconds.do(self._renew)
             self._correct_times()
             self._ahead = ahead
@@ -121,36 +122,8 @@ class Scheduler:
             if self._held.get(leased.id) is leased:
                 del self._held[leased.id]
             if rest:
-                self._rests.append(rest)
-        self._flush()
-
-    def _flush(self) -> None:
-        """What an outage keeps from being written waits for its end; what can't be written, for its lease to run out."""
-        if not self._rests:
-            return
-        rests, self._rests = self._rests, []
-        try:
-            with self._services.database_pool.lent() as database:
-                gmail_leases.end(database, rests)
-        except DatabaseUnavailable:
-            self._rests = rests
-            raise
-        except Exception:
-            if len(rests) == 1:
-                raise
-            self._flush_each(rests)
-
-    def _flush_each(self, rests: list[Rest]) -> None:
-        """One that can't be a row must not stand in the way of the others."""
-        for number, rest in enumerate(rests):
-            self._rests = [rest]
-            try:
-                self._flush()
-            except DatabaseUnavailable:
-                self._rests = rests[number:]
-                raise
-            except Exception:
-                self._services.log.exception("unexpected", mailbox=rest.mailbox_id)
+                self._rests.add(rest)
+        self._rests.write()
 
     def _guarded(self, work: Callable[[], None]) -> bool:
         try:
@@ -173,7 +146,8 @@ class Scheduler:
             self._outage = True
             self._services.log.error("database unavailable", error=str(error))
 
-    def _beat(self) -> None:
+    def beat(self) -> None:
+        """Tells the others that it is there, and learns its share of the quota; every BEAT_SECONDS."""
         now = self._services.clock()
         with self._services.database_pool.lent() as database:
             follows = not self._has_joined and self._takes_a_place(database, now)
@@ -205,10 +179,11 @@ class Scheduler:
             leased = self._todo.get()
             if leased is _STOP:
                 return
-            rest = given_back(leased, None, self._services.clock()) if self._stopping.is_set() else self._sweep(leased)
+            rest = given_back(leased, None, self._services.clock()) if self._stopping.is_set() else self.sweep(leased)
             self._done.put((leased, rest))
 
-    def _sweep(self, leased: Leased) -> Rest | None:
+    def sweep(self, leased: Leased) -> Rest | None:
+        """One sweep of a leased mailbox, and how its lease ends; None where it has ended. Logs every fault, and raises none."""
         job: Job | None = None
         try:
             job = self._jobs.job(leased, self._project)
@@ -240,10 +215,10 @@ class Scheduler:
             if not self._guarded(lambda: self._collect(FLUSH_SECONDS)):
                 break
         now = self._services.clock()
-        self._rests += [given_back(leased, None, now) for leased in self._held.values()]
+        self._rests.add(*(given_back(leased, None, now) for leased in self._held.values()))
         self._guarded(self._leave)
 
     def _leave(self) -> None:
-        self._flush()
+        self._rests.write()
         with self._services.database_pool.lent() as database:
             gmail_workers.leave(database, self._name, self._services.clock())

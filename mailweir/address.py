@@ -29,7 +29,7 @@ _ORDINARY = re.compile(
     r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.\-]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9\-]{0,61}[A-Za-z0-9])?"
     r"(?:\.[A-Za-z0-9](?:[A-Za-z0-9\-]{0,61}[A-Za-z0-9])?){0,9}"
 )
-_MAX_ORDINARY_CHARS = 250
+MAX_ORDINARY_CHARS = 250
 _LITERAL = re.compile(r"\[[0-9A-Za-z.:\-]+\]")
 _USERNAME = re.compile(r"[a-z0-9](?:[a-z0-9._\-]{0,62}[a-z0-9])?")
 
@@ -40,7 +40,7 @@ def normalise(text: str) -> str | None:
     The local part is unquoted where it can be, NFC and lower case; the domain is lower-case ASCII (A-labels, RFC 5891)
     without its final dot. A domain literal stays as it is, in lower case.
     """
-    if len(text) <= _MAX_ORDINARY_CHARS and _ORDINARY.fullmatch(text):
+    if len(text) <= MAX_ORDINARY_CHARS and _ORDINARY.fullmatch(text):
         return text.lower()
     if len(text) > MAX_ADDRESS_CHARS:
         return None

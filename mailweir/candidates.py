@@ -92,10 +92,11 @@ def read(text: str) -> Reading:
         ordinary = None
     plain = ordinary[1] if ordinary else bare if _ORDINARY.fullmatch(bare) else None
     found = _counted(plain) if plain else None
-    return Reading((found,)) if found else _search(bare)
+    return Reading((found,)) if found else full_search(bare)
 
 
-def _search(text: str) -> Reading:
+def full_search(text: str) -> Reading:
+    """What `read` finds, of a value without white space around it, and without its shortcut."""
     text = _FOLD.sub("", text)
     outside = _outside(text)
     shown = _shown(outside)

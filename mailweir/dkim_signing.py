@@ -122,7 +122,7 @@ class SigningKey:
                 b"b=",
             )
         )
-        text = b"".join(_relaxed_headers(headers, names)) + _relaxed_header(b"dkim-signature", value)[:-2]
+        text = b"".join(_relaxed_headers(headers, names)) + relaxed_header(b"dkim-signature", value)[:-2]
         signed = base64.b64encode(self._key.sign(text, padding.PKCS1v15(), hashes.SHA256()))
         lines = [signed[at : at + _LINE_CHARS] for at in range(0, len(signed), _LINE_CHARS)]
         return value + _FOLD.join(lines)
@@ -164,10 +164,10 @@ def _relaxed_headers(headers: Sequence[Header], names: Sequence[bytes]) -> list[
         key = name.rstrip().lower()
         if key in left:
             left[key].append(value)
-    return [_relaxed_header(name, left[name].pop()) for name in names if left[name]]
+    return [relaxed_header(name, left[name].pop()) for name in names if left[name]]
 
 
-def _relaxed_header(name: bytes, value: bytes) -> bytes:
+def relaxed_header(name: bytes, value: bytes) -> bytes:
     """RFC 6376 3.4.2. name: in lower case."""
     return b"%s:%s\r\n" % (name, _SPACES.sub(b" ", _LINE_END.sub(b"", value)).strip())
 

@@ -23,7 +23,7 @@ KEY_BYTES = 32
 _NONCE_BYTES = 12  # random; one key may seal 2^32 values
 _FORMAT = b"\x01"
 _MAX_KEY_FILE_BYTES = 1_000
-_LOOK_AGAIN_SECONDS = 60.0
+LOOK_AGAIN_SECONDS = 60.0
 
 
 class Secrets:
@@ -69,7 +69,7 @@ class PurposeKey:
     def get(self) -> bytes | None:
         """32 bytes; None where there is no key file that can be read."""
         if self._key is None and time.monotonic() >= self._look_at:
-            self._look_at = time.monotonic() + _LOOK_AGAIN_SECONDS
+            self._look_at = time.monotonic() + LOOK_AGAIN_SECONDS
             with suppress(SettingsError):
                 self._key = hmac.digest(load_key(self._file), self._purpose, "sha256")
         return self._key

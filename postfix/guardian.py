@@ -16,11 +16,11 @@ import structlog
 from mailweir.forking import fork
 
 BEAT_SECONDS = 0.5
-_LOOK_SECONDS = 1.0
+LOOK_SECONDS = 1.0
 # Looks in a row without a beat. Looks, and not seconds: where the whole host stood still, nobody hangs.
 MAX_SILENT_LOOKS = 4
 _STOP_SECONDS = 3.0
-_SHORT_LIFE_SECONDS = 1.0
+SHORT_LIFE_SECONDS = 1.0
 
 Work = Callable[[int], None]  # the descriptor to beat on
 
@@ -54,7 +54,7 @@ def keep(work: Work, has_sense: Callable[[], bool], logger: structlog.stdlib.Bou
         if stopping or not has_sense():
             return
         logger.error("the one that answers is replaced", why=said or f"it ended with {status}")
-        time.sleep(max(0.0, started + _SHORT_LIFE_SECONDS - time.monotonic()))
+        time.sleep(max(0.0, started + SHORT_LIFE_SECONDS - time.monotonic()))
 
 
 def _work(work: Work, reader: int, writer: int) -> None:
@@ -68,7 +68,7 @@ def _watch(reader: int, child: int, has_sense: Callable[[], bool]) -> str:
     poll.register(reader, select.POLLIN)
     silent_looks = 0
     while silent_looks < MAX_SILENT_LOOKS:
-        if not poll.poll(_LOOK_SECONDS * 1000):
+        if not poll.poll(LOOK_SECONDS * 1000):
             silent_looks += 1
         elif os.read(reader, 4096):
             silent_looks = 0

@@ -12,7 +12,7 @@ from pathlib import Path
 from mailweir.errors import BadInput
 
 BACKLOG = 1024
-_STDIN = 0
+STDIN = 0
 
 
 def listening(path: Path) -> socket.socket:
@@ -45,14 +45,14 @@ def remove(path: Path, inode: int) -> None:
             path.unlink()
 
 
-def handed_over(path: Path) -> socket.socket | None:
+def handed_over(path: Path, descriptor: int = STDIN) -> socket.socket | None:
     """The listening socket of this path, where our standard input is it: whoever started us keeps it open while we are away."""
     try:
-        if not stat.S_ISSOCK(os.fstat(_STDIN).st_mode):
+        if not stat.S_ISSOCK(os.fstat(descriptor).st_mode):
             return None
     except OSError:  # closed
         return None
-    found = socket.socket(fileno=os.dup(_STDIN))
+    found = socket.socket(fileno=os.dup(descriptor))
     if found.getsockname() == str(path) and found.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
         return found
     found.close()

@@ -15,7 +15,7 @@ from mailweir.errors import MailweirError
 
 MAX_BYTES = 64 * 2**20
 MAX_LINE_BYTES = 1000
-_BLOCK_BYTES = 2**20
+BLOCK_BYTES = 2**20
 
 CLIENT = r"(?P<client>[\w.-]+\[[0-9A-Fa-f.:]+\])(?::\d+)?"
 _TIME = r"(?P<time>[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d|\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\S*)"
@@ -63,7 +63,7 @@ def backwards(log: Path, max_bytes: int) -> Iterator[bytes]:
                 left -= end - start
                 rest = b""
                 while end > start:
-                    size = min(_BLOCK_BYTES, end - start)
+                    size = min(BLOCK_BYTES, end - start)
                     end -= size
                     stream.seek(end)
                     first, *lines = (stream.read(size) + rest).split(b"\n")

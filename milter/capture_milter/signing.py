@@ -18,7 +18,7 @@ from mailweir.headers import Header, HeaderView
 from mailweir.store.people.dkim_keys import SealedKey
 
 NAME = "DKIM-Signature"
-_MAX_KEYS = 1_000  # 5 kB each
+MAX_KEYS = 1_000  # 5 kB each
 
 
 class KeyDirectory(Protocol):
@@ -80,7 +80,7 @@ class Signers:
             secrets = secrets_file.load(self._key_file)  # anew: it may have been put right since
             key = SigningKey(sealed.domain, sealed.selector, sealed.private_der(secrets))
             self._opened[sealed] = key
-            if len(self._opened) > _MAX_KEYS:
+            if len(self._opened) > MAX_KEYS:
                 self._opened.popitem(last=False)
         return key
 

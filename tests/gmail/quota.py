@@ -43,7 +43,7 @@ class Quota:
         self.in_flight = 5
         self.enforce = False
         self.passed: list[str] = []
-        self._clock = clock
+        self.clock = clock
         self._lock = threading.Lock()
         self._users: defaultdict[str, Window] = defaultdict(Window)
         self._project = Window()
@@ -65,7 +65,7 @@ class Quota:
         """Counts a call; False where `enforce` is set and a limit would be passed, which then isn't held against the caller."""
         units = self.costs.get(kind, 0)
         with self._lock:
-            now = self._clock()
+            now = self.clock()
             over = self._over(user, units, now)
             if over and self.enforce:
                 return False

@@ -6,7 +6,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from gmail_sync.budget import OverBudget
 from gmail_sync.job import Services
 from gmail_sync.jobs import Jobs
 from gmail_sync.memory_limit import MAX_BYTES
+from gmail_sync.rests import Rests
 from gmail_sync.scheduler import Scheduler
 from mailweir import secrets_file
 from mailweir.database_url import Postgresql
@@ -297,14 +298,12 @@ def test_a_lease_whose_end_can_not_be_written_holds_up_no_other(small: World) ->
     small.connect("richard")
     small.connect("mary")
     now = small.at
-    scheduler = Scheduler(small.services, Jobs(small.services), "one")
     leased = gmail_leases.lease(small.database, "one", now, 9)
     rests = [rest(one, now) for one in leased]
     rests[0] = rests[0]._replace(failures=None)  # type: ignore[arg-type]
-    for leave, ended in zip(leased, rests, strict=True):
-        scheduler._held[leave.id] = leave
-        scheduler._done.put((leave, ended))
-    with suppress(Exception):
-        scheduler._collect(0.1)
+    waiting = Rests(small.services)
+    waiting.add(*rests)
+    waiting.write()
+    assert len(waiting) == 0
     owners = small.database.execute("SELECT lease_owner FROM gmail_mailboxes ORDER BY id").fetchall()
     assert sorted(row[0] or "" for row in owners) == ["", "one"]

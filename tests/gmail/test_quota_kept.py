@@ -38,10 +38,10 @@ class Process:
         """One lease of what is due, if anything is."""
         world = self._world
         if world.at >= self._beaten_at + timedelta(seconds=BEAT_SECONDS):
-            self._scheduler._beat()
+            self._scheduler.beat()
             self._beaten_at = world.at
         for leased in gmail_leases.lease(world.database, self._name, world.at, 1):
-            rest = self._scheduler._sweep(leased)
+            rest = self._scheduler.sweep(leased)
             if rest:
                 gmail_leases.end(world.database, [rest])
 
@@ -52,7 +52,7 @@ def world_of(gmail: GmailServer, folder: Path, *, user: int, project: int) -> It
     extra = f"user_units_per_minute = {user}\nproject_units_per_minute = {project}\n"
     made = World(gmail, folder, None, extra)
     gmail.quota.user_per_minute, gmail.quota.project_per_minute = user, project
-    gmail.quota._clock = lambda: made.at.timestamp()
+    gmail.quota.clock = lambda: made.at.timestamp()
     yield made
     made.close()
 

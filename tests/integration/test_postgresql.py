@@ -124,7 +124,7 @@ def test_upgrades_of_two_starting_hosts_do_the_work_once(cluster: "Cluster") -> 
     ]
     told = [worker.communicate(timeout=60)[0].strip() for worker in workers]
     assert [worker.returncode for worker in workers] == [0] * 4
-    steps = " ".join(sorted(file.stem for file in versions._FOLDER.glob("0*.py")))
+    steps = " ".join(sorted(file.stem for file in versions.STEPS.glob("0*.py")))
     assert sorted(told) == ["", "", "", steps]
     with asking(database_url) as database:
         versions.check(database)

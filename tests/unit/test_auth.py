@@ -66,10 +66,11 @@ def test_a_login_that_isnt_there_costs_as_much_work(prover: Prover, monkeypatch:
     assert len(set(compared)) == 1
 
 
-def test_the_decoys_own_password_lets_nobody_in(prover: Prover) -> None:
+@pytest.mark.usefixtures("prover")
+def test_the_decoys_own_password_lets_nobody_in(database: Database) -> None:
     """Not even by chance: nobody is behind it."""
     known = passwords.digest("known")
-    guessed = Prover(prover._database.url, known, log.silent())
+    guessed = Prover(database.url, known, log.silent())
     assert guessed.prove("nobody@demo.example.net", b"known") == Verdict(None, is_right=False)
 
 

@@ -355,7 +355,7 @@ def test_what_stands_outside_quotes_and_comments_is_always_a_candidate(before: s
 @settings(max_examples=1500, deadline=None)
 @given(_TEXTS)
 def test_the_shortcut_finds_what_the_full_search_finds(text: str) -> None:
-    assert candidates.read(text) == candidates._search(text.strip(" \t\r\n"))
+    assert candidates.read(text) == candidates.full_search(text.strip(" \t\r\n"))
 
 
 @pytest.mark.parametrize(

@@ -46,7 +46,7 @@ def file(tmp_path: Path) -> Path:
 
 
 def _sealed(secrets: Secrets, selector: str = "s1", pair: int = 0) -> SealedKey:
-    purpose = dkim_keys._purpose("firm.example", selector)
+    purpose = dkim_keys.key_purpose("firm.example", selector)
     return SealedKey("firm.example", selector, secrets.seal(PAIRS[pair][0], purpose))
 
 
@@ -119,12 +119,20 @@ def test_a_key_is_opened_once(file: Path, directory: MemoryKeys) -> None:
 
 
 def test_what_a_worker_keeps_is_bounded(file: Path, directory: MemoryKeys, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(signing, "_MAX_KEYS", 2)
+    monkeypatch.setattr(signing, "MAX_KEYS", 2)
     signers = Signers(file, enabled=True)
-    for number in range(4):
-        directory.keys[DEMO.id, "firm.example"] = _sealed(secrets_file.load(file), f"s{number}")
+    sealed = [_sealed(secrets_file.load(file), f"s{number}") for number in range(4)]
+    for key in sealed:
+        directory.keys[DEMO.id, "firm.example"] = key
         _begin(signers, directory)
-    assert [key.selector for key in signers._opened] == ["s2", "s3"]
+    file.unlink()
+    assert _begin(signers, directory) is not None, "the last one is kept"
+    directory.keys[DEMO.id, "firm.example"] = sealed[2]
+    assert _begin(signers, directory) is not None, "and the one before"
+    for key in sealed[:2]:
+        directory.keys[DEMO.id, "firm.example"] = key
+        with pytest.raises(SettingsError):
+            _begin(signers, directory)
 
 
 def test_without_the_key_file_it_is_an_error_and_later_it_is_not(file: Path, directory: MemoryKeys) -> None:

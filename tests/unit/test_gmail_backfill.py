@@ -104,12 +104,12 @@ def test_contacts_of_an_older_database_are_all_there_after_the_upgrade(
     """On SQLite the table is made anew for the sake of its numbers."""
     older = tmp_path / "migrations"
     older.mkdir()
-    for step in versions._FOLDER.glob("0*.py"):
+    for step in versions.STEPS.glob("0*.py"):
         if step.name < "0009":
             shutil.copy(step, older)
     path = tmp_path / "mailweir.db"
     with monkeypatch.context() as patched:
-        patched.setattr(versions, "_FOLDER", older)
+        patched.setattr(versions, "STEPS", older)
         versions.upgrade(path)
     with closing(sqlite3.connect(path)) as file, file:
         at = rfc3339(now)

@@ -1,5 +1,6 @@
 """Connected mailboxes: connected, connected again at the same cursor, ended with their token."""
 
+from collections.abc import Callable
 from contextlib import closing
 from datetime import datetime, timedelta
 from typing import Any
@@ -109,6 +110,18 @@ def test_connecting_again_fences_off_whoever_sweeps_with_the_old_token(
     assert take(database, made.id, now).token_sealed == b"new"
 
 
+def _before_the_first_update(database: Database, work: Callable[[], None], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Has somebody else at work, between what this connection has read and what it writes."""
+    execute_sql, left = database.peewee.execute_sql, [work]
+
+    def execute(sql: str, *options: Any) -> Any:
+        if sql.startswith("UPDATE") and left:
+            left.pop()()
+        return execute_sql(sql, *options)
+
+    monkeypatch.setattr(database.peewee, "execute_sql", execute)
+
+
 def test_a_sweep_that_begins_while_it_is_connected_again_is_fenced_off(
     postgresql_url: Postgresql, now: datetime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -117,20 +130,19 @@ def test_a_sweep_that_begins_while_it_is_connected_again_is_fenced_off(
         demo = make_firm(database, now)
         made = connect(database, demo, "richard", now)
         swept: list[Leased] = []
-        fenced_off = gmail_connections._fenced_off()
 
-        def sweep_meanwhile() -> dict[str, Any]:
+        def sweep_meanwhile() -> None:
             leased = take(other, made.id, now)
             with other.transaction(alone=False):
                 gmail_leases.fence(other, leased)
                 gmail_leases.move_cursor(other, leased, "88")
             swept.append(leased)
-            return fenced_off
 
-        monkeypatch.setattr(gmail_connections, "_fenced_off", sweep_meanwhile)
+        _before_the_first_update(database, sweep_meanwhile, monkeypatch)
         connect(database, demo, "richard", now, token_sealed=b"new")
         with pytest.raises(LeaseLost), other.transaction(alone=False):
             gmail_leases.fence(other, swept[0])
+        assert len(swept) == 1
         assert row(database, made.id)["cursor"] == "88"
         assert take(database, made.id, now).epoch > swept[0].epoch
 

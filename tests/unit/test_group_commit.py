@@ -139,7 +139,7 @@ def _gather(gated: GatedDatabase, group: GroupCommit, callers: list[Caller]) -> 
         caller.start()
         if number == 0:
             assert gated.at_commit.wait(LONG_SECONDS)
-    _until(lambda: len(group._waiting) == len(callers) - 1)
+    _until(lambda: group.waiting == len(callers) - 1)
     return callers[0]
 
 
@@ -325,7 +325,7 @@ def test_a_lock_that_ends_in_time_is_waited_for(
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Waiting is counted in hundredths of a second."""
-    monkeypatch.setattr(group_commit, "_KEEP_ALIVE_SECONDS", 0.01)
+    monkeypatch.setattr(group_commit, "KEEP_ALIVE_SECONDS", 0.01)
 
 
 @pytest.mark.usefixtures("quick")
@@ -377,7 +377,7 @@ def test_a_client_that_is_gone_when_its_turn_comes_still_writes_for_the_others(
     first = Caller(group, [entry("first")])
 
     def hung_up_as_its_turn_came() -> None:
-        _until(lambda: len(group._waiting) == 2)
+        _until(lambda: group.waiting == 2)
         gated.gate.set()
         assert first.ended()
         raise RuntimeError("hung up")
@@ -388,7 +388,7 @@ def test_a_client_that_is_gone_when_its_turn_comes_still_writes_for_the_others(
     first.start()
     assert gated.at_commit.wait(LONG_SECONDS)
     gone.start()
-    _until(lambda: len(group._waiting) >= 1)
+    _until(lambda: group.waiting >= 1)
     after.start()
     assert after.ended(5.0)
     assert gone.ended()
@@ -422,7 +422,7 @@ def test_who_writes_waits_for_others_only_where_messages_come_together(
     behind = [Caller(group, [entry(f"behind-{number}")]) for number in range(3)]
     for caller in behind:
         caller.start()
-    _until(lambda: len(group._waiting) == 3)
+    _until(lambda: group.waiting == 3)
     gated.gate.set()
     assert all(caller.ended() for caller in (first, *behind))
     assert waits == []  # the three were there already

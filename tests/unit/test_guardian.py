@@ -61,8 +61,8 @@ def _lives(pid: int) -> bool:
 
 @pytest.fixture
 def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Kept]:
-    monkeypatch.setattr(guardian, "_LOOK_SECONDS", 0.1)
-    monkeypatch.setattr(guardian, "_SHORT_LIFE_SECONDS", 0.05)
+    monkeypatch.setattr(guardian, "LOOK_SECONDS", 0.1)
+    monkeypatch.setattr(guardian, "SHORT_LIFE_SECONDS", 0.05)
     made = Kept(tmp_path)
     yield made
     if _lives(made.pid):

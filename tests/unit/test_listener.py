@@ -108,25 +108,23 @@ async def _answer(given: socket.socket, path: Path) -> bytes:
         return await asyncio.to_thread(_asked, path)
 
 
-def test_a_socket_that_was_handed_over_outlives_who_answers_on_it(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_socket_that_was_handed_over_outlives_who_answers_on_it(path: Path) -> None:
     with listener.listening(path) as kept:
         assert stat.S_IMODE(path.stat().st_mode) == 0o660
-        monkeypatch.setattr(listener, "_STDIN", kept.fileno())
         for _ in range(2):
             with socket.socket(socket.AF_UNIX) as early:
                 early.settimeout(10)
                 early.connect(str(path))  # nobody answers yet, and nobody says so
                 early.sendall(b"early")
-                given = listener.handed_over(path)
+                given = listener.handed_over(path, kept.fileno())
                 assert given is not None
                 assert asyncio.run(_answer(given, path)) == b"hello"
                 assert early.recv(100) == b"early"
         assert path.exists()
 
 
-def test_another_socket_on_stdin_is_none_of_ours(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_socket_on_stdin_is_none_of_ours(path: Path) -> None:
     one, other = socket.socketpair()
     with one, other, listener.listening(path.with_name("another")) as another:
         for number in (one.fileno(), another.fileno(), 9_999):
-            monkeypatch.setattr(listener, "_STDIN", number)
-            assert listener.handed_over(path) is None
+            assert listener.handed_over(path, number) is None

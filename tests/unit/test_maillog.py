@@ -185,7 +185,7 @@ def test_no_more_is_read_than_allowed(log: Path) -> None:
 
 def test_lines_over_the_edges_of_blocks_are_whole(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for size in (1, 7, 64, 200):
-        monkeypatch.setattr(log_lines, "_BLOCK_BYTES", size)
+        monkeypatch.setattr(log_lines, "BLOCK_BYTES", size)
         assert len(maillog.find(log, "jane@client.example", NOW).refusals) == 3
 
 

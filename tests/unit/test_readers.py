@@ -148,7 +148,9 @@ def test_a_connection_that_the_server_killed_is_opened_anew_before_its_use(
     readers = Readers(lambda: Database(postgresql_url))
     with readers.directory():
         pass
-    (pid,) = readers._lending._idle[0].execute("SELECT pg_backend_pid()").fetchone()
+    with closing(Database(postgresql_url)) as other:
+        sql = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        ((pid,),) = other.execute(sql).fetchall()
     os.kill(pid, signal.SIGTERM)  # the backend ends; SIGKILL would make the server restart all of them
     _until_gone(pid)
     with readers.directory() as directory:

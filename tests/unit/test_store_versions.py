@@ -36,8 +36,8 @@ def path(tmp_path: Path) -> Path:
 def steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder of migrations of the test's own, with the real ones in it."""
     folder = tmp_path / "migrations"
-    shutil.copytree(versions._FOLDER, folder, ignore=shutil.ignore_patterns("__pycache__"))
-    monkeypatch.setattr(versions, "_FOLDER", folder)
+    shutil.copytree(versions.STEPS, folder, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(versions, "STEPS", folder)
     return folder
 
 
@@ -47,7 +47,7 @@ def _add_step(steps: Path, name: str, *statements: str) -> None:
 
 
 def test_the_first_upgrade_makes_the_database_and_the_second_does_nothing(path: Path) -> None:
-    assert versions.upgrade(path) == sorted(file.stem for file in versions._FOLDER.glob("0*.py"))
+    assert versions.upgrade(path) == sorted(file.stem for file in versions.STEPS.glob("0*.py"))
     shape = _shape(path)
     assert {"activities", "decisions", "todos"} <= {name for _, name, _ in shape}
     _check(path)
@@ -84,7 +84,7 @@ def test_upgrades_at_once_do_the_work_once(path: Path) -> None:
         "",
         "",
         "",
-        " ".join(sorted(f.stem for f in versions._FOLDER.glob("0*.py"))),
+        " ".join(sorted(f.stem for f in versions.STEPS.glob("0*.py"))),
     ]
     _check(path)
 

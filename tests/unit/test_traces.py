@@ -1,7 +1,9 @@
 """By whom ignored mail was to, and without saying it: keyed digests in its decision."""
 
+import time
 from datetime import datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -58,7 +60,8 @@ def test_without_a_key_there_are_none_and_the_key_is_found_once_it_is_there(
     assert made.of(DEMO, [JOE]) is None
     secrets_file.make(tmp_path / "token.key")
     assert made.of(DEMO, [JOE]) is None, "not at every message"
-    monkeypatch.setattr(made._key, "_look_at", 0.0)
+    later = SimpleNamespace(monotonic=lambda: time.monotonic() + secrets_file.LOOK_AGAIN_SECONDS)
+    monkeypatch.setattr(secrets_file, "time", later)
     assert made.of(DEMO, [JOE])
     assert made.of(DEMO, []) is None
 

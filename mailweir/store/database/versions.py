@@ -13,8 +13,8 @@ from mailweir.database_url import DatabaseUrl
 from mailweir.errors import DatabaseUnavailable, DatabaseVersionError
 from mailweir.store.database.connection import Database
 
-_FOLDER = Path(__file__).parent / "migrations"
-_HISTORY = "schema_migration"  # playhouse.migrations' own name
+STEPS = Path(__file__).parent / "migrations"
+HISTORY_TABLE = "schema_migration"  # playhouse.migrations' own name
 _UPGRADE_KEY = 7_305_805  # of PostgreSQL's advisory lock
 _UPGRADE_SECONDS = 3600.0  # a step may rewrite a large table
 
@@ -30,7 +30,7 @@ def upgrade(database_url: DatabaseUrl) -> list[str]:
     with _locked(database_url) as database:
         _refuse_newer(database)
         with database.bound():
-            names: list[str] = Runner(database.peewee, str(_FOLDER), table_name=_HISTORY).up()
+            names: list[str] = Runner(database.peewee, str(STEPS), table_name=HISTORY_TABLE).up()
         return names
 
 
@@ -66,15 +66,15 @@ def _refuse_newer(database: Database) -> None:
 
 
 def _known() -> set[str]:
-    return {file.stem for file in _FOLDER.glob("[0-9]*.py")}
+    return {file.stem for file in STEPS.glob("[0-9]*.py")}
 
 
 def _applied(database: Database) -> set[str]:
     on_sqlite, on_postgresql = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?", "SELECT to_regclass(?)"
-    table = database.execute(on_sqlite if database.is_sqlite else on_postgresql, (_HISTORY,)).fetchone()
+    table = database.execute(on_sqlite if database.is_sqlite else on_postgresql, (HISTORY_TABLE,)).fetchone()
     if table is None or table[0] is None:
         return set()
-    return {name for (name,) in database.execute(f"SELECT name FROM {_HISTORY}").fetchall()}
+    return {name for (name,) in database.execute(f"SELECT name FROM {HISTORY_TABLE}").fetchall()}
 
 
 @contextlib.contextmanager

@@ -67,7 +67,7 @@ class SealedKey:
 
     def private_der(self, secrets: Secrets) -> bytes:
         """PKCS #8. SettingsError where the key file is another one."""
-        return secrets.open(self.private_key_sealed, _purpose(self.domain, self.selector))
+        return secrets.open(self.private_key_sealed, key_purpose(self.domain, self.selector))
 
 
 def list_keys(database: Database, deployment: Deployment) -> list[DkimKey]:
@@ -223,7 +223,7 @@ def _create(
         deployment=deployment.id,
         domain=domain,
         selector=name,
-        private_key_sealed=secrets.seal(private, _purpose(domain, name)),
+        private_key_sealed=secrets.seal(private, key_purpose(domain, name)),
         public_key_der=public,
         created_at=rfc3339(now),
         activated_at=rfc3339_or_none(activated_at),
@@ -257,7 +257,8 @@ def _sealed(row: rows.Row) -> SealedKey:
     return SealedKey(row["domain"], row["selector"], bytes(row["private_key_sealed"]))
 
 
-def _purpose(domain: str, selector: str) -> str:
+def key_purpose(domain: str, selector: str) -> str:
+    """What a private key is sealed for: one that was copied to another key's row doesn't open there."""
     return f"DKIM key {selector} of {domain}"
 
 

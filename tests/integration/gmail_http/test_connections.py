@@ -58,12 +58,14 @@ def test_costs_are_the_settings(server: Server, spent: list[int]) -> None:
     assert spent == [11, 12, 13, 14, 14]
 
 
-def test_no_token_is_written_anywhere(mailbox: MailboxReader, server: Server, caplog: pytest.LogCaptureFixture) -> None:
+def test_no_token_is_written_anywhere(api: Api, server: Server, caplog: pytest.LogCaptureFixture) -> None:
+    credentials = UserCredentials(client_of(server), "refresh-1")
+    mailbox = api.mailbox(credentials, lambda units: None)
     caplog.set_level(logging.DEBUG)
     server.answer = lambda asked: as_json({"access_token": "access-secret", "expires_in": 3600})
     server.script = [NEXT, refusal(403, "forbidden", "No."), Answer(200, b"{")]
     mailbox.history("1")
-    said = [repr(mailbox._credentials), str(vars(mailbox)), caplog.text]
+    said = [repr(credentials), str(vars(mailbox)), caplog.text]
     for _ in range(2):
         with pytest.raises(GmailError) as caught:
             mailbox.history("1")

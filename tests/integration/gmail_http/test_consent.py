@@ -4,6 +4,7 @@ import base64
 import contextlib
 import hashlib
 import http.client
+import http.server
 import socket
 import threading
 import time
@@ -144,10 +145,9 @@ def test_a_browser_that_does_not_wait_for_its_page_has_brought_the_answer(
     def hung_up(*_: object) -> None:
         raise BrokenPipeError("the browser is gone")
 
-    monkeypatch.setattr(consent._Handler, "_page", hung_up)
-
     def browse(url: str) -> None:
-        with contextlib.suppress(OSError, http.client.HTTPException):
+        with monkeypatch.context() as patched, contextlib.suppress(OSError, http.client.HTTPException):
+            patched.setattr(http.server.BaseHTTPRequestHandler, "end_headers", hung_up)
             visit(back(url, code="good"))
 
     assert consent.by_browser(client, "x", browse, timeout_seconds=2, wait_seconds=5) == FOR_GOOD

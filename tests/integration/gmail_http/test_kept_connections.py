@@ -48,7 +48,7 @@ class Site:
     requests."""
 
     def __init__(self, trouble: Trouble) -> None:
-        self._trouble = trouble
+        self.trouble = trouble
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}/"
         self.asked: list[int] = []
@@ -68,7 +68,7 @@ class Site:
                     continue  # the body comes by itself
                 self.asked[number] += 1
                 if self.asked[number] > 1:
-                    return self._trouble(connection)
+                    return self.trouble(connection)
                 connection.sendall(ANSWER)
 
     def close(self) -> None:
@@ -110,7 +110,7 @@ def test_once_and_no_more(site: Callable[[Trouble], Site]) -> None:
     made = site(silent)
     http = used(made.url)
     http(made.url)  # on a second connection
-    made._trouble = half
+    made.trouble = half
     for _ in range(2):
         with pytest.raises(Unreachable):
             http(made.url)

@@ -1,0 +1,49 @@
+"""The ends of leases, written in one transaction for many. Called by `scheduler`."""
+
+from gmail_sync.job import Services
+from mailweir.errors import DatabaseUnavailable
+from mailweir.store.gmail import gmail_leases
+from mailweir.store.gmail.gmail_leases import Rest
+
+
+class Rests:
+    """Those that are still to be written."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._waiting: list[Rest] = []
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def add(self, *rests: Rest) -> None:
+        """To be written the next time."""
+        self._waiting += rests
+
+    def write(self) -> None:
+        """What an outage keeps from being written waits for its end (DatabaseUnavailable). What can't be written is logged, and
+        waits for its lease to run out."""
+        if not self._waiting:
+            return
+        try:
+            self._write(self._waiting)
+        except DatabaseUnavailable:
+            raise
+        except Exception:  # noqa: BLE001  one that can't be a row must not stand in the way of the others
+            self._write_each()
+        self._waiting = []
+
+    def _write_each(self) -> None:
+        while self._waiting:
+            rest = self._waiting[0]
+            try:
+                self._write([rest])
+            except DatabaseUnavailable:
+                raise
+            except Exception:
+                self._services.log.exception("unexpected", mailbox=rest.mailbox_id)
+            del self._waiting[0]
+
+    def _write(self, rests: list[Rest]) -> None:
+        with self._services.database_pool.lent() as database:
+            gmail_leases.end(database, rests)

@@ -1,0 +1,75 @@
+"""The tests themselves: none reaches into private names."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+TESTS = Path(__file__).parents[1]
+# They begin with an underscore so that no field can have their name; all of them are documented.
+NAMED_TUPLE = {"_replace", "_asdict", "_fields", "_field_defaults", "_make"}
+PRIVATE_EXCEPTIONS = {
+    ("chaos/limited_filter.py", "_CLASS._connect"): "a program that is faulty on purpose, from within",
+    ("chaos/lying_filter.py", "Session._try_again"): "likewise",
+    ("integration/dying_filter.py", "Session._carry_out"): "likewise",
+    ("unit/test_charsets.py", "encodings._cache"): "Python's; nothing else shows which names it remembers for ever",
+    ("unit/test_encoded_words.py", "encodings._cache"): "likewise",
+    ("unit/test_models.py", "model._meta"): "peewee's documentation names it as the way to a model's columns",
+}
+
+
+def _sources() -> Iterator[tuple[str, ast.Module]]:
+    for file in sorted(TESTS.rglob("*.py")):
+        if "node_modules" not in file.parts:
+            yield str(file.relative_to(TESTS)), ast.parse(file.read_text("utf-8"))
+
+
+def _is_private(name: str) -> bool:
+    return name.startswith("_") and not name.startswith("__") and name not in NAMED_TUPLE
+
+
+def _is_own(node: ast.expr) -> bool:
+    return isinstance(node, ast.Name) and node.id in ("self", "cls")
+
+
+def private_names(tree: ast.Module) -> Iterator[str]:
+    """Others' private names: `x._name`, `from x import _name`, and "_name" where setattr and its kin are given it."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Attribute(value=value, attr=name) if _is_private(name) and not _is_own(value):
+                yield ast.unparse(node)
+            case ast.Import(names=names) | ast.ImportFrom(names=names):
+                path = getattr(node, "module", None) or ""
+                paths = [f"{path}.{one.name}" for one in names]
+                yield from (one for one in paths if any(map(_is_private, one.split("."))))
+            case ast.Call(
+                func=ast.Attribute(attr="setattr" | "delattr") | ast.Name(id="getattr" | "setattr"), args=args
+            ):
+                given = [one.value for one in args[:2] if isinstance(one, ast.Constant) and isinstance(one.value, str)]
+                yield from (one for one in given if any(map(_is_private, one.split("."))))
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [
+        ("x._name", ["x._name"]),
+        ("self.x._name = 1", ["self.x._name"]),
+        ("x()._name[0]", ["x()._name"]),
+        ("from mailweir import _hidden", ["mailweir._hidden"]),
+        ("from mailweir._hidden import shown", ["mailweir._hidden.shown"]),
+        ("import mailweir._hidden", [".mailweir._hidden"]),
+        ("monkeypatch.setattr(module, '_NAME', 1)", ["_NAME"]),
+        ("monkeypatch.setattr('module._NAME', 1)", ["module._NAME"]),
+        ("getattr(module, '_name')", ["_name"]),
+        ("self._name, cls._name, x.name, x.__name__, row._replace(a=1), _own(1)", []),
+        ("monkeypatch.setattr(module, 'NAME', '_x')", []),
+    ],
+)
+def test_private_names_are_found(code: str, expected: list[str]) -> None:
+    assert list(private_names(ast.parse(code))) == expected
+
+
+def test_no_test_reaches_into_private_names() -> None:
+    found = {(file, name) for file, tree in _sources() for name in private_names(tree)}
+    assert found == set(PRIVATE_EXCEPTIONS)
