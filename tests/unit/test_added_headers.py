@@ -69,7 +69,8 @@ def test_trace_headers_do_not_count() -> None:
 @given(st.lists(st.tuples(st.binary(max_size=4), st.binary(max_size=4)), max_size=3), st.binary(max_size=8))
 def test_no_two_messages_make_one_text(lines: list[Header], body: bytes) -> None:
     """What moves over an edge, from a header to the next one or to the body, makes another message."""
-    shifted = [*lines[:-1], (lines[-1][0], lines[-1][1] + body[:1])] if lines else [(b"", body[:1])]
+    *before, (name, value) = lines or [(b"", b"")]
+    shifted = [*before, (name, value + body[:1])]
     assert not body[:1] or _id(lines=shifted, pieces=[body[1:]]) != _id(lines=lines, pieces=[body])
 
 

@@ -83,12 +83,15 @@ def test_it_is_not_waited_for_and_is_killed_where_it_hangs(tmp_path: Path) -> No
     assert clock.said == ["the chore was ended by signal 9; again in 0.0278 h"]
 
 
-@pytest.mark.parametrize("is_deaf", [False, True])
-def test_stopping_ends_it(tmp_path: Path, is_deaf: bool) -> None:
-    deaf = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN);" if is_deaf else ""
-    clock = Clock(tmp_path, f"{deaf}print('ran', flush=True); import time; time.sleep(1000)")
+@pytest.mark.parametrize(
+    ("begin", "seconds"),
+    [("", WAIT_SECONDS), ("import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN);", 0.2)],
+    ids=["", "deaf"],
+)
+def test_stopping_ends_it(tmp_path: Path, begin: str, seconds: float) -> None:
+    clock = Clock(tmp_path, f"{begin}print('ran', flush=True); import time; time.sleep(1000)")
     clock.tend(11)
     clock.tend_until(12, lambda: clock.runs == 1)
-    clock.chore.stop(0.2 if is_deaf else WAIT_SECONDS, tmp_path)
+    clock.chore.stop(seconds, tmp_path)
     assert clock.chore.remembered is None
     clock.chore.stop(0.2, tmp_path)

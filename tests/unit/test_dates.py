@@ -87,16 +87,18 @@ MOMENT = datetime(2026, 11, 24, 3, 12, 55, tzinfo=UTC)
         "mar., 24 nov. 2026 04:12:55 +0100",
         "terça-feira, 24 de novembro de 2026 00:12:55 -0300",
         "вт, 24 нояб. 2026 06:12:55 +0300",
-        "wt., 24 gru 2026 04:12:55 +0100",
         "星期二, 24 十一月 2026 11:12:55 +0800",
         "2026年11月24日 (火) 12:12:55 +0900",
         "=?utf-8?q?mar=2E=2C_24_nov=2E_2026_04=3A12=3A55_+0100?=",
     ],
 )
 def test_a_date_is_the_moment_that_it_names(text: str) -> None:
-    wanted = MOMENT.replace(month=12) if "gru" in text else MOMENT
-    assert dates.read(text.encode()) == wanted
-    assert dates.read(f"\r\n {text}\r\n".encode().strip()) == wanted
+    assert dates.read(text.encode()) == MOMENT
+    assert dates.read(f"\r\n {text}\r\n".encode().strip()) == MOMENT
+
+
+def test_a_months_name_of_another_language_is_that_month() -> None:
+    assert dates.read(b"wt., 24 gru 2026 04:12:55 +0100") == MOMENT.replace(month=12)
 
 
 @pytest.mark.parametrize(

@@ -110,18 +110,30 @@ def test_a_log_that_cant_be_written_is_no_fault_of_the_mail_and_counts_go_on(wri
     assert sum(counters.decisions().values()) == 1
 
 
+def _in_a_child_that_is_killed(work: Callable[[], None]) -> int:
+    """The child's process id; it is gone by then."""
+    pid = os.fork()
+    if pid == 0:
+        try:
+            work()
+        finally:
+            os.kill(os.getpid(), signal.SIGKILL)
+    os.waitpid(pid, 0)
+    return pid
+
+
 def test_counts_are_the_sum_over_workers_and_outlive_one_that_is_killed(written: MakeWritten) -> None:
     counters = Counters(2)
     counters.page(1).begin(os.getpid())
     Events(counters.page(1), log_decisions=False).committed([written()])
-    pid = os.fork()
-    if pid == 0:
+
+    def count() -> None:
         page = counters.page(0)
         page.begin(os.getpid())
         Events(page, log_decisions=False).committed([written(), written()])
         Events(page, log_decisions=False).tempfailed(TempfailCause.DNS)
-        os.kill(os.getpid(), signal.SIGKILL)
-    os.waitpid(pid, 0)
+
+    pid = _in_a_child_that_is_killed(count)
     assert counters.worker_pids() == [pid, os.getpid()]
     counters.page(0).begin(os.getpid())  # its successor
     assert counters.worker_starts() == 3

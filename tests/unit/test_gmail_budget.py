@@ -66,19 +66,20 @@ def test_nor_where_a_mailbox_goes_from_process_to_process(
 ) -> None:
     limit, clock = 6_000, Clock()
     bucket, taken = Bucket(limit, clock), []
-    for number, (share, pause) in enumerate(steps):
-        if number % every == 0:
-            left = int(bucket.left)
-            clock.now += pause
-            other_clock = Clock(7.0)  # another host's
-            bucket = Bucket(limit, other_clock, left)
-            bucket.refill(pause)
-        units = max(1.0, share * dearest * limit)
-        wait = bucket.seconds_until(units)
-        clock.now += wait
-        other_clock.now += wait
-        bucket.take(units)
-        taken.append((clock.now, units))
+    for turn in (steps[first : first + every] for first in range(0, len(steps), every)):
+        _, pause = turn[0]
+        left = int(bucket.left)
+        clock.now += pause
+        other_clock = Clock(7.0)  # another host's
+        bucket = Bucket(limit, other_clock, left)
+        bucket.refill(pause)
+        for share, _ in turn:
+            units = max(1.0, share * dearest * limit)
+            wait = bucket.seconds_until(units)
+            clock.now += wait
+            other_clock.now += wait
+            bucket.take(units)
+            taken.append((clock.now, units))
     assert _most_in_a_window(taken) <= limit + ROUNDING
 
 

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable, Collection
 from contextlib import closing
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -311,27 +312,42 @@ def test_whatever_is_done_a_message_is_settled_or_in_the_queue(
     database, leased = sqlite_leased
     with closing(database):
         database.execute("DELETE FROM gmail_queue")
-        waiting, dead = set[str](), set[str]()
+        expected = _Expected(set(), set())
         for action, number, origin in actions:
-            found = gmail_queue.due(database, leased, now + HOUR, 9)
-            if action == "put":
-                ids = {f"{number}", f"{number + 1}"}
-                assert _put(database, leased, sorted(ids), origin, now) == len(ids - waiting - dead)
-                waiting |= ids - dead
-            elif action == "revive":
-                assert gmail_waiting.revive(database, leased.id, now) == len(dead)
-                waiting, dead = waiting | dead, set()
-            elif found:
-                one = found[number % len(found)]
-                if action == "postpone":
-                    _fail(database, one, now, until=now + HOUR)
-                    continue
-                waiting.discard(one.message_id)
-                if action == "bury":
-                    _fail(database, one, now)
-                    dead.add(one.message_id)
-                else:
-                    with database.transaction():
-                        gmail_queue.done(database, [one.id])
-            assert set(_waiting(database, leased, now + HOUR)) == waiting
-            assert {one.message_id for one in gmail_waiting.dead_letters(database, leased.id)} == dead
+            _act(database, leased, now, expected, action, number, origin)
+            assert set(_waiting(database, leased, now + HOUR)) == expected.waiting
+            assert {one.message_id for one in gmail_waiting.dead_letters(database, leased.id)} == expected.dead
+
+
+@dataclass
+class _Expected:
+    """The messages that are to be in the queue, and those that were given up."""
+
+    waiting: set[str]
+    dead: set[str]
+
+
+def _act(
+    database: Database, leased: Leased, now: datetime, expected: _Expected, action: str, number: int, origin: Origin
+) -> None:
+    """One step, in the database and in what is expected of it."""
+    found = gmail_queue.due(database, leased, now + HOUR, 9)
+    if action == "put":
+        ids = {f"{number}", f"{number + 1}"}
+        assert _put(database, leased, sorted(ids), origin, now) == len(ids - expected.waiting - expected.dead)
+        expected.waiting |= ids - expected.dead
+    elif action == "revive":
+        assert gmail_waiting.revive(database, leased.id, now) == len(expected.dead)
+        expected.waiting, expected.dead = expected.waiting | expected.dead, set()
+    elif found:
+        one = found[number % len(found)]
+        if action == "postpone":
+            _fail(database, one, now, until=now + HOUR)
+            return
+        expected.waiting.discard(one.message_id)
+        if action == "bury":
+            _fail(database, one, now)
+            expected.dead.add(one.message_id)
+        else:
+            with database.transaction():
+                gmail_queue.done(database, [one.id])

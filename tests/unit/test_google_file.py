@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -27,37 +28,55 @@ ACCOUNT = {
 }
 
 
+LOAD: dict[str, Callable[[Path], object]] = {
+    "oauth_client": oauth_files.load_client,
+    "service_account": oauth_files.load_account,
+}
+
+
+def _written(folder: Path, content: str) -> Path:
+    file = folder / "file.json"
+    file.write_text(content)
+    file.chmod(0o600)
+    return file
+
+
 @pytest.mark.parametrize(
     ("kind", "content"),
     [
         ("oauth_client", {"installed": CLIENT}),
         ("oauth_client", {"web": CLIENT}),
+        ("service_account", ACCOUNT),
+    ],
+)
+def test_it_takes_what_the_sync_takes(kind: str, content: object, tmp_path: Path) -> None:
+    file = _written(tmp_path, json.dumps(content))
+    assert LOAD[kind](file)
+    done = subprocess.run([sys.executable, SCRIPT, kind, file], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+@pytest.mark.parametrize(
+    ("kind", "content"),
+    [
         *(("oauth_client", {"installed": {**CLIENT, key: ""}}) for key in ("client_id", "client_secret", "token_uri")),
         ("oauth_client", {"installed": {key: value for key, value in CLIENT.items() if key != "auth_uri"}}),
         ("oauth_client", {"other": CLIENT}),
         ("oauth_client", ACCOUNT),
         ("oauth_client", []),
-        ("service_account", ACCOUNT),
         *(("service_account", {**ACCOUNT, key: 1}) for key in ("type", "client_email", "private_key", "token_uri")),
         ("service_account", {"installed": CLIENT}),
-        ("service_account", None),
+        ("service_account", "a letter"),
     ],
 )
 def test_it_refuses_what_the_sync_refuses(kind: str, content: object, tmp_path: Path) -> None:
-    file = tmp_path / "file.json"
-    file.write_text(json.dumps(content) if content is not None else "a letter")
-    file.chmod(0o600)
-    load = oauth_files.load_client if kind == "oauth_client" else oauth_files.load_account
-    try:
-        load(file)
-        is_good = True
-    except SettingsError:
-        is_good = False
+    file = _written(tmp_path, json.dumps(content).strip('"'))
+    with pytest.raises(SettingsError):
+        LOAD[kind](file)
     done = subprocess.run([sys.executable, SCRIPT, kind, file], capture_output=True, text=True, check=False)
-    assert (done.returncode == 0) is is_good, done.stderr
-    assert done.stdout == ""
-    assert (done.stderr == "") is is_good
-    assert is_good or (done.stderr.startswith(str(file)) and done.stderr.count("\n") == 1)
+    assert (done.returncode != 0, done.stdout) == (True, "")
+    assert done.stderr.startswith(str(file))
+    assert done.stderr.count("\n") == 1
     assert CLIENT["client_secret"] not in done.stderr
 
 

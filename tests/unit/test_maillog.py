@@ -91,20 +91,21 @@ def test_a_notice_of_our_own_that_waits_is_no_refusal_and_no_forgery(tmp_path: P
 
 
 @pytest.mark.parametrize(
-    ("said", "read"),
+    "said",
     [
-        ("5.7.1 not sent: forged; send it from Gmail itself", True),
-        ("4.7.1 its limit within an hour; try again after 13:00 UTC", True),
-        ("5.7.1 x; from=y", False),
-        ("5.7.1 x; to=y", False),
-        ("5.7.1 x; proto=y", False),
+        "5.7.1 not sent: forged; send it from Gmail itself",
+        "4.7.1 its limit within an hour; try again after 13:00 UTC",
     ],
 )
-def test_a_sentence_of_the_filters_may_hold_a_semicolon(said: str, read: bool) -> None:
+def test_a_sentence_of_the_filters_may_hold_a_semicolon(said: str) -> None:
     found = maillog.parse(AT_THE_END.replace("4.3.0 try again", said).encode(), NOW)
-    assert (found is not None) is read
-    if found:
-        assert (found.reply, found.sender, found.recipient) == (said, "jane@client.example", "richard@demo.example.net")
+    assert found is not None
+    assert (found.reply, found.sender, found.recipient) == (said, "jane@client.example", "richard@demo.example.net")
+
+
+@pytest.mark.parametrize("said", ["5.7.1 x; from=y", "5.7.1 x; to=y", "5.7.1 x; proto=y"])
+def test_a_sentence_that_could_be_another_field_is_not_read(said: str) -> None:
+    assert maillog.parse(AT_THE_END.replace("4.3.0 try again", said).encode(), NOW) is None
 
 
 def test_a_forged_line_is_left_out_and_counted(tmp_path: Path) -> None:

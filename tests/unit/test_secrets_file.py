@@ -5,6 +5,7 @@ import os
 import pwd
 import stat
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -29,19 +30,22 @@ def test_what_is_sealed_opens_and_shows_nothing(file: Path) -> None:
     assert secrets_file.load(file).open(sealed, "thing 1") == b"a private thing"
 
 
-@pytest.mark.parametrize("change", ["purpose", "a bit", "cut", "empty", "format"])
-def test_what_was_altered_or_moved_does_not_open(file: Path, change: str) -> None:
+@pytest.mark.parametrize(
+    ("alter", "purpose"),
+    [
+        (lambda sealed: sealed, "thing 2"),
+        (lambda sealed: sealed[:-1] + bytes([sealed[-1] ^ 1]), "thing 1"),
+        (lambda sealed: sealed[:9], "thing 1"),
+        (lambda sealed: b"", "thing 1"),
+        (lambda sealed: b"\x02" + sealed[1:], "thing 1"),
+    ],
+    ids=["purpose", "a bit", "cut", "empty", "format"],
+)
+def test_what_was_altered_or_moved_does_not_open(file: Path, alter: Callable[[bytes], bytes], purpose: str) -> None:
     secrets = secrets_file.load(file)
     sealed = secrets.seal(b"a private thing", "thing 1")
-    altered = {
-        "purpose": sealed,
-        "a bit": sealed[:-1] + bytes([sealed[-1] ^ 1]),
-        "cut": sealed[:9],
-        "empty": b"",
-        "format": b"\x02" + sealed[1:],
-    }[change]
     with pytest.raises(SettingsError, match=r"token\.key doesn't open .* copy the file"):
-        secrets.open(altered, "thing 2" if change == "purpose" else "thing 1")
+        secrets.open(alter(sealed), purpose)
 
 
 def test_another_hosts_own_key_opens_nothing(file: Path, tmp_path: Path) -> None:
@@ -93,15 +97,19 @@ def test_a_file_without_a_key_is_refused(file: Path, text: bytes) -> None:
         secrets_file.load(file)
 
 
-@pytest.mark.parametrize("kind", ["missing", "link", "fifo", "folder"])
-def test_what_is_no_file_is_refused_at_once(file: Path, kind: str) -> None:
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda path, file: None,
+        lambda path, file: path.symlink_to(file),
+        lambda path, file: os.mkfifo(path, 0o600),
+        lambda path, file: path.mkdir(0o700),
+    ],
+    ids=["missing", "link", "fifo", "folder"],
+)
+def test_what_is_no_file_is_refused_at_once(file: Path, make: Callable[[Path, Path], object]) -> None:
     path = file.with_name("x")
-    if kind == "link":
-        path.symlink_to(file)
-    elif kind == "fifo":
-        os.mkfifo(path, 0o600)
-    elif kind == "folder":
-        path.mkdir(0o700)
+    make(path, file)
     with pytest.raises(SettingsError, match=r"x: |x holds no key"):
         secrets_file.load(path)
 

@@ -1,6 +1,6 @@
 """A fault amid a message: Postfix waits for no answer then, and so hears of it at the end."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
@@ -89,23 +89,28 @@ def _begin(session: Session) -> None:
         session.header(name.decode(), value)
 
 
+def _failing_at(number: int) -> tuple[Callable[[Assembly, bytes], None], list[bytes]]:
+    """`Assembly.add` with a fault at this piece, and the pieces that it gets."""
+    add, took = Assembly.add, list[bytes]()
+
+    def add_or_fail(self: Assembly, chunk: bytes) -> None:
+        took.append(chunk)
+        if len(took) == number:
+            raise OSError("no space left on device")
+        add(self, chunk)
+
+    return add_or_fail, took
+
+
 @pytest.mark.parametrize("failing", [1, 2, 3])
 def test_a_fault_at_a_piece_of_the_body_is_a_451_at_the_end_and_nothing_is_recorded(
     session: Session, commit: _Commit, postfix: _Postfix, monkeypatch: pytest.MonkeyPatch, failing: int
 ) -> None:
-    took, add = 0, Assembly.add
-
-    def add_or_fail(self: Assembly, chunk: bytes) -> None:
-        nonlocal took
-        took += 1
-        if took == failing:
-            raise OSError("no space left on device")
-        add(self, chunk)
-
-    monkeypatch.setattr(Assembly, "add", add_or_fail)
+    add, took = _failing_at(failing)
+    monkeypatch.setattr(Assembly, "add", add)
     _begin(session)
     assert [session.body(b"a line\r\n") for _ in range(3)] == [milter.NOREPLY] * 3
-    assert took == failing, "what comes after a fault is of no use"
+    assert len(took) == failing, "what comes after a fault is of no use"
     assert session.eom() == milter.TEMPFAIL
     assert postfix.reply is not None
     assert postfix.reply[:2] == ("451", "4.3.0")

@@ -5,6 +5,7 @@ import re
 import tomllib
 from collections.abc import Callable, Iterator
 from importlib import resources
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -214,28 +215,29 @@ def test_the_example_loads_as_it_is(load: Load) -> None:
     assert load(_example()) == Settings(data_dir=Path("/var/lib/mailweir"))
 
 
+def _frozen(value: object) -> object:
+    """TOML has lists, and the settings are frozen."""
+    return tuple(value) if isinstance(value, list) else value
+
+
 def test_the_example_shows_the_defaults(load: Load) -> None:
     """Without its `#`, each key that has a default changes nothing."""
     without = {key.rpartition(".")[2] for key, default in _keys(Settings) if default is None}
     assert without == {"database_password_file", "tls_certificate_file", "tls_key_file"}
-    text = re.sub(r"^#(?=([a-z_]+) = )", lambda at: at[0] if at[1] in without else "", _example(), flags=re.MULTILINE)
+    text = re.sub(rf"^#(?!(?:{'|'.join(without)}) = )(?=[a-z_]+ = )", "", _example(), flags=re.MULTILINE)
     assert len(re.findall(r"^[a-z_]+ = ", text, re.MULTILINE)) == len(list(_keys(Settings))) - len(without)
     assert load(text) == Settings(data_dir=Path("/var/lib/mailweir"))
     flat = {(s, k): v for s, part in tomllib.loads(text).items() if isinstance(part, dict) for k, v in part.items()}
-    for key, default in _keys(Settings):
-        section, _, name = key.rpartition(".")
-        if section and default is not None:
-            found = flat[section, name]  # TOML has lists, and the settings are frozen
-            assert (tuple(found) if isinstance(found, list) else found) == default
+    with_default = [(*key.rpartition("."), default) for key, default in _keys(Settings) if default is not None]
+    for section, name, default in [(section, name, default) for section, _, name, default in with_default if section]:
+        assert _frozen(flat[section, name]) == default
 
 
 def test_the_example_explains_each_key() -> None:
     """A comment stands above each key, or above the first of keys that stand together."""
     lines = _example().splitlines()
-    for number, line in enumerate(lines):
-        if _KEY.match(line):
-            above = lines[number - 1]
-            assert above.startswith("# ") or _KEY.match(above), line
+    for above, line in [(above, line) for above, line in pairwise(lines) if _KEY.match(line)]:
+        assert above.startswith("# ") or _KEY.match(above), line
     for unit, key in (("seconds", "timeout_seconds"), ("days", "decision_days"), ("bytes", "max_message_bytes")):
         block = _example().split(f"#{key} = ")[0].rpartition("\n\n")[2]
         assert unit in block
