@@ -14,6 +14,12 @@ def lacks(reason: str) -> NoReturn:
     pytest.skip(reason)
 
 
+def root() -> None:
+    """The right to do as root does."""
+    if os.geteuid() != 0:
+        lacks("needs root")
+
+
 def mount_namespace() -> None:
     """What a container without that right hasn't, root or not."""
     try:

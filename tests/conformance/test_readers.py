@@ -121,22 +121,22 @@ def test_each_reader_reads(forms: list[str], shown: other_readers.Shown) -> None
     assert {reader: answers[plain] for reader, answers in shown.items()} == {reader: [JANE] for reader in shown}
 
 
+def _found(form: str) -> set[str]:
+    reading = candidates.read(form)
+    return {*reading.shown, *reading.raw}
+
+
 def test_where_there_is_one_candidate_no_reader_shows_another_known_address(
     forms: list[str], shown: other_readers.Shown
 ) -> None:
     """Of generated forms one in ten thousand may slip by: three of 30,000 did, each glued by one reader alone."""
     wrong: list[tuple[str, str, set[str]]] = []
     seen: Counter[str] = Counter()
-    for number, form in enumerate(forms):
-        reading = candidates.read(form)
-        found = {*reading.shown, *reading.raw}
-        if len(found) != 1 or not found <= KNOWN:
-            continue
-        for reader, answers in shown.items():
-            others = _known(answers[number]) - found
-            seen[reader] += bool(answers[number])
-            if others:
-                wrong.append((reader, form, others))
+    alone = {number: found for number, form in enumerate(forms) if len(found := _found(form)) == 1 and found <= KNOWN}
+    for reader, answers in shown.items():
+        seen[reader] = sum(bool(answers[number]) for number in alone)
+        others = {number: _known(answers[number]) - found for number, found in alone.items()}
+        wrong += [(reader, forms[number], more) for number, more in others.items() if more]
     print(seen, wrong)
     assert [one for one in wrong if one[1] in WRITTEN] == []
     assert len({form for _, form, _ in wrong}) <= len(forms) / 5000
@@ -156,10 +156,9 @@ def test_whom_two_readers_show_is_named(forms: list[str], shown: other_readers.S
     for number, form in enumerate(forms):
         votes = Counter(one for answers in shown.values() for one in _known(answers[number]))
         lacking = {one for one in (JANE, EVE) if votes[one] > 1} - set(candidates.read(form).all)
-        if lacking:
-            missing.append((form, lacking))
+        missing += [(form, one) for one in lacking]
     print(missing)
-    assert len(missing) <= len(forms) / 1000
+    assert len({form for form, _ in missing}) <= len(forms) / 1000
 
 
 def _known(answers: list[str]) -> set[str]:

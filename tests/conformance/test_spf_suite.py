@@ -45,9 +45,13 @@ def zones() -> Iterator[dict[int, dns.resolver.Resolver]]:
 
 
 def test_the_suite_is_whole() -> None:
-    if not SUITE.is_file():
-        lacks(f"no suite at {SUITE}; MAILWEIR_SHARED may name the folder above")
+    SUITE.is_file() or lacks(f"no suite at {SUITE}; MAILWEIR_SHARED may name the folder above")
     assert len(CASES) == CASES_IN_SUITE
+
+
+def _listed(result: str | list[str]) -> list[str]:
+    """The suite allows several of some."""
+    return result if isinstance(result, list) else [result]
 
 
 @pytest.mark.parametrize(("number", "name"), CASES, ids=[name for _, name in CASES])
@@ -56,7 +60,5 @@ def test_case(number: int, name: str, zones: dict[int, dns.resolver.Resolver]) -
     found = evaluate(
         Questions(zones[number]), ipaddress.ip_address(case["host"]), case["mailfrom"], case["helo"], "receiver.example"
     )
-    wanted = case["result"] if isinstance(case["result"], list) else [case["result"]]
-    assert found.result in wanted, found.root
-    if "explanation" in case and found.result == "fail":
-        assert found.explanation == case["explanation"]
+    assert found.result in _listed(case["result"]), found.root
+    assert found.result != "fail" or found.explanation == case.get("explanation", found.explanation)

@@ -121,7 +121,7 @@ def test_doctor_finds_nothing_wrong(converged: Host) -> None:
 
 
 def test_doctor_says_what_is_wrong_and_the_playbook_mends_it(site: Site, converged: Host, suite: str) -> None:
-    postfix = "postfix@-" if suite == BOOKWORM else "postfix"
+    postfix = {BOOKWORM: "postfix@-"}.get(suite, "postfix")
     for broken, words in (
         ("systemctl stop mailweir-milter", "mailweir-milter doesn't run: inactive"),
         ("true", "no answer from the filter: No such file or directory"),

@@ -5,7 +5,7 @@ import subprocess
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -22,13 +22,13 @@ from mailweir import secrets_file
 from mailweir.database_url import Postgresql
 from mailweir.errors import SettingsError
 from mailweir.store.gmail import gmail_leases
+from tests import needs
 from tests.gmail import faults
 from tests.gmail.calls import GETS, Kind
 from tests.gmail.processes import SyncProcess, wait_until
 from tests.gmail.server import GmailServer
 from tests.gmail.world import STRANGER, World, mail
 from tests.gmail_rows import rest
-from tests.needs import lacks
 from tests.postgresql import Cluster
 
 QUICK = "sweep_seconds = 1\n"
@@ -178,11 +178,9 @@ def test_a_database_server_that_ends_in_the_middle_of_many_sweeps(
 def test_a_full_disk_loses_nothing_and_ends(gmail: GmailServer, tmp_path: Path) -> None:
     disk = tmp_path / "disk"
     disk.mkdir()
-    if (
-        os.geteuid() != 0
-        or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "x", disk], check=False).returncode
-    ):
-        lacks("needs the right to mount a file system")
+    needs.root()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "x", disk], check=False)
+    mounted.returncode == 0 or needs.lacks("needs the right to mount a file system")
     try:
         world = World(gmail, tmp_path, disk / "mailweir.db", QUICK)
         box = world.connect()
@@ -205,16 +203,17 @@ def test_a_full_disk_loses_nothing_and_ends(gmail: GmailServer, tmp_path: Path) 
 # --- the key file -----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("fault", ["missing", "another key"])
-def test_a_key_file_that_is_wrong_is_one_line_and_no_crash(small: World, tmp_path: Path, fault: str) -> None:
+@pytest.mark.parametrize("then", [lambda file: None, secrets_file.make], ids=["missing", "another key"])
+def test_a_key_file_that_is_wrong_is_one_line_and_no_crash(
+    small: World, tmp_path: Path, then: Callable[[Path], object]
+) -> None:
     box = small.connect()
     small.settle()
     box.insert(mail("meanwhile"))
     file = small.settings.token_key_path
     good = file.read_bytes()
     file.unlink()
-    if fault == "another key":
-        secrets_file.make(file)
+    then(file)
     mailbox = small.state()
     with process_of(small, tmp_path) as process:
         wait_until(lambda: small.state().failures > 0, "it is noticed")

@@ -1,6 +1,6 @@
 """The quota as the other side counts it: no minute sees more than the limit, and what there is is used. By a test's clock."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
@@ -117,6 +117,12 @@ def test_the_projects_limit_is_shared_by_two_processes(gmail: GmailServer, tmp_p
         assert gmail.quota.units() > 0.5 * 600 * 191 / 60
 
 
+def _beat(project: Project, step: int, workers: int) -> None:
+    """Steps are tenths of a second since its first beat."""
+    if step % (BEAT_SECONDS * 10) == 0:
+        project.share_out(workers, 0, BEAT_SECONDS)
+
+
 def test_two_greedy_processes_never_pass_the_projects_limit() -> None:
     """As much as each is allowed, at each moment, whenever the second one begins between two beats of the first."""
     for joins_at in range(20, 31):
@@ -126,10 +132,9 @@ def test_two_greedy_processes_never_pass_the_projects_limit() -> None:
         projects = [Project(1_200, 10**9, lambda: now) for _ in range(2)]  # noqa: B023
         for step in range(1_200):
             now = step / 10
-            running = projects if now >= joins_at else projects[:1]
+            running = projects[: 1 + (now >= joins_at)]
             for number, project in enumerate(running):
-                if (step - number * joins_at * 10) % (BEAT_SECONDS * 10) == 0:
-                    project.share_out(len(running), 0, BEAT_SECONDS)
+                _beat(project, step - number * joins_at * 10, len(running))
                 with suppress(OverBudget):
                     while True:
                         project.take(2)
@@ -144,16 +149,16 @@ def test_one_that_dies_again_and_again_gets_its_share_and_no_more() -> None:
         now = 0.0
         quota = Quota(lambda: now)  # noqa: B023  of this turn
         quota.user_per_minute = quota.project_per_minute = 1_200
-        project = Project(1_200, 10**9, lambda: now)  # noqa: B023
-        for step in range(1_200):
-            now = step / 10
-            if step % (lives_seconds * 10) == 0:
-                project = Project(1_200, 10**9, lambda: now)  # noqa: B023
-                project.share_out(1, 0, BEAT_SECONDS, follows=step > 0)
-            with suppress(OverBudget):
-                while True:
-                    project.take(2)
-                    quota.charge("all", Kind.HISTORY)
+        for born in range(0, 1_200, lives_seconds * 10):
+            now = born / 10
+            project = Project(1_200, 10**9, lambda: now)  # noqa: B023
+            project.share_out(1, 0, BEAT_SECONDS, follows=born > 0)
+            for step in range(born, min(born + lives_seconds * 10, 1_200)):
+                now = step / 10
+                with suppress(OverBudget):
+                    while True:
+                        project.take(2)
+                        quota.charge("all", Kind.HISTORY)
         assert quota.passed == []
         assert quota.units() > 1_200 * 0.7 * 2
 
@@ -218,15 +223,20 @@ def narrow(gmail: GmailServer, tmp_path: Path) -> World:
     return World(gmail, tmp_path, None, "user_units_per_minute = 400\n")
 
 
+def _settle_until(world: World, is_done: Callable[[], bool]) -> None:
+    """Every twelve seconds, for eight minutes."""
+    for _ in range(40):
+        world.settle()
+        if is_done():
+            return
+        world.later(seconds=12)
+
+
 def test_more_mail_than_quota_gets_through(narrow: World, gmail: GmailServer) -> None:
     box = narrow.connect()
     for number in range(10):
         box.insert(mail(f"m{number}"), at=narrow.at)
-    for _ in range(40):
-        narrow.settle()
-        if len(narrow.record()) == 10:
-            break
-        narrow.later(seconds=12)
+    _settle_until(narrow, lambda: len(narrow.record()) == 10)
     assert len(narrow.record()) == 10
     counts = gmail.calls.counts(box.address)
     assert counts[Kind.GET_RAW] == 10

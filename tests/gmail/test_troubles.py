@@ -1,16 +1,20 @@
 """What Gmail and the token endpoint do wrong: the mailbox waits as it is told to, others go on, nothing is lost, and it ends."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from gmail_sync import batch_writer
+from gmail_sync.batch_writer import Tally
 from gmail_sync.budget import Project
+from gmail_sync.sweep import Sweep
 from mailweir.gmail.errors import GmailError, NeedsReconnect
-from mailweir.store.gmail import gmail_leases, gmail_queue, gmail_waiting
-from mailweir.store.gmail.gmail_mailboxes import State
+from mailweir.store.gmail import gmail_connections, gmail_leases, gmail_queue, gmail_waiting
+from mailweir.store.gmail.gmail_mailboxes import GmailMailbox, State
 from mailweir.store.people import users
 from tests.gmail import faults
 from tests.gmail.calls import API, GETS, Kind
@@ -72,6 +76,21 @@ NO_ANSWERS: dict[str, Callable[[], Fault]] = {
 }
 
 
+def _mailbox_waits(small: World, user: str, rest: Any, seconds: float) -> None:
+    assert seconds_until(rest, small) == pytest.approx(seconds, abs=0.01)
+    state = small.state(user)
+    assert (state.state, state.failures, state.dead) == (State.CONNECTED, 1, 0)
+    assert state.error
+
+
+def _message_waits(small: World, user: str, rest: Any, seconds: float) -> None:
+    """It's one message that can't be had."""
+    assert gmail_queue.has_due(small.database, small.state(user).id, small.at + timedelta(seconds=31))
+
+
+WAITS = {("503, wait", kind): _message_waits for kind in GETS}
+
+
 @pytest.mark.parametrize("name", LIMITS)
 def test_a_limit_makes_its_mailbox_wait_as_long_as_gmail_says(small: World, gmail: GmailServer, name: str) -> None:
     make, seconds = LIMITS[name]
@@ -81,13 +100,7 @@ def test_a_limit_makes_its_mailbox_wait_as_long_as_gmail_says(small: World, gmai
         armed = gmail.faults.add(make(), user=box.address, kind=kind, times=1)
         rest = small.sweep(user := box.address.partition("@")[0])
         assert armed.hits == 1
-        if name == "503, wait" and kind in GETS:  # it's one message that can't be had
-            assert gmail_queue.has_due(small.database, small.state(user).id, small.at + timedelta(seconds=31))
-        else:
-            assert seconds_until(rest, small) == pytest.approx(seconds, abs=0.01)
-            state = small.state(user)
-            assert (state.state, state.failures, state.dead) == (State.CONNECTED, 1, 0)
-            assert state.error
+        WAITS.get((name, kind), _mailbox_waits)(small, user, rest, seconds)
         small.project = Project(10**9, 10**9, lambda: 0.0)  # what holds back all mailboxes is tried below
         mary.insert(mail(f"mary's beside {kind}", to=mary.address), at=small.at)
         small.settle("mary")
@@ -130,25 +143,33 @@ def test_a_limit_of_the_whole_project_holds_all_back_and_one_of_a_mailbox_only_t
     assert (small.state("mary").error, small.state("mary").failures) == (None, 0)
 
 
+def _goes_on(small: World, state: GmailMailbox, rest: Any) -> None:
+    """The message waits, the mailbox doesn't."""
+    assert (state.failures, state.error, state.waiting) == (0, None, 1)
+
+
+def _begins_anew(small: World, state: GmailMailbox, rest: Any) -> None:
+    assert seconds_until(rest, small) == FIRST_PAUSE
+    assert (state.state, state.failures) == (State.CONNECTED, 1)
+    assert state.error
+    assert "\n" not in state.error
+    assert "Traceback" not in state.error
+
+
+OUTCOMES = dict.fromkeys(GETS, _goes_on)
+
+
 @pytest.mark.parametrize("name", NO_ANSWERS)
 def test_an_answer_that_is_none_is_asked_for_again(small: World, gmail: GmailServer, name: str) -> None:
     for kind in KINDS:
         box = connected_for(small, kind)
         # on a kept connection a question that nobody answers is asked once more, on a new one
-        times = 2 if name in ("hang up", "slow") else 1
+        times = {"hang up": 2, "slow": 2}.get(name, 1)
         armed = gmail.faults.add(NO_ANSWERS[name](), user=box.address, kind=kind, times=times)
         rest = small.sweep(user := box.address.partition("@")[0])
         assert armed.hits == times
         assert str(kind) not in small.subjects()
-        state = small.state(user)
-        if kind in GETS:  # the message waits, the mailbox goes on
-            assert (state.failures, state.error, state.waiting) == (0, None, 1)
-        else:
-            assert seconds_until(rest, small) == FIRST_PAUSE
-            assert (state.state, state.failures) == (State.CONNECTED, 1)
-            assert state.error
-            assert "\n" not in state.error
-            assert "Traceback" not in state.error
+        OUTCOMES.get(kind, _begins_anew)(small, small.state(user), rest)
         small.later(seconds=FIRST_PAUSE + 1)
         small.settle(user)
         assert (small.state(user).failures, small.state(user).waiting, small.state(user).dead) == (0, 0, 0)
@@ -183,18 +204,15 @@ def test_pauses_grow_to_an_hour_and_end(small: World, gmail: GmailServer) -> Non
     assert (small.state().failures, small.state().error, small.subjects()) == (0, None, ["meanwhile"])
 
 
-@pytest.mark.parametrize("kind", [Kind.HISTORY, Kind.GET_METADATA])
+@pytest.mark.parametrize("kinds", [API, GETS | {Kind.PROFILE}], ids=["history", "messages"])
 def test_a_token_that_gmail_does_not_take_asks_nobody_for_a_new_consent(
-    small: World, gmail: GmailServer, kind: Kind
+    small: World, gmail: GmailServer, kinds: Collection[Kind]
 ) -> None:
     """Google's sign-in has had such hours, for all at once; a consent that has ended is invalid_grant."""
     box = small.connect()
     small.settle()
     box.insert(mail("meanwhile"), at=small.at)
-    armed = gmail.faults.add(faults.token_not_known(), user=box.address)
-    if kind is Kind.GET_METADATA:
-        armed.lift()
-        armed = gmail.faults.add(faults.token_not_known(), user=box.address, kind=GETS | {Kind.PROFILE})
+    armed = gmail.faults.add(faults.token_not_known(), user=box.address, kind=kinds)
     for _ in range(10):
         assert small.sweep()
         small.later(hours=1)
@@ -319,49 +337,77 @@ def test_at_once_says_in_a_line_what_is_wrong_and_leaves_no_lease(small: World, 
 # --- somebody intervenes ----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("how", ["user removed", "disconnected", "connected anew", "leased by another"])
-def test_a_sweep_whose_mailbox_is_taken_away_writes_nothing_more(
-    world: World, gmail: GmailServer, how: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from gmail_sync import batch_writer
-    from gmail_sync.batch_writer import Tally
-    from gmail_sync.sweep import Sweep
-    from mailweir.store.gmail import gmail_connections
+def _lease_by_another(world: World, mailbox_id: int) -> None:
+    late = world.at + timedelta(seconds=gmail_leases.LEASE_SECONDS + 1)
+    assert gmail_leases.lease_one(world.database, "another", late, mailbox_id)
 
+
+TakeAway = Callable[[World, int], object]
+ENDED: dict[str, TakeAway] = {
+    "user removed": lambda world, _: users.remove(world.database, world.demo, "richard", world.at),
+    "disconnected": lambda world, _: gmail_connections.disconnect(world.database, world.demo, "richard", world.at),
+}
+GOES_ON: dict[str, tuple[TakeAway, str | None]] = {
+    "connected anew": (lambda world, _: world.connect(), None),
+    "leased by another": (_lease_by_another, "another"),
+}
+
+
+@pytest.fixture
+def sweep_with(world: World, monkeypatch: pytest.MonkeyPatch) -> Callable[[TakeAway], None]:
+    """Has a mailbox of five messages taken away once two of them are looked at; nothing more of it is written."""
     monkeypatch.setattr(batch_writer, "MAX_HELD", 1)  # so that there is something between two transactions
     box = world.connect()
     world.settle()
     for number in range(5):
         box.insert(mail(f"m{number}"), at=world.at)
     mailbox_id = world.state().id
-
-    def intervene(tally: Tally) -> None:
-        if tally.looked != 2:
-            return
-        if how == "user removed":
-            users.remove(world.database, world.demo, "richard", world.at)
-        elif how == "disconnected":
-            gmail_connections.disconnect(world.database, world.demo, "richard", world.at)
-        elif how == "connected anew":
-            world.connect()
-        else:
-            late = world.at + timedelta(seconds=gmail_leases.LEASE_SECONDS + 1)
-            assert gmail_leases.lease_one(world.database, "another", late, mailbox_id)
-
     leased = gmail_leases.lease_one(world.database, "test", world.at, mailbox_id)
     assert leased
-    assert Sweep(world.jobs.job(leased, world.project), intervene).run() is None
-    assert world.subjects() == ["m0", "m1"]
-    row = world.database.execute("SELECT lease_owner, token_sealed IS NULL FROM gmail_mailboxes").fetchone()
-    ended = how in ("user removed", "disconnected")
-    assert (row[0], bool(row[1])) == ("another" if how == "leased by another" else None, ended)
-    if ended:
-        assert world.queued() == []
-        assert gmail_leases.seconds_to_next(world.database, world.at) is None
-        assert gmail_leases.lease(world.database, "test", world.at + timedelta(hours=1), 9) == []
-    if how == "connected anew":
-        world.settle()
-        assert len(world.record()) == 5
+
+    def sweep(take_away: TakeAway) -> None:
+        def intervene(tally: Tally) -> None:
+            if tally.looked == 2:
+                take_away(world, mailbox_id)
+
+        assert Sweep(world.jobs.job(leased, world.project), intervene).run() is None
+        assert world.subjects() == ["m0", "m1"]
+
+    return sweep
+
+
+def _owner(world: World) -> tuple[str | None, bool]:
+    """Who has leased the mailbox, and has it a token?"""
+    row = world.database.execute("SELECT lease_owner, token_sealed IS NOT NULL FROM gmail_mailboxes").fetchone()
+    return row[0], bool(row[1])
+
+
+@pytest.mark.parametrize("how", ENDED)
+def test_a_sweep_whose_mailbox_is_ended_writes_nothing_more(
+    world: World, sweep_with: Callable[[TakeAway], None], how: str
+) -> None:
+    sweep_with(ENDED[how])
+    assert _owner(world) == (None, False)
+    assert world.queued() == []
+    assert gmail_leases.seconds_to_next(world.database, world.at) is None
+    assert gmail_leases.lease(world.database, "test", world.at + timedelta(hours=1), 9) == []
+
+
+@pytest.mark.parametrize("how", GOES_ON)
+def test_a_sweep_whose_mailbox_is_taken_away_writes_nothing_more(
+    world: World, sweep_with: Callable[[TakeAway], None], how: str
+) -> None:
+    take_away, owner = GOES_ON[how]
+    sweep_with(take_away)
+    assert _owner(world) == (owner, True)
+
+
+def test_a_mailbox_that_is_connected_anew_amid_a_sweep_is_swept_to_its_end(
+    world: World, sweep_with: Callable[[TakeAway], None]
+) -> None:
+    sweep_with(lambda world, _: world.connect())
+    world.settle()
+    assert len(world.record()) == 5
 
 
 def test_answers_about_somebody_else_are_refused(small: World, gmail: GmailServer) -> None:

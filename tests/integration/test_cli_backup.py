@@ -16,7 +16,7 @@ from admin_cli import backups
 from mailweir.errors import BackupError
 from mailweir.store.database import backup
 from mailweir.store.database.connection import Database
-from tests.needs import lacks
+from tests import needs
 
 if TYPE_CHECKING:
     from tests.integration.conftest import MakeStack
@@ -49,8 +49,7 @@ def _nothing_is_left_half_done(file: Path, tmp_path: Path) -> Iterator[None]:
 def test_a_backup_follows_no_link_of_somebody_else(
     with_one_mail: Mailweir, file: Path, tmp_path: Path, options: tuple[str, ...]
 ) -> None:
-    if os.geteuid() != 0:
-        lacks("needs root")
+    needs.root()
     laid = tmp_path / "laid"
     laid.symlink_to(file.parent)
     os.chown(laid, 65534, 65534, follow_symlinks=False)
@@ -195,24 +194,31 @@ def test_restoring_over_a_damaged_database(with_one_mail: Mailweir, database: Da
     assert len(with_one_mail("activity", "list", "--json").json) == 1
 
 
-@pytest.mark.parametrize("what", ["absent", "text", "other", "newer", "cut"])
+def _other(file: Path) -> None:
+    file.unlink()
+    with closing(sqlite3.connect(file)) as other:
+        other.execute("CREATE TABLE cakes (name TEXT)")
+
+
+def _newer(file: Path) -> None:
+    with closing(sqlite3.connect(file, isolation_level=None)) as newer:
+        newer.execute("INSERT INTO schema_migration (name, applied) VALUES ('9999_later', '2026-01-01')")
+
+
+SPOILT: dict[str, Callable[[Path], object]] = {
+    "absent": Path.unlink,
+    "text": lambda file: file.write_text("hello\n" * 1000),
+    "other": _other,
+    "newer": _newer,
+    "cut": lambda file: file.write_bytes(file.read_bytes()[: file.stat().st_size // 2]),
+}
+
+
+@pytest.mark.parametrize("what", SPOILT)
 def test_what_is_no_backup_changes_nothing(with_one_mail: Mailweir, database: Database, file: Path, what: str) -> None:
     assert with_one_mail("db", "backup", str(file)).code == 0
     database.close()
-    if what == "absent":
-        file.unlink()
-    elif what == "text":
-        file.write_text("hello\n" * 1000)
-    elif what == "other":
-        file.unlink()
-        with closing(sqlite3.connect(file)) as other:
-            other.execute("CREATE TABLE cakes (name TEXT)")
-    elif what == "newer":
-        with closing(sqlite3.connect(file, isolation_level=None)) as newer:
-            newer.execute("INSERT INTO schema_migration (name, applied) VALUES ('9999_later', '2026-01-01')")
-    else:
-        raw = file.read_bytes()
-        file.write_bytes(raw[: len(raw) // 2])
+    SPOILT[what](file)
     before = database.path.read_bytes()
     ran = with_one_mail("db", "restore", str(file))
     assert (ran.code, ran.out, ran.err.count("\n")) == (1, "", 1), ran.err

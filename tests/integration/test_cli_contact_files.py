@@ -11,7 +11,7 @@ import pytest
 
 from mailweir.contact_files.lines import MAX_FILE_BYTES
 from mailweir.store.database.connection import Database
-from tests.needs import lacks
+from tests import needs
 
 Mailweir = Any
 TABLES = ("companies", "contacts", "contact_addresses")
@@ -193,8 +193,7 @@ def test_formulas_are_text_to_a_spreadsheet_unless_exact_is_asked_for(
 
 
 def test_an_export_follows_no_link_of_somebody_else(demo: Mailweir, folder: Path) -> None:
-    if os.geteuid() != 0:
-        lacks("needs root")
+    needs.root()
     victim, link = folder / "victim", folder / "laid.csv"
     victim.write_text("untouched")
     link.symlink_to(victim)
@@ -234,6 +233,14 @@ def test_what_cant_be_read_or_written_is_one_line(demo: Mailweir, database: Data
     assert _content(database) == before
 
 
+def _read(terminal: int) -> bytes:
+    """Nothing where the other end is closed."""
+    try:
+        return os.read(terminal, 4096)
+    except OSError:  # EIO
+        return b""
+
+
 def test_a_terminal_gets_a_bar_and_stdout_stays_clean(demo: Mailweir, folder: Path, database: Database) -> None:
     database.close()
     (folder / "many.csv").write_text("name,address\n" + "".join(f"P{n},p{n}@x.example\n" for n in range(6000)))
@@ -247,15 +254,7 @@ def test_a_terminal_gets_a_bar_and_stdout_stays_clean(demo: Mailweir, folder: Pa
         env={**os.environ, "TERM": "xterm-256color", "COLUMNS": "80"},
     ) as process:
         os.close(stderr)
-        shown = b""
-        while True:
-            try:
-                part = os.read(terminal, 4096)
-            except OSError:  # EIO: the other end is closed
-                break
-            if not part:
-                break
-            shown += part
+        shown = b"".join(iter(lambda: _read(terminal), b""))
         os.close(terminal)
         assert process.stdout is not None
         out = process.stdout.read()

@@ -136,12 +136,9 @@ def test_missing_settings_are_one_line(mailweir: Mailweir, tmp_path: Path) -> No
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # the lock that it waits for
 def test_ctrl_c_is_exit_130_without_a_traceback(mailweir: Mailweir, database: Database) -> None:
-    for _ in range(3):
-        code, errors = _interrupt_a_waiting_command(database)
-        if (
-            b"database is locked" not in errors
-        ):  # else the machine stood still for the five seconds that a command waits
-            break
+    # else the machine stood still for the five seconds that a command waits
+    tries = (_interrupt_a_waiting_command(database) for _ in range(3))
+    code, errors = next(one for one in tries if b"database is locked" not in one[1])
     assert code == 130, errors
     assert b"Traceback" not in errors
 
@@ -294,8 +291,7 @@ def test_a_stranger_gets_one_line(shared_dir: Path) -> None:
     account = _account()
     assert _run("db", "upgrade").returncode == 0
     nobody = pwd.getpwnam("nobody").pw_uid
-    if not _readable_by(nobody):
-        lacks("the checkout can't be read by another user")
+    _readable_by(nobody) or lacks("the checkout can't be read by another user")
     assert nobody != account.pw_uid
     for arguments in (["user", "list"], ["db", "upgrade"]):
         ran = subprocess.run(

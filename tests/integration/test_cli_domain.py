@@ -1,20 +1,22 @@
 """`mailweir domain`, on both databases: what is printed, what is kept, and what is looked up before a key is activated."""
 
-import os
 import pwd
 import re
 import stat
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from mailweir import secrets_file
 from mailweir.store.database.connection import Database
+from tests import needs
 from tests.moody_zone import Mood, MoodyZoneServer
-from tests.needs import lacks
 
 if TYPE_CHECKING:
-    from tests.conftest import Mailweir
+    from tests.conftest import Mailweir, Ran
 
 
 @pytest.fixture(autouse=True)
@@ -86,8 +88,26 @@ def test_options_that_do_not_go_together_are_a_usage_error(mailweir: "Mailweir",
     assert mailweir("domain", "rotate", "client.example", *options).code == 2
 
 
-@pytest.mark.parametrize("published", ["nothing", "the old key", "two", "a part", "the key", "no DNS", "forced"])
-def test_a_key_is_activated_once_dns_has_it(mailweir: "Mailweir", tmp_path: Path, published: str) -> None:
+@dataclass
+class Rotation:
+    """client.example's key s1 signs, s2 is next. quoted: their records' values; name: where s2's is published."""
+
+    mailweir: "Mailweir"
+    zone: MoodyZoneServer
+    quoted: list[str]
+    name: str
+
+    def activate(self, *options: str) -> "Ran":
+        """Tries to have s2 sign."""
+        return self.mailweir("domain", "rotate", "client.example", "--activate", *options)
+
+    def states(self) -> dict[str, str]:
+        """By selector."""
+        return {key["selector"]: key["state"] for key in self.mailweir("domain", "list", "--json").json}
+
+
+@pytest.fixture
+def rotation(mailweir: "Mailweir", tmp_path: Path) -> Iterator[Rotation]:
     with MoodyZoneServer() as zone:
         config = tmp_path / "mailweir.toml"
         config.write_text(
@@ -98,51 +118,55 @@ def test_a_key_is_activated_once_dns_has_it(mailweir: "Mailweir", tmp_path: Path
         assert (new["state"], new["removed"]) == ("next", [])
         again = mailweir("domain", "rotate", "client.example", "--json").json
         assert again == new
-
         quoted = [" ".join(f'"{part}"' for part in key["records"][0]["strings"]) for key in (old, new)]
-        name = new["records"][0]["name"], "TXT"
-        found = {
-            "the old key": [quoted[0]],
-            "two": quoted,
-            "a part": [quoted[1].split('" "')[0] + '"'],
-            "the key": [quoted[1]],
-        }
-        if published in found:
-            zone.records[name] = found[published]
-        if published in ("no DNS", "forced"):
-            zone.mood = Mood.SERVFAIL
-        ran = mailweir(
-            "domain", "rotate", "client.example", "--activate", *(["--force"] if published == "forced" else [])
-        )
-        states = {key["selector"]: key["state"] for key in mailweir("domain", "list", "--json").json}
-    if published in ("the key", "forced"):
-        assert ran.code == 0, ran.err
-        assert states == {"s1": "retired", "s2": "active"}
-        assert "remove-key client.example s1" in ran.out
-        assert (zone.queries[name[0]] == 0) == (published == "forced")
-        return
-    assert ran.code == 1
-    assert ran.err.count("\n") == 1
-    says = {
-        "nothing": "isn't published",
-        "the old key": "another key",
-        "two": "2 TXT records",
-        "a part": "isn't base64",
-        "no DNS": "DNS gives no answer",
-    }
-    assert says[published] in ran.err
-    assert states == {"s1": "active", "s2": "next"}
+        yield Rotation(mailweir, zone, quoted, new["records"][0]["name"])
+
+
+def test_a_key_is_activated_once_dns_has_it(rotation: Rotation) -> None:
+    rotation.zone.records[rotation.name, "TXT"] = [rotation.quoted[1]]
+    ran = rotation.activate()
+    assert ran.code == 0, ran.err
+    assert rotation.states() == {"s1": "retired", "s2": "active"}
+    assert "remove-key client.example s1" in ran.out
+    assert rotation.zone.queries[rotation.name] > 0
+
+
+def test_a_key_is_activated_by_force_without_asking_dns(rotation: Rotation) -> None:
+    rotation.zone.mood = Mood.SERVFAIL
+    ran = rotation.activate("--force")
+    assert ran.code == 0, ran.err
+    assert rotation.states() == {"s1": "retired", "s2": "active"}
+    assert "remove-key client.example s1" in ran.out
+    assert rotation.zone.queries[rotation.name] == 0
 
 
 @pytest.mark.parametrize(
-    ("tag", "says"),
-    [("h=sha1", "h=sha1"), ("s=tlsrpt", "another service"), ("t=y", "a test"), ("t=s:y", "a test"), ("t=s", "")],
+    ("publish", "mood", "says"),
+    [
+        (lambda old, new: [], Mood.WELL, "isn't published"),
+        (lambda old, new: [old], Mood.WELL, "another key"),
+        (lambda old, new: [old, new], Mood.WELL, "2 TXT records"),
+        (lambda old, new: [new.split('" "')[0] + '"'], Mood.WELL, "isn't base64"),
+        (lambda old, new: [], Mood.SERVFAIL, "DNS gives no answer"),
+    ],
+    ids=["nothing", "the old key", "two", "a part", "no DNS"],
 )
-def test_a_key_by_which_nothing_would_count_is_not_activated(
-    mailweir: "Mailweir", tmp_path: Path, tag: str, says: str
+def test_a_key_that_dns_does_not_have_is_not_activated(
+    rotation: Rotation, publish: Callable[[str, str], list[str]], mood: Mood, says: str
 ) -> None:
+    rotation.zone.records[rotation.name, "TXT"] = publish(*rotation.quoted)
+    rotation.zone.mood = mood
+    ran = rotation.activate()
+    assert ran.code == 1
+    assert ran.err.count("\n") == 1
+    assert says in ran.err
+    assert rotation.states() == {"s1": "active", "s2": "next"}
+
+
+def _activated_with(mailweir: "Mailweir", folder: Path, tag: str) -> tuple[dict[str, str], "Ran", str]:
+    """With this tag in the next key's record: the keys' states, what activating it said, and what `domain check` shows."""
     with MoodyZoneServer() as zone:
-        config = tmp_path / "mailweir.toml"
+        config = folder / "mailweir.toml"
         config.write_text(config.read_text() + f'[dns]\nnameserver = "127.0.0.1"\nport = {zone.port}\n')
         mailweir("domain", "add", "client.example", "--selector", "s1")
         (record,) = mailweir("domain", "rotate", "client.example", "--selector", "s2", "--json").json["records"]
@@ -151,11 +175,26 @@ def test_a_key_by_which_nothing_would_count_is_not_activated(
         ran = mailweir("domain", "rotate", "client.example", "--activate")
         shown = mailweir("domain", "check", "client.example", "--ip", "192.0.2.9").out
     states = {key["selector"]: key["state"] for key in mailweir("domain", "list", "--json").json}
-    assert states["s2"] == ("next" if says else "active")
-    assert ran.code == (1 if says else 0)
+    return states, ran, shown
+
+
+@pytest.mark.parametrize(
+    ("tag", "says"), [("h=sha1", "h=sha1"), ("s=tlsrpt", "another service"), ("t=y", "a test"), ("t=s:y", "a test")]
+)
+def test_a_key_by_which_nothing_would_count_is_not_activated(
+    mailweir: "Mailweir", tmp_path: Path, tag: str, says: str
+) -> None:
+    states, ran, shown = _activated_with(mailweir, tmp_path, tag)
+    assert (states["s2"], ran.code) == ("next", 1)
     assert says in ran.err
-    assert f"DKIM   {'FAIL' if says else 'OK'}    {'' if says else '  '}s2._domainkey" in shown
+    assert "DKIM   FAIL    s2._domainkey" in shown
     assert says in shown
+
+
+def test_a_key_by_which_all_counts_is_activated(mailweir: "Mailweir", tmp_path: Path) -> None:
+    states, ran, shown = _activated_with(mailweir, tmp_path, "t=s")
+    assert (states["s2"], ran.code, ran.err) == ("active", 0, "")
+    assert "DKIM   OK      s2._domainkey" in shown
 
 
 def test_the_doctor_tries_the_key_file(mailweir: "Mailweir") -> None:
@@ -168,8 +207,7 @@ def test_the_doctor_tries_the_key_file(mailweir: "Mailweir") -> None:
 
 
 def test_a_key_file_in_a_folder_of_roots_is_the_daemons(mailweir: "Mailweir", tmp_path: Path) -> None:
-    if os.geteuid() != 0:
-        lacks("needs root")
+    needs.root()
     folder = tmp_path / "etc"
     folder.mkdir(0o755)
     config = tmp_path / "mailweir.toml"
@@ -198,22 +236,30 @@ def test_another_deployments_domain_is_out_of_reach(mailweir: "Mailweir") -> Non
     assert mailweir("domain", "list", "--deployment", "other", "--json").json == []
 
 
-@pytest.mark.parametrize("state", ["lost", "another", "open to others"])
-def test_a_key_file_that_does_not_fit_is_told(mailweir: "Mailweir", tmp_path: Path, state: str) -> None:
+def _another(file: Path) -> None:
+    file.unlink()
+    secrets_file.make(file)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "says", "is_left"),
+    [
+        (Path.unlink, "no key file", False),
+        (_another, "doesn't open", True),
+        (lambda file: file.chmod(0o644), "chmod 600", True),
+    ],
+    ids=["lost", "another", "open to others"],
+)
+def test_a_key_file_that_does_not_fit_is_told(
+    mailweir: "Mailweir", tmp_path: Path, spoil: Callable[[Path], None], says: str, is_left: bool
+) -> None:
     mailweir("domain", "add", "client.example")
     file = tmp_path / "secrets" / "token.key"
-    if state == "open to others":
-        file.chmod(0o644)
-    else:
-        file.unlink()
-    if state == "another":
-        from mailweir import secrets_file
-
-        secrets_file.make(file)
+    spoil(file)
     ran = mailweir("domain", "add", "second.example")
     assert ran.code == 1
     told = [one for one in mailweir("doctor", "--json").json if one["area"] == "key file"]
     assert [one["level"] for one in told] == ["wrong"]
-    assert {"lost": "no key file", "another": "doesn't open", "open to others": "chmod 600"}[state] in ran.err
+    assert says in ran.err
     assert len(mailweir("domain", "list", "--json").json) == 1
-    assert file.exists() == (state != "lost")
+    assert file.exists() is is_left

@@ -349,9 +349,18 @@ def test_disconnect_gives_the_consent_back(
     one_line(known("gmail", "disconnect", "richard"), "gmail connect richard")
 
 
-@pytest.mark.parametrize("why", ["google is down", "no client any more", "no key any more", "another way now"])
+Change = Callable[[Google, Setting, Path], object]
+CHANGES: dict[str, Change] = {
+    "google is down": lambda google, setting, folder: google.replies.update({"/revoke": Answer(503, b"down")}),
+    "no client any more": lambda google, setting, folder: (folder / "oauth_client_file.json").unlink(),
+    "no key any more": lambda google, setting, folder: (folder / "secrets" / "token.key").unlink(),
+    "another way now": lambda google, setting, folder: use_service_account(setting, google),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
 def test_disconnect_where_google_cannot_be_told(
-    why: str,
+    change: Change,
     connect: Connect,
     known: "Mailweir",
     google: Google,
@@ -360,14 +369,7 @@ def test_disconnect_where_google_cannot_be_told(
     tmp_path: Path,
 ) -> None:
     assert connect("richard", "--inbound").code == 0
-    if why == "google is down":
-        google.replies["/revoke"] = Answer(503, b"down")
-    elif why == "no client any more":
-        (tmp_path / "oauth_client_file.json").unlink()
-    elif why == "no key any more":
-        (tmp_path / "secrets" / "token.key").unlink()
-    else:
-        use_service_account(setting, google)
+    change(google, setting, tmp_path)
     ran = known("gmail", "disconnect", "richard")
     one_line(ran, "https://myaccount.google.com/connections", code=0)
     assert "is disconnected" in ran.out

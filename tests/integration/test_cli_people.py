@@ -140,7 +140,7 @@ def test_bad_input_is_one_line_and_changes_nothing(
     demo: Mailweir, database: Database, line: str, words: str, extra: list[str]
 ) -> None:
     before = _content(database)
-    ran = demo(*line.split(" "), *(extra if " raw " not in line else []))
+    ran = demo(*line.split(" "), *extra * (" raw " not in line))
     assert (ran.code, ran.out) == (1, "")
     assert ran.err.startswith("mailweir: ")
     assert words in ran.err

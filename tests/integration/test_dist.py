@@ -115,8 +115,8 @@ def test_one_source_gives_the_same_bytes_whenever_and_by_whomever_it_is_built(
         source = copy_of_the_source(tmp_path_factory)
         for place in (source, *source.rglob("*")):
             os.utime(place, (second, second))
-            if place.is_file():
-                place.chmod(mode | (place.stat().st_mode & 0o100))
+        for file in filter(Path.is_file, source.rglob("*")):
+            file.chmod(mode | (file.stat().st_mode & 0o100))
         before = os.umask(umask)
         try:
             out = build(source, tmp_path_factory.mktemp("dist"), SOURCE_DATE_EPOCH="1790000000")

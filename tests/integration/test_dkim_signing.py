@@ -200,17 +200,16 @@ MESSAGES = {
 
 
 @pytest.mark.parametrize("name", MESSAGES)
-@pytest.mark.parametrize("recorded", [True, False], ids=["to a contact", "to nobody we know"])
-def test_law_7_what_is_relayed_is_signed_and_else_untouched(relay: Relay, name: str, recorded: bool) -> None:
+@pytest.mark.parametrize("to", [JANE, STRANGER], ids=["to a contact", "to nobody we know"])
+def test_law_7_what_is_relayed_is_signed_and_else_untouched(relay: Relay, name: str, to: str) -> None:
     sent = MESSAGES[name]
-    came = relay.send(sent, to=JANE if recorded else STRANGER)
+    came = relay.send(sent, to=to)
     assert _without_ours(came) == sent
     assert came.count(b"\r\nReceived: ") == sent.count(b"Received: ") + 1
     # what was signed before stands for itself: only ours is on top
     unsigned = sent.replace(b"DKIM-Signature: v=1; a=rsa-sha256; d=x.example;", b"X-DKIM-Signature: v=1;")
     assert relay.dkimpy(came)
-    if unsigned == sent:
-        assert relay.opendkim(came)
+    assert unsigned != sent or relay.opendkim(came)
 
 
 def test_a_message_that_is_altered_on_its_way_does_not_verify(relay: Relay) -> None:

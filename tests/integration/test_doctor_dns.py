@@ -69,7 +69,7 @@ def test_where_all_is_well_nothing_else_is_said(zone: MoodyZoneServer, tmp_path:
 def test_what_is_missing_is_said_with_what_to_publish(
     zone: MoodyZoneServer, tmp_path: Path, key: tuple[str, str], values: list[str], level: Level, words: str
 ) -> None:
-    zone.records = {**WELL, key: values} if values else {one: value for one, value in WELL.items() if one != key}
+    zone.records = {one: value for one, value in {**WELL, key: values}.items() if value}
     (found,) = [one for one in look(zone, tmp_path) if words in one.sentence]
     assert found.level is level
     assert found.to_do

@@ -78,26 +78,28 @@ def database_url(request: pytest.FixtureRequest) -> Any:
     return request.getfixturevalue("sqlite_url")
 
 
+def _shape(mailweir: Any, line: str) -> list[str]:
+    """Of what one command prints."""
+    arguments = line.split()
+    ran = mailweir(*arguments, "--json")
+    assert ran.code == ("--partial" in arguments), line + ran.err
+    noun = " ".join(arguments[:2]) if arguments[0] != "why" else "why"
+    options = [one for one in arguments if one in ("--check", "--partial")]
+    return list(frozen.shape(" ".join([noun, *options]), ran.json))
+
+
 def test_the_json_of_the_commands_keeps_its_keys(mailweir: Any, record: Any, ignore: Any, tmp_path: Path) -> None:
     contacts = tmp_path / "contacts.csv"
     contacts.write_text("name,email\nJill,jill@client.example\n")
     bad = tmp_path / "bad.csv"
     bad.write_text("name,email\nJack,jack\nJake,jake@client.example\n")
-    found: list[str] = []
     known: dict[str, Any] = {"contacts": contacts, "bad": bad, "backup": tmp_path / "backup"}
-    for line in RUN.split("\n")[1:-1]:
-        if line == "RECORD":
-            known["activity"] = record("demo", "richard", "jane@client.example")
-            ignore("demo", Reason.NO_CONTACT, author="joe@client.example", outcome=Outcome.IGNORED)
-            continue
-        arguments = line.format(**known).split()
-        ran = mailweir(*arguments, "--json")
-        assert ran.code == ("--partial" in arguments), line + ran.err
-        noun = " ".join(arguments[:2]) if arguments[0] != "why" else "why"
-        options = [one for one in arguments if one in ("--check", "--partial")]
-        found += frozen.shape(" ".join([noun, *options]), ran.json)
-        if noun == "todo list":
-            known["todo"] = ran.json[0]["id"]
+    before, after = RUN.split("RECORD\n")
+    found = [shape for line in before.split("\n")[1:-1] for shape in _shape(mailweir, line.format(**known))]
+    known["activity"] = record("demo", "richard", "jane@client.example")
+    ignore("demo", Reason.NO_CONTACT, author="joe@client.example", outcome=Outcome.IGNORED)
+    known["todo"] = mailweir("todo", "list", "--deployment", "demo", "--json").json[0]["id"]
+    found += [shape for line in after.split("\n")[:-1] for shape in _shape(mailweir, line.format(**known))]
     frozen.compare(FROZEN / "json.txt", sorted(set(found)))
 
 

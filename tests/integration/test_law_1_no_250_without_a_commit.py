@@ -70,11 +70,15 @@ def reply_codes(error: Exception) -> Iterator[int]:
         yield from (code for code, _ in error.recipients.values())
 
 
+@pytest.fixture(params=["sqlite", "postgresql"])
+def on_database(request: pytest.FixtureRequest) -> dict[str, str]:
+    """The settings of a stack on each kind in turn."""
+    return {} if request.param == "sqlite" else {"database": str(request.getfixturevalue("postgresql_url"))}
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
-def test_law_1_holds_while_the_filter_is_killed(make_stack: Any, request: pytest.FixtureRequest, kind: str) -> None:
-    overrides = {} if kind == "sqlite" else {"database": str(request.getfixturevalue("postgresql_url"))}
-    stack = make_stack(**overrides)
+def test_law_1_holds_while_the_filter_is_killed(make_stack: Any, on_database: dict[str, str]) -> None:
+    stack = make_stack(**on_database)
     stack.cli("deployment", "add", "demo", "--domain", "demo.example.net")
     stack.cli("user", "add", "richard", "--email", "richard@firm.example")
     stack.cli("contact", "add", "The client", "client@client.example")

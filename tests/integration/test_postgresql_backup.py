@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from mailweir.database_url import Postgresql
+from mailweir.store.database import postgresql_backup, versions
 from mailweir.store.database.connection import Database
 
 Mailweir = Any
@@ -43,28 +44,36 @@ def test_restoring_brings_back_what_was_and_keeps_what_is(
         )
 
 
-@pytest.mark.parametrize("what", ["absent", "text", "newer", "cut"])
+def _newer(with_one_mail: Mailweir, database: Database, file: Path) -> None:
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(versions, "check", lambda _: None)
+        database.execute("INSERT INTO schema_migration (name, applied) VALUES ('9999_later', '2026-01-01')")
+        file.touch()
+        assert isinstance(database.url, Postgresql)
+        postgresql_backup.dump(database.url, file)
+    database.execute("DELETE FROM schema_migration WHERE name = '9999_later'")
+
+
+def _cut(with_one_mail: Mailweir, database: Database, file: Path) -> None:
+    assert with_one_mail("db", "backup", str(file)).code == 0
+    raw = file.read_bytes()
+    file.write_bytes(raw[: len(raw) * 2 // 3])
+
+
+MAKE: dict[str, Callable[[Mailweir, Database, Path], object]] = {
+    "absent": lambda with_one_mail, database, file: None,
+    "text": lambda with_one_mail, database, file: file.write_text("hello\n" * 1000),
+    "newer": _newer,
+    "cut": _cut,
+}
+
+
+@pytest.mark.parametrize("what", MAKE)
 def test_what_is_no_backup_changes_nothing(
     with_one_mail: Mailweir, database: Database, tmp_path: Path, what: str
 ) -> None:
     file = tmp_path / "kept.dump"
-    newer = "INSERT INTO schema_migration (name, applied) VALUES ('9999_later', '2026-01-01')"
-    if what == "newer":
-        from mailweir.store.database import postgresql_backup, versions
-
-        with pytest.MonkeyPatch.context() as patched:
-            patched.setattr(versions, "check", lambda _: None)
-            database.execute(newer)
-            file.touch()
-            assert isinstance(database.url, Postgresql)
-            postgresql_backup.dump(database.url, file)
-        database.execute("DELETE FROM schema_migration WHERE name = '9999_later'")
-    elif what == "text":
-        file.write_text("hello\n" * 1000)
-    elif what == "cut":
-        assert with_one_mail("db", "backup", str(file)).code == 0
-        raw = file.read_bytes()
-        file.write_bytes(raw[: len(raw) * 2 // 3])
+    MAKE[what](with_one_mail, database, file)
     database.close()
     ran = with_one_mail("db", "restore", str(file))
     assert (ran.code, ran.out, ran.err.count("\n")) == (1, "", 1), ran.err

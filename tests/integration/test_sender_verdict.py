@@ -106,7 +106,8 @@ def test_only_so_many_signatures_are_looked_at(prover: DkimProver, key: SigningK
 
 @pytest.mark.parametrize("mood", [Mood.SERVFAIL, Mood.SILENT])
 def test_without_dns_nothing_is_known(zone: MoodyZoneServer, key: SigningKey, mood: Mood) -> None:
-    prover = DkimProver(Dns(nameserver="127.0.0.1", port=zone.port, timeout_seconds=0.3))
+    # a busy machine's answers are late, too
+    prover = DkimProver(Dns(nameserver="127.0.0.1", port=zone.port, timeout_seconds=1.0))
     prover.load()
     zone.mood = mood
     with pytest.raises(DnsUnavailable):
@@ -129,28 +130,27 @@ def published(zone: MoodyZoneServer, text: str, domain: str = "client.example") 
 
 
 @pytest.mark.parametrize(
-    ("tags", "expected"),
+    ("tags", "expected", "altered"),
     [
-        ("h=sha256", Verdict.PASS),
-        ("h=sha1 : SHA256", Verdict.PASS),
-        ("h=sha1", Verdict.NONE),  # RFC 6376 6.1.2: such a record is to be ignored
-        ("h=sha512", Verdict.NONE),
-        ("s=email", Verdict.PASS),
-        ("s=tlsrpt:*", Verdict.PASS),
-        ("s=tlsrpt", Verdict.NONE),
-        ("t=s", Verdict.PASS),
-        ("t=y", Verdict.PASS),
-        ("k=ed25519", Verdict.NONE),
-        ("k=x", Verdict.NONE),
+        ("h=sha256", Verdict.PASS, Verdict.FAIL),
+        ("h=sha1 : SHA256", Verdict.PASS, Verdict.FAIL),
+        ("h=sha1", Verdict.NONE, Verdict.NONE),  # RFC 6376 6.1.2: such a record is to be ignored
+        ("h=sha512", Verdict.NONE, Verdict.NONE),
+        ("s=email", Verdict.PASS, Verdict.FAIL),
+        ("s=tlsrpt:*", Verdict.PASS, Verdict.FAIL),
+        ("s=tlsrpt", Verdict.NONE, Verdict.NONE),
+        ("t=s", Verdict.PASS, Verdict.FAIL),
+        ("t=y", Verdict.PASS, Verdict.NONE),
+        ("k=ed25519", Verdict.NONE, Verdict.NONE),
+        ("k=x", Verdict.NONE, Verdict.NONE),
     ],
 )
 def test_what_a_key_is_for_is_obeyed(
-    prover: DkimProver, key: SigningKey, zone: MoodyZoneServer, tags: str, expected: Verdict
+    prover: DkimProver, key: SigningKey, zone: MoodyZoneServer, tags: str, expected: Verdict, altered: Verdict
 ) -> None:
     published(zone, f"v=DKIM1; {tags}; p={key.public}")
     raw = sign(key, "client.example")
     assert prover.verdict(raw, AUTHOR) is expected
-    altered = Verdict.FAIL if expected is Verdict.PASS and tags != "t=y" else Verdict.NONE
     assert prover.verdict(raw.replace(b"hello", b"other"), AUTHOR) is altered
 
 

@@ -201,21 +201,31 @@ def test_a_stop_in_the_middle_of_a_start(make_stack: "MakeStack", after_seconds:
     assert sockets_in(stack.data_dir) == []
 
 
-@pytest.mark.parametrize("name", ["master", "smtpd", "mailweir-lookups", "mailweir-auth", "mailweir-milter"])
-def test_what_dies_is_started_again(make_stack: "MakeStack", wait_until: Wait, name: str) -> None:
-    stack = make_stack()
-    assert takes_mail(stack)
+def kill_all(stack: "Stack", name: str) -> set[int]:
+    """Those that ran."""
     before = stack.pids(name)
     assert before
     for pid in before:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
-    wait_until(
-        lambda: stack.pids(name) and not set(stack.pids(name)) & set(before), f"another {name} runs", 60
-    ) if name != "smtpd" else None
+    return set(before)
+
+
+@pytest.mark.parametrize("name", ["master", "mailweir-lookups", "mailweir-auth", "mailweir-milter"])
+def test_what_dies_is_started_again(make_stack: "MakeStack", wait_until: Wait, name: str) -> None:
+    stack = make_stack()
+    assert takes_mail(stack)
+    before = kill_all(stack, name)
+    wait_until(lambda: stack.pids(name) and not set(stack.pids(name)) & before, f"another {name} runs", 60)
     wait_until(lambda: takes_mail(stack), "mail is accepted again", 60)
-    if name != "smtpd":  # that one is Postfix's own to start again
-        assert any("signal 9; starting it again in 0.2 s" in line for line in stack.said)
+    assert any("signal 9; starting it again in 0.2 s" in line for line in stack.said)
+
+
+def test_what_dies_of_postfixs_own_is_postfixs_to_start_again(make_stack: "MakeStack", wait_until: Wait) -> None:
+    stack = make_stack()
+    assert takes_mail(stack)
+    kill_all(stack, "smtpd")
+    wait_until(lambda: takes_mail(stack), "mail is accepted again", 60)
 
 
 def test_what_the_dead_leave_behind_holds_no_port(make_stack: "MakeStack", wait_until: Wait) -> None:
@@ -260,24 +270,33 @@ def test_it_ends_with_who_started_it(make_stack: "MakeStack", wait_until: Wait) 
     wait_until(lambda: not processes_in(stack.data_dir), "nothing is left")
 
 
-@pytest.mark.parametrize("stubborn", [False, True], ids=["", "and its children hang"])
-def test_a_killed_supervisor_leaves_nothing_in_the_way(
-    make_stack: "MakeStack", wait_until: Wait, stubborn: bool
-) -> None:
+@pytest.fixture
+def whole(make_stack: "MakeStack", wait_until: Wait) -> "Stack":
+    """All of it runs: `ready` doesn't wait for the digest."""
     stack = make_stack()
-    wait_until(lambda: "event=serving" in stack.log("mailweir-digest"), "the digest, which `ready` doesn't wait for")
-    before = processes_in(stack.data_dir)
-    if stubborn:
-        for pid in before:
-            os.kill(pid, signal.SIGSTOP)  # none of them notices that its parent is gone
+    wait_until(lambda: "event=serving" in stack.log("mailweir-digest"), "the digest")
+    return stack
+
+
+def test_a_killed_supervisor_leaves_nothing_in_the_way(whole: "Stack", wait_until: Wait) -> None:
+    before = processes_in(whole.data_dir)
+    whole.kill()
+    wait_until(lambda: not set(processes_in(whole.data_dir)) & set(before), "its children end by themselves")
+    whole.start()
+    assert takes_mail(whole)
+    assert whole.stop() == 0
+    assert processes_in(whole.data_dir) == {}
+
+
+def test_a_killed_supervisor_whose_children_hang_leaves_nothing_in_the_way(whole: "Stack") -> None:
+    stack, before = whole, processes_in(whole.data_dir)
+    for pid in before:
+        os.kill(pid, signal.SIGSTOP)  # none of them notices that its parent is gone
     stack.kill()
-    if not stubborn:
-        wait_until(lambda: not set(processes_in(stack.data_dir)) & set(before), "its children end by themselves")
     stack.start()
     assert takes_mail(stack)
     assert not set(processes_in(stack.data_dir)) & set(before)
-    if stubborn:
-        assert any("ended what an earlier run left behind: " + ", ".join(sorted(NAMES)) in line for line in stack.said)
+    assert any("ended what an earlier run left behind: " + ", ".join(sorted(NAMES)) in line for line in stack.said)
     assert stack.stop() == 0
     assert processes_in(stack.data_dir) == {}
 

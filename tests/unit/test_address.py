@@ -186,6 +186,7 @@ _NASTY = st.lists(_SCRAPS, max_size=14).map("".join)
 _ANY = st.one_of(_NASTY, st.text(max_size=60), st.characters().map(lambda char: f"{char}@{char}.example"))
 
 
+@pytest.mark.slow
 @settings(max_examples=400, deadline=None)
 @given(_ANY)
 def test_the_normal_form_is_its_own_normal_form(text: str) -> None:
@@ -251,6 +252,7 @@ _ORDINARY_SCRAPS = st.sampled_from(["jane@client.example", "client.example.", "j
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=600, deadline=None)
 @given(st.one_of(_ANY, st.lists(_ORDINARY_SCRAPS, max_size=8).map("".join)))
 def test_the_shortcut_answers_as_the_full_reading_does(text: str) -> None:

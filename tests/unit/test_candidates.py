@@ -339,6 +339,7 @@ _SCRAPS = st.sampled_from(
 _TEXTS = st.one_of(st.lists(_SCRAPS, max_size=12).map("".join), st.text(max_size=60))
 
 
+@pytest.mark.slow
 @settings(max_examples=1500, deadline=None)
 @given(_TEXTS, _TEXTS)
 @example("[", "]")
@@ -351,6 +352,7 @@ def test_what_stands_outside_quotes_and_comments_is_always_a_candidate(before: s
     assert all(address.normalise(one) == one for one in reading.all)
 
 
+@pytest.mark.slow
 @settings(max_examples=1500, deadline=None)
 @given(_TEXTS)
 def test_the_shortcut_finds_what_the_full_search_finds(text: str) -> None:

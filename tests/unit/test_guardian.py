@@ -79,6 +79,7 @@ def test_one_that_ends_or_stands_still_is_replaced(kept: Kept, number: signal.Si
     assert _lives(second)
 
 
+@pytest.mark.slow
 def test_a_guardian_that_stood_still_itself_kills_nobody(kept: Kept) -> None:
     (first,) = kept.wait_for_children(1)
     for pid in (kept.pid, first):

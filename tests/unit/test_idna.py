@@ -1,5 +1,6 @@
 """Domains in other scripts: IDNA 2008 in what mail brings, UTS 46 besides in what a person types, and rows that are there."""
 
+import socket
 from datetime import datetime
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 from mailweir import address
 from mailweir.errors import BadInput, SettingsError
 from mailweir.gmail import transport
+from mailweir.gmail.errors import Unreachable
 from mailweir.store.database.connection import Database
 from mailweir.store.people import checks, contacts, deployments
 from mailweir.store.people.deployments import Deployment
@@ -151,10 +153,18 @@ def test_sharp_s_and_ss_are_two_contacts(database: Database, demo: Deployment, n
         ("https://[2001:db8::1]:444/", "2001:db8::1"),
     ],
 )
-def test_the_host_that_a_url_names_is_asked_and_no_other(url: str, host: str) -> None:
+def test_the_host_that_a_url_names_is_asked_and_no_other(url: str, host: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: set[str] = set()
+
+    def no_dns(host: str, *_: object, **__: object) -> None:
+        asked.add(host)
+        raise socket.gaierror("no answer")
+
+    monkeypatch.setattr(socket, "getaddrinfo", no_dns)
     transport.refuse_insecure(url, "gmail.api_endpoint")
-    line = transport.Connections(1.0)._opened("/".join(url.split("/")[:3]))
-    assert line.host == host
+    with pytest.raises(Unreachable):
+        transport.Connections(1.0)(url)
+    assert asked == {host}
 
 
 @pytest.mark.parametrize("host", ["\u2615.example", "a..example", "-", "a" * 64 + ".example", "\u00fc" * 60])

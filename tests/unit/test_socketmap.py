@@ -302,6 +302,7 @@ def test_the_longest_request(connect: Connect) -> None:
     assert answer == expected
 
 
+@pytest.mark.slow
 def test_a_client_that_reads_nothing_costs_no_memory_and_no_other_its_answer(connect: Connect) -> None:
     greedy, good = connect(), connect()
     greedy.settimeout(1)

@@ -320,6 +320,7 @@ def two(tmp_path: Path, now: datetime) -> Iterator[tuple[Database, Database]]:
         yield one, second
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", [csv_file, vcard], ids=["csv", "vcard"])
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(people=PEOPLE)

@@ -65,6 +65,7 @@ def test_the_database_is_in_wal_mode_and_commits_are_synchronous(path: Path) -> 
     assert asked == ["wal", 2, 1]
 
 
+@pytest.mark.slow
 def test_upgrades_at_once_do_the_work_once(path: Path) -> None:
     """Several at once are what a supervisor and two impatient admins make."""
     code = "import pathlib, sys; from mailweir.store.database.versions import upgrade; print(*upgrade(pathlib.Path(sys.argv[1])))"

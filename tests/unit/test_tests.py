@@ -1,10 +1,13 @@
-"""The tests themselves: none reaches into private names."""
+"""The tests themselves: none reaches into private names, and none branches: each says what is expected of its one case."""
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
+
+from tests.imports import sources
 
 TESTS = Path(__file__).parents[1]
 # They begin with an underscore so that no field can have their name; all of them are documented.
@@ -18,11 +21,13 @@ PRIVATE_EXCEPTIONS = {
     ("unit/test_models.py", "model._meta"): "peewee's documentation names it as the way to a model's columns",
 }
 
+# By file and test; each with its reason.
+BRANCHING_EXCEPTIONS: dict[tuple[str, str], str] = {}
 
-def _sources() -> Iterator[tuple[str, ast.Module]]:
-    for file in sorted(TESTS.rglob("*.py")):
-        if "node_modules" not in file.parts:
-            yield str(file.relative_to(TESTS)), ast.parse(file.read_text("utf-8"))
+
+@cache
+def _sources() -> list[tuple[str, ast.Module]]:
+    return [(str(file.relative_to(TESTS)), ast.parse(file.read_text("utf-8"))) for file in sorted(sources(["tests"]))]
 
 
 def _is_private(name: str) -> bool:
@@ -73,3 +78,40 @@ def test_private_names_are_found(code: str, expected: list[str]) -> None:
 def test_no_test_reaches_into_private_names() -> None:
     found = {(file, name) for file, tree in _sources() for name in private_names(tree)}
     assert found == set(PRIVATE_EXCEPTIONS)
+
+
+def branching(tree: ast.Module) -> Iterator[str]:
+    """The tests with an `if`, a ternary, a `match`, or an `except` within, in functions of their own too. What a comprehension
+    leaves out is no branch, nor is a `try` that only cleans up."""
+    tests = (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
+    for test in tests:
+        if test.name.startswith("test_") and any(map(_branches, ast.walk(test))):
+            yield test.name
+
+
+def _branches(node: ast.AST) -> bool:
+    return isinstance(node, ast.If | ast.IfExp | ast.Match) or (
+        isinstance(node, ast.Try | ast.TryStar) and bool(node.handlers)
+    )
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ("if x: pass", ["test_x"]),
+        ("for one in x:\n  assert one if x else two", ["test_x"]),
+        ("match x:\n  case _: pass", ["test_x"]),
+        ("try: x()\n except ValueError: pass", ["test_x"]),
+        ("def fake():\n  if x: return 1", ["test_x"]),
+        ("assert x or y", []),
+        ("try: x()\n finally: y()", []),
+        ("with raises(ValueError): x()", []),
+        ("assert [one for one in x if one]", []),
+    ],
+)
+def test_branches_are_found(body: str, expected: list[str]) -> None:
+    assert list(branching(ast.parse(f"def test_x():\n {body}\ndef helper():\n if x: pass"))) == expected
+
+
+def test_no_test_branches() -> None:
+    assert {(file, name) for file, tree in _sources() for name in branching(tree)} == set(BRANCHING_EXCEPTIONS)

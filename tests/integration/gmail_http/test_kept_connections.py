@@ -120,14 +120,16 @@ def test_once_and_no_more(site: Callable[[Trouble], Site]) -> None:
     assert made.asked.count(2) == 3
 
 
-@pytest.mark.parametrize(("trouble", "method"), [(half, "GET"), (silent, "POST"), (reset, "POST")])
+@pytest.mark.parametrize(
+    ("trouble", "method", "body"), [(half, "GET", None), (silent, "POST", b"code=x"), (reset, "POST", b"code=x")]
+)
 def test_what_began_or_counts_once_is_not_repeated(
-    site: Callable[[Trouble], Site], trouble: Trouble, method: str
+    site: Callable[[Trouble], Site], trouble: Trouble, method: str, body: bytes | None
 ) -> None:
     made = site(trouble)
     http = used(made.url)
     with pytest.raises(Unreachable):
-        http(made.url, method, b"code=x" if method == "POST" else None)
+        http(made.url, method, body)
     assert made.asked == [2]
 
 
