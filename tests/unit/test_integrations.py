@@ -13,7 +13,7 @@ from mailweir.store.people import contacts, deployments, relay_logins, users
 from mailweir.store.people.deployments import Deployment
 from mailweir.store.people.relay_logins import UseRow
 from tests.conftest import Record
-from tests.unit.gmail_rows import connect, make_firm
+from tests.gmail_rows import connect, make_firm
 
 JANE = "jane@client.example"
 

@@ -11,7 +11,7 @@ from mailweir.settings import Settings
 from mailweir.store.database.connection import Database
 from mailweir.store.people import relay_logins
 from mailweir.store.people.deployments import Deployment
-from tests.unit.gmail_rows import make_firm
+from tests.gmail_rows import make_firm
 
 LOGIN = "richard@demo.example.net"
 

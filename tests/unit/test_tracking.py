@@ -19,7 +19,7 @@ from mailweir.store.people.deployments import Deployment
 from mailweir.traces import Traces
 from postfix.maillog import Refusal
 from tests.conftest import Ignore
-from tests.unit.gmail_rows import connect, make_firm, take
+from tests.gmail_rows import connect, make_firm, take
 
 JANE = "jane@x.example"
 
