@@ -6,6 +6,8 @@ FUZZ_SECONDS ?= 3600
 # Most tests wait for a server more than they work; a file's tests share its stacks, so they stay together. In the order of the files: the
 # short ones are last, in tests/unit, and no long file is left to one worker at the end.
 PYTEST_WORKERS ?= 3
+# Unit tests wait for nobody: one worker for each core.
+QUICK_WORKERS ?= auto
 # Kills of each scenario that kills, in `make chaos`.
 CHAOS_KILLS ?= 2000
 # Kills and messages of each scenario, in `make chaos-gmail`.
@@ -36,7 +38,7 @@ test: setup ## all tests, those with a real Postfix included
 test-quick: ## the unit tests, without root and without PostgreSQL, in about a minute; PYTEST_OPTIONS go to pytest
 	@ONLY=venv PYTHON="$(PYTHON)" VENV="$(VENV)" EXTRAS=test sh scripts/setup.sh
 	@# CI=: the few tests that need root are skipped there, with the reason; `make test` is where nothing may be lacking
-	@env CI= "$(BIN)/python" -m pytest -n $(PYTEST_WORKERS) --quick tests/unit $(PYTEST_OPTIONS)
+	@env CI= "$(BIN)/python" -m pytest -n $(QUICK_WORKERS) --quick tests/unit $(PYTEST_OPTIONS)
 
 test-debian12: ## the same as `make test` in a bare Debian 12 (made by debootstrap, kept in MAILWEIR_DEBIANS), on a copy of this checkout
 	@$(IN_DEBIAN) bookworm $(DEBIAN_RUN)

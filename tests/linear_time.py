@@ -20,8 +20,7 @@ def grows_linearly() -> GrowsLinearly:
         return time.thread_time() - begun
 
     def check(work: Callable[[int], object]) -> None:
-        gc.collect()
-        gc.disable()  # collections grow with what else the test run holds
+        gc.disable()  # collections grow with what else the test run holds: none before this either
         try:
             ratios = []
             for _ in range(3):

@@ -188,7 +188,6 @@ def test_no_bytes_raise(raw: bytes) -> None:
         assert all(row.line >= 1 for row in csv_file.read(prefix + raw))
 
 
-@pytest.mark.slow
 def test_time_grows_with_the_size_only(grows_linearly: object) -> None:
     assert callable(grows_linearly)
     for piece in ('"', ",", '"\n', "a@x.example;", " ::: ", '\\"', "ü"):

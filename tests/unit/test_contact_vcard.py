@@ -171,7 +171,6 @@ def test_no_bytes_raise(raw: bytes) -> None:
         assert all(row.line >= 1 for row in vcard.read(prefix + raw))
 
 
-@pytest.mark.slow
 def test_time_grows_with_the_size_only(grows_linearly: object) -> None:
     assert callable(grows_linearly)
     after_name = [
