@@ -45,10 +45,10 @@ def read(database: Database) -> dict[str, Table]:
     """By name, without the table that counts the migrations."""
     if database.is_sqlite:
         sql = "SELECT name, sql FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' AND name <> ?"
-        made = database.execute(sql, (versions._HISTORY,)).fetchall()
+        made = database.execute(sql, (versions.HISTORY_TABLE,)).fetchall()
         return {name: _sqlite_table(database, name, words) for name, words in made}
     sql = "SELECT tablename FROM pg_tables WHERE schemaname = current_schema() AND tablename <> ?"
-    names = database.execute(sql, (versions._HISTORY,)).fetchall()
+    names = database.execute(sql, (versions.HISTORY_TABLE,)).fetchall()
     return {name: _postgresql_table(database, name) for (name,) in names}
 
 
