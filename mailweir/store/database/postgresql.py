@@ -83,7 +83,7 @@ class Postgresql:
         raw_cursor = self._raw_cursor
 
         def execute(sql: str, parameters: Sequence[Any] = ()) -> Any:
-            return raw_cursor(connection).execute(_numbered(sql), parameters)
+            return raw_cursor(connection).execute(numbered(sql), parameters)
 
         return execute
 
@@ -96,7 +96,7 @@ class Postgresql:
 
 
 @lru_cache(maxsize=1024)
-def _numbered(sql: str) -> str:
+def numbered(sql: str) -> str:
     """`?` as PostgreSQL itself writes it, `$1`: psycopg then has nothing to read in it. No statement of ours has a `?` that means
     itself.
     """
