@@ -59,6 +59,9 @@ WORDS: Mapping[str, str] = {
     "decision.not_synced": (
         "the mailbox is synced, but not in this direction: 'mailweir gmail connect USERNAME --inbound --outbound' sets both"
     ),
+    "decision.no_such_recipient": "nobody has the capture address that it was for",
+    "decision.postfix_refused": "Postfix refused it for good; its log, on the host that it came to, has what the sender was told",
+    "decision.postfix_put_off": "Postfix told the sender to come again; its log, on the host that it came to, says why",
     "decision.send_as_confirmation": "Gmail's question whether an address is the user's, sent on by the relay as it was",
     "stored.word": "{word}",
     "outcome.captured": "captured",
@@ -66,6 +69,7 @@ WORDS: Mapping[str, str] = {
     "outcome.ignored": "ignored",
     "outcome.redirected": "redirected",
     "outcome.refused": "refused",
+    "outcome.put_off": "put off",
     "sync.given_up": (
         "given up by the sync after {attempts} tries: {error}; 'mailweir gmail retry {username}' tries it again"
     ),

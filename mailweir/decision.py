@@ -41,6 +41,13 @@ class Reason(enum.StrEnum):
     LOGIN_LIMIT = "login over its limit"
     SEND_AS_CONFIRMATION = "Gmail's confirmation of a login's address"
     NOT_SYNCED = "direction that isn't synced"
+    NO_SUCH_RECIPIENT = "no such recipient"
+    POSTFIX_REFUSED = "refused by Postfix"
+    POSTFIX_PUT_OFF = "put off by Postfix"
+
+
+# Read out of Postfix's log, once mail was refused; all others were decided of a message that was there.
+FROM_THE_LOG = frozenset({Reason.NO_SUCH_RECIPIENT, Reason.POSTFIX_REFUSED, Reason.POSTFIX_PUT_OFF})
 
 
 class Doubt(enum.StrEnum):

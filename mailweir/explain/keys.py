@@ -41,6 +41,9 @@ _DECISIONS = {
     "decision.not_the_logins": _NONE,
     "decision.login_limit": _NONE,
     "decision.not_synced": _NONE,
+    "decision.no_such_recipient": _NONE,
+    "decision.postfix_refused": _NONE,
+    "decision.postfix_put_off": _NONE,
     "decision.send_as_confirmation": _NONE,
 }
 
@@ -54,6 +57,7 @@ PARAMETERS: Mapping[str, frozenset[str]] = {
     "outcome.ignored": _NONE,
     "outcome.redirected": _NONE,
     "outcome.refused": _NONE,
+    "outcome.put_off": _NONE,
     # a message that nothing was decided of yet
     "sync.given_up": _of("attempts", "error", "username"),
     "sync.held": _of("until"),

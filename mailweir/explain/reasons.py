@@ -30,4 +30,6 @@ def outcome(decision: Decision) -> Explanation:
     """What was done with the message."""
     if decision.outcome == Outcome.CAPTURED and decision.activity is not None:
         return explain("outcome.captured.activity", activity=decision.activity)
+    if decision.reason == Reason.POSTFIX_PUT_OFF:
+        return explain("outcome.put_off")
     return word("outcome", decision.outcome)

@@ -84,7 +84,7 @@ def test_an_ignored_message_is_found_by_whom_it_was_to(
     (stored,) = database.execute("SELECT recipient_digests FROM decisions").fetchone()
     assert len(stored) == 2 * traces.DIGEST_BYTES
 
-    def found(address: str, deployment: DeploymentRef = DEMO) -> list[str]:
+    def found(address: str, deployment: DeploymentRef = DEMO) -> list[str | None]:
         digest = made.of(deployment, [address])
         assert digest
         return [one.queue_id for one in decisions.find(database, address, digests={deployment.id: digest})]

@@ -2,16 +2,18 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from mailweir import address
+from mailweir.decision import FROM_THE_LOG
 from mailweir.store.database import batches, like, rows
 from mailweir.store.database.connection import Database
 from mailweir.store.database.moments import parse
 from mailweir.store.people.deployments import Deployment
+from mailweir.store.record import refusals
 
 _MIN_WORD_CHARS = 3
 _GMAIL_ID = re.compile(r"[0-9A-Za-z_-]{8,64}")  # opaque; at Google 16 hexadecimal digits
@@ -21,14 +23,14 @@ _GMAIL_ID = re.compile(r"[0-9A-Za-z_-]{8,64}")  # opaque; at Google 16 hexadecim
 class Decision:
     """What was decided of one message for one deployment. outcome, reason: the words of `decision`. time: UTC.
 
-    queue_id: Postfix's, or what `gmail_queue.source_id` makes of Gmail's id. recipients: capture addresses. activity,
-    direction: of what was captured, else None. named: what From holds where that isn't the author alone. mailbox: the address
-    of the Gmail mailbox that was synced, else None.
+    queue_id: Postfix's, or what `gmail_queue.source_id` makes of Gmail's id; None where mail was refused before it had one.
+    recipients: capture addresses. activity, direction: of what was captured, else None. named: what From holds where that isn't
+    the author alone. mailbox: the address of the Gmail mailbox that was synced, else None.
     """
 
     time: datetime
     deployment: str
-    queue_id: str
+    queue_id: str | None
     recipients: tuple[str, ...]
     author: str | None
     named: tuple[str, ...]
@@ -42,7 +44,7 @@ class Decision:
     @property
     def gmail_id(self) -> str | None:
         """Gmail's own id of the message, where it was synced."""
-        return self.queue_id.rpartition("@")[0] if self.mailbox is not None else None
+        return self.queue_id.rpartition("@")[0] if self.mailbox is not None and self.queue_id else None
 
 
 def find(
@@ -51,14 +53,22 @@ def find(
     deployment: Deployment | None = None,
     limit: int | None = None,
     digests: Mapping[int, bytes] | None = None,
+    told: Collection[str] | None = None,
 ) -> list[Decision]:
     """The decisions on a Message-ID (with <> or without), an author's or recipient's address, a queue id, Gmail's id, or a part
-    of what is recorded's subject; the newest first. digests: of the recipient, by deployment (`traces`)."""
+    of what is recorded's subject; the newest first. digests: of the recipient, by deployment (`traces`). told: what was read out
+    of Postfix's log is found too, but for these of it (`refusals.source_id`)."""
     text = text.strip()
     if not text.isprintable():  # bytes of another encoding among them: nothing on the record is called so
         return []
     fits, values = _fitting(database, text, digests or {})
+    if told is not None and text.isalnum():
+        begins = refusals.source_id(text, "")
+        fits.append("SUBSTR(c.source_id, 1, ?) = ?")
+        values += [len(begins), begins]
     condition = f"({' OR '.join(fits)})"
+    condition += _without([str(one) for one in FROM_THE_LOG] if told is None else [], "c.reason", values)
+    condition += _without(told or [], "c.source_id", values)
     if deployment is not None:
         condition += " AND c.deployment_id = ?"
         values.append(deployment.id)
@@ -76,6 +86,12 @@ def find(
     mailboxes = "SELECT id, address FROM gmail_mailboxes WHERE id IN ({})"
     addresses = dict(batches.among(database, mailboxes, (), numbers))
     return [_made_of(row, addresses.get(_mailbox_number(row["source_id"]))) for row in found]
+
+
+def _without(words: Collection[str], column: str, values: list[Any]) -> str:
+    """A further condition, whose values are added: the column is none of these."""
+    values += words
+    return f" AND {column} NOT IN ({', '.join('?' * len(words))})" if words else ""
 
 
 def _fitting(database: Database, text: str, digests: Mapping[int, bytes]) -> tuple[list[str], list[Any]]:
@@ -119,7 +135,7 @@ def _made_of(row: rows.Row, mailbox: str | None) -> Decision:
     return Decision(
         time=parse(row["decided_at"]),
         deployment=row["deployment"],
-        queue_id=row["source_id"],
+        queue_id=refusals.queue_id_of(row["source_id"]) if row["reason"] in FROM_THE_LOG else row["source_id"],
         recipients=tuple(json.loads(row["recipients"])),
         author=row["author"],
         named=tuple(json.loads(row["named"])) if row["named"] else (),

@@ -1,0 +1,55 @@
+"""What each host's privileged chore found, for `doctor` and the page: one row for a host and check, the newest alone.
+
+Called by `health_report`, `hosts` and `mailweir health`.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from mailweir.store.database.connection import Database
+from mailweir.store.database.moments import rfc3339
+
+KEPT = timedelta(days=3)  # of a host that isn't seen any more
+
+
+@dataclass(frozen=True, slots=True)
+class HealthReport:
+    """One check of one host. state: the worst of its findings (`health.findings.Level`). report: JSON, a list of findings.
+    at: RFC 3339, UTC."""
+
+    host: str
+    check: str
+    state: str
+    report: str
+    at: str
+
+
+def put(database: Database, host: str, reports: Iterable[HealthReport], now: datetime) -> None:
+    """Puts a host's reports in the place of its earlier ones, and forgets hosts that weren't seen for days. Within the caller's
+    transaction."""
+    execute = database.fast_execute()
+    for one in reports:
+        execute(
+            "INSERT INTO health_reports (host, check_name, state, report, at) VALUES (?, ?, ?, ?, ?)"
+            " ON CONFLICT (host, check_name) DO UPDATE SET state = excluded.state, report = excluded.report, at = excluded.at",
+            (one.host, one.check, one.state, one.report, one.at),
+        )
+    # checks that this host doesn't make any more go too
+    execute("DELETE FROM health_reports WHERE host = ? AND at < ?", (host, rfc3339(now)))
+    execute("DELETE FROM health_reports WHERE at < ?", (rfc3339(now - KEPT),))
+
+
+def list_all(database: Database) -> list[HealthReport]:
+    """All there are, by host and check."""
+    rows = database.execute(
+        "SELECT host, check_name, state, report, at FROM health_reports ORDER BY host, check_name"
+    ).fetchall()
+    return [HealthReport(*map(str, row)) for row in rows]
+
+
+def forget(database: Database, host: str) -> int:
+    """Forgets a host that isn't there any more; how many reports of it there were."""
+    with database.transaction():
+        database.execute("DELETE FROM log_positions WHERE host = ?", (host,))
+        return int(database.execute("DELETE FROM health_reports WHERE host = ?", (host,)).rowcount)

@@ -1,0 +1,39 @@
+"""How far each host has read its log of Postfix, and how much it has taken from it of late. Called by `refusal_chore`."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from mailweir.store.database.connection import Database
+from mailweir.store.database.moments import rfc3339
+
+_KEPT = timedelta(days=30)  # of a host that isn't seen any more
+_MOST = 2**63 - 1  # of the column
+
+
+@dataclass(frozen=True, slots=True)
+class LogPosition:
+    """Where reading stopped. head: digest of the file's first bytes, by which it is known under another name or number."""
+
+    inode: int
+    offset: int
+    head: bytes
+
+
+def find(database: Database, host: str, log: str) -> tuple[LogPosition, str] | None:
+    """The position, and the counts as they were put; None where the log wasn't read yet."""
+    row = database.execute(
+        "SELECT inode, offset_bytes, head, counts FROM log_positions WHERE host = ? AND log = ?", (host, log)
+    ).fetchone()
+    return None if row is None else (LogPosition(int(row[0]), int(row[1]), bytes(row[2])), str(row[3]))
+
+
+def put(database: Database, host: str, log: str, position: LogPosition, counts: str, now: datetime) -> None:
+    """Notes the position. Within the caller's transaction, with what was read up to there."""
+    execute = database.fast_execute()
+    execute(
+        "INSERT INTO log_positions (host, log, inode, offset_bytes, head, counts, at) VALUES (?, ?, ?, ?, ?, ?, ?)"
+        " ON CONFLICT (host, log) DO UPDATE SET inode = excluded.inode, offset_bytes = excluded.offset_bytes,"
+        " head = excluded.head, counts = excluded.counts, at = excluded.at",
+        (host, log, position.inode & _MOST, position.offset, position.head, counts, rfc3339(now)),
+    )
+    execute("DELETE FROM log_positions WHERE at < ?", (rfc3339(now - _KEPT),))
