@@ -3,7 +3,7 @@
 Such a line names no address, and often not even the queue id. So the transaction is put together from the lines before it: by the
 queue id, or by the pid of an smtpd, which serves one client at a time. For its addresses main.cf has smtpd note each recipient
 that it takes (`info: RCPT … envelope`). Fed from the newest line to the oldest, with what is to be believed only; never reads or
-writes a file. Called by `maillog`.
+writes a file. Called by `maillog` and `new_refusals`.
 """
 
 import re
@@ -100,16 +100,25 @@ class Transactions:
         self._by_pid: dict[str, BrokenOff] = {}  # whose queue id isn't known yet
         self._by_queue_id: dict[str, BrokenOff] = {}
         self._first: dict[str, BrokenOff] = {}  # by pid: smtpd noted the first recipient before there was a queue id
+        self._begins_only = False
 
     def take(self, raw: bytes) -> BrokenOff | None:
         """Reads one line, without its end; a message that is complete with it."""
         if len(raw) > log_lines.MAX_LINE_BYTES:
             return None
-        if _MAY_BE_CAUSE.search(raw):
+        if not self._begins_only and _MAY_BE_CAUSE.search(raw):
             self._note(log_lines.text_of(raw))
         elif (self._by_pid or self._by_queue_id or self._first) and _MAY_BE_OF_IT.search(raw):
             return self._complete(log_lines.text_of(raw))
         return None
+
+    def awaits(self, queue_id: str) -> bool:
+        """Is the beginning of this message still to be met?"""
+        return queue_id in self._by_queue_id
+
+    def begins_only(self) -> None:
+        """From here on, lines only complete what was met: what came to nothing before was told before."""
+        self._begins_only = True
 
     def rest(self) -> Iterator[BrokenOff]:
         """Those whose beginning isn't in the part of the log that was read."""

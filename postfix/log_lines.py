@@ -1,7 +1,7 @@
 """The lines of Postfix's log, from the last one backwards, and what all of them begin with.
 
 Attackers write into this log, so a line of more than MAX_LINE_BYTES isn't believed: Postfix cuts near 2,000, and what
-a client gave could stand at the end. Reads a bounded part. Called by `maillog` and `broken_off`.
+a client gave could stand at the end. Reads a bounded part. Called by `maillog`, `broken_off` and `log_tail`.
 """
 
 import contextlib

@@ -2,20 +2,23 @@
 
 Attackers write into this log: names, addresses and the greeting stand in it as they gave them. So a line counts only where it
 can be read in one way, from end to end; one with < or > within a field, or longer than a line of ours gets, is left out and
-counted. Reads a bounded part. Never writes. Called by `mailweir why`.
+counted. Reads a bounded part. Never writes. Called by `mailweir why` and `new_refusals`.
 """
 
+import hashlib
 import re
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
 from mailweir import address
+from mailweir.store.database.moments import rfc3339
 from postfix import broken_off, log_lines
 from postfix.broken_off import BrokenOff, Transactions
 from postfix.log_lines import CLIENT, MAX_BYTES, MAX_LINE_BYTES, text_of
 
 _MAX_REFUSALS = 100
+_KEY_DIGITS = 24
 
 _PROGRAM = log_lines.program("smtpd", "cleanup", "postscreen") + r"(?P<queue_id>[0-9A-Za-z]+): "
 _REFUSAL = re.compile(
@@ -57,6 +60,12 @@ class Refusal:
     def is_broken_off(self) -> bool:
         """The connection was lost amid the message: nobody refused it."""
         return self.reply.startswith(broken_off.LOST_CONNECTION)
+
+    @property
+    def key(self) -> str:
+        """Hexadecimal digits that tell it from others, the same however often and from which file it is read."""
+        fields = (rfc3339(self.time), self.queue_id, self.stage, self.client, self.reply, self.sender, self.recipient)
+        return hashlib.sha256(repr(fields).encode("utf-8", "surrogatepass")).hexdigest()[:_KEY_DIGITS]
 
 
 @dataclass(frozen=True)
@@ -119,30 +128,15 @@ class _Search:
 
     def _take_message_id(self, raw: bytes) -> None:
         """A refusal under the line's queue id stands below it: it has been met. What was given up comes with its first line."""
-        match = _MESSAGE_ID.fullmatch(text_of(raw))
-        if match is None or match["message_id"] not in self._message_ids:
+        queue_id, found = message_id_of(raw) or ("", "")
+        if found not in self._message_ids:
             return
-        self._ids_found[match["queue_id"]] = match["message_id"]
-        refusals = self._with_id.pop(match["queue_id"], [])
-        self.found += [replace(one, message_id=match["message_id"]) for one in refusals]
+        self._ids_found[queue_id] = found
+        self.found += [replace(one, message_id=found) for one in self._with_id.pop(queue_id, [])]
 
     def _take_broken_off(self, done: BrokenOff) -> None:
-        """One for each recipient, as they are refused: they may be of several deployments."""
         message_id = self._ids_found.get(done.queue_id or "")
-        recipients: list[str | None] = [*done.recipients]
-        for recipient in recipients or [None]:
-            one = Refusal(
-                done.time,
-                done.queue_id,
-                done.stage,
-                done.client or "",
-                done.reply,
-                done.sender,
-                recipient,
-                message_id,
-            )
-            if message_id or self._concerns(one):
-                self.found.append(one)
+        self.found += [one for one in given_up(done, message_id) if message_id or self._concerns(one)]
 
     def _concerns(self, refusal: Refusal) -> bool:
         if refusal.queue_id == self._wanted:
@@ -151,6 +145,30 @@ class _Search:
         if self._wanted.lower() == "postmaster":  # RFC 5321 4.5.1: the one address without a domain
             return "postmaster" in [one.lower() for one in given]
         return bool(self._by_address) and self._by_address in map(address.normalise_path, given)
+
+
+def given_up(done: BrokenOff, message_id: str | None) -> list[Refusal]:
+    """One for each recipient, as they are refused: they may be of several deployments."""
+    recipients: list[str | None] = [*done.recipients]
+    return [
+        Refusal(
+            done.time,
+            done.queue_id,
+            done.stage,
+            done.client or "",
+            done.reply,
+            done.sender,
+            recipient,
+            message_id,
+        )
+        for recipient in recipients or [None]
+    ]
+
+
+def message_id_of(raw: bytes) -> tuple[str, str] | None:
+    """The queue id and the Message-ID of a line, without its end, that tells both; None for any other line."""
+    match = _MESSAGE_ID.fullmatch(text_of(raw))
+    return None if match is None else (match["queue_id"], match["message_id"])
 
 
 def parse(raw: bytes, now: datetime) -> Refusal | None:
