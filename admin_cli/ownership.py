@@ -77,15 +77,6 @@ def make_folder(folder: Path, owner: str) -> None:
             os.chown(folder, entry.pw_uid, entry.pw_gid)
 
 
-def foreign(file: Path, wanted: str) -> str | None:
-    """What is wrong with the owner of a file that this user alone is to read; None where nothing is, or it can't be told."""
-    try:
-        uid, owner = file.stat().st_uid, pwd.getpwnam(wanted)
-    except (OSError, KeyError):
-        return None
-    return None if uid == owner.pw_uid else f"{file} belongs to uid {uid}, not to {wanted}, who can't read it"
-
-
 def give_to_owner(folder: Path, files: Iterable[Path]) -> None:
     """As root, gives files within the folder to the folder's owner. Only where root could not step down."""
     owner = _owner(folder)

@@ -135,3 +135,12 @@ def make(file: Path) -> None:
             os.link(part, file)
     finally:
         part.unlink()
+
+
+def foreign(file: Path, wanted: str) -> str | None:
+    """What is wrong with the owner of a file that this user alone is to read; None where nothing is, or it can't be told."""
+    try:
+        uid, owner = file.stat().st_uid, pwd.getpwnam(wanted)
+    except (OSError, KeyError):
+        return None
+    return None if uid == owner.pw_uid else f"{file} belongs to uid {uid}, not to {wanted}, who can't read it"

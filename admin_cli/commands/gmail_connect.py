@@ -9,9 +9,9 @@ from typing import Annotated
 
 import typer
 
-from admin_cli import consent, context, key_files, options, output, ownership, wording
+from admin_cli import consent, context, key_files, options, output, wording
 from admin_cli.commands.gmail_state import Username
-from mailweir import gmail_access
+from mailweir import gmail_access, secrets_file
 from mailweir.errors import BadInput
 from mailweir.explain import consents, synced
 from mailweir.gmail import oauth_files, transport
@@ -89,7 +89,7 @@ def connect(
 def _remark_foreign(settings: Settings) -> None:
     """Root can read a client's file that the sync can't."""
     file = settings.gmail.identity_file
-    if file and (foreign := ownership.foreign(file, settings.run_as)):
+    if file and (foreign := secrets_file.foreign(file, settings.run_as)):
         output.remark(f"The sync can't work yet: {foreign}: chown {settings.run_as} {file}")
 
 

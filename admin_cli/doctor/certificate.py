@@ -7,8 +7,8 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from admin_cli.doctor import advice
-from admin_cli.doctor.findings import Finding, note, ok, wrong
+from mailweir.health import advice
+from mailweir.health.findings import Finding, note, ok, wrong
 from mailweir.settings import Settings
 from postfix.rendering import Places
 
@@ -28,16 +28,27 @@ def check(settings: Settings, now: datetime) -> Iterator[Finding]:
         raw = file.read_bytes()
         certificate = x509.load_pem_x509_certificate(raw)
     except PermissionError:
-        yield note(AREA, f"can't read {file}", "run 'mailweir doctor' as root")
+        yield note(
+            AREA, f"can't read {file}", "run 'mailweir doctor' as root", key="certificate.closed", file=str(file)
+        )
         return
     except (OSError, ValueError) as error:
-        yield wrong(AREA, f"there is no usable certificate in {file}: {error}", renew)
+        yield wrong(
+            AREA,
+            f"there is no usable certificate in {file}: {error}",
+            renew,
+            key="certificate.unusable",
+            file=str(file),
+            why=str(error),
+        )
         return
     if not _fits(certificate.public_key(), settings.smtp.tls_key_file or file):
         yield wrong(
             AREA,
             f"the key in {settings.smtp.tls_key_file or file} isn't the certificate's",
             "name the pair in the settings",
+            key="certificate.other_key",
+            file=str(file),
         )
     days = (certificate.not_valid_after_utc - now).days
     until = f"{certificate.not_valid_after_utc:%Y-%m-%d}"
@@ -46,15 +57,48 @@ def check(settings: Settings, now: datetime) -> Iterator[Finding]:
             AREA,
             f"{file} is valid from {certificate.not_valid_before_utc:%Y-%m-%d} on only",
             "set this host's clock right",
+            key="certificate.not_yet_valid",
+            file=str(file),
+            begins=f"{certificate.not_valid_before_utc:%Y-%m-%d}",
         )
     elif now >= certificate.not_valid_after_utc:
-        yield wrong(AREA, f"the certificate in {file} expired on {until}", renew)
+        yield wrong(
+            AREA,
+            f"the certificate in {file} expired on {until}",
+            renew,
+            key="certificate.expired",
+            file=str(file),
+            ends=until,
+        )
     elif days < _SHORT_DAYS:
-        yield wrong(AREA, f"the certificate in {file} expires in {days} days, on {until}", renew)
+        yield wrong(
+            AREA,
+            f"the certificate in {file} expires in {days} days, on {until}",
+            renew,
+            key="certificate.expires",
+            file=str(file),
+            ends=until,
+            days=days,
+        )
     elif days < _SOON_DAYS:
-        yield note(AREA, f"the certificate in {file} expires in {days} days, on {until}", renew)
+        yield note(
+            AREA,
+            f"the certificate in {file} expires in {days} days, on {until}",
+            renew,
+            key="certificate.expires",
+            file=str(file),
+            ends=until,
+            days=days,
+        )
     else:
-        yield ok(AREA, f"the certificate is valid for {days} days more{'' if own else _SELF_SIGNED}")
+        yield ok(
+            AREA,
+            f"the certificate is valid for {days} days more{'' if own else _SELF_SIGNED}",
+            key="certificate.valid",
+            file=str(file),
+            ends=until,
+            days=days,
+        )
 
 
 def _fits(public_key: object, key_file: Path) -> bool:

@@ -3,7 +3,7 @@
 Never changes anything. Root looks at the database as its folder's owner. Called by an admin, or by a monitor with --json.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from datetime import datetime
 from functools import partial
@@ -11,32 +11,17 @@ from typing import Annotated
 
 import typer
 
-from admin_cli import context, data_folder, in_force, options, output, tables
-from admin_cli.doctor import (
-    certificate,
-    dns,
-    gmail,
-    key_file,
-    postfix_files,
-    queue,
-    record,
-    settings_sense,
-    sockets,
-    stack,
-    units,
-)
-from admin_cli.doctor import database as checks
-from admin_cli.doctor.findings import Finding, Level, note, run, wrong
+from admin_cli import context, data_folder, in_force, options, output, tables, wording
+from admin_cli.doctor import certificate, postfix_files, queue, sockets, stack, units
 from admin_cli.ownership import acting_for
-from mailweir.errors import DatabaseUnavailable
+from mailweir.health import database as checks
+from mailweir.health import disk, examination, hosts, settings_sense
+from mailweir.health.findings import Finding, Level, run, wrong
 from mailweir.settings import Settings, load
-from mailweir.store.database import health
 from mailweir.store.database.connection import Database
-from mailweir.store.people import deployments
-from mailweir.store.people.deployments import Deployment
+from mailweir.store.record import health_reports
 
 _BUSY_SECONDS = 3.0  # a writer of ours holds the lock for milliseconds
-_QUESTION_SECONDS = 10.0
 _OUTSIDE_LEVELS = {"ok": "ok", "note": "note", "wrong": "WRONG"}
 
 
@@ -56,7 +41,13 @@ def doctor(
     if as_json:
         output.show_json(
             [
-                {"area": one.area, "level": str(one.level), "finding": one.sentence, "to_do": one.to_do or None}
+                {
+                    "area": one.area,
+                    "level": str(one.level),
+                    "finding": one.sentence,
+                    "to_do": one.to_do or None,
+                    "key": one.key,
+                }
                 for one in found
             ]
         )
@@ -88,7 +79,7 @@ def examine(settings: Settings, name: str | None, now: datetime) -> Iterator[Fin
 def _check_data_folder(settings: Settings) -> Iterator[Finding]:
     for fault in data_folder.faults(settings):
         what, _, to_do = fault.partition(": ")
-        yield wrong("data folder", what, to_do)
+        yield wrong("data folder", what, to_do, key="data_folder.wrong_kind")
 
 
 def _examine_front_end(settings: Settings, running: Settings, now: datetime) -> Iterator[Finding]:
@@ -101,25 +92,14 @@ def _examine_front_end(settings: Settings, running: Settings, now: datetime) -> 
     yield from run(certificate.AREA, partial(certificate.check, running, now))
     yield from run(queue.AREA, partial(queue.check, running, now))
     yield from run(queue.AREA, partial(queue.check_outbox, running))
-    yield from _examine_dns(running)
-
-
-def _examine_dns(settings: Settings) -> Iterator[Finding]:
-    """What needs no database; `_examine_record` asks for the capture domains."""
-    if not dns.is_meant(settings):
-        return
-
-    def look() -> Iterator[Finding]:
-        asked = dns.questions(settings)
-        yield from dns.check_host(settings, asked)
-        yield from dns.check_spf_of_host(settings, asked)
-
-    yield from run(dns.AREA, look)
+    yield from examination.of_dns(running)
 
 
 def _examine_database(settings: Settings, name: str | None, now: datetime) -> Iterator[Finding]:
-    yield from run("disk", partial(checks.check_room, settings))
+    yield from run(disk.AREA, partial(disk.check, settings, queue.folders(settings)))
     yield from run(checks.AREA, partial(checks.check_owner, settings))
+    # asked as root, before the step down
+    since = units.reports_since(now) if settings.run_by == "systemd" else stack.running_since(settings)
     database_url = settings.database_url
     opened: list[Database] = []
 
@@ -136,46 +116,12 @@ def _examine_database(settings: Settings, name: str | None, now: datetime) -> It
         yield from state
         if any(one.level is Level.WRONG for one in state):
             return
-        yield from run(checks.AREA, partial(checks.check_writing, database))
-        yield from run(checks.AREA, partial(checks.check_damage, settings, database))
-        yield from run(key_file.AREA, partial(key_file.check, settings, database))
-        yield from _examine_record(settings, database, name, now)
+        yield from examination.of_database(settings, database, name, now, wording.text)
+        yield from run("health", partial(_reported, settings, database, since, now))
 
 
-def _examine_record(settings: Settings, database: Database, name: str | None, now: datetime) -> Iterator[Finding]:
-    def bounded(check: Callable[[], Iterable[Finding]]) -> Iterator[Finding]:
-        try:
-            with health.limited(database, _QUESTION_SECONDS):
-                yield from check()
-        except DatabaseUnavailable as error:
-            if "interrupted" not in str(error):
-                raise
-            yield note(
-                "record", f"it is too large for a question that may take {_QUESTION_SECONDS:.0f} s; not looked at"
-            )
-
-    yield from run("clock", partial(bounded, partial(record.check_clock, database, now)))
-    chosen: list[Deployment] = []
-
-    def choose() -> Iterator[Finding]:
-        chosen.extend([deployments.find(database, name)] if name else deployments.list_all(database))
-        if not chosen:
-            to_do = "make one: mailweir deployment add NAME --domain CAPTURE-DOMAIN"
-            yield note("record", "there is no deployment yet", to_do)
-
-    yield from run("record", choose)
-    if dns.is_meant(settings):
-        yield from run(dns.AREA, lambda: dns.check_mx(settings, dns.questions(settings), chosen))
-    yield from run(gmail.AREA, partial(gmail.check_file, settings))
-    yield from run(gmail.AREA, partial(gmail.check_sync, settings, database, now))
-    for deployment in chosen:
-        for check in (
-            partial(gmail.check_mailboxes, settings, database, deployment, now),
-            partial(record.check_routes, database, deployment),
-            partial(record.check_logins, database, deployment),
-            partial(record.check_authors, database, deployment, now),
-            partial(record.check_groups, database, deployment, now),
-            partial(record.check_forwarding, database, deployment, now),
-            partial(record.check_addresses, database, deployment),
-        ):
-            yield from run(f"record {deployment.name}", partial(bounded, check))
+def _reported(settings: Settings, database: Database, since: datetime | None, now: datetime) -> Iterator[Finding]:
+    """What the privileged chore reported: of the other hosts; and that it didn't report here, where it runs since then."""
+    reports, own = health_reports.list_all(database), hosts.own_name(settings)
+    yield from hosts.own_is_late(reports, own, since, now)
+    yield from hosts.of_others(reports, own, now)

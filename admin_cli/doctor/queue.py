@@ -6,10 +6,11 @@ import os
 import subprocess
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from admin_cli import data_folder
-from admin_cli.doctor.findings import Finding, note, ok, wrong
+from mailweir.health.findings import Finding, note, ok, wrong
 from mailweir.settings import Settings
 from postfix.instance import SEARCH_PATH
 from postfix.rendering import Places
@@ -24,7 +25,12 @@ def check(settings: Settings, now: datetime) -> Iterator[Finding]:
     waiting = _waiting(settings)
     deferred = [one for one in waiting if one["queue_name"] == "deferred"]
     if not deferred:
-        yield ok(AREA, f"no mail waits for another try ({len(waiting)} on their way)")
+        yield ok(
+            AREA,
+            f"no mail waits for another try ({len(waiting)} on their way)",
+            key="queue.nothing_waits",
+            under_way=len(waiting),
+        )
         return
     oldest = min(deferred, key=lambda one: one["arrival_time"])
     since = datetime.fromtimestamp(oldest["arrival_time"], UTC)
@@ -33,7 +39,17 @@ def check(settings: Settings, now: datetime) -> Iterator[Finding]:
     )
     sentence = f"{len(deferred)} messages wait for another try, the oldest since {since:%Y-%m-%d %H:%M}Z: {reason}"
     to_do = f"see 'postqueue -c {Places.of(settings).config_dir} -p', and the setting outbound"
-    yield wrong(AREA, sentence, to_do) if now - since > _LONG else note(AREA, sentence, to_do)
+    yield (
+        wrong(AREA, sentence, to_do, key="queue.old_mail", messages=len(deferred), since=since, why=reason)
+        if now - since > _LONG
+        else note(AREA, sentence, to_do, key="queue.mail_waits", messages=len(deferred), since=since, why=reason)
+    )
+
+
+def folders(settings: Settings) -> list[Path]:
+    """What Postfix writes to, for the look at the disk."""
+    places = Places.of(settings)
+    return [places.queue_dir, places.log_file.parent]
 
 
 def _waiting(settings: Settings) -> list[dict[str, Any]]:
@@ -70,13 +86,17 @@ def check_outbox(settings: Settings) -> Iterator[Finding]:
     except (FileNotFoundError, NotADirectoryError):
         count = 0
     except PermissionError:
-        yield note(AREA, f"can't look into {settings.outbox_dir}", "run 'mailweir doctor' as root")
+        yield note(
+            AREA, f"can't look into {settings.outbox_dir}", "run 'mailweir doctor' as root", key="queue.outbox_closed"
+        )
         return
     if count:
         yield note(
             AREA,
             f"{count} messages that would go out lie as files in {settings.outbox_dir} (perhaps forwarding confirmations)",
             'read them there, and set outbound to "mx" or "relayhost HOST:PORT" for mail to leave this host',
+            key="queue.outbox",
+            messages=count,
         )
     else:
-        yield ok(AREA, "the outbox is empty")
+        yield ok(AREA, "the outbox is empty", key="queue.outbox_empty")

@@ -5,7 +5,7 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from admin_cli.doctor.findings import Finding, note, ok, wrong
+from mailweir.health.findings import Finding, note, ok, wrong
 from mailweir.settings import Settings
 from postfix.instance import MAIL_OWNER
 
@@ -32,16 +32,42 @@ def check(settings: Settings) -> Iterator[Finding]:
         except FileNotFoundError:
             continue
         except PermissionError:
-            yield note(AREA, f"can't look at {path}", "run 'mailweir doctor' as root")
+            yield note(
+                AREA,
+                f"can't look at {path}",
+                "run 'mailweir doctor' as root",
+                key="sockets.closed_to_us",
+                file=str(path),
+            )
             return
         seen += 1
         mode = stat.S_IMODE(found.st_mode)
         if mode & _OTHERS:
-            faults.append(wrong(AREA, f"{path} is open to everybody (mode {mode:o})", _TO_DO))
+            faults.append(
+                wrong(
+                    AREA,
+                    f"{path} is open to everybody (mode {mode:o})",
+                    _TO_DO,
+                    key="sockets.open_to_all",
+                    file=str(path),
+                )
+            )
         if found.st_gid != gid or mode & _GROUP_READS_AND_WRITES != _GROUP_READS_AND_WRITES:
-            faults.append(wrong(AREA, f"Postfix can't open {path} (group {found.st_gid}, mode {mode:o})", _TO_DO))
+            faults.append(
+                wrong(
+                    AREA,
+                    f"Postfix can't open {path} (group {found.st_gid}, mode {mode:o})",
+                    _TO_DO,
+                    key="sockets.closed_to_postfix",
+                    file=str(path),
+                )
+            )
     faults += _folder(settings.milter_socket.parent, gid)
-    yield from faults or ([ok(AREA, f"{seen} sockets: open to Postfix, closed to others")] if seen else [])
+    yield from faults or (
+        [ok(AREA, f"{seen} sockets: open to Postfix, closed to others", key="sockets.fine", sockets=seen)]
+        if seen
+        else []
+    )
 
 
 def _folder(folder: Path, gid: int) -> list[Finding]:
@@ -51,7 +77,23 @@ def _folder(folder: Path, gid: int) -> list[Finding]:
         return []
     mode = stat.S_IMODE(found.st_mode)
     if mode & _OTHERS:
-        return [wrong(AREA, f"{folder} is open to everybody (mode {mode:o})", f"chmod o= {folder}")]
+        return [
+            wrong(
+                AREA,
+                f"{folder} is open to everybody (mode {mode:o})",
+                f"chmod o= {folder}",
+                key="sockets.folder_open_to_all",
+                file=str(folder),
+            )
+        ]
     if found.st_gid != gid or not mode & stat.S_IXGRP:
-        return [wrong(AREA, f"Postfix can't look into {folder} (group {found.st_gid}, mode {mode:o})", _TO_DO)]
+        return [
+            wrong(
+                AREA,
+                f"Postfix can't look into {folder} (group {found.st_gid}, mode {mode:o})",
+                _TO_DO,
+                key="sockets.folder_closed_to_postfix",
+                file=str(folder),
+            )
+        ]
     return []

@@ -9,14 +9,15 @@ import ssl
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 
 from admin_cli import preflight, processes
-from admin_cli.doctor import advice
-from admin_cli.doctor.findings import Finding, note, ok, wrong
 from admin_cli.processes import Remembered
 from mailweir import daemons
 from mailweir.daemons import Daemon
+from mailweir.health import advice
+from mailweir.health.findings import Finding, note, ok, wrong
 from mailweir.settings import Settings
 from postfix.rendering import Places
 
@@ -37,6 +38,14 @@ def is_running(settings: Settings) -> bool | None:
     if settings.run_by == "systemd":
         return None
     return _look_at_lock(settings)[0]
+
+
+def running_since(settings: Settings) -> datetime | None:
+    """When the `mailweir up` that runs was started, by the settings file that it wrote then; None where none is seen to run."""
+    with suppress(OSError):
+        if is_running(settings):
+            return datetime.fromtimestamp(settings.milter_socket.with_name("mailweir.toml").stat().st_mtime, UTC)
+    return None
 
 
 def _look_at_lock(settings: Settings) -> tuple[bool | None, bytes]:
@@ -61,29 +70,36 @@ def check_processes(settings: Settings) -> Iterator[Finding]:
     """The supervisor and what it keeps running."""
     running, record = _look_at_lock(settings)
     if running is None:
-        yield note(AREA, "whether 'mailweir up' runs can't be seen without root", "run 'mailweir doctor' as root")
+        yield note(
+            AREA,
+            "whether 'mailweir up' runs can't be seen without root",
+            "run 'mailweir doctor' as root",
+            key="processes.unseen",
+        )
         return
     if not running:
         yield wrong(
             AREA,
             f"no 'mailweir up' runs on {settings.data_dir}: nothing takes mail, and senders keep it for some days",
             f"start it: mailweir up --data {settings.data_dir}",
+            key="processes.up_down",
         )
         return
-    kept = _remembered(record)
+    wanted = {"postfix", *(one.name for one in preflight.wanted(settings))}
+    kept = [one for one in _remembered(record) if one.name in wanted]  # a chore may be running, or over
     dead = [one.name for one in kept if processes.remember(one.name, one.pid) != one]
-    missing = {"postfix", *(one.name for one in preflight.wanted(settings))} - {
-        one.name for one in kept if one.name not in dead
-    }
+    missing = wanted - {one.name for one in kept if one.name not in dead}
     if missing:
         names = ", ".join(sorted(missing))
         yield wrong(
             AREA,
             f"not running: {names}; 'mailweir up' starts it again within seconds, so it may be failing over and over",
             f"see what 'mailweir up' printed, and the logs in {settings.log_dir}",
+            key="processes.not_running",
+            names=names,
         )
     else:
-        yield ok(AREA, f"'mailweir up' and its {len(kept)} processes run")
+        yield ok(AREA, f"'mailweir up' and its {len(kept)} processes run", key="processes.run", processes=len(kept))
 
 
 def _remembered(record: bytes) -> list[Remembered]:
@@ -103,7 +119,7 @@ def check_filter(settings: Settings) -> Iterator[Finding]:
         yield _silent(daemons.FILTER, error, settings)
         return
     if answer[4:5] == b"O":
-        yield ok(AREA, "the filter answers")
+        yield ok(AREA, "the filter answers", key="processes.filter_answers")
     else:
         yield _silent(daemons.FILTER, "it hung up", settings)
 
@@ -118,7 +134,7 @@ def check_lookups(settings: Settings) -> Iterator[Finding]:
         yield _silent(daemons.LOOKUPS, error, settings)
         return
     if answer.startswith("OK 554"):
-        yield ok(AREA, "the look-ups answer")
+        yield ok(AREA, "the look-ups answer", key="processes.lookups_answer")
     else:
         yield _silent(daemons.LOOKUPS, answer.rstrip(",") or "they hung up", settings)
 
@@ -129,6 +145,8 @@ def _silent(daemon: Daemon, why: object, settings: Settings) -> Finding:
         f"no answer from {daemon.words}: {getattr(why, 'strerror', None) or why}; senders get 451 and come again",
         f"see {advice.log_of(settings, daemon.name)}, and what is said of the database here; where it hangs, end the process "
         f"{daemon.name}: it is started again",
+        key="processes.no_answer",
+        process=daemon.name,
     )
 
 
@@ -149,13 +167,34 @@ def check_dialogue(settings: Settings) -> Iterator[Finding]:
             client.ehlo()
             said = [client.mail(""), client.rcpt("ready@probe.invalid")]
     except (OSError, smtplib.SMTPException) as error:
-        yield wrong(AREA, f"Postfix doesn't answer on {host} port {port}: {error}", to_do)
+        yield wrong(
+            AREA,
+            f"Postfix doesn't answer on {host} port {port}: {error}",
+            to_do,
+            key="processes.postfix_silent",
+            host=host,
+            port=port,
+        )
         return
     if [code for code, _ in said] == [250, 554]:
-        yield ok(AREA, f"Postfix answers on {host} port {port} as it should")
+        yield ok(
+            AREA,
+            f"Postfix answers on {host} port {port} as it should",
+            key="processes.postfix_answers",
+            host=host,
+            port=port,
+        )
     else:
         replies = "; ".join(f"{code} {text.decode(errors='replace')}" for code, text in said)
-        yield wrong(AREA, f"Postfix on {host} port {port} puts mail off: {replies}", to_do)
+        yield wrong(
+            AREA,
+            f"Postfix on {host} port {port} puts mail off: {replies}",
+            to_do,
+            key="processes.postfix_puts_off",
+            host=host,
+            port=port,
+            replies=replies,
+        )
 
 
 def check_relay(settings: Settings) -> Iterator[Finding]:
@@ -171,14 +210,32 @@ def check_relay(settings: Settings) -> Iterator[Finding]:
         except (OSError, smtplib.SMTPException) as error:
             why = f"the relay doesn't answer on {host} port {port}: {error}"
             yield wrong(
-                AREA, why, f"see {Places.of(settings).log_file} and {advice.log_of(settings, daemons.AUTH.name)}"
+                AREA,
+                why,
+                f"see {Places.of(settings).log_file} and {advice.log_of(settings, daemons.AUTH.name)}",
+                key="processes.relay_silent",
+                host=host,
+                port=port,
             )
             continue
         if code == _GO_ON:
-            yield ok(AREA, f"the relay takes AUTH within TLS on {host} port {port}")
+            yield ok(
+                AREA,
+                f"the relay takes AUTH within TLS on {host} port {port}",
+                key="processes.relay_answers",
+                host=host,
+                port=port,
+            )
         else:
             why = f"the relay takes no AUTH on {host} port {port}: {code} {text}"
-            yield wrong(AREA, why, f"see {advice.log_of(settings, daemons.AUTH.name)}")
+            yield wrong(
+                AREA,
+                why,
+                f"see {advice.log_of(settings, daemons.AUTH.name)}",
+                key="processes.relay_without_auth",
+                host=host,
+                port=port,
+            )
 
 
 def _begin_auth(client: smtplib.SMTP) -> tuple[int, str]:

@@ -1,18 +1,21 @@
 """A host that systemd runs: do the units of the role run, and keep running? Which there are tells what the host is for."""
 
 import subprocess
+import time
 from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
 
-from admin_cli.doctor import advice
-from admin_cli.doctor.findings import Finding, note, ok, wrong
 from mailweir import daemons
 from mailweir.errors import MailweirError
+from mailweir.health import advice
+from mailweir.health.findings import Finding, note, ok, wrong
 from mailweir.settings import Settings
 
 AREA = "processes"
 FRONT_END = daemons.FILTER.unit
 _OURS = "mailweir-*"
 _AT_BOOT = ("enabled", "disabled", "masked")
+_HEALTH_TIMER = "mailweir-health.timer"
 _POSTFIX = "postfix.service"
 _POSTFIX_ON_DEBIAN_12 = "postfix@-.service"
 _PROPERTIES = "Id,Type,ActiveState,SubState,NRestarts,Result"
@@ -43,12 +46,24 @@ def check(settings: Settings) -> Iterator[Finding]:
     """Each of our units, and Postfix where there is a filter."""
     units = unit_files()
     if not units:
-        yield wrong(AREA, "there is no unit of Mailweir on this host", "run the playbook; see docs/deployment.md")
+        yield wrong(
+            AREA,
+            "there is no unit of Mailweir on this host",
+            "run the playbook; see docs/deployment.md",
+            key="processes.no_units",
+        )
         return
     for name, at_boot in units.items():
         if at_boot != _AT_BOOT[0]:
             to_do = f"systemctl {'unmask' if at_boot == 'masked' else 'enable --now'} {_short(name)}"
-            yield wrong(AREA, f"{_short(name)} is {at_boot}: it isn't started at boot", to_do)
+            yield wrong(
+                AREA,
+                f"{_short(name)} is {at_boot}: it isn't started at boot",
+                to_do,
+                key="processes.not_at_boot",
+                unit=_short(name),
+                state=at_boot,
+            )
     names = [*units, *([_unit_of_postfix()] if FRONT_END in units else [])]
     states = [_state(name) for name in names]
     down = [one for one in states if one["ActiveState"] != "active"]
@@ -57,9 +72,31 @@ def check(settings: Settings) -> Iterator[Finding]:
     restless = [one for one in states if one not in down and int(one.get("NRestarts") or 0) >= _MANY_RESTARTS]
     for one in restless:
         name = _short(one["Id"])
-        yield note(AREA, f"{name} was started anew {one['NRestarts']} times", f"see {advice.log_of(settings, name)}")
+        yield note(
+            AREA,
+            f"{name} was started anew {one['NRestarts']} times",
+            f"see {advice.log_of(settings, name)}",
+            key="processes.restless",
+            unit=name,
+            restarts=int(one["NRestarts"]),
+        )
     if not down:
-        yield ok(AREA, f"the {len(names)} units of this host run: {', '.join(_short(name) for name in names)}")
+        yield ok(
+            AREA,
+            f"the {len(names)} units of this host run: {', '.join(_short(name) for name in names)}",
+            key="processes.units_run",
+            units=len(names),
+        )
+
+
+def reports_since(now: datetime) -> datetime | None:
+    """When the timer was started by which this host reports its health; None where it isn't on, or can't be asked for."""
+    try:
+        shown = _systemctl("show", "--property", "ActiveEnterTimestampMonotonic", "--value", _HEALTH_TIMER)
+    except NoSystemd:
+        return None
+    since = int(shown.strip() or 0) / 1e6
+    return now - timedelta(seconds=time.clock_gettime(time.CLOCK_MONOTONIC) - since) if since else None
 
 
 def _unit_of_postfix() -> str:
@@ -75,6 +112,9 @@ def _not_running(settings: Settings, state: Mapping[str, str]) -> Finding:
         AREA,
         f"{name} doesn't run: {why}",
         f"systemctl start {name}; where it ends again, see {advice.log_of(settings, program)}",
+        key="processes.unit_down",
+        unit=name,
+        why=why,
     )
 
 

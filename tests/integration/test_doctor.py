@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import sqlite3
 import subprocess
@@ -70,7 +71,8 @@ def test_nothing_is_wrong_with_a_stack_that_is_well(stack: "Stack") -> None:
         "route log: no mail has been captured yet",
     ):
         assert words in said
-    assert set(found[0]) == {"area", "level", "finding", "to_do"}
+    assert set(found[0]) == {"area", "level", "finding", "to_do", "key"}
+    assert all(re.fullmatch(r"[a-z]+(_[a-z]+)*\.[a-z]+(_[a-z]+)*", one["key"]) for one in found)
     assert "Nothing is wrong." in stack.cli("doctor", check=True).stdout
     assert "Traceback" not in stack.log("mailweir-milter")
 

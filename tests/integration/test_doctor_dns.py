@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from admin_cli.doctor import dns
-from admin_cli.doctor.findings import Finding, Level
+from mailweir.health import dns
+from mailweir.health.findings import Finding, Level
 from mailweir.settings import Settings
 from mailweir.store.people.deployments import Deployment
 from tests.moody_zone import Mood, MoodyZoneServer

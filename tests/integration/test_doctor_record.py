@@ -12,10 +12,11 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from admin_cli.doctor import certificate, findings, record, settings_sense
-from admin_cli.doctor.findings import Finding, Level
+from admin_cli.doctor import certificate
 from mailweir.decision import Reason
 from mailweir.errors import DatabaseUnavailable
+from mailweir.health import findings, record, settings_sense
+from mailweir.health.findings import Finding, Level
 from mailweir.settings import Settings
 from mailweir.store.database.connection import Database
 from mailweir.store.people import deployments
@@ -239,7 +240,7 @@ def test_root_as_run_as_is_wrong(tmp_path: Path) -> None:
 
 def test_a_check_that_fails_or_hangs_is_a_finding(tmp_path: Path) -> None:
     def locked() -> Iterator[Finding]:
-        yield findings.ok("x", "so far")
+        yield findings.ok("x", "so far", key="x.y")
         raise DatabaseUnavailable("database is locked")
 
     def broken() -> Iterator[Finding]:
@@ -248,7 +249,7 @@ def test_a_check_that_fails_or_hangs_is_a_finding(tmp_path: Path) -> None:
 
     def hanging() -> Iterator[Finding]:
         time.sleep(1000)
-        yield findings.ok("x", "never")
+        yield findings.ok("x", "never", key="x.y")
 
     assert [one.level for one in findings.run("x", locked)] == [Level.OK, Level.WRONG]
     assert "ZeroDivisionError: by us" in findings.run("x", broken)[0].sentence

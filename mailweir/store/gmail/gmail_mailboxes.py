@@ -2,7 +2,7 @@
 
 A mailbox is `connected`, or `reconnect`: it can't be read until its user consents again, or somebody mends what is wrong at
 Google; it is asked for now and then. Its cursor and its queue stay through that, so that nothing is skipped. Called by the
-command line and `doctor`; the sweeps go by `gmail_leases` and `gmail_queue`.
+command line and `health.gmail`; the sweeps go by `gmail_leases` and `gmail_queue`.
 """
 
 import enum

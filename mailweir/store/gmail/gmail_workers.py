@@ -1,6 +1,6 @@
 """The processes that sweep: how many there are shares the project's quota out, and what each used adds up to the day's.
 
-Called by the sync and by `doctor`.
+Called by the sync and by `health.gmail`.
 """
 
 from dataclasses import dataclass

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from mailweir.store.database.connection import Database
-from mailweir.store.database.moments import rfc3339
+from mailweir.store.database.moments import parse, rfc3339
 
 KEPT = timedelta(days=3)  # of a host that isn't seen any more
 
@@ -16,13 +16,13 @@ KEPT = timedelta(days=3)  # of a host that isn't seen any more
 @dataclass(frozen=True, slots=True)
 class HealthReport:
     """One check of one host. state: the worst of its findings (`health.findings.Level`). report: JSON, a list of findings.
-    at: RFC 3339, UTC."""
+    at: UTC."""
 
     host: str
     check: str
     state: str
     report: str
-    at: str
+    at: datetime
 
 
 def put(database: Database, host: str, reports: Iterable[HealthReport], now: datetime) -> None:
@@ -33,7 +33,7 @@ def put(database: Database, host: str, reports: Iterable[HealthReport], now: dat
         execute(
             "INSERT INTO health_reports (host, check_name, state, report, at) VALUES (?, ?, ?, ?, ?)"
             " ON CONFLICT (host, check_name) DO UPDATE SET state = excluded.state, report = excluded.report, at = excluded.at",
-            (one.host, one.check, one.state, one.report, one.at),
+            (one.host, one.check, one.state, one.report, rfc3339(one.at)),
         )
     # checks that this host doesn't make any more go too
     execute("DELETE FROM health_reports WHERE host = ? AND at < ?", (host, rfc3339(now)))
@@ -45,7 +45,7 @@ def list_all(database: Database) -> list[HealthReport]:
     rows = database.execute(
         "SELECT host, check_name, state, report, at FROM health_reports ORDER BY host, check_name"
     ).fetchall()
-    return [HealthReport(*map(str, row)) for row in rows]
+    return [HealthReport(*map(str, row[:4]), at=parse(row[4])) for row in rows]
 
 
 def forget(database: Database, host: str) -> int:

@@ -3,9 +3,9 @@ it should sign, and syncs no Gmail."""
 
 from collections.abc import Iterator
 
-from admin_cli.doctor.findings import Finding, ok, wrong
 from mailweir import secrets_file
 from mailweir.errors import SettingsError
+from mailweir.health.findings import Finding, ok, wrong
 from mailweir.settings import Settings
 from mailweir.store.database.connection import Database
 from mailweir.store.gmail import gmail_mailboxes
@@ -28,9 +28,15 @@ def check(settings: Settings, database: Database) -> Iterator[Finding]:
         for address, token in tokens:
             secrets.open(token, token_purpose(address))
     except SettingsError as error:
-        yield wrong(AREA, str(error), f"put the right file in its place: owner {settings.run_as}, mode 0600")
+        yield wrong(
+            AREA,
+            str(error),
+            f"put the right file in its place: owner {settings.run_as}, mode 0600",
+            key="key_file.unusable",
+            why=str(error),
+        )
         return
     domains = len({key.domain for key in keys})
     opened = [f"the DKIM keys of {domains} {'domain' if domains == 1 else 'domains'}"] if domains else []
     opened += [f"the tokens of {len(tokens)} {'mailbox' if len(tokens) == 1 else 'mailboxes'}"] if tokens else []
-    yield ok(AREA, f"{file} opens {' and '.join(opened)}")
+    yield ok(AREA, f"{file} opens {' and '.join(opened)}", key="key_file.opens", domains=domains, mailboxes=len(tokens))

@@ -1,19 +1,15 @@
-"""The database: is it there, ours, whole, writable, and is there room for it?"""
+"""The database: is it there, ours, whole and writable?"""
 
-import os
 import pwd
-import shutil
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
-from admin_cli.doctor import advice
-from admin_cli.doctor.findings import Finding, note, ok, wrong
 from mailweir.errors import DatabaseUnavailable, DatabaseVersionError
+from mailweir.health import advice
+from mailweir.health.findings import Finding, note, ok, wrong
 from mailweir.settings import Settings
 from mailweir.store.database import health, versions
 from mailweir.store.database.connection import Database
-from postfix.rendering import Places
 
 AREA = "database"
 _QUICK_CHECK_SECONDS = 10.0
@@ -29,13 +25,26 @@ def check_state(database: Database) -> Iterator[Finding]:
             AREA,
             str(error),
             "where it was there before: see 'The database is gone' in docs/operations.md, before you do anything",
+            key="database.version",
+            why=str(error),
         )
         return
     except DatabaseUnavailable as error:
-        yield wrong(AREA, f"{error}; senders get 451 and come again", "see 'The database' in docs/operations.md")
+        yield wrong(
+            AREA,
+            f"{error}; senders get 451 and come again",
+            "see 'The database' in docs/operations.md",
+            key="database.unavailable",
+            why=str(error),
+        )
         return
     size = health.size_bytes(database) / _MIB
-    yield ok(AREA, f"{database.url} answers, has this program's version and takes {size:,.1f} MiB")
+    yield ok(
+        AREA,
+        f"{database.url} answers, has this program's version and takes {size:,.1f} MiB",
+        key="database.answers",
+        bytes=round(size * _MIB),
+    )
 
 
 def check_damage(settings: Settings, database: Database) -> Iterator[Finding]:
@@ -44,21 +53,30 @@ def check_damage(settings: Settings, database: Database) -> Iterator[Finding]:
         damage = health.find_damage(database, _QUICK_CHECK_SECONDS)
     except DatabaseUnavailable as error:
         if "interrupted" not in str(error):
-            yield wrong(AREA, f"it can't be read: {error}", "see 'database damaged' in docs/operations.md")
+            yield wrong(
+                AREA,
+                f"it can't be read: {error}",
+                "see 'database damaged' in docs/operations.md",
+                key="database.unreadable",
+                why=str(error),
+            )
             return
         yield note(
             AREA,
             f"it is too large to be checked for damage within {_QUICK_CHECK_SECONDS:.0f} s",
             "'mailweir db backup' checks its copy in full",
+            key="database.damage_not_looked_for",
         )
         return
     if damage is None:
-        yield ok(AREA, "no damage found")
+        yield ok(AREA, "no damage found", key="database.no_damage")
     else:
         yield wrong(
             AREA,
             f"it is damaged: {damage}",
             f"{advice.stop(settings)}, keep the files, and restore a backup: mailweir db restore FILE",
+            key="database.damaged",
+            why=damage,
         )
 
 
@@ -71,9 +89,11 @@ def check_writing(database: Database) -> Iterator[Finding]:
             AREA,
             f"it can't be written: {error}; senders get 451 meanwhile and come again",
             "locked: find who holds it (fuser -v FILE) and end that; read-only: see the file's owner and the disk",
+            key="database.not_writable",
+            why=str(error),
         )
     else:
-        yield ok(AREA, "it can be written")
+        yield ok(AREA, "it can be written", key="database.writable")
 
 
 def check_owner(settings: Settings) -> Iterator[Finding]:
@@ -88,36 +108,10 @@ def check_owner(settings: Settings) -> Iterator[Finding]:
     for file, owner in health.owner_of(database_url):
         if owner != uid:
             yield wrong(
-                AREA, f"{file} belongs to uid {owner}, not to {settings.run_as}", f"chown {settings.run_as}: {file}"
+                AREA,
+                f"{file} belongs to uid {owner}, not to {settings.run_as}",
+                f"chown {settings.run_as}: {file}",
+                key="database.foreign_owner",
+                file=str(file),
+                uid=owner,
             )
-
-
-def check_room(settings: Settings) -> Iterator[Finding]:
-    """Free disk where mail is written: the database, Postfix's queue, the logs."""
-    least = settings.smtp.max_message_bytes * 3 // 2  # as Postfix's queue_minfree
-    places = Places.of(settings)
-    folders = [places.queue_dir, places.log_file.parent]
-    if isinstance(settings.database_url, Path):
-        folders.insert(0, settings.database_url.parent)
-    seen: set[int] = set()
-    for folder in folders:
-        with suppress(FileNotFoundError, PermissionError):
-            device = folder.stat().st_dev
-            if device not in seen:
-                seen.add(device)
-                yield _room(folder, least)
-
-
-def _room(folder: Path, least: int) -> Finding:
-    usage = shutil.disk_usage(folder)
-    room = f"{usage.free / _MIB:,.0f} MiB free for {folder}"
-    found = os.statvfs(folder)
-    if found.f_files and found.f_favail < 1000:
-        return wrong(
-            "disk", f"only {found.f_favail} files more can be made in {folder}", "remove files, or take a larger disk"
-        )
-    if usage.free < least:
-        return wrong("disk", f"{room}: less than one and a half of the largest message; senders get 452", "make room")
-    if usage.free < 4 * least:
-        return note("disk", f"only {room}", "make room soon")
-    return ok("disk", room)

@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from admin_cli import ownership
-from admin_cli.doctor.findings import Finding, note, ok, wrong
+from mailweir import secrets_file
 from mailweir.errors import SettingsError
 from mailweir.gmail import oauth_files
+from mailweir.health.findings import Finding, note, ok, wrong
 from mailweir.settings import Settings
 from mailweir.store.database.connection import Database
 from mailweir.store.gmail import gmail_app, gmail_mailboxes, gmail_workers
@@ -26,12 +26,18 @@ def check_file(settings: Settings) -> Iterator[Finding]:
     try:
         oauth_files.load(settings.gmail)
     except SettingsError as error:
-        yield wrong(AREA, str(error), f"put the right file in its place: owner {settings.run_as}, mode 0600")
+        yield wrong(
+            AREA,
+            str(error),
+            f"put the right file in its place: owner {settings.run_as}, mode 0600",
+            key="gmail.file_unusable",
+            why=str(error),
+        )
         return
-    if foreign := ownership.foreign(file, settings.run_as):
-        yield wrong(AREA, foreign, f"chown {settings.run_as} {file}")
+    if foreign := secrets_file.foreign(file, settings.run_as):
+        yield wrong(AREA, foreign, f"chown {settings.run_as} {file}", key="gmail.file_foreign", file=str(file))
     else:
-        yield ok(AREA, f"{file} can be read")
+        yield ok(AREA, f"{file} can be read", key="gmail.file_fine", file=str(file))
 
 
 def check_sync(settings: Settings, database: Database, now: datetime) -> Iterator[Finding]:
@@ -39,14 +45,29 @@ def check_sync(settings: Settings, database: Database, now: datetime) -> Iterato
     app = gmail_app.find(database)
     if settings.gmail.is_set_up and app:
         since = _text(app.since)
-        yield wrong(AREA, f"Google refuses the app since {since}: {app.error}", "no user has to consent for that")
+        yield wrong(
+            AREA,
+            f"Google refuses the app since {since}: {app.error}",
+            "no user has to consent for that",
+            key="gmail.app_refused",
+            since=app.since,
+            why=app.error,
+        )
     alive = gmail_workers.alive(database, now)
     if settings.gmail.is_set_up and not alive:
         yield wrong(
-            AREA, "no mailweir-gmail-sync has been seen for a minute: no mailbox is swept", "start it; see its log"
+            AREA,
+            "no mailweir-gmail-sync has been seen for a minute: no mailbox is swept",
+            "start it; see its log",
+            key="gmail.no_process",
         )
     elif alive:
-        yield ok(AREA, f"{alive} process{'es' if alive > 1 else ''} of mailweir-gmail-sync at work")
+        yield ok(
+            AREA,
+            f"{alive} process{'es' if alive > 1 else ''} of mailweir-gmail-sync at work",
+            key="gmail.processes",
+            processes=alive,
+        )
 
 
 def check_mailboxes(settings: Settings, database: Database, deployment: Deployment, now: datetime) -> Iterator[Finding]:
@@ -60,32 +81,69 @@ def check_mailboxes(settings: Settings, database: Database, deployment: Deployme
         yield from found
         well += not found
     if well:
-        yield ok(area, f"{well} mailbox{'es' if well > 1 else ''} synced, with nothing to say")
+        yield ok(
+            area,
+            f"{well} mailbox{'es' if well > 1 else ''} synced, with nothing to say",
+            key="gmail.mailboxes_fine",
+            mailboxes=well,
+        )
 
 
 def _examine(settings: Settings, mailbox: GmailMailbox, area: str, now: datetime) -> Iterator[Finding]:
     who = f"{mailbox.username}'s mailbox {mailbox.address}"
     if not settings.gmail.is_set_up:
         yield wrong(
-            area, f"{who} is connected, and the settings name no client for Gmail", "see [gmail] in the settings"
+            area,
+            f"{who} is connected, and the settings name no client for Gmail",
+            "see [gmail] in the settings",
+            key="gmail.not_set_up",
+            username=mailbox.username,
+            mailbox=mailbox.address,
         )
         return
     if mailbox.state is State.RECONNECT:
-        yield wrong(area, f"{who} can't be read: {mailbox.error}", f"mailweir gmail connect {mailbox.username}")
+        yield wrong(
+            area,
+            f"{who} can't be read: {mailbox.error}",
+            f"mailweir gmail connect {mailbox.username}",
+            key="gmail.reconnect",
+            username=mailbox.username,
+            mailbox=mailbox.address,
+            why=mailbox.error or "",
+        )
         return
     late = max(_LATE_SWEEPS * timedelta(seconds=settings.gmail.sweep_seconds), _LEAST_LATE)
     last = mailbox.swept_at or mailbox.connected_at
     if now - last > late:
         why = f": {mailbox.error}" if mailbox.error else ""
-        yield wrong(area, f"{who} wasn't swept since {_text(last)}{why}", "see mailweir-gmail-sync's log")
+        yield wrong(
+            area,
+            f"{who} wasn't swept since {_text(last)}{why}",
+            "see mailweir-gmail-sync's log",
+            key="gmail.not_swept",
+            username=mailbox.username,
+            mailbox=mailbox.address,
+            last=last,
+        )
     elif mailbox.error:
-        yield note(area, f"{who} waits: {mailbox.error}")
+        yield note(
+            area,
+            f"{who} waits: {mailbox.error}",
+            key="gmail.waits",
+            username=mailbox.username,
+            mailbox=mailbox.address,
+            why=mailbox.error,
+        )
     if mailbox.consent_ends_at:
         ends = _text(mailbox.consent_ends_at)
         yield note(
             area,
             f"the consent of {who} ends {ends}, for the app is in testing at Google",
             f"publish the app (Audience in Google's console); then: mailweir gmail connect {mailbox.username}",
+            key="gmail.consent_ends",
+            username=mailbox.username,
+            mailbox=mailbox.address,
+            at=mailbox.consent_ends_at,
         )
     if mailbox.dead:
         given_up = "1 message was" if mailbox.dead == 1 else f"{mailbox.dead} messages were"
@@ -93,6 +151,10 @@ def _examine(settings: Settings, mailbox: GmailMailbox, area: str, now: datetime
             area,
             f"{given_up} given up of {who}",
             f"see which: mailweir gmail status {mailbox.username}; try again: mailweir gmail retry {mailbox.username}",
+            key="gmail.given_up",
+            username=mailbox.username,
+            mailbox=mailbox.address,
+            messages=mailbox.dead,
         )
     if mailbox.audit_missing:
         yield wrong(
@@ -100,6 +162,10 @@ def _examine(settings: Settings, mailbox: GmailMailbox, area: str, now: datetime
             f"the audit of {who} found {mailbox.audit_missing} of {mailbox.audit_listed} messages that the sweeps had missed; "
             "they are looked at now",
             f"compare again: mailweir gmail audit {mailbox.username}; if it happens twice, tell us",
+            key="gmail.audit_missing",
+            username=mailbox.username,
+            mailbox=mailbox.address,
+            messages=mailbox.audit_missing,
         )
 
 

@@ -3,9 +3,8 @@
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from admin_cli import output, wording
-from admin_cli.doctor.findings import Finding, note, ok, wrong
 from mailweir.explain import forwarding
+from mailweir.health.findings import Finding, Words, note, ok, wrong
 from mailweir.store.database.connection import Database
 from mailweir.store.people import relay_logins
 from mailweir.store.people.deployments import Deployment
@@ -27,6 +26,8 @@ def check_clock(database: Database, now: datetime) -> Iterator[Finding]:
             f"the last decision was made at {last:%Y-%m-%dT%H:%M:%SZ}, which is in the future: this host's clock is wrong,"
             " or was",
             "see 'timedatectl'; set the clock by NTP",
+            key="clock.in_the_future",
+            last=last,
         )
 
 
@@ -35,9 +36,20 @@ def check_routes(database: Database, deployment: Deployment) -> Iterator[Finding
     last = overview.last_of_routes(database, deployment)
     for route in sorted({"forward", "log"} | set(last)):
         if route in last:
-            yield ok(_area(deployment), f"route {route}: last mail at {output.moment(last[route])}")
+            yield ok(
+                _area(deployment),
+                f"route {route}: last mail at {_text(last[route])}",
+                key="record.route",
+                route=route,
+                last=last[route],
+            )
         else:
-            yield note(_area(deployment), f"route {route}: no mail has been captured yet")
+            yield note(
+                _area(deployment),
+                f"route {route}: no mail has been captured yet",
+                key="record.route_without_mail",
+                route=route,
+            )
 
 
 def check_logins(database: Database, deployment: Deployment) -> Iterator[Finding]:
@@ -45,8 +57,12 @@ def check_logins(database: Database, deployment: Deployment) -> Iterator[Finding
     for username, since, why in relay_logins.suspended(database, deployment):
         yield wrong(
             _area(deployment),
-            f"the relay's login of {username} is suspended since {output.moment(since)}: {why}",
+            f"the relay's login of {username} is suspended since {_text(since)}: {why}",
             f"ask {username} what was sent; then a new password lets it in again: mailweir relay rotate {username}",
+            key="record.login_suspended",
+            username=username,
+            since=since,
+            why=why,
         )
 
 
@@ -58,6 +74,9 @@ def check_authors(database: Database, deployment: Deployment, now: datetime) -> 
             _area(deployment),
             f"{worst[1]} mails of {worst[0]} had no author that can be told for sure, and were ignored",
             "'mailweir why ADDRESS' shows them, by each address that their From names",
+            key="record.unreadable_authors",
+            day=worst[0],
+            mails=worst[1],
         )
 
 
@@ -69,20 +88,29 @@ def check_groups(database: Database, deployment: Deployment, now: datetime) -> I
             _area(deployment),
             f"{mails} came from {address} and name somebody known as their author, and were ignored",
             f"if it is a group of the firm's: mailweir group add {address}",
+            key="record.unknown_group",
+            address=address,
+            mails=count,
         )
 
 
-def check_forwarding(database: Database, deployment: Deployment, now: datetime) -> Iterator[Finding]:
+def check_forwarding(database: Database, deployment: Deployment, now: datetime, words: Words) -> Iterator[Finding]:
     """Each user's forwarding: never seen, quiet, or fine."""
     fine = 0
     for one in forwarding.states(database, deployment, now):
         if one.to_do is not None:
             report = wrong if one.state.key in _BROKEN else note
-            words = f"{one.user.username}: {wording.text(one.state)}"
-            yield report(_area(deployment), words, wording.text(one.to_do))
+            sentence = f"{one.user.username}: {words(one.state)}"
+            facts = {**one.state.parameters, "username": one.user.username}
+            yield report(_area(deployment), sentence, words(one.to_do), key=one.state.key, **facts)
         fine += one.state.key == "forwarding.usual"
     if fine:
-        yield ok(_area(deployment), f"mail of {fine} users is forwarded as is usual")
+        yield ok(
+            _area(deployment),
+            f"mail of {fine} users is forwarded as is usual",
+            key="forwarding.users_fine",
+            users=fine,
+        )
 
 
 def check_addresses(database: Database, deployment: Deployment) -> Iterator[Finding]:
@@ -98,8 +126,15 @@ def check_addresses(database: Database, deployment: Deployment) -> Iterator[Find
                 _area(deployment),
                 f"{len(found)} addresses {what}: {shown}",
                 "their mail is on the record of all of them",
+                key="record.shared_addresses",
+                addresses=len(found),
+                what=what,
             )
 
 
 def _area(deployment: Deployment) -> str:
     return f"record {deployment.name}"
+
+
+def _text(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M:%SZ}"

@@ -1,0 +1,56 @@
+"""Is there room where mail is written: the database, and what the caller names, Postfix's queue and the logs as a rule."""
+
+import os
+import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from mailweir.health.findings import Finding, note, ok, wrong
+from mailweir.settings import Settings
+
+AREA = "disk"
+_MIB = 2**20
+_FEW_FILES = 1000
+
+
+def check(settings: Settings, others: Iterable[Path]) -> Iterator[Finding]:
+    """Each disk once. others: further folders; one that isn't there, or is closed to us, is passed over."""
+    least = settings.smtp.max_message_bytes * 3 // 2  # as Postfix's queue_minfree
+    own = [settings.database_url.parent] if isinstance(settings.database_url, Path) else []
+    seen: set[int] = set()
+    for folder in (*own, *others):
+        with suppress(FileNotFoundError, PermissionError):
+            device = folder.stat().st_dev
+            if device not in seen:
+                seen.add(device)
+                yield _room(folder, least)
+
+
+def _room(folder: Path, least: int) -> Finding:
+    usage = shutil.disk_usage(folder)
+    room = f"{usage.free / _MIB:,.0f} MiB free for {folder}"
+    found = os.statvfs(folder)
+    if found.f_files and found.f_favail < _FEW_FILES:
+        return wrong(
+            AREA,
+            f"only {found.f_favail} files more can be made in {folder}",
+            "remove files, or take a larger disk",
+            key="disk.no_files_left",
+            folder=str(folder),
+            files=found.f_favail,
+        )
+    if usage.free < least:
+        return wrong(
+            AREA,
+            f"{room}: less than one and a half of the largest message; senders get 452",
+            "make room",
+            key="disk.full",
+            folder=str(folder),
+            bytes=usage.free,
+        )
+    if usage.free < 4 * least:
+        return note(
+            AREA, f"only {room}", "make room soon", key="disk.little_room", folder=str(folder), bytes=usage.free
+        )
+    return ok(AREA, room, key="disk.room", folder=str(folder), bytes=usage.free)

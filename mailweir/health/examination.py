@@ -1,0 +1,87 @@
+"""All checks that need settings, database and DNS alone, in the order in which `mailweir doctor` and the page show them.
+
+Never changes anything, and needs no privileges. Each check is bounded (`findings.run`). Called by `doctor.command`.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
+from functools import partial
+
+from mailweir.errors import DatabaseUnavailable
+from mailweir.health import database as checks
+from mailweir.health import dns, gmail, key_file, record
+from mailweir.health.findings import Finding, Words, note, run
+from mailweir.settings import Settings
+from mailweir.store.database import health
+from mailweir.store.database.connection import Database
+from mailweir.store.people import deployments
+from mailweir.store.people.deployments import Deployment
+
+_QUESTION_SECONDS = 10.0
+
+
+def of_dns(settings: Settings) -> Iterator[Finding]:
+    """This host's DNS, as far as it needs no database; `of_database` asks for the capture domains."""
+    if not dns.is_meant(settings):
+        return
+
+    def look() -> Iterator[Finding]:
+        asked = dns.questions(settings)
+        yield from dns.check_host(settings, asked)
+        yield from dns.check_spf_of_host(settings, asked)
+
+    yield from run(dns.AREA, look)
+
+
+def of_database(
+    settings: Settings, database: Database, name: str | None, now: datetime, words: Words
+) -> Iterator[Finding]:
+    """A database of this version (`database.check_state`), and what is in it. name: of the one deployment to look at, or None."""
+    yield from run(checks.AREA, partial(checks.check_writing, database))
+    yield from run(checks.AREA, partial(checks.check_damage, settings, database))
+    yield from run(key_file.AREA, partial(key_file.check, settings, database))
+    yield from _of_record(settings, database, name, now, words)
+
+
+def _of_record(
+    settings: Settings, database: Database, name: str | None, now: datetime, words: Words
+) -> Iterator[Finding]:
+    yield from run("clock", partial(_bounded, database, partial(record.check_clock, database, now)))
+    chosen: list[Deployment] = []
+
+    def choose() -> Iterator[Finding]:
+        chosen.extend([deployments.find(database, name)] if name else deployments.list_all(database))
+        if not chosen:
+            to_do = "make one: mailweir deployment add NAME --domain CAPTURE-DOMAIN"
+            yield note("record", "there is no deployment yet", to_do, key="record.no_deployment")
+
+    yield from run("record", choose)
+    if dns.is_meant(settings):
+        yield from run(dns.AREA, lambda: dns.check_mx(settings, dns.questions(settings), chosen))
+    yield from run(gmail.AREA, partial(gmail.check_file, settings))
+    yield from run(gmail.AREA, partial(gmail.check_sync, settings, database, now))
+    for deployment in chosen:
+        for check in (
+            partial(gmail.check_mailboxes, settings, database, deployment, now),
+            partial(record.check_routes, database, deployment),
+            partial(record.check_logins, database, deployment),
+            partial(record.check_authors, database, deployment, now),
+            partial(record.check_groups, database, deployment, now),
+            partial(record.check_forwarding, database, deployment, now, words),
+            partial(record.check_addresses, database, deployment),
+        ):
+            yield from run(f"record {deployment.name}", partial(_bounded, database, check))
+
+
+def _bounded(database: Database, check: Callable[[], Iterable[Finding]]) -> Iterator[Finding]:
+    try:
+        with health.limited(database, _QUESTION_SECONDS):
+            yield from check()
+    except DatabaseUnavailable as error:
+        if "interrupted" not in str(error):
+            raise
+        yield note(
+            "record",
+            f"it is too large for a question that may take {_QUESTION_SECONDS:.0f} s; not looked at",
+            key="record.too_large",
+        )

@@ -1,0 +1,129 @@
+"""What a check finds, and the bound that holds for each check.
+
+A check that fails or hangs is a finding itself, and the others go on. Called by `doctor.command` and `health_report`; each area's
+module makes findings.
+"""
+
+import contextlib
+import enum
+import signal
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from mailweir.errors import MailweirError
+from mailweir.explain.explanation import Explanation
+from mailweir.store.database.moments import rfc3339
+
+CHECK_SECONDS = 20.0
+
+
+class Level(enum.StrEnum):
+    """ok; note: to be known, nothing is broken; wrong: to be acted on, exit code 1."""
+
+    OK = "ok"
+    NOTE = "note"
+    WRONG = "wrong"
+
+
+Fact = str | int | float
+Words = Callable[[Explanation], str]  # those of the edge that shows findings, for what `explain` says
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One sentence on one area, and what to do about it ("" where there is nothing to do).
+
+    key: what was found, for programs, as `queue.old_mail`; it stays while the sentence may be worded otherwise. facts: what the
+    sentence is about, by name; times are RFC 3339, UTC, sizes in bytes.
+    """
+
+    area: str
+    level: Level
+    sentence: str
+    to_do: str = ""
+    key: str = ""
+    facts: Mapping[str, Fact] = field(default_factory=dict, hash=False)
+
+
+def ok(area: str, sentence: str, *, key: str, **facts: Fact | datetime) -> Finding:
+    """All is well."""
+    return Finding(area, Level.OK, sentence, "", key, _kept(facts))
+
+
+def note(area: str, sentence: str, to_do: str = "", *, key: str, **facts: Fact | datetime) -> Finding:
+    """Worth knowing."""
+    return Finding(area, Level.NOTE, sentence, to_do, key, _kept(facts))
+
+
+def wrong(area: str, sentence: str, to_do: str, *, key: str, **facts: Fact | datetime) -> Finding:
+    """Something is broken."""
+    return Finding(area, Level.WRONG, sentence, to_do, key, _kept(facts))
+
+
+def _kept(facts: Mapping[str, Fact | datetime]) -> dict[str, Fact]:
+    return {name: rfc3339(value) if isinstance(value, datetime) else value for name, value in facts.items()}
+
+
+def worst(found: Iterable[Finding]) -> Level:
+    """The level of the worst of them; ok where there is none."""
+    return max((one.level for one in found), key=list(Level).index, default=Level.OK)
+
+
+class TookTooLong(Exception):
+    """A check didn't end in its time."""
+
+
+Check = Callable[[], Iterable[Finding]]
+
+
+def run(area: str, check: Check, seconds: float = CHECK_SECONDS) -> list[Finding]:
+    """What the check finds, whatever becomes of it. seconds: holds in a process's main thread."""
+    found: list[Finding] = []
+    try:
+        with _bounded(seconds):
+            for finding in check():
+                found.append(finding)
+    except TookTooLong:
+        found.append(
+            wrong(
+                area,
+                f"this check didn't end within {seconds:.0f} s",
+                "see whether the disk or the host is overloaded",
+                key="check.took_too_long",
+            )
+        )
+    except MailweirError as error:
+        found.append(wrong(area, str(error), "see docs/operations.md", key="check.not_possible", why=str(error)))
+    except Exception as error:  # noqa: BLE001 - an edge: a fault of one check must not hide what the others find
+        found.append(
+            wrong(
+                area,
+                f"this check failed: {type(error).__name__}: {error}",
+                "see docs/operations.md",
+                key="check.failed",
+                why=f"{type(error).__name__}: {error}",
+            )
+        )
+    return found
+
+
+@contextlib.contextmanager
+def _bounded(seconds: float) -> Iterator[None]:
+    """Only a process's main thread can be interrupted; in another one, the bounds of the check itself have to do."""
+
+    def give_up(*_: Any) -> None:
+        raise TookTooLong
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGALRM, give_up)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
