@@ -16,6 +16,7 @@ from admin_cli.processes import Program, Remembered
 
 LONGEST_SECONDS = 3600.0  # a chore that takes longer hangs
 _LOG_TAIL_BYTES = 2000
+_SHORT_SECONDS = 60.0  # a pause up to that is told in seconds
 
 
 class Chore:
@@ -66,7 +67,8 @@ class Chore:
         self._say(f"{self._program.name} {how}{f' ({last})' if last else ''}; again in {self._pause()}")
 
     def _pause(self) -> str:
-        return f"{self._every_seconds / 3600:.3g} h"
+        seconds = self._every_seconds
+        return f"{seconds / 3600:.3g} h" if seconds > _SHORT_SECONDS else f"{seconds:.0f} s"
 
     def _clear(self, data_dir: Path) -> None:
         if self.remembered is not None:

@@ -31,6 +31,8 @@ from postfix.instance import Account, Instance, make_folder, make_run_folder
 Say = Callable[[str], None]
 
 FIRST_PRUNE_SECONDS = 300.0  # after the start, which has enough to do
+FIRST_REPORT_SECONDS = 30.0
+REPORT_SECONDS = 60.0
 PORT_WAIT_SECONDS = 10.0  # for a port that an ended earlier run still held
 
 
@@ -234,11 +236,14 @@ def _programs(
 
 
 def _chores(settings: Settings, account: Account, say: Say) -> list[Chore]:
-    """What is done now and then, as the unprivileged user: the database forgets what is kept for a while only."""
+    """What is done now and then. The look at the host's health is root's: it reads what others may not."""
+    script, logs = str(Path(sys.executable).with_name("mailweir")), settings.log_dir
+    report = [script, "health", "report", "--quiet"]
+    health = Program("mailweir health report", report, None, logs / "mailweir-health.log")
+    chores = [Chore(health, every_seconds=REPORT_SECONDS, first_after_seconds=FIRST_REPORT_SECONDS, say=say)]
     every_seconds = settings.retention.prune_hours * 3600
-    if not every_seconds:
-        return []
-    command = [str(Path(sys.executable).with_name("mailweir")), "db", "prune"]
-    program = Program("mailweir db prune", command, account, settings.log_dir / "mailweir-prune.log")
-    first_after = min(FIRST_PRUNE_SECONDS, every_seconds)
-    return [Chore(program, every_seconds=every_seconds, first_after_seconds=first_after, say=say)]
+    if every_seconds:
+        prune = Program("mailweir db prune", [script, "db", "prune"], account, logs / "mailweir-prune.log")
+        first_after = min(FIRST_PRUNE_SECONDS, every_seconds)
+        chores.append(Chore(prune, every_seconds=every_seconds, first_after_seconds=first_after, say=say))
+    return chores

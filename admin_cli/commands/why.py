@@ -42,10 +42,13 @@ def why(
     """Says what became of a message, the newest first; then what waits in the sync, and what Postfix refused. Exits 1 where
     nothing is known of it."""
     settings = load()
-    in_log, traces = _in_log(settings, text), Traces(settings.token_key_path)
+    in_log, remarks = _in_log(settings, text)
+    traces = Traces(settings.token_key_path)
     with context.opened(settings) as database:
         chosen = context.narrow(database, deployment)
         found = tracking.track(database, text, traces, in_log, chosen, limit)
+    for remark in remarks:
+        output.remark(f"mailweir: {remark}")
     if as_json:
         output.show_json([_object(one) for one in found])
     for one in [] if as_json else found:
@@ -57,18 +60,14 @@ def why(
     raise typer.Exit(1)
 
 
-def _in_log(settings: Settings, text: str) -> list[Refusal]:
-    """What Postfix's log tells; nothing, and a remark, where it can't be read."""
+def _in_log(settings: Settings, text: str) -> tuple[list[Refusal], list[str]]:
+    """What Postfix's log tells, and remarks on what it doesn't: that it can't be read, or that lines are left out."""
     try:
         found = maillog.find(settings.postfix_log_file, text, context.now())
     except log_lines.LogUnreadable as error:
-        output.remark(f"mailweir: {error}")
-        return []
-    if found.left_out:
-        output.remark(
-            f"mailweir: left out {found.left_out} lines of Postfix's log that can be read in two ways (somebody may forge)"
-        )
-    return found.refusals
+        return [], [str(error)]
+    doubtful = f"left out {found.left_out} lines of Postfix's log that can be read in two ways (somebody may forge)"
+    return found.refusals, [doubtful] if found.left_out else []
 
 
 def _sentence(found: Tracked) -> str:
@@ -90,9 +89,9 @@ def _decision_sentence(found: Decided) -> str:
     what, cause = wording.text(found.outcome), wording.text(found.reason)
     # what is relayed may have none of ours
     to = f", to {', '.join(decision.recipients)}" if decision.recipients else ""
-    name = (
-        f"Gmail id {decision.gmail_id}, in {decision.mailbox}" if decision.mailbox else f"queue id {decision.queue_id}"
-    )
+    name = f"queue id {decision.queue_id}" if decision.queue_id else "it had no queue id yet"
+    if decision.mailbox:
+        name = f"Gmail id {decision.gmail_id}, in {decision.mailbox}"
     hint = f"; {wording.text(found.hint)}" if found.hint else ""
     return f"{output.moment(decision.time)}  {what}: {cause} ({name}{to}){hint}"
 

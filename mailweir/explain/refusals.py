@@ -15,7 +15,7 @@ class Refusal(Protocol):
 
     stage: RCPT, DATA, …. client: name and address, "" where they aren't known. reply: what the client was told. sender,
     recipient: of the envelope as the client gave them, None where none was given yet. is_for_good, is_broken_off: one at most is
-    true; where none is, the mail was put off, and the sender comes again.
+    true; where none is, the mail was put off, and the sender comes again. key: tells it from others, wherever it is read.
     """
 
     @property
@@ -38,6 +38,8 @@ class Refusal(Protocol):
     def is_for_good(self) -> bool: ...
     @property
     def is_broken_off(self) -> bool: ...
+    @property
+    def key(self) -> str: ...
 
 
 def refusal(refused: Refusal) -> Explanation:

@@ -19,6 +19,7 @@ from mailweir.store.gmail.gmail_waiting import Waiting
 from mailweir.store.people import deployments
 from mailweir.store.people.deployments import Deployment
 from mailweir.store.record import decisions, overview
+from mailweir.store.record import refusals as recorded
 from mailweir.store.record.decisions import Decision
 from mailweir.traces import Traces
 
@@ -64,11 +65,12 @@ def track(
     """All that is known of a message: decisions, what waits, refusals; each the newest first, and at most so many of all.
 
     text: a Message-ID, an author's or recipient's address, Postfix's queue id, Gmail's id, or a part of a recorded subject.
-    in_log: the refusals that Postfix's log has of this text. deployment: None asks all; a refusal that is nobody's is told then
+    in_log: the refusals that Postfix's log has of this text; what the record has of the same is left out. deployment: None asks all; a refusal that is nobody's is told then
     alone.
     """
-    known = deployments.list_all(database)
-    found = decisions.find(database, text, deployment, limit, _digests(known, traces, text))
+    known, in_log = deployments.list_all(database), list(in_log)
+    told = [recorded.source_id(one.queue_id, one.key) for one in in_log]
+    found = decisions.find(database, text, deployment, limit, _digests(known, traces, text), told)
     waiting = gmail_waiting.find(database, text)
     names = {one.domain: one.name for one in known}
     refused = [(one, names.get(_domain(one.recipient))) for one in in_log]

@@ -32,7 +32,7 @@ def of_others(reports: Sequence[HealthReport], own: str, now: datetime) -> Itera
 
 
 def _of_host(host: str, reports: Sequence[HealthReport], now: datetime) -> Iterator[Finding]:
-    last = max(_moment(one) for one in reports)
+    last = max(one.at for one in reports)
     if now - last > TOO_OLD:
         yield wrong(
             _area(host),
@@ -48,7 +48,7 @@ def _of_host(host: str, reports: Sequence[HealthReport], now: datetime) -> Itera
 
 
 def _findings(report: HealthReport, now: datetime) -> Iterator[Finding]:
-    begin = f"{report.check}: {age(now - _moment(report))} ago: "
+    begin = f"{report.check}: {age(now - report.at)} ago: "
     for one in json.loads(report.report):
         facts = {**one["facts"], "host": report.host, "reported_at": rfc3339(report.at)}
         yield Finding(
@@ -61,7 +61,7 @@ def own_is_late(reports: Sequence[HealthReport], own: str, since: datetime | Non
     that isn't known."""
     if since is None:
         return
-    known = [_moment(one) for one in reports if one.host == own]
+    known = [one.at for one in reports if one.host == own]
     if now - max([since, *known]) <= TOO_OLD:
         return
     said = f"hasn't reported its health for {age(now - max(known))}" if known else "never reported its health"
@@ -80,10 +80,6 @@ def age(passed: timedelta) -> str:
         if seconds >= size:
             return f"{seconds // size} {name}{'s' if seconds >= 2 * size else ''}"
     return f"{seconds} second{'' if seconds == 1 else 's'}"
-
-
-def _moment(report: HealthReport) -> datetime:
-    return report.at
 
 
 def _area(host: str) -> str:

@@ -54,7 +54,7 @@ def judge(messages: Collection[Message], database_url: DatabaseUrl, allowed: Col
     decisions: dict[str, set[str]] = {}
     activities: dict[str, list[tuple[int, int, bytes]]] = {}
     with closing(Database(database_url)) as database:
-        rows = database.execute("SELECT message_id, outcome FROM decisions").fetchall()
+        rows = database.execute("SELECT message_id, outcome FROM decisions WHERE source_id NOT LIKE '%:%'").fetchall()
         for message_id, outcome in rows:
             decisions.setdefault(message_id, set()).add(outcome)
         for message_id, raw_count, sighting_count, content in database.execute(

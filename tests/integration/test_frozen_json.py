@@ -66,6 +66,8 @@ NOT_HERE = {
     "gmail disconnect": "tests/integration/test_cli_gmail_connect.py",
     "gmail retry": "tests/gmail/test_frozen_json.py",
     "gmail sync": "tests/gmail/test_frozen_json.py",
+    "health forget": "tests/integration/test_health_report.py",
+    "health report": "tests/integration/test_health_report.py",
     "postfix certificate": "tests/integration/test_role.py",
     "postfix config": "tests/integration/test_role.py",
     "spf check": "tests/integration/test_cli_domain_check.py",

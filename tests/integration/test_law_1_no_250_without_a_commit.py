@@ -121,7 +121,10 @@ def check_record(database_url: DatabaseUrl, acknowledged: set[str]) -> None:
     """Decisions, activities and raw bytes of every acknowledged message."""
     with contextlib.closing(Database(database_url)) as database:
         outcomes: dict[str, set[str]] = {}
-        for message_id, outcome in database.execute("SELECT message_id, outcome FROM decisions").fetchall():
+        of_messages = (
+            "SELECT message_id, outcome FROM decisions WHERE source_id NOT LIKE '%:%'"  # not out of Postfix's log
+        )
+        for message_id, outcome in database.execute(of_messages).fetchall():
             outcomes.setdefault(message_id, set()).add(outcome)
         activities: dict[str, list[bytes]] = {}
         for message_id, content in database.execute(
