@@ -14,6 +14,7 @@ from functools import partial
 
 from admin_cli import context, in_force, refusal_chore
 from admin_cli.doctor import certificate, postfix_files, queue, sockets, stack, units
+from mailweir.errors import MailweirError
 from mailweir.health import disk, hosts
 from mailweir.health.findings import Check, Finding, run, worst
 from mailweir.settings import Settings
@@ -21,10 +22,23 @@ from mailweir.store.record import health_reports
 from mailweir.store.record.health_reports import HealthReport
 
 
+class CannotLook(MailweirError):
+    """This user can't see what is to be reported, or there is no such data folder."""
+
+
+def check_root() -> None:
+    """CannotLook for others than root: they would report what they can't see, in the place of what root saw."""
+    if os.geteuid() != 0:
+        raise CannotLook("this looks at what only root may see: run it as root")
+
+
 @contextmanager
 def alone(settings: Settings) -> Iterator[bool]:
-    """Is this the only one that reports on this data folder? The lock goes with the process, however that ends."""
-    descriptor = os.open(settings.data_dir, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    """Is this the only one that reports on this data folder? The lock goes with the process, however that ends. CannotLook."""
+    try:
+        descriptor = os.open(settings.data_dir, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError as error:
+        raise CannotLook(f"can't open the data folder {settings.data_dir}: {error.strerror}") from error
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -25,6 +25,7 @@ def report(
 ) -> None:
     """Looks at this host as root, and reports it for 'mailweir doctor' on any host. Also puts on the record what Postfix refused
     since the last time. 'mailweir up' and the role's timer run it each minute."""
+    health_report.check_root()
     settings = load()
     with health_report.alone(settings) as is_alone, still_ending_with_parent():
         reports = health_report.make(settings, context.now()) if is_alone else []

@@ -187,6 +187,17 @@ def test_the_capabilities_of_its_unit_are_enough(stack: "Stack", wait_until: Any
     }
 
 
+def test_others_than_root_report_nothing(stack: "Stack") -> None:
+    """They would put what they can't see in the place of what root saw."""
+    nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+    environment = {**os.environ, "MAILWEIR_CONFIG": str(stack.config)}
+    done = subprocess.run(
+        [*nobody, stack.script, "health", "report"], env=environment, capture_output=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (1, b"")
+    assert done.stderr == b"mailweir: this looks at what only root may see: run it as root\n"
+
+
 def test_two_at_once_are_one(stack: "Stack") -> None:
     with health_report.alone(stack.settings) as first:
         if not first:

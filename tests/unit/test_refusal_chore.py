@@ -166,3 +166,9 @@ def test_only_one_looks_at_a_time(settings: Settings) -> None:
         assert (first, second) == (True, False)
     with health_report.alone(settings) as again:
         assert again
+
+
+def test_without_its_data_folder_there_is_nothing_to_report(settings: Settings) -> None:
+    gone = settings.model_copy(update={"data_dir": settings.data_dir / "gone"})
+    with pytest.raises(health_report.CannotLook, match=r"can't open the data folder .*gone: No such file"):
+        health_report.alone(gone).__enter__()
