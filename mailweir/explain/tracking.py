@@ -65,8 +65,8 @@ def track(
     """All that is known of a message: decisions, what waits, refusals; each the newest first, and at most so many of all.
 
     text: a Message-ID, an author's or recipient's address, Postfix's queue id, Gmail's id, or a part of a recorded subject.
-    in_log: the refusals that Postfix's log has of this text; what the record has of the same is left out. deployment: None asks all; a refusal that is nobody's is told then
-    alone.
+    in_log: the refusals that Postfix's log has of this text; what the record has of the same is left out. deployment: None asks
+    all; a refusal that is nobody's is told then alone.
     """
     known, in_log = deployments.list_all(database), list(in_log)
     told = [recorded.source_id(one.queue_id, one.key) for one in in_log]

@@ -72,6 +72,7 @@ def _of_decisions() -> Iterator[Explanation]:
         yield reasons.reason(replace(DECISION, reason=reason, direction=direction, named=named))
     for outcome, activity in product(Outcome, (None, 12)):
         yield reasons.outcome(replace(DECISION, outcome=outcome, activity=activity))
+    yield reasons.outcome(replace(DECISION, outcome=Outcome.REFUSED, reason=Reason.POSTFIX_PUT_OFF))
 
 
 def _of_the_sync() -> Iterator[Explanation | None]:
