@@ -61,7 +61,8 @@ class Weir:
     def decisions(self, message_id: str) -> list[tuple[str, str, str]]:
         """Capture addresses (as JSON), outcome and reason of each decision, in their order."""
         return self.stack.rows(
-            "SELECT recipients, outcome, reason FROM decisions WHERE message_id = ? ORDER BY id", message_id
+            "SELECT recipients, outcome, reason FROM decisions WHERE message_id = ? AND source_id NOT LIKE '%:%' ORDER BY id",
+            message_id,
         )
 
     def confirmations(self, message_id: str) -> list[tuple[str, str | None, str | None, int]]:
@@ -492,7 +493,10 @@ def test_a_mailbox_that_refuses_the_redirected_copy_is_noted(
         "SELECT bounced_at FROM forwarding_confirmations WHERE message_id = ?", message_id
     )
     assert bounced_at is not None
-    reasons = [reason for (reason,) in weir.stack.rows("SELECT reason FROM decisions ORDER BY id")]
+    reasons = [
+        reason
+        for (reason,) in weir.stack.rows("SELECT reason FROM decisions WHERE source_id NOT LIKE '%:%' ORDER BY id")
+    ]
     assert reasons == ["forwarding confirmation", "bounce of a redirected confirmation"]
     assert "to=<bounce+0abc@elsewhere.example>, relay=127.0.0.1" not in weir.stack.log()
 

@@ -41,7 +41,10 @@ class Scene:
 
     def decisions(self, message_id: str) -> list[tuple[str, str]]:
         """Capture addresses (as JSON) and outcome of each decision, in their order."""
-        return self.stack.rows("SELECT recipients, outcome FROM decisions WHERE message_id = ? ORDER BY id", message_id)
+        return self.stack.rows(
+            "SELECT recipients, outcome FROM decisions WHERE message_id = ? AND source_id NOT LIKE '%:%' ORDER BY id",
+            message_id,
+        )
 
     def was_discarded(self, reply: str) -> bool:
         """Did the filter answer DISCARD, or did the message go through the queue? reply: to the end of the message."""

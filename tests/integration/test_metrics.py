@@ -67,7 +67,9 @@ def test_counts_and_lines_are_those_of_the_decisions(make_stack: "MakeStack", wa
     with contextlib.suppress(smtplib.SMTPException):
         deliver_some(stack, 5)
 
-    decided: Counter[tuple[str, str]] = Counter(stack.rows("SELECT outcome, reason FROM decisions"))
+    decided: Counter[tuple[str, str]] = Counter(
+        stack.rows("SELECT outcome, reason FROM decisions WHERE source_id NOT LIKE '%:%'")
+    )
     assert decided["captured", "author is a contact"] >= 2
     wait_until(lambda: counted(scrape(port)) == dict(decided), f"counts of {decided}")
     samples = scrape(port)
@@ -78,7 +80,9 @@ def test_counts_and_lines_are_those_of_the_decisions(make_stack: "MakeStack", wa
 
     lines = [line for line in stack.log("mailweir-milter").splitlines() if " queue_id=" in line]
     assert len(lines) == decided.total()
-    for queue_id, message_id in stack.rows("SELECT source_id, message_id FROM decisions"):
+    for queue_id, message_id in stack.rows(
+        "SELECT source_id, message_id FROM decisions WHERE source_id NOT LIKE '%:%'"
+    ):
         (line,) = [line for line in lines if f" queue_id={queue_id} message_id={message_id} deployment=demo " in line]
         assert " commit_ms=" in line
 

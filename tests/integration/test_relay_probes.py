@@ -213,14 +213,14 @@ def test_the_filter_alone_takes_nothing_from_who_isnt_logged_in(half_open: Site,
     """Should Postfix let it past. In a second message, too; and what came before by the login is no login of the next client."""
     half_open.stack.drain()
     before = len(half_open.sink.received)
-    decisions = half_open.stack.rows("SELECT COUNT(*) FROM decisions")
+    decisions = half_open.stack.rows("SELECT COUNT(*) FROM decisions WHERE source_id NOT LIKE '%:%'")
     with Client(half_open.stack) as client:
         for name in ("first", "second"):
             code, text = client.send("x@elsewhere.example", [to], mail(name))
             assert (code, text) == (530, "5.7.0 log in first: this port takes mail of logins only")
     half_open.stack.drain()
     assert len(half_open.sink.received) == before
-    assert half_open.stack.rows("SELECT COUNT(*) FROM decisions") == decisions
+    assert half_open.stack.rows("SELECT COUNT(*) FROM decisions WHERE source_id NOT LIKE '%:%'") == decisions
     assert "log in first" in half_open.stack.log("mailweir-milter")
 
 
