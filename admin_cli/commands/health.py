@@ -30,7 +30,9 @@ def report(
     with health_report.alone(settings) as is_alone, still_ending_with_parent():
         reports = health_report.make(settings, context.now()) if is_alone else []
     if as_json:
-        output.show_json([{"host": one.host, "check": one.check, "state": one.state, "at": rfc3339(one.at)} for one in reports])
+        output.show_json(
+            [{"host": one.host, "check": one.check, "state": one.state, "at": rfc3339(one.at)} for one in reports]
+        )
     elif not is_alone:
         output.remark("mailweir: another one is looking right now; nothing was done")
     elif not quiet:

@@ -22,7 +22,7 @@ def _report(
 ) -> HealthReport:
     one = {"level": level, "finding": finding, "to_do": to_do or None, "key": f"{check}.x", "facts": {"n": 3}}
     report = json.dumps([one])
-    return HealthReport(host, check, level, report, rfc3339(at))
+    return HealthReport(host, check, level, report, at)
 
 
 def test_another_hosts_report_is_told_with_its_age(now: datetime) -> None:
@@ -32,7 +32,9 @@ def test_another_hosts_report_is_told_with_its_age(now: datetime) -> None:
         _report("front2", "queue", now - timedelta(minutes=3, seconds=59), "wrong", "mail waits", "look"),
     ]
     found = list(hosts.of_others(reports, "front1", now))
-    facts: list[dict[str, str | int]] = [{"n": 3, "host": "front2", "reported_at": one.at} for one in reports[1:]]
+    facts: list[dict[str, str | int]] = [
+        {"n": 3, "host": "front2", "reported_at": rfc3339(one.at)} for one in reports[1:]
+    ]
     assert found == [
         Finding("host front2", Level.OK, "disk: 20 seconds ago: well", "", "disk.x", facts[0]),
         Finding("host front2", Level.WRONG, "queue: 3 minutes ago: mail waits", "look", "queue.x", facts[1]),

@@ -45,6 +45,8 @@ _VARIABLES: dict[str, Any] = {
     "text": "x",
     "name": "id",
     "sql": "id",
+    "column": "c.reason",
+    "words": ["x"],
 }
 _BUILDERS = {batches.__name__: {"insert"}, writing.__name__: {"_insert"}}  # of any table's statement
 _ANY_TABLE = {"backup", "postgresql_backup", "versions"}  # modules that speak of all tables, or of the database itself

@@ -45,7 +45,7 @@ def list_all(database: Database) -> list[HealthReport]:
     rows = database.execute(
         "SELECT host, check_name, state, report, at FROM health_reports ORDER BY host, check_name"
     ).fetchall()
-    return [HealthReport(*map(str, row[:4]), at=parse(row[4])) for row in rows]
+    return [HealthReport(host, check, state, report, parse(at)) for host, check, state, report, at in rows]
 
 
 def forget(database: Database, host: str) -> int:
