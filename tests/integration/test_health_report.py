@@ -82,6 +82,7 @@ def test_a_host_that_is_well_reports_each_check(stack: "Stack", wait_until: Any)
     assert len({file.stat().st_uid for file in files}) == 1, "root's files would shut the filter out"
 
 
+@pytest.mark.slow
 def test_the_supervisor_runs_it(stack: "Stack", wait_until: Any) -> None:
     _write(stack, "DELETE FROM health_reports")
     wait_until(lambda: stack.rows("SELECT 1 FROM health_reports"), "a report by itself", 100)
