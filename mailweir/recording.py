@@ -93,6 +93,11 @@ def record_all(database: Database, entries: Sequence[Entry]) -> list[Recorded]:
     A repeat, of the same source or of the same message, adds what is new of it and nothing else. Errors: DatabaseUnavailable, or
     the database's own error where a row can't be (the caller rolls back).
     """
+    with database.together():
+        return _record_together(database, entries)
+
+
+def _record_together(database: Database, entries: Sequence[Entry]) -> list[Recorded]:
     activity_ids = _record_activities(database, [entry for entry in entries if entry.content])
     recorded: list[Recorded] = []
     decisions: list[DecisionRow] = []

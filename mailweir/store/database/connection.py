@@ -5,7 +5,7 @@ so a contact added by the command line counts at the next message. Called by eve
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -28,6 +28,7 @@ class _Backend(Protocol):
     def is_stale(self) -> bool: ...
     def refuse_lost_transaction(self) -> None: ...
     def executor(self) -> Callable[..., Any]: ...
+    def together(self) -> AbstractContextManager[object]: ...
     def is_outage(self, error: BaseException) -> bool: ...
 
 
@@ -109,6 +110,13 @@ class Database:
                 self.fast_execute()(self._backend.serialise)
             yield
             self._backend.refuse_lost_transaction()
+
+    def together(self) -> AbstractContextManager[object]:
+        """Within a transaction: statements whose results nobody reads travel with the next one, not each by itself.
+
+        An error of one may come at a later one, or at the end of the block. Nobody may ask how many rows one changed.
+        """
+        return self._backend.together()
 
     @contextmanager
     def savepoint(self) -> Iterator[None]:

@@ -6,6 +6,7 @@ comes back is used again without a message being put off for it. Called by `conn
 
 import select
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from functools import lru_cache
 from typing import Any
 
@@ -86,6 +87,12 @@ class Postgresql:
             return raw_cursor(connection).execute(numbered(sql), parameters)
 
         return execute
+
+    def together(self) -> AbstractContextManager[object]:
+        """The protocol's pipeline: five round trips for a batch of messages instead of ten."""
+        connection: Any = self.peewee.connection()  # type: ignore[no-untyped-call]
+        pipeline: AbstractContextManager[object] = connection.pipeline()
+        return pipeline
 
     def is_outage(self, error: BaseException) -> bool:
         """Is it the server that fails (gone, full, a deadlock, read only), and not a row that can't be?"""

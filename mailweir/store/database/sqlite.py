@@ -66,6 +66,10 @@ class Sqlite:
         execute: Callable[..., Any] = connection.execute
         return execute
 
+    def together(self) -> contextlib.AbstractContextManager[object]:
+        """Nothing travels here."""
+        return contextlib.nullcontext()
+
     def is_outage(self, error: BaseException) -> bool:
         """Is it the database that fails, and not a row that can't be?"""
         if isinstance(error, (peewee.OperationalError, peewee.InterfaceError, sqlite3.OperationalError)):
