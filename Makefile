@@ -82,12 +82,14 @@ dist: setup ## sdist and wheel, in dist/; of one commit always the same bytes
 bench: setup ## messages a second, beside Postfix alone and a no-op filter in C
 	@$(AS_ROOT) "$(BIN)/python" -m bench.run $(BENCH_OPTIONS)
 
-bench-all: setup ## the same with pipe(8), with a slow disk, on PostgreSQL, by the relay, and matching with 10 million addresses (15 minutes)
+bench-all: setup ## the same with pipe(8), with a slow disk, on PostgreSQL, by the relay, and as contacts and activities grow (30 minutes)
 	@$(AS_ROOT) "$(BIN)/python" -m bench.run --pipe $(BENCH_OPTIONS)
 	@$(AS_ROOT) "$(BIN)/python" -m bench.run --fsync-delay-ms 5 $(BENCH_OPTIONS)
 	@$(AS_ROOT) "$(BIN)/python" -m bench.run --database postgresql $(BENCH_OPTIONS)
 	@$(AS_ROOT) "$(BIN)/python" -m bench.run --relay $(BENCH_OPTIONS)
 	@"$(BIN)/python" -m bench.matching
+	@"$(BIN)/python" -m bench.growth
+	@"$(BIN)/python" -m bench.growth --database postgresql
 	@$(AS_ROOT) "$(BIN)/python" -m bench.sync
 
 clean: ## removes the virtual environment and what was built
