@@ -41,12 +41,14 @@ def test_another_hosts_report_is_told_with_its_age(now: datetime) -> None:
     ]
 
 
-@pytest.mark.parametrize(("minutes", "is_told"), [(10, False), (10.1, True), (-30, False)])
+@pytest.mark.parametrize(
+    ("minutes", "level", "is_told"), [(10, Level.OK, False), (10.1, Level.WRONG, True), (-30, Level.OK, False)]
+)
 def test_a_host_that_was_not_heard_of_is_wrong_whatever_it_said_last(
-    now: datetime, minutes: float, is_told: bool
+    now: datetime, minutes: float, level: Level, is_told: bool
 ) -> None:
     found = list(hosts.of_others([_report("front2", "disk", now - timedelta(minutes=minutes))], "front1", now))
-    assert [one.level for one in found] == [Level.WRONG if is_told else Level.OK]
+    assert [one.level for one in found] == [level]
     assert ("hasn't reported for 10 minutes" in found[0].sentence) is is_told
 
 
@@ -55,15 +57,15 @@ def test_one_host_tells_nothing_of_itself_unless_it_should_have_reported(now: da
     fresh, old = [_report("front1", "disk", just_now)], [_report("front1", "disk", now - timedelta(hours=1))]
     assert list(hosts.of_others(old, "front1", now)) == []
     for reports, since, said in (
-        (fresh, long_ago, None),
-        (old, just_now, None),  # started anew after a pause
-        (old, None, None),  # nothing runs that should report
-        ([], just_now, None),
-        (old, long_ago, "this host hasn't reported its health for 1 hour"),
-        ([], long_ago, "this host never reported its health"),
+        (fresh, long_ago, []),
+        (old, just_now, []),  # started anew after a pause
+        (old, None, []),  # nothing runs that should report
+        ([], just_now, []),
+        (old, long_ago, ["this host hasn't reported its health for 1 hour"]),
+        ([], long_ago, ["this host never reported its health"]),
     ):
         found = list(hosts.own_is_late(reports, "front1", since, now))
-        assert [one.sentence for one in found] == ([said] if said else [])
+        assert [one.sentence for one in found] == said
         assert all(one.level is Level.WRONG and one.to_do for one in found)
 
 

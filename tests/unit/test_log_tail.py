@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -117,24 +118,17 @@ def test_what_is_too_much_is_skipped_from_its_oldest_line_on(log: Path) -> None:
     assert log_tail.read(log, tail.position).lines == []
 
 
-@pytest.mark.parametrize("kind", ["absent", "folder", "pipe"])
-def test_what_can_not_be_read_is_said_and_nobody_waits(tmp_path: Path, kind: str) -> None:
+@pytest.mark.parametrize("make", [lambda _: None, Path.mkdir, os.mkfifo], ids=["absent", "folder", "pipe"])
+def test_what_can_not_be_read_is_said_and_nobody_waits(tmp_path: Path, make: Callable[[Path], object]) -> None:
     path = tmp_path / "postfix.log"
-    if kind == "folder":
-        path.mkdir()
-    elif kind == "pipe":
-        os.mkfifo(path)
+    make(path)
     with pytest.raises(LogUnreadable):
         log_tail.read(path, None)
 
 
-@given(pieces=st.lists(st.binary(max_size=40) | st.just(b"\n"), max_size=30), turns=st.sets(st.integers(0, 29)))
-def test_whatever_is_written_each_line_is_read_once(
-    tmp_path_factory: pytest.TempPathFactory, pieces: list[bytes], turns: set[int]
-) -> None:
-    """turns: after which pieces the log is rotated, which Postfix does between two lines."""
-    log = tmp_path_factory.mktemp("log") / "postfix.log"
-    log.touch()
+def _read_through(log: Path, pieces: list[bytes], turns: set[int]) -> list[bytes]:
+    """The lines that are read while the pieces are written. turns: after which of them the log is rotated, which Postfix does
+    between two lines."""
     read: list[bytes] = []
     position: LogPosition | None = None
     for number, piece in enumerate(pieces):
@@ -144,5 +138,13 @@ def test_whatever_is_written_each_line_is_read_once(
         if number in turns and tail.position.offset == log.stat().st_size:
             log.rename(log.with_name("postfix.log.1"))
             log.touch()
-    written = b"".join(pieces).split(b"\n")[:-1]
-    assert read == written
+    return read
+
+
+@given(pieces=st.lists(st.binary(max_size=40) | st.just(b"\n"), max_size=30), turns=st.sets(st.integers(0, 29)))
+def test_whatever_is_written_each_line_is_read_once(
+    tmp_path_factory: pytest.TempPathFactory, pieces: list[bytes], turns: set[int]
+) -> None:
+    log = tmp_path_factory.mktemp("log") / "postfix.log"
+    log.touch()
+    assert _read_through(log, pieces, turns) == b"".join(pieces).split(b"\n")[:-1]
