@@ -204,7 +204,7 @@ def _checkpoints_beside(records: Sequence[Record]) -> Iterator[None]:
     def serve(record: Record) -> None:
         with closing(Database(record.database_url)) as database:
             checkpoints = Checkpoints(database)
-            while not stopped.wait(0.1):
+            while not stopped.wait(0.05):
                 checkpoints.step()
 
     threads = [threading.Thread(target=serve, args=(record,)) for record in records]

@@ -50,55 +50,26 @@ def check(settings: Settings, now: datetime) -> Iterator[Finding]:
             key="certificate.other_key",
             file=str(file),
         )
+    yield _validity(certificate, now, file, renew, remark="" if own else _SELF_SIGNED)
+
+
+def _validity(certificate: x509.Certificate, now: datetime, file: Path, renew: str, *, remark: str) -> Finding:
+    """remark: what is said of one that is valid."""
+    begins, ends = (f"{one:%Y-%m-%d}" for one in (certificate.not_valid_before_utc, certificate.not_valid_after_utc))
     days = (certificate.not_valid_after_utc - now).days
-    until = f"{certificate.not_valid_after_utc:%Y-%m-%d}"
+    name = str(file)
     if now < certificate.not_valid_before_utc:
-        yield wrong(
-            AREA,
-            f"{file} is valid from {certificate.not_valid_before_utc:%Y-%m-%d} on only",
-            "set this host's clock right",
-            key="certificate.not_yet_valid",
-            file=str(file),
-            begins=f"{certificate.not_valid_before_utc:%Y-%m-%d}",
-        )
-    elif now >= certificate.not_valid_after_utc:
-        yield wrong(
-            AREA,
-            f"the certificate in {file} expired on {until}",
-            renew,
-            key="certificate.expired",
-            file=str(file),
-            ends=until,
-        )
-    elif days < _SHORT_DAYS:
-        yield wrong(
-            AREA,
-            f"the certificate in {file} expires in {days} days, on {until}",
-            renew,
-            key="certificate.expires",
-            file=str(file),
-            ends=until,
-            days=days,
-        )
-    elif days < _SOON_DAYS:
-        yield note(
-            AREA,
-            f"the certificate in {file} expires in {days} days, on {until}",
-            renew,
-            key="certificate.expires",
-            file=str(file),
-            ends=until,
-            days=days,
-        )
-    else:
-        yield ok(
-            AREA,
-            f"the certificate is valid for {days} days more{'' if own else _SELF_SIGNED}",
-            key="certificate.valid",
-            file=str(file),
-            ends=until,
-            days=days,
-        )
+        sentence, to_do = f"{file} is valid from {begins} on only", "set this host's clock right"
+        return wrong(AREA, sentence, to_do, key="certificate.not_yet_valid", file=name, begins=begins)
+    if now >= certificate.not_valid_after_utc:
+        sentence = f"the certificate in {file} expired on {ends}"
+        return wrong(AREA, sentence, renew, key="certificate.expired", file=name, ends=ends)
+    if days < _SOON_DAYS:
+        tell = wrong if days < _SHORT_DAYS else note
+        sentence = f"the certificate in {file} expires in {days} days, on {ends}"
+        return tell(AREA, sentence, renew, key="certificate.expires", file=name, ends=ends, days=days)
+    sentence = f"the certificate is valid for {days} days more{remark}"
+    return ok(AREA, sentence, key="certificate.valid", file=name, ends=ends, days=days)
 
 
 def _fits(public_key: object, key_file: Path) -> bool:

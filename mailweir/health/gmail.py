@@ -91,71 +91,54 @@ def check_mailboxes(settings: Settings, database: Database, deployment: Deployme
 
 def _examine(settings: Settings, mailbox: GmailMailbox, area: str, now: datetime) -> Iterator[Finding]:
     who = f"{mailbox.username}'s mailbox {mailbox.address}"
+    about = {"username": mailbox.username, "mailbox": mailbox.address}
     if not settings.gmail.is_set_up:
-        yield wrong(
-            area,
-            f"{who} is connected, and the settings name no client for Gmail",
-            "see [gmail] in the settings",
-            key="gmail.not_set_up",
-            username=mailbox.username,
-            mailbox=mailbox.address,
-        )
+        sentence = f"{who} is connected, and the settings name no client for Gmail"
+        yield wrong(area, sentence, "see [gmail] in the settings", key="gmail.not_set_up", **about)
         return
     if mailbox.state is State.RECONNECT:
-        yield wrong(
-            area,
-            f"{who} can't be read: {mailbox.error}",
-            f"mailweir gmail connect {mailbox.username}",
-            key="gmail.reconnect",
-            username=mailbox.username,
-            mailbox=mailbox.address,
-            why=mailbox.error or "",
-        )
+        to_do = f"mailweir gmail connect {mailbox.username}"
+        sentence = f"{who} can't be read: {mailbox.error}"
+        yield wrong(area, sentence, to_do, key="gmail.reconnect", why=mailbox.error or "", **about)
         return
+    yield from _sweeping(settings, mailbox, area, now)
+    if mailbox.consent_ends_at:
+        yield note(
+            area,
+            f"the consent of {who} ends {_text(mailbox.consent_ends_at)}, for the app is in testing at Google",
+            f"publish the app (Audience in Google's console); then: mailweir gmail connect {mailbox.username}",
+            key="gmail.consent_ends",
+            at=mailbox.consent_ends_at,
+            **about,
+        )
+    yield from _missing(mailbox, area)
+
+
+def _sweeping(settings: Settings, mailbox: GmailMailbox, area: str, now: datetime) -> Iterator[Finding]:
+    """Is it looked at as often as it should be?"""
+    who = f"{mailbox.username}'s mailbox {mailbox.address}"
+    about = {"username": mailbox.username, "mailbox": mailbox.address}
     late = max(_LATE_SWEEPS * timedelta(seconds=settings.gmail.sweep_seconds), _LEAST_LATE)
     last = mailbox.swept_at or mailbox.connected_at
     if now - last > late:
         why = f": {mailbox.error}" if mailbox.error else ""
-        yield wrong(
-            area,
-            f"{who} wasn't swept since {_text(last)}{why}",
-            "see mailweir-gmail-sync's log",
-            key="gmail.not_swept",
-            username=mailbox.username,
-            mailbox=mailbox.address,
-            last=last,
-        )
+        sentence = f"{who} wasn't swept since {_text(last)}{why}"
+        yield wrong(area, sentence, "see mailweir-gmail-sync's log", key="gmail.not_swept", last=last, **about)
     elif mailbox.error:
-        yield note(
-            area,
-            f"{who} waits: {mailbox.error}",
-            key="gmail.waits",
-            username=mailbox.username,
-            mailbox=mailbox.address,
-            why=mailbox.error,
-        )
-    if mailbox.consent_ends_at:
-        ends = _text(mailbox.consent_ends_at)
-        yield note(
-            area,
-            f"the consent of {who} ends {ends}, for the app is in testing at Google",
-            f"publish the app (Audience in Google's console); then: mailweir gmail connect {mailbox.username}",
-            key="gmail.consent_ends",
-            username=mailbox.username,
-            mailbox=mailbox.address,
-            at=mailbox.consent_ends_at,
-        )
+        yield note(area, f"{who} waits: {mailbox.error}", key="gmail.waits", why=mailbox.error, **about)
+
+
+def _missing(mailbox: GmailMailbox, area: str) -> Iterator[Finding]:
+    """Messages that aren't on the record, or weren't for a while."""
+    who = f"{mailbox.username}'s mailbox {mailbox.address}"
+    about = {"username": mailbox.username, "mailbox": mailbox.address}
     if mailbox.dead:
         given_up = "1 message was" if mailbox.dead == 1 else f"{mailbox.dead} messages were"
-        yield wrong(
-            area,
-            f"{given_up} given up of {who}",
-            f"see which: mailweir gmail status {mailbox.username}; try again: mailweir gmail retry {mailbox.username}",
-            key="gmail.given_up",
-            username=mailbox.username,
-            mailbox=mailbox.address,
-            messages=mailbox.dead,
+        to_do = (
+            f"see which: mailweir gmail status {mailbox.username}; try again: mailweir gmail retry {mailbox.username}"
         )
+        sentence = f"{given_up} given up of {who}"
+        yield wrong(area, sentence, to_do, key="gmail.given_up", messages=mailbox.dead, **about)
     if mailbox.audit_missing:
         yield wrong(
             area,
@@ -163,9 +146,8 @@ def _examine(settings: Settings, mailbox: GmailMailbox, area: str, now: datetime
             "they are looked at now",
             f"compare again: mailweir gmail audit {mailbox.username}; if it happens twice, tell us",
             key="gmail.audit_missing",
-            username=mailbox.username,
-            mailbox=mailbox.address,
             messages=mailbox.audit_missing,
+            **about,
         )
 
 

@@ -4,6 +4,7 @@ A mailbox that is connected again goes on at the same cursor; whoever sweeps it 
 command line, and by `users`, for a removed user's mailbox is read no more.
 """
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -66,33 +67,42 @@ def connect(
             "next_sweep_at": rfc3339(now),
             "failures": 0,
         }
-        table = models.GmailMailbox
         if mailbox_id is None:
-            table.create(
-                deployment=deployment.id,
-                user=user.id,
-                **given,
-                connected_at=rfc3339(now),
-                covered_since=rfc3339(now - timedelta(days=first_days)),
-                cursor=cursor,
-                list_since=rfc3339(now - timedelta(days=first_days)) if first_days or cursor is None else None,
-                backfilled_address_id=_newest(database, _NEWEST_ADDRESS, deployment),
-                backfilled_group_id=_newest(database, _NEWEST_GROUP, deployment),
-                units=FULL,
-                units_at=rfc3339(now),
-                audit_due_at=rfc3339(now + timedelta(hours=1)),
-                epoch=0,
-            )
+            _create(database, deployment, user.id, given, now=now, first_days=first_days, cursor=cursor)
         else:
             # only what changes, and counted on by the database: a sweep may be writing the rest at this moment
-            table.update(
-                **given,
-                error=None,
-                refused_since=None,
-                refusals=0,
-                **_fenced_off(),
-            ).where(table.id == mailbox_id).execute()
+            fresh = {**given, "error": None, "refused_since": None, "refusals": 0, **_fenced_off()}
+            models.GmailMailbox.update(**fresh).where(models.GmailMailbox.id == mailbox_id).execute()
     return gmail_mailboxes.find(database, deployment, username)
+
+
+def _create(
+    database: Database,
+    deployment: Deployment,
+    user_id: int,
+    given: Mapping[str, object],
+    *,
+    now: datetime,
+    first_days: int,
+    cursor: str | None,
+) -> None:
+    """A mailbox that wasn't connected before. given: its columns that a later consent sets anew, too."""
+    first = now - timedelta(days=first_days)
+    models.GmailMailbox.create(
+        deployment=deployment.id,
+        user=user_id,
+        **given,
+        connected_at=rfc3339(now),
+        covered_since=rfc3339(first),
+        cursor=cursor,
+        list_since=rfc3339(first) if first_days or cursor is None else None,
+        backfilled_address_id=_newest(database, _NEWEST_ADDRESS, deployment),
+        backfilled_group_id=_newest(database, _NEWEST_GROUP, deployment),
+        units=FULL,
+        units_at=rfc3339(now),
+        audit_due_at=rfc3339(now + timedelta(hours=1)),
+        epoch=0,
+    )
 
 
 def _revived(
