@@ -8,6 +8,7 @@ Progress goes to stderr.
 import argparse
 import gc
 import json
+import os
 import random
 import statistics
 import sys
@@ -181,6 +182,7 @@ def _measure(records: Sequence[Record], batches: int) -> list[Cost]:
     opened = [Database(record.database_url) for record in records]
     prepared = [list(parts(_entries(record.activities, batches * BATCH), BATCH)) for record in records]
     warm = max(1, batches // 20)
+    os.sync()  # or the kernel would still be writing the record that was just made
     gc.disable()  # it would look at what was prepared
     with _checkpoints_beside(records):
         for number in range(batches):

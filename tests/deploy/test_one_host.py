@@ -120,6 +120,21 @@ def test_doctor_finds_nothing_wrong(converged: Host) -> None:
         assert words in said
 
 
+def test_the_host_reports_its_health_by_its_timer_and_by_itself(converged: Host) -> None:
+    assert converged.says("systemctl is-enabled mailweir-health.timer").strip() == "enabled"
+    # within the unit's own bounds: four of root's powers, and nothing to write but the database's folder
+    converged.run("systemctl start mailweir-health.service")
+    shown = converged.says("systemctl show -p Result,ExecMainStatus mailweir-health.service")
+    assert set(shown.split()) == {"Result=success", "ExecMainStatus=0"}
+    record = "sqlite3.connect('/var/lib/mailweir/db/mailweir.db')"
+    asked = f"import sqlite3; print(*{record}.execute('SELECT check_name, state FROM health_reports'))"
+    reported = converged.says(f'python3 -c "{asked}"')
+    assert "('queue', 'ok')" in reported
+    assert "wrong" not in reported
+    score = converged.says("systemd-analyze security --no-pager mailweir-health.service || true")
+    assert float(re.findall(r"exposure level for \S+: ([\d.]+)", score)[0]) < 3.0
+
+
 def test_doctor_says_what_is_wrong_and_the_playbook_mends_it(site: Site, converged: Host, suite: str) -> None:
     postfix = {BOOKWORM: "postfix@-"}.get(suite, "postfix")
     for broken, words in (
