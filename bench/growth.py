@@ -13,7 +13,6 @@ import random
 import statistics
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -29,7 +28,6 @@ from mailweir.directory import ContactRef, DeploymentRef
 from mailweir.recording import Content, Entry
 from mailweir.store.database import versions
 from mailweir.store.database.batches import parts
-from mailweir.store.database.checkpoints import Checkpoints
 from mailweir.store.database.connection import Database
 from mailweir.store.people import deployments
 from mailweir.store.people.deployments import Deployment
@@ -184,40 +182,17 @@ def _measure(records: Sequence[Record], batches: int) -> list[Cost]:
     warm = max(1, batches // 20)
     os.sync()  # or the kernel would still be writing the record that was just made
     gc.disable()  # it would look at what was prepared
-    with _checkpoints_beside(records):
-        for number in range(batches):
-            for database, batch, times in zip(opened, (one[number] for one in prepared), took, strict=True):
-                start = time.perf_counter()
-                with database.transaction(alone=False):
-                    recording.record_all(database, batch)
-                times.append((time.perf_counter() - start) * 1e6 / BATCH)
+    for number in range(batches):
+        for database, batch, times in zip(opened, (one[number] for one in prepared), took, strict=True):
+            start = time.perf_counter()
+            with database.transaction(alone=False):
+                recording.record_all(database, batch)
+            times.append((time.perf_counter() - start) * 1e6 / BATCH)
     gc.enable()
     lists = [_lists(database, record) for database, record in zip(opened, records, strict=True)]
     for database in opened:
         database.close()
     return [Cost(times[warm:], listed) for times, listed in zip(took, lists, strict=True)]
-
-
-@contextmanager
-def _checkpoints_beside(records: Sequence[Record]) -> Iterator[None]:
-    """As mailweir-digest makes them while mail comes in."""
-    stopped = threading.Event()
-
-    def serve(record: Record) -> None:
-        with closing(Database(record.database_url)) as database:
-            checkpoints = Checkpoints(database)
-            while not stopped.wait(0.05):
-                checkpoints.step()
-
-    threads = [threading.Thread(target=serve, args=(record,)) for record in records]
-    for thread in threads:
-        thread.start()
-    try:
-        yield
-    finally:
-        stopped.set()
-        for thread in threads:
-            thread.join()
 
 
 def _lists(database: Database, record: Record) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""`mailweir-digest`: takes recorded bodies whose author isn't examined yet, and writes their sender verdicts; makes checkpoints.
+"""`mailweir-digest`: takes recorded bodies whose author isn't examined yet, and writes their sender verdicts.
 
 Never loses or alters raw mail, and never verifies anything in this process: `workers` does, under limits. Where DNS gives no
 answer a body stays pending and is tried again, later each time. Started by `mailweir up` or systemd, as the unprivileged user.
@@ -19,7 +19,6 @@ from mailweir.errors import DatabaseUnavailable, DnsUnavailable, MailweirError
 from mailweir.sender_auth import DkimProver
 from mailweir.settings import Settings
 from mailweir.store.database import versions
-from mailweir.store.database.checkpoints import Checkpoints
 from mailweir.store.database.connection import Database
 from mailweir.store.record import raw_messages, verdicts
 from mailweir.store.record.verdicts import Waiting
@@ -58,10 +57,8 @@ def main() -> None:
 def _serve(
     database: Database, workers: Workers[Waiting], poll_seconds: float, logger: structlog.stdlib.BoundLogger
 ) -> None:
-    checkpoints = Checkpoints(database)
     while True:
         try:
-            checkpoints.step()
             if work_off(database, workers, logger, lambda: datetime.now(UTC)):
                 continue
         except DatabaseUnavailable as error:
