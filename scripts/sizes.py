@@ -9,6 +9,7 @@ itself too. Methods are functions. Empty files count. Reads the tree that it lie
 import argparse
 import ast
 import math
+import signal
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -80,6 +81,7 @@ def main() -> None:
     parser.add_argument("folders", nargs="*", default=FOLDERS, metavar="FOLDER")
     parser.add_argument("--longest", type=int, default=10, metavar="N", help="how many are named (10)")
     asked = parser.parse_args()
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `| head` ends it quietly
     try:
         files = files_below(asked.folders)
     except FileNotFoundError as error:
