@@ -246,12 +246,12 @@ def test_at_once_without_the_key_file_leaves_no_lease(small: World) -> None:
 # --- a stop -----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("seconds", [0.5, 20.0])
+@pytest.mark.parametrize("seconds", [0.5, 40.0])
 def test_a_stop_in_the_middle_of_a_sweep_ends_soon_and_leaves_no_lease(
     gmail: GmailServer, tmp_path: Path, seconds: float
 ) -> None:
     """Also where an answer takes longer than anybody wants to wait."""
-    world = World(gmail, tmp_path, None, QUICK + "timeout_seconds = 60\n")
+    world = World(gmail, tmp_path, None, QUICK + "timeout_seconds = 90\n")
     box = world.connect()
     for number in range(20):
         box.insert(mail(f"m{number}"))
@@ -260,7 +260,7 @@ def test_a_stop_in_the_middle_of_a_sweep_ends_soon_and_leaves_no_lease(
         wait_until(lambda: slow.hits >= 2 or (seconds > 1 and slow.hits == 1), "it is at it")
         began = time.monotonic()
         assert process.stop() == 0
-        assert time.monotonic() - began < 12
+        assert time.monotonic() - began < 30  # the slow answer alone takes longer
         row = world.database.execute("SELECT lease_owner, lease_until, failures FROM gmail_mailboxes").fetchone()
         assert tuple(row) == (None, None, 0)
         assert "Traceback" not in process.text()
