@@ -13,6 +13,7 @@ don't share, rightly:
 Called by `lookups` and `auth`.
 """
 
+import abc
 import asyncio
 import contextlib
 import signal
@@ -28,7 +29,7 @@ from postfix.malformed import Malformed
 MAX_CONNECTIONS = 900  # smtpds of all ports at Postfix's default are 300; open files end at 1,024
 
 
-class Connection(asyncio.Protocol):
+class Connection(asyncio.Protocol, abc.ABC):
     """One client. It keeps itself in `open_ones` while it is open. max_request_bytes: of one that hasn't come whole."""
 
     def __init__(
@@ -43,18 +44,18 @@ class Connection(asyncio.Protocol):
     def greet(self) -> None:
         """Says what a server says first. Nothing, where a protocol doesn't override it."""
 
+    @abc.abstractmethod
     def step(self) -> bool:
         """Takes the first request off the buffer, and answers or begins to; False where it hasn't come whole. Malformed."""
-        raise NotImplementedError
 
     @property
     def is_busy(self) -> bool:
         """Is an answer under way, so that the next request has to wait? What then comes is kept, up to one request."""
         return False
 
+    @abc.abstractmethod
     def log_malformed(self, reason: str) -> None:
         """Says that the connection was closed on what is no request."""
-        raise NotImplementedError
 
     def send(self, data: bytes) -> None:
         """Sends an answer, or a part of one."""
