@@ -7,7 +7,7 @@ is shared out among the processes that are alive.
 
 Who comes back as soon as the next call can be paid would spend it all on asking what is new, and never get to a message: a bucket
 gives one message's calls at least, a message is begun only where all of them can be paid, and one comes back to a bucket that is
-half full. Used by `job`, `jobs` and `scheduler`.
+half full. Used by `job`, `job_factory` and `scheduler`.
 """
 
 import threading

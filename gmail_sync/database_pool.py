@@ -1,5 +1,5 @@
 """Connections to the database, shared by the sweeping threads: each borrows one for as long as it asks or writes, never while it
-waits for Gmail. Used by `jobs`, which opens it, and through `job` by all of the sync.
+waits for Gmail. Used by `job_factory`, which opens it, and through `job` by all of the sync.
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping

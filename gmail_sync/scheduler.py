@@ -16,7 +16,7 @@ from gmail_sync import process_name
 from gmail_sync.budget import Project
 from gmail_sync.ending import given_back
 from gmail_sync.job import Job, Services
-from gmail_sync.jobs import Jobs
+from gmail_sync.job_factory import JobFactory
 from gmail_sync.pauses import LONGEST_ASKED, pause_after
 from gmail_sync.rests import Rests
 from gmail_sync.sweep import Sweep
@@ -40,9 +40,11 @@ _STOP = None
 class Scheduler:
     """One process's sweeping. name: its own, among all that share the database. clock: seconds that never go back."""
 
-    def __init__(self, services: Services, jobs: Jobs, name: str, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, services: Services, job_factory: JobFactory, name: str, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._services = services
-        self._jobs = jobs
+        self._job_factory = job_factory
         self._name = name
         self._clock = clock
         self._config = services.settings.gmail
@@ -186,7 +188,7 @@ class Scheduler:
         """One sweep of a leased mailbox, and how its lease ends; None where it has ended. Logs every fault, and raises none."""
         job: Job | None = None
         try:
-            job = self._jobs.job(leased, self._project)
+            job = self._job_factory.job(leased, self._project)
             return Sweep(job).run()
         except DatabaseUnavailable as error:
             self._note_outage(error)

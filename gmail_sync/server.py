@@ -9,8 +9,8 @@ import os
 import signal
 import sys
 
-from gmail_sync import jobs, process_name
-from gmail_sync.jobs import Jobs
+from gmail_sync import job_factory, process_name
+from gmail_sync.job_factory import JobFactory
 from gmail_sync.scheduler import Scheduler
 from mailweir import cpu_affinity, daemons, log, settings
 from mailweir.errors import MailweirError
@@ -24,10 +24,10 @@ def main() -> None:
     logger = log.configure(PROCESS)
     try:
         config = settings.load()
-        services = jobs.services(config, logger)
+        services = job_factory.services(config, logger)
         with services.database_pool.lent() as database:
             versions.check(database)
-        scheduler = Scheduler(services, Jobs(services), process_name.own())
+        scheduler = Scheduler(services, JobFactory(services), process_name.own())
     except MailweirError as error:
         sys.exit(f"{PROCESS}: {error}")
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -12,7 +12,7 @@ from gmail_sync.batch_writer import Tally
 from gmail_sync.budget import Project
 from gmail_sync.ending import given_back
 from gmail_sync.job import Job, Services
-from gmail_sync.jobs import Jobs
+from gmail_sync.job_factory import JobFactory
 from gmail_sync.sweep import Sweep
 from mailweir.errors import MailweirError
 from mailweir.gmail.errors import GmailError, NeedsReconnect
@@ -46,7 +46,7 @@ class SyncNow:
     def __init__(
         self,
         services: Services,
-        jobs: Jobs,
+        job_factory: JobFactory,
         mailbox_id: int,
         progress: Callable[[int, int], None] = lambda looked, recorded: None,
         notice: Callable[[str], None] = lambda text: None,
@@ -54,7 +54,7 @@ class SyncNow:
     ) -> None:
         gmail = services.settings.gmail
         self._services = services
-        self._jobs = jobs
+        self._job_factory = job_factory
         self._mailbox_id = mailbox_id
         self._progress = progress
         self._notice = notice
@@ -118,7 +118,7 @@ class SyncNow:
         job: Job | None = None
         rest: Rest | None = None
         try:
-            job = self._jobs.job(leased, self._project)
+            job = self._job_factory.job(leased, self._project)
             rest = work(job)
         except BaseException:
             rest = given_back(leased, job, self._services.clock())

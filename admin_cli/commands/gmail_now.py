@@ -7,7 +7,7 @@ import typer
 
 from admin_cli import context, options, output, progress
 from admin_cli.commands.gmail_state import Username
-from gmail_sync import jobs
+from gmail_sync import job_factory
 from gmail_sync.sync_now import SyncNow
 from mailweir import log
 from mailweir.settings import load
@@ -59,9 +59,9 @@ def _at_once(username: str, deployment: str | None) -> Iterator[tuple[GmailMailb
     settings = load()
     with context.opened(settings) as database:
         mailbox = gmail_mailboxes.find(database, context.choose(database, deployment), username)
-        services = jobs.services(settings, log.silent())
+        services = job_factory.services(settings, log.silent())
         with progress.counting("messages looked at, on the record:") as show:
             try:
-                yield mailbox, SyncNow(services, jobs.Jobs(services), mailbox.id, show, output.remark)
+                yield mailbox, SyncNow(services, job_factory.JobFactory(services), mailbox.id, show, output.remark)
             finally:
                 services.database_pool.close()

@@ -21,7 +21,7 @@ def test_who_is_told_and_fails_changes_nothing_that_is_written(world: World) -> 
 
     leased = gmail_leases.lease_one(world.database, "test", world.at, world.state().id)
     assert leased
-    sweep = Sweep(world.jobs.job(leased, world.project), progress)
+    sweep = Sweep(world.job_factory.job(leased, world.project), progress)
     with pytest.raises(BrokenPipeError):
         sweep.run()
     assert sorted(world.subjects()) == ["m0", "m2", "m4"]

@@ -79,7 +79,7 @@ def test_from_consent_to_revoke(world: World, gmail: GmailServer) -> None:
 
     leased = gmail_leases.lease_one(world.database, "test", world.at, world.state().id)
     assert leased
-    reader = world.jobs.job(leased, world.project).mailbox
+    reader = world.job_factory.job(leased, world.project).mailbox
     code, _, err = Process(world, ("disconnect", "richard")).end()
     assert (code, err) == (0, "")
     with pytest.raises(NeedsReconnect, match="no longer valid"):

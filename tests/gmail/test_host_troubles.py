@@ -14,7 +14,7 @@ import pytest
 
 from gmail_sync.budget import OverBudget
 from gmail_sync.job import Services
-from gmail_sync.jobs import Jobs
+from gmail_sync.job_factory import JobFactory
 from gmail_sync.memory_limit import MAX_BYTES
 from gmail_sync.rests import Rests
 from gmail_sync.scheduler import Scheduler
@@ -67,7 +67,7 @@ def scheduler_of(world: World, clock: Clock, name: str = "one") -> Iterator[Sche
     """One that runs in a thread, as its process would, and goes by that clock."""
     known = world.services
     services = Services(known.database_pool, known.directory, known.settings, known.log, clock)
-    made = Scheduler(services, Jobs(services), name)
+    made = Scheduler(services, JobFactory(services), name)
     thread = threading.Thread(target=made.run)
     thread.start()
     try:

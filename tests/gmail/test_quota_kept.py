@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gmail_sync.budget import OverBudget, Project
-from gmail_sync.jobs import Jobs
+from gmail_sync.job_factory import JobFactory
 from gmail_sync.scheduler import BEAT_SECONDS, Scheduler
 from mailweir.store.gmail import gmail_leases
 from mailweir.store.people import contacts, users
@@ -32,7 +32,7 @@ class Process:
         def clock() -> float:
             return world.at.timestamp()
 
-        self._scheduler = Scheduler(world.services, Jobs(world.services, clock), name, clock)
+        self._scheduler = Scheduler(world.services, JobFactory(world.services, clock), name, clock)
 
     def turn(self) -> None:
         """One lease of what is due, if anything is."""

@@ -370,7 +370,7 @@ def sweep_with(world: World, monkeypatch: pytest.MonkeyPatch) -> Callable[[TakeA
             if tally.looked == 2:
                 take_away(world, mailbox_id)
 
-        assert Sweep(world.jobs.job(leased, world.project), intervene).run() is None
+        assert Sweep(world.job_factory.job(leased, world.project), intervene).run() is None
         assert world.subjects() == ["m0", "m1"]
 
     return sweep

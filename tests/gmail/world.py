@@ -5,10 +5,10 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from gmail_sync import jobs
+from gmail_sync import job_factory
 from gmail_sync.budget import Project
 from gmail_sync.job import Services
-from gmail_sync.jobs import Jobs
+from gmail_sync.job_factory import JobFactory
 from gmail_sync.sweep import Sweep
 from gmail_sync.sync_now import SyncNow
 from mailweir import log, secrets_file, settings
@@ -56,11 +56,11 @@ class World:
         for name, address in (("Jane", JANE), ("Joe", JOE)):
             contacts.add(self.database, self.demo, name, [address], None, self.at)
         self.services = self._services()
-        self.jobs = Jobs(self.services)
+        self.job_factory = JobFactory(self.services)
         self.project = Project(10**9, 10**9, lambda: 0.0)
 
     def _services(self) -> Services:
-        made = jobs.services(self.settings, log.silent())
+        made = job_factory.services(self.settings, log.silent())
         return Services(made.database_pool, made.directory, made.settings, made.log, lambda: self.at)
 
     def close(self) -> None:
@@ -94,7 +94,7 @@ class World:
         """One sweep of a mailbox, now."""
         leased = gmail_leases.lease_one(self.database, "test", self.at, self.state(name).id)
         assert leased, "the mailbox can't be leased"
-        rest = Sweep(self.jobs.job(leased, self.project)).run(quantum)
+        rest = Sweep(self.job_factory.job(leased, self.project)).run(quantum)
         if rest:
             gmail_leases.end(self.database, [rest])
         return rest
@@ -115,7 +115,7 @@ class World:
         """What `mailweir gmail sync` and `audit` do."""
         return SyncNow(
             self.services,
-            self.jobs,
+            self.job_factory,
             self.state(name).id,
             notice=notice,
             sleep=lambda seconds: self.later(seconds=seconds),

@@ -28,7 +28,7 @@ BUSY_SECONDS = 20.0
 MAX_KEPT = 20_000  # credentials with their access tokens, which would else be asked for anew at each sweep
 
 
-class Jobs:
+class JobFactory:
     """Makes jobs. Access tokens are kept in memory, for as long as nobody connects the mailbox anew."""
 
     def __init__(self, services: Services, clock: Callable[[], float] = time.monotonic) -> None:
