@@ -9,7 +9,7 @@ from mailweir.errors import BadInput
 from mailweir.store.people import contacts, groups, users
 from mailweir.store.record import activities, todos
 from mailweir.store.record.activities import Filter
-from tests.gmail.test_directions import by_filter, kept
+from tests.gmail.seen_twice import by_filter, kept
 from tests.gmail.world import JANE, STRANGER, World, mail
 
 SALES = "sales@firm.example"

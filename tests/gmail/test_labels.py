@@ -11,8 +11,8 @@ import pytest
 from mailweir.store.record import raw_messages
 from tests.gmail import faults
 from tests.gmail.calls import Kind
+from tests.gmail.seen_twice import by_filter, decisions
 from tests.gmail.server import GmailServer, Mailbox
-from tests.gmail.test_directions import by_filter, decisions
 from tests.gmail.world import JANE, STRANGER, World, mail
 
 RICHARD = "richard@firm.example"

@@ -13,7 +13,7 @@ from mailweir.headers import Header
 from mailweir.settings import Relay
 from mailweir.store.people import relay_logins
 from mailweir.store.people.directory import SqlDirectory
-from tests.gmail.test_directions import RICHARD, postfix_lines
+from tests.gmail.seen_twice import RICHARD, postfix_lines
 from tests.gmail.world import JANE, World
 
 LOGIN = "richard@demo.example.net"
