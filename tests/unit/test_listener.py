@@ -26,6 +26,10 @@ class Echo(connections.Connection):
         self._buffer.clear()
         return False
 
+    def log_malformed(self, reason: str) -> None:
+        """See connections.Connection."""
+        raise AssertionError(reason)
+
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
