@@ -223,7 +223,8 @@ def test_law_8_without_dns_the_author_stays_pending(weir: Weir) -> None:
             signing.sign(mail("<no-dns@client.example>", "hello"), weir.key, selector="new", domain="client.example")
         )
         attempts = (
-            "SELECT attempts FROM raw_messages r JOIN activities a ON a.id = r.activity_id WHERE a.message_id = ?"
+            "SELECT q.attempts FROM digest_queue q JOIN raw_messages r ON r.id = q.raw_id"
+            " JOIN activities a ON a.id = r.activity_id WHERE q.stage = 'verdict' AND a.message_id = ?"
         )
         weir.wait_until(lambda: weir.stack.rows(attempts, "<no-dns@client.example>") == [(1,)], "a try", 60)
         assert weir.shown("<no-dns@client.example>")[0]["sender_verdict"] == "pending"

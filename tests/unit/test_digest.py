@@ -19,7 +19,7 @@ from mailweir.digest.workers import DIED, Workers
 from mailweir.sender_auth import DkimProver, Verdict
 from mailweir.settings import Digest, Settings
 from mailweir.store.database.connection import Database
-from mailweir.store.record import raw_messages, verdicts
+from mailweir.store.record import raw_messages, retraction, verdicts
 from mailweir.store.record.verdicts import Waiting
 
 Put = Callable[..., int]
@@ -228,14 +228,42 @@ def test_many_are_worked_off_in_parts(demo: Database, record: Put, work_off: Cal
     assert [work_off(timedelta(days=1)) for _ in range(3)] == [server.MAX_BATCH, 2, 0]
 
 
-def test_what_nobody_waits_for_costs_one_look_at_an_empty_index(sqlite_database: Database) -> None:
-    plan = sqlite_database.execute(
-        "EXPLAIN QUERY PLAN SELECT id FROM raw_messages WHERE verdict = 'pending' AND next_try_at <= ?"
-        " ORDER BY next_try_at, id LIMIT ?",
-        ("x", 1),
-    ).fetchall()
-    (step,) = [row[-1] for row in plan]  # and no other one, to sort them
-    assert "USING COVERING INDEX raw_messages_pending" in step
+@pytest.mark.parametrize(
+    ("sql", "used"),
+    [
+        (
+            "SELECT raw_id FROM digest_queue WHERE stage = 'verdict' AND lane = 0 ORDER BY raw_id LIMIT 1",
+            "USING PRIMARY KEY (lane=? AND stage=?)",
+        ),
+        (
+            "SELECT raw_id FROM digest_queue WHERE stage = 'verdict' AND lane = 1 AND next_try_at <= 'x'"
+            " ORDER BY next_try_at, raw_id LIMIT 1",
+            "USING INDEX digest_queue_later",
+        ),
+    ],
+)
+def test_what_nobody_waits_for_costs_one_look(sqlite_database: Database, sql: str, used: str) -> None:
+    (step,) = [row[-1] for row in sqlite_database.execute(f"EXPLAIN QUERY PLAN {sql}").fetchall()]
+    assert used in step.replace("COVERING ", "")  # and no other step, to sort them
+
+
+def test_a_new_version_waits_for_both_stages_and_a_repeat_for_none(demo: Database, record: Put) -> None:
+    waiting = "SELECT raw_id, stage FROM digest_queue ORDER BY raw_id, stage"
+    record("demo", "richard", JANE, raw=_body("x"))
+    demo.execute("DELETE FROM digest_queue")
+    record("demo", "richard", JANE, raw=_body("x"), queue_id="4XyAgain")
+    assert demo.execute(waiting).fetchall() == []
+    record("demo", "richard", JANE, raw=_body("y"), queue_id="4XyOther")
+    raw_id = demo.execute("SELECT MAX(id) FROM raw_messages").fetchone()[0]
+    assert demo.execute(waiting).fetchall() == [(raw_id, "reading"), (raw_id, "verdict")]
+
+
+def test_an_id_is_never_given_again(demo: Database, record: Put) -> None:
+    first = record("demo", "richard", JANE, number=1)
+    raw_ids = demo.execute("SELECT id FROM raw_messages").fetchall()
+    assert retraction.retract(demo, 1, "4Xy1") == first
+    assert record("demo", "richard", JANE, number=2) > first
+    assert demo.execute("SELECT id FROM raw_messages").fetchall() > raw_ids
 
 
 def _one_or_death(content: tuple[object, ...]) -> str:

@@ -44,6 +44,6 @@ def test_a_schema_is_read_as_it_was_made(database: Database) -> None:
     assert Index(True, ("deployment_id", "username"), "removed_at is null") in found["users"].indexes
     once = Index(True, ("activity_id", "source_id", "route", "coalesce user_id, 0"), "")
     assert found["sightings"].indexes == {once}
-    waiting = Index(False, ("verdict", "next_try_at", "id"), "verdict = 'pending'")
-    assert waiting in found["raw_messages"].indexes
+    later = Index(False, ("stage", "next_try_at", "raw_id"), "lane = 1")
+    assert found["digest_queue"].indexes == {later}
     assert ("direction", "incoming,outgoing") in found["activities"].checks

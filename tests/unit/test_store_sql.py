@@ -44,6 +44,7 @@ _VARIABLES: dict[str, Any] = {
     "contacts": [1],
     "text": "x",
     "name": "id",
+    "versions": "SELECT id FROM raw_messages WHERE activity_id = ?",
     "sql": "id",
     "column": "c.reason",
     "words": ["x"],
@@ -55,9 +56,12 @@ _FRAGMENT = re.compile(r"\b(?:AND|ORDER BY|WHERE|FROM|JOIN|IN|IS NULL|SELECT|AS|
 _ALIAS = re.compile(r"\b(?:FROM|JOIN|UPDATE) ([a-z_]+) (?:AS )?([a-z_]+)\b")
 _NAMED = re.compile(r"\bAS ([a-z_]+)\b")
 _QUALIFIED = re.compile(r"\b([a-z_]+)\.([a-z_]+)\b")
-_QUOTED = re.compile(r"'[^']*'|\bpg_\w+|\bcurrent_database\b")
+_QUOTED = re.compile(r"'[^']*'|\bpg_\w+|\bcurrent_database\b|\bxmax\b")
 _WORD = re.compile(r"\b[a-z_]+\b")
-_ONE_DATABASES_OWN = {True: re.compile(r"pg_\w+\(|FOR UPDATE|POSITION\("), False: re.compile(r"INSTR\(|sqlite_master")}
+_ONE_DATABASES_OWN = {
+    True: re.compile(r"pg_\w+\(|FOR UPDATE|POSITION\("),
+    False: re.compile(r"INSTR\(|sqlite_master|sqlite_sequence"),
+}
 
 
 def _modules() -> Iterator[tuple[ModuleType, ast.Module]]:

@@ -11,7 +11,7 @@ _OF_ACTIVITY = ("todos", "activity_users", "activity_contacts", "sightings", "de
 def ends_examination(database: Database, deployment_id: int, source_id: str) -> bool:
     """Has the digest nothing to do with it any more? Else that is ended here, and `retract` waits for what it does just now.
 
-    SQLite gives the number of a deleted row anew, and a verdict on the one must not become the other's.
+    What the digest finds out about a body that is gone would have no activity to be written to.
     """
     pending = (
         "UPDATE raw_messages SET verdict = 'none' WHERE verdict = 'pending' AND activity_id IN"
@@ -34,6 +34,10 @@ def retract(database: Database, deployment_id: int, source_id: str) -> int | Non
     if execute("SELECT 1 FROM sightings WHERE activity_id = ? LIMIT 1", (activity_id,)).fetchone():
         return None
     execute("UPDATE activities SET leading_raw_id = NULL WHERE id = ?", (activity_id,))
+    versions = "SELECT id FROM raw_messages WHERE activity_id = ?"
+    execute(f"DELETE FROM digest_queue WHERE raw_id IN ({versions})", (activity_id,))
+    execute(f"DELETE FROM attachments WHERE raw_id IN ({versions})", (activity_id,))
+    execute(f"DELETE FROM readings WHERE raw_id IN ({versions})", (activity_id,))
     for table in _OF_ACTIVITY:
         execute(f"DELETE FROM {table} WHERE activity_id = ?", (activity_id,))
     execute("DELETE FROM activities WHERE id = ?", (activity_id,))

@@ -27,19 +27,26 @@ class Waiting:
 
 
 def due(database: Database, now: datetime, limit: int) -> list[int]:
-    """The ids of the bodies whose turn it is, who waits longest first."""
+    """The ids of the bodies whose turn it is: new ones, then those that are tried again, who waits longest first."""
     found = database.execute(
-        "SELECT id FROM raw_messages WHERE verdict = 'pending' AND next_try_at <= ? ORDER BY next_try_at, id LIMIT ?",
-        (rfc3339(now), limit),
+        "SELECT raw_id FROM digest_queue WHERE stage = 'verdict' AND lane = 0 ORDER BY raw_id LIMIT ?", (limit,)
     )
-    return [raw_id for (raw_id,) in found.fetchall()]
+    new = [raw_id for (raw_id,) in found.fetchall()]
+    later = database.execute(
+        "SELECT raw_id FROM digest_queue WHERE stage = 'verdict' AND lane = 1 AND next_try_at <= ?"
+        " ORDER BY next_try_at, raw_id LIMIT ?",
+        (rfc3339(now), limit - len(new)),
+    )
+    return new + [raw_id for (raw_id,) in later.fetchall()]
 
 
 def read(database: Database, raw_id: int) -> Waiting | None:
     """One that waits; None where it doesn't any more."""
     found = database.execute(
-        "SELECT r.id, r.activity_id, a.author, r.size_bytes, r.content_zstd, r.attempts, r.author_via"
-        " FROM raw_messages r JOIN activities a ON a.id = r.activity_id WHERE r.id = ? AND r.verdict = 'pending'",
+        "SELECT r.id, r.activity_id, a.author, r.size_bytes, r.content_zstd, q.attempts, r.author_via"
+        " FROM raw_messages r JOIN activities a ON a.id = r.activity_id"
+        " JOIN digest_queue q ON q.raw_id = r.id AND q.stage = 'verdict' AND q.lane IN (0, 1)"
+        " WHERE r.id = ? AND r.verdict = 'pending'",
         (raw_id,),
     )
     row = rows.first(found)
@@ -58,7 +65,9 @@ def read(database: Database, raw_id: int) -> Waiting | None:
 
 def count_pending(database: Database) -> int:
     """How many wait, those whose turn isn't yet included."""
-    (count,) = database.execute("SELECT COUNT(*) FROM raw_messages WHERE verdict = 'pending'").fetchone()
+    (count,) = database.execute(
+        "SELECT COUNT(*) FROM digest_queue WHERE stage = 'verdict' AND lane IN (0, 1)"
+    ).fetchone()
     return int(count)
 
 
@@ -86,10 +95,10 @@ def settle(database: Database, verdicts: Iterable[tuple[Waiting, str]], now: dat
     activity_ids: dict[int, None] = {}
     for waiting, verdict in verdicts:
         database.execute(
-            "UPDATE raw_messages SET verdict = ?, examined_at = ?, attempts = attempts + 1"
-            " WHERE id = ? AND verdict = 'pending'",
+            "UPDATE raw_messages SET verdict = ?, examined_at = ? WHERE id = ? AND verdict = 'pending'",
             (verdict, rfc3339(now), waiting.raw_id),
         )
+        _leave_queue(database, waiting.raw_id)
         activity_ids[waiting.activity_id] = None
     for activity_id in activity_ids:
         _lead(database, activity_id)
@@ -101,7 +110,12 @@ def prove(database: Database, raw_id: int, activity_id: int, now: datetime) -> N
         "UPDATE raw_messages SET verdict = 'pass', examined_at = ? WHERE id = ? AND verdict <> 'pass'",
         (rfc3339(now), raw_id),
     )
+    _leave_queue(database, raw_id)
     _lead(database, activity_id)
+
+
+def _leave_queue(database: Database, raw_id: int) -> None:
+    database.execute("DELETE FROM digest_queue WHERE lane IN (0, 1) AND stage = 'verdict' AND raw_id = ?", (raw_id,))
 
 
 def _lead(database: Database, activity_id: int) -> None:
@@ -119,6 +133,7 @@ def _lead(database: Database, activity_id: int) -> None:
 def postpone(database: Database, waiting: Waiting, until: datetime) -> None:
     """Leaves one pending, to be tried again; in the caller's transaction."""
     database.execute(
-        "UPDATE raw_messages SET attempts = attempts + 1, next_try_at = ? WHERE id = ? AND verdict = 'pending'",
+        "UPDATE digest_queue SET lane = 1, attempts = attempts + 1, next_try_at = ?"
+        " WHERE lane IN (0, 1) AND stage = 'verdict' AND raw_id = ?",
         (rfc3339(until), waiting.raw_id),
     )

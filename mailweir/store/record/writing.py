@@ -15,6 +15,12 @@ from mailweir.store.database.connection import Database
 from mailweir.store.database.moments import rfc3339
 
 _MAX_ROWS = 50  # of one statement
+_PUT_RAWS_SQLITE = (
+    "ON CONFLICT (activity_id, version_digest) DO UPDATE SET version_digest = excluded.version_digest"
+    " RETURNING activity_id, version_digest, id"
+)
+# a row that was there is locked by the transaction that changes it
+_PUT_RAWS = f"{_PUT_RAWS_SQLITE}, xmax = 0"
 _CONTACT_COLUMNS = ("activity_id", "contact_id", "address", "raw_message_id", "is_bcc")
 
 
@@ -89,6 +95,7 @@ class Writer:
 
     def __init__(self, database: Database) -> None:
         self._execute: Callable[..., Any] = database.fast_execute()
+        self._is_sqlite = database.is_sqlite
 
     def put_activities(self, rows: Iterable[ActivityRow]) -> dict[tuple[int, bytes], Stored]:
         """By deployment and identity: what is made, and what was there and stays as it is."""
@@ -104,18 +111,40 @@ class Writer:
         return {(deployment_id, identity): Stored(*rest) for deployment_id, identity, *rest in found}
 
     def put_raws(self, rows: Iterable[RawRow]) -> dict[tuple[int, bytes], int]:
-        """Ids by activity and version digest. The first version of an activity speaks for it until another one is proven."""
+        """Ids by activity and version digest. The first version of an activity speaks for it until another one is proven.
+
+        New versions wait for the digest from now on; those that were there do so already, or it is done with them.
+        """
         once: dict[tuple[int, bytes], RawRow] = {}
         for row in rows:
             once.setdefault((row.activity_id, row.version_digest), row)
-        ending = (
-            "ON CONFLICT (activity_id, version_digest) DO UPDATE SET version_digest = excluded.version_digest"
-            " RETURNING activity_id, version_digest, id"
+        last_id = self._last_raw_id()
+        found = self._put(
+            "raw_messages", RawRow._fields, once.values(), _PUT_RAWS if last_id is None else _PUT_RAWS_SQLITE
         )
-        found = self._put("raw_messages", RawRow._fields, once.values(), ending)
-        ids = {(activity_id, digest): raw_id for activity_id, digest, raw_id in found}
+        ids = {(activity_id, digest): raw_id for activity_id, digest, raw_id, *_ in found}
         self._choose_leading({activity_id for activity_id, _ in ids})
+        is_new = [one[3] if last_id is None else one[2] > last_id for one in found]
+        new = [(once[one[0], one[1]], one[2]) for one, is_one in zip(found, is_new, strict=True) if is_one]
+        self._queue(sorted((raw_id, row.verdict) for row, raw_id in new))
         return ids
+
+    def _last_raw_id(self) -> int | None:
+        """The last that was ever given, on SQLite, where nobody else writes meanwhile; PostgreSQL says of each row whether it is
+        new."""
+        if not self._is_sqlite:
+            return None
+        (last_id,) = self._execute("SELECT seq FROM sqlite_sequence WHERE name = 'raw_messages'").fetchone()
+        return int(last_id)
+
+    def _queue(self, new: Iterable[tuple[int, str]]) -> None:
+        """new: ids of versions, and their verdicts."""
+        rows = [
+            (raw_id, stage)
+            for raw_id, verdict in new
+            for stage in (("reading", "verdict") if verdict == "pending" else ("reading",))
+        ]
+        self._put("digest_queue", ("raw_id", "stage"), rows, "")
 
     def _choose_leading(self, activity_ids: set[int]) -> None:
         if activity_ids:
