@@ -1,5 +1,5 @@
 """What was read out of each version (`readings`, `attachments`), what the digest has still to do (`digest_queue`), and how far
-it is with reading the record anew (`digest_rebuilds`). And ids of activities and versions that are never given again, on SQLite too.
+it is with reading the record anew (`digest_rebuilds`). And ids of activities and versions never given again, on SQLite too.
 
 What waits for a verdict goes over to the queue. Its two columns of `raw_messages` (attempts, next_try_at) stay and are used no
 more, for SQLite would rewrite every kept body to drop them. What is on the record is not read here: that takes long. The digest
@@ -73,7 +73,7 @@ STATEMENTS = (
     " SELECT 'reading', 'older', MAX(id) + 1, '' FROM raw_messages HAVING MAX(id) IS NOT NULL",
 )
 
-# An id that came up twice would give one mail's page, link or verdict to another one. AUTOINCREMENT changes nothing of how rows are
+# An id that came up twice would give one mail's page or verdict to another. AUTOINCREMENT changes nothing of how rows are
 # kept, so the table's words alone are changed, as https://www.sqlite.org/lang_altertable.html says; a new table would be a
 # copy of every kept body. PostgreSQL's identities never repeat.
 _NEVER_TWICE = (
