@@ -1,0 +1,182 @@
+"""The text of a message as its reader sees it, and its HTML as it was sent.
+
+Of two forms of one text the plain one counts, unless it is a stub. Texts between files stand in their order. Messages within
+follow, each under the lines that say whose it is. Never raises, on any bytes. Called by whoever reads a message. Pure.
+"""
+
+import html as markup
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from mailweir import encoded_words
+from mailweir.reading import enriched, flowed, html_text, layout, part_text, parts, transfer
+from mailweir.reading.layout import Layout, Passage
+from mailweir.reading.parts import IDENTITY, UUENCODE, Part
+
+MAX_TEXT_BYTES = 1_000_000  # of UTF-8
+MAX_HTML_CHARS = 4_000_000
+MAX_PART_BYTES = 4_000_000  # of one text, decoded; the rest isn't read
+MAX_OPENED_BYTES = 8_000_000  # of a message that lies encoded within the message
+MAX_OPENED = 20
+CUT_MARK = "\n[The text is longer, and was cut here.]\n"
+
+# A plain form as short as this, whose HTML says that much more, only says that there is HTML
+STUB_CHARS = 600
+STUB_RATIO = 4
+_WORD_CHARS = re.compile(r"\w")
+_LOOKS_LIKE_HTML = re.compile(r"\s*+<(?:!doctype\b|html\b|head\b|body\b|table\b|div\b|meta\b|style\b)", re.IGNORECASE)
+_SHOWN_HEADERS = ("From", "Date", "Subject", "To", "Cc")
+_HEADER_LINE = re.compile(rb"^(From|Date|Subject|To|Cc)[ \t]*+:([^\n]*+(?:\n[ \t][^\n]*+)*)", re.IGNORECASE | re.MULTILINE)
+_MAX_SHOWN_CHARS = 500
+_MAX_HEAD_BYTES = 64_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Body:
+    """text: the whole text that a reader sees, at most MAX_TEXT_BYTES, with CUT_MARK behind it where it was longer. html: as sent,
+    decoded, never safe; None where there is none. is_from_html: some of the text was made of HTML."""
+
+    text: str
+    html: str | None
+    is_from_html: bool
+
+
+def read(raw: bytes, parts: Sequence[Part]) -> Body:
+    """The body of a message; `parts` is what `parts.walk` found in it."""
+    reader = _Reader()
+    reader.add(raw, layout.of(parts), messages_deep=0)
+    html = "\n".join(reader.html)[:MAX_HTML_CHARS] if reader.has_html else None
+    return Body(text=_limited("\n\n".join(reader.texts)), html=html, is_from_html=reader.is_from_html)
+
+
+class _Reader:
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+        self.html: list[str] = []
+        self.has_html = False
+        self.is_from_html = False
+        self._opened = 0
+        self._bytes_left = MAX_TEXT_BYTES + 1
+
+    def add(self, raw: bytes, found: Layout, messages_deep: int) -> None:
+        """The texts of a message, then those of the messages in it."""
+        source = _Source(raw, tuple(file for file in found.files if file.encoding == UUENCODE))
+        for passage in found.shown:
+            self._add_passage(source, passage, is_outer=messages_deep == 0)
+        for part, inner in found.messages:
+            self._add_message(raw, part, inner, messages_deep + 1)
+
+    def _add_passage(self, source: "_Source", passage: Passage, *, is_outer: bool) -> None:
+        if self._bytes_left <= 0:
+            return
+        plain = _joined(source.plain(part) for part in passage.plain)
+        html = [source.html(part) for part in passage.html]
+        text = plain
+        if html:
+            made = _better(plain, html)
+            if made is not None:
+                text, self.is_from_html = made, True
+        if is_outer:
+            self.has_html = self.has_html or bool(html)
+            self.html += html or [_as_html(plain)]
+        self._add_text(text)
+
+    def _add_text(self, text: str) -> None:
+        text = text.strip("\n")
+        if text.strip():
+            self.texts.append(text)
+            self._bytes_left -= len(text)
+
+    def _add_message(self, raw: bytes, part: Part, inner: Layout, messages_deep: int) -> None:
+        if messages_deep > layout.MAX_MESSAGES_DEEP or self._bytes_left <= 0:
+            return
+        if part.encoding == IDENTITY:
+            self._add_head(raw[part.offset : min(part.end, part.offset + _MAX_HEAD_BYTES)])
+            self.add(raw, inner, messages_deep)
+        elif self._opened < MAX_OPENED:
+            self._opened += 1
+            opened = _opened(raw, part)
+            if part.is_message:
+                self._add_head(opened[:_MAX_HEAD_BYTES])
+            self.add(opened, layout.of(parts.walk(opened)), messages_deep)
+
+    def _add_head(self, head: bytes) -> None:
+        """The lines that mail programs put above a message that is passed on."""
+        values: dict[str, str] = {}
+        for name, value in _HEADER_LINE.findall(head.partition(b"\r\n\r\n")[0].partition(b"\n\n")[0]):
+            values.setdefault(name.decode().capitalize(), encoded_words.decode(value, max_chars=_MAX_SHOWN_CHARS))
+        lines = [f"{name}: {values[name]}" for name in _SHOWN_HEADERS if values.get(name)]
+        if lines:
+            self._add_text("\n".join(("---------- Forwarded message ----------", *lines)))
+
+
+def _opened(raw: bytes, part: Part) -> bytes:
+    """A message, or parts, that lie encoded: readable by themselves."""
+    data = transfer.decode(raw, part, max_bytes=MAX_OPENED_BYTES)
+    if part.is_message:
+        return data
+    boundary = part.parameters.get("boundary", "")
+    return f'Content-Type: {part.media_type}; boundary="{boundary}"\n\n'.encode("utf-8", "replace") + data
+
+
+class _Source(NamedTuple):
+    """A message, and the files that lie within its texts."""
+
+    raw: bytes
+    uuencoded: tuple[Part, ...]
+
+    def plain(self, part: Part) -> str:
+        """A part's text, in its plain form or in whatever else it is."""
+        text = self._text(part)
+        if part.media_type in ("text/enriched", "text/richtext"):
+            return enriched.to_text(text, is_richtext=part.media_type == "text/richtext")
+        if part.parameters.get("format", "").lower() == "flowed":
+            return flowed.unflow(text, del_sp=part.parameters.get("delsp", "").lower() == "yes")
+        return text
+
+    def html(self, part: Part) -> str:
+        """A part's HTML; of a plain one, a list's footer say, what shows it."""
+        return self._text(part) if part.media_type == "text/html" else _as_html(self.plain(part))
+
+    def _text(self, part: Part) -> str:
+        data = transfer.decode(self.raw, part, max_bytes=MAX_PART_BYTES)
+        if part.encoding == IDENTITY:
+            data = self._without_files(part, data)
+        return part_text.decode(data, part.parameters.get("charset", ""), is_html=part.media_type == "text/html")
+
+    def _without_files(self, part: Part, data: bytes) -> bytes:
+        kept: list[bytes] = []
+        at = 0
+        for file in self.uuencoded:
+            if part.offset <= file.offset < part.offset + len(data):
+                kept.append(data[at : file.offset - part.offset])
+                at = file.end - part.offset
+        return b"".join((*kept, data[at:])) if kept else data
+
+
+def _as_html(text: str) -> str:
+    return f'<pre style="white-space: pre-wrap">{markup.escape(text)}</pre>'
+
+
+def _better(plain: str, html: list[str]) -> str | None:
+    """The HTML's text, where the plain form is empty or a stub; None where that is the text."""
+    size = len(_WORD_CHARS.findall(plain[: STUB_CHARS * 20]))
+    if size > STUB_CHARS and not _LOOKS_LIKE_HTML.match(plain):
+        return None
+    made = _joined(html_text.to_text(one[:MAX_HTML_CHARS]) for one in html)
+    if size and len(_WORD_CHARS.findall(made)) < STUB_RATIO * size and not _LOOKS_LIKE_HTML.match(plain):
+        return None
+    return made if made.strip() else None
+
+
+def _joined(texts: Iterator[str]) -> str:
+    return "\n\n".join(text.strip("\n") for text in texts if text.strip())
+
+
+def _limited(text: str) -> str:
+    if len(text) * 4 <= MAX_TEXT_BYTES:
+        return text
+    data = text.encode()
+    return text if len(data) <= MAX_TEXT_BYTES else data[:MAX_TEXT_BYTES].decode("utf-8", "ignore") + CUT_MARK
