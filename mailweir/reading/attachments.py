@@ -1,6 +1,7 @@
 """The files of a message: what each is called, what it is, how large, by which digest it is known, and where it lies in raw.
 
-Nothing of a file is kept here. Never raises, on any bytes. Called by whoever reads a message, and where a file is taken out. Pure.
+Nothing of a file is kept here. Never raises, on any bytes. Called by whoever reads a message, and where a file is taken out.
+Pure.
 """
 
 import hashlib
@@ -25,8 +26,10 @@ _TNEF_NAME = "winmail.dat"
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attachment:
     """A file. name: safe, never empty. media_type: by its content, where that shows it. size_bytes, sha256: of its bytes, decoded.
-    is_inline: the HTML shows it where it stands. content_id: without angles, or ''. offset, length, encoding: where it lies in raw,
-    and how; see `decode`."""
+
+    is_inline: the HTML shows it where it stands. content_id: without angles, or ''. offset, length, encoding: where it lies in
+    raw, and how; see `decode`.
+    """
 
     name: str
     media_type: str

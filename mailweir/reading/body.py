@@ -8,7 +8,6 @@ import html as markup
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from mailweir import encoded_words
 from mailweir.reading import enriched, flowed, html_text, layout, part_text, parts, transfer
@@ -17,26 +16,33 @@ from mailweir.reading.parts import IDENTITY, UUENCODE, Part
 
 MAX_TEXT_BYTES = 1_000_000  # of UTF-8
 MAX_HTML_CHARS = 4_000_000
-MAX_PART_BYTES = 4_000_000  # of one text, decoded; the rest isn't read
+MAX_PLAIN_BYTES = 2_000_000  # of one text, out of its transfer encoding; the rest isn't read
+MAX_HTML_BYTES = 4_000_000
+MAX_READ_BYTES = 8_000_000  # of all texts together
 MAX_OPENED_BYTES = 8_000_000  # of a message that lies encoded within the message
 MAX_OPENED = 20
 CUT_MARK = "\n[The text is longer, and was cut here.]\n"
 
-# A plain form as short as this, whose HTML says that much more, only says that there is HTML
-STUB_CHARS = 600
+# A plain form as short as this, whose HTML says that much more, is a stub: "see the HTML", or the head of what was cut off
+STUB_LINES = 3
+STUB_CHARS = 600  # letters and digits
 STUB_RATIO = 4
 _WORD_CHARS = re.compile(r"\w")
 _LOOKS_LIKE_HTML = re.compile(r"\s*+<(?:!doctype\b|html\b|head\b|body\b|table\b|div\b|meta\b|style\b)", re.IGNORECASE)
 _SHOWN_HEADERS = ("From", "Date", "Subject", "To", "Cc")
-_HEADER_LINE = re.compile(rb"^(From|Date|Subject|To|Cc)[ \t]*+:([^\n]*+(?:\n[ \t][^\n]*+)*)", re.IGNORECASE | re.MULTILINE)
+_HEADER_LINE = re.compile(
+    rb"^(From|Date|Subject|To|Cc)[ \t]*+:([^\n]*+(?:\n[ \t][^\n]*+)*)", re.IGNORECASE | re.MULTILINE
+)
 _MAX_SHOWN_CHARS = 500
 _MAX_HEAD_BYTES = 64_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Body:
-    """text: the whole text that a reader sees, at most MAX_TEXT_BYTES, with CUT_MARK behind it where it was longer. html: as sent,
-    decoded, never safe; None where there is none. is_from_html: some of the text was made of HTML."""
+    """text: the whole text that a reader sees, at most MAX_TEXT_BYTES, with CUT_MARK behind it where it was longer.
+
+    html: as sent, decoded, never safe; None where there is none. is_from_html: some of the text was made of HTML.
+    """
 
     text: str
     html: str | None
@@ -59,12 +65,14 @@ class _Reader:
         self.is_from_html = False
         self._opened = 0
         self._bytes_left = MAX_TEXT_BYTES + 1
+        self._bytes_to_read = MAX_READ_BYTES
 
     def add(self, raw: bytes, found: Layout, messages_deep: int) -> None:
         """The texts of a message, then those of the messages in it."""
-        source = _Source(raw, tuple(file for file in found.files if file.encoding == UUENCODE))
+        source = _Source(raw, tuple(file for file in found.files if file.encoding == UUENCODE), self._bytes_to_read)
         for passage in found.shown:
             self._add_passage(source, passage, is_outer=messages_deep == 0)
+        self._bytes_to_read = source.bytes_left
         for part, inner in found.messages:
             self._add_message(raw, part, inner, messages_deep + 1)
 
@@ -121,11 +129,13 @@ def _opened(raw: bytes, part: Part) -> bytes:
     return f'Content-Type: {part.media_type}; boundary="{boundary}"\n\n'.encode("utf-8", "replace") + data
 
 
-class _Source(NamedTuple):
-    """A message, and the files that lie within its texts."""
+class _Source:
+    """A message, and the files that lie within its texts. bytes_left: how much of it may be read."""
 
-    raw: bytes
-    uuencoded: tuple[Part, ...]
+    def __init__(self, raw: bytes, uuencoded: tuple[Part, ...], bytes_left: int) -> None:
+        self.bytes_left = bytes_left
+        self._raw = raw
+        self._uuencoded = uuencoded
 
     def plain(self, part: Part) -> str:
         """A part's text, in its plain form or in whatever else it is."""
@@ -141,7 +151,9 @@ class _Source(NamedTuple):
         return self._text(part) if part.media_type == "text/html" else _as_html(self.plain(part))
 
     def _text(self, part: Part) -> str:
-        data = transfer.decode(self.raw, part, max_bytes=MAX_PART_BYTES)
+        limit = MAX_HTML_BYTES if part.media_type == "text/html" else MAX_PLAIN_BYTES
+        data = transfer.decode(self._raw, part, max_bytes=min(limit, self.bytes_left))
+        self.bytes_left -= len(data)
         if part.encoding == IDENTITY:
             data = self._without_files(part, data)
         return part_text.decode(data, part.parameters.get("charset", ""), is_html=part.media_type == "text/html")
@@ -149,7 +161,7 @@ class _Source(NamedTuple):
     def _without_files(self, part: Part, data: bytes) -> bytes:
         kept: list[bytes] = []
         at = 0
-        for file in self.uuencoded:
+        for file in self._uuencoded:
             if part.offset <= file.offset < part.offset + len(data):
                 kept.append(data[at : file.offset - part.offset])
                 at = file.end - part.offset
@@ -162,13 +174,23 @@ def _as_html(text: str) -> str:
 
 def _better(plain: str, html: list[str]) -> str | None:
     """The HTML's text, where the plain form is empty or a stub; None where that is the text."""
-    size = len(_WORD_CHARS.findall(plain[: STUB_CHARS * 20]))
-    if size > STUB_CHARS and not _LOOKS_LIKE_HTML.match(plain):
+    is_markup = _LOOKS_LIKE_HTML.match(plain) is not None
+    size = _words_in(plain)
+    if size and not is_markup and not _is_short(plain, size):
         return None
     made = _joined(html_text.to_text(one[:MAX_HTML_CHARS]) for one in html)
-    if size and len(_WORD_CHARS.findall(made)) < STUB_RATIO * size and not _LOOKS_LIKE_HTML.match(plain):
+    if size and not is_markup and _words_in(made) < STUB_RATIO * size:
         return None
     return made if made.strip() else None
+
+
+def _words_in(text: str) -> int:
+    """Letters and digits; of a long text those at its beginning."""
+    return len(_WORD_CHARS.findall(text[: STUB_CHARS * STUB_RATIO * 5]))
+
+
+def _is_short(text: str, size: int) -> bool:
+    return size <= STUB_CHARS and sum(1 for line in text.split("\n") if line.strip()) <= STUB_LINES
 
 
 def _joined(texts: Iterator[str]) -> str:

@@ -8,7 +8,9 @@ _MAX_READ_CHARS = 4_000
 _MAX_EXTENSION_BYTES = 20
 
 _RESERVED = re.compile(r'[<>:"|?*\\/]')  # by Windows, paths or a header
-_NO_LETTERS = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})  # Cf: bidi controls, which turn a name around; zero width
+_NO_LETTERS = frozenset(
+    {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+)  # Cf: bidi controls, which turn a name around; zero width
 _BLANKS = re.compile(r"\s+")
 _DEVICES = re.compile(r"(?:con|prn|aux|nul|conin\$|conout\$|com[0-9¹²³]|lpt[0-9¹²³])\s*(?:\.|$)", re.IGNORECASE)
 _EXTENSION = re.compile(r"\.[^.\s]+$")

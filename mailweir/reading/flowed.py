@@ -7,7 +7,7 @@ _SIGNATURE = "-- "
 
 
 def unflow(text: str, *, del_sp: bool) -> str:
-    """Text with its paragraphs in one line each; quotes as `>> text`. del_sp: the blank in front of a soft end isn't the text's."""
+    """Text with its paragraphs in one line each; quotes as `>> text`. del_sp: the blank before a soft end isn't the text's."""
     out: list[str] = []
     pieces: list[str] = []  # of the paragraph that goes on
     depth = -1

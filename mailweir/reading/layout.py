@@ -68,7 +68,11 @@ class _Reader:
     def _read(self, part: Part, within: str, position: int) -> list[Passage]:
         children = self._children.get(part.path, [])
         if part.is_multipart and children:
-            return self._read_alternatives(children) if part.media_type.endswith("/alternative") else self._read_all(part, children)
+            return (
+                self._read_alternatives(children)
+                if part.media_type.endswith("/alternative")
+                else self._read_all(part, children)
+            )
         if part.is_message:
             self._add_message(part, children, is_returned=within == "multipart/report")
             return []
@@ -93,8 +97,7 @@ class _Reader:
         ]
 
     def _read_alternatives(self, children: list[Part]) -> list[Passage]:
-        """Branches say the same. The last with HTML counts for HTML; text that stands in it counts for the plain form only where it
-        has one of its own."""
+        """Branches say the same. The last one with HTML counts for HTML. What is plain in that one is no plain form of it."""
         plain: list[Part] = []
         html: list[Part] = []
         for position, child in enumerate(children):
@@ -121,10 +124,16 @@ def _is_text(part: Part, within: str, position: int) -> bool:
     if part.disposition == "attachment":
         return False
     if part.media_type not in ("text/plain", "text/html"):
-        alone = not part.path or within == "multipart/signed"
-        return part.media_type in _PLAIN and within != "multipart/alternative" or alone and _reads_as_text(part.media_type)
+        if part.media_type in _PLAIN:
+            return within != "multipart/alternative"
+        return (not part.path or within == "multipart/signed") and _reads_as_text(part.media_type)
     return position == 0 or (within != "multipart/related" and not part.filename) or within == "multipart/alternative"
 
 
 def _reads_as_text(media_type: str) -> bool:
-    return media_type.startswith("text/") and media_type not in ("text/calendar", "text/vcard", "text/x-vcard", "text/csv")
+    return media_type.startswith("text/") and media_type not in (
+        "text/calendar",
+        "text/vcard",
+        "text/x-vcard",
+        "text/csv",
+    )

@@ -9,11 +9,24 @@ TNEF = "application/ms-tnef"
 _TNEF_SIGNATURE = b"\x78\x9f\x3e\x22"  # MS-OXTNEF 2.1.3.1: Outlook's winmail.dat
 # Content shows the container alone, and what is in it only the mail says
 _CONTAINERS = {
-    "application/zip": ("zip", "openxmlformats", "opendocument", "java-archive", "android", "ms-word", "ms-excel", "ms-powerpoint"),
+    "application/zip": (
+        "zip",
+        "openxmlformats",
+        "opendocument",
+        "java-archive",
+        "android",
+        "ms-word",
+        "ms-excel",
+        "ms-powerpoint",
+    ),
     "application/gzip": ("gzip", "compressed-tar", "x-tgz"),
     "video/mp4": ("audio/mp4", "audio/x-m4a"),
 }
-_ALIKE = {"application/gzip": "application/x-gzip", "audio/x-wav": "audio/wav", "application/x-rar-compressed": "application/vnd.rar"}
+_ALIKE = {
+    "application/gzip": "application/x-gzip",
+    "audio/x-wav": "audio/wav",
+    "application/x-rar-compressed": "application/vnd.rar",
+}
 _EXTENSIONS = {
     "text/plain": "txt",
     "text/html": "html",
@@ -75,4 +88,8 @@ def _agrees(found: str, declared: str) -> bool:
 
 def _is_text(head: bytes) -> bool:
     """`BM` is how a bitmap begins, and many a text."""
-    return head.isascii() and not any(byte < 32 and byte not in b"\t\n\x0b\x0c\r\x1b" for byte in set(head)) and not head.startswith(b"%PDF-")
+    return (
+        head.isascii()
+        and not any(byte < 32 and byte not in b"\t\n\x0b\x0c\r\x1b" for byte in set(head))
+        and not head.startswith(b"%PDF-")
+    )

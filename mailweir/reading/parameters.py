@@ -48,10 +48,7 @@ def split(value: bytes) -> tuple[bytes, dict[bytes, bytes]]:
                 break
             at = behind.end()
             continue
-        if match[2] is None:
-            given = match[3].strip()
-        else:
-            given = _ESCAPED.sub(rb"\1", match[2])
+        given = match[3].strip() if match[2] is None else _ESCAPED.sub(rb"\1", match[2])
         found.setdefault(match[1].lower(), given)
         at = match.end()
     return _COMMENT.sub(b"", head).strip().lower(), found

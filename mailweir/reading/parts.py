@@ -14,6 +14,8 @@ from mailweir.reading import parameters, uuencode
 MAX_PARTS = 1_000  # those behind are not listed
 MAX_DEPTH = 50  # what lies deeper stays one part with what it is in
 MAX_HEADER_BYTES = 1_000_000  # of one part; what is behind counts as its content
+MAX_WORK = 1_000_000_000  # bytes that are searched for boundaries on all levels, 50 of 20 MB: two seconds at worst
+_WORK_OF_A_FIND = 1_000  # of what only begins like a boundary
 
 BASE64 = "base64"
 QUOTED_PRINTABLE = "quoted-printable"
@@ -41,8 +43,11 @@ _OTHER_LINES = re.compile(rb"\n" + _CONTENT)
 _HEADER_AGAIN = re.compile(rb"(?!--)[^\n]*+\n(?:content-|mime-version:|x-|received:|message-id:|dkim-)", re.I)
 _MAILBOX_LINE = re.compile(rb"(?:\xef\xbb\xbf)?(?:>*From [^\n:]*+(?:\d\d:\d\d)[^\n]*+\n)*")
 _MEDIA_TYPE = re.compile(rb"[!#$&^_.+\w-]++/[!#$&^_.+\w-]++")
-_DELIMITER_GUESS = re.compile(rb"^--([^\s-][^\r\n]{0,199}?|-[^\r\n]{1,199}?)[ \t]*+\r?\n(?=content-|\r?\n)", re.M | re.I)
+_DELIMITER_GUESS = re.compile(
+    rb"^--([^\s-][^\r\n]{0,199}?|-[^\r\n]{1,199}?)[ \t]*+\r?\n(?=content-|\r?\n)", re.M | re.I
+)
 _HEADER = re.compile(rb"\s*+[A-Za-z][!-9;-~]*+[ \t]*+:")
+_BLANKS = re.compile(rb"[ \t]*+(?:\r?\n|\r?\Z)")
 _ANGLES = re.compile(r"[<>\s]+")
 
 
@@ -97,6 +102,7 @@ class _Walker:
     def __init__(self, raw: bytes) -> None:
         self._raw = raw
         self.found: list[Part] = []
+        self._work_left = MAX_WORK
 
     def add(self, path: tuple[int, ...], begin: int, end: int, default: str) -> None:
         """The part whose header begins there, and those in it."""
@@ -163,14 +169,13 @@ class _Walker:
 
     def _add_parts(self, parent: Part, boundary: bytes) -> None:
         default = "message/rfc822" if parent.media_type == "multipart/digest" else "text/plain"
-        delimiters = _delimiters(self._raw, boundary, parent.offset, parent.end) if boundary else iter(())
-        spans = _spans(delimiters, parent.end)
+        spans = self._spans(boundary, parent.offset, parent.end) if boundary else iter(())
         first = next(spans, None)
         if first is None:
             guessed = _guessed_boundary(self._raw, parent.offset, parent.end)
             if guessed is None:
                 return
-            spans = _spans(_delimiters(self._raw, guessed, parent.offset, parent.end), parent.end)
+            spans = self._spans(guessed, parent.offset, parent.end)
             first = next(spans, None)
         number = 0
         while first is not None and len(self.found) < MAX_PARTS:
@@ -178,6 +183,39 @@ class _Walker:
             self.add((*parent.path, number), begin, end, default)
             number += 1
             first = next(spans, None)
+
+    def _spans(self, boundary: bytes, begin: int, end: int) -> Iterator[tuple[int, int]]:
+        """Where each part begins and ends, its header with it."""
+        opened = None
+        for start, behind, is_last in self._delimiters(boundary, begin, end):
+            if opened is not None:
+                yield opened, max(start, opened)
+            if is_last:
+                return
+            opened = behind
+        if opened is not None:
+            yield opened, end
+
+    def _delimiters(self, boundary: bytes, begin: int, end: int) -> Iterator[tuple[int, int, bool]]:
+        """Each delimiter line: where it begins (with the line's end in front of it), where it ends, and is it the last one.
+
+        RFC 2046 5.1.1: nothing but blanks may follow the boundary, so that one which only begins like it doesn't count.
+        """
+        raw, mark = self._raw, b"--" + boundary
+        at = begin
+        while self._work_left > 0:
+            found = raw.find(mark, at, end)
+            self._work_left -= (found if found >= 0 else end) - at + _WORK_OF_A_FIND
+            if found < 0:
+                return
+            at = behind = found + len(mark)
+            if found > begin and raw[found - 1] != 0x0A:
+                continue
+            is_last = raw.startswith(b"--", behind, end)
+            line_end = _BLANKS.match(raw, behind + 2 if is_last else behind, end)
+            if line_end is not None:
+                yield _before_line_end(raw, begin, found), line_end.end(), is_last
+                at = max(line_end.end() - 1, behind)
 
     def _add_files(self, text: Part) -> None:
         for number, file in enumerate(uuencode.find(self._raw, text.offset, text.end)):
@@ -236,47 +274,11 @@ def _content_id(value: bytes) -> str:
     return _ANGLES.sub("", parameters.unlabelled(value[: parameters.MAX_PARAMETER_CHARS]))
 
 
-def _delimiters(raw: bytes, boundary: bytes, begin: int, end: int) -> Iterator[tuple[int, int, bool]]:
-    """Each delimiter line: where it begins (with the line's end in front of it), where it ends, and is it the last one.
-
-    RFC 2046 5.1.1: nothing but blanks may follow the boundary, so that one which only begins like it doesn't count.
-    """
-    mark = b"--" + boundary
-    at = raw.find(mark, begin, end)
-    while at >= 0:
-        behind = at + len(mark)
-        if at == begin or raw[at - 1] == 0x0A:
-            is_last = raw.startswith(b"--", behind, end)
-            rest = behind + 2 if is_last else behind
-            line_end = _line_end(raw, rest, end)
-            if line_end is not None:
-                start = at
-                if at > begin:
-                    start -= 2 if at - 2 >= begin and raw[at - 2] == 0x0D else 1
-                yield start, line_end, is_last
-                behind = max(line_end - 1, behind)
-        at = raw.find(mark, behind, end)
-
-
-_BLANKS = re.compile(rb"[ \t]*+(?:\r?\n|\r?\Z)")
-
-
-def _line_end(raw: bytes, at: int, end: int) -> int | None:
-    match = _BLANKS.match(raw, at, end)
-    return match.end() if match else None
-
-
-def _spans(delimiters: Iterator[tuple[int, int, bool]], end: int) -> Iterator[tuple[int, int]]:
-    """Where each part begins and ends, its header with it."""
-    begin = None
-    for start, behind, is_last in delimiters:
-        if begin is not None:
-            yield begin, max(start, begin)
-        if is_last:
-            return
-        begin = behind
-    if begin is not None:
-        yield begin, end
+def _before_line_end(raw: bytes, begin: int, at: int) -> int:
+    """The line's end in front of a delimiter is the delimiter's (RFC 2046 5.1.1)."""
+    if at == begin:
+        return at
+    return at - 2 if at - 2 >= begin and raw[at - 2] == 0x0D else at - 1
 
 
 def _guessed_boundary(raw: bytes, begin: int, end: int) -> bytes | None:

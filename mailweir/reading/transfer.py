@@ -17,7 +17,6 @@ _MAX_PADDINGS = 1_000  # in the midst of base64; those behind are dropped as for
 _BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/="
 _FOREIGN = bytes(byte for byte in range(256) if byte not in _BASE64)
 _BLANKS_BEFORE_END = re.compile(rb"=[ \t]++(?=\r?\n)")
-_BARE_CR = re.compile(rb"=\r(?!\n)")
 
 
 class Encoded(Protocol):
@@ -37,7 +36,7 @@ class Encoded(Protocol):
 
 
 def decode(raw: bytes, part: Encoded, *, max_bytes: int | None = None) -> bytes:
-    """The part's bytes, decoded; with max_bytes at least as many of them, where there are, and few more."""
+    """The part's bytes, decoded; the first max_bytes of them alone."""
     if max_bytes is None:
         return b"".join(pieces(raw, part))
     found: list[bytes] = []
@@ -99,6 +98,6 @@ def _from_quoted_printable(raw: bytes, begin: int, end: int) -> Iterator[bytes]:
         if b"= " in piece or b"=\t" in piece:
             piece = _BLANKS_BEFORE_END.sub(b"=", piece)
         if b"=\r" in piece:  # Python's drops all up to the next LF
-            piece = _BARE_CR.sub(b"=\n", piece)
+            piece = piece.replace(b"=\r\n", b"=\n").replace(b"=\r", b"=\n")
         yield binascii.a2b_qp(piece)
         at = limit

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 MAX_LINES = 600_000  # of one file: 27 MB
+MAX_FILES = 2_000  # that are looked at in one text, the false ones with them
 
 _BEGIN_LINE = rb"begin [0-7]{3,4} ([^\r\n]{1,255})\r?\n"
 _BEGINS = re.compile(_BEGIN_LINE)
@@ -30,7 +31,10 @@ def find(raw: bytes, begin: int, end: int) -> Iterator[File]:
     """The files in that part of raw, in order."""
     match = _BEGINS.match(raw, begin, end)
     at = begin
-    while match or (match := _BEGINS_LATER.search(raw, at, end)):
+    for _ in range(MAX_FILES):
+        match = match or _BEGINS_LATER.search(raw, at, end)
+        if match is None:
+            return
         start = match.end() - len(match[0].lstrip(b"\n"))
         at = _behind_lines(raw, match.end(), end)
         if at > match.end():

@@ -27,7 +27,7 @@ MUST_BE_PURE = (
     "mailweir.confirmation",
     "mailweir.address",
 )
-PURE_LIBRARIES = {"idna"}  # tables, and no file, clock or network
+PURE_LIBRARIES = {"idna", "filetype"}  # tables, and no file, clock or network: filetype is given bytes, never a path
 OPENS_SOMETHING = {
     *("asyncio", "http", "importlib", "logging", "multiprocessing", "os", "pathlib", "shutil", "signal", "socket"),
     *(
