@@ -25,7 +25,7 @@ _TNEF_NAME = "winmail.dat"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attachment:
-    """A file. name: safe, never empty. media_type: by its content, where that shows it. size_bytes, sha256: of its bytes, decoded.
+    """A file. name: safe, never empty. media_type: by its content, where that shows it. size_bytes, sha256: of the decoded bytes.
 
     is_inline: the HTML shows it where it stands. content_id: without angles, or ''. offset, length, encoding: where it lies in
     raw, and how; see `decode`.

@@ -178,7 +178,7 @@ def _better(plain: str, html: list[str]) -> str | None:
     size = _words_in(plain)
     if size and not is_markup and not _is_short(plain, size):
         return None
-    made = _joined(html_text.to_text(one[:MAX_HTML_CHARS]) for one in html)
+    made = part_text.clean(_joined(html_text.to_text(one[:MAX_HTML_CHARS]) for one in html))
     if size and not is_markup and _words_in(made) < STUB_RATIO * size:
         return None
     return made if made.strip() else None

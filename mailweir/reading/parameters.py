@@ -21,7 +21,7 @@ _PARAMETER = re.compile(
     re.DOTALL,
 )
 _WHITE = re.compile(rb"\s")
-_NEXT = re.compile(rb"[^;]*+;")  # what is no parameter is passed over
+_NO_PARAMETER = re.compile(rb"[;\s]*+[^;]*+")
 _ESCAPED = re.compile(rb'\\(["\\])')  # no other: C:\temp\new.doc is a path
 _SECTION = re.compile(rb"([^*]+)(?:\*(\d{1,3}))?(\*)?")  # RFC 2231 3, 4.1: name*2*
 _COMMENT = re.compile(rb"\s*\(.*\Z", re.DOTALL)
@@ -43,10 +43,10 @@ def split(value: bytes) -> tuple[bytes, dict[bytes, bytes]]:
     while at < len(rest) and len(found) < MAX_PARAMETERS:
         match = _PARAMETER.match(rest, at)
         if match is None:
-            behind = _NEXT.match(rest, at)
-            if behind is None:
+            passed = _NO_PARAMETER.match(rest, at)
+            if passed is None or passed.end() == at:
                 break
-            at = behind.end()
+            at = passed.end()
             continue
         given = match[3].strip() if match[2] is None else _ESCAPED.sub(rb"\1", match[2])
         found.setdefault(match[1].lower(), given)

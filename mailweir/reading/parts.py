@@ -41,7 +41,7 @@ _FIRST_LINE = re.compile(_CONTENT)
 _OTHER_LINES = re.compile(rb"\n" + _CONTENT)
 # Behind a line that is none, these are still headers: no text of a body has them in its second line
 _HEADER_AGAIN = re.compile(rb"(?!--)[^\n]*+\n(?:content-|mime-version:|x-|received:|message-id:|dkim-)", re.I)
-_MAILBOX_LINE = re.compile(rb"(?:\xef\xbb\xbf)?(?:>*From [^\n:]*+(?:\d\d:\d\d)[^\n]*+\n)*")
+_MAILBOX_LINE = re.compile(rb"(?:\xef\xbb\xbf)?(?:>*+From [^\n]*+\n)*")
 _MEDIA_TYPE = re.compile(rb"[!#$&^_.+\w-]++/[!#$&^_.+\w-]++")
 _DELIMITER_GUESS = re.compile(
     rb"^--([^\s-][^\r\n]{0,199}?|-[^\r\n]{1,199}?)[ \t]*+\r?\n(?=content-|\r?\n)", re.M | re.I
