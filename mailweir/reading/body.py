@@ -15,10 +15,10 @@ from mailweir.reading.layout import Layout, Passage
 from mailweir.reading.parts import IDENTITY, UUENCODE, Part
 
 MAX_TEXT_BYTES = 1_000_000  # of UTF-8
-MAX_HTML_CHARS = 4_000_000
+MAX_HTML_CHARS = 3_000_000
 MAX_PLAIN_BYTES = 2_000_000  # of one text, out of its transfer encoding; the rest isn't read
-MAX_HTML_BYTES = 4_000_000
-MAX_READ_BYTES = 8_000_000  # of all texts together
+MAX_HTML_BYTES = 3_000_000
+MAX_READ_BYTES = 4_000_000  # of all texts together
 MAX_OPENED_BYTES = 8_000_000  # of a message that lies encoded within the message
 MAX_OPENED = 20
 CUT_MARK = "\n[The text is longer, and was cut here.]\n"
