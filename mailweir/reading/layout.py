@@ -90,11 +90,12 @@ class _Reader:
         return []
 
     def _read_all(self, parent: Part, children: list[Part]) -> list[Passage]:
-        return [
-            passage
-            for position, child in enumerate(children)
-            for passage in self._read(child, within=parent.media_type, position=position)
-        ]
+        found: list[Passage] = []
+        for position, child in enumerate(children):
+            # RFC 2387 3.2: the root comes first, unless `start` names another one; pictures may stand in front of it
+            is_root = not found and parent.media_type == "multipart/related"
+            found += self._read(child, within=parent.media_type, position=0 if is_root else position)
+        return found
 
     def _read_alternatives(self, children: list[Part]) -> list[Passage]:
         """Branches say the same. The last one with HTML counts for HTML. What is plain in that one is no plain form of it."""

@@ -28,6 +28,9 @@ _ENCODINGS = {
 }  # fmt: skip
 _MESSAGES = frozenset({"message/rfc822", "message/global", "message/news"})
 
+_BASE64_CHARS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/="
+_SAMPLE_BYTES, _MIN_SAMPLE_BYTES = 1_000, 40
+
 # No group here is possessive: Python's up to 3.11.4 match them wrongly (python/cpython#106052), and Debian 12 has 3.11.2.
 # They begin with the end of the line in front: a search for one byte is ten times as fast as one for `^`.
 _FOLDED = rb"[ \t]|(?:boundary|charset|name|filename)\*?="  # some fold a header without a blank
@@ -92,9 +95,8 @@ def walk(raw: bytes) -> tuple[Part, ...]:
     """All parts in the order of the document, the message itself first. A file within a text (uuencode) is a part below it."""
     if b"\n" not in raw and b"\r" in raw:
         raw = raw.replace(b"\r", b"\n")  # as old as Mac OS 9; offsets stay
-    mailbox_line = _MAILBOX_LINE.match(raw)
     walker = _Walker(raw)
-    walker.add((), mailbox_line.end() if mailbox_line else 0, len(raw), "text/plain")
+    walker.add_message((), 0, len(raw))
     return tuple(walker.found)
 
 
@@ -103,6 +105,11 @@ class _Walker:
         self._raw = raw
         self.found: list[Part] = []
         self._work_left = MAX_WORK
+
+    def add_message(self, path: tuple[int, ...], begin: int, end: int) -> None:
+        """A whole message that begins there, maybe with the line that stands in front of each one in a mailbox."""
+        mailbox_line = _MAILBOX_LINE.match(self._raw, begin, end)
+        self.add(path, mailbox_line.end() if mailbox_line else begin, end, "text/plain")
 
     def add(self, path: tuple[int, ...], begin: int, end: int, default: str) -> None:
         """The part whose header begins there, and those in it."""
@@ -117,7 +124,7 @@ class _Walker:
             self._add_parts(part, boundary)
         elif part.is_message:
             if part.encoding == IDENTITY:
-                self.add((*path, 0), offset, end, "text/plain")
+                self.add_message((*path, 0), offset, end)
         elif part.media_type == "text/plain" and part.encoding == IDENTITY:
             self._add_files(part)
 
@@ -159,6 +166,8 @@ class _Walker:
         # RFC 2046 5.2.1 forbids any; who says one all the same may mean what is in it
         composed = media_type in _MESSAGES or media_type.startswith("multipart/")
         if composed and encoding != IDENTITY and self._is_plain(media_type, offset, end):
+            return IDENTITY
+        if encoding == BASE64 and _is_words(self._raw[offset : min(offset + _SAMPLE_BYTES, end)]):
             return IDENTITY
         return encoding
 
@@ -233,6 +242,12 @@ class _Walker:
                     length=file.end - file.start,
                 )
             )
+
+
+def _is_words(sample: bytes) -> bool:
+    """Is it no base64, whatever the header says? Junk in base64 is rare, blanks and signs in words are not."""
+    chars = sample.translate(None, b"\r\n")
+    return len(chars) >= _MIN_SAMPLE_BYTES and len(chars.translate(None, _BASE64_CHARS)) * 8 > len(chars)
 
 
 def _values(raw: bytes, begin: int, end: int) -> dict[bytes, bytes]:

@@ -16,6 +16,7 @@ _PIECE_BYTES = 256 * 1024
 _MAX_PADDINGS = 1_000  # in the midst of base64; those behind are dropped as foreign bytes are
 _BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/="
 _FOREIGN = bytes(byte for byte in range(256) if byte not in _BASE64)
+_WORDS = re.compile(rb"^[ \t]*+[A-Za-z0-9+/=]*+[ \t\r]*+[^\n]++", re.MULTILINE)
 _BLANKS_BEFORE_END = re.compile(rb"=[ \t]++(?=\r?\n)")
 
 
@@ -66,16 +67,32 @@ def _from_base64(raw: bytes, begin: int, end: int) -> Iterator[bytes]:
     left = b""  # of a group of four
     paddings = 0
     for at in range(begin, end, _PIECE_BYTES):
-        clean = left + raw[at : min(at + _PIECE_BYTES, end)].translate(None, _FOREIGN)
-        if b"=" in clean:
-            runs = clean.split(b"=", max(_MAX_PADDINGS - paddings, 0))
+        piece = raw[at : min(at + _PIECE_BYTES, end)]
+        if b"=" in piece or paddings:
+            runs = _runs(piece, is_padded=paddings > 0, most=max(_MAX_PADDINGS - paddings, 0))
             paddings += len(runs) - 1
+            runs[0] = left + runs[0]
             yield from map(_group, runs[:-1])
-            clean = runs[-1].translate(None, b"=")
+            clean = runs[-1]
+        else:
+            clean = left + piece.translate(None, _FOREIGN)
         whole = len(clean) - len(clean) % 4
         yield binascii.a2b_base64(clean[:whole])
         left = clean[whole:]
     yield _group(left)
+
+
+def _runs(piece: bytes, *, is_padded: bool, most: int) -> list[bytes]:
+    """What stands between paddings, `most` of them. Behind the first one, a line of words is a list's footer, and no base64."""
+    if is_padded:
+        return _between(_WORDS.sub(b"", piece), most)
+    first, _, rest = piece.partition(b"=")
+    return [first.translate(None, _FOREIGN), *_between(_WORDS.sub(b"", rest), most - 1)]
+
+
+def _between(piece: bytes, most: int) -> list[bytes]:
+    runs = piece.translate(None, _FOREIGN).split(b"=", max(most, 0))
+    return [*runs[:-1], runs[-1].translate(None, b"=")]
 
 
 def _group(clean: bytes) -> bytes:

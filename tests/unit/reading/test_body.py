@@ -129,6 +129,11 @@ def test_a_page_with_its_pictures_is_html() -> None:
     assert read(page).text.startswith("hello")
 
 
+def test_a_page_may_stand_behind_its_pictures() -> None:
+    raw = multipart("related", in_base64("image/png", PNG, headers="Content-ID: <1>"), part("text/html", "<p>hello"))
+    assert read(raw).html == "<p>hello"
+
+
 @pytest.mark.parametrize(
     "raw",
     [

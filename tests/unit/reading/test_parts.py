@@ -239,6 +239,18 @@ def test_a_transfer_encoding_is_one_of_four(value: bytes, expected: str) -> None
     assert parts.walk(b"Content-Transfer-Encoding: " + value + b"\r\n\r\nhi")[0].encoding == expected
 
 
+def test_words_are_no_base64_whatever_the_header_says() -> None:
+    words = b"Content-Transfer-Encoding: base64\r\n\r\nThe prices of our offer hold to the end of the month.\r\n"
+    assert parts.walk(words)[0].encoding == parts.IDENTITY
+    junk = b"Content-Transfer-Encoding: base64\r\n\r\n" + b"!aGVsbG8gaGVsbG8gaGVsbG8gaGVsbG8g\r\n" * 3
+    assert parts.walk(junk)[0].encoding == parts.BASE64
+
+
+def test_a_message_within_may_begin_with_a_mailbox_line() -> None:
+    raw = mixed(b"Content-Type: message/rfc822\r\n\r\nFrom jane Mon Nov 24 03:12:55 2026\r\nSubject: x\r\n\r\nhi")
+    assert shapes(raw) == [((0, 0), "text/plain", b"hi")]
+
+
 def test_an_uuencoded_file_is_a_part_below_its_text() -> None:
     file = b"begin 644 a.txt\r\n%:&5L;&\\\r\n`\r\nend\r\n"
     raw = b"Subject: x\r\n\r\nhi\r\n" + file + b"bye\r\n"

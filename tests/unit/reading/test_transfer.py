@@ -41,6 +41,8 @@ def decode(data: bytes, encoding: str, max_bytes: int | None = None) -> bytes:
         (b"aGVsbG8=IHlvdQ==", b"hello you"),
         (b"aGVsbG8=\r\n=\r\n=IHlvdQ", b"hello you"),
         (b"aGVsbG8=Y", b"hello"),
+        (b"aGVsbG8=\r\n-- \r\nThis list is kept by Jane\r\n\r\n  IHlvdQ==  \r\n", b"hello you"),
+        (b"aGVsbG8= and so on\r\n", b"hello"),
         (b"Y", b""),
         (b"=", b""),
         (b"====", b""),
