@@ -121,6 +121,12 @@ def test_pieces_are_cut_at_no_wrong_place(piece: bytes, times: int) -> None:
     assert decode(data, "identity") == data
 
 
+@pytest.mark.parametrize("offset", range(5))
+def test_quoted_printable_is_cut_within_no_sign(offset: int) -> None:
+    assert decode(b" " * offset + b"=41" * 200_000, "quoted-printable") == b" " * offset + b"A" * 200_000
+    assert decode(b" " * offset + b"ab=\r\n" * 100_000, "quoted-printable") == b" " * offset + b"ab" * 100_000
+
+
 @settings(max_examples=300, deadline=None)
 @given(st.binary(max_size=200), st.sampled_from(["identity", "base64", "quoted-printable", "uuencode"]))
 def test_no_bytes_raise(data: bytes, encoding: str) -> None:

@@ -23,6 +23,7 @@ def found(text: bytes) -> list[tuple[bytes, bytes]]:
         (b"begin 644 x\n%:&5L;&\\\nthat was all\n", [(b"x", b"begin 644 x\n%:&5L;&\\\n")]),
         (b"begin 644 x\n%:&5L;&\\", [(b"x", b"begin 644 x\n%:&5L;&\\")]),
         (b"begin 644 x\nBegin with the end.\n", []),
+        (b"begin 644 x\nWRITTEN IN CAPITALS\n", []),
         (b"begin with the end\n%:&5L;&\\\n", []),
         (b"> begin 644 x\n%:&5L;&\\\n", []),
         (b"begin 644 \n%:&5L;&\\\n", []),
