@@ -50,7 +50,9 @@ _DELIMITER_GUESS = re.compile(
     rb"^--([^\s-][^\r\n]{0,199}?|-[^\r\n]{1,199}?)[ \t]*+\r?\n(?=content-|\r?\n)", re.M | re.I
 )
 _HEADER = re.compile(rb"\s*+[A-Za-z][!-9;-~]*+[ \t]*+:")
-_BLANKS = re.compile(rb"[ \t]*+(?:\r?\n|\r?\Z)")
+# Behind a boundary. Some write words there, which RFC 2046 lets nobody read; another boundary goes on without a blank
+_BEHIND_ONE = re.compile(rb"\r?\n|\r?\Z|[ \t][^\n]*+(?:\n|\Z)")
+_BEHIND_LAST = re.compile(rb"(?![\w'()+,./:=?-])[^\n]*+(?:\n|\Z)")
 _ANGLES = re.compile(r"[<>\s]+")
 
 
@@ -208,7 +210,7 @@ class _Walker:
     def _delimiters(self, boundary: bytes, begin: int, end: int) -> Iterator[tuple[int, int, bool]]:
         """Each delimiter line: where it begins (with the line's end in front of it), where it ends, and is it the last one.
 
-        RFC 2046 5.1.1: nothing but blanks may follow the boundary, so that one which only begins like it doesn't count.
+        One that only begins like the boundary is none: that of an inner part may.
         """
         raw, mark = self._raw, b"--" + boundary
         at = begin
@@ -221,7 +223,7 @@ class _Walker:
             if found > begin and raw[found - 1] != 0x0A:
                 continue
             is_last = raw.startswith(b"--", behind, end)
-            line_end = _BLANKS.match(raw, behind + 2 if is_last else behind, end)
+            line_end = _BEHIND_LAST.match(raw, behind + 2, end) if is_last else _BEHIND_ONE.match(raw, behind, end)
             if line_end is not None:
                 yield _before_line_end(raw, begin, found), line_end.end(), is_last
                 at = max(line_end.end() - 1, behind)
