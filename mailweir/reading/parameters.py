@@ -23,7 +23,7 @@ _PARAMETER = re.compile(
 _WHITE = re.compile(rb"\s")
 _NO_PARAMETER = re.compile(rb"[;\s]*+[^;]*+")
 _ESCAPED = re.compile(rb'\\(["\\])')  # no other: C:\temp\new.doc is a path
-_SECTION = re.compile(rb"([^*]+)(?:\*(\d{1,3}))?(\*)?")  # RFC 2231 3, 4.1: name*2*
+_SECTION = re.compile(rb"([!#-)+-.0-9A-Z^-~]{1,60})(?:\*(\d{1,3}))?(\*)?", re.IGNORECASE)  # RFC 2231 3, 4.1: name*2*
 _COMMENT = re.compile(rb"\s*\(.*\Z", re.DOTALL)
 _JAPANESE = re.compile(rb"\x1b[$(]")
 _WORDY = frozenset({b"name", b"filename"})
@@ -59,10 +59,10 @@ def as_text(found: Mapping[bytes, bytes]) -> dict[str, str]:
     plain: dict[bytes, bytes] = {}
     sections: dict[bytes, dict[int, tuple[bytes, bool]]] = {}
     for key, value in found.items():
-        if b"*" not in key:
+        match = _SECTION.fullmatch(key)
+        if match is not None and b"*" not in key:
             plain[key] = value
             continue
-        match = _SECTION.fullmatch(key)
         if match is not None:
             sections.setdefault(match[1], {})[int(match[2] or 0)] = value, bool(match[3])
     texts = {_name(key): _plain_text(key, value) for key, value in plain.items()}
@@ -74,7 +74,7 @@ def as_text(found: Mapping[bytes, bytes]) -> dict[str, str]:
 
 
 def _name(key: bytes) -> str:
-    return key.decode("ascii", "replace")
+    return key.decode("ascii")
 
 
 def _plain_text(key: bytes, value: bytes) -> str:

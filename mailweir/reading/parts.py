@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+from mailweir import encoded_words
 from mailweir.reading import parameters, uuencode
 
 MAX_PARTS = 1_000  # those behind are not listed
@@ -45,7 +46,8 @@ _OTHER_LINES = re.compile(rb"\n" + _CONTENT)
 # Behind a line that is none, these are still headers: no text of a body has them in its second line
 _HEADER_AGAIN = re.compile(rb"(?!--)[^\n]*+\n(?:content-|mime-version:|x-|received:|message-id:|dkim-)", re.I)
 _MAILBOX_LINE = re.compile(rb"(?:\xef\xbb\xbf)?(?:>*+From [^\n]*+\n)*")
-_MEDIA_TYPE = re.compile(rb"[!#$&^_.+\w-]++/[!#$&^_.+\w-]++")
+_MEDIA_TYPE = re.compile(rb"[!#$&^_.+\w-]{1,127}/[!#$&^_.+\w-]{1,127}")  # RFC 6838 4.2
+_TOKEN = re.compile(rb"[!#$&^_.+\w-]{1,60}")
 _DELIMITER_GUESS = re.compile(
     rb"^--([^\s-][^\r\n]{0,199}?|-[^\r\n]{1,199}?)[ \t]*+\r?\n(?=content-|\r?\n)", re.M | re.I
 )
@@ -146,7 +148,7 @@ class _Walker:
             path=path,
             media_type=media_type,
             parameters=texts,
-            disposition=disposition.decode("ascii", "replace"),
+            disposition=disposition.decode() if _TOKEN.fullmatch(disposition) else "",
             filename=filename or texts.get("name", ""),
             content_id=_content_id(values[b"id"]) if b"id" in values else "",
             encoding=self._encoding(values.get(b"transfer-encoding", b""), media_type, offset, end),
@@ -237,7 +239,7 @@ class _Walker:
                     path=(*text.path, number),
                     media_type="application/octet-stream",
                     disposition="attachment",
-                    filename=parameters.unlabelled(file.name),
+                    filename=encoded_words.flatten(parameters.unlabelled(file.name)),
                     encoding=UUENCODE,
                     header_offset=file.start,
                     offset=file.start,
@@ -288,7 +290,7 @@ def _media_type(kind: bytes, default: str, *, has_boundary: bool) -> str:
 
 
 def _content_id(value: bytes) -> str:
-    return _ANGLES.sub("", parameters.unlabelled(value[: parameters.MAX_PARAMETER_CHARS]))
+    return _ANGLES.sub("", encoded_words.flatten(parameters.unlabelled(value[: parameters.MAX_PARAMETER_CHARS])))
 
 
 def _before_line_end(raw: bytes, begin: int, at: int) -> int:

@@ -27,6 +27,17 @@ def _check_parts(raw: bytes, found: tuple[parts.Part, ...]) -> None:
     assert len(by_path) == len(found)
     assert list(by_path) == sorted(by_path)
     for part in found:
+        said = "".join(
+            (
+                part.media_type,
+                part.disposition,
+                part.filename,
+                part.content_id,
+                *part.parameters,
+                *part.parameters.values(),
+            )
+        )
+        assert not {unicodedata.category(char) for char in set(said)} & {"Cc", "Cs", "Zl", "Zp"}
         assert len(part.path) <= parts.MAX_DEPTH
         assert 0 <= part.header_offset <= part.offset <= part.end <= len(raw)
         if part.path:

@@ -179,6 +179,16 @@ def test_a_type_that_cannot_be_read_is_plain_text(kind: bytes, expected: str) ->
     assert parts.walk(b"Content-Type: " + kind + b"\r\n\r\nhi")[0].media_type == expected
 
 
+def test_what_is_said_holds_nothing_that_a_database_cannot_take() -> None:
+    raw = (
+        b'Content-Type: text/plain; a\0b=c; charset="\xff\0\x1b"\r\nContent-ID: <\0\xff>\r\nContent-Disposition: \xff\r\n\r\n'
+        b"begin 644 \x1b\0a\n%:&5L;&\\\n"
+    )
+    text, file = parts.walk(raw)
+    assert (dict(text.parameters), text.content_id, text.disposition) == ({"charset": "\xff"}, "\xff", "")
+    assert file.filename == "a"
+
+
 @pytest.mark.parametrize(
     ("raw", "expected"),
     [
