@@ -54,7 +54,9 @@ def read(raw: bytes, parts: Sequence[Part]) -> Body:
     reader = _Reader()
     reader.add(raw, layout.of(parts), messages_deep=0)
     html = "\n".join(reader.html)[:MAX_HTML_CHARS] if reader.has_html else None
-    return Body(text=_limited("\n\n".join(reader.texts)), html=html, is_from_html=reader.is_from_html)
+    return Body(
+        text=_limited("\n\n".join(reader.texts), is_cut=reader.is_cut), html=html, is_from_html=reader.is_from_html
+    )
 
 
 class _Reader:
@@ -63,6 +65,7 @@ class _Reader:
         self.html: list[str] = []
         self.has_html = False
         self.is_from_html = False
+        self.is_cut = False
         self._opened = 0
         self._bytes_left = MAX_TEXT_BYTES + 1
         self._bytes_to_read = MAX_READ_BYTES
@@ -73,6 +76,7 @@ class _Reader:
         for passage in found.shown:
             self._add_passage(source, passage, is_outer=messages_deep == 0)
         self._bytes_to_read = source.bytes_left
+        self.is_cut = self.is_cut or source.is_cut
         for part, inner in found.messages:
             self._add_message(raw, part, inner, messages_deep + 1)
 
@@ -106,6 +110,7 @@ class _Reader:
         elif self._opened < MAX_OPENED:
             self._opened += 1
             opened = _opened(raw, part)
+            self.is_cut = self.is_cut or len(opened) >= MAX_OPENED_BYTES
             if part.is_message:
                 self._add_head(opened[:_MAX_HEAD_BYTES])
             self.add(opened, layout.of(parts.walk(opened)), messages_deep)
@@ -130,10 +135,11 @@ def _opened(raw: bytes, part: Part) -> bytes:
 
 
 class _Source:
-    """A message, and the files that lie within its texts. bytes_left: how much of it may be read."""
+    """A message, and the files that lie within its texts. bytes_left: how much of it may be read. is_cut: there was more."""
 
     def __init__(self, raw: bytes, uuencoded: tuple[Part, ...], bytes_left: int) -> None:
         self.bytes_left = bytes_left
+        self.is_cut = False
         self._raw = raw
         self._uuencoded = uuencoded
 
@@ -152,7 +158,10 @@ class _Source:
 
     def _text(self, part: Part) -> str:
         limit = MAX_HTML_BYTES if part.media_type == "text/html" else MAX_PLAIN_BYTES
-        data = transfer.decode(self._raw, part, max_bytes=min(limit, self.bytes_left))
+        limit = min(limit, self.bytes_left)
+        data = transfer.decode(self._raw, part, max_bytes=limit + 1)
+        self.is_cut = self.is_cut or len(data) > limit
+        data = data[:limit]
         self.bytes_left -= len(data)
         if part.encoding == IDENTITY:
             data = self._without_files(part, data)
@@ -197,8 +206,9 @@ def _joined(texts: Iterator[str]) -> str:
     return "\n\n".join(text.strip("\n") for text in texts if text.strip())
 
 
-def _limited(text: str) -> str:
-    if len(text) * 4 <= MAX_TEXT_BYTES:
-        return text
-    data = text.encode()
-    return text if len(data) <= MAX_TEXT_BYTES else data[:MAX_TEXT_BYTES].decode("utf-8", "ignore") + CUT_MARK
+def _limited(text: str, *, is_cut: bool) -> str:
+    if len(text) * 4 > MAX_TEXT_BYTES:
+        data = text.encode()
+        if len(data) > MAX_TEXT_BYTES:
+            return data[:MAX_TEXT_BYTES].decode("utf-8", "ignore") + CUT_MARK
+    return text + CUT_MARK if is_cut else text

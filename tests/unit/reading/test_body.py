@@ -220,6 +220,24 @@ def test_text_has_an_end_and_says_so() -> None:
     assert len(many) == body.MAX_TEXT_BYTES + len(body.CUT_MARK)
 
 
+@pytest.mark.parametrize(
+    "raw",
+    [
+        part("text/html", b"<p>hello<img src='data:" + b"A" * 5_000_000 + b"'><p>you"),
+        part("text/plain; charset=utf-16", "a".encode("utf-16-le") * 1_000_001),
+        multipart("mixed", *[part("text/html", b"<p>hello<!--" + b"A" * 1_000_000 + b"-->")] * 6),
+        in_base64("message/rfc822", part("text/plain", b"hello" + b" " * 9_000_000 + b"you")),
+    ],
+    ids=["picture in HTML", "UTF-16", "many parts", "message in base64"],
+)
+def test_what_was_not_read_is_said_too(raw: bytes) -> None:
+    assert read(raw).text.endswith(body.CUT_MARK)
+
+
+def test_what_fits_is_not_called_cut() -> None:
+    assert body.CUT_MARK not in read(part("text/html", b"<p>hello<!--" + b"A" * 2_900_000 + b"-->")).text
+
+
 def test_html_has_an_end() -> None:
     found = read(multipart("mixed", *[part("text/html", b"<p>" + b"a" * 1_500_000)] * 6))
     assert len(found.html or "") <= body.MAX_HTML_CHARS
