@@ -19,17 +19,48 @@ _MAX_INDENTS = 10
 _MAX_URL_CHARS = 120  # a longer one tells a reader nothing, and a search neither: its host does
 _RULE, _OUTLOOK_RULE = "-" * 10, "_" * 32
 
-_VOID = frozenset("area base br col embed hr img input link meta param source track wbr".split())
-_BLOCKS = frozenset(
-    "address article aside body caption center dd details dialog div dt fieldset figcaption figure footer form header html "
-    "legend li main nav optgroup option search section summary".split()
+_VOID = frozenset(
+    ["area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source", "track", "wbr"]
 )
-_PARAGRAPHS = frozenset("dir dl h1 h2 h3 h4 h5 h6 menu p".split())
+_BLOCKS = frozenset(
+    [
+        *(
+            "address",
+            "article",
+            "aside",
+            "body",
+            "caption",
+            "center",
+            "dd",
+            "details",
+            "dialog",
+            "div",
+            "dt",
+            "fieldset",
+        ),
+        *(
+            "figcaption",
+            "figure",
+            "footer",
+            "form",
+            "header",
+            "html",
+            "legend",
+            "li",
+            "main",
+            "nav",
+            "optgroup",
+            "option",
+        ),
+        *("search", "section", "summary"),
+    ]
+)
+_PARAGRAPHS = frozenset(["dir", "dl", "h1", "h2", "h3", "h4", "h5", "h6", "menu", "p"])
 _PREFORMATTED = frozenset({"pre", "listing", "xmp", "plaintext", "textarea"})
-# Never shown, whatever their style: what a program reads.
-_UNSEEN = frozenset({"template", "xml", "datalist"})
 # The end of one of these elements ends no block that was opened within it (13.2.6.1, the adoption agency).
-_FORMATTING = frozenset("a b big code em font i nobr s small strike strong tt u".split())
+_FORMATTING = frozenset(
+    ["a", "b", "big", "code", "em", "font", "i", "nobr", "s", "small", "strike", "strong", "tt", "u"]
+)
 # What begins when an element begins that can't stand in it.
 _ENDS_BEFORE = {
     **dict.fromkeys(("td", "th"), frozenset({"td", "th", "tr", "tbody", "thead", "tfoot"})),
@@ -40,8 +71,7 @@ _ENDS_BEFORE = {
     "p": frozenset({*_BLOCKS, *_PARAGRAPHS, "blockquote", "hr", "ol", "pre", "table", "ul"}),
 }
 
-_CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]+")
-_SURROGATES = re.compile(r"[\ud800-\udfff]")
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f]+")
 # C1 controls; what has no width and no meaning for a reader; marks that turn the direction of all that follows.
 _JUNK = re.compile(
     "[\x80-\x9f\u00ad\u034f\u115f\u1160\u17b4\u17b5\u180e\u200b\u202a-\u202e\u2060-\u206f\u3164\ufeff\ufff9-\ufffb"
@@ -61,10 +91,7 @@ _BARE = re.compile(r"^(?:https?:)?/*(?:www\.)?|/+$|\s+")
 def to_text(html: str) -> str:
     """html: a mail's HTML, whole or not, well formed or not. Lines end in "\\n"; there are no control characters but that and
     "\\t" (which stands between cells), no lone surrogates, no two blank lines in a row. Never raises."""
-    source = _CONTROLS.sub("", html.replace("\r\n", "\n").replace("\r", "\n"))
-    if not source.isascii():
-        source = _SURROGATES.sub("\ufffd", source)
-    return text_lines.join(_Writer(source).pieces())
+    return text_lines.join(_Writer(html_tags.clean(html)).pieces())
 
 
 class _Hidden:
@@ -178,10 +205,8 @@ class _Writer:
         hidden = self._hidden
         if hidden and hidden.is_by_size and _SHOWN_SIZE.search(tag.attributes):
             hidden = self._hidden = None
-        if tag.name in _UNSEEN:
-            hides, is_by_size = True, False
-        elif _HINT.search(tag.attributes):
-            attributes = attributes_of(tag)
+        if _HINT.search(tag.attributes):
+            attributes = attributes_of(tag.attributes)
             style = declarations(attributes.get("style", ""))
             hides, is_by_size = _hides(attributes, style)
             if not self._preformatted[1] and style.get("white-space", "").startswith(("pre", "break-spaces")):
@@ -219,7 +244,7 @@ class _Writer:
                 self._pieces.append(line.translate(_KEPT))
 
     def _image(self, tag: Tag) -> None:
-        attributes = attributes_of(tag)
+        attributes = attributes_of(tag.attributes)
         alt = " ".join(_without_junk(attributes.get("alt", "")).split())
         is_tracker = attributes.get("width", "").strip() in ("0", "1") or attributes.get("height", "").strip() in (
             "0",
@@ -242,7 +267,7 @@ class _Writer:
 
     def _list_start(self, tag: Tag) -> None:
         self._pieces.append(BLOCK if self._lists else PARAGRAPH)
-        start = attributes_of(tag).get("start", "").strip() if tag.attributes else ""
+        start = attributes_of(tag.attributes).get("start", "").strip() if tag.attributes else ""
         first = int(start) if start.isascii() and start.isdigit() and len(start) < 6 else 1
         self._lists.append(first if tag.name == "ol" else None)
 
@@ -278,7 +303,7 @@ class _Writer:
 
     def _link_start(self, tag: Tag) -> None:
         self._link_end()
-        target = attributes_of(tag).get("href", "").strip()
+        target = attributes_of(tag.attributes).get("href", "").strip()
         self._link = (target if _LINK.match(target) else "", len(self._pieces))
 
     def _link_end(self) -> None:
