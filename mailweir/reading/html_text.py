@@ -84,6 +84,7 @@ _HINT = re.compile(r"none|hidden|(?:size|height|opacity)\s*:\s*\.?0|white-space"
 _ZERO = re.compile(r"0*(?:\.0*)?\s*(?:px|pt|em|rem|%|in|cm|mm|ex)?")
 _SHOWN_SIZE = re.compile(r"font(?:-size)?\s*:[^;]{0,80}?[1-9]", re.IGNORECASE)
 _NO_MARGIN = re.compile(r"\bmso|\bmargin\s*:\s*0(?:px|in|cm|pt|em)?\s*(?:;|!|[\"']|$)", re.IGNORECASE)
+_FILE_NAME = re.compile(r"[^\s.]{1,80}\.(?:png|jpe?g|gif|bmp|webp|svg)", re.IGNORECASE)  # it says nothing of the image
 _LINK = re.compile(r"(https?|mailto|tel):", re.IGNORECASE)
 _BARE = re.compile(r"^(?:https?:)?/*(?:www\.)?|/+$|\s+")
 
@@ -97,8 +98,8 @@ def to_text(html: str) -> str:
 class _Hidden:
     """An element that hides what is in it, until it ends: by its own end tag, or that of an element around it."""
 
-    def __init__(self, tag: Tag, pieces: int, quotes: int, lists: int, is_by_size: bool) -> None:
-        self.pieces, self.quotes, self.lists = pieces, quotes, lists
+    def __init__(self, tag: Tag, before: tuple[int, int, int, tuple[str, int]], is_by_size: bool) -> None:
+        self.before = before  # how many pieces, quotes and lists there were, and the link that was open
         self.is_by_size = is_by_size  # an element in it may be shown again
         self._open = [tag.name]
         self._counts = {tag.name: 1}
@@ -132,6 +133,7 @@ class _Writer:
         self._quotes: list[bool] = []  # of each open blockquote: is it a quote, or an indent
         self._lists: list[int | None] = []  # of each open list: the next number, or None
         self._preformatted = ("", 0)  # the element's name, and how many of that name are open since
+        self._margin = PARAGRAPH  # of the last `<p>`
         self._link = ("", 0)  # where it leads, and its first piece
         self._hidden: _Hidden | None = None
         self._starts, self._ends = self._handlers()
@@ -166,6 +168,7 @@ class _Writer:
         ends = {
             **both,
             **list_end,
+            "p": lambda _: self._pieces.append(self._margin),
             "br": put(BREAK),
             "li": put(PREFIX),
             "blockquote": self._quote_end,
@@ -189,12 +192,13 @@ class _Writer:
             if is_own_end:
                 return
         name = tag.name
-        if not tag.is_end and name not in _VOID:
-            self._look_at_style(tag)
-        if self._preformatted[1] and self._preformatted[0] == name:
-            self._preformatted = (name, self._preformatted[1] + (-1 if tag.is_end else 1))
-        elif not self._preformatted[1] and name in _PREFORMATTED and not tag.is_end:
+        preformatted, count = self._preformatted
+        if count and preformatted == name:
+            self._preformatted = (name, count + (-1 if tag.is_end else 1))
+        elif not count and name in _PREFORMATTED and not tag.is_end:
             self._preformatted = (name, 1)
+        if not tag.is_end and tag.attributes and name not in _VOID:
+            self._look_at_style(tag)
         handler = (self._ends if tag.is_end else self._starts).get(name)
         if handler:
             handler(tag)
@@ -210,20 +214,18 @@ class _Writer:
             style = declarations(attributes.get("style", ""))
             hides, is_by_size = _hides(attributes, style)
             if not self._preformatted[1] and style.get("white-space", "").startswith(("pre", "break-spaces")):
-                self._preformatted = (tag.name, 0 if tag.name in _PREFORMATTED else 1)
+                self._preformatted = (tag.name, 1)
         else:
             return
         if hides and (not hidden or (hidden.is_by_size and not is_by_size)):
-            self._hidden = _Hidden(tag, len(self._pieces), len(self._quotes), len(self._lists), is_by_size)
+            before = (len(self._pieces), len(self._quotes), len(self._lists), self._link)
+            self._hidden = _Hidden(tag, before, is_by_size)
 
     def _end_hidden(self, hidden: _Hidden) -> None:
         self._hidden = None
-        del self._pieces[hidden.pieces :]
-        del self._quotes[hidden.quotes :]
-        del self._lists[hidden.lists :]
+        pieces, quotes, lists, self._link = hidden.before
+        del self._pieces[pieces:], self._quotes[quotes:], self._lists[lists:]
         self._put_quotes()
-        if self._link[1] > len(self._pieces):
-            self._link = ("", 0)
 
     # --- text ---------------------------------------------------------------------------------------------------------
 
@@ -250,18 +252,19 @@ class _Writer:
             "0",
             "1",
         )
-        if alt and not is_tracker:
+        if alt and not is_tracker and not _FILE_NAME.fullmatch(alt):
             is_emoji = len(alt) <= 8 and not any(character.isascii() for character in alt)
             self._pieces.append(alt if is_emoji else f"[{alt}]")
 
     def _rule(self, tag: Tag) -> None:
         # Outlook's, above the headers of the mail that is answered, becomes what Outlook itself writes into plain text.
         is_outlooks = "98%" in tag.attributes and "inline-block" in tag.attributes
-        self._pieces += [BLOCK, _OUTLOOK_RULE if is_outlooks else _RULE, BLOCK]
+        self._pieces += [TABLE, _OUTLOOK_RULE if is_outlooks else _RULE, TABLE]
 
     def _paragraph(self, tag: Tag) -> None:
         # Outlook's paragraphs have no margin: where a blank line is meant, a paragraph with a blank stands there.
-        self._pieces.append(BLOCK if _NO_MARGIN.search(tag.attributes) else PARAGRAPH)
+        self._margin = BLOCK if _NO_MARGIN.search(tag.attributes) else PARAGRAPH
+        self._pieces.append(self._margin)
 
     # --- lists and quotes ---------------------------------------------------------------------------------------------
 

@@ -112,7 +112,7 @@ def sanitise(html: str, attachment_numbers: Mapping[str, int]) -> View:
         source = source[: max(source.rfind(">") + 1, len(source) - 4096)]
     written = html_depth.rewrite(source, _TAGS, writer.attributes, writer.look_at)
     cleaner = _CLEANER_WITH_DATA if writer.has_data else _CLEANER
-    safe = cleaner.clean(written)
+    safe = cleaner.clean(written).strip()
     return View(html=safe + _CUT if is_cut else safe, remote_images=len(writer.remote), is_cut=is_cut)
 
 
