@@ -34,14 +34,14 @@ _ENDS: dict[str, tuple[frozenset[str], frozenset[str]]] = {
     **dict.fromkeys(("td", "th"), (frozenset({"td", "th", "caption"}), frozenset({"table"}))),
     "tr": (frozenset({"tr", "td", "th", "caption"}), frozenset({"table"})),
     **dict.fromkeys(
-        ("tbody", "thead", "tfoot", "colgroup", "caption"),
+        ("tbody", "thead", "tfoot", "colgroup", "col", "caption"),
         (frozenset({"tbody", "thead", "tfoot", "tr", "td", "th", "caption", "colgroup"}), frozenset({"table"})),
     ),
     "a": (frozenset({"a"}), frozenset({"td", "th", "caption"})),
 }
-_P_SCOPE = frozenset({"table", "td", "th", "caption"})
-# Within a table, and outside of its cells, an end tag of these means nothing.
-_BARRIERS = frozenset({"td", "th", "caption", "table"})
+_TABLE_PARTS = frozenset(["tbody", "thead", "tfoot", "tr", "td", "th", "caption", "col", "colgroup"])
+_CELLS = frozenset(["td", "th", "caption"])
+_BARRIERS = _CELLS | {"table"}  # an end tag within ends nothing that is around them
 
 # Gives a tag's attributes as they shall stand, with a blank before; None: the tag is left out.
 Attributes = Callable[[str, Tag], str | None]
@@ -103,6 +103,8 @@ class _Rewriter:
     def _start(self, tag: Tag) -> None:
         name = tag.name
         self._end_others(name)
+        if not self._has_place(name):
+            return
         is_void = name in VOID
         is_formatting = name in _FORMATTING
         written = None
@@ -118,7 +120,9 @@ class _Rewriter:
             self._formatting += is_formatting
 
     def _end_others(self, name: str) -> None:
-        if name in _CONTAINERS and self._last("p") > self._last_of(_P_SCOPE):
+        if name == "table" and self._last("table") > self._last_of(_CELLS):
+            self._close_from(self._last("table"))  # not within a cell of the other one
+        if name in _CONTAINERS and self._last("p") > self._last_of(_BARRIERS):
             self._close_from(self._last("p"))
         ends = _ENDS.get(name)
         if ends:
@@ -129,6 +133,14 @@ class _Rewriter:
             if places:
                 self._close_from(min(places))
 
+    def _has_place(self, name: str) -> bool:
+        """Would a parser leave the element where it stands? Parts of a table are in one, and between its cells there is nothing
+        else (13.2.6.4.9): a parser would move it elsewhere, with all that follows."""
+        if name in _TABLE_PARTS:
+            return self._last("table") >= 0
+        is_between_cells = self._last("table") > self._last_of(_CELLS)
+        return not is_between_cells or name in ("img", "br")
+
     def _last(self, name: str) -> int:
         places = self._at.get(name)
         return places[-1] if places else -1
@@ -138,8 +150,7 @@ class _Rewriter:
 
     def _end(self, name: str) -> None:
         place = self._last(name)
-        is_of_table = name in ("table", "tbody", "thead", "tfoot", "tr", "td", "th", "caption", "colgroup")
-        barrier = self._last("table") if is_of_table and name != "table" else self._last_of(_BARRIERS)
+        barrier = self._last("table") if name in _TABLE_PARTS else self._last_of(_BARRIERS)
         if place >= 0 and (place >= barrier or name == "table"):
             self._close_from(place)
 
