@@ -34,9 +34,10 @@ _ENDS: dict[str, tuple[frozenset[str], frozenset[str]]] = {
     **dict.fromkeys(("td", "th"), (frozenset({"td", "th", "caption"}), frozenset({"table"}))),
     "tr": (frozenset({"tr", "td", "th", "caption"}), frozenset({"table"})),
     **dict.fromkeys(
-        ("tbody", "thead", "tfoot", "colgroup", "col", "caption"),
+        ("tbody", "thead", "tfoot", "colgroup", "caption"),
         (frozenset({"tbody", "thead", "tfoot", "tr", "td", "th", "caption", "colgroup"}), frozenset({"table"})),
     ),
+    "col": (frozenset({"tbody", "thead", "tfoot", "tr", "td", "th", "caption"}), frozenset({"table"})),
     "a": (frozenset({"a"}), frozenset({"td", "th", "caption"})),
 }
 _TABLE_PARTS = frozenset(["tbody", "thead", "tfoot", "tr", "td", "th", "caption", "col", "colgroup"])

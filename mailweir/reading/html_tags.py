@@ -17,12 +17,12 @@ _MAX_BROKEN_TAGS = 2  # each may cost a look to the end of the mail; after so ma
 _W = r" \t\n\f\r"
 _VALUE = rf"""(?:"[^"]*"|'[^']*'|(?!["'{_W}])[^{_W}>]*(?=[{_W}>]))"""
 # Each repetition has one way to match only: a tag without an end is given up after one look at it.
-_OPENING = re.compile(r"<(?=[a-zA-Z/!?])")
-_NAME = re.compile(rf"<(/?)([a-zA-Z][^{_W}/<>]*)(?=[{_W}/>])")
+# A tag up to its name, and its end if that follows at once; or any `<` with which something begins that is no text.
+_OPENING = re.compile(rf"<(?:(/?)([a-zA-Z][^{_W}/<>]*)(>|(?=[{_W}/]))|(?=[a-zA-Z/!?]))")
 _REST = re.compile(rf"[^=>]*(?:=[{_W}]*{_VALUE}[^=>]*){{0,40}}>")
 _REST_PIECE = re.compile(rf"[^=>]*(?:(>)|=[{_W}]*{_VALUE})")
 _BROKEN = re.compile(rf"<(/?)([a-zA-Z][^{_W}/<>]{{0,40}})([^<>]*)>")
-_BOGUS = re.compile(r"<[!?/][^<>]*>?")
+_BOGUS = re.compile(r"<[!?/][^<>]*>?(?:<(?:/(?![a-zA-Z])|[!?](?!--))[^<>]*>?){0,50}")
 _COMMENT_END = re.compile(r"--!?>")
 _ATTRIBUTE = re.compile(
     rf"""(?<![^{_W}/"'])([^{_W}=/>"'<]+)(?:[{_W}]*=[{_W}]*(?:"([^"]*)"|'([^']*)'|([^{_W}>"'][^{_W}>]*)|))?"""
@@ -76,15 +76,16 @@ class _Scanner:
         source, text_start, at = self._source, 0, 0
         while opening := _OPENING.search(source, at):
             at = opening.start()
-            named = _NAME.match(source, at)
-            if named and self._broken_tags >= _MAX_BROKEN_TAGS:
-                tag = self._broken_tag(text_start, at)
-            elif named:
-                rest = _REST.match(source, named.end())
-                end = rest.end() if rest else self._slow_end(named.end())
-                tag = self._tag(text_start, named, end) if end else self._broken_tag(text_start, at)
-            else:
+            if not opening[2]:
                 tag = self._markup(text_start, at)
+            elif opening[3]:
+                tag = Tag(text_start, at, opening.end(), opening[2][:MAX_TAG_CHARS].lower(), bool(opening[1]), "")
+            elif self._broken_tags >= _MAX_BROKEN_TAGS:
+                tag = self._broken_tag(text_start, at)
+            else:
+                rest = _REST.match(source, opening.end())
+                end = rest.end() if rest else self._slow_end(opening.end())
+                tag = self._tag(text_start, opening, end) if end else self._broken_tag(text_start, at)
             if tag is None:
                 at += 1
                 continue
