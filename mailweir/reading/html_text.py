@@ -2,7 +2,7 @@
 
 No tree is built, so the time is linear and no nesting is too deep. Blocks become lines, `<blockquote>` becomes `> `, lists and
 tables stay readable, a link shows where it leads if its text doesn't. What the mail hides is left out, as a newsletter's
-preheader. An element that hides and never ends hides nothing. Pure. Standard library only. Called by `body`.
+preheader. An element that hides and never ends hides nothing. Pure. Standard library only. Called by the reading of bodies.
 """
 
 import re
@@ -158,6 +158,7 @@ class _Writer:
             **cell,
             **list_start,
             "p": self._paragraph,
+            "div": self._division,
             "br": put(BREAK),
             "hr": self._rule,
             "li": self._item,
@@ -265,6 +266,10 @@ class _Writer:
         # Outlook's paragraphs have no margin: where a blank line is meant, a paragraph with a blank stands there.
         self._margin = BLOCK if _NO_MARGIN.search(tag.attributes) else PARAGRAPH
         self._pieces.append(self._margin)
+
+    def _division(self, tag: Tag) -> None:
+        # Outlook draws a line above the headers of the mail that is answered.
+        self._pieces.append(PARAGRAPH if "border-top:solid" in tag.attributes else BLOCK)
 
     # --- lists and quotes ---------------------------------------------------------------------------------------------
 

@@ -2,7 +2,7 @@
 
 First the HTML is written anew (`html_depth`), with known elements, attributes and values only. Then nh3 sanitises what came of
 it, so that two walls would have to fail. The page puts the result into a sandboxed frame, under a policy of its own.
-Pure: no file, no network. Called by `message`.
+Pure: no file, no network. Called by the reading of a message.
 """
 
 import re
@@ -61,30 +61,28 @@ _RASTER = re.compile(
     re.IGNORECASE,
 )
 _OURS = re.compile(r"attachments/(\d{1,9})")
+_OUTLOOK = re.compile(r"\s*mso", re.IGNORECASE)
 _URL_JUNK = re.compile(r"[\x00-\x20\x7f-\x9f]+")
 
-# The second wall: elements and attributes again. Schemes are nh3's to judge, too.
+
+def _second_look(element: str, attribute: str, value: str) -> str | None:
+    """The second wall, value by value: what nh3 is to keep of an attribute that its lists allow."""
+    if attribute == "href":
+        is_fine = bool(_LINK.match(value))
+    elif attribute == "src":
+        is_fine = element == "img" and bool(_OURS.fullmatch(value) or _RASTER.fullmatch(value))
+    elif attribute == "style":
+        is_fine = bool(view_style.SAFE.fullmatch(value))
+    else:
+        is_fine = True
+    return value if is_fine else None
+
+
 _CLEANER = nh3.Cleaner(
     tags=set(_TAGS),
     clean_content_tags={"script", "style", "title", "template", "svg", "math"},
     attributes={"*": set(_ANYWHERE), **{name: set(found) for name, found in _ALLOWED.items()}},
-    url_schemes={"http", "https", "mailto", "tel"},
-    link_rel="noopener noreferrer nofollow",
-    set_tag_attribute_values={"a": {"target": "_blank"}},
-    filter_style_properties=set(view_style.PROPERTIES),
-)
-
-
-def _without_links_to_data(element: str, attribute: str, value: str) -> str | None:
-    is_data = value.lower().lstrip().startswith("data:")
-    return None if is_data and not (element == "img" and attribute == "src" and _RASTER.fullmatch(value)) else value
-
-
-_CLEANER_WITH_DATA = nh3.Cleaner(
-    tags=set(_TAGS),
-    clean_content_tags={"script", "style", "title", "template", "svg", "math"},
-    attributes={"*": set(_ANYWHERE), **{name: set(found) for name, found in _ALLOWED.items()}},
-    attribute_filter=_without_links_to_data,
+    attribute_filter=_second_look,
     url_schemes={"http", "https", "mailto", "tel", "data"},
     link_rel="noopener noreferrer nofollow",
     set_tag_attribute_values={"a": {"target": "_blank"}},
@@ -111,8 +109,7 @@ def sanitise(html: str, attachment_numbers: Mapping[str, int]) -> View:
     if is_cut:  # a tag that the cut goes through would be text
         source = source[: max(source.rfind(">") + 1, len(source) - 4096)]
     written = html_depth.rewrite(source, _TAGS, writer.attributes, writer.look_at)
-    cleaner = _CLEANER_WITH_DATA if writer.has_data else _CLEANER
-    safe = cleaner.clean(written).strip()
+    safe = _CLEANER.clean(written).strip()
     return View(html=safe + _CUT if is_cut else safe, remote_images=len(writer.remote), is_cut=is_cut)
 
 
@@ -123,7 +120,6 @@ class _Writer:
         self._numbers = {name.strip("<> "): number for name, number in attachment_numbers.items()}
         self._shown_numbers = {str(number) for number in attachment_numbers.values()}
         self.remote: set[str] = set()
-        self.has_data = False
 
     def attributes(self, name: str, tag: Tag) -> str | None:
         if name == "img":
@@ -172,7 +168,6 @@ class _Writer:
             url = _URL_JUNK.sub("", url)
             if len(url) > MAX_DATA_URL_CHARS or not _RASTER.fullmatch(url):
                 return ""
-            self.has_data = True
             return url
         if scheme.startswith("cid:"):
             name = url[4:].strip("<> ")
@@ -190,6 +185,9 @@ def _kept(name: str, attributes: str) -> tuple[str, frozenset[str]]:
 
 def _attributes(name: str, found: Mapping[str, str]) -> str:
     allowed = _ALLOWED.get(name, frozenset())
+    if name == "p" and _OUTLOOK.match(found.get("class", "")):
+        # A style sheet, which goes, takes its margin away. What the paragraph says itself comes after.
+        found = {**found, "style": f"margin:0;{found.get('style', '')}"}
     written = []
     for attribute, value in found.items():
         if attribute not in _ANYWHERE and attribute not in allowed:

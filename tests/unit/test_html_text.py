@@ -16,7 +16,7 @@ OUTLOOK = """<p class="MsoNormal">Dear Jane,<o:p></o:p></p>
 <p class="MsoNormal">The offer
 is attached.<o:p></o:p></p><p class=MsoNormal>Best,</p>"""
 GMAIL = """<div dir="ltr">One<div>two</div><div><br></div><div>three</div></div><br>
-<div class="gmail_quote"><div dir="ltr" class="gmail_attr">On Mon Jane &lt;<a href="mailto:jane@client.example">jane@client.example</a>&gt;
+<div class="gmail_quote"><div class="gmail_attr">On Mon Jane &lt;<a href="mailto:jane@client.example">jane@client.example</a>&gt;
 wrote:<br></div><blockquote class="gmail_quote"><div>First</div><div><br></div><blockquote type="cite">deeper</blockquote>
 </blockquote></div>below"""
 
@@ -32,7 +32,11 @@ wrote:<br></div><blockquote class="gmail_quote"><div>First</div><div><br></div><
             GMAIL,
             "One\ntwo\n\nthree\n\nOn Mon Jane <jane@client.example> wrote:\n\n> First\n>\n> > deeper\n\nbelow",
         ),
-        ('<hr style="display:inline-block;width:98%"><div><b>From:</b> Jane<br><b>Sent:</b> Monday', f"{'_' * 32}\nFrom: Jane\nSent: Monday"),
+        (
+            '<hr style="display:inline-block;width:98%"><div><b>From:</b> Jane<br><b>Sent:</b> Monday',
+            f"{'_' * 32}\nFrom: Jane\nSent: Monday",
+        ),
+        ("a<div style='border:none;border-top:solid #E1E1E1 1.0pt'><p class=MsoNormal>From: Jane", "a\n\nFrom: Jane"),
         ('<blockquote class="webkit-indent-blockquote">set in</blockquote>', "set in"),
         ("a<br>b<BR/>c<br><br><br><br>d", "a\nb\nc\n\nd"),
         ("<h1>Title</h1>text", "Title\n\ntext"),
@@ -67,14 +71,17 @@ wrote:<br></div><blockquote class="gmail_quote"><div>First</div><div><br></div><
         ('<a href="tel:+49-40-1234">+49 40 1234</a>', "+49 40 1234"),
         ('<a href="#top">top</a><a href="javascript:x">js</a><a href="data:x">d</a>', "topjsd"),
         ('<a href="https://client.example"><img src="x" alt=""></a>', ""),
-        ('<img src="p.png" alt="Our  house"><img alt="😀"><img alt=pixel width=1 height=1><img alt="image001.png">', "[Our house]😀"),
-        ('<p title="a>b" class=x\'>It\'s</p>', "It's"),
-        ('<p title="open>a</p><p>b', 'a\n\nb'),
+        (
+            '<img src="p.png" alt="Our  house"><img alt="😀"><img alt=pixel width=1 height=1><img alt="image001.png">',
+            "[Our house]😀",
+        ),
+        ("<p title=\"a>b\" class=x'>It's</p>", "It's"),
+        ('<p title="open>a</p><p>b', "a\n\nb"),
         ("text <b", "text <b"),
         ("<style>p{} <p>seen", "seen"),
         ("<!-- open <p>seen", "seen"),
     ],
-)  # fmt: skip
+)
 def test_the_text_that_a_reader_sees(html: str, text: str) -> None:
     assert html_text.to_text(html) == text
 
@@ -104,7 +111,7 @@ def test_hidden_text_is_left_out(hiding: str, inner: str) -> None:
     "html",
     [
         '<div style="display:none">secret<p>seen',
-        '<span hidden></div></table>seen',
+        "<span hidden></div></table>seen",
         '<div><span style="display:none">secret</div>seen</span>',
         '<p style="display:none">secret<p>seen</p></p>',
         "<table><tr><td hidden>secret<td>seen</table>",
@@ -118,7 +125,7 @@ def test_hidden_text_is_left_out(hiding: str, inner: str) -> None:
         '<img style="display:none">seen',
         "<i hidden>" * 3000 + "seen",
     ],
-)  # fmt: skip
+)
 def test_what_hides_swallows_nothing_that_is_seen(html: str) -> None:
     assert "seen" in html_text.to_text(html)
 

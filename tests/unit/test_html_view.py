@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mailweir.reading import html_view
+from mailweir.reading import html_depth, html_view
 from mailweir.reading.html_view import View
 from tests import frozen
 from tests.hostile_html import HOSTILE
@@ -156,6 +156,13 @@ def test_nothing_hostile_is_left(html: str) -> None:
         assert faults(view(shown.html).html) == []
 
 
+@pytest.mark.parametrize("html", HOSTILE)
+def test_the_second_wall_holds_alone(html: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """nh3, given the mail as it came. It doesn't know how many attachments there are."""
+    monkeypatch.setattr(html_depth, "rewrite", lambda source, *_: source)
+    assert faults(view(f"{html}<p>after").html.replace("attachments/99", "attachments/3")) == []
+
+
 def test_there_are_many_hostile_ones() -> None:
     assert len(set(HOSTILE)) >= 120
 
@@ -167,9 +174,16 @@ def test_there_are_many_hostile_ones() -> None:
         ("a < b & c &amp; &nbsp;", "a &lt; b &amp; c &amp; &nbsp;"),
         ("<p>Hi <b>x<p>y</b>", "<p>Hi <b>x</b></p><p>y</p>"),
         ('<font color=red face="Arial, x">x</font>', '<font color="red" face="Arial, x">x</font>'),
-        ('<p class=MsoNormal style="margin:0cm;mso-x:y;color:#1F497D">x<o:p></o:p></p>', '<p style="color:#1f497d;margin:0cm">x</p>'),
+        (
+            '<p class=MsoNormal style="margin:0cm;mso-x:y;color:#1F497D">x<o:p></o:p></p>',
+            '<p style="color:#1f497d;margin:0cm">x</p>',
+        ),
+        ('<p class="MsoNormal">x</p>', '<p style="margin:0">x</p>'),
         ("<td>loose", "loose"),
-        ("<table bgcolor=#fff><tr><td width=50%>a", '<table bgcolor="#fff"><tbody><tr><td width="50%">a</td></tr></tbody></table>'),
+        (
+            "<table bgcolor=#fff><tr><td width=50%>a",
+            '<table bgcolor="#fff"><tbody><tr><td width="50%">a</td></tr></tbody></table>',
+        ),
         ('<p style="background:#eee">x', '<p style="background-color:#eee">x</p>'),
         ('<p style="color:rgb(1, 2, 3)">x', '<p style="color:rgb(1, 2, 3)">x</p>'),
         ('<div style="display:none">x</div>', '<div style="display:none">x</div>'),
@@ -186,13 +200,16 @@ def test_there_are_many_hostile_ones() -> None:
         ('<img src="cid:unknown" alt=x>', '<img alt="x">'),
         ('<img src="cid:unknown">', ""),
         (f'<img src="{PNG}AAA=">', f'<img src="{PNG}AAA=">'),
-        (f'<a href="{PNG}">x</a><img src="{PNG}">', f'<a target="_blank" rel="noopener noreferrer nofollow">x</a><img src="{PNG}">'),
+        (
+            f'<a href="{PNG}">x</a><img src="{PNG}">',
+            f'<a target="_blank" rel="noopener noreferrer nofollow">x</a><img src="{PNG}">',
+        ),
         ("<pre>\n\nx</pre>", "<pre>x</pre>"),
         ("<form><input value=x>text<select><option>o</form>", "texto"),
         ("<svg><text>t</text></svg>", "t"),
         ("x\x00\x1by\ud800", "xy\ufffd"),
     ],
-)  # fmt: skip
+)
 def test_what_is_shown(html: str, shown: str) -> None:
     assert view(html).html == shown
 
