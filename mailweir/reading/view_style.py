@@ -73,8 +73,6 @@ _COLOUR = re.compile(r"(?:rgba?|hsla?)\([\d.,%/ ]{1,60}\)")
 _PLAIN = re.compile(r"[-\w#%.,'\"+/ ]*")
 # All declarations at once: a bracket is a colour's.
 SAFE = re.compile(r"(?:(?:rgb|hsl)a?\([\d.,%/ ]{1,60}\)|[-\w#%.,'\"+/ :;!])*")
-    r"(?:[-\w#%.,'\"+/ :;!]|(?<=[abl])\([\d.,%/ ]{1,60}\))*"
-)  # all declarations at once: brackets are a colour's
 _OF_THE_WINDOW = re.compile(
     r"\d(?:[sld]?v[hwib]|[sld]?vmin|[sld]?vmax)\b"
 )  # it would change with the frame's own height
