@@ -17,19 +17,21 @@ _MAX_BROKEN_TAGS = 2  # each may cost a look to the end of the mail; after so ma
 _W = r" \t\n\f\r"
 _VALUE = rf"""(?:"[^"]*"|'[^']*'|(?!["'{_W}])[^{_W}>]*(?=[{_W}>]))"""
 # Each repetition has one way to match only: a tag without an end is given up after one look at it.
-_OPENING = re.compile(r"<(?=[a-zA-Z/!?])")
-_NAME = re.compile(rf"<(/?)([a-zA-Z][^{_W}/<>]*)(?=[{_W}/>])")
+# A tag up to its name, and its end if that follows at once; or any `<` with which something begins that is no text.
+_OPENING = re.compile(rf"<(?:(/?)([a-zA-Z][^{_W}/<>]*)(>|(?=[{_W}/]))|(?=[a-zA-Z/!?]))")
 _REST = re.compile(rf"[^=>]*(?:=[{_W}]*{_VALUE}[^=>]*){{0,40}}>")
 _REST_PIECE = re.compile(rf"[^=>]*(?:(>)|=[{_W}]*{_VALUE})")
 _BROKEN = re.compile(rf"<(/?)([a-zA-Z][^{_W}/<>]{{0,40}})([^<>]*)>")
-_BOGUS = re.compile(r"<[!?/][^<>]*>?")
+_BOGUS = re.compile(r"<[!?/][^<>]*>?(?:<(?:/(?![a-zA-Z])|[!?](?!--))[^<>]*>?){0,50}")
 _COMMENT_END = re.compile(r"--!?>")
 _ATTRIBUTE = re.compile(
     rf"""(?<![^{_W}/"'])([^{_W}=/>"'<]+)(?:[{_W}]*=[{_W}]*(?:"([^"]*)"|'([^']*)'|([^{_W}>"'][^{_W}>]*)|))?"""
 )
 # Their contents are no tags, and nothing that a reader sees.
-UNSEEN_RAW_TEXT = frozenset({"style", "script", "title", "iframe", "noembed", "noframes"})
-_RAW_TEXT_END = {name: re.compile(rf"</{name}(?=[{_W}/>])", re.IGNORECASE) for name in UNSEEN_RAW_TEXT}
+UNSEEN = frozenset({"datalist", "iframe", "noembed", "noframes", "script", "style", "template", "title", "xml"})
+_RAW_TEXT_END = {name: re.compile(rf"</{name}(?=[{_W}/>])", re.IGNORECASE) for name in UNSEEN}
+_CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]+")
+_SURROGATES = re.compile(r"[\ud800-\udfff]")
 
 _REFERENCE = re.compile(r"&(?:#([0-9]+)|#[xX]([0-9a-fA-F]+)|([A-Za-z][A-Za-z0-9]{1,31}));?")
 _NAMED = html.entities.html5
@@ -49,6 +51,13 @@ class Tag(NamedTuple):
     name: str
     is_end: bool
     attributes: str
+    whole_attributes: str = ""  # of an image: all of them, for it may be in there
+
+
+def clean(source: str) -> str:
+    """source with "\\n" at the ends of its lines, and without control characters and lone surrogates."""
+    source = _CONTROLS.sub("", source.replace("\r\n", "\n").replace("\r", "\n"))
+    return source if source.isascii() else _SURROGATES.sub("\ufffd", source)
 
 
 def scan(source: str) -> Iterator[Tag]:
@@ -67,30 +76,33 @@ class _Scanner:
         source, text_start, at = self._source, 0, 0
         while opening := _OPENING.search(source, at):
             at = opening.start()
-            named = _NAME.match(source, at)
-            if named:
-                rest = _REST.match(source, named.end())
-                end = rest.end() if rest else self._slow_end(named.end())
-                tag = self._tag(text_start, named, end) if end else self._broken_tag(text_start, at)
-            else:
+            if not opening[2]:
                 tag = self._markup(text_start, at)
+            elif opening[3]:
+                tag = Tag(text_start, at, opening.end(), opening[2][:MAX_TAG_CHARS].lower(), bool(opening[1]), "")
+            elif self._broken_tags >= _MAX_BROKEN_TAGS:
+                tag = self._broken_tag(text_start, at)
+            else:
+                rest = _REST.match(source, opening.end())
+                end = rest.end() if rest else self._slow_end(opening.end())
+                tag = self._tag(text_start, opening, end) if end else self._broken_tag(text_start, at)
             if tag is None:
                 at += 1
                 continue
             yield tag
             text_start = at = tag.end
-            if tag.name in UNSEEN_RAW_TEXT and not tag.is_end:
+            if tag.name in UNSEEN and not tag.is_end:
                 text_start = at = self._raw_text_end(tag.name, tag.end)
         yield Tag(text_start, len(source), len(source), "", False, "")
 
     def _tag(self, text_start: int, named: re.Match[str], end: int) -> Tag:
         attributes = self._source[named.end() : min(end - 1, named.end() + MAX_TAG_CHARS)]
-        return Tag(text_start, named.start(), end, named[2][:MAX_TAG_CHARS].lower(), bool(named[1]), attributes)
+        name = named[2][:MAX_TAG_CHARS].lower()
+        whole = self._source[named.end() : end - 1] if name == "img" else ""
+        return Tag(text_start, named.start(), end, name, bool(named[1]), attributes, whole)
 
     def _slow_end(self, at: int) -> int:
         """Where a tag with very many attributes ends; 0: nowhere."""
-        if self._broken_tags >= _MAX_BROKEN_TAGS:
-            return 0
         while piece := _REST_PIECE.match(self._source, at):
             at = piece.end()
             if piece[1]:
@@ -124,10 +136,10 @@ class _Scanner:
         return following if following >= 0 else len(self._source)
 
 
-def attributes_of(tag: Tag) -> dict[str, str]:
+def attributes_of(attributes: str) -> dict[str, str]:
     """A tag's attributes by names in lower case, decoded; of several with one name, the first (13.2.5.33)."""
     found: dict[str, str] = {}
-    for one in _ATTRIBUTE.finditer(tag.attributes):
+    for one in _ATTRIBUTE.finditer(attributes):
         found.setdefault(one[1].lower(), decode(one[2] or one[3] or one[4] or ""))
     return found
 

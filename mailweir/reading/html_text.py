@@ -2,7 +2,7 @@
 
 No tree is built, so the time is linear and no nesting is too deep. Blocks become lines, `<blockquote>` becomes `> `, lists and
 tables stay readable, a link shows where it leads if its text doesn't. What the mail hides is left out, as a newsletter's
-preheader. An element that hides and never ends hides nothing. Pure. Standard library only. Called by `body`.
+preheader. An element that hides and never ends hides nothing. Pure. Standard library only. Called by the reading of bodies.
 """
 
 import re
@@ -19,17 +19,48 @@ _MAX_INDENTS = 10
 _MAX_URL_CHARS = 120  # a longer one tells a reader nothing, and a search neither: its host does
 _RULE, _OUTLOOK_RULE = "-" * 10, "_" * 32
 
-_VOID = frozenset("area base br col embed hr img input link meta param source track wbr".split())
-_BLOCKS = frozenset(
-    "address article aside body caption center dd details dialog div dt fieldset figcaption figure footer form header html "
-    "legend li main nav optgroup option search section summary".split()
+_VOID = frozenset(
+    ["area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source", "track", "wbr"]
 )
-_PARAGRAPHS = frozenset("dir dl h1 h2 h3 h4 h5 h6 menu p".split())
+_BLOCKS = frozenset(
+    [
+        *(
+            "address",
+            "article",
+            "aside",
+            "body",
+            "caption",
+            "center",
+            "dd",
+            "details",
+            "dialog",
+            "div",
+            "dt",
+            "fieldset",
+        ),
+        *(
+            "figcaption",
+            "figure",
+            "footer",
+            "form",
+            "header",
+            "html",
+            "legend",
+            "li",
+            "main",
+            "nav",
+            "optgroup",
+            "option",
+        ),
+        *("search", "section", "summary"),
+    ]
+)
+_PARAGRAPHS = frozenset(["dir", "dl", "h1", "h2", "h3", "h4", "h5", "h6", "menu", "p"])
 _PREFORMATTED = frozenset({"pre", "listing", "xmp", "plaintext", "textarea"})
-# Never shown, whatever their style: what a program reads.
-_UNSEEN = frozenset({"template", "xml", "datalist"})
 # The end of one of these elements ends no block that was opened within it (13.2.6.1, the adoption agency).
-_FORMATTING = frozenset("a b big code em font i nobr s small strike strong tt u".split())
+_FORMATTING = frozenset(
+    ["a", "b", "big", "code", "em", "font", "i", "nobr", "s", "small", "strike", "strong", "tt", "u"]
+)
 # What begins when an element begins that can't stand in it.
 _ENDS_BEFORE = {
     **dict.fromkeys(("td", "th"), frozenset({"td", "th", "tr", "tbody", "thead", "tfoot"})),
@@ -40,8 +71,7 @@ _ENDS_BEFORE = {
     "p": frozenset({*_BLOCKS, *_PARAGRAPHS, "blockquote", "hr", "ol", "pre", "table", "ul"}),
 }
 
-_CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]+")
-_SURROGATES = re.compile(r"[\ud800-\udfff]")
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f]+")
 # C1 controls; what has no width and no meaning for a reader; marks that turn the direction of all that follows.
 _JUNK = re.compile(
     "[\x80-\x9f\u00ad\u034f\u115f\u1160\u17b4\u17b5\u180e\u200b\u202a-\u202e\u2060-\u206f\u3164\ufeff\ufff9-\ufffb"
@@ -54,6 +84,7 @@ _HINT = re.compile(r"none|hidden|(?:size|height|opacity)\s*:\s*\.?0|white-space"
 _ZERO = re.compile(r"0*(?:\.0*)?\s*(?:px|pt|em|rem|%|in|cm|mm|ex)?")
 _SHOWN_SIZE = re.compile(r"font(?:-size)?\s*:[^;]{0,80}?[1-9]", re.IGNORECASE)
 _NO_MARGIN = re.compile(r"\bmso|\bmargin\s*:\s*0(?:px|in|cm|pt|em)?\s*(?:;|!|[\"']|$)", re.IGNORECASE)
+_FILE_NAME = re.compile(r"[^\s.]{1,80}\.(?:png|jpe?g|gif|bmp|webp|svg)", re.IGNORECASE)  # it says nothing of the image
 _LINK = re.compile(r"(https?|mailto|tel):", re.IGNORECASE)
 _BARE = re.compile(r"^(?:https?:)?/*(?:www\.)?|/+$|\s+")
 
@@ -61,17 +92,14 @@ _BARE = re.compile(r"^(?:https?:)?/*(?:www\.)?|/+$|\s+")
 def to_text(html: str) -> str:
     """html: a mail's HTML, whole or not, well formed or not. Lines end in "\\n"; there are no control characters but that and
     "\\t" (which stands between cells), no lone surrogates, no two blank lines in a row. Never raises."""
-    source = _CONTROLS.sub("", html.replace("\r\n", "\n").replace("\r", "\n"))
-    if not source.isascii():
-        source = _SURROGATES.sub("\ufffd", source)
-    return text_lines.join(_Writer(source).pieces())
+    return text_lines.join(_Writer(html_tags.clean(html)).pieces())
 
 
 class _Hidden:
     """An element that hides what is in it, until it ends: by its own end tag, or that of an element around it."""
 
-    def __init__(self, tag: Tag, pieces: int, quotes: int, lists: int, is_by_size: bool) -> None:
-        self.pieces, self.quotes, self.lists = pieces, quotes, lists
+    def __init__(self, tag: Tag, before: tuple[int, int, int, tuple[str, int]], is_by_size: bool) -> None:
+        self.before = before  # how many pieces, quotes and lists there were, and the link that was open
         self.is_by_size = is_by_size  # an element in it may be shown again
         self._open = [tag.name]
         self._counts = {tag.name: 1}
@@ -105,6 +133,7 @@ class _Writer:
         self._quotes: list[bool] = []  # of each open blockquote: is it a quote, or an indent
         self._lists: list[int | None] = []  # of each open list: the next number, or None
         self._preformatted = ("", 0)  # the element's name, and how many of that name are open since
+        self._margin = PARAGRAPH  # of the last `<p>`
         self._link = ("", 0)  # where it leads, and its first piece
         self._hidden: _Hidden | None = None
         self._starts, self._ends = self._handlers()
@@ -129,6 +158,7 @@ class _Writer:
             **cell,
             **list_start,
             "p": self._paragraph,
+            "div": self._division,
             "br": put(BREAK),
             "hr": self._rule,
             "li": self._item,
@@ -139,6 +169,7 @@ class _Writer:
         ends = {
             **both,
             **list_end,
+            "p": lambda _: self._pieces.append(self._margin),
             "br": put(BREAK),
             "li": put(PREFIX),
             "blockquote": self._quote_end,
@@ -162,12 +193,13 @@ class _Writer:
             if is_own_end:
                 return
         name = tag.name
-        if not tag.is_end and name not in _VOID:
-            self._look_at_style(tag)
-        if self._preformatted[1] and self._preformatted[0] == name:
-            self._preformatted = (name, self._preformatted[1] + (-1 if tag.is_end else 1))
-        elif not self._preformatted[1] and name in _PREFORMATTED and not tag.is_end:
+        preformatted, count = self._preformatted
+        if count and preformatted == name:
+            self._preformatted = (name, count + (-1 if tag.is_end else 1))
+        elif not count and name in _PREFORMATTED and not tag.is_end:
             self._preformatted = (name, 1)
+        if not tag.is_end and tag.attributes and name not in _VOID:
+            self._look_at_style(tag)
         handler = (self._ends if tag.is_end else self._starts).get(name)
         if handler:
             handler(tag)
@@ -178,27 +210,23 @@ class _Writer:
         hidden = self._hidden
         if hidden and hidden.is_by_size and _SHOWN_SIZE.search(tag.attributes):
             hidden = self._hidden = None
-        if tag.name in _UNSEEN:
-            hides, is_by_size = True, False
-        elif _HINT.search(tag.attributes):
-            attributes = attributes_of(tag)
+        if _HINT.search(tag.attributes):
+            attributes = attributes_of(tag.attributes)
             style = declarations(attributes.get("style", ""))
             hides, is_by_size = _hides(attributes, style)
             if not self._preformatted[1] and style.get("white-space", "").startswith(("pre", "break-spaces")):
-                self._preformatted = (tag.name, 0 if tag.name in _PREFORMATTED else 1)
+                self._preformatted = (tag.name, 1)
         else:
             return
         if hides and (not hidden or (hidden.is_by_size and not is_by_size)):
-            self._hidden = _Hidden(tag, len(self._pieces), len(self._quotes), len(self._lists), is_by_size)
+            before = (len(self._pieces), len(self._quotes), len(self._lists), self._link)
+            self._hidden = _Hidden(tag, before, is_by_size)
 
     def _end_hidden(self, hidden: _Hidden) -> None:
         self._hidden = None
-        del self._pieces[hidden.pieces :]
-        del self._quotes[hidden.quotes :]
-        del self._lists[hidden.lists :]
+        pieces, quotes, lists, self._link = hidden.before
+        del self._pieces[pieces:], self._quotes[quotes:], self._lists[lists:]
         self._put_quotes()
-        if self._link[1] > len(self._pieces):
-            self._link = ("", 0)
 
     # --- text ---------------------------------------------------------------------------------------------------------
 
@@ -219,30 +247,35 @@ class _Writer:
                 self._pieces.append(line.translate(_KEPT))
 
     def _image(self, tag: Tag) -> None:
-        attributes = attributes_of(tag)
+        attributes = attributes_of(tag.attributes)
         alt = " ".join(_without_junk(attributes.get("alt", "")).split())
         is_tracker = attributes.get("width", "").strip() in ("0", "1") or attributes.get("height", "").strip() in (
             "0",
             "1",
         )
-        if alt and not is_tracker:
+        if alt and not is_tracker and not _FILE_NAME.fullmatch(alt):
             is_emoji = len(alt) <= 8 and not any(character.isascii() for character in alt)
             self._pieces.append(alt if is_emoji else f"[{alt}]")
 
     def _rule(self, tag: Tag) -> None:
         # Outlook's, above the headers of the mail that is answered, becomes what Outlook itself writes into plain text.
         is_outlooks = "98%" in tag.attributes and "inline-block" in tag.attributes
-        self._pieces += [BLOCK, _OUTLOOK_RULE if is_outlooks else _RULE, BLOCK]
+        self._pieces += [TABLE, _OUTLOOK_RULE if is_outlooks else _RULE, TABLE]
 
     def _paragraph(self, tag: Tag) -> None:
         # Outlook's paragraphs have no margin: where a blank line is meant, a paragraph with a blank stands there.
-        self._pieces.append(BLOCK if _NO_MARGIN.search(tag.attributes) else PARAGRAPH)
+        self._margin = BLOCK if _NO_MARGIN.search(tag.attributes) else PARAGRAPH
+        self._pieces.append(self._margin)
+
+    def _division(self, tag: Tag) -> None:
+        # Outlook draws a line above the headers of the mail that is answered.
+        self._pieces.append(PARAGRAPH if "border-top:solid" in tag.attributes else BLOCK)
 
     # --- lists and quotes ---------------------------------------------------------------------------------------------
 
     def _list_start(self, tag: Tag) -> None:
         self._pieces.append(BLOCK if self._lists else PARAGRAPH)
-        start = attributes_of(tag).get("start", "").strip() if tag.attributes else ""
+        start = attributes_of(tag.attributes).get("start", "").strip() if tag.attributes else ""
         first = int(start) if start.isascii() and start.isdigit() and len(start) < 6 else 1
         self._lists.append(first if tag.name == "ol" else None)
 
@@ -278,7 +311,7 @@ class _Writer:
 
     def _link_start(self, tag: Tag) -> None:
         self._link_end()
-        target = attributes_of(tag).get("href", "").strip()
+        target = attributes_of(tag.attributes).get("href", "").strip()
         self._link = (target if _LINK.match(target) else "", len(self._pieces))
 
     def _link_end(self) -> None:

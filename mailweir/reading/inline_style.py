@@ -1,4 +1,4 @@
-"""The declarations of a `style` attribute. Pure. Standard library only. Called by `html_text` and `html_view`."""
+"""The declarations of a `style` attribute. Pure. Standard library only. Called by `html_text` and `view_style`."""
 
 
 def declarations(style: str) -> dict[str, str]:

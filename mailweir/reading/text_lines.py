@@ -48,11 +48,11 @@ class _Lines:
         self._is_blank_before = True
         self._is_row_broken = False
         self._is_cell_start = False
-        self._is_row_start = False  # no cell of it has begun
+        self._is_row_start = True  # no cell of it has begun
         self._has_words = False  # in this line
 
     def add(self, piece: str) -> None:
-        if piece == " " and (self._pending or not self._line):
+        if (piece == " " and (self._pending or not self._line)) or (piece == FILLER and self._is_cell_start):
             return
         if self._pending:
             self._settle()
@@ -83,17 +83,22 @@ class _Lines:
         elif kind == CELL:
             self._cell()
         elif kind == ROW:
-            self._pending = max(self._pending, _BLOCK)
-            self._is_row_broken, self._is_cell_start, self._is_row_start = False, False, True
+            self._end_cell()
+            self._is_row_broken = False
         elif kind == TABLE:
-            self._pending = max(self._pending, _BLOCK)
-            self._is_row_broken, self._is_cell_start = True, False
+            self._end_cell()
+            self._is_row_broken = True
         elif kind == QUOTE:
             self._pending, self._is_cell_start = max(self._pending, _BLOCK), False
             self._quotes = int(mark[1:])
         else:
             self._settle_block()
             self._prefix = mark[1:]
+
+    def _end_cell(self) -> None:
+        # The space below a cell's last paragraph stays in the cell.
+        self._pending = max(self._pending, _BLOCK) if self._is_row_start else _BLOCK
+        self._is_cell_start, self._is_row_start = False, True
 
     def _cell(self) -> None:
         if self._is_row_start:
@@ -121,7 +126,8 @@ class _Lines:
         if not self._line:
             return
         words = "".join(self._line).replace(FILLER, " ").split(" ")
-        text = " ".join(filter(None, words)).translate(_KEPT).rstrip()
+        text = " ".join(filter(None, words)).replace(f" {KEPT_TAB}", KEPT_TAB).replace(f"{KEPT_TAB} ", KEPT_TAB)
+        text = text.translate(_KEPT).rstrip()
         self._line.clear()
         self._has_words = False
         if not text:
