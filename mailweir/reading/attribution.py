@@ -15,6 +15,7 @@ from mailweir.reading.lines import Line
 _MAX_LINES = 5
 _MAX_CHARS = 350
 _MAX_LEAD_WORDS = 3  # before a date with which an attribution begins: `In data 11 ottobre`, `El lun., 3 jun`
+_MAX_BARE_CHARS = 40  # of a line that has neither an address nor a number
 _MAX_BARE_WORDS = 6  # `Jane Doe wrote:`
 _ADDRESS = re.compile(
     r"(?<![^\s<>\[\]()\"',;:@])[^\s<>\[\]()\"',;:@]{1,64}@[^\s<>\[\]()\"',;:@]{2,255}|&lt;\S{1,80}@\S{1,80}&gt;"
@@ -59,12 +60,11 @@ def ending_at(lines: Sequence[Line], last: int, *, is_above_quote: bool) -> int 
 
 def could_end(body: str) -> bool:
     """Could an attribution end in this line? A cheap look, before `ending_at`."""
-    return bool(
-        body.endswith((":", "：", ":*", ":_"))
-        or WROTE.search(body[-40:])
-        or _ISO_ZONE.match(body)
-        or (body.endswith(">") and "@" in body)
-    )
+    if body.endswith((":", "：", ":*", ":_")):
+        return True
+    if len(body) > _MAX_BARE_CHARS and "@" not in body and not any(map(str.isdigit, body)):
+        return False
+    return bool(WROTE.search(body[-40:]) or _ISO_ZONE.match(body) or (body.endswith(">") and "@" in body))
 
 
 def _spans(lines: Sequence[Line], last: int) -> list[tuple[int, str]]:
