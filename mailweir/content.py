@@ -59,7 +59,9 @@ def of(
     through_group = decision.via is not None
     return Content(
         identity=identity.key(view, message.body_digest, author=decision.author if through_group else None),
-        version_digest=identity.version(message.headers, message.body_digest, through_group=through_group),
+        version_digest=identity.version(
+            message.headers, message.body_digest, through_group=through_group, author=decision.author
+        ),
         raw_zstd=message.raw_zstd,
         size_bytes=message.size_bytes,
         subject=view.subject,

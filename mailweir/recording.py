@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from mailweir import subjects
 from mailweir.confirmation import Confirmation
 from mailweir.decision import Decision, Outcome, Reason
+from mailweir.sender_verdict import VerdictReason
 from mailweir.store.database.connection import Database
 from mailweir.store.people import relay_logins
 from mailweir.store.people.relay_logins import UseRow
@@ -208,6 +209,7 @@ def _raw_row(activity_id: int, entry: Entry, content: Content) -> RawRow:
         verdict="none" if entry.decision.doubt else "pending",
         author_doubt=str(entry.decision.doubt) if entry.decision.doubt else None,
         author_via=entry.decision.via,
+        verdict_reason=str(VerdictReason.AUTHOR_IN_DOUBT) if entry.decision.doubt else None,
     )
 
 

@@ -9,6 +9,7 @@ import typer
 from admin_cli import context, options, output, tables, wording
 from admin_cli.printable import printable
 from mailweir.explain import record
+from mailweir.explain.explanation import Explanation
 from mailweir.store.record import activities, raw_messages
 from mailweir.store.record.activities import Activity, Participant
 from mailweir.store.record.raw_messages import Sighting, Version
@@ -125,7 +126,7 @@ def _say_details(activity: Activity) -> None:
     for name, value in (
         ("subject", activity.subject),
         ("author", f"{activity.author} (sender verdict: {wording.text(verdict)})"),
-        *(("", wording.text(one)) for one in record.author(activity)),
+        *(("", wording.text(one)) for one in _about_author(activity)),
         ("users", ", ".join(activity.users)),
         ("sent", output.moment(activity.sent_at)),
         ("recorded", output.moment(activity.recorded_at)),
@@ -133,6 +134,11 @@ def _say_details(activity: Activity) -> None:
         *(("contact", _in_words(contact) + (" (Bcc)" if contact.bcc else "")) for contact in activity.contacts),
     ):
         output.say(f"  {name:<11} {value}")
+
+
+def _about_author(activity: Activity) -> list[Explanation]:
+    reason = record.verdict_reason(activity.sender_verdict_reason, activity.sender_verdict_domain)
+    return [*([reason] if reason else ()), *record.author(activity)]
 
 
 def _in_words(contact: Participant) -> str:
@@ -147,7 +153,9 @@ def _say_sightings(seen: list[Sighting], kept: list[Version]) -> None:
         output.say(f"  seen        {when} by {route}{who} as {sighting.source_id}{version}")
     for item in kept:
         leads = ", leading" if item.leading and len(kept) > 1 else ""
+        reason = record.verdict_reason(item.verdict_reason, item.verdict_domain)
+        why = f" ({wording.text(reason)})" if reason else ""
         output.say(
             f"  kept        version {item.number}: {item.size_bytes} bytes, {output.moment(item.recorded_at)},"
-            f" verdict {wording.text(record.verdict(item.verdict))}{leads}"
+            f" verdict {wording.text(record.verdict(item.verdict))}{why}{leads}"
         )

@@ -38,7 +38,8 @@ class Participant:
 @dataclass(frozen=True, slots=True)
 class Activity:
     """A captured message. routes: each once, sorted. users: usernames, sorted. author_doubt: see decision.Doubt. via: the
-    group's or list's address by which it came, which stands in From instead of the author. Times: UTC."""
+    group's or list's address by which it came, which stands in From instead of the author. sender_verdict_reason,
+    sender_verdict_domain: see `sender_verdict`; None where it isn't examined yet, or was before that was kept. Times: UTC."""
 
     id: int
     deployment: str
@@ -54,6 +55,8 @@ class Activity:
     sender_verdict: str
     author_doubt: str | None
     via: str | None
+    sender_verdict_reason: str | None = None
+    sender_verdict_domain: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +158,7 @@ def _load_part(database: Database, ids: Sequence[int]) -> Iterator[Activity]:
     routes, contacts, users = _routes(database, ids), _contacts(database, ids), _users(database, ids)
     sql = (
         "SELECT a.id, d.name AS deployment, a.direction, a.author, a.subject, a.sent_at, a.recorded_at, a.message_id,"
-        " a.sender_verdict, led.author_doubt, led.author_via"
+        " a.sender_verdict, led.author_doubt, led.author_via, led.verdict_reason, led.verdict_domain"
         " FROM activities AS a JOIN deployments AS d ON d.id = a.deployment_id"
         f" LEFT JOIN raw_messages AS led ON led.id = a.leading_raw_id WHERE a.id IN ({_marks(ids)})"
     )
@@ -175,6 +178,8 @@ def _load_part(database: Database, ids: Sequence[int]) -> Iterator[Activity]:
             sender_verdict=row["sender_verdict"],
             author_doubt=row["author_doubt"],
             via=row["author_via"],
+            sender_verdict_reason=row["verdict_reason"],
+            sender_verdict_domain=row["verdict_domain"],
         )
 
 
