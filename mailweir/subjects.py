@@ -2,8 +2,9 @@
 cut.
 
 Two mails may come under one Message-ID, author and second: programs that send invoices do that. Their bodies can't tell them
-from one mail that a list or gateway changed on its way; their subjects can. Pure; called by `recording` and `reading.thread_keys`. Standard
-library only.
+from one mail that a list or gateway changed on its way; their subjects can. Pure; called by `recording` and
+`reading.thread_keys`.
+Standard library only.
 """
 
 import re
@@ -12,9 +13,9 @@ from typing import NamedTuple
 
 MAX_CHARS = 1_000
 _MIN_CUT_CHARS = 50  # a shorter subject that begins another one is one of its own: `Invoice 1`, `Invoice 10`
-# RFC 5322 3.6.5's Re, and what stands for it in mail programs of other languages; `Re[2]:` and `Re (2):` too. `VS` is an answer in
-# Finnish and a forward in Norwegian: an answer, for those are many.
-_REPLY = "re|r|aw|antw|antwort|sv|vs|res|ynt|odp|odg|ats|atb|bls|ref|rif|vá|απ|на|отв|ответ|رد|השב|回复|回覆|答复|答覆|返信|회신|답장|ตอบ"
+# RFC 5322 3.6.5's Re, and what stands for it in mail programs of other languages; `Re[2]:` and `Re (2):` too. `VS` is an answer
+# in Finnish and a forward in Norwegian: an answer, for those are many.
+_REPLY = "re|r|aw|antw|antwort|sv|vs|res|ynt|odp|odg|ats|atb|bls|ref|rif|vá|απ|на|отв|ответ|رد|השב|回复|回覆|答复|答覆|返信|회신|답장|ตอบ"  # noqa: E501
 _FORWARD = (
     "fwd?|wg|vb|vl|tr|enc|i|pd|ilt|rv|doorst|fs|trs|redir\\.?|továbbítás|továbbküldött|přeposláno|preposlané|proslijeđeno"
     "|redirec[țţ]ionat|πρθ|пересл|הועבר|إعادة توجيه|転送|轉寄|转发|轉發|전달|ส่งต่อ"
@@ -27,8 +28,8 @@ _CUT = re.compile(r"\s*(?:\.{2,}|\u2026)$")
 
 
 class Parts(NamedTuple):
-    """A subject taken apart. core: without prefixes, tags in brackets and doubled blanks, in one spelling. is_reply, is_forward: by
-    the first of its prefixes. has_forward: by any of them."""
+    """A subject taken apart. core: without prefixes, tags in brackets and doubled blanks, in one spelling. is_reply,
+    is_forward: by the first of its prefixes. has_forward: by any of them."""
 
     core: str
     is_reply: bool

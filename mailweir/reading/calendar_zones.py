@@ -1,7 +1,8 @@
 """Time zones of invitations (RFC 5545 3.6.5): which one a TZID means, and what a clock there showed.
 
-A name that IANA or Windows has means their rules, for many mailers send old or wrong ones with it. Any other name means the rules
-that came with the invitation; without those nobody knows. Rules are read as far as mailers write them: dates of their own, and one
+A name that IANA or Windows has means their rules, for many mailers send old or wrong ones with it. Any other name means the
+rules that came with the invitation; without those nobody knows. Rules are read as far as mailers write them: dates of
+their own, and one
 weekday of a month each year. Never raises; bounded. Pure but for the system's table of zones; called by `invitation`.
 Standard library only.
 """
@@ -59,8 +60,8 @@ def name_of(tzid: str) -> str:
 
 
 def placed(wall: datetime, tzid: str, zones: Mapping[str, Sequence[Observance]]) -> tuple[datetime, str]:
-    """The moment of a clock's time, and the zone: its IANA name, or its own where the rules came with it, or nothing where it isn't
-    known; then the moment is as if the clock were UTC's. Its offset is the zone's at that moment. zones: rules by TZID."""
+    """The moment of a clock's time, and the zone: its IANA name, or its own where the rules came with it, or nothing where it
+    isn't known; then the moment is as if the clock were UTC's. Its offset is the zone's at that moment. zones: rules by TZID."""
     name = name_of(tzid)
     known = _zone(name) if name else None
     if known is not None:
@@ -119,7 +120,7 @@ def _by_rule(rule: Mapping[str, str], begin: datetime, year: int) -> datetime | 
     by_day = _BY_DAY.fullmatch(rule.get("BYDAY", "").upper())
     first_weekday, length = calendar.monthrange(year, month)
     if by_day is None:
-        day = min(begin.day, length)
+        day: int | None = min(begin.day, length)
     else:
         place = int(by_day[1] or 1)
         days = range(1 + (_DAYS.index(by_day[2]) - first_weekday) % 7, length + 1, 7)
@@ -128,7 +129,7 @@ def _by_rule(rule: Mapping[str, str], begin: datetime, year: int) -> datetime | 
 
 
 def _chosen(days: Sequence[int], place: int, month_days: str) -> int | None:
-    """The first of the days that BYMONTHDAY allows, where it says something; else the one of that number, from the end below 0."""
+    """The first of the days that BYMONTHDAY allows, where it says something; else the one of that number; -1 is the last."""
     allowed = {part.strip() for part in month_days.split(",")[:31]} - {""}
     if allowed:
         return next((day for day in days if str(day) in allowed), None)

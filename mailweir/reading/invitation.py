@@ -48,9 +48,10 @@ _ZONE_NAMES = frozenset({"DTSTART", "TZOFFSETFROM", "TZOFFSETTO", "RRULE", "RDAT
 class Invitation:
     """An event. method: in capitals: REQUEST invites, REPLY answers, CANCEL calls off; empty where nobody says.
 
-    starts_at, ends_at: aware, with the offset that holds there; None where nothing can be read. ends_at: the first moment after it. is_all_day:
-    then both are midnight in UTC and mean a day, wherever one is. zone: its IANA name, or the sender's own name for it; empty for a day,
-    and where the zone isn't known: then the times are by the clock of whoever is there, and are given as if that were UTC's.
+    starts_at, ends_at: aware, with the offset that holds there; None where nothing can be read. ends_at: the first moment after
+    it. is_all_day: then both are midnight in UTC and mean a day, wherever one is. zone: its IANA name, or the sender's own name
+    for it; empty for a day, and where the zone isn't known: then the times are by the clock of whoever is there, and
+    are given as if that were UTC's.
     repeats: these are the times of the first one.
     """
 
@@ -122,7 +123,7 @@ def _lines(ics: bytes) -> Iterator[tuple[str, _Property]]:
             yield found[1].upper(), _Property(found[3], found[2])
 
 
-def _parse(ics: bytes) -> _Calendar:
+def _parse(ics: bytes) -> _Calendar:  # noqa: C901  one turn for each line, in the order in which lines are told apart
     found = _Calendar()
     within: list[str] = []  # of what is known; components that aren't are left out with what is in them
     left_out = 0
@@ -217,8 +218,8 @@ def _times(event: _Properties, zones: Mapping[str, tuple[Observance, ...]]) -> _
         ends_at = _later(starts_at, _duration(event.get("DURATION")))
     marked = event.get("X-MICROSOFT-CDO-ALLDAYEVENT")
     if marked is not None and marked.value.strip().upper() == "TRUE" and not begin.is_day:
-        starts_at, ends_at = _midnight(starts_at), _midnight(ends_at)
-        begin = _Moment(starts_at or begin.at, "", is_day=True)
+        starts_at, ends_at = _midnight(starts_at), _midnight(ends_at) if ends_at else None
+        begin = _Moment(starts_at, "", is_day=True)
     if begin.is_day and ends_at is None:
         ends_at = _later(starts_at, timedelta(days=1))
     if ends_at is not None and ends_at < starts_at:
@@ -271,8 +272,8 @@ def _later(moment: datetime, by: timedelta | None) -> datetime | None:
     return found if by is not None and found.year <= _LAST_YEAR else None
 
 
-def _midnight(moment: datetime | None) -> datetime | None:
-    return moment and moment.replace(hour=0, minute=0, second=0, tzinfo=UTC)
+def _midnight(moment: datetime) -> datetime:
+    return moment.replace(hour=0, minute=0, second=0, tzinfo=UTC)
 
 
 def _observances(found: list[_Properties]) -> tuple[Observance, ...]:

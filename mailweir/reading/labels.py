@@ -2,7 +2,7 @@
 
 A label is a fact about the message and no judgement: CRMs write `List-Unsubscribe` into personal mail too, so nothing is left
 out for it. `of_headers` is what can be known when a message is recorded; `of` looks at its parts too. Never raises, on any bytes.
-Pure; called by `recording`'s callers, and by the reading of a message.
+Pure; called by `content` and by the reading of a message.
 """
 
 import re

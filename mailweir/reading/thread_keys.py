@@ -70,7 +70,7 @@ def read(view: HeaderView) -> ThreadKeys:
 def digest(message_id: str) -> bytes | None:
     """Of a Message-ID, with its angles or without; None where it can't tell one message from others."""
     plain = identity.plain_id(message_id).strip("<>")
-    local, at, domain = plain.rpartition("@")
+    local, at, _ = plain.rpartition("@")
     if not any(char.isalnum() for char in local) if at else len(plain) < _MIN_ID_CHARS_WITHOUT_AT:
         return None
     return hashlib.sha256(plain.encode("utf-8", "replace")[:MAX_MESSAGE_ID_BYTES]).digest()[:DIGEST_BYTES]

@@ -11,7 +11,8 @@ UTC-09=Etc/GMT+9; Pacific Standard Time (Mexico)=America/Tijuana; UTC-08=Etc/GMT
 US Mountain Standard Time=America/Phoenix; Mountain Standard Time (Mexico)=America/Mazatlan
 Mountain Standard Time=America/Denver; Yukon Standard Time=America/Whitehorse
 Central America Standard Time=America/Guatemala; Central Standard Time=America/Chicago
-Easter Island Standard Time=Pacific/Easter; Central Standard Time (Mexico)=America/Mexico_City; Mexico Standard Time=America/Mexico_City
+Easter Island Standard Time=Pacific/Easter
+Central Standard Time (Mexico)=America/Mexico_City; Mexico Standard Time=America/Mexico_City
 Canada Central Standard Time=America/Regina; SA Pacific Standard Time=America/Bogota
 Eastern Standard Time (Mexico)=America/Cancun; Eastern Standard Time=America/New_York; Haiti Standard Time=America/Port-au-Prince
 Cuba Standard Time=America/Havana; US Eastern Standard Time=America/Indiana/Indianapolis
@@ -57,7 +58,8 @@ Sakhalin Standard Time=Asia/Sakhalin; Central Pacific Standard Time=Pacific/Guad
 New Zealand Standard Time=Pacific/Auckland; UTC+12=Etc/GMT-12; Fiji Standard Time=Pacific/Fiji
 Kamchatka Standard Time=Asia/Kamchatka; Chatham Islands Standard Time=Pacific/Chatham; UTC+13=Etc/GMT-13
 Tonga Standard Time=Pacific/Tongatapu; Samoa Standard Time=Pacific/Apia; Line Islands Standard Time=Pacific/Kiritimati
-UTC=UTC; GMT=UTC; Z=UTC; Etc/UTC=UTC; Coordinated Universal Time=UTC; tzone://Microsoft/Utc=UTC; (UTC) Coordinated Universal Time=UTC
+UTC=UTC; GMT=UTC; Z=UTC; Etc/UTC=UTC
+Coordinated Universal Time=UTC; tzone://Microsoft/Utc=UTC; (UTC) Coordinated Universal Time=UTC
 """
 
 # by the name in lower case

@@ -126,7 +126,7 @@ _NAMES_ITS_SOURCE = (("In-Reply-To", TWO), ("References", f"{ONE} {TWO}"))
 
 
 @pytest.mark.parametrize(
-    "subject", ["Fwd: An offer", "WG: An offer", "TR: An offer", "I: Re: An offer", "İLT: An offer", "转发：An offer", "FW: FW: An offer"]
+    "subject", ["Fwd: An offer", "WG: An offer", "TR: An offer", "I: Re: An offer", "İLT: An offer", "转发：An offer", "FW: FW: An offer"]  # noqa: E501
 )  # fmt: skip
 def test_a_forward_is_no_answer_and_has_a_subject_of_its_own(subject: str) -> None:
     keys = _read(("Message-ID", THREE), *_NAMES_ITS_SOURCE, ("Subject", subject))
