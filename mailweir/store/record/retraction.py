@@ -4,8 +4,17 @@ What another route has seen, too, stays. Called by the sync, within its transact
 """
 
 from mailweir.store.database.connection import Database
+from mailweir.store.record import threads
 
-_OF_ACTIVITY = ("todos", "activity_users", "activity_contacts", "sightings", "decisions", "raw_messages")
+_OF_ACTIVITY = (
+    "activity_threads",
+    "todos",
+    "activity_users",
+    "activity_contacts",
+    "sightings",
+    "decisions",
+    "raw_messages",
+)
 
 
 def ends_examination(database: Database, deployment_id: int, source_id: str) -> bool:
@@ -33,6 +42,7 @@ def retract(database: Database, deployment_id: int, source_id: str) -> int | Non
     execute("DELETE FROM sightings WHERE activity_id = ? AND source_id = ?", (activity_id, source_id))
     if execute("SELECT 1 FROM sightings WHERE activity_id = ? LIMIT 1", (activity_id,)).fetchone():
         return None
+    threads.release(database, activity_id)
     execute("UPDATE activities SET leading_raw_id = NULL WHERE id = ?", (activity_id,))
     for table in _OF_ACTIVITY:
         execute(f"DELETE FROM {table} WHERE activity_id = ?", (activity_id,))
