@@ -47,7 +47,16 @@ def whole(content: bytes) -> None:
 
 
 # What is said only where it is so
-_RARE = {"bcc": False, "author_doubt": None, "via": None, "consent_ends_at": None, "held_until": None, "named": ()}
+_RARE = {
+    "bcc": False,
+    "author_doubt": None,
+    "via": None,
+    "consent_ends_at": None,
+    "held_until": None,
+    "named": (),
+    "rule": None,
+    "rule_user": None,
+}
 
 
 def plain(row: Any) -> dict[str, Any]:

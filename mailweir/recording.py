@@ -256,4 +256,5 @@ def _decision_row(entry: Entry, result: Recorded, reason: Reason) -> DecisionRow
         named=json.dumps(decision.named, ensure_ascii=False) if decision.named else None,
         recipient_digests=entry.traces,
         labels=entry.labels,
+        rule=json.dumps([decision.rule.pattern, decision.rule.username]) if decision.rule else None,
     )

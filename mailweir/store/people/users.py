@@ -86,6 +86,7 @@ def remove(database: Database, deployment: Deployment, username: str, now: datet
         user = staff.present(database, deployment, username)
         removed = _one(database, deployment, user.id)
         models.UserAddress.delete().where(models.UserAddress.user == user.id).execute()
+        models.NeverLogRule.delete().where(models.NeverLogRule.user == user.id).execute()
         models.User.update(removed_at=rfc3339(now)).where(models.User.id == user.id).execute()
         gmail_connections.end_of(database, user, now)
         return removed

@@ -25,7 +25,7 @@ class Decision:
 
     queue_id: Postfix's, or what `gmail_queue.source_id` makes of Gmail's id; None where mail was refused before it had one.
     recipients: capture addresses. activity, direction: of what was captured, else None. named: what From holds where that isn't
-    the author alone. mailbox: the address of the Gmail mailbox that was synced, else None.
+    the author alone. rule, rule_user: the never-log rule that hid it, and whose it is. mailbox: the address of the Gmail mailbox that was synced, else None.
     """
 
     time: datetime
@@ -40,6 +40,8 @@ class Decision:
     activity: int | None
     direction: str | None
     mailbox: str | None
+    rule: str | None = None
+    rule_user: str | None = None
 
     @property
     def gmail_id(self) -> str | None:
@@ -78,7 +80,7 @@ def find(
         values.append(limit)
     sql = (
         "SELECT c.decided_at, d.name AS deployment, c.source_id, c.recipients, c.author, c.named, c.message_id, c.outcome,"
-        " c.reason, c.activity_id, a.direction FROM decisions c JOIN deployments d ON d.id = c.deployment_id"
+        " c.reason, c.activity_id, c.rule, a.direction FROM decisions c JOIN deployments d ON d.id = c.deployment_id"
         f" LEFT JOIN activities a ON a.id = c.activity_id WHERE {condition} ORDER BY c.decided_at DESC, c.id DESC{ending}"
     )
     found = rows.named(database.execute(sql, values))
@@ -132,6 +134,7 @@ def _mailbox_number(source_id: str) -> int | None:
 
 
 def _made_of(row: rows.Row, mailbox: str | None) -> Decision:
+    rule, rule_user = json.loads(row["rule"]) if row["rule"] else (None, None)
     return Decision(
         time=parse(row["decided_at"]),
         deployment=row["deployment"],
@@ -145,4 +148,6 @@ def _made_of(row: rows.Row, mailbox: str | None) -> Decision:
         activity=row["activity_id"],
         direction=row["direction"],
         mailbox=mailbox,
+        rule=rule,
+        rule_user=rule_user,
     )

@@ -67,7 +67,7 @@ class SightingRow(NamedTuple):
 class DecisionRow(NamedTuple):
     """A decision; recipients is a JSON list of capture addresses. relay_login_id: of the login whose mail was relayed. named: a
     JSON list of the addresses in From, where that isn't the author alone. recipient_digests: see `traces`.
-    labels: see `gmail_labels`."""
+    labels: see `gmail_labels`. rule: the never-log rule that hid it, as a JSON list: the pattern, and the username or null."""
 
     deployment_id: int
     source_id: str
@@ -82,6 +82,7 @@ class DecisionRow(NamedTuple):
     named: str | None
     recipient_digests: bytes | None
     labels: int | None
+    rule: str | None = None
 
 
 class Writer:
