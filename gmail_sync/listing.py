@@ -34,9 +34,9 @@ _Address = tuple[int, str]  # a contact's or group's, or the address or domain o
 _Note = Callable[[Database, Leased, int], None]
 # What may bring earlier mail: its name, what isn't searched for yet, and what notes that it is
 _KINDS: tuple[tuple[str, Callable[[Database, Leased, int], list[_Address]], _Note], ...] = (
-    ("new contacts", gmail_backfill.addresses_after, gmail_leases.note_backfilled),
-    ("new groups", gmail_backfill.groups_after, gmail_leases.note_groups_backfilled),
-    ("what rules hid", gmail_backfill.removals_after, gmail_leases.note_removals_backfilled),
+    ("contacts", gmail_backfill.addresses_after, gmail_leases.note_backfilled),
+    ("groups", gmail_backfill.groups_after, gmail_leases.note_groups_backfilled),
+    ("removals of rules", gmail_backfill.removals_after, gmail_leases.note_removals_backfilled),
 )
 _ONLY_MAIL = "-in:drafts -in:chats"  # a list leaves out spam and trash by itself
 
@@ -137,8 +137,7 @@ def _next_audit(job: Job, now: datetime) -> datetime:
 
 
 def backfill(job: Job) -> bool:
-    """Searches for the mail of the next contacts' or groups' addresses, or of never-log rules that were taken off; is there more to
-    search for?"""
+    """Searches for the mail of the next contacts' or groups' addresses, or of never-log rules that were taken off; is there more?"""
     for what, after, note in _KINDS:
         with job.reading() as database:
             found = after(database, job.leased, MAX_ADDRESSES + 1)
@@ -158,7 +157,7 @@ def _search_for(job: Job, what: str, chunk: list[_Address], note: _Note) -> None
     if note is gmail_leases.note_backfilled:
         job.leased = replace(job.leased, backfilled_address_id=last)
     if queued:
-        job.services.log.info(f"searched for {what}", addresses=len(chunk), queued=queued, **job.facts())
+        job.services.log.info(f"searched for new {what}", addresses=len(chunk), queued=queued, **job.facts())
 
 
 def _search_what_gmail_takes(job: Job, chunk: list[_Address]) -> tuple[list[_Address], int]:

@@ -1,9 +1,9 @@
 """Never-log rules: what an address or domain on the list takes off a decision. A rule only ever takes something away.
 
 A rule that names the author hides the mail. One that names a contact among the recipients hides it where no other contact takes
-part; else the mail is recorded without that contact. A deployment's rule holds for all. A user's takes the mail off that user's
-record; where nobody else brought it or has it on record, it isn't recorded. Decision 0034. Pure: asks the directory that it is
-handed. Called by `matching`, and by `store.record.hidden_by_rule`, which looks for what is on the record already. Standard library
+part; else the mail is recorded without that contact. A deployment's rule holds for all. A user's takes the mail off that
+user's record; where nobody else brought it or has it on record, it isn't recorded. Decision 0034. Pure: asks the directory that
+it is handed. Called by `matching`, by `store` where a rule is written, and by `store.record.hidden_by_rule`. Standard library
 only.
 """
 
@@ -88,11 +88,13 @@ def applied(decision: Decision, authors: Sequence[str], directory: Directory) ->
 
 def _involved(decision: Decision) -> list[int]:
     """Those on whose record it would be, and those who brought it."""
-    return list(dict.fromkeys([*decision.users, *(user_id for _, user_id in decision.sightings if user_id is not None)]))
+    return list(
+        dict.fromkeys([*decision.users, *(user_id for _, user_id in decision.sightings if user_id is not None)])
+    )
 
 
 def _without(decision: Decision, taken: dict[int, RuleRef]) -> Decision:
-    """The decision without the users whose own rules hide the mail. Ignored where nobody else has it, or nobody else brought it."""
+    """The decision without the users whose own rules hide the mail; ignored where nobody else has it, or brought it."""
     users = tuple(one for one in decision.users if one not in taken)
     sightings = tuple(one for one in decision.sightings if one[1] not in taken)
     if not users or not sightings:

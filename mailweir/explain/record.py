@@ -20,6 +20,11 @@ def verdict(stored: str) -> Explanation:
     return word("verdict", stored)
 
 
+def visibility(stored: str) -> Explanation:
+    """Who may read it."""
+    return word("visibility", stored)
+
+
 def author(activity: Activity) -> list[Explanation]:
     """Why the author is less sure than others are, and by which group's address the mail came; empty as a rule."""
     found = [word("author", activity.author_doubt)] if activity.author_doubt else []

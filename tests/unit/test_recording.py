@@ -136,7 +136,7 @@ def test_a_captured_message_leaves_each_of_its_rows_once(
     assert _rows(filled, "todos") == [(1, 1, RICHARD, stamp, None)]
     decision = (1, 1, "4Xy1", stamp, "captured", "author is a contact", '["richard@demo.example.net"]')
     assert _rows(filled, "decisions") == [
-        (*decision, "jane@client.example", "<1@client.example>", 1, None, None, None, None)
+        (*decision, "jane@client.example", "<1@client.example>", 1, None, None, None, None, None)
     ]
 
 
@@ -373,7 +373,7 @@ def test_law_3_of_ignored_mail_nothing_is_kept_but_the_decision(
         '["richard@demo.example.net"]',
     )
     assert _rows(filled, "decisions") == [
-        (*decision, "x@stranger.example", "<1@stranger.example>", None, None, None, None, None)
+        (*decision, "x@stranger.example", "<1@stranger.example>", None, None, None, None, None, None)
     ]
 
 

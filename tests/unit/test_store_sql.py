@@ -22,6 +22,7 @@ from mailweir.store.database import batches, versions
 from mailweir.store.database.connection import Database
 from mailweir.store.database.postgresql import numbered
 from mailweir.store.record import writing
+from mailweir.store.record.visibility import Reader
 
 # What stands for the variables of the functions whose SQL has a place for them
 _VARIABLES: dict[str, Any] = {
@@ -47,6 +48,10 @@ _VARIABLES: dict[str, Any] = {
     "sql": "id",
     "column": "c.reason",
     "words": ["x"],
+    "further": "",
+    "narrower": "",
+    "bound": "",
+    "reader": Reader(1, (1,)),
     "sources": "SELECT source_id FROM sightings WHERE activity_id = ?",
 }
 _BUILDERS = {batches.__name__: {"insert"}, writing.__name__: {"_insert"}}  # of any table's statement

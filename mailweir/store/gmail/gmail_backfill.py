@@ -1,4 +1,4 @@
-"""What was added after a mailbox was connected, and brings earlier mail: contacts' and groups' addresses, and never-log rules that
+"""What came after a mailbox was connected, and brings earlier mail: contacts' and groups' addresses, and never-log rules that
 were taken off.
 
 Ids of addresses and removals only grow, and whoever adds contacts writes alone (`Database.transaction`), so an id that is passed never comes
@@ -29,8 +29,8 @@ def groups_after(database: Database, leased: Leased, limit: int) -> list[tuple[i
 
 
 def removals_after(database: Database, leased: Leased, limit: int) -> list[tuple[int, str]]:
-    """The next never-log rules that were taken off and aren't searched for yet: (id, an address or a domain). The deployment's, and
-    the mailbox's user's own."""
+    """The next never-log rules that were taken off and aren't searched for yet: (id, an address or a domain). The deployment's,
+    and the mailbox's user's own."""
     rows = database.execute(
         "SELECT n.id, n.pattern FROM never_log_removals n JOIN gmail_mailboxes m ON m.id = ?"
         " WHERE n.deployment_id = ? AND n.id > m.backfilled_removal_id AND (n.user_id IS NULL OR n.user_id = m.user_id)"

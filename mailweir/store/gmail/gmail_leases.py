@@ -32,9 +32,9 @@ class Leased:
     """A mailbox, for as long as nobody else leases it. Times: UTC, or None.
 
     units: what was left of the user's quota at units_at. list_since: all that came since then is still to be listed.
-    has_new_contacts: contacts' addresses after backfilled_address_id, new groups, or never-log rules that were taken off, are still
-    to be searched for. error: of the last sweep. is_readable: not in `reconnect`, where a mailbox is only probed. refused_since, refusals: since when, and how
-    often in a row, Gmail has refused it in a way that may pass.
+    has_new_contacts: contacts' addresses after backfilled_address_id, new groups, or never-log rules that were taken off, are
+    still to be searched for. error: of the last sweep. is_readable: not in `reconnect`, where a mailbox is only probed.
+    refused_since, refusals: since when, and how often in a row, Gmail has refused it in a way that may pass.
     """
 
     id: int
@@ -230,7 +230,7 @@ def note_groups_backfilled(database: Database, leased: Leased, group_id: int) ->
 
 
 def note_removals_backfilled(database: Database, leased: Leased, removal_id: int) -> None:
-    """Within the transaction that queued what was found: never-log rules that were taken off, up to this one, are searched for."""
+    """Within the transaction that queued what was found: never-log rules taken off, up to this one, are searched for."""
     database.fast_execute()(
         "UPDATE gmail_mailboxes SET backfilled_removal_id = ? WHERE id = ?", (removal_id, leased.id)
     )

@@ -1,7 +1,7 @@
 """Never-log rules: the addresses and domains whose mail isn't recorded, of a deployment and of its users.
 
-A rule counts at the next message. One that is taken off is kept as a removal, by which the sync searches for what it hid. Called by
-the command line.
+A rule counts at the next message. One that is taken off is kept as a removal, by which the sync searches for what it hid.
+Called by the command line.
 """
 
 from dataclasses import dataclass
@@ -89,9 +89,7 @@ def _with_key(database: Database, deployment: Deployment, key: str, user_id: int
     return _select(database, deployment, "AND r.match_key = ? AND COALESCE(r.user_id, 0) = ?", (key, user_id or 0))
 
 
-def _select(
-    database: Database, deployment: Deployment, ending: str, values: tuple[str | int, ...] = ()
-) -> list[Rule]:
+def _select(database: Database, deployment: Deployment, ending: str, values: tuple[str | int, ...] = ()) -> list[Rule]:
     sql = (
         "SELECT r.id, r.pattern, u.username, r.created_at FROM never_log_rules r LEFT JOIN users u ON u.id = r.user_id"
         f" WHERE r.deployment_id = ? {ending}"

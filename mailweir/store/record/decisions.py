@@ -25,7 +25,8 @@ class Decision:
 
     queue_id: Postfix's, or what `gmail_queue.source_id` makes of Gmail's id; None where mail was refused before it had one.
     recipients: capture addresses. activity, direction: of what was captured, else None. named: what From holds where that isn't
-    the author alone. rule, rule_user: the never-log rule that hid it, and whose it is. mailbox: the address of the Gmail mailbox that was synced, else None.
+    the author alone. rule, rule_user: the never-log rule that hid it, and whose it is. mailbox: the address of the Gmail mailbox
+    that was synced, else None.
     """
 
     time: datetime

@@ -32,10 +32,12 @@ class ActivityRow(NamedTuple):
 
 
 class Stored(NamedTuple):
-    """An activity in the database."""
+    """An activity in the database, and what of its deployment says who may read it (`visibility`)."""
 
     id: int
     subject: str
+    private_words: str
+    restricts_people: int
 
 
 class RawRow(NamedTuple):
@@ -98,7 +100,9 @@ class Writer:
             once.setdefault((row.deployment_id, row.identity), row)
         ending = (
             "ON CONFLICT (deployment_id, identity) DO UPDATE SET identity = excluded.identity"
-            " RETURNING deployment_id, identity, id, subject"
+            " RETURNING deployment_id, identity, id, subject,"
+            " (SELECT d.private_words FROM deployments d WHERE d.id = activities.deployment_id),"
+            " (SELECT d.restricts_people FROM deployments d WHERE d.id = activities.deployment_id)"
         )
         # in one order everywhere: two hosts that record the same messages would else wait for each other
         found = self._put("activities", ActivityRow._fields, [once[key] for key in sorted(once)], ending)

@@ -1,7 +1,7 @@
 """Never-log rules, and who may read an activity.
 
-`never_log_rules` has those in force. `never_log_removals` has those that were taken off, for the sync, which searches for the mail
-that they hid; its ids only grow. `decisions.rule` is the rule that a decision went by, as a JSON list: the pattern, and the
+`never_log_rules` has those in force. `never_log_removals` has those that were taken off, for the sync, which searches for the
+mail that they hid; its ids only grow. `decisions.rule` is the rule that a decision went by, as a JSON list: the pattern, and the
 username or null. A person's `visibility` is what mail with that person gets as it is recorded.
 `deployments.restricts_people` is 1 once anybody's was set to something else than `everyone`.
 """
