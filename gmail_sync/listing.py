@@ -137,7 +137,7 @@ def _next_audit(job: Job, now: datetime) -> datetime:
 
 
 def backfill(job: Job) -> bool:
-    """Searches for the mail of the next contacts' or groups' addresses, or of never-log rules that were taken off; is there more?"""
+    """Searches for the mail of the next contacts' or groups' addresses, or of never-log rules taken off; is there more?"""
     for what, after, note in _KINDS:
         with job.reading() as database:
             found = after(database, job.leased, MAX_ADDRESSES + 1)

@@ -22,7 +22,6 @@ from mailweir.store.database import batches, versions
 from mailweir.store.database.connection import Database
 from mailweir.store.database.postgresql import numbered
 from mailweir.store.record import writing
-from mailweir.store.record.visibility import Reader
 
 # What stands for the variables of the functions whose SQL has a place for them
 _VARIABLES: dict[str, Any] = {
@@ -51,7 +50,7 @@ _VARIABLES: dict[str, Any] = {
     "further": "",
     "narrower": "",
     "bound": "",
-    "reader": Reader(1, (1,)),
+    "of_reader": "?",
     "sources": "SELECT source_id FROM sightings WHERE activity_id = ?",
 }
 _BUILDERS = {batches.__name__: {"insert"}, writing.__name__: {"_insert"}}  # of any table's statement

@@ -1,8 +1,8 @@
 """What came after a mailbox was connected, and brings earlier mail: contacts' and groups' addresses, and never-log rules that
 were taken off.
 
-Ids of addresses and removals only grow, and whoever adds contacts writes alone (`Database.transaction`), so an id that is passed never comes
-up later. Called by the sync.
+Ids of addresses and removals only grow, and whoever adds contacts writes alone (`Database.transaction`), so an id that is
+passed never comes up later. Called by the sync.
 """
 
 from mailweir.store.database.connection import Database

@@ -1,8 +1,8 @@
 """Who may read which activity: settled as a message is recorded, set by hand, and asked by whoever shows the record to a reader.
 
-Law 13: it is part of the query, as two index ranges united. Whoever asks with one OR reads the whole record. A setting by hand
-wins over all that is recorded later, and is logged. Called by `recording` within its transaction, by `activities`, and by the command
-line.
+Law 13: it is part of the query, as two index ranges united. Whoever asks with one OR reads the whole record. A setting by
+hand wins over all that is recorded later, and is logged. Called by `recording` within its transaction, by `activities`, and
+by the command line.
 """
 
 import enum
@@ -27,30 +27,35 @@ def settle(database: Database, private: Collection[int], of_people: Collection[i
 
     private: a version's subject has a private word. of_people: of deployments where somebody's mail is restricted.
     """
-    execute = database.fast_execute()
-    for part in batches.parts(sorted(private)):
-        marks = ",".join("?" * len(part))
-        execute(
-            "UPDATE activities SET visibility = 'participants' WHERE is_visibility_manual = 0"
-            f" AND visibility <> 'participants' AND id IN ({marks})",
-            part,
-        )
+    wanted: dict[str, list[int]] = {str(Visibility.PARTICIPANTS): sorted(private)}
     for part in batches.parts(sorted(of_people)):
-        marks = ",".join("?" * len(part))
-        execute(
-            "UPDATE activities SET visibility = wanted.visibility FROM"
-            " (SELECT activity_id, MAX(visibility) AS visibility FROM"
-            " (SELECT p.activity_id, u.visibility FROM activity_users p JOIN users u ON u.id = p.user_id"
-            f" WHERE p.activity_id IN ({marks})"
-            " UNION ALL SELECT p.activity_id, c.visibility FROM activity_contacts p JOIN contacts c ON c.id = p.contact_id"
-            f" WHERE p.activity_id IN ({marks})"
-            " UNION ALL SELECT p.activity_id, o.visibility FROM activity_contacts p JOIN contacts c ON c.id = p.contact_id"
-            f" JOIN companies o ON o.id = c.company_id WHERE p.activity_id IN ({marks})) AS each_ones"
-            " GROUP BY activity_id) AS wanted"
-            " WHERE activities.id = wanted.activity_id AND is_visibility_manual = 0"
-            " AND activities.visibility < wanted.visibility",
-            (*part, *part, *part),
-        )
+        for activity_id, visibility in _of_people(database, part):
+            wanted.setdefault(visibility, []).append(activity_id)
+    wanted.pop(str(Visibility.EVERYONE), None)
+    for visibility, ids in wanted.items():
+        for part in batches.parts(ids):
+            marks = ",".join("?" * len(part))
+            # in the order of the alphabet, as in `Visibility`
+            database.fast_execute()(
+                "UPDATE activities SET visibility = ? WHERE is_visibility_manual = 0 AND visibility < ?"
+                f" AND id IN ({marks})",
+                (visibility, visibility, *part),
+            )
+
+
+def _of_people(database: Database, ids: Sequence[int]) -> list[tuple[int, str]]:
+    """The strictest that users, contacts and companies of each of these activities want."""
+    marks = ",".join("?" * len(ids))
+    found = database.fast_execute()(
+        "SELECT activity_id, MAX(visibility) FROM (SELECT p.activity_id, u.visibility FROM activity_users p"
+        f" JOIN users u ON u.id = p.user_id WHERE p.activity_id IN ({marks})"
+        " UNION ALL SELECT q.activity_id, c.visibility FROM activity_contacts q JOIN contacts c ON c.id = q.contact_id"
+        f" WHERE q.activity_id IN ({marks})"
+        " UNION ALL SELECT q.activity_id, o.visibility FROM activity_contacts q JOIN contacts c ON c.id = q.contact_id"
+        f" JOIN companies o ON o.id = c.company_id WHERE q.activity_id IN ({marks})) AS of_each GROUP BY activity_id",
+        (*ids, *ids, *ids),
+    )
+    return [(row[0], row[1]) for row in found.fetchall()]
 
 
 # --- by hand ----------------------------------------------------------------------------------------------------------
@@ -137,19 +142,19 @@ def listed(
     bound = "" if limit is None else " LIMIT ?"
     bounds = () if limit is None else (limit,)
     narrower = " AND a.visibility = 'everyone'" if whole_only else ""
-    users = reader.user_ids
+    marks = ",".join("?" * len(reader.user_ids))
     # Each is walked by an index of its own, newest first, and gets the order and limit that the union has. An activity may be
     # in both.
     sql = (
         "SELECT id FROM (SELECT a.id FROM activities a WHERE a.deployment_id = ? AND a.visibility <> 'participants'"
         f"{narrower}{further} ORDER BY a.id DESC{bound}) AS open_to_all"
         " UNION SELECT id FROM (SELECT a.id FROM activity_users mine JOIN activities a ON a.id = mine.activity_id"
-        f" WHERE mine.user_id IN ({','.join('?' * len(users))}) AND a.deployment_id = ?{further}"
+        f" WHERE mine.user_id IN ({marks}) AND a.deployment_id = ?{further}"
         f" ORDER BY mine.activity_id DESC{bound}) AS own ORDER BY id DESC{bound}"
     )
     parameters = (
         *(reader.deployment_id, *values, *bounds),
-        *(*users, reader.deployment_id, *values, *bounds),
+        *(*reader.user_ids, reader.deployment_id, *values, *bounds),
         *bounds,
     )
     return [row[0] for row in database.execute(sql, parameters).fetchall()]
@@ -158,10 +163,10 @@ def listed(
 def access(database: Database, reader: Reader, activity_ids: Sequence[int]) -> dict[int, Access]:
     """What a reader may see of these activities; those that are left out the reader may not know of."""
     found: dict[int, Access] = {}
-    users = ",".join("?" * len(reader.user_ids))
+    of_reader = ",".join("?" * len(reader.user_ids))
     for part in batches.parts(activity_ids):
         marks = ",".join("?" * len(part))
-        mine = f"SELECT activity_id FROM activity_users WHERE activity_id IN ({marks}) AND user_id IN ({users})"
+        mine = f"SELECT activity_id FROM activity_users WHERE activity_id IN ({marks}) AND user_id IN ({of_reader})"
         own = {row[0] for row in database.execute(mine, (*part, *reader.user_ids)).fetchall()}
         sql = f"SELECT id, visibility FROM activities WHERE deployment_id = ? AND id IN ({marks})"
         for activity_id, visibility in database.execute(sql, (reader.deployment_id, *part)).fetchall():
