@@ -18,6 +18,10 @@ _TODOS = (
 # What names an activity, without to-dos and decisions; what others name comes last
 _OF_ACTIVITY = ("activity_users", "activity_contacts", "sightings", "visibility_changes", "raw_messages")
 
+NAMING = frozenset({"todos", "decisions", *_OF_ACTIVITY})  # tables whose rows name an activity or a version
+    {"todos", "decisions", *_OF_ACTIVITY, "activities"}
+)  # tables whose rows name an activity or a version
+
 
 class Because(NamedTuple):
     """Why mail isn't on the record: a reason of `decision`, and the rule as `decisions.rule` has it."""
