@@ -18,9 +18,8 @@ _TODOS = (
 # What names an activity, without to-dos and decisions; what others name comes last
 _OF_ACTIVITY = ("activity_users", "activity_contacts", "sightings", "visibility_changes", "raw_messages")
 
-NAMING = frozenset({"todos", "decisions", *_OF_ACTIVITY})  # tables whose rows name an activity or a version
-    {"todos", "decisions", *_OF_ACTIVITY, "activities"}
-)  # tables whose rows name an activity or a version
+# Tables whose rows name an activity or a version
+NAMING = frozenset({"todos", "decisions", *_OF_ACTIVITY})
 
 
 class Because(NamedTuple):
