@@ -111,9 +111,6 @@ def main() -> None:
         _fill(database, given.activities, given.private)
         print(f"{given.database}: {given.activities:,} activities, {given.private:.0%} private", flush=True)
         _say(database, "as it is")
-        database.execute("CREATE INDEX users_newest ON activity_users(user_id, activity_id)")
-        database.execute("ANALYZE")
-        _say(database, "and (user_id, activity_id)")
         database.execute("DROP INDEX activities_open")
         _say(database, "without activities_open")
 

@@ -33,6 +33,9 @@ STATEMENTS = (
     "ALTER TABLE activities ADD COLUMN is_visibility_manual INTEGER NOT NULL DEFAULT 0",
     # What a reader may see without taking part in it, newest first: the rest isn't walked through
     "CREATE INDEX activities_open ON activities(deployment_id, id) WHERE visibility <> 'participants'",
+    # A reader's own, newest first. SQLite has the table's key in its indexes anyway; on PostgreSQL a user's rows would be sorted
+    "DROP INDEX activity_users_user",
+    "CREATE INDEX activity_users_user ON activity_users(user_id, activity_id)",
     f"ALTER TABLE users ADD COLUMN visibility {_VISIBILITY}",
     f"ALTER TABLE contacts ADD COLUMN visibility {_VISIBILITY}",
     f"ALTER TABLE companies ADD COLUMN visibility {_VISIBILITY}",
