@@ -12,6 +12,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 
 from mailweir.store.database import versions
@@ -92,11 +93,15 @@ def _median_ms(work: Callable[[], object]) -> float:
     return statistics.median(taken)
 
 
+def _by_or(database: Database, user: int) -> None:
+    database.execute(_OR, (user,)).fetchall()
+
+
 def _say(database: Database, what: str) -> None:
     for name, user in (("takes part in much", _BUSY), ("takes part in little", _IDLE)):
         reader = Reader(1, (user,))
-        united = _median_ms(lambda reader=reader: visibility.listed(database, reader, limit=50))
-        by_or = _median_ms(lambda user=user: database.execute(_OR, (user,)).fetchall())
+        united = _median_ms(partial(visibility.listed, database, reader, limit=50))
+        by_or = _median_ms(partial(_by_or, database, user))
         print(f"{what:<28} {name:<22} united {united:9.2f} ms   OR {by_or:9.2f} ms", flush=True)
 
 
