@@ -56,6 +56,8 @@ WORDS: Mapping[str, str] = {
     "decision.bounce": "a forwarding confirmation that was sent on could not be delivered, and this is the bounce",
     "decision.not_the_logins": "sent by the relay, and an address in it isn't one of the login's; see the filter's log",
     "decision.login_limit": "sent by the relay, and the login is over its limit for this hour",
+    "decision.never_log": "never-log rule {rule} of {deployment}",
+    "decision.never_log_of_user": "never-log rule {rule} of {user}, and nobody else has it",
     "decision.not_synced": (
         "the mailbox is synced, but not in this direction: 'mailweir gmail connect USERNAME --inbound --outbound' sets both"
     ),
@@ -97,6 +99,9 @@ WORDS: Mapping[str, str] = {
     "route.relay": "relay",
     "route.gmail_in": "gmail_in",
     "route.gmail_out": "gmail_out",
+    "visibility.everyone": "everyone may read it",
+    "visibility.metadata": "only its participants may read it; others see who and when",
+    "visibility.participants": "only its participants may see it",
     "verdict.pass": "pass",
     "verdict.fail": "fail",
     "verdict.none": "none",

@@ -3,7 +3,7 @@
 A key never changes, for programs read it; it may gain parameters, and loses none. A reason's key is `decision.` with the name
 of its `decision.Reason`, and an ending where its sentence differs: by direction, or where From names others.
 
-author: "" where there is none. names: addresses, with commas.
+author: "" where there is none. names: addresses, with commas. rule: an address, or `@` and a domain.
 """
 
 from collections.abc import Mapping
@@ -40,6 +40,8 @@ _DECISIONS = {
     "decision.bounce": _NONE,
     "decision.not_the_logins": _NONE,
     "decision.login_limit": _NONE,
+    "decision.never_log": _of("deployment", "rule"),
+    "decision.never_log_of_user": _of("rule", "user"),
     "decision.not_synced": _NONE,
     "decision.no_such_recipient": _NONE,
     "decision.postfix_refused": _NONE,
@@ -81,6 +83,9 @@ PARAMETERS: Mapping[str, frozenset[str]] = {
     "route.relay": _NONE,
     "route.gmail_in": _NONE,
     "route.gmail_out": _NONE,
+    "visibility.everyone": _NONE,
+    "visibility.metadata": _NONE,
+    "visibility.participants": _NONE,
     "verdict.pass": _NONE,
     "verdict.fail": _NONE,
     "verdict.none": _NONE,

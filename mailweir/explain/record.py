@@ -34,6 +34,11 @@ def verdict_reason(stored: str | None, domain: str | None) -> Explanation | None
     return explain(key, **{"domain": domain or "?"} if wanted else {})
 
 
+def visibility(stored: str) -> Explanation:
+    """Who may read it."""
+    return word("visibility", stored)
+
+
 def author(activity: Activity) -> list[Explanation]:
     """Why the author is less sure than others are, and by which group's address the mail came; empty as a rule."""
     found = [word("author", activity.author_doubt)] if activity.author_doubt else []

@@ -46,6 +46,7 @@ def test_the_json_of_an_activity_is_as_programs_rely_on_it(demo: Mailweir, recor
         "recorded_at": "2026-11-24T03:13:55.123456Z",
         "message_id": "<1@client.example>",
         "sender_verdict": "pending",
+        "visibility": "everyone",
     }
     assert demo("activity", "list", "--json").json == [expected]
     shown = demo("activity", "show", str(activity_id), "--json").json

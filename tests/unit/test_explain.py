@@ -29,6 +29,7 @@ from mailweir.store.record.activities import Activity
 from mailweir.store.record.decisions import Decision
 from mailweir.store.record.overview import Pending
 from mailweir.store.record.todos import Todo
+from mailweir.visibility import Visibility
 from postfix import broken_off
 from postfix.maillog import Refusal
 from tests import frozen
@@ -90,6 +91,7 @@ def _of_the_record() -> Iterator[Explanation | None]:
     yield from map(record.route, Route)
     yield from map(record.verdict, (*Verdict, "pending"))
     yield from (record.verdict_reason(one, domain) for one in VerdictReason for domain in ("client.example", None))
+    yield from map(record.visibility, Visibility)
     for doubt in Doubt:
         yield from record.author(replace(ACTIVITY, author_doubt=doubt, via="sales@firm.example"))
     yield record.todo(TODO)

@@ -32,10 +32,12 @@ class ActivityRow(NamedTuple):
 
 
 class Stored(NamedTuple):
-    """An activity in the database."""
+    """An activity in the database, and what of its deployment says who may read it (`visibility`)."""
 
     id: int
     subject: str
+    private_words: str
+    restricts_people: int
 
 
 class RawRow(NamedTuple):
@@ -71,7 +73,7 @@ class SightingRow(NamedTuple):
 class DecisionRow(NamedTuple):
     """A decision; recipients is a JSON list of capture addresses. relay_login_id: of the login whose mail was relayed. named: a
     JSON list of the addresses in From, where that isn't the author alone. recipient_digests: see `traces`.
-    labels: see `gmail_labels`."""
+    labels: see `gmail_labels`. rule: the never-log rule that hid it, as a JSON list: the pattern, and the username or null."""
 
     deployment_id: int
     source_id: str
@@ -86,6 +88,7 @@ class DecisionRow(NamedTuple):
     named: str | None
     recipient_digests: bytes | None
     labels: int | None
+    rule: str | None = None
 
 
 class Writer:
@@ -101,7 +104,9 @@ class Writer:
             once.setdefault((row.deployment_id, row.identity), row)
         ending = (
             "ON CONFLICT (deployment_id, identity) DO UPDATE SET identity = excluded.identity"
-            " RETURNING deployment_id, identity, id, subject"
+            " RETURNING deployment_id, identity, id, subject,"
+            " (SELECT d.private_words FROM deployments d WHERE d.id = activities.deployment_id),"
+            " (SELECT d.restricts_people FROM deployments d WHERE d.id = activities.deployment_id)"
         )
         # in one order everywhere: two hosts that record the same messages would else wait for each other
         found = self._put("activities", ActivityRow._fields, [once[key] for key in sorted(once)], ending)
