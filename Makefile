@@ -21,7 +21,7 @@ AS_ROOT = $(if $(filter-out 0,$(shell id -u)),sudo)
 IN_DEBIAN = exec $(AS_ROOT) env CI="$(CI)" MAILWEIR_SHARED="$(MAILWEIR_SHARED)" MAILWEIR_DEBIANS="$(MAILWEIR_DEBIANS)" sh scripts/in-debian.sh
 SHELL_SCRIPTS = scripts/*.sh .ci/run
 
-.PHONY: help setup demo test test-quick test-debian12 test-debian13 test-deploy fuzz chaos chaos-gmail check sizes dist bench bench-all clean
+.PHONY: help setup demo test test-quick test-debian12 test-debian13 test-deploy fuzz chaos chaos-gmail check sizes dist bench bench-all accuracy clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
@@ -92,5 +92,9 @@ bench-all: setup ## the same with pipe(8), with a slow disk, on PostgreSQL, by t
 	@"$(BIN)/python" -m bench.growth --database postgresql
 	@$(AS_ROOT) "$(BIN)/python" -m bench.sync
 
+accuracy: ## how often folds and forwarded originals are right, beside other libraries; ACCURACY_OPTIONS: --wrong, --fixtures FOLDER
+	@ONLY=venv PYTHON="$(PYTHON)" VENV="$(VENV)-accuracy" EXTRAS=accuracy sh scripts/setup.sh
+	@env MAILWEIR_SHARED="$(MAILWEIR_SHARED)" "$(VENV)-accuracy/bin/python" -m bench.accuracy.run $(ACCURACY_OPTIONS)
+
 clean: ## removes the virtual environment and what was built
-	$(AS_ROOT) rm -rf "$(VENV)" build dist bench/build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis tests/gmail/node_modules
+	$(AS_ROOT) rm -rf "$(VENV)" "$(VENV)-accuracy" build dist bench/build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis tests/gmail/node_modules

@@ -50,6 +50,11 @@ class Commands(LazyGroup):
             "admin_cli.commands.group",
             "The firm's groups and lists, which pass mail on under their own address.",
         ),
+        LazyCommand(
+            "never-log",
+            "admin_cli.commands.never_log",
+            "Addresses and domains whose mail isn't recorded.",
+        ),
         LazyCommand("domain", "admin_cli.commands.domain", "Domains that mail is sent for, and their DKIM keys."),
         LazyCommand("spf", "admin_cli.commands.spf", "SPF records."),
         LazyCommand(

@@ -5,12 +5,21 @@ from typing import Annotated
 import typer
 from typer.core import TyperGroup
 
+from mailweir.visibility import Visibility
+
 DeploymentOption = Annotated[
     str | None,
     typer.Option("--deployment", metavar="NAME", help="The deployment; may be left out where there is only one."),
 ]
 SharedOption = Annotated[
     bool, typer.Option("--shared", help="Take addresses that another contact has; mail is logged for both.")
+]
+VisibilityOption = Annotated[
+    Visibility,
+    typer.Option(
+        "--visibility",
+        help="Who may read it: everyone; the participants alone; or the participants, and all others its metadata.",
+    ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 

@@ -15,7 +15,8 @@ from datetime import UTC, datetime
 
 from bench import report
 from mailweir import dkim_signing
-from mailweir.dkim_signing import RelaxedBody, SigningKey
+from mailweir.dkim_canonical import RelaxedBody
+from mailweir.dkim_signing import SigningKey
 from mailweir.headers import Header
 
 GOAL_MS = 1.0

@@ -5,7 +5,7 @@ waits for Gmail. Used by `job_factory`, which opens it, and through `job` by all
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 
-from mailweir.directory import DeploymentRef, People, UserRef
+from mailweir.directory import DeploymentRef, People, RuleRef, UserRef
 from mailweir.store.database.connection import Database
 from mailweir.store.database.pool import Pool
 from mailweir.store.people.directory import SqlDirectory
@@ -61,6 +61,11 @@ class PooledDirectory:
         """See mailweir.directory.Directory."""
         with self._lent() as directory:
             return directory.groups_among(deployment_id, keys)
+
+    def rules_among(self, deployment_id: int, keys: Collection[str]) -> Collection[RuleRef]:
+        """See mailweir.directory.Directory."""
+        with self._lent() as directory:
+            return directory.rules_among(deployment_id, keys)
 
     def gave_token(self, deployment_id: int, tokens: Collection[str]) -> bool:
         """See mailweir.directory.Directory."""

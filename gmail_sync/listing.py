@@ -1,7 +1,8 @@
 """What history doesn't tell: lists of a mailbox's messages, compared with the record, and what is missing there queued.
 
 Three occasions: a list of all that came since some time (a mailbox newly connected, or one whose history expired); the audit of
-the last 48 hours; the earlier mail of contacts and groups that were added later. Called by `sweep`.
+the last 48 hours; the earlier mail of contacts and groups that were added later, and of never-log rules that were taken off.
+Called by `sweep`.
 """
 
 import re
@@ -13,8 +14,10 @@ from urllib.parse import quote_plus
 from gmail_sync.job import Job
 from gmail_sync.pages import Pages
 from mailweir.gmail.errors import Refused
+from mailweir.store.database.connection import Database
 from mailweir.store.database.moments import rfc3339
 from mailweir.store.gmail import gmail_backfill, gmail_leases, gmail_queue
+from mailweir.store.gmail.gmail_leases import Leased
 from mailweir.store.gmail.gmail_queue import Origin
 
 AUDIT_SPAN = timedelta(hours=48)
@@ -25,9 +28,16 @@ MAX_ADDRESSES = 20  # of one search
 MAX_QUERY_CHARS = 1_600
 # What stands in a search as it is. A local part may hold what means something there, braces above all: one such address would
 # turn a search for twenty into one that finds nothing, without a word.
-_ORDINARY = re.compile(r"[a-z0-9][a-z0-9._+%'=/_-]*@[a-z0-9.-]+")
+_ORDINARY = re.compile(r"(?:[a-z0-9][a-z0-9._+%'=/_-]*@)?[a-z0-9.-]+")
 _MEANS_SOMETHING_QUOTED = re.compile(r'["\\]')
-_Address = tuple[int, str]  # a contact's or group's, with its id
+_Address = tuple[int, str]  # a contact's or group's, or the address or domain of a never-log rule, with its id
+_Note = Callable[[Database, Leased, int], None]
+# What may bring earlier mail: its name, what isn't searched for yet, and what notes that it is
+_KINDS: tuple[tuple[str, Callable[[Database, Leased, int], list[_Address]], _Note], ...] = (
+    ("contacts", gmail_backfill.addresses_after, gmail_leases.note_backfilled),
+    ("groups", gmail_backfill.groups_after, gmail_leases.note_groups_backfilled),
+    ("removals of rules", gmail_backfill.removals_after, gmail_leases.note_removals_backfilled),
+)
 _ONLY_MAIL = "-in:drafts -in:chats"  # a list leaves out spam and trash by itself
 
 
@@ -127,26 +137,27 @@ def _next_audit(job: Job, now: datetime) -> datetime:
 
 
 def backfill(job: Job) -> bool:
-    """Searches for the mail of the next contacts' or groups' addresses; is there more to search for?"""
-    with job.reading() as database:
-        found = gmail_backfill.addresses_after(database, job.leased, MAX_ADDRESSES + 1)
-        groups = [] if found else gmail_backfill.groups_after(database, job.leased, MAX_ADDRESSES + 1)
-    chunk = _fitting(found or groups)
-    if not chunk:
-        return False
+    """Searches for the mail of the next contacts' or groups' addresses, or of never-log rules taken off; is there more?"""
+    for what, after, note in _KINDS:
+        with job.reading() as database:
+            found = after(database, job.leased, MAX_ADDRESSES + 1)
+        if chunk := _fitting(found):
+            _search_for(job, what, chunk, note)
+            return True  # of the other kinds there may be some; where there is none, the next call says so
+    return False
+
+
+def _search_for(job: Job, what: str, chunk: list[_Address], note: _Note) -> None:
     queued = 0
     if job.services.settings.gmail.backfill_days:
         chunk, queued = _search_what_gmail_takes(job, chunk)
     last = chunk[-1][0]
-    note = gmail_leases.note_backfilled if found else gmail_leases.note_groups_backfilled
     with job.writing() as database:
         note(database, job.leased, last)
-    if found:
+    if note is gmail_leases.note_backfilled:
         job.leased = replace(job.leased, backfilled_address_id=last)
     if queued:
-        what = "contacts" if found else "groups"
         job.services.log.info(f"searched for new {what}", addresses=len(chunk), queued=queued, **job.facts())
-    return True  # of the other kind there may be some; where there is none, the next call says so
 
 
 def _search_what_gmail_takes(job: Job, chunk: list[_Address]) -> tuple[list[_Address], int]:

@@ -1,130 +1,179 @@
-"""Does a sealer whom we trust vouch that a mail was proven when it came to him (RFC 8617), before a group changed it?
+"""Does a sealer whom we trust vouch that a mail was proven when it came to him (ARC, RFC 8617)?
 
-Anybody can seal, so only the sealers count that the settings name, and only where nobody else sealed after them. The chain is
-verified by dkimpy. Called by `sender_auth`, within its deadline and limits.
+Anybody can seal, so only the sealers count that the settings name, by exactly their domain. Two questions are asked. `vouched`:
+of mail that names its author in From, what a trusted sealer saw, where the message is still as he sealed it. `vouched_for_group`:
+of mail that a group changed and sealed again, what a trusted sealer saw before. Called by `sender_auth`, within its deadline.
 """
 
 import re
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from mailweir import dates, dkim_tags
-from mailweir.headers import MAX_PROVABLE_HEADERS
+from mailweir import arc_results, dkim_tags, dkim_verifying, sender_verdict
+from mailweir.dkim_message import Message, header_text
+from mailweir.dkim_verifying import Signature, Txt
+from mailweir.sender_verdict import SenderVerdict, Verdict, VerdictReason
 
 MAX_SETS = 10
-MAX_RESULTS_BYTES = 8_192  # Google's have 1,500
-MIN_RSA_BITS = 1024  # RFC 8301 3.2
-# Their domain says nothing of the person: everybody may have an address there, and a signature covers whatever From it covered
-_FOR_EVERYBODY = (
-    "aol.com fastmail.com freenet.de gmail.com gmx.at gmx.ch gmx.com gmx.de gmx.net googlemail.com hotmail.com hotmail.co.uk"
-    " icloud.com libero.it live.com mac.com mail.com mail.ru me.com msn.com orange.fr outlook.com proton.me protonmail.com qq.com"
-    " t-online.de tutanota.com wanadoo.fr web.de yahoo.com yahoo.co.jp yahoo.co.uk yahoo.de yahoo.fr yandex.ru ymail.com zoho.com"
-    " 126.com 163.com"
-)
-FOR_EVERYBODY = frozenset(_FOR_EVERYBODY.split())
-_SPACES = re.compile(rb"[ \t]+")
-_NAMES = (b"arc-seal", b"arc-message-signature", b"arc-authentication-results")
+_RESULTS, _SIGNATURE, _SEAL = b"arc-authentication-results", b"arc-message-signature", b"arc-seal"
+_NAMES = (_RESULTS, _SIGNATURE, _SEAL)  # in the order in which a seal covers them (RFC 8617 5.1.1)
 _INSTANCE = re.compile(rb"\s*i\s*=\s*([1-9][0-9]?)\s*;")
-_SHORT_NAMES = frozenset({"header.from", "header.i", "header.d"})
-# What dkimpy lets through besides its own exceptions where it stumbles over malformed headers
-_STUMBLES = (ValueError, LookupError, TypeError, ArithmeticError, AttributeError)
+_NUMBER = re.compile(rb"[1-9][0-9]?")
+_MANDATORY = {
+    _SIGNATURE: (b"i", b"a", b"b", b"bh", b"c", b"d", b"h", b"s"),
+    _SEAL: (b"i", b"a", b"b", b"cv", b"d", b"s"),
+}
+_ALGORITHM = b"rsa-sha256"  # RFC 8617 knows no other
+
+IsAligned = Callable[[str], bool]
 
 
-class Result(NamedTuple):
-    """One result of an Authentication-Results header (RFC 8601 2.2): method, result, and those properties that name a domain."""
+class _Set(NamedTuple):
+    """What one sealer added. results: the header."""
 
-    method: str
-    result: str
-    domains: Mapping[str, str]
+    results: tuple[bytes, bytes]
+    signature: Signature
+    seal: Signature
+
+    def is_by(self, sealers: AbstractSet[str]) -> bool:
+        return self.seal.domain in sealers and self.signature.domain in sealers
 
 
-def vouches(
-    raw: bytes, is_aligned: Callable[[str], bool], sealers: AbstractSet[str], txt: Callable[[str], bytes]
-) -> bool:
-    """Did one of the sealers see the mail (CRLF) proven by DMARC or DKIM for an aligned domain, and is his word still whole?
+def vouched(
+    message: Message, author_domain: str, is_aligned: IsAligned, sealers: AbstractSet[str], txt: Txt, now: float
+) -> SenderVerdict | None:
+    """What a trusted sealer saw of the author in From, where his seal and his message signature hold as the message is now.
 
-    sealers: domains in lower case. txt: a key's record by its name, empty where there is none. Errors: whatever txt raises.
+    Whoever sealed after him changes nothing in that, unless to say that the chain is broken. author_domain: in normal form.
+    sealers: domains in normal form. txt, now: see `dkim_verifying.check`. None where nothing is sealed. Errors: whatever txt
+    raises.
     """
-    import dkim  # when it is needed, as in `sender_auth`
-
-    try:
-        message = dkim.ARC(raw, minkey=MIN_RSA_BITS)
-    except (dkim.DKIMException, *_STUMBLES):
-        return False
-    if not _is_worth_reading(message.headers, sealers):
-        return False
-    message.body = _SPACES.sub(b" ", message.body)  # RFC 6376 3.4.4, which dkimpy takes quadratic time for
-    try:
-        state, sets, _ = message.verify(dnsfunc=lambda name, timeout=0: txt(name.decode("ascii", "replace")))
-        if state != dkim.CV_Pass:
-            return False
-        return any(_is_proven(read_results(one["aar-value"]), is_aligned) for one in _trusted(sets, sealers))
-    except (dkim.DKIMException, *_STUMBLES):
-        return False
-
-
-def _is_worth_reading(headers: Sequence[tuple[bytes, bytes]], sealers: AbstractSet[str]) -> bool:
-    """Is the chain whole, small, and sealed last by somebody who counts, over From and the whole body, not too long ago?"""
-    names = [name.strip().lower() for name, _ in headers]
-    if len(headers) > MAX_PROVABLE_HEADERS or dkim_tags.has_additions(headers):
-        return False
-    found: dict[tuple[bytes, int], bytes] = {}
-    for name, (_, value) in zip(names, headers, strict=True):
-        if name in _NAMES:
-            instance = _INSTANCE.match(value) if len(value) <= MAX_RESULTS_BYTES else None
-            key = (name, int(instance[1])) if instance else None
-            if key is None or key in found:
-                return False
-            found[key] = value
-    last = len(found) // len(_NAMES)
-    if not 1 <= last <= MAX_SETS or found.keys() != {(name, i) for name in _NAMES for i in range(1, last + 1)}:
-        return False
-    seal, signature = dkim_tags.read(found[_NAMES[0], last]), dkim_tags.read(found[_NAMES[1], last])
-    is_theirs = dkim_tags.domain(seal) in sealers and dkim_tags.domain(signature) in sealers
-    is_current = dkim_tags.is_timely(signature, time.time())
-    return is_theirs and is_current and dkim_tags.is_relaxed(signature) and dkim_tags.proves_something(signature)
+    sets = _read(message)
+    if sets is None:
+        return None
+    if not sets:
+        return sender_verdict.none(VerdictReason.SEAL_BROKEN)
+    if not _is_continued(sets):
+        return sender_verdict.none(VerdictReason.SEAL_BROKEN, sets[-1].seal.domain)
+    told = sender_verdict.none(VerdictReason.SEAL_NOT_TRUSTED, sets[-1].seal.domain)
+    for number in range(len(sets), 0, -1):
+        one = sets[number - 1]
+        if not one.is_by(sealers):
+            continue
+        if _covers_now(message, one.signature, txt, now) and _is_sealed(sets[:number], txt):
+            proof = arc_results.proof(arc_results.read(one.results[1]), author_domain, is_aligned)
+            if proof is not None:
+                return SenderVerdict(Verdict.PASS, proof, one.seal.domain)
+            told = sender_verdict.none(VerdictReason.SEAL_SAW_NO_PROOF, one.seal.domain)
+        elif told.reason is VerdictReason.SEAL_NOT_TRUSTED:
+            told = sender_verdict.none(VerdictReason.SEAL_BROKEN, one.seal.domain)
+    return told
 
 
-def _trusted(sets: Sequence[Mapping[str, Any]], sealers: AbstractSet[str]) -> Iterator[Mapping[str, Any]]:
-    """The sets of sealers who count, from the last one on, as long as nobody else's lies between. sets: the last one first."""
-    for one in sets:
-        if one["as-domain"].lower().decode("ascii", "replace") not in sealers:
+def vouched_for_group(
+    message: Message, is_aligned: IsAligned, sealers: AbstractSet[str], txt: Txt, now: float
+) -> SenderVerdict | None:
+    """What a trusted sealer saw of an author whom a group took out of From: by the word of all who sealed after him.
+
+    So these must all be trusted, the whole chain must hold, and the last one's message signature must hold now. None where
+    nothing is sealed. Otherwise as `vouched`.
+    """
+    sets = _read(message)
+    if sets is None:
+        return None
+    last = sets[-1].seal.domain if sets else ""
+    if not sets or not _is_continued(sets):
+        return sender_verdict.none(VerdictReason.SEAL_BROKEN, last)
+    if not sets[-1].is_by(sealers):
+        return sender_verdict.none(VerdictReason.SEAL_NOT_TRUSTED, last)
+    if not _covers_now(message, sets[-1].signature, txt, now):
+        return sender_verdict.none(VerdictReason.SEAL_BROKEN, last)
+    if not all(_is_sealed(sets[:number], txt) for number in range(len(sets), 0, -1)):
+        return sender_verdict.none(VerdictReason.SEAL_BROKEN, last)
+    for one in _trusted(sets, sealers):
+        if arc_results.is_proven(arc_results.read(one.results[1]), is_aligned):
+            return SenderVerdict(Verdict.PASS, VerdictReason.SEAL, one.seal.domain)
+    return sender_verdict.none(VerdictReason.SEAL_SAW_NO_PROOF, last)
+
+
+def _trusted(sets: list[_Set], sealers: AbstractSet[str]) -> Iterator[_Set]:
+    """The sets of sealers who count, from the last one on, as long as nobody else's lies between."""
+    for one in reversed(sets):
+        if not one.is_by(sealers):
             return
         yield one
 
 
-def read_results(value: bytes) -> list[Result]:
-    """The results of an ARC-Authentication-Results header; none where it quotes something.
-
-    A quote could hold what a sender chose, such as a local part, and look like a result. None of the properties that count needs
-    one, and comments go.
-    """
-    text = value.decode("utf-8", "replace")
-    if '"' in text or "\\" in text:
+def _read(message: Message) -> list[_Set] | None:
+    """The chain's sets, the first one first; empty where it isn't whole (RFC 8617 5.2), None where there is none."""
+    found: dict[tuple[bytes, int], tuple[bytes, bytes]] = {}
+    is_whole = True
+    for name in _NAMES:
+        for header in message.named(name):
+            number = _instance(name, header[1])
+            is_whole = is_whole and number is not None and (name, number) not in found
+            found[name, number or 0] = header
+    if not found:
+        return None
+    last = len(found) // len(_NAMES)
+    if not is_whole or not 1 <= last <= MAX_SETS:
         return []
-    outside, _ = dates.without_comments(text)
-    found = []
-    for part in outside.split(";")[2:]:  # behind the instance and who says so
-        words = part.split()
-        method, equals, result = words[0].partition("=") if words else ("", "", "")
-        if equals:
-            pairs = (word.lower().partition("=") for word in words[1:])
-            domains = {name: text.rpartition("@")[2] for name, _, text in pairs if name in _SHORT_NAMES}
-            found.append(Result(method.lower().partition("/")[0], result.lower(), domains))
-    return found
+    if found.keys() != {(name, number) for name in _NAMES for number in range(1, last + 1)}:
+        return []
+    sets = [_set_of(found, number) for number in range(1, last + 1)]
+    is_well_formed = all(_is_well_formed(one) for one in sets)
+    return sets if is_well_formed else []
 
 
-def _is_proven(results: Sequence[Result], is_aligned: Callable[[str], bool]) -> bool:
-    """Is the author's domain proven? A DKIM signature doesn't say what stood in From, so nothing may say that it was another."""
-    if not all(is_aligned(one.domains["header.from"]) for one in results if "header.from" in one.domains):
+def _set_of(found: Mapping[tuple[bytes, int], tuple[bytes, bytes]], number: int) -> _Set:
+    read = dkim_verifying.read
+    return _Set(found[_RESULTS, number], read(found[_SIGNATURE, number]), read(found[_SEAL, number]))
+
+
+def _instance(name: bytes, value: bytes) -> int | None:
+    if name == _RESULTS:
+        match = _INSTANCE.match(value) if len(value) <= arc_results.MAX_BYTES else None
+        return int(match[1]) if match else None
+    number = dkim_tags.read(value).get(b"i", b"")
+    return int(number) if _NUMBER.fullmatch(number) else None
+
+
+def _is_well_formed(one: _Set) -> bool:
+    pairs = ((_SIGNATURE, one.signature), (_SEAL, one.seal))
+    fits = all(dkim_verifying.is_well_formed(signature, _MANDATORY[name]) for name, signature in pairs)
+    # RFC 8617 4.1.2, 4.1.3: a seal covers headers of its own choice as little as a message signature covers seals
+    return fits and b"h" not in one.seal.tags and _SEAL not in dkim_tags.covered(one.signature.tags)
+
+
+def _is_continued(sets: list[_Set]) -> bool:
+    """Does each sealer say that the chain was whole when it came to him (RFC 8617 4.1.3, cv=)?"""
+    said = [one.seal.tags[b"cv"] for one in sets]
+    return said == [b"none", *[b"pass"] * (len(sets) - 1)]
+
+
+def _covers_now(message: Message, signature: Signature, txt: Txt, now: float) -> bool:
+    """Is the message as this message signature has it, From and the whole body?"""
+    tags = signature.tags
+    forms = dkim_tags.forms(tags)
+    if not forms or not forms[1] or tags[b"a"] != _ALGORITHM:
         return False
-    return any(one.result == "pass" and _tells(one, is_aligned) for one in results)
+    if not dkim_tags.proves_something(tags) or not dkim_tags.is_timely(tags, now):
+        return False
+    key = dkim_verifying.published_key(signature, txt)
+    return not isinstance(key, VerdictReason) and dkim_verifying.fault(message, signature, key) is None
 
 
-def _tells(one: Result, is_aligned: Callable[[str], bool]) -> bool:
-    if one.method == "dmarc":
-        return "header.from" in one.domains
-    signer = one.domains.get("header.d") or one.domains.get("header.i")
-    return one.method == "dkim" and signer is not None and is_aligned(signer) and signer not in FOR_EVERYBODY
+def _is_sealed(sets: list[_Set], txt: Txt) -> bool:
+    """Does the last of these sets' seal hold over all of them (RFC 8617 5.1.1)?"""
+    seal = sets[-1].seal
+    if seal.tags[b"a"] != _ALGORITHM:
+        return False
+    key = dkim_verifying.published_key(seal, txt)
+    if isinstance(key, VerdictReason):
+        return False
+    headers = [header for one in sets for header in (one.results, one.signature.header, one.seal.header)]
+    name, value = headers.pop()
+    emptied = header_text((name, dkim_tags.unsigned(value)), is_relaxed=True)[:-2]
+    text = b"".join([*(header_text(header, is_relaxed=True) for header in headers), emptied])
+    return dkim_verifying.fault_of_text(text, seal, key) is None

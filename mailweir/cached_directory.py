@@ -7,7 +7,7 @@ kept beyond the message, so what an admin changes counts at the next one. Pure. 
 from collections.abc import Collection, Mapping
 from typing import Generic, TypeVar
 
-from mailweir.directory import ContactRef, DeploymentRef, Directory, People, UserRef
+from mailweir.directory import ContactRef, DeploymentRef, Directory, People, RuleRef, UserRef
 
 _Known = TypeVar("_Known", bound=Directory)
 
@@ -58,6 +58,9 @@ class CachedDirectory(Generic[_Known]):
 
     def groups_among(self, deployment_id: int, keys: Collection[str]) -> Collection[str]:
         return self.directory.groups_among(deployment_id, keys)
+
+    def rules_among(self, deployment_id: int, keys: Collection[str]) -> Collection[RuleRef]:
+        return self.directory.rules_among(deployment_id, keys)
 
     def gave_token(self, deployment_id: int, tokens: Collection[str]) -> bool:
         return self.directory.gave_token(deployment_id, tokens)

@@ -12,6 +12,7 @@ import zstandard
 from mailweir import identity
 from mailweir.decision import Decision
 from mailweir.headers import Header, HeaderView
+from mailweir.reading import labels
 from mailweir.recording import Content
 
 LEVEL = 3  # of zstd; level 1 saves 5 % of the time, level 9 costs four times as much for 4 % less
@@ -59,10 +60,13 @@ def of(
     through_group = decision.via is not None
     return Content(
         identity=identity.key(view, message.body_digest, author=decision.author if through_group else None),
-        version_digest=identity.version(message.headers, message.body_digest, through_group=through_group),
+        version_digest=identity.version(
+            message.headers, message.body_digest, through_group=through_group, author=decision.author
+        ),
         raw_zstd=message.raw_zstd,
         size_bytes=message.size_bytes,
         subject=view.subject,
         sent_at=sent_at or view.sent_at,
         is_proven=is_proven,
+        header_labels=labels.to_bits(labels.of_headers(view, None)),
     )

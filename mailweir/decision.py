@@ -6,7 +6,7 @@ Pure. Made by `matching`; written by `recording`; told by the command line. Stan
 import enum
 from dataclasses import dataclass
 
-from mailweir.directory import ContactRef, DeploymentRef
+from mailweir.directory import ContactRef, DeploymentRef, RuleRef
 
 
 class Outcome(enum.StrEnum):
@@ -40,6 +40,8 @@ class Reason(enum.StrEnum):
     NOT_THE_LOGINS = "not the login's address"
     LOGIN_LIMIT = "login over its limit"
     SEND_AS_CONFIRMATION = "Gmail's confirmation of a login's address"
+    NEVER_LOG = "never-log rule"
+    NEVER_LOG_OF_USER = "never-log rule of a user"
     NOT_SYNCED = "direction that isn't synced"
     NO_SUCH_RECIPIENT = "no such recipient"
     POSTFIX_REFUSED = "refused by Postfix"
@@ -85,7 +87,7 @@ class Decision:
     author: None where nobody can be told. addresses: the capture addresses that it came for, if any. direction: None where
     nothing is captured. users: ids of those on whose record it is. todo_users: those on whose list it is. sightings: (route,
     user id or None). named: all whom From and the headers of a group could name, where that isn't the author alone. via: see
-    `authorship.Author`.
+    `authorship.Author`. rule: the never-log rule that hid it.
     """
 
     deployment: DeploymentRef
@@ -103,3 +105,4 @@ class Decision:
     doubt: Doubt | None = None
     named: tuple[str, ...] = ()
     via: str | None = None
+    rule: RuleRef | None = None

@@ -35,6 +35,16 @@ class ContactRef(NamedTuple):
     is_bcc: bool = False
 
 
+class RuleRef(NamedTuple):
+    """A never-log rule. pattern: an address, or `@` and a domain. match_key: see `never_log`. user_id, username: whose it is, or
+    None where it holds for the deployment."""
+
+    pattern: str
+    match_key: str
+    user_id: int | None
+    username: str | None
+
+
 class People(NamedTuple):
     """Users and contacts by what their addresses are matched by (see `folding`); an address may be several contacts'."""
 
@@ -56,6 +66,9 @@ class Directory(Protocol):
 
     def groups_among(self, deployment_id: int, keys: Collection[str]) -> Collection[str]:
         """Those of the keys that are addresses of the firm's groups and lists."""
+
+    def rules_among(self, deployment_id: int, keys: Collection[str]) -> Collection[RuleRef]:
+        """The never-log rules of these keys, of the deployment and of its users."""
 
     def gave_token(self, deployment_id: int, tokens: Collection[str]) -> bool:
         """Is one of these the token of a forwarding confirmation that was redirected?"""

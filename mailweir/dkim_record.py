@@ -1,6 +1,6 @@
 """The TXT record by which a DKIM key is published (RFC 6376 3.6): written for the admin, and read from DNS again.
 
-Pure. Called by the command line, the checks of a domain, and `sender_auth`.
+Pure. Called by the command line, the checks of a domain, and `dkim_verifying`.
 """
 
 import base64
@@ -125,6 +125,12 @@ def published_key(values: Sequence[bytes]) -> PublishedKey | str:
     except (binascii.Error, ValueError):
         return "the p= that is published isn't base64: a part of it may be missing"
     return PublishedKey(kind, data, _listed(tags["h"]) if "h" in tags else None, _listed(tags.get("t", "")))
+
+
+def is_revoked(value: bytes) -> bool:
+    """Does a key's record say that the key is withdrawn (RFC 6376 3.6.1: an empty p=)?"""
+    tags = _tags(value)
+    return tags is not None and tags.get("p") == "" and _is_of_version_1(tags)
 
 
 def _is_of_version_1(tags: Mapping[str, str]) -> bool:

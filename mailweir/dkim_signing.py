@@ -1,17 +1,15 @@
 """DKIM signatures (RFC 6376): rsa-sha256, relaxed/relaxed, made while the body passes, which is never held for it.
 
-The canonical forms are dkimpy's (a test compares them on any bytes), worked out piece by piece; the RSA is OpenSSL's, by
-`cryptography`, a twentieth of the time of dkimpy's own. Never changes a message. Called by the filter for what is relayed, and by
-the command line for new keys.
+The canonical forms are `dkim_canonical`'s, worked out piece by piece; the RSA is OpenSSL's, by `cryptography`, a twentieth of the
+time of dkimpy's own. Never changes a message. Called by the filter for what is relayed, and by the command line for new keys.
 """
 
 import base64
-import hashlib
-import re
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+from mailweir.dkim_canonical import relaxed_header
 from mailweir.headers import MAX_WHOLE_BYTES, Header
 
 KEY_BITS = 2048  # RFC 8301 3.2; a longer one's record no longer fits a DNS answer over UDP
@@ -43,53 +41,8 @@ OVERSIGNED_WHERE_PRESENT = (
     b"list-archive",
 )
 _MAX_NAMES = 200  # in h=: ordinary mail has 14; a thousand To headers are no reason for a signature of that size
-_SPACES = re.compile(rb"[ \t]+")
-_LINE_END = re.compile(rb"\r?\n")
-_UNSETTLED = re.compile(rb" ?\r?\Z")
-_ENDS_BACKWARDS = re.compile(rb"(?:\n\r)*+")  # possessive: else each end is remembered, to come back to
-_BLANK_PIECE_LINES = 4_096
 _FOLD = b"\r\n\t"
 _LINE_CHARS = 72
-
-
-class RelaxedBody:
-    """SHA-256 of a body in its relaxed form (RFC 6376 3.4.4), which comes in pieces of any size. Holds two bytes of it."""
-
-    def __init__(self) -> None:
-        self._digest = hashlib.sha256()
-        self._unsettled = b""  # at most a space and a CR: what they are is for the next piece to say
-        self._blank_lines = 0  # line ends that count only where something follows
-        self._is_empty = True
-
-    def update(self, piece: bytes) -> None:
-        """Takes the next part of the body."""
-        text = _SPACES.sub(b" ", self._unsettled + piece).replace(b" \r\n", b"\r\n")
-        match = _UNSETTLED.search(text, max(0, len(text) - 2))
-        assert match
-        self._unsettled = match[0]
-        text = text[: match.start()]
-        kept = text.rstrip(b"\r\n")
-        ends = _ENDS_BACKWARDS.match(text[len(kept) :][::-1])
-        assert ends
-        self._take(text[: len(text) - ends.end()])
-        self._blank_lines += ends.end() // 2
-
-    def digest(self) -> bytes:
-        """32 bytes; nothing can be added after it."""
-        self._take(self._unsettled)
-        if not self._is_empty:
-            self._digest.update(b"\r\n")
-        return self._digest.digest()
-
-    def _take(self, text: bytes) -> None:
-        if not text:
-            return
-        while self._blank_lines:
-            lines = min(self._blank_lines, _BLANK_PIECE_LINES)
-            self._digest.update(b"\r\n" * lines)
-            self._blank_lines -= lines
-        self._digest.update(text)
-        self._is_empty = False
 
 
 class SigningKey:
@@ -107,7 +60,7 @@ class SigningKey:
     def signature(self, headers: Sequence[Header], body_digest: bytes, now: datetime) -> bytes:
         """The value of the DKIM-Signature header, with its leading space and its folds (CRLF TAB).
 
-        headers: the message's, in their order. body_digest: `RelaxedBody.digest`.
+        headers: the message's, in their order. body_digest: `dkim_canonical.RelaxedBody.digest`.
         """
         from cryptography.hazmat.primitives import hashes
         from cryptography.hazmat.primitives.asymmetric import padding
@@ -165,11 +118,6 @@ def _relaxed_headers(headers: Sequence[Header], names: Sequence[bytes]) -> list[
         if key in left:
             left[key].append(value)
     return [relaxed_header(name, left[name].pop()) for name in names if left[name]]
-
-
-def relaxed_header(name: bytes, value: bytes) -> bytes:
-    """RFC 6376 3.4.2. name: in lower case."""
-    return b"%s:%s\r\n" % (name, _SPACES.sub(b" ", _LINE_END.sub(b"", value)).strip())
 
 
 def _folded_names(names: Sequence[bytes]) -> bytes:

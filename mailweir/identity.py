@@ -1,6 +1,6 @@
 """The key by which two sightings are one message of a deployment (law 2).
 
-Pure; called by the filter and the sync. Standard library only.
+Pure; called by the filter and the sync, and by `reading.thread_keys` for how an id is spelt. Standard library only.
 """
 
 import hashlib
@@ -12,7 +12,8 @@ from mailweir.headers import MAX_MESSAGE_ID_BYTES, MAX_PROVABLE_HEADERS, ONCE, H
 from mailweir.original_author import ORIGINAL_FROM
 
 _SIGNATURE = b"dkim-signature"
-_GROUPS_PROOF = frozenset({ORIGINAL_FROM, b"arc-seal", b"arc-message-signature", b"arc-authentication-results"})
+_SEALS = frozenset({b"arc-seal", b"arc-message-signature", b"arc-authentication-results"})
+_SIGNER = re.compile(rb"(?:^|;)\s*d\s*=\s*([^;\s]*)")
 _SIGNED_NAMES = re.compile(rb"(?:^|;)\s*h\s*=([^;]*)")
 
 
@@ -29,7 +30,7 @@ def key(view: HeaderView, body_digest: bytes, *, author: str | None = None) -> b
     """
     author = author or ",".join(sorted(view.candidates))
     date = _date_part(view)
-    message_id = _plain_id(view.message_id) if view.message_id else None
+    message_id = plain_id(view.message_id) if view.message_id else None
     if message_id is not None and not added_headers.is_own_id(message_id):
         parts = [b"message-id", message_id.encode("utf-8", "replace"), author.encode(), date]
     else:
@@ -37,7 +38,7 @@ def key(view: HeaderView, body_digest: bytes, *, author: str | None = None) -> b
     return hashlib.sha256(b"\0".join(hashlib.sha256(part).digest() for part in parts)).digest()
 
 
-def _plain_id(message_id: str) -> str:
+def plain_id(message_id: str) -> str:
     """As it was before a program folded it, put a blank into it or encoded it as if it were text."""
     if "=?" in message_id:
         message_id = encoded_words.decode(message_id.encode("utf-8", "replace"), max_chars=MAX_MESSAGE_ID_BYTES)
@@ -55,17 +56,23 @@ def _date_part(view: HeaderView) -> bytes:
     return b" ".join(text.encode("latin-1").split())
 
 
-def version(headers: Sequence[Header], body_digest: bytes, *, through_group: bool = False) -> bytes:
+def version(
+    headers: Sequence[Header], body_digest: bytes, *, through_group: bool = False, author: str | None = None
+) -> bytes:
     """32 bytes that tell apart what comes under one key: of the body, the signatures, and the headers that the verdict goes by.
 
     Those are the signed ones (RFC 6376 5.4) and those of which a second one makes all signatures worthless, and whether they are
     too many (`sender_auth`). So two copies with one digest have one verdict, and none takes the place of one that can be proven.
     Byte for byte, for a signature may be over the white space too (3.4.1). Trace headers don't count: copies of one mail that two
     users forward are one version. through_group: then the verdict goes by what the group left of the author and by seals, too.
+    author: in normal form; without a signature by his domain the verdict goes by seals (`arc`), so that they count. Else they
+    don't: each forwarder makes his own.
     """
     names = {_SIGNATURE, *ONCE}
     if through_group:
-        names |= _GROUPS_PROOF
+        names |= {ORIGINAL_FROM, *_SEALS}
+    elif author and not _is_signed_for(author, headers):
+        names |= _SEALS
     for name, value in headers:
         if name.strip().lower() == _SIGNATURE and (signed := _SIGNED_NAMES.search(value)):
             names.update(part.strip().lower() for part in signed[1].split(b":"))
@@ -74,6 +81,17 @@ def version(headers: Sequence[Header], body_digest: bytes, *, through_group: boo
     too_many = b"%d" % (len(headers) > MAX_PROVABLE_HEADERS)
     lines = [b"%s:%s" % header for header in counted]
     return hashlib.sha256(b"\n".join([*lines, b"", too_many, body_digest])).digest()
+
+
+def _is_signed_for(author: str, headers: Sequence[Header]) -> bool:
+    """Is there a signature by the author's domain, one above or one below it? Whether it holds is the digest's to say."""
+    domain = author.rpartition("@")[2].encode("ascii", "replace")
+    for name, value in headers:
+        if name.strip().lower() == _SIGNATURE and (found := _SIGNER.search(value)):
+            signer = found[1].lower()
+            if signer == domain or signer.endswith(b"." + domain) or domain.endswith(b"." + signer):
+                return True
+    return False
 
 
 class BodyDigest:

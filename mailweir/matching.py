@@ -8,7 +8,7 @@ own users and contacts alone. Called by the filter and the sync. Standard librar
 from collections.abc import Collection
 from typing import NamedTuple
 
-from mailweir import address
+from mailweir import address, never_log
 from mailweir.arrivals import Arrival
 from mailweir.authorship import Author, named, who_wrote
 from mailweir.decision import Decision, Direction, Doubt, Outcome, Reason, Route
@@ -47,6 +47,10 @@ def ignore(
 
 def decide(arrival: Arrival, view: HeaderView, directory: Directory) -> Decision:
     """The decision for one deployment, by author and header recipients."""
+    return never_log.applied(_decided(arrival, view, directory), view.candidates, directory)
+
+
+def _decided(arrival: Arrival, view: HeaderView, directory: Directory) -> Decision:
     deployment = arrival.deployment
     reason = _ignored_at_sight(arrival, view, directory)
     if reason:
@@ -144,7 +148,7 @@ def decide_relayed(
         return ignore(deployment, view, reason, arrival=arrival)
     owners = [owner.id for owner in arrival.owners.values()] if arrival else []
     copies = _sightings(arrival, user.id) if arrival else ()
-    return Decision(
+    decision = Decision(
         deployment=deployment,
         addresses=arrival.addresses if arrival else (),
         outcome=Outcome.CAPTURED,
@@ -156,6 +160,7 @@ def decide_relayed(
         users=tuple(dict.fromkeys([user.id, *owners])),
         sightings=((Route.RELAY, user.id), *copies),
     )
+    return never_log.applied(decision, view.candidates, directory)
 
 
 # --- found in a mailbox by the sync -----------------------------------------------------------------------------------
@@ -178,6 +183,13 @@ def decide_synced(
     bcc: the addresses in Bcc, which the copy that a sender keeps still has. What was sent is the user's even where its author's
     address isn't one we know of the user; what a contact wrote is incoming, wherever it lies.
     """
+    decision = _decided_synced(mailbox, view, bcc, directory, is_sent=is_sent)
+    return never_log.applied(decision, view.candidates, directory)
+
+
+def _decided_synced(
+    mailbox: SyncedMailbox, view: HeaderView, bcc: Collection[str], directory: Directory, *, is_sent: bool
+) -> Decision:
     deployment = mailbox.deployment
     if not (mailbox.inbound or (is_sent and mailbox.outbound)):
         return ignore(deployment, view, Reason.NOT_SYNCED)

@@ -14,12 +14,14 @@ from datetime import datetime, timedelta
 from mailweir import subjects
 from mailweir.confirmation import Confirmation
 from mailweir.decision import Decision, Outcome, Reason
+from mailweir.sender_verdict import VerdictReason
 from mailweir.store.database.connection import Database
 from mailweir.store.people import relay_logins
 from mailweir.store.people.relay_logins import UseRow
-from mailweir.store.record import verdicts
+from mailweir.store.record import verdicts, visibility
 from mailweir.store.record.confirmations import ConfirmationWriter
-from mailweir.store.record.writing import ActivityRow, DecisionRow, RawRow, SightingRow, Writer
+from mailweir.store.record.writing import ActivityRow, DecisionRow, RawRow, SightingRow, Stored, Writer
+from mailweir.visibility import is_private
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +29,7 @@ class Content:
     """What is kept of a captured message. raw_zstd: the message's bytes, compressed; size_bytes: before that.
 
     identity, version_digest: `identity.key` and `identity.version`. is_proven: the author is known otherwise than by a signature,
-    by a login.
+    by a login. header_labels: `reading.labels.to_bits` of what its headers say.
     """
 
     identity: bytes
@@ -37,6 +39,7 @@ class Content:
     subject: str
     sent_at: datetime | None
     is_proven: bool = False
+    header_labels: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,24 +125,24 @@ def _key(entry: Entry) -> tuple[int, bytes]:
     return entry.decision.deployment.id, entry.content.identity if entry.content else b""
 
 
-def _put_activities(writer: Writer, entries: Sequence[Entry]) -> dict[int, int]:
-    """Ids of activities, by the entry's `id()`. What comes under the key of another mail gets a key of its own (see
+def _put_activities(writer: Writer, entries: Sequence[Entry]) -> dict[int, Stored]:
+    """Activities, by the entry's `id()`. What comes under the key of another mail gets a key of its own (see
     `subjects`)."""
     stored = writer.put_activities([_activity_row(entry, entry.content) for entry in entries if entry.content])
-    ids: dict[int, int] = {}
+    found_for: dict[int, Stored] = {}
     others: list[Entry] = []
     for entry in entries:
         assert entry.content is not None
         found = stored[_key(entry)]
         if subjects.same(found.subject, entry.content.subject):
-            ids[id(entry)] = found.id
+            found_for[id(entry)] = found
         else:
             others.append(entry)
     if others:
         renamed = [replace(entry, content=_under_own_key(entry.content)) for entry in others if entry.content]
         stored = writer.put_activities([_activity_row(entry, entry.content) for entry in renamed if entry.content])
-        ids |= {id(entry): stored[_key(new)].id for entry, new in zip(others, renamed, strict=True)}
-    return ids
+        found_for |= {id(entry): stored[_key(new)] for entry, new in zip(others, renamed, strict=True)}
+    return found_for
 
 
 def _under_own_key(content: Content) -> Content:
@@ -152,7 +155,8 @@ def _record_activities(database: Database, entries: Sequence[Entry]) -> dict[int
     if not entries:
         return {}
     writer = Writer(database)
-    ids = _put_activities(writer, entries)
+    stored = _put_activities(writer, entries)
+    ids = {entry_id: one.id for entry_id, one in stored.items()}
     raw_ids = writer.put_raws([_raw_row(ids[id(entry)], entry, entry.content) for entry in entries if entry.content])
     sightings: list[SightingRow] = []
     contacts: list[tuple[int, int, str, int, int]] = []
@@ -174,12 +178,26 @@ def _record_activities(database: Database, entries: Sequence[Entry]) -> dict[int
     writer.put_contacts(contacts)
     writer.put_users(users)
     writer.put_todos(todos)
+    _settle_visibility(database, entries, stored)
     for entry in entries:
         if entry.content and entry.content.is_proven:
             activity_id = ids[id(entry)]
             raw_id = raw_ids[activity_id, entry.content.version_digest]
             verdicts.prove(database, raw_id, activity_id, entry.seen_at)
     return ids
+
+
+def _settle_visibility(database: Database, entries: Sequence[Entry], stored: dict[int, Stored]) -> None:
+    """Law 13: by the strictest of an activity's versions, of which these are some."""
+    private, of_people = set(), set()
+    for entry in entries:
+        found = stored[id(entry)]
+        if entry.content and is_private(entry.content.subject, found.private_words):
+            private.add(found.id)
+        if found.restricts_people:
+            of_people.add(found.id)
+    if private or of_people:
+        visibility.settle(database, private, of_people)
 
 
 def _activity_row(entry: Entry, content: Content) -> ActivityRow:
@@ -208,6 +226,8 @@ def _raw_row(activity_id: int, entry: Entry, content: Content) -> RawRow:
         verdict="none" if entry.decision.doubt else "pending",
         author_doubt=str(entry.decision.doubt) if entry.decision.doubt else None,
         author_via=entry.decision.via,
+        header_labels=content.header_labels,
+        verdict_reason=str(VerdictReason.AUTHOR_IN_DOUBT) if entry.decision.doubt else None,
     )
 
 
@@ -256,4 +276,5 @@ def _decision_row(entry: Entry, result: Recorded, reason: Reason) -> DecisionRow
         named=json.dumps(decision.named, ensure_ascii=False) if decision.named else None,
         recipient_digests=entry.traces,
         labels=entry.labels,
+        rule=json.dumps([decision.rule.pattern, decision.rule.username]) if decision.rule else None,
     )

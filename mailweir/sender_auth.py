@@ -1,92 +1,108 @@
-"""Is a message proven to be of the domain that it says: DKIM, with our own look-ups and a deadline.
+"""Is a message proven to be of the author that it says: by DKIM, else by a trusted sealer (ARC), with a deadline for DNS.
 
-Owns DNS for signatures. Never trusts an Authentication-Results header. Called by the filter for a likely forwarding confirmation
-only, for DNS has no place on the path of every message, and by the digest for everything on the record. dkimpy, dnspython and the
-list of public suffixes are imported when first needed: they cost a worker 18 MB.
+Owns DNS for signatures. Never trusts an Authentication-Results header that nobody sealed. Called by the filter for a likely
+forwarding confirmation only, for DNS has no place on the path of every message, and by the digest for everything on the record.
+dnspython, `cryptography` and the list of public suffixes are imported when first needed: they cost a worker 18 MB.
 """
 
-import enum
-import re
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
+from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
-from mailweir import arc, dkim_record, dkim_tags, original_author
-from mailweir.dkim_record import PublishedKey
+from mailweir import arc, dkim_message, dkim_tags, dkim_verifying, original_author, sender_verdict
+from mailweir.dkim_message import Message
+from mailweir.dkim_verifying import Finding, Signature, Txt
 from mailweir.errors import DnsUnavailable
 from mailweir.headers import MAX_PROVABLE_HEADERS
+from mailweir.sender_verdict import SenderVerdict, Verdict, VerdictReason
 from mailweir.settings import Dns
 
 MAX_SIGNATURES = 2  # of the wanted domain; Google signs once
 MAX_ALIGNED_SIGNATURES = 4  # of the author's organisation: its own servers', its mailing service's
-MIN_RSA_BITS = 1024  # RFC 8301 3.2
-_MUST_COVER = frozenset({b"from"})
 _MAX_AT_ONCE = 4
-_SPACES = re.compile(rb"[ \t]+")
-# What dkimpy lets through besides its own exceptions where it stumbles over a malformed signature or key
-_STUMBLES = (ValueError, LookupError, TypeError, ArithmeticError)
+_LEAST_DNS_SECONDS = 0.001  # enough for what is in the cache
+_ORGANISATIONS = 4_096
 
-
-class Verdict(enum.StrEnum):
-    """Was an author proven. fail: there are signatures of the author's organisation, and each of them is bad."""
-
-    PASS = "pass"
-    FAIL = "fail"
-    NONE = "none"
+IsWanted = Callable[[str], bool]
 
 
 class DkimProver:
-    """Verifies DKIM signatures. One for each process; safe for its threads. keep_answers: keys count as long as DNS says."""
+    """Verifies signatures and seals. One for each process; safe for its threads. keep_answers: keys count as long as DNS says."""
 
     def __init__(self, dns: Dns, *, keep_answers: bool = False) -> None:
         self._dns = dns
         self._places = threading.BoundedSemaphore(_MAX_AT_ONCE)
         self._keep_answers = keep_answers
         self._cache: Any = None
-        self._suffixes: Any = None
+        self._organisation: Callable[[str], str | None] = lambda _: None
 
     def load(self) -> None:
         """Imports and reads at once what is else had when it is needed, for children to share."""
-        import dkim
         import dns.resolver
+        from cryptography.hazmat.primitives import hashes
+        from cryptography.hazmat.primitives.asymmetric import ed25519, padding, rsa
         from publicsuffixlist import PublicSuffixList
 
-        assert dkim
+        assert all((hashes, ed25519, padding, rsa))
         if self._keep_answers:
             self._cache = dns.resolver.LRUCache(10_000)
-        self._suffixes = PublicSuffixList()
+        self._organisation = lru_cache(_ORGANISATIONS)(PublicSuffixList().privatesuffix)
 
-    def verdict(self, raw: bytes, author: str) -> Verdict:
-        """Is the message (CRLF) proven to be of its author's organisation (RFC 7489 3.1.1, relaxed)? After `load`.
+    def verdict(
+        self, raw: bytes, author: str, sealers: Collection[str] = (), seen_at: datetime | None = None
+    ) -> SenderVerdict:
+        """Is the message (CRLF) proven to be of its author's organisation (RFC 7489 3.1.1, relaxed), or by the seal of one of the
+        sealers (RFC 8617), who saw it proven? After `load`.
 
-        author: in normal form. Errors: DnsUnavailable, as with `proves`.
+        author: in normal form. sealers: domains. seen_at: when the mail came: its signatures must not have expired then; None:
+        now. Errors: DnsUnavailable where the answer that it takes can't be had in time.
         """
-        domain = author.rpartition("@")[2]
-        return self._examine(raw, lambda signer: self._is_aligned(signer, domain), MAX_ALIGNED_SIGNATURES)
+        domain, now = author.rpartition("@")[2], _moment(seen_at)
+        message = _provable(raw)
+        if isinstance(message, VerdictReason):
+            return sender_verdict.none(message)
+        with self._turn() as txt:
+            found = _by_signature(message, self._aligned_with(domain), MAX_ALIGNED_SIGNATURES, txt, now)
+            if isinstance(found, SenderVerdict) and found.is_pass:
+                return found
+            sealed = arc.vouched(message, domain, self._aligned_with(domain), frozenset(sealers), txt, now)
+        if sealed and sealed.is_pass:
+            return sealed
+        if isinstance(found, DnsUnavailable):
+            raise found
+        return _more_telling(found, sealed)
 
-    def verdict_through_group(self, raw: bytes, author: str, sealers: Collection[str]) -> Verdict:
+    def verdict_through_group(
+        self, raw: bytes, author: str, sealers: Collection[str], seen_at: datetime | None = None
+    ) -> SenderVerdict:
         """The verdict on the original author of what a group passed on under its own address: `pass` or `none`. After `load`.
 
         The group changed From, and much else as a rule, so a bad signature proves nothing. Good is a signature of the author's
         organisation over the From that the group noted, or a seal (RFC 8617) of one of the sealers, who saw the mail before.
         Errors: DnsUnavailable, as with `verdict`.
         """
+        is_aligned, now = self._aligned_with(author.rpartition("@")[2]), _moment(seen_at)
         restored = original_author.restored(raw)
-        if restored is not None and self.verdict(restored, author) is Verdict.PASS:
-            return Verdict.PASS
-        domain = author.rpartition("@")[2]
+        noted = _provable(restored) if restored is not None else VerdictReason.THROUGH_GROUP
+        message = _provable(raw)
+        found: SenderVerdict | DnsUnavailable | None = None
+        sealed: SenderVerdict | None = None
         with self._turn() as txt:
-            is_good = arc.vouches(raw, lambda found: self._is_aligned(found, domain), frozenset(sealers), txt)
-        return Verdict.PASS if is_good else Verdict.NONE
-
-    def _is_aligned(self, signer: str, domain: str) -> bool:
-        # RFC 7489 3.2. A public suffix itself has no organisation above it: there only the same name counts.
-        if signer == domain:
-            return True
-        organisation = self._suffixes.privatesuffix(domain)
-        return organisation is not None and self._suffixes.privatesuffix(signer) == organisation
+            if isinstance(noted, Message):
+                found = _by_signature(noted, is_aligned, MAX_ALIGNED_SIGNATURES, txt, now)
+                if isinstance(found, SenderVerdict) and found.is_pass:
+                    return found
+            if isinstance(message, Message):
+                sealed = arc.vouched_for_group(message, is_aligned, frozenset(sealers), txt, now)
+        if isinstance(found, DnsUnavailable) and not (sealed and sealed.is_pass):
+            raise found
+        return sealed or sender_verdict.none(
+            message if isinstance(message, VerdictReason) else VerdictReason.THROUGH_GROUP
+        )
 
     def proves(self, raw: bytes, domain: str, *, covering: Collection[bytes] = ()) -> bool:
         """Has the message (CRLF) a signature by exactly `domain` that verifies and covers From and the whole body?
@@ -94,27 +110,36 @@ class DkimProver:
         covering: names of headers in lower case that it must cover, too; else anybody could replay it with others.
         Errors: DnsUnavailable where the key can't be had within the deadline: unknown, to be tried again.
         """
-        must_cover = _MUST_COVER.union(covering)
-        return self._examine(raw, lambda signer: signer == domain, MAX_SIGNATURES, must_cover) is Verdict.PASS
-
-    def _examine(
-        self,
-        raw: bytes,
-        is_wanted: Callable[[str], bool],
-        max_signatures: int,
-        must_cover: frozenset[bytes] = _MUST_COVER,
-    ) -> Verdict:
+        message = _provable(raw)
+        if isinstance(message, VerdictReason):
+            return False
+        must_cover = dkim_tags.MUST_COVER.union(covering)
         with self._turn() as txt:
-            return _verify(raw, is_wanted, max_signatures, must_cover, txt)
+            found = _by_signature(
+                message, lambda signer: signer == domain, MAX_SIGNATURES, txt, time.time(), must_cover
+            )
+        if isinstance(found, DnsUnavailable):
+            raise found
+        return found.is_pass
+
+    def _aligned_with(self, domain: str) -> IsWanted:
+        # RFC 7489 3.2. A public suffix itself has no organisation above it: there only the same name counts.
+        def is_aligned(signer: str) -> bool:
+            if not signer or signer == domain:
+                return bool(signer)
+            organisation = self._organisation(domain)
+            return organisation is not None and self._organisation(signer) == organisation
+
+        return is_aligned
 
     @contextmanager
-    def _turn(self) -> Iterator[Callable[[str], bytes]]:
+    def _turn(self) -> Iterator[Txt]:
         """One of few places, and keys from DNS within its deadline. Errors: DnsUnavailable."""
         deadline = time.monotonic() + self._dns.timeout_seconds
         if not self._places.acquire(timeout=self._dns.timeout_seconds):
             raise DnsUnavailable("too many signatures are being checked at once")
         try:
-            yield lambda name: self._txt(name, deadline)
+            yield lru_cache(lambda name: self._txt(name, deadline))
         finally:
             self._places.release()
 
@@ -127,10 +152,8 @@ class DkimProver:
             wanted = dns.name.from_text(name)
         except dns.exception.DNSException:
             return b""  # a selector that no name can hold: there is no such key, and a retry would find none
-        left = deadline - time.monotonic()
+        left = max(deadline - time.monotonic(), _LEAST_DNS_SECONDS)
         try:
-            if left <= 0:
-                raise DnsUnavailable(f"no answer for {name} in time")
             resolver = dns.resolver.Resolver(configure=not self._dns.nameserver)
             resolver.cache = self._cache
             if self._dns.nameserver:
@@ -144,102 +167,62 @@ class DkimProver:
         return b"".join(answer[0].strings) if len(answer) == 1 else b""  # RFC 6376 3.6.2.2: one record, or undefined
 
 
-def _verify(
-    raw: bytes,
-    is_wanted: Callable[[str], bool],
-    max_signatures: int,
-    must_cover: frozenset[bytes],
-    txt: Callable[[str], bytes],
-) -> Verdict:
-    """The verdict on signatures by the wanted domains. Errors: DnsUnavailable where none is good and one isn't known."""
-    import dkim
+def _moment(seen_at: datetime | None) -> float:
+    return seen_at.timestamp() if seen_at else time.time()
 
-    try:
-        message = dkim.DKIM(raw, minkey=MIN_RSA_BITS)
-    except (dkim.DKIMException, *_STUMBLES):
-        return Verdict.NONE
-    if len(message.headers) > MAX_PROVABLE_HEADERS or dkim_tags.has_additions(message.headers):
-        return Verdict.NONE
-    values = [value for name, value in message.headers if name.lower() == b"dkim-signature"]
-    signatures = [(index, dkim_tags.read(value)) for index, value in enumerate(values)]
-    wanted = [(index, tags) for index, tags in signatures if is_wanted(dkim_tags.domain(tags))]
-    body = message.body
-    found: list[bool | None] = []
+
+def _provable(raw: bytes) -> Message | VerdictReason:
+    """A message whose signatures are worth a look, or why they aren't."""
+    message = dkim_message.read(raw)
+    if message is None:
+        return VerdictReason.UNREADABLE_HEADERS
+    if len(message.headers) > MAX_PROVABLE_HEADERS:
+        return VerdictReason.TOO_MANY_HEADERS
+    return VerdictReason.DOUBLED_HEADERS if message.has_additions() else message
+
+
+def _by_signature(
+    message: Message,
+    is_wanted: IsWanted,
+    max_signatures: int,
+    txt: Txt,
+    now: float,
+    must_cover: frozenset[bytes] = dkim_tags.MUST_COVER,
+) -> SenderVerdict | DnsUnavailable:
+    """The verdict on signatures by the wanted domains; the error where none is good and one isn't known."""
+    signatures = [dkim_verifying.read(one) for one in message.named(b"dkim-signature")]
+    wanted = [one for one in signatures if is_wanted(one.domain)]
+    if not wanted:
+        return _unsigned(signatures)
+    found: list[Finding] = []
     unknown: DnsUnavailable | None = None
-    for index, tags in wanted[:max_signatures]:
-        # dkimpy takes a run of spaces apart in quadratic time, and holds the interpreter meanwhile: 256 kB of them take minutes.
-        # RFC 6376 3.4.4 makes one space of them anyway.
-        message.body = _SPACES.sub(b" ", body) if dkim_tags.is_relaxed(tags) else body
+    for one in wanted[:max_signatures]:
         try:
-            can_tell = dkim_tags.proves_something(tags, must_cover) and dkim_tags.is_timely(tags, time.time())
-            found.append(_verify_one(message, index, txt) if can_tell else None)
+            found.append(dkim_verifying.check(message, one, txt, now, must_cover))
         except DnsUnavailable as error:
             unknown = unknown or error
-        if found and found[-1]:
-            return Verdict.PASS
+        if found and found[-1].is_good:
+            return SenderVerdict(Verdict.PASS, VerdictReason.DKIM, one.domain)
     if unknown:
-        raise unknown
-    all_bad = len(found) == len(wanted) > 0 and all(good is False for good in found)
-    return Verdict.FAIL if all_bad else Verdict.NONE
+        return unknown
+    all_bad = len(found) == len(wanted) and all(one.is_good is False for one in found)
+    return SenderVerdict(Verdict.FAIL if all_bad else Verdict.NONE, found[0].reason, wanted[0].domain)
 
 
-def _verify_one(message: Any, index: int, txt: Callable[[str], bytes]) -> bool | None:
-    """Is a signature good; None where there is no key to tell by: none at all, a revoked one, one that isn't for it."""
-    import dkim
-
-    try:
-        tags, covered, headers = message.verify_headerprep(index)
-        record = txt((tags[b"s"] + b"._domainkey." + tags[b"d"] + b".").decode("ascii"))
-    except (dkim.DKIMException, *_STUMBLES):
-        return False
-    key = dkim_record.published_key([record] if record else [])
-    # RFC 6376 6.1.2: a record that isn't for the signature is to be ignored
-    if isinstance(key, str) or not key.takes(tags[b"a"].decode("ascii")):
-        return None
-    try:
-        is_good = _fits(message, key, tags, covered, headers[index])
-    except dkim.UnparsableKeyError:
-        return None
-    except (dkim.DKIMException, *_STUMBLES):
-        is_good = False
-    if key.is_for_same_domain and not _is_by_domain_itself(tags):
-        is_good = False
-    return is_good or (None if key.is_test else False)  # 3.6.1: a test that goes wrong isn't held against anybody
+def _unsigned(signatures: Collection[Signature]) -> SenderVerdict:
+    """Nobody of the author's organisation signed."""
+    signer = next((one.domain for one in signatures if one.domain), "")
+    if signer:
+        return sender_verdict.none(VerdictReason.OTHER_DOMAIN, signer)
+    return sender_verdict.none(VerdictReason.MALFORMED if signatures else VerdictReason.NO_SIGNATURE)
 
 
-def _fits(message: Any, key: PublishedKey, tags: Any, covered: list[bytes], header: Any) -> bool:
-    """Is a signature good by this key? By dkimpy, but for what it lacks: Ed25519 without PyNaCl."""
-    import dkim
-
-    message.seqtlsrpt, message.ktag = False, key.kind.encode()
-    if key.kind == "rsa":
-        message.pk = dkim.parse_public_key(key.data)
-        message.keysize = dkim.bitsize(message.pk["modulus"])
-        return bool(message.verify_sig_process(tags, covered, header, None))
-    message.pk = _Ed25519(key.data)
-    message.keysize = 8 * len(key.data)
-    return bool(message.verify_sig_process(tags, covered, header, None)) and message.pk.is_good
-
-
-class _Ed25519:
-    """A key as dkimpy asks for it (RFC 8463 3). It would take an exception for PyNaCl's, which isn't there: `is_good` tells."""
-
-    def __init__(self, data: bytes) -> None:
-        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-
-        self._key = Ed25519PublicKey.from_public_bytes(data)
-        self.is_good = False
-
-    def verify(self, digest: bytes, signature: bytes) -> None:
-        from cryptography.exceptions import InvalidSignature
-
-        try:
-            self._key.verify(signature, digest)
-            self.is_good = True
-        except InvalidSignature:
-            self.is_good = False
-
-
-def _is_by_domain_itself(tags: Mapping[bytes, bytes]) -> bool:
-    """Is i= of exactly d= (RFC 6376 3.6.1, t=s)?"""
-    return tags.get(b"i", b"@" + tags[b"d"]).rpartition(b"@")[2].strip().lower() == tags[b"d"].strip().lower()
+def _more_telling(by_signature: SenderVerdict, sealed: SenderVerdict | None) -> SenderVerdict:
+    """What is said of an author whom neither proves: a signature of his organisation says more than a seal, which says more than
+    there being none."""
+    is_signed = by_signature.reason not in (
+        VerdictReason.NO_SIGNATURE,
+        VerdictReason.OTHER_DOMAIN,
+        VerdictReason.MALFORMED,
+    )
+    return by_signature if is_signed or by_signature.value is Verdict.FAIL or sealed is None else sealed

@@ -146,7 +146,7 @@ class Digest(_Section):
 
     workers: int = Field(2, ge=1, le=64)
     poll_seconds: float = Field(1.0, ge=0.05, le=3600)
-    trusted_sealers: tuple[Annotated[str, AfterValidator(_domain)], ...] = ("google.com",)
+    trusted_sealers: tuple[Annotated[str, AfterValidator(_domain)], ...] = ("google.com", "microsoft.com")
 
 
 class Gmail(_Section):

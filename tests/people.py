@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from mailweir.directory import ContactRef, DeploymentRef, Directory, People, UserRef
+from mailweir.directory import ContactRef, DeploymentRef, Directory, People, RuleRef, UserRef
 from mailweir.store.database import versions
 from mailweir.store.database.connection import Database
 from mailweir.store.people.directory import SqlDirectory
@@ -24,6 +24,7 @@ class MemoryDirectory:
     contacts: list[tuple[int, int, tuple[str, ...]]] = field(default_factory=list)
     tokens: list[tuple[int, str]] = field(default_factory=list)
     groups: list[tuple[int, str]] = field(default_factory=list)
+    rules: list[tuple[int, RuleRef]] = field(default_factory=list)
 
     def add_user(self, tenant: DeploymentRef, user_id: int, username: str, *addresses: str) -> None:
         """The first address is the mailbox."""
@@ -51,6 +52,9 @@ class MemoryDirectory:
 
     def groups_among(self, deployment_id: int, keys: Collection[str]) -> set[str]:
         return {key for at, key in self.groups if at == deployment_id and key in keys}
+
+    def rules_among(self, deployment_id: int, keys: Collection[str]) -> list[RuleRef]:
+        return [rule for at, rule in self.rules if at == deployment_id and rule.match_key in keys]
 
     def gave_token(self, deployment_id: int, tokens: Collection[str]) -> bool:
         return any((deployment_id, token) in self.tokens for token in tokens)

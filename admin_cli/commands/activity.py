@@ -9,10 +9,12 @@ import typer
 from admin_cli import context, options, output, tables, wording
 from admin_cli.printable import printable
 from mailweir.explain import record
-from mailweir.store.record import activities, raw_messages
+from mailweir.explain.explanation import Explanation
+from mailweir.store.record import activities, raw_messages, visibility
 from mailweir.store.record.activities import Activity, Participant
 from mailweir.store.record.raw_messages import Sighting, Version
 
+BY_COMMAND = "operator"  # who changes things here
 COLUMNS = ("id", "recorded", "direction", "author", "verdict", "contacts", "users", "subject")
 
 ActivityId = Annotated[int, typer.Argument(metavar="ID", help="The number that 'mailweir activity list' shows.")]
@@ -33,6 +35,7 @@ def register(app: typer.Typer) -> None:
     listing = "mailweir activity list --user richard --since 7d", "mailweir activity list --contact jane@client.example"
     group.command("list", epilog=options.example(*listing))(list_some)
     group.command("show", epilog=options.example("mailweir activity show 12"))(show)
+    group.command("set", epilog=options.example("mailweir activity set 12 --visibility participants"))(set_choices)
     group.command("raw", epilog=options.example("mailweir activity raw 12 > message.eml"))(raw)
 
 
@@ -47,11 +50,15 @@ def list_some(
         typer.Option("--since", metavar="T", help="A date or time (UTC where no zone is given), or 7d, 24h ago."),
     ] = None,
     limit: Annotated[int | None, typer.Option("--limit", metavar="N", min=1, help="At most so many.")] = None,
+    reader: Annotated[
+        str | None, typer.Option("--as", metavar="USER", help="As this user may see it; you yourself see all.")
+    ] = None,
     deployment: options.DeploymentOption = None,
     as_json: options.JsonOption = False,
 ) -> None:
     """Lists activities, the one recorded last first."""
-    wanted = activities.Filter(user, contact, read_since(since, context.now()) if since is not None else None, limit)
+    moment = read_since(since, context.now()) if since is not None else None
+    wanted = activities.Filter(user, contact, moment, limit, reader)
     with context.opened() as database:
         chosen = context.choose(database, deployment)
         found = activities.select(database, chosen, wanted)
@@ -75,6 +82,23 @@ def show(
         return
     _say_details(activity)
     _say_sightings(seen, kept)
+
+
+def set_choices(
+    activity_id: ActivityId,
+    wanted: options.VisibilityOption,
+    deployment: options.DeploymentOption = None,
+    as_json: options.JsonOption = False,
+) -> None:
+    """Sets who may read an activity. That wins over all that is recorded of it later, and is logged."""
+    with context.opened() as database:
+        narrowed = context.narrow(database, deployment)
+        visibility.set_by_hand(database, activity_id, wanted, BY_COMMAND, context.now(), narrowed)
+        changed = activities.find(database, activity_id)
+    if as_json:
+        output.show_json(output.plain(changed))
+        return
+    output.say(f"Activity {changed.id} of {changed.deployment}: {wording.text(record.visibility(changed.visibility))}.")
 
 
 def raw(
@@ -125,14 +149,20 @@ def _say_details(activity: Activity) -> None:
     for name, value in (
         ("subject", activity.subject),
         ("author", f"{activity.author} (sender verdict: {wording.text(verdict)})"),
-        *(("", wording.text(one)) for one in record.author(activity)),
+        *(("", wording.text(one)) for one in _about_author(activity)),
         ("users", ", ".join(activity.users)),
         ("sent", output.moment(activity.sent_at)),
         ("recorded", output.moment(activity.recorded_at)),
         ("Message-ID", activity.message_id or "-"),
+        ("visibility", wording.text(record.visibility(activity.visibility))),
         *(("contact", _in_words(contact) + (" (Bcc)" if contact.bcc else "")) for contact in activity.contacts),
     ):
         output.say(f"  {name:<11} {value}")
+
+
+def _about_author(activity: Activity) -> list[Explanation]:
+    reason = record.verdict_reason(activity.sender_verdict_reason, activity.sender_verdict_domain)
+    return [*([reason] if reason else ()), *record.author(activity)]
 
 
 def _in_words(contact: Participant) -> str:
@@ -147,7 +177,9 @@ def _say_sightings(seen: list[Sighting], kept: list[Version]) -> None:
         output.say(f"  seen        {when} by {route}{who} as {sighting.source_id}{version}")
     for item in kept:
         leads = ", leading" if item.leading and len(kept) > 1 else ""
+        reason = record.verdict_reason(item.verdict_reason, item.verdict_domain)
+        why = f" ({wording.text(reason)})" if reason else ""
         output.say(
             f"  kept        version {item.number}: {item.size_bytes} bytes, {output.moment(item.recorded_at)},"
-            f" verdict {wording.text(record.verdict(item.verdict))}{leads}"
+            f" verdict {wording.text(record.verdict(item.verdict))}{why}{leads}"
         )

@@ -4,7 +4,8 @@ from typing import Annotated
 
 import typer
 
-from admin_cli import context, options, output, tables
+from admin_cli import context, options, output, tables, wording
+from mailweir.explain import record
 from mailweir.store.people import companies
 
 
@@ -17,6 +18,8 @@ def register(app: typer.Typer) -> None:
         options.example("mailweir company add 'Client Ltd' --domain client.example"),
     )
     group.command("add", epilog=options.example("mailweir company add 'Client Ltd' --domain client.example"))(add)
+    set_line = "mailweir company set 'Client Ltd' --visibility participants"
+    group.command("set", epilog=options.example(set_line))(set_choices)
     group.command("list", epilog=options.example("mailweir company list"))(list_all)
 
 
@@ -35,6 +38,21 @@ def add(
     output.say(
         f"The company {made.name} is in {made.deployment}" + (f", with the domain {made.domain}." if domain else ".")
     )
+
+
+def set_choices(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The company's name.")],
+    visibility: options.VisibilityOption,
+    deployment: options.DeploymentOption = None,
+    as_json: options.JsonOption = False,
+) -> None:
+    """Sets who may read mail with the company's contacts. Counts at the next message; what is on the record stays as it is."""
+    with context.opened() as database:
+        changed = companies.set_visibility(database, context.choose(database, deployment), name, visibility)
+    if as_json:
+        output.show_json(output.plain(changed))
+        return
+    output.say(f"New mail with contacts of {changed.name}: {wording.text(record.visibility(changed.visibility))}.")
 
 
 def list_all(deployment: options.DeploymentOption = None, as_json: options.JsonOption = False) -> None:

@@ -4,8 +4,9 @@ from typing import Annotated
 
 import typer
 
-from admin_cli import context, options, output, tables
+from admin_cli import context, options, output, tables, wording
 from admin_cli.commands import contact_file
+from mailweir.explain import record
 from mailweir.store.people import contacts
 
 
@@ -19,6 +20,8 @@ def register(app: typer.Typer) -> None:
     )
     add_example = "mailweir contact add 'Purchasing' jane@client.example j.client@example.org --company 'Client Ltd'"
     group.command("add", epilog=options.example(add_example))(add)
+    set_line = "mailweir contact set jane@client.example --visibility metadata"
+    group.command("set", epilog=options.example(set_line))(set_choices)
     group.command("list", epilog=options.example("mailweir contact list --json"))(list_all)
     group.command("remove", epilog=options.example("mailweir contact remove jane@client.example"))(remove)
     contact_file.register(group)
@@ -41,6 +44,22 @@ def add(
         return
     works_for = f" of {made.company}" if made.company else ""
     output.say(f"The contact {made.name}{works_for} is in {made.deployment}: {', '.join(made.addresses)}.")
+
+
+def set_choices(
+    address: Annotated[str, typer.Argument(metavar="ADDRESS", help="One of the contact's addresses.")],
+    visibility: options.VisibilityOption,
+    deployment: options.DeploymentOption = None,
+    as_json: options.JsonOption = False,
+) -> None:
+    """Sets who may read mail with a contact. Counts at the next message; what is on the record stays as it is."""
+    with context.opened() as database:
+        changed = contacts.set_visibility(database, context.choose(database, deployment), address, visibility)
+    if as_json:
+        output.show_json([output.plain(contact) for contact in changed])
+        return
+    for contact in changed:
+        output.say(f"New mail with {contact.name}: {wording.text(record.visibility(contact.visibility))}.")
 
 
 def list_all(deployment: options.DeploymentOption = None, as_json: options.JsonOption = False) -> None:

@@ -55,17 +55,29 @@ def set_choices(
     gmail_dots: Annotated[
         bool | None, typer.Option("--gmail-dots/--no-gmail-dots", help="At gmail.com, dots before the @ don't count.")
     ] = None,
+    private_words: Annotated[
+        str | None,
+        typer.Option(
+            "--private-words",
+            metavar="WORDS",
+            help='Mail with one of these in its subject is its participants\' alone: "private,confidential"; "" for none.',
+        ),
+    ] = None,
     as_json: options.JsonOption = False,
 ) -> None:
-    """Changes which spellings of an address are one person's. Both are off at first; counts at the next message."""
+    """Changes which spellings of an address are one person's, and which words in a subject make mail private. All are off at
+    first; counts at the next message."""
     with context.opened() as database:
         changed = deployments.change_folding(database, name, plus_addresses=plus_addresses, gmail_dots=gmail_dots)
+        if private_words is not None:
+            changed = deployments.set_private_words(database, name, private_words)
     if as_json:
         output.show_json(output.plain(changed))
         return
     plus = "jane+news@ is jane@" if changed.plus_addresses else "jane+news@ is not jane@"
     dots = "dots at gmail.com don't count" if changed.gmail_dots else "dots at gmail.com count"
-    output.say(f"The deployment {changed.name}: {plus}; {dots}.")
+    words = f"; private: {changed.private_words.replace(',', ', ')}" if changed.private_words else ""
+    output.say(f"The deployment {changed.name}: {plus}; {dots}{words}.")
 
 
 def list_all(as_json: options.JsonOption = False) -> None:

@@ -4,7 +4,8 @@ from typing import Annotated
 
 import typer
 
-from admin_cli import context, options, output, tables
+from admin_cli import context, options, output, tables, wording
+from mailweir.explain import record
 from mailweir.store.gmail import gmail_mailboxes
 from mailweir.store.people import users
 from mailweir.store.people.users import User
@@ -22,6 +23,8 @@ def register(app: typer.Typer) -> None:
     )
     group.command("add", epilog=options.example("mailweir user add richard --email richard@example.com"))(add)
     group.command("alias", epilog=options.example("mailweir user alias richard r.smith@example.com"))(alias)
+    set_line = "mailweir user set richard --visibility participants"
+    group.command("set", epilog=options.example(set_line))(set_choices)
     group.command("list", epilog=options.example("mailweir user list --deployment demo"))(list_all)
     group.command("remove", epilog=options.example("mailweir user remove richard"))(remove)
 
@@ -61,6 +64,21 @@ def alias(
     output.say(
         f"The user {changed.username} of {changed.deployment} has these addresses: {', '.join(changed.addresses)}."
     )
+
+
+def set_choices(
+    username: Username,
+    visibility: options.VisibilityOption,
+    deployment: options.DeploymentOption = None,
+    as_json: options.JsonOption = False,
+) -> None:
+    """Sets who may read mail on a user's record. Counts at the next message; what is on the record stays as it is."""
+    with context.opened() as database:
+        changed = users.set_visibility(database, context.choose(database, deployment), username, visibility)
+    if as_json:
+        output.show_json(output.plain(changed))
+        return
+    output.say(f"New mail of {changed.username}: {wording.text(record.visibility(changed.visibility))}.")
 
 
 def list_all(deployment: options.DeploymentOption = None, as_json: options.JsonOption = False) -> None:

@@ -93,7 +93,8 @@ def _decision_sentence(found: Decided) -> str:
     if decision.mailbox:
         name = f"Gmail id {decision.gmail_id}, in {decision.mailbox}"
     hint = f"; {wording.text(found.hint)}" if found.hint else ""
-    return f"{output.moment(decision.time)}  {what}: {cause} ({name}{to}){hint}"
+    proof = f"; author: {wording.text(found.proof)}" if found.proof else ""
+    return f"{output.moment(decision.time)}  {what}: {cause} ({name}{to}){proof}{hint}"
 
 
 def _waiting_sentence(found: Waits) -> str:

@@ -13,10 +13,11 @@ from datetime import UTC, datetime, timedelta
 
 import structlog
 
-from mailweir import backoff, daemons, log, settings
+from mailweir import backoff, daemons, log, sender_verdict, settings
 from mailweir.digest.workers import Workers
 from mailweir.errors import DatabaseUnavailable, DnsUnavailable, MailweirError
 from mailweir.sender_auth import DkimProver
+from mailweir.sender_verdict import SenderVerdict, VerdictReason
 from mailweir.settings import Settings
 from mailweir.store.database import versions
 from mailweir.store.database.connection import Database
@@ -29,7 +30,6 @@ FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=30), timedelta(days=1)
 MAX_DEATHS = 3  # attempts, after which a body that ends its examiner counts as not proven
 _NO_DNS = "dns"
 _DAMAGED = "damaged"
-_FINAL = ("pass", "fail", "none")
 _BUSY_SECONDS = 20.0
 
 
@@ -68,7 +68,7 @@ def _serve(
 
 
 class Examiner:
-    """What a child does with a body: one word, a verdict or that DNS gave no answer."""
+    """What a child does with a body: says a packed verdict, or in one word that DNS gave no answer or that it is damaged."""
 
     def __init__(self, config: Settings) -> None:
         self._prover = DkimProver(config.dns, keep_answers=True)
@@ -89,8 +89,8 @@ class Examiner:
             return _DAMAGED
         try:
             if through_group:
-                return self._prover.verdict_through_group(raw, author, self._sealers).value
-            return self._prover.verdict(raw, author).value
+                return self._prover.verdict_through_group(raw, author, self._sealers).pack().decode("ascii")
+            return self._prover.verdict(raw, author, self._sealers).pack().decode("ascii")
         except DnsUnavailable:
             return _NO_DNS
 
@@ -107,17 +107,18 @@ def work_off(
     settled, postponed = [], []
     for waiting, word in results:
         facts = {"activity": waiting.activity_id, "raw": waiting.raw_id, "attempt": waiting.attempts + 1}
-        if word in _FINAL:
-            settled.append((waiting, word))
-            logger.info("examined", verdict=word, **facts)
+        verdict = _verdict(word)
+        if verdict:
+            settled.append((waiting, verdict))
+            logger.info("examined", verdict=str(verdict.value), **facts, **{"reason": str(verdict.reason)})
         elif word == _DAMAGED:
-            settled.append((waiting, "none"))
+            settled.append((waiting, sender_verdict.none(VerdictReason.DAMAGED)))
             logger.error("raw message is damaged in the database: restore a backup", **facts)
         elif word == _NO_DNS or waiting.attempts + 1 < MAX_DEATHS:
             postponed.append(waiting)
             logger.warning("DNS unavailable" if word == _NO_DNS else "examiner died", **facts)
         else:
-            settled.append((waiting, "none"))
+            settled.append((waiting, sender_verdict.none(VerdictReason.EXAMINER_DIED)))
             logger.error("examiner died again, author not proven", **facts)
     with database.transaction():
         verdicts.lock(database, [*(waiting for waiting, _ in settled), *postponed])
@@ -125,6 +126,14 @@ def work_off(
         for waiting in postponed:
             verdicts.postpone(database, waiting, now + pause_after(waiting.attempts))
     return len(raw_ids)
+
+
+def _verdict(word: str) -> SenderVerdict | None:
+    """What a child said, where that is a verdict."""
+    try:
+        return SenderVerdict.parse(word.encode("ascii", "replace"))
+    except ValueError:
+        return None
 
 
 def pause_after(attempts: int) -> timedelta:

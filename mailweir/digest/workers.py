@@ -1,6 +1,6 @@
 """Child processes that examine mail, each under limits of memory and time: hostile mail can end one of them and nothing else.
 
-What a child says is one short word; nothing that it sends is unpickled. One that dies or takes too long is killed and replaced.
+What a child says is one short line; nothing that it sends is unpickled. One that dies or takes too long is killed and replaced.
 Called by `server`.
 """
 
@@ -16,9 +16,11 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from typing import Generic, TypeVar
 
+from mailweir import sender_verdict
+
 MAX_DATA_BYTES = 600_000_000
 MAX_SECONDS = 30.0  # DNS has its own, shorter deadline
-MAX_ANSWER_BYTES = 100
+MAX_ANSWER_BYTES = sender_verdict.MAX_PACKED_BYTES
 DIED = "died"  # what is said for a child that can't say anything more
 _PR_SET_PDEATHSIG = 1
 _FORK = multiprocessing.get_context("fork")

@@ -3,7 +3,7 @@
 A key never changes, for programs read it; it may gain parameters, and loses none. A reason's key is `decision.` with the name
 of its `decision.Reason`, and an ending where its sentence differs: by direction, or where From names others.
 
-author: "" where there is none. names: addresses, with commas.
+author: "" where there is none. names: addresses, with commas. rule: an address, or `@` and a domain.
 """
 
 from collections.abc import Mapping
@@ -40,6 +40,8 @@ _DECISIONS = {
     "decision.bounce": _NONE,
     "decision.not_the_logins": _NONE,
     "decision.login_limit": _NONE,
+    "decision.never_log": _of("deployment", "rule"),
+    "decision.never_log_of_user": _of("rule", "user"),
     "decision.not_synced": _NONE,
     "decision.no_such_recipient": _NONE,
     "decision.postfix_refused": _NONE,
@@ -81,10 +83,41 @@ PARAMETERS: Mapping[str, frozenset[str]] = {
     "route.relay": _NONE,
     "route.gmail_in": _NONE,
     "route.gmail_out": _NONE,
+    "visibility.everyone": _NONE,
+    "visibility.metadata": _NONE,
+    "visibility.participants": _NONE,
     "verdict.pass": _NONE,
     "verdict.fail": _NONE,
     "verdict.none": _NONE,
     "verdict.pending": _NONE,
+    # why the verdict is what it is; domain: whose signature or seal it is about
+    "verdict_reason.dkim": _of("domain"),
+    "verdict_reason.seal": _of("domain"),
+    "verdict_reason.seal_spf": _of("domain"),
+    "verdict_reason.login": _NONE,
+    "verdict_reason.no_signature": _NONE,
+    "verdict_reason.other_domain": _of("domain"),
+    "verdict_reason.body_changed": _of("domain"),
+    "verdict_reason.headers_changed": _of("domain"),
+    "verdict_reason.malformed_signature": _of("domain"),
+    "verdict_reason.malformed_signature.nobodys": _NONE,
+    "verdict_reason.not_timely": _of("domain"),
+    "verdict_reason.covers_too_little": _of("domain"),
+    "verdict_reason.wrong_identity": _of("domain"),
+    "verdict_reason.key_missing": _of("domain"),
+    "verdict_reason.key_revoked": _of("domain"),
+    "verdict_reason.key_unusable": _of("domain"),
+    "verdict_reason.key_too_short": _of("domain"),
+    "verdict_reason.seal_not_trusted": _of("domain"),
+    "verdict_reason.seal_broken": _NONE,
+    "verdict_reason.seal_saw_no_proof": _of("domain"),
+    "verdict_reason.unreadable_headers": _NONE,
+    "verdict_reason.doubled_headers": _NONE,
+    "verdict_reason.too_many_headers": _NONE,
+    "verdict_reason.through_group": _NONE,
+    "verdict_reason.author_in_doubt": _NONE,
+    "verdict_reason.damaged": _NONE,
+    "verdict_reason.examiner_died": _NONE,
     "author.repaired": _NONE,
     "author.several": _NONE,
     "author.via": _of("via"),

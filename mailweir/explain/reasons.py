@@ -22,6 +22,8 @@ def reason(decision: Decision) -> Explanation:
         "author": decision.author or "",
         "deployment": decision.deployment,
         "names": ", ".join(decision.named),
+        "rule": decision.rule or "",
+        "user": decision.rule_user or "",
     }
     return explain(key, **{name: value for name, value in values.items() if name in PARAMETERS[key]})
 

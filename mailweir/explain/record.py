@@ -1,6 +1,7 @@
 """What is on the record, explained: the words of an activity, and to-dos. Never asks the database. Called by the command line."""
 
 from mailweir.explain.explanation import Explanation, explain, word
+from mailweir.explain.keys import PARAMETERS
 from mailweir.store.record.activities import Activity
 from mailweir.store.record.todos import Todo
 
@@ -18,6 +19,24 @@ def route(stored: str) -> Explanation:
 def verdict(stored: str) -> Explanation:
     """Was the author's address proven, of an activity or of one version."""
     return word("verdict", stored)
+
+
+def verdict_reason(stored: str | None, domain: str | None) -> Explanation | None:
+    """Why, of an activity or of one version; None where it isn't examined yet, or was before that was kept."""
+    if stored is None:
+        return None
+    key = f"verdict_reason.{stored}"
+    if not domain:
+        key = next((one for one in (f"{key}.nobodys", key) if one in PARAMETERS), key)
+    wanted = PARAMETERS.get(key)
+    if wanted is None:  # of a later version
+        return explain("stored.word", word=stored)
+    return explain(key, **{"domain": domain or "?"} if wanted else {})
+
+
+def visibility(stored: str) -> Explanation:
+    """Who may read it."""
+    return word("visibility", stored)
 
 
 def author(activity: Activity) -> list[Explanation]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from mailweir import address
 from mailweir.decision import Reason
 from mailweir.directory import DeploymentRef
-from mailweir.explain import reasons, refusals, synced
+from mailweir.explain import reasons, record, refusals, synced
 from mailweir.explain.explanation import Explanation, explain
 from mailweir.explain.refusals import Refusal
 from mailweir.store.database.connection import Database
@@ -26,12 +26,14 @@ from mailweir.traces import Traces
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """A decision on the message. hint: what a person could do, where something helps."""
+    """A decision on the message. hint: what a person could do, where something helps. proof: why the author of what was captured
+    is proven or not, once that is known."""
 
     decision: Decision
     outcome: Explanation
     reason: Explanation
     hint: Explanation | None
+    proof: Explanation | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +99,7 @@ def _decided(database: Database, decision: Decision) -> Decided:
         reasons.outcome(decision),
         reasons.reason(decision),
         _hint(database, decision),
+        record.verdict_reason(decision.sender_verdict_reason, decision.sender_verdict_domain),
     )
 
 

@@ -13,7 +13,8 @@ from typing import Protocol
 
 from mailweir import address, secrets_file
 from mailweir.directory import DeploymentRef
-from mailweir.dkim_signing import RelaxedBody, SigningKey
+from mailweir.dkim_canonical import RelaxedBody
+from mailweir.dkim_signing import SigningKey
 from mailweir.headers import Header, HeaderView
 from mailweir.store.people.dkim_keys import SealedKey
 

@@ -12,7 +12,19 @@ from pathlib import Path
 import zstandard
 
 from capture_milter.assembly import Assembly, join_headers
-from mailweir import address, arc, candidates, charsets, dates, encoded_words, headers, identity, original_author
+from mailweir import (
+    address,
+    arc_results,
+    candidates,
+    charsets,
+    dates,
+    dkim_message,
+    dkim_tags,
+    encoded_words,
+    headers,
+    identity,
+    original_author,
+)
 
 CORPUS = Path(__file__).with_name("corpus")
 MAX_BYTES = 64_000
@@ -56,7 +68,13 @@ def check_headers(raw: bytes) -> None:
     assert view.original is None or address.normalise(view.original.address) == view.original.address
     restored = original_author.restored(raw)
     assert restored is None or original_author.restored(restored) == restored
-    arc.read_results(raw)
+    arc_results.read(raw)
+    message = dkim_message.read(raw)
+    assert message is None or len(message.body_digest(is_relaxed=True)) == len(message.body_digest(is_relaxed=False))
+    tags = dkim_tags.read(raw)
+    assert tags.keys() == dkim_tags.read(dkim_tags.unsigned(raw)).keys()
+    dkim_tags.is_well_formed({**tags, b"s": b"x"}, ())
+    dkim_tags.identity_domain(tags)
     for found in (*view.recipients, *view.named, *view.candidates, *view.named_in_from):
         assert address.normalise(found) == found
     made = Assembly(lines)

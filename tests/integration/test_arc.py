@@ -8,9 +8,10 @@ import pytest
 
 from admin_cli.demo import signing
 from admin_cli.demo.signing import SigningKey
-from mailweir import arc
+from mailweir import arc_results
 from mailweir.errors import DnsUnavailable
-from mailweir.sender_auth import DkimProver, Verdict
+from mailweir.sender_auth import DkimProver
+from mailweir.sender_verdict import Verdict
 from mailweir.settings import Dns
 from tests.moody_zone import Mood, MoodyZoneServer
 
@@ -63,7 +64,7 @@ def seal(key: SigningKey, raw: bytes, results: bytes, domain: str = "google.com"
 
 
 def verdict(prover: DkimProver, raw: bytes, author: str = JANE) -> Verdict:
-    return prover.verdict_through_group(raw, author, SEALERS)
+    return prover.verdict_through_group(raw, author, SEALERS).value
 
 
 # --- by a signature ---------------------------------------------------------------------------------------------------
@@ -178,9 +179,9 @@ def test_results_are_read_as_google_writes_them() -> None:
         b"       spf=pass (google.com: domain of jane@client.example designates 192.0.2.1 as permitted sender)"
         b" smtp.mailfrom=jane@client.example;\r\n       dmarc=pass (p=REJECT sp=REJECT dis=NONE) header.from=Client.example"
     )
-    assert [(one.method, one.result, dict(one.domains)) for one in arc.read_results(value)] == [
+    assert [(one.method, one.result, dict(one.domains)) for one in arc_results.read(value)] == [
         ("dkim", "pass", {"header.i": "client.example"}),
-        ("spf", "pass", {}),
+        ("spf", "pass", {"smtp.mailfrom": "client.example"}),
         ("dmarc", "pass", {"header.from": "client.example"}),
     ]
 
@@ -194,16 +195,16 @@ def test_results_are_read_as_google_writes_them() -> None:
     ],
 )
 def test_what_a_sender_chose_is_no_result(injected: bytes) -> None:
-    assert arc.read_results(b"i=1; mx.google.com; " + injected) == []
+    assert arc_results.read(b"i=1; mx.google.com; " + injected) == []
 
 
 @pytest.mark.parametrize(
     "value", [b"", b";", b";;;", b"i=1", b"i=1; mx", b"\xff;\xff;\xff=\xff", b"i=1;mx;=;a=;=b;(", b")" * 99]
 )
 def test_results_of_any_form_are_read_without_an_error(value: bytes) -> None:
-    assert all(one.result in ("", "b") or one.method for one in arc.read_results(value))
+    assert all(one.result in ("", "b") or one.method for one in arc_results.read(value))
 
 
 @pytest.mark.parametrize("scrap", [b"(a=b) ;", b"(", b"; a=b header.from=c", b")("])
 def test_the_time_grows_with_the_length(scrap: bytes, grows_linearly: "GrowsLinearly") -> None:
-    grows_linearly(lambda size: arc.read_results(b"i=1; mx; " + scrap * (size // len(scrap))))
+    grows_linearly(lambda size: arc_results.read(b"i=1; mx; " + scrap * (size // len(scrap))))

@@ -46,6 +46,7 @@ def test_the_json_of_an_activity_is_as_programs_rely_on_it(demo: Mailweir, recor
         "recorded_at": "2026-11-24T03:13:55.123456Z",
         "message_id": "<1@client.example>",
         "sender_verdict": "pending",
+        "visibility": "everyone",
     }
     assert demo("activity", "list", "--json").json == [expected]
     shown = demo("activity", "show", str(activity_id), "--json").json
@@ -93,6 +94,39 @@ def test_activities_are_shown_in_words_too(demo: Mailweir, record: Put) -> None:
     shown = demo("activity", "show", str(activity_id)).out
     for words in ("An offer", f"Jane <{JANE}>, Client", "by forward for richard as 4Xy1", "sender verdict: pending"):
         assert words in shown
+
+
+@pytest.mark.parametrize(
+    ("verdict", "reason", "domain", "sentence"),
+    [
+        ("pass", "dkim", "client.example", "proven by DKIM of client.example"),
+        ("pass", "seal", "google.com", "proven by google.com's seal"),
+        ("pass", "login", None, "proven by a login of ours"),
+        ("fail", "body_changed", "client.example", "changed after client.example signed it"),
+        ("none", "other_domain", "evil.example", "only evil.example signed it"),
+        ("none", "malformed_signature", None, "its signature can't be read"),
+        ("none", "a_later_versions", None, "a_later_versions"),
+        ("none", None, None, "sender verdict: none"),
+    ],
+)
+def test_why_an_author_is_proven_or_not_is_told(
+    demo: Mailweir, record: Put, database: Any, verdict: str, reason: str | None, domain: str | None, sentence: str
+) -> None:
+    activity_id = record("demo", "richard", JANE)
+    with database.transaction():
+        sql = "UPDATE raw_messages SET verdict = ?, verdict_reason = ?, verdict_domain = ?"
+        database.execute(sql, (verdict, reason, domain))
+        database.execute("UPDATE activities SET sender_verdict = ?", (verdict,))
+    assert sentence in demo("activity", "show", str(activity_id)).out
+    shown = demo("activity", "show", str(activity_id), "--json").json
+    keys = ("sender_verdict", "sender_verdict_reason", "sender_verdict_domain")
+    expected = {key: value for key, value in zip(keys, (verdict, reason, domain), strict=True) if value}
+    assert {key: shown[key] for key in keys if key in shown} == expected
+    (version,) = shown["versions"]
+    assert version.get("verdict_reason") == reason
+    (told,) = demo("why", "<1@client.example>", "--json").json
+    assert {key: told[key] for key in keys if key in told} == expected
+    assert (sentence in demo("why", "<1@client.example>").out) is (reason is not None)
 
 
 def test_raw_bytes_come_out_as_they_were_kept(demo: Mailweir, record: Put) -> None:

@@ -34,9 +34,16 @@ contact remove joe@client.example --deployment demo
 group add sales@firm.example --deployment demo
 group list --deployment demo
 group remove sales@firm.example --deployment demo
+never-log add @bank.example --deployment demo
+never-log list --deployment demo
+never-log remove @bank.example --deployment demo
+user set richard --visibility everyone --deployment demo
+contact set jane@client.example --visibility everyone --deployment demo
+company set Client --visibility everyone --deployment demo
 RECORD
 activity list --deployment demo
 activity show {activity} --deployment demo
+activity set {activity} --visibility everyone --deployment demo
 todo list --deployment demo
 todo done {todo} --deployment demo
 why jane@client.example --deployment demo

@@ -7,6 +7,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from functools import lru_cache
 
 import dns.resolver
@@ -18,9 +19,10 @@ from hypothesis import strategies as st
 
 from admin_cli.demo import signing
 from admin_cli.demo.signing import SigningKey
-from mailweir import sender_auth
+from mailweir import dkim_verifying, sender_auth
 from mailweir.errors import DnsUnavailable
-from mailweir.sender_auth import DkimProver, Verdict
+from mailweir.sender_auth import DkimProver
+from mailweir.sender_verdict import Verdict
 from mailweir.settings import Dns
 from tests.moody_zone import Mood, MoodyZoneServer
 
@@ -288,9 +290,11 @@ def test_mail_that_is_examined_late_or_by_a_wrong_clock_is_not_called_forged(
     now = int(time.time())
     raw = _sign_by_hand(key, RAW, t=str(now), x=str(now + 7 * 86_400))
     prover.load()
-    assert prover.verdict(raw, f"somebody@{DOMAIN}") is Verdict.PASS
+    assert prover.verdict(raw, f"somebody@{DOMAIN}").value is Verdict.PASS
     monkeypatch.setattr(time, "time", lambda: now + days * 86_400)
-    assert prover.verdict(raw, f"somebody@{DOMAIN}") is Verdict.NONE
+    assert prover.verdict(raw, f"somebody@{DOMAIN}").value is Verdict.NONE
+    # what counts is when it came, where that is known
+    assert prover.verdict(raw, f"somebody@{DOMAIN}", seen_at=datetime.fromtimestamp(now, UTC)).value is Verdict.PASS
 
 
 @pytest.mark.parametrize(
@@ -330,10 +334,10 @@ def test_without_one_good_key_nothing_is_proven(
 
 
 def test_a_short_key_proves_nothing(prover: DkimProver, key: SigningKey, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert sender_auth.MIN_RSA_BITS == 1024
-    monkeypatch.setattr(sender_auth, "MIN_RSA_BITS", signing.KEY_BITS)
+    assert dkim_verifying.MIN_RSA_BITS == 1024
+    monkeypatch.setattr(dkim_verifying, "MIN_RSA_BITS", signing.KEY_BITS)
     assert prover.proves(_sign(key), DOMAIN)
-    monkeypatch.setattr(sender_auth, "MIN_RSA_BITS", signing.KEY_BITS + 1)
+    monkeypatch.setattr(dkim_verifying, "MIN_RSA_BITS", signing.KEY_BITS + 1)
     assert not prover.proves(_sign(key), DOMAIN)
 
 

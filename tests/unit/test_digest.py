@@ -14,16 +14,24 @@ import structlog
 import structlog.testing
 import zstandard
 
+from mailweir import sender_verdict
 from mailweir.digest import server
 from mailweir.digest.workers import DIED, Workers
-from mailweir.sender_auth import DkimProver, Verdict
+from mailweir.sender_auth import DkimProver
+from mailweir.sender_verdict import SenderVerdict, Verdict, VerdictReason
 from mailweir.settings import Digest, Settings
 from mailweir.store.database.connection import Database
-from mailweir.store.record import raw_messages, retraction, verdicts
+from mailweir.store.record import activities, decisions, raw_messages, retraction, verdicts
 from mailweir.store.record.verdicts import Waiting
 
 Put = Callable[..., int]
 JANE = "jane@client.example"
+# What a child says in place of these words of a body
+VERDICTS = {
+    "pass": "pass dkim client.example",
+    "fail": "fail body_changed client.example",
+    "none": "none no_signature",
+}
 
 
 @pytest.fixture
@@ -50,7 +58,7 @@ def word(content: tuple[object, ...]) -> str:
             raise RuntimeError(said)
         case "chatter":
             return "x" * 10_000
-    return said.partition(" ")[0]
+    return VERDICTS.get(said.partition(" ")[0], said.partition(" ")[0])
 
 
 @pytest.fixture
@@ -82,6 +90,28 @@ def _activity(database: Database, activity_id: int) -> tuple[int, str]:
     ).fetchone()
     raw_ids = database.execute("SELECT id FROM raw_messages WHERE activity_id = ? ORDER BY id", (activity_id,))
     return [raw_id for (raw_id,) in raw_ids.fetchall()].index(leading) + 1, verdict
+
+
+def _reasons(database: Database) -> list[tuple[str | None, str | None]]:
+    sql = "SELECT verdict_reason, verdict_domain FROM raw_messages ORDER BY id"
+    return [(reason, domain) for reason, domain in database.execute(sql).fetchall()]
+
+
+def test_the_reason_is_kept_with_the_verdict(
+    demo: Database, record: Put, work_off: Callable[..., int], now: datetime
+) -> None:
+    for number, said in enumerate(("none", "dns", "pass", "fail")):
+        activity_id = record("demo", "richard", JANE, raw=_body(said), queue_id=f"4Xy{number}")
+    with structlog.testing.capture_logs() as events:
+        work_off()
+    kept = [("no_signature", None), (None, None), ("dkim", "client.example"), ("body_changed", "client.example")]
+    assert _reasons(demo) == kept
+    assert {one.get("reason") for one in events} == {"no_signature", "dkim", "body_changed", None}
+    activity = activities.find(demo, activity_id)
+    assert (activity.sender_verdict_reason, activity.sender_verdict_domain) == ("dkim", "client.example")
+    assert [one.verdict_reason for one in raw_messages.versions(demo, activity)] == [reason for reason, _ in kept]
+    (found, *_) = decisions.find(demo, "4Xy0")
+    assert (found.sender_verdict, found.sender_verdict_reason) == ("pass", "dkim")
 
 
 LEADS = pytest.mark.parametrize(
@@ -123,7 +153,7 @@ def test_law_2_the_first_proven_body_leads_where_they_come_one_by_one(
 
 
 def _pass_of_a_group(content: tuple[object, ...]) -> str:
-    return "pass" if content[2] is True else "none"
+    return VERDICTS["pass" if content[2] is True else "none"]
 
 
 def test_what_came_through_a_group_is_examined_as_such(demo: Database, record: Put, now: datetime) -> None:
@@ -146,15 +176,17 @@ def test_the_examiner_knows_the_two_questions(monkeypatch: pytest.MonkeyPatch) -
     raw = _body("x")
     asked: list[tuple[object, ...]] = []
 
-    def note(name: str) -> Callable[..., Verdict]:
-        return lambda *args: asked.append((name, *args[1:])) or Verdict.NONE  # type: ignore[func-returns-value]
+    found = sender_verdict.none(VerdictReason.OTHER_DOMAIN, "x.example")
+
+    def note(name: str) -> Callable[..., SenderVerdict]:
+        return lambda *args: asked.append((name, *args[1:])) or found  # type: ignore[func-returns-value]
 
     monkeypatch.setattr(DkimProver, "verdict", note("direct"))
     monkeypatch.setattr(DkimProver, "verdict_through_group", note("group"))
     examiner = server.Examiner(Settings(data_dir=Path("/x"), digest=Digest(trusted_sealers=("Google.com.",))))
     for through_group in (False, True):
-        assert examiner((1, JANE, through_group, len(raw), zstandard.compress(raw))) == "none"
-    assert asked == [("direct", raw, JANE), ("group", raw, JANE, frozenset({"google.com"}))]
+        assert examiner((1, JANE, through_group, len(raw), zstandard.compress(raw))) == "none other_domain x.example"
+    assert asked == [("direct", raw, JANE, frozenset({"google.com"})), ("group", raw, JANE, frozenset({"google.com"}))]
 
 
 def test_a_repeat_is_not_examined_again(demo: Database, record: Put, work_off: Callable[..., int]) -> None:
@@ -193,6 +225,7 @@ def test_hostile_mail_ends_its_examiner_and_nothing_else(
     for hours in (2, 3):
         assert work_off(timedelta(hours=hours)) == 1
     assert _activity(demo, hostile)[1] == "none"
+    assert _reasons(demo)[0] == ("examiner_died", None)
 
 
 def test_damaged_raw_bytes_are_not_proven(demo: Database, record: Put, work_off: Callable[..., int]) -> None:
@@ -218,6 +251,7 @@ def test_damaged_raw_bytes_are_told_at_once_and_as_what_they_are(
     finally:
         workers.stop()
     assert _activity(demo, activity_id)[1] == "none"
+    assert _reasons(demo) == [("damaged", None)]
     assert [(one["log_level"], "damaged" in one["event"]) for one in events] == [("error", True)]
 
 
@@ -295,7 +329,7 @@ def test_digest_and_filter_never_wait_for_each_other(demo: Database, record: Put
         def settle() -> None:
             with digest.transaction():
                 verdicts.lock(digest, [waiting])
-                verdicts.settle(digest, [(waiting, "pass")], now)
+                verdicts.settle(digest, [(waiting, SenderVerdict(Verdict.PASS, VerdictReason.DKIM))], now)
 
         thread = threading.Thread(target=settle)
         with filter_.transaction(alone=False):

@@ -18,7 +18,7 @@ from mailweir.explain.explanation import Explanation, explain, word
 from mailweir.explain.forwarding import Seen
 from mailweir.explain.keys import PARAMETERS
 from mailweir.gmail_access import Left
-from mailweir.sender_auth import Verdict
+from mailweir.sender_verdict import Verdict, VerdictReason
 from mailweir.settings import Settings
 from mailweir.store.gmail.gmail_app import AppRefusal
 from mailweir.store.gmail.gmail_mailboxes import GmailMailbox, State
@@ -29,6 +29,7 @@ from mailweir.store.record.activities import Activity
 from mailweir.store.record.decisions import Decision
 from mailweir.store.record.overview import Pending
 from mailweir.store.record.todos import Todo
+from mailweir.visibility import Visibility
 from postfix import broken_off
 from postfix.maillog import Refusal
 from tests import frozen
@@ -85,10 +86,12 @@ def _of_the_sync() -> Iterator[Explanation | None]:
         yield synced.note(mailbox, "refused")
 
 
-def _of_the_record() -> Iterator[Explanation]:
+def _of_the_record() -> Iterator[Explanation | None]:
     yield from map(record.direction, Direction)
     yield from map(record.route, Route)
     yield from map(record.verdict, (*Verdict, "pending"))
+    yield from (record.verdict_reason(one, domain) for one in VerdictReason for domain in ("client.example", None))
+    yield from map(record.visibility, Visibility)
     for doubt in Doubt:
         yield from record.author(replace(ACTIVITY, author_doubt=doubt, via="sales@firm.example"))
     yield record.todo(TODO)

@@ -198,6 +198,28 @@ def test_what_forwarders_add_and_move_makes_no_version() -> None:
     assert identity.version([*many, *SIGNED], DIGEST) != identity.version(SIGNED, DIGEST)
 
 
+@pytest.mark.parametrize(
+    ("signer", "counts"),
+    [
+        (b"client.example", False),
+        (b"CLIENT.example", False),
+        (b"mail.client.example", False),
+        (b"clientexample.onmicrosoft.com", True),
+        (b"notclient.example", True),
+        (b"", True),
+    ],
+)
+def test_seals_make_a_version_where_the_authors_domain_signed_nothing(signer: bytes, counts: bool) -> None:
+    """There the verdict goes by them: a copy without one, sent first, would stand for the one that can be proven."""
+    lines = [(b"DKIM-Signature", b" v=1; d=" + signer + b"; h=From; b=abc"), *SIGNED[1:]]
+    for name in (b"ARC-Seal", b"ARC-Message-Signature", b"arc-authentication-results"):
+        sealed = [(name, b" i=1; b=x"), *lines]
+        jane = identity.version(lines, DIGEST, author="jane@client.example")
+        assert (identity.version(sealed, DIGEST, author="jane@client.example") != jane) is counts
+        assert jane == identity.version(lines, DIGEST), "without a seal nothing changes"
+        assert identity.version(sealed, DIGEST) == identity.version(lines, DIGEST)
+
+
 def test_what_makes_signatures_worthless_makes_a_version() -> None:
     """Else such a copy, sent first, would stand for the one that can be proven."""
     worthless = [

@@ -27,7 +27,8 @@ MUST_BE_PURE = (
     "mailweir.confirmation",
     "mailweir.address",
 )
-PURE_LIBRARIES = {"idna"}  # tables, and no file, clock or network
+# tables, or a parser: no file, clock or network; filetype is given bytes, never a path
+PURE_LIBRARIES = {"idna", "filetype", "nh3"}
 OPENS_SOMETHING = {
     *("asyncio", "http", "importlib", "logging", "multiprocessing", "os", "pathlib", "shutil", "signal", "socket"),
     *(

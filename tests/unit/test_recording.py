@@ -129,14 +129,14 @@ def test_a_captured_message_leaves_each_of_its_rows_once(
     columns = "message_id, sender_verdict, leading_raw_id"
     assert _rows(filled, "activities", columns) == [("<1@client.example>", "pending", 1)]
     raw = (1, 1, content.version_digest, content.size_bytes, content.raw_zstd, stamp, "pending", None, 0, "")
-    assert _rows(filled, "raw_messages") == [(*raw, "An offer", None, None)]
+    assert _rows(filled, "raw_messages") == [(*raw, "An offer", None, None, 0, None, None)]
     assert _rows(filled, "sightings") == [(1, 1, "forward", "4Xy1", RICHARD, 1, stamp)]
     assert _rows(filled, "activity_contacts") == [(1, 1, "jane@client.example", 1, 0)]
     assert _rows(filled, "activity_users") == [(1, RICHARD)]
     assert _rows(filled, "todos") == [(1, 1, RICHARD, stamp, None)]
     decision = (1, 1, "4Xy1", stamp, "captured", "author is a contact", '["richard@demo.example.net"]')
     assert _rows(filled, "decisions") == [
-        (*decision, "jane@client.example", "<1@client.example>", 1, None, None, None, None)
+        (*decision, "jane@client.example", "<1@client.example>", 1, None, None, None, None, None)
     ]
 
 
@@ -148,18 +148,22 @@ def test_a_version_whose_author_is_less_sure_waits_for_no_verdict(
         decide("richard@demo.example.net"), doubt=doubt, named=("jane@client.example", '"é b"@x.example')
     )
     write(Entry(decision, "4Xy1", now, _content()))
-    assert _rows(filled, "raw_messages", "verdict, author_doubt") == [("none", doubt)]
+    assert _rows(filled, "raw_messages", "verdict, author_doubt, verdict_reason") == [
+        ("none", doubt, "author_in_doubt")
+    ]
     assert _rows(filled, "activities", "sender_verdict, leading_raw_id") == [("none", 1)]
     assert _rows(filled, "decisions", "named") == [('["jane@client.example", "\\"é b\\"@x.example"]',)]
     assert verdicts.count_pending(filled) == 0
-    found = [decisions.find(filled, text)[0].named for text in ("jane@client.example", '"é b"@x.example')]
-    assert found == [decision.named] * 2
+    named = [decisions.find(filled, text)[0].named for text in ("jane@client.example", '"é b"@x.example')]
+    assert named == [decision.named] * 2
     assert decisions.find(filled, "ane@client.example") == []
     # the same mail as it was written, proven, takes the lead
     plain = decide("richard@demo.example.net")
     write(Entry(plain, "4Xy2", now, replace(_content(b"plain"), is_proven=True)))
     assert _rows(filled, "activities", "sender_verdict, leading_raw_id") == [("pass", 2)]
-    assert activities.select(filled, deployments.find(filled, "demo"), Filter())[0].author_doubt is None
+    (found,) = activities.select(filled, deployments.find(filled, "demo"), Filter())
+    assert found.author_doubt is None
+    assert (found.sender_verdict_reason, found.sender_verdict_domain) == ("login", None)
 
 
 def test_law_2_two_mails_under_one_message_id_and_second_are_two_activities_and_copies_of_them_add_nothing(
@@ -373,7 +377,7 @@ def test_law_3_of_ignored_mail_nothing_is_kept_but_the_decision(
         '["richard@demo.example.net"]',
     )
     assert _rows(filled, "decisions") == [
-        (*decision, "x@stranger.example", "<1@stranger.example>", None, None, None, None, None)
+        (*decision, "x@stranger.example", "<1@stranger.example>", None, None, None, None, None, None)
     ]
 
 
@@ -557,5 +561,5 @@ def test_a_row_that_is_too_large_for_an_index_is_no_outage(
     chance = random.Random(1)
     long = "".join(chr(chance.randrange(0x10000, 0x1FFFF)) for _ in range(998))
     with pytest.raises(Exception, match="index row size") as caught:
-        write(Entry(replace(decide("richard@demo.example.net"), message_id=long), "4Xy1", now, _content()))
+        write(Entry(decide("richard@demo.example.net"), long, now, _content()))
     assert not isinstance(caught.value, DatabaseUnavailable)

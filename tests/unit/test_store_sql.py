@@ -48,6 +48,11 @@ _VARIABLES: dict[str, Any] = {
     "sql": "id",
     "column": "c.reason",
     "words": ["x"],
+    "further": "",
+    "narrower": "",
+    "bound": "",
+    "of_reader": "?",
+    "sources": "SELECT source_id FROM sightings WHERE activity_id = ?",
 }
 _BUILDERS = {batches.__name__: {"insert"}, writing.__name__: {"_insert"}}  # of any table's statement
 _ANY_TABLE = {"backup", "postgresql_backup", "versions"}  # modules that speak of all tables, or of the database itself

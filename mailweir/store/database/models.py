@@ -55,6 +55,8 @@ class Deployment(_Base):
     created_at = peewee.TextField()
     plus_addresses = peewee.IntegerField(default=0)
     gmail_dots = peewee.IntegerField(default=0)
+    private_words = peewee.TextField(default="")
+    restricts_people = peewee.IntegerField(default=0)
 
     class Meta:
         table_name = "deployments"
@@ -69,6 +71,7 @@ class User(_Base):
     mailbox = peewee.TextField()
     created_at = peewee.TextField()
     removed_at = peewee.TextField(null=True)
+    visibility = peewee.TextField(default="everyone")
 
     class Meta:
         table_name = "users"
@@ -99,6 +102,32 @@ class GroupAddress(_Base):
         table_name = "group_addresses"
 
 
+class NeverLogRule(_Base):
+    """An address or domain whose mail isn't recorded; `user` is None where it holds for the deployment."""
+
+    deployment = peewee.ForeignKeyField(Deployment)
+    user = peewee.ForeignKeyField(User, null=True)
+    pattern = peewee.TextField()
+    match_key = peewee.TextField()
+    created_at = peewee.TextField()
+    user_id: int | None
+
+    class Meta:
+        table_name = "never_log_rules"
+
+
+class NeverLogRemoval(_Base):
+    """A rule that was taken off."""
+
+    deployment = peewee.ForeignKeyField(Deployment)
+    user = peewee.ForeignKeyField(User, null=True)
+    pattern = peewee.TextField()
+    removed_at = peewee.TextField()
+
+    class Meta:
+        table_name = "never_log_removals"
+
+
 class Company(_Base):
     """Whom contacts work for."""
 
@@ -106,6 +135,7 @@ class Company(_Base):
     name = peewee.TextField()
     domain = peewee.TextField(null=True)
     created_at = peewee.TextField()
+    visibility = peewee.TextField(default="everyone")
 
     class Meta:
         table_name = "companies"
@@ -119,6 +149,7 @@ class Contact(_Base):
     name = peewee.TextField()
     created_at = peewee.TextField()
     removed_at = peewee.TextField(null=True)
+    visibility = peewee.TextField(default="everyone")
     company_id: int | None
 
     class Meta:
@@ -219,6 +250,7 @@ class GmailMailbox(_Base):
     refused_since = peewee.TextField(null=True)
     refusals = peewee.IntegerField(default=0)
     consent_ends_at = peewee.TextField(null=True)
+    backfilled_removal_id = peewee.IntegerField(default=0)
     user_id: int
 
     class Meta:
@@ -230,6 +262,8 @@ ALL = (
     User,
     UserAddress,
     GroupAddress,
+    NeverLogRule,
+    NeverLogRemoval,
     Company,
     Contact,
     ContactAddress,

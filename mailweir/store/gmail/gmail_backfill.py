@@ -1,7 +1,8 @@
-"""Contacts' and groups' addresses that were added after a mailbox was connected: their earlier mail is still to be searched for.
+"""What came after a mailbox was connected, and brings earlier mail: contacts' and groups' addresses, and never-log rules that
+were taken off.
 
-Ids of addresses only grow, and whoever adds contacts writes alone (`Database.transaction`), so an id that is passed never comes
-up later. Called by the sync.
+Ids of addresses and removals only grow, and whoever adds contacts writes alone (`Database.transaction`), so an id that is
+passed never comes up later. Called by the sync.
 """
 
 from mailweir.store.database.connection import Database
@@ -25,3 +26,15 @@ def groups_after(database: Database, leased: Leased, limit: int) -> list[tuple[i
         (leased.id, leased.deployment.id, limit),
     ).fetchall()
     return [(int(row[0]), str(row[1])) for row in rows]
+
+
+def removals_after(database: Database, leased: Leased, limit: int) -> list[tuple[int, str]]:
+    """The next never-log rules that were taken off and aren't searched for yet: (id, an address or a domain). The deployment's,
+    and the mailbox's user's own."""
+    rows = database.execute(
+        "SELECT n.id, n.pattern FROM never_log_removals n JOIN gmail_mailboxes m ON m.id = ?"
+        " WHERE n.deployment_id = ? AND n.id > m.backfilled_removal_id AND (n.user_id IS NULL OR n.user_id = m.user_id)"
+        " ORDER BY n.id LIMIT ?",
+        (leased.id, leased.deployment.id, limit),
+    ).fetchall()
+    return [(int(row[0]), str(row[1]).removeprefix("@")) for row in rows]

@@ -20,6 +20,7 @@ from mailweir.store.people.deployments import Deployment
 _REMEMBERED = 20  # recorded messages by which a mailbox is known again
 _NEWEST_ADDRESS = "SELECT MAX(id) FROM contact_addresses WHERE deployment_id = ?"
 _NEWEST_GROUP = "SELECT MAX(id) FROM group_addresses WHERE deployment_id = ?"
+_NEWEST_REMOVAL = "SELECT MAX(id) FROM never_log_removals WHERE deployment_id = ?"
 FULL = 1_000_000_000  # of the quota: more than any bucket holds
 
 
@@ -98,6 +99,7 @@ def _create(
         list_since=rfc3339(first) if first_days or cursor is None else None,
         backfilled_address_id=_newest(database, _NEWEST_ADDRESS, deployment),
         backfilled_group_id=_newest(database, _NEWEST_GROUP, deployment),
+        backfilled_removal_id=_newest(database, _NEWEST_REMOVAL, deployment),
         units=FULL,
         units_at=rfc3339(now),
         audit_due_at=rfc3339(now + timedelta(hours=1)),

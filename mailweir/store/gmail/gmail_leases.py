@@ -32,9 +32,9 @@ class Leased:
     """A mailbox, for as long as nobody else leases it. Times: UTC, or None.
 
     units: what was left of the user's quota at units_at. list_since: all that came since then is still to be listed.
-    has_new_contacts: contacts' addresses after backfilled_address_id, or new groups, are still to be searched for. error: of the
-    last sweep. is_readable: not in `reconnect`, where a mailbox is only probed. refused_since, refusals: since when, and how
-    often in a row, Gmail has refused it in a way that may pass.
+    has_new_contacts: contacts' addresses after backfilled_address_id, new groups, or never-log rules that were taken off, are
+    still to be searched for. error: of the last sweep. is_readable: not in `reconnect`, where a mailbox is only probed.
+    refused_since, refusals: since when, and how often in a row, Gmail has refused it in a way that may pass.
     """
 
     id: int
@@ -87,8 +87,9 @@ _SELECTED = (
     " EXISTS (SELECT 1 FROM gmail_queue q WHERE q.mailbox_id = m.id AND q.dead_at IS NULL"
     " AND (q.next_try_at <= ? OR q.next_try_at > ?) AND (q.held_until IS NULL OR q.held_until <= ?)) AS has_queue,"
     " (EXISTS (SELECT 1 FROM contact_addresses a WHERE a.deployment_id = d.id AND a.id > m.backfilled_address_id)"
-    " OR EXISTS (SELECT 1 FROM group_addresses g WHERE g.deployment_id = d.id AND g.id > m.backfilled_group_id))"
-    " AS has_new_contacts"
+    " OR EXISTS (SELECT 1 FROM group_addresses g WHERE g.deployment_id = d.id AND g.id > m.backfilled_group_id)"
+    " OR EXISTS (SELECT 1 FROM never_log_removals n WHERE n.deployment_id = d.id AND n.id > m.backfilled_removal_id"
+    " AND (n.user_id IS NULL OR n.user_id = m.user_id))) AS has_new_contacts"
 )
 _SOURCES = (
     "gmail_mailboxes m JOIN deployments d ON d.id = m.deployment_id"
@@ -226,6 +227,13 @@ def note_backfilled(database: Database, leased: Leased, address_id: int) -> None
 def note_groups_backfilled(database: Database, leased: Leased, group_id: int) -> None:
     """Within the transaction that queued what was found: groups up to this one are searched for."""
     database.fast_execute()("UPDATE gmail_mailboxes SET backfilled_group_id = ? WHERE id = ?", (group_id, leased.id))
+
+
+def note_removals_backfilled(database: Database, leased: Leased, removal_id: int) -> None:
+    """Within the transaction that queued what was found: never-log rules taken off, up to this one, are searched for."""
+    database.fast_execute()(
+        "UPDATE gmail_mailboxes SET backfilled_removal_id = ? WHERE id = ?", (removal_id, leased.id)
+    )
 
 
 def note_message(database: Database, leased: Leased, now: datetime) -> None:

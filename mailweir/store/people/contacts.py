@@ -12,13 +12,15 @@ from mailweir.errors import NotFound
 from mailweir.store.database import batches, models, rows
 from mailweir.store.database.connection import Database
 from mailweir.store.database.moments import parse, rfc3339
-from mailweir.store.people import address_checks, checks, companies
+from mailweir.store.people import address_checks, checks, companies, deployments
 from mailweir.store.people.deployments import Deployment
+from mailweir.visibility import Visibility
 
 
 @dataclass(frozen=True, slots=True)
 class Contact:
-    """An outside person. company: its name, or None. created_at: UTC."""
+    """An outside person. company: its name, or None. visibility: what mail with the person gets as it is recorded. created_at:
+    UTC."""
 
     id: int
     deployment: str
@@ -26,6 +28,7 @@ class Contact:
     company: str | None
     addresses: tuple[str, ...]
     created_at: datetime
+    visibility: str = Visibility.EVERYONE
 
 
 def add(
@@ -65,6 +68,20 @@ def put_addresses(database: Database, deployment: Deployment, pairs: Iterable[tu
     columns = ("deployment_id", "contact_id", "address", "match_key")
     values = ((deployment.id, contact_id, found, deployment.folding.key(found)) for contact_id, found in pairs)
     batches.insert(database, "contact_addresses", columns, values)
+
+
+def set_visibility(database: Database, deployment: Deployment, text: str, visibility: Visibility) -> list[Contact]:
+    """What mail with the contacts that have this address gets as it is recorded, from the next message on. NotFound."""
+    found = checks.clean_address(text)
+    with database.bound(), database.transaction():
+        held = "SELECT DISTINCT contact_id FROM contact_addresses WHERE deployment_id = ? AND address = ? ORDER BY contact_id"
+        contact_ids = [contact_id for (contact_id,) in database.execute(held, (deployment.id, found)).fetchall()]
+        if not contact_ids:
+            raise NotFound(f"{found} is not an address of a contact in {deployment.name}")
+        for contact_id in contact_ids:
+            models.Contact.update(visibility=str(visibility)).where(models.Contact.id == contact_id).execute()
+        deployments.note_restriction(deployment, visibility)
+        return [_one(database, deployment, contact_id) for contact_id in contact_ids]
 
 
 def list_all(database: Database, deployment: Deployment) -> list[Contact]:
@@ -136,7 +153,7 @@ def _select(
 ) -> list[Contact]:
     """addresses: by contact."""
     sql = (
-        "SELECT c.id, c.name, o.name AS company, c.created_at FROM contacts AS c"
+        "SELECT c.id, c.name, o.name AS company, c.created_at, c.visibility FROM contacts AS c"
         f" LEFT JOIN companies AS o ON o.id = c.company_id WHERE {condition}"
     )
     return [
@@ -147,6 +164,7 @@ def _select(
             company=row["company"],
             addresses=tuple(addresses.get(row["id"], ())),
             created_at=parse(row["created_at"]),
+            visibility=row["visibility"],
         )
         for row in rows.named(database.execute(sql, values))
     ]

@@ -3,19 +3,22 @@
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from mailweir import visibility
 from mailweir.errors import BadInput, NotFound
 from mailweir.folding import Folding
 from mailweir.store.database import like, models, rows
 from mailweir.store.database.connection import Database
 from mailweir.store.database.moments import parse, rfc3339
 from mailweir.store.people import checks, match_keys
+from mailweir.visibility import Visibility
 
-_SELECTED = "SELECT id, name, domain, created_at, plus_addresses, gmail_dots FROM deployments"
+_SELECTED = "SELECT id, name, domain, created_at, plus_addresses, gmail_dots, private_words FROM deployments"
 
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """A tenant. created_at: UTC. plus_addresses, gmail_dots: see `folding`."""
+    """A tenant. created_at: UTC. plus_addresses, gmail_dots: see `folding`. private_words: with commas
+    between, see `visibility`."""
 
     id: int
     name: str
@@ -23,6 +26,7 @@ class Deployment:
     created_at: datetime
     plus_addresses: bool = False
     gmail_dots: bool = False
+    private_words: str = ""
 
     @property
     def folding(self) -> Folding:
@@ -84,6 +88,22 @@ def change_folding(
         return after
 
 
+def set_private_words(database: Database, name: str, words: str) -> Deployment:
+    """The words, with commas between, that make mail with one in its subject the participants' alone; "" for none. Counts at the
+    next message. NotFound, BadInput."""
+    kept = visibility.cleaned(words)
+    with database.bound(), database.transaction():
+        found = find(database, name)
+        models.Deployment.update(private_words=kept).where(models.Deployment.id == found.id).execute()
+        return replace(found, private_words=kept)
+
+
+def note_restriction(deployment: Deployment, wanted: Visibility) -> None:
+    """Within the transaction that sets what somebody's mail gets: from then on recording asks for that."""
+    if wanted is not Visibility.EVERYONE:
+        models.Deployment.update(restricts_people=1).where(models.Deployment.id == deployment.id).execute()
+
+
 def _refuse_taken(database: Database, name: str, domain: str) -> None:
     for row in rows.named(database.execute(f"{_SELECTED} WHERE name = ? OR domain = ?", (name, domain))):
         if row["name"] == name:
@@ -112,4 +132,5 @@ def _made_of(row: rows.Row) -> Deployment:
         created_at=parse(row["created_at"]),
         plus_addresses=bool(row["plus_addresses"]),
         gmail_dots=bool(row["gmail_dots"]),
+        private_words=row["private_words"],
     )

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from mailweir import address
-from mailweir.directory import ContactRef, DeploymentRef, People, UserRef
+from mailweir.directory import ContactRef, DeploymentRef, People, RuleRef, UserRef
 from mailweir.folding import Folding
 from mailweir.store.database import batches
 from mailweir.store.database.connection import Database
@@ -69,6 +69,14 @@ class SqlDirectory:
         """See mailweir.directory.Directory."""
         sql = "SELECT match_key FROM group_addresses WHERE deployment_id = ? AND match_key IN ({})"
         return {key for (key,) in self._rows(sql, (deployment_id,), keys)}
+
+    def rules_among(self, deployment_id: int, keys: Collection[str]) -> list[RuleRef]:
+        """See mailweir.directory.Directory. A removed user's rules count for nobody: nothing is on that record any more."""
+        sql = (
+            "SELECT r.pattern, r.match_key, r.user_id, u.username FROM never_log_rules r LEFT JOIN users u ON u.id = r.user_id"
+            " WHERE r.deployment_id = ? AND r.match_key IN ({})"
+        )
+        return [RuleRef(*row) for row in self._rows(sql, (deployment_id,), keys)]
 
     def gave_token(self, deployment_id: int, tokens: Collection[str]) -> bool:
         """See mailweir.directory.Directory."""

@@ -5,6 +5,7 @@ Called by `deployments`, within its transaction.
 
 from collections.abc import Mapping
 
+from mailweir import never_log
 from mailweir.errors import BadInput
 from mailweir.folding import Folding
 from mailweir.store.database.connection import Database
@@ -39,6 +40,7 @@ def rewrite(database: Database, deployment_id: int, folding: Folding) -> None:
         database.execute("UPDATE user_addresses SET match_key = ? WHERE id = ?", (key, row_id))
     _rewrite_groups(database, deployment_id, folding, holders)
     _rewrite_contacts(database, deployment_id, folding)
+    _rewrite_rules(database, deployment_id, folding)
 
 
 def _rewrite_groups(
@@ -71,3 +73,20 @@ def _rewrite_contacts(database: Database, deployment_id: int, folding: Folding) 
         if len(rows) < _BATCH_ROWS:
             return
         done = rows[-1][0]
+
+
+def _rewrite_rules(database: Database, deployment_id: int, folding: Folding) -> None:
+    """Never-log rules. Of several that become one the first stays."""
+    rules = database.execute(
+        "SELECT id, user_id, pattern FROM never_log_rules WHERE deployment_id = ? ORDER BY id", (deployment_id,)
+    ).fetchall()
+    # out of the way first, as above
+    database.execute("UPDATE never_log_rules SET match_key = '=' || pattern WHERE deployment_id = ?", (deployment_id,))
+    seen: set[tuple[int | None, str]] = set()
+    for row_id, user_id, pattern in rules:
+        key = never_log.match_key(pattern, folding)
+        if (user_id, key) in seen:
+            database.execute("DELETE FROM never_log_rules WHERE id = ?", (row_id,))
+            continue
+        seen.add((user_id, key))
+        database.execute("UPDATE never_log_rules SET match_key = ? WHERE id = ?", (key, row_id))

@@ -11,13 +11,15 @@ from mailweir.store.database import models, rows
 from mailweir.store.database.connection import Database
 from mailweir.store.database.moments import parse, rfc3339
 from mailweir.store.gmail import gmail_connections
-from mailweir.store.people import address_checks, checks, staff
+from mailweir.store.people import address_checks, checks, deployments, staff
 from mailweir.store.people.deployments import Deployment
+from mailweir.visibility import Visibility
 
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """A member of the staff. addresses: the own ones, the main mailbox first. created_at: UTC."""
+    """A member of the staff. addresses: the own ones, the main mailbox first. visibility: what mail on the user's record gets as
+    it is recorded. created_at: UTC."""
 
     id: int
     deployment: str
@@ -28,6 +30,7 @@ class User:
     capture_address: str
     log_address: str
     created_at: datetime
+    visibility: str = Visibility.EVERYONE
 
 
 def add(database: Database, deployment: Deployment, username: str, mailbox: str, name: str, now: datetime) -> User:
@@ -75,6 +78,15 @@ def remove_address(database: Database, deployment: Deployment, username: str, ad
         return _one(database, deployment, user.id)
 
 
+def set_visibility(database: Database, deployment: Deployment, username: str, visibility: Visibility) -> User:
+    """What mail on the user's record gets as it is recorded, from the next message on. NotFound."""
+    with database.bound(), database.transaction():
+        user = staff.present(database, deployment, username)
+        models.User.update(visibility=str(visibility)).where(models.User.id == user.id).execute()
+        deployments.note_restriction(deployment, visibility)
+        return _one(database, deployment, user.id)
+
+
 def list_all(database: Database, deployment: Deployment) -> list[User]:
     """The deployment's users, by username; without the removed ones."""
     return _select(database, deployment)
@@ -86,6 +98,7 @@ def remove(database: Database, deployment: Deployment, username: str, now: datet
         user = staff.present(database, deployment, username)
         removed = _one(database, deployment, user.id)
         models.UserAddress.delete().where(models.UserAddress.user == user.id).execute()
+        models.NeverLogRule.delete().where(models.NeverLogRule.user == user.id).execute()
         models.User.update(removed_at=rfc3339(now)).where(models.User.id == user.id).execute()
         gmail_connections.end_of(database, user, now)
         return removed
@@ -108,7 +121,7 @@ def _select(database: Database, deployment: Deployment, which: str = "", values:
     sql = f"SELECT a.user_id, a.address FROM user_addresses a JOIN users u ON u.id = a.user_id {source} ORDER BY a.id"
     for user_id, address in database.execute(sql, (deployment.id, *values)).fetchall():
         own.setdefault(user_id, []).append(address)
-    sql = f"SELECT u.id, u.username, u.name, u.mailbox, u.created_at FROM users u {source} ORDER BY u.username"
+    sql = f"SELECT u.id, u.username, u.name, u.mailbox, u.created_at, u.visibility FROM users u {source} ORDER BY u.username"
     found = rows.named(database.execute(sql, (deployment.id, *values)))
     return [_made_of(deployment, row, own.get(row["id"], [])) for row in found]
 
@@ -124,4 +137,5 @@ def _made_of(deployment: Deployment, row: rows.Row, addresses: list[str]) -> Use
         capture_address=deployment.capture_address(row["username"]),
         log_address=deployment.log_address,
         created_at=parse(row["created_at"]),
+        visibility=row["visibility"],
     )

@@ -15,6 +15,9 @@ from mailweir.store.database.connection import Database
 from mailweir.store.database.moments import parse, parse_or_none, rfc3339
 from mailweir.store.people import checks
 from mailweir.store.people.deployments import Deployment
+from mailweir.store.record import visibility
+from mailweir.store.record.visibility import Access, Reader
+from mailweir.visibility import Visibility
 
 # Law 8: of a proven activity only those whom a proven version of the message names
 _TAKING_PART = (
@@ -38,7 +41,9 @@ class Participant:
 @dataclass(frozen=True, slots=True)
 class Activity:
     """A captured message. routes: each once, sorted. users: usernames, sorted. author_doubt: see decision.Doubt. via: the
-    group's or list's address by which it came, which stands in From instead of the author. Times: UTC."""
+    group's or list's address by which it came, which stands in From instead of the author. sender_verdict_reason,
+    sender_verdict_domain: see `sender_verdict`; None where it isn't examined yet, or was before that was kept. visibility: see
+    `visibility`. Times: UTC."""
 
     id: int
     deployment: str
@@ -54,11 +59,15 @@ class Activity:
     sender_verdict: str
     author_doubt: str | None
     via: str | None
+    sender_verdict_reason: str | None = None
+    sender_verdict_domain: str | None = None
+    visibility: str = Visibility.EVERYONE
 
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Which activities are asked for; None asks for all. user: a username. contact: one of a contact's addresses.
+    """Which activities are asked for; None asks for all. user: a username. contact: one of a contact's addresses. reader: the
+    username of who is to see them, and sees what that user may; None is an operator, who sees all.
 
     What a user is shown has the contacts in Bcc only where it is the user's own mail.
     """
@@ -67,32 +76,59 @@ class Filter:
     contact: str | None = None
     since: datetime | None = None
     limit: int | None = None
+    reader: str | None = None
 
 
 def select(database: Database, deployment: Deployment, wanted: Filter) -> list[Activity]:
     """A deployment's activities, the one recorded last first. NotFound where user or contact never was there."""
-    conditions, values = ["deployment_id = ?"], [deployment.id]
+    conditions: list[str] = []
+    values: list[int] = []
     if wanted.user is not None:
         users = _user_ids(database, deployment, wanted.user)
-        conditions.append(f"id IN (SELECT activity_id FROM activity_users WHERE user_id IN ({_marks(users)}))")
+        conditions.append(f" AND a.id IN (SELECT activity_id FROM activity_users WHERE user_id IN ({_marks(users)}))")
         values += users
     if wanted.contact is not None:
         contacts = _contact_ids(database, deployment, wanted.contact)
-        conditions.append(f"id IN (SELECT part.activity_id {_TAKING_PART} AND part.contact_id IN ({_marks(contacts)}))")
+        conditions.append(
+            f" AND a.id IN (SELECT part.activity_id {_TAKING_PART} AND part.contact_id IN ({_marks(contacts)}))"
+        )
         values += contacts
     parameters: list[Any] = list(values)
     if wanted.since is not None:
-        conditions.append("recorded_at >= ?")
+        conditions.append(" AND a.recorded_at >= ?")
         parameters.append(rfc3339(wanted.since))
+    further = "".join(conditions)
+    if wanted.reader is not None:
+        return _as_read_by(database, deployment, wanted.reader, further, parameters, wanted.limit)
     # ids grow with time
-    sql = f"SELECT id FROM activities WHERE {' AND '.join(conditions)} ORDER BY id DESC"
+    sql = f"SELECT a.id FROM activities a WHERE a.deployment_id = ?{further} ORDER BY a.id DESC"
     if wanted.limit is not None:
         sql += " LIMIT ?"
         parameters.append(wanted.limit)
-    ids = [row[0] for row in database.execute(sql, parameters).fetchall()]
+    ids = [row[0] for row in database.execute(sql, (deployment.id, *parameters)).fetchall()]
     found = load(database, ids)
     listed = [found[activity_id] for activity_id in ids if activity_id in found]
     return listed if wanted.user is None else _as_shown_to(database, deployment, wanted.user, listed)
+
+
+def reader_named(database: Database, deployment: Deployment, username: str) -> Reader:
+    """A user as a reader. NotFound."""
+    return Reader(deployment.id, tuple(_user_ids(database, deployment, username)))
+
+
+def _as_read_by(
+    database: Database, deployment: Deployment, username: str, further: str, values: Sequence[Any], limit: int | None
+) -> list[Activity]:
+    """What a user may see, as the user sees it: without the subject where that is the metadata alone."""
+    reader = reader_named(database, deployment, username)
+    ids = visibility.listed(database, reader, further, values, limit)
+    found, may = load(database, ids), visibility.access(database, reader, ids)
+    seen = [
+        found[one] if may[one] is Access.WHOLE else replace(found[one], subject="")
+        for one in ids
+        if one in found and one in may
+    ]
+    return _as_shown_to(database, deployment, username, seen)
 
 
 def load(database: Database, activity_ids: Sequence[int]) -> dict[int, Activity]:
@@ -155,7 +191,7 @@ def _load_part(database: Database, ids: Sequence[int]) -> Iterator[Activity]:
     routes, contacts, users = _routes(database, ids), _contacts(database, ids), _users(database, ids)
     sql = (
         "SELECT a.id, d.name AS deployment, a.direction, a.author, a.subject, a.sent_at, a.recorded_at, a.message_id,"
-        " a.sender_verdict, led.author_doubt, led.author_via"
+        " a.sender_verdict, a.visibility, led.author_doubt, led.author_via, led.verdict_reason, led.verdict_domain"
         " FROM activities AS a JOIN deployments AS d ON d.id = a.deployment_id"
         f" LEFT JOIN raw_messages AS led ON led.id = a.leading_raw_id WHERE a.id IN ({_marks(ids)})"
     )
@@ -175,6 +211,9 @@ def _load_part(database: Database, ids: Sequence[int]) -> Iterator[Activity]:
             sender_verdict=row["sender_verdict"],
             author_doubt=row["author_doubt"],
             via=row["author_via"],
+            sender_verdict_reason=row["verdict_reason"],
+            sender_verdict_domain=row["verdict_domain"],
+            visibility=row["visibility"],
         )
 
 

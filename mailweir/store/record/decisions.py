@@ -25,7 +25,8 @@ class Decision:
 
     queue_id: Postfix's, or what `gmail_queue.source_id` makes of Gmail's id; None where mail was refused before it had one.
     recipients: capture addresses. activity, direction: of what was captured, else None. named: what From holds where that isn't
-    the author alone. mailbox: the address of the Gmail mailbox that was synced, else None.
+    the author alone. rule, rule_user: the never-log rule that hid it, and whose it is. mailbox: the address of the Gmail mailbox
+    that was synced, else None. sender_verdict and what follows: the activity's, see there; None where nothing was captured.
     """
 
     time: datetime
@@ -40,6 +41,11 @@ class Decision:
     activity: int | None
     direction: str | None
     mailbox: str | None
+    sender_verdict: str | None = None
+    sender_verdict_reason: str | None = None
+    sender_verdict_domain: str | None = None
+    rule: str | None = None
+    rule_user: str | None = None
 
     @property
     def gmail_id(self) -> str | None:
@@ -78,8 +84,10 @@ def find(
         values.append(limit)
     sql = (
         "SELECT c.decided_at, d.name AS deployment, c.source_id, c.recipients, c.author, c.named, c.message_id, c.outcome,"
-        " c.reason, c.activity_id, a.direction FROM decisions c JOIN deployments d ON d.id = c.deployment_id"
-        f" LEFT JOIN activities a ON a.id = c.activity_id WHERE {condition} ORDER BY c.decided_at DESC, c.id DESC{ending}"
+        " c.reason, c.activity_id, c.rule, a.direction, a.sender_verdict, led.verdict_reason, led.verdict_domain FROM decisions c"
+        " JOIN deployments d ON d.id = c.deployment_id LEFT JOIN activities a ON a.id = c.activity_id"
+        f" LEFT JOIN raw_messages led ON led.id = a.leading_raw_id WHERE {condition}"
+        f" ORDER BY c.decided_at DESC, c.id DESC{ending}"
     )
     found = rows.named(database.execute(sql, values))
     numbers = {number for row in found if (number := _mailbox_number(row["source_id"])) is not None}
@@ -132,6 +140,7 @@ def _mailbox_number(source_id: str) -> int | None:
 
 
 def _made_of(row: rows.Row, mailbox: str | None) -> Decision:
+    rule, rule_user = json.loads(row["rule"]) if row["rule"] else (None, None)
     return Decision(
         time=parse(row["decided_at"]),
         deployment=row["deployment"],
@@ -145,4 +154,9 @@ def _made_of(row: rows.Row, mailbox: str | None) -> Decision:
         activity=row["activity_id"],
         direction=row["direction"],
         mailbox=mailbox,
+        sender_verdict=row["sender_verdict"],
+        sender_verdict_reason=row["verdict_reason"],
+        sender_verdict_domain=row["verdict_domain"],
+        rule=rule,
+        rule_user=rule_user,
     )

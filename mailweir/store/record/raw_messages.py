@@ -20,7 +20,8 @@ from mailweir.store.record.activities import Activity
 class Version:
     """One body that came under an activity's identity. number: from 1, in order of arrival. leading: it speaks for it.
 
-    verdict: is the author of this one proven; the leading one's is the activity's sender verdict. recorded_at: UTC.
+    verdict: is the author of this one proven; the leading one's is the activity's sender verdict. verdict_reason,
+    verdict_domain: as of an `Activity`. recorded_at: UTC.
     """
 
     number: int
@@ -28,6 +29,8 @@ class Version:
     recorded_at: datetime
     leading: bool
     verdict: str
+    verdict_reason: str | None = None
+    verdict_domain: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,8 @@ def versions(database: Database, activity: Activity) -> list[Version]:
             recorded_at=parse(row["recorded_at"]),
             leading=row["id"] == row["leading_raw_id"],
             verdict=row["verdict"],
+            verdict_reason=row["verdict_reason"],
+            verdict_domain=row["verdict_domain"],
         )
         for number, row in enumerate(_kept(database, activity), 1)
     ]
@@ -109,7 +114,7 @@ def decompress(content_zstd: bytes, size_bytes: int, activity_id: int) -> bytes:
 def _kept(database: Database, activity: Activity) -> list[rows.Row]:
     """Without the content, which may be many megabytes."""
     sql = (
-        "SELECT r.id, r.size_bytes, r.recorded_at, r.verdict, a.leading_raw_id FROM raw_messages r"
-        " JOIN activities a ON a.id = r.activity_id WHERE r.activity_id = ? ORDER BY r.id"
+        "SELECT r.id, r.size_bytes, r.recorded_at, r.verdict, r.verdict_reason, r.verdict_domain, a.leading_raw_id"
+        " FROM raw_messages r JOIN activities a ON a.id = r.activity_id WHERE r.activity_id = ? ORDER BY r.id"
     )
     return rows.named(database.execute(sql, (activity.id,)))

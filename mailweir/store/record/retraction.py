@@ -1,11 +1,47 @@
-"""Takes off the record what was never sent: a scheduled mail that was cancelled, and is a draft again.
+"""Takes off the record what was never sent (a scheduled mail that was cancelled, and is a draft again), and what a never-log rule
+hides.
 
-What another route has seen, too, stays. Called by the sync, within its transaction.
+Called by the sync, within its transaction, and by `hidden_by_rule`.
 """
 
-from mailweir.store.database.connection import Database
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, NamedTuple
 
-_OF_ACTIVITY = ("todos", "activity_users", "activity_contacts", "sightings", "decisions", "raw_messages")
+from mailweir.store.database.connection import Database
+from mailweir.store.record import threads
+
+# A to-do's user has the activity on record, and that is indexed; so each is found without reading a whole table
+_TODOS = (
+    "DELETE FROM todos WHERE activity_id = ? AND user_id IN (SELECT user_id FROM activity_users WHERE activity_id = ?)"
+)
+# What names an activity, without to-dos and decisions; what others name comes last
+_OF_ACTIVITY = (
+    "activity_threads",
+    "activity_users",
+    "activity_contacts",
+    "sightings",
+    "visibility_changes",
+    "raw_messages",
+)
+
+_OF_VERSION = ("digest_queue", "attachments", "readings")
+
+# Tables whose rows name an activity or a version
+NAMING = frozenset({"todos", "decisions", *_OF_VERSION, *_OF_ACTIVITY})
+
+
+class Because(NamedTuple):
+    """Why mail isn't on the record: a reason of `decision`, and the rule as `decisions.rule` has it."""
+
+    reason: str
+    rule: str
+
+
+def rule_text(pattern: str, username: str | None) -> str:
+    """A never-log rule as a decision keeps it."""
+    return json.dumps([pattern, username])
 
 
 def ends_examination(database: Database, deployment_id: int, source_id: str) -> bool:
@@ -18,6 +54,15 @@ def ends_examination(database: Database, deployment_id: int, source_id: str) -> 
         " (SELECT activity_id FROM decisions WHERE source_id = ? AND deployment_id = ?)"
     )
     return not database.fast_execute()(pending, (source_id, deployment_id)).rowcount
+
+
+def end_examinations(database: Database, activity_ids: Sequence[int]) -> None:
+    """Within a transaction of its own, before `erase`: the digest begins with none of these any more."""
+    marks = ",".join("?" * len(activity_ids))
+    database.fast_execute()(
+        f"UPDATE raw_messages SET verdict = 'none' WHERE verdict = 'pending' AND activity_id IN ({marks})",
+        tuple(activity_ids),
+    )
 
 
 def retract(database: Database, deployment_id: int, source_id: str) -> int | None:
@@ -33,12 +78,85 @@ def retract(database: Database, deployment_id: int, source_id: str) -> int | Non
     execute("DELETE FROM sightings WHERE activity_id = ? AND source_id = ?", (activity_id, source_id))
     if execute("SELECT 1 FROM sightings WHERE activity_id = ? LIMIT 1", (activity_id,)).fetchone():
         return None
+    execute("DELETE FROM decisions WHERE activity_id = ?", (activity_id,))
+    _forget(database, activity_id)
+    return activity_id
+
+
+def _forget(database: Database, activity_id: int) -> None:
+    """All but the decisions."""
+    execute = database.fast_execute()
+    threads.release(database, activity_id)
     execute("UPDATE activities SET leading_raw_id = NULL WHERE id = ?", (activity_id,))
-    versions = "SELECT id FROM raw_messages WHERE activity_id = ?"
-    execute(f"DELETE FROM digest_queue WHERE raw_id IN ({versions})", (activity_id,))
-    execute(f"DELETE FROM attachments WHERE raw_id IN ({versions})", (activity_id,))
-    execute(f"DELETE FROM readings WHERE raw_id IN ({versions})", (activity_id,))
+    execute(_TODOS, (activity_id, activity_id))
+    for table in _OF_VERSION:
+        execute(
+            f"DELETE FROM {table} WHERE raw_id IN (SELECT id FROM raw_messages WHERE activity_id = ?)", (activity_id,)
+        )
     for table in _OF_ACTIVITY:
         execute(f"DELETE FROM {table} WHERE activity_id = ?", (activity_id,))
     execute("DELETE FROM activities WHERE id = ?", (activity_id,))
-    return activity_id
+
+
+# --- what a never-log rule hides, each within a transaction, under `unchecked` ----------------------------------------
+
+
+@contextmanager
+def unchecked(database: Database) -> Iterator[None]:
+    """SQLite doesn't look whether rows that go are named by others: no index has these, and reading whole tables would hold the
+    filter up. A test holds that all that names them is taken off before."""
+    if not database.is_sqlite:
+        yield
+        return
+    database.execute("PRAGMA foreign_keys = 0")
+    try:
+        yield
+    finally:
+        database.execute("PRAGMA foreign_keys = 1")
+
+
+def erase(database: Database, activity_id: int, because: Because) -> None:
+    """Takes an activity off the record with all that was kept of it."""
+    execute = _locked(database, activity_id)
+    _ignore(execute, activity_id, "SELECT source_id FROM sightings WHERE activity_id = ?", (activity_id,), because)
+    _forget(database, activity_id)
+
+
+def take_off(database: Database, activity_id: int, user_id: int, because: Because) -> None:
+    """Takes an activity off a user's record, with what the user alone has seen of it. Others keep it."""
+    execute = _locked(database, activity_id)
+    alone = (
+        "SELECT s.source_id FROM sightings s WHERE s.activity_id = ? AND NOT EXISTS (SELECT 1 FROM sightings o"
+        " WHERE o.activity_id = s.activity_id AND o.source_id = s.source_id AND COALESCE(o.user_id, 0) <> ?)"
+    )
+    _ignore(execute, activity_id, alone, (activity_id, user_id), because)
+    own = (activity_id, user_id)
+    execute("DELETE FROM todos WHERE activity_id = ? AND user_id = ?", own)
+    execute("DELETE FROM sightings WHERE activity_id = ? AND user_id = ?", own)
+    execute("DELETE FROM activity_users WHERE activity_id = ? AND user_id = ?", own)
+
+
+def leave_out(database: Database, activity_id: int, addresses: Sequence[str]) -> None:
+    """Takes an activity off the record of the contacts with these addresses."""
+    marks = ",".join("?" * len(addresses))
+    _locked(database, activity_id)(
+        f"DELETE FROM activity_contacts WHERE activity_id = ? AND address IN ({marks})", (activity_id, *addresses)
+    )
+
+
+def _locked(database: Database, activity_id: int) -> Callable[..., Any]:
+    """Holds the activity first, as whoever records mail does."""
+    execute = database.fast_execute()
+    if not database.is_sqlite:
+        execute("SELECT id FROM activities WHERE id = ? FOR UPDATE", (activity_id,))
+    return execute
+
+
+def _ignore(
+    execute: Callable[..., Any], activity_id: int, sources: str, values: tuple[int, ...], because: Because
+) -> None:
+    execute(
+        "UPDATE decisions SET outcome = 'ignored', reason = ?, rule = ?, activity_id = NULL"
+        f" WHERE source_id IN ({sources}) AND activity_id = ?",
+        (because.reason, because.rule, *values, activity_id),
+    )

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
+from mailweir.sender_verdict import SenderVerdict, VerdictReason
 from mailweir.store.database import rows
 from mailweir.store.database.connection import Database
 from mailweir.store.database.moments import rfc3339
@@ -86,8 +87,8 @@ def lock(database: Database, waiting: Iterable[Waiting]) -> None:
         )
 
 
-def settle(database: Database, verdicts: Iterable[tuple[Waiting, str]], now: datetime) -> None:
-    """Writes final verdicts (pass, fail, none), and lets the right body lead each activity; in the caller's transaction,
+def settle(database: Database, verdicts: Iterable[tuple[Waiting, SenderVerdict]], now: datetime) -> None:
+    """Writes final verdicts with their reasons, and lets the right body lead each activity; in the caller's transaction,
     which holds their activities (`lock`).
 
     The first body that is proven leads; where none is, the first one. Its verdict and subject are the activity's (law 2).
@@ -95,8 +96,9 @@ def settle(database: Database, verdicts: Iterable[tuple[Waiting, str]], now: dat
     activity_ids: dict[int, None] = {}
     for waiting, verdict in verdicts:
         database.execute(
-            "UPDATE raw_messages SET verdict = ?, examined_at = ? WHERE id = ? AND verdict = 'pending'",
-            (verdict, rfc3339(now), waiting.raw_id),
+            "UPDATE raw_messages SET verdict = ?, verdict_reason = ?, verdict_domain = ?, examined_at = ?"
+            " WHERE id = ? AND verdict = 'pending'",
+            (str(verdict.value), str(verdict.reason), verdict.domain or None, rfc3339(now), waiting.raw_id),
         )
         _leave_queue(database, waiting.raw_id)
         activity_ids[waiting.activity_id] = None
@@ -107,8 +109,9 @@ def settle(database: Database, verdicts: Iterable[tuple[Waiting, str]], now: dat
 def prove(database: Database, raw_id: int, activity_id: int, now: datetime) -> None:
     """Writes that a body's author is proven, by a login, whatever its signatures say; in the caller's transaction."""
     database.execute(
-        "UPDATE raw_messages SET verdict = 'pass', examined_at = ? WHERE id = ? AND verdict <> 'pass'",
-        (rfc3339(now), raw_id),
+        "UPDATE raw_messages SET verdict = 'pass', verdict_reason = ?, verdict_domain = NULL, examined_at = ?"
+        " WHERE id = ? AND verdict <> 'pass'",
+        (str(VerdictReason.LOGIN), rfc3339(now), raw_id),
     )
     _leave_queue(database, raw_id)
     _lead(database, activity_id)

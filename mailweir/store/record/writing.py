@@ -38,15 +38,19 @@ class ActivityRow(NamedTuple):
 
 
 class Stored(NamedTuple):
-    """An activity in the database."""
+    """An activity in the database, and what of its deployment says who may read it (`visibility`)."""
 
     id: int
     subject: str
+    private_words: str
+    restricts_people: int
 
 
 class RawRow(NamedTuple):
     """A version of an activity's message. verdict: `pending`, or `none` where no signature could prove its author, which
-    author_doubt (`decision.Doubt`) tells. author_via: the group's or list's address that stands in From instead of the author."""
+    author_doubt (`decision.Doubt`) tells, and verdict_reason says in `sender_verdict`'s word. author_via: the group's or
+    list's address that stands in From instead of the author.
+    header_labels: `reading.labels.to_bits`."""
 
     activity_id: int
     version_digest: bytes
@@ -57,6 +61,8 @@ class RawRow(NamedTuple):
     verdict: str
     author_doubt: str | None
     author_via: str | None
+    header_labels: int
+    verdict_reason: str | None
 
 
 class SightingRow(NamedTuple):
@@ -73,7 +79,7 @@ class SightingRow(NamedTuple):
 class DecisionRow(NamedTuple):
     """A decision; recipients is a JSON list of capture addresses. relay_login_id: of the login whose mail was relayed. named: a
     JSON list of the addresses in From, where that isn't the author alone. recipient_digests: see `traces`.
-    labels: see `gmail_labels`."""
+    labels: see `gmail_labels`. rule: the never-log rule that hid it, as a JSON list: the pattern, and the username or null."""
 
     deployment_id: int
     source_id: str
@@ -88,6 +94,7 @@ class DecisionRow(NamedTuple):
     named: str | None
     recipient_digests: bytes | None
     labels: int | None
+    rule: str | None = None
 
 
 class Writer:
@@ -104,7 +111,9 @@ class Writer:
             once.setdefault((row.deployment_id, row.identity), row)
         ending = (
             "ON CONFLICT (deployment_id, identity) DO UPDATE SET identity = excluded.identity"
-            " RETURNING deployment_id, identity, id, subject"
+            " RETURNING deployment_id, identity, id, subject,"
+            " (SELECT d.private_words FROM deployments d WHERE d.id = activities.deployment_id),"
+            " (SELECT d.restricts_people FROM deployments d WHERE d.id = activities.deployment_id)"
         )
         # in one order everywhere: two hosts that record the same messages would else wait for each other
         found = self._put("activities", ActivityRow._fields, [once[key] for key in sorted(once)], ending)

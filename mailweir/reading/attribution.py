@@ -1,0 +1,141 @@
+"""The words above a quote: `On Mon, Jun 3, 2024 at 10:00, Jane <jane@client.example> wrote:`, in any language.
+
+It ends in a colon as a rule, has at most four lines, and holds two of an address, a date with its time, and a word for "wrote".
+Pure. Called by `folds` and `openings`.
+"""
+
+import re
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from mailweir.reading import moments
+from mailweir.reading.label_words import WROTE
+from mailweir.reading.lines import Line
+
+_MAX_LINES = 5
+_MAX_CHARS = 350
+_MAX_LEAD_WORDS = 3  # before a date with which an attribution begins: `In data 11 ottobre`, `El lun., 3 jun`
+_MAX_BARE_CHARS = 40  # of a line that has neither an address nor a number
+_MAX_BARE_WORDS = 6  # `Jane Doe wrote:`
+_ADDRESS = re.compile(
+    r"(?<![^\s<>\[\]()\"',;:@])[^\s<>\[\]()\"',;:@]{1,64}@[^\s<>\[\]()\"',;:@]{2,255}|&lt;\S{1,80}@\S{1,80}&gt;"
+)
+_ADDRESS_LAST = re.compile(r"@[^\s<>]{1,255}?[>\])\"'*;]{0,4}(?:&gt;)?[ \t]{0,3}[:：]$")
+_COLON = re.compile(r"[:：][*_ \t]{0,3}$")
+# Gmail's form where it has no language: `2024-06-03 10:00 GMT+02:00 Jane`
+_ISO_ZONE = re.compile(r"\d{4}[-/]\d{1,2}[-/]\d{1,2} \d{1,2}:\d{2} (?:GMT|UTC)[+-]\d{1,2}:\d{2} \S")
+_RULED = re.compile(r"-{3,10} ?(?P<words>.{10,300}?) ?-{3,10}")
+
+
+class Evidence(NamedTuple):
+    """What speaks for an attribution."""
+
+    address: bool
+    date: bool
+    time: bool
+    wrote: bool
+
+    @property
+    def weight(self) -> int:
+        return sum(self)
+
+
+def ending_at(lines: Sequence[Line], last: int, *, is_above_quote: bool) -> int | None:
+    """The first line of the attribution that ends in the line `last`; None where there is none.
+
+    is_above_quote: does the next line begin with a quote's mark? Then less is asked.
+    """
+    line = lines[last]
+    if line.depth or not could_end(line.body):
+        return None
+    best: tuple[int, int] | None = None
+    spans = _spans(lines, last)
+    for first, text in spans:
+        if _is_attribution(text, is_above_quote=is_above_quote):
+            weight = _evidence(text).weight
+            if best is None or weight > best[0]:
+                best = (weight, first)
+    return best[1] if best else None
+
+
+def could_end(body: str) -> bool:
+    """Could an attribution end in this line? A cheap look, before `ending_at`."""
+    if body.endswith((":", "：", ":*", ":_")):
+        return True
+    if len(body) > _MAX_BARE_CHARS and "@" not in body and not any(map(str.isdigit, body)):
+        return False
+    return bool(WROTE.search(body[-40:]) or _ISO_ZONE.match(body) or (body.endswith(">") and "@" in body))
+
+
+def _spans(lines: Sequence[Line], last: int) -> list[tuple[int, str]]:
+    """The line and those right above it, one more each time."""
+    spans = []
+    text = ""
+    for first in range(last, max(-1, last - _MAX_LINES), -1):
+        line = lines[first]
+        if line.depth or not line.body:
+            break
+        text = f"{line.body} {text}".strip()
+        if len(text) > _MAX_CHARS:
+            break
+        spans.append((first, text))
+        if line.after_blank and not _is_broken_address(lines, first):
+            break
+    return spans
+
+
+def _is_broken_address(lines: Sequence[Line], first: int) -> bool:
+    """Did a program put blank lines around the brackets of an address?"""
+    return lines[first].body.startswith(("<", ">")) or (
+        first > 0 and lines[first - 1].body.endswith("<") and not lines[first - 1].depth
+    )
+
+
+def _evidence(text: str) -> Evidence:
+    return Evidence(
+        address=_ADDRESS.search(text) is not None,
+        date=moments.has_date(text),
+        time=moments.has_time(text),
+        wrote=WROTE.search(_ADDRESS.sub(" ", text)) is not None,
+    )
+
+
+def _is_attribution(text: str, *, is_above_quote: bool) -> bool:
+    ruled = _RULED.fullmatch(text)
+    if ruled:
+        text = ruled["words"]
+        if WROTE.search(text[-30:]):
+            return True
+    found = _evidence(text)
+    has_colon = _COLON.search(text) is not None
+    if not has_colon:
+        return _is_without_colon(text, found, is_above_quote=is_above_quote)
+    if is_above_quote and (found.address or (found.date and found.time)):
+        return True
+    if found.wrote and (found.address or (found.date and found.time)):
+        return True
+    if found.wrote and found.date:
+        return _begins_with_date(text) or is_above_quote
+    if found.wrote and is_above_quote:
+        return len(text.split()) <= _MAX_BARE_WORDS
+    # programs that have no word for it: a date, a time, and who it was, right before the colon
+    return (
+        found.address
+        and found.date
+        and found.time
+        and _begins_with_date(text)
+        and _ADDRESS_LAST.search(text) is not None
+    )
+
+
+def _is_without_colon(text: str, found: Evidence, *, is_above_quote: bool) -> bool:
+    if _ISO_ZONE.match(text):
+        return True
+    if found.wrote and found.address and found.date:
+        return WROTE.search(text[-30:]) is not None
+    return is_above_quote and found.date and found.address and _begins_with_date(text)
+
+
+def _begins_with_date(text: str) -> bool:
+    start = moments.date_start(text)
+    return start is not None and len(text[:start].split()) <= _MAX_LEAD_WORDS

@@ -1,0 +1,125 @@
+"""The message that somebody forwarded by hand, inline: who wrote it, when, about what, and where it begins in the text.
+
+What the text says is the forwarder's word, never proven. A header counts where a marker says that it was forwarded,
+where the mail's subject begins as a forward's does, or where nothing of the forwarder's stands above it and the
+subject is no reply's; else it is what a reply quotes. Of forwards of forwards it is the outermost. Pure; called by
+`reading`'s composer (docs/decisions/0030-folds.md).
+"""
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import islice
+
+from mailweir import address
+from mailweir.reading import header_block, moments, openings
+from mailweir.reading.header_block import HeaderBlock
+from mailweir.reading.label_words import WROTE, Field
+from mailweir.reading.lines import Line, split
+from mailweir.reading.openings import Context
+
+_MAX_NAME_CHARS = 200
+_MAX_ORIGINALS = 20
+_ADDRESS = re.compile(r"(?<![^\s<>\[\]()\"',;:@])[^\s<>\[\]()\"',;:@]{1,64}@[^\s<>\[\]()\"',;:@]{2,255}")
+_IN_BRACKETS = re.compile(r"<[^<>]{0,400}>?>?|\[[^\[\]]{0,400}\]|\([^()]{0,60}@[^()]{0,300}\)")
+_QUOTED = re.compile(r"[\"'“„«](?P<name>[^\"“”„«»\n]{1,200})[\"'”“»]")
+# what stands before a name: the date, and a word of the language's
+_NAME_BEHIND_DATE = re.compile(
+    r"^(?:.{0,300}\d\S{0,20})?\s{0,3}(?:[AaPp]\.?[Mm]\.?\s)?(?:[^\W\d_A-Z][^\W\d_]{3,20}\s)?"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Original:
+    """What a forwarded header says. author: an address in normal form; None where only a name is told, which happens in Outlook.
+
+    author_name: as it is written, or empty. date: aware, UTC; None where it isn't certain. subject: of the original, or empty.
+    start: the character of the text where the forwarded message begins, with its header.
+    """
+
+    author: str | None
+    author_name: str
+    date: datetime | None
+    subject: str
+    start: int
+
+
+def find(text: str, subject: str, zone: str = "", *, is_meant: bool = False) -> Original | None:
+    """The outermost message that was forwarded in this text, or None.
+
+    subject: of the mail that holds the text. zone: `+0200`, of that mail's own Date: programs write a forwarded
+    header in the forwarder's zone, and rarely tell it. Without it a date that tells no zone is None. is_meant: was
+    the mail sent to nobody but the log address? Then a header counts below the writer's own words too, unless the
+    subject is a reply's.
+    """
+    lines = split(text)
+    opening = openings.find(text, lines, Context(subject=subject, is_meant=is_meant))
+    if not opening.is_forwarded:
+        return None
+    start = lines[opening.first].start
+    if opening.block is not None:
+        return _of_block(opening.block, start, zone)
+    return _of_attribution(lines[opening.first : opening.end], start, zone)
+
+
+def find_all(text: str, subject: str, zone: str = "", *, is_meant: bool = False) -> tuple[Original, ...]:
+    """What `find` finds, and then whose headers stand below it, in order: a forward of a forward, or of a conversation.
+
+    The arguments are those of `find`. At most 20.
+    """
+    outermost = find(text, subject, zone, is_meant=is_meant)
+    if outermost is None:
+        return ()
+    lines = split(text)
+    below = (block for block in header_block.find_all(lines) if lines[block.first].start > outermost.start)
+    originals = (_of_block(block, lines[block.first].start, zone) for block in islice(below, _MAX_ORIGINALS - 1))
+    return (outermost, *(one for one in originals if one is not None))
+
+
+def _of_block(block: HeaderBlock, start: int, zone: str) -> Original | None:
+    author, name = author_of(block.values.get(Field.FROM, ""))
+    if not (author or name):
+        return None
+    date = moments.written(block.values.get(Field.DATE, ""), zone)
+    return Original(
+        author=author, author_name=name, date=date, subject=block.values.get(Field.SUBJECT, "").strip("* "), start=start
+    )
+
+
+def _of_attribution(lines: list[Line], start: int, zone: str) -> Original | None:
+    """Outlook for Mac writes an attribution above what it forwards."""
+    text = " ".join(line.body for line in lines)
+    match = _ADDRESS.search(text)
+    if match is None:
+        return None
+    before = WROTE.sub(" ", text[: match.start()]).rstrip("<( ")
+    quoted = _QUOTED.search(before)
+    name = quoted["name"].strip() if quoted else _NAME_BEHIND_DATE.sub("", before.rpartition(",")[2])
+    author = address.normalise(match[0].rstrip("."))
+    return (
+        Original(
+            author=author,
+            author_name=_plain_name(name),
+            date=moments.written(_ADDRESS.sub(" ", text), zone),
+            subject="",
+            start=start,
+        )
+        if author
+        else None
+    )
+
+
+def author_of(value: str) -> tuple[str | None, str]:
+    """The address and the name of a From label's value: `Doe, Jane [mailto:jane@client.example]`, `Jane <a@b<mailto:a@b>>`."""
+    author = None
+    for match in _ADDRESS.finditer(value):
+        author = address.normalise(match[0].rstrip("."))
+        if author:
+            break
+    outside = _IN_BRACKETS.split(value, maxsplit=1)[0].strip() or _IN_BRACKETS.sub(" ", value)
+    return author, _plain_name(_ADDRESS.split(outside, maxsplit=1)[0])
+
+
+def _plain_name(text: str) -> str:
+    name = " ".join(text.replace("mailto:", " ").split()).strip("\"'“”„«»*_<>[]()|;:, ")
+    return name[:_MAX_NAME_CHARS]

@@ -1,0 +1,223 @@
+"""The header of another message within a text: `From: ... Sent: ... To: ... Subject: ...`, as Outlook, Apple and others write it.
+
+Three labels in a row at least, one of which says who wrote; where no label is known, a rule above them, an address and a date.
+Pure. Called by `openings` and `forwarded`.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from mailweir.reading import marker
+from mailweir.reading.label_words import FIELDS, Field, normal
+from mailweir.reading.lines import Line, is_rule
+from mailweir.reading.marker import Marker
+from mailweir.reading.moments import has_date, has_time
+
+# `From:`, `*From:*`, `**From**:`, `Envoyé le :`; no sentence: at most four words
+_LABEL = re.compile(
+    r"[*_]{0,2}(?P<label>[^\W\d_][^:：*\n<>@\"]{0,30}?)[ \t\u00a0]{0,3}[*_]{0,2}[:：][*_]{0,2}"
+    r"[ \t\u00a0]{0,8}(?P<value>[^\n]{0,1000})"
+)
+_ADDRESS = re.compile(r"(?<![^\s<>\[\]()\"',;:@])[^\s<>\[\]()\"',;:@]{1,64}@[^\s<>\[\]()\"',;:@]{2,255}")
+_MAX_LABEL_WORDS = 4
+_MAX_BLOCK_LINES = 40
+_MAX_CONTINUED = 6  # lines of one value: a long list of recipients
+_MIN_LABELS = 3
+_INLINE_LABELS = re.compile(
+    "(?P<label>"
+    + "|".join(sorted((re.escape(one) for one in FIELDS if len(one) > 1 or not one.isascii()), key=len, reverse=True))
+    + r"|(?<=>)[a-z])\s?[:：]",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeaderBlock:
+    """One header. first, end: its lines, half open, with the rule and marker above it. labels: where the first label's line is.
+
+    depth: its quote marks. values: what the labels say, the first of each kind. from_label: as the table has it.
+    """
+
+    first: int
+    end: int
+    depth: int
+    values: Mapping[Field, str]
+    marker: Marker | None
+    from_label: str
+    has_text_above: bool = False
+
+
+def find_all(lines: Sequence[Line]) -> Iterator[HeaderBlock]:
+    """The headers of other messages, in order; none overlaps another."""
+    index = end = 0
+    while index < len(lines):
+        block = _read(lines, index, end) if ":" in lines[index].body or "：" in lines[index].body else None
+        if block is None:
+            index += 1
+            continue
+        yield block
+        index = end = block.end
+
+
+def _read(lines: Sequence[Line], index: int, lowest: int) -> HeaderBlock | None:
+    squashed = marker.read(lines[index].body)
+    if squashed and squashed[1]:
+        return _read_squashed(lines, index, squashed)
+    label = _label(lines[index].body)
+    if label is None or not (
+        label[0] in FIELDS or _stands_under_a_rule(lines, index) or _leads(lines, index, label[1])
+    ):
+        return None
+    entries, end = _entries(lines, index)
+    first, above = _above(lines, index, lowest)
+    is_under_rule = first < index
+    values, from_label = _values(entries)
+    if not _is_header(entries, values, is_under_rule=is_under_rule, is_marked=above is not None):
+        return None
+    return HeaderBlock(
+        first=first, end=end, depth=lines[index].depth, values=values, marker=above, from_label=from_label
+    )
+
+
+def _label(body: str) -> tuple[str, str] | None:
+    """A line's label in normal form, and its value."""
+    match = _LABEL.match(body)
+    if match is None or len(match["label"].split()) > _MAX_LABEL_WORDS or match["value"].startswith("//"):
+        return None
+    return normal(match["label"]), match["value"].strip()
+
+
+def _stands_under_a_rule(lines: Sequence[Line], index: int) -> bool:
+    while index and not lines[index - 1].body and lines[index - 1].depth:
+        index -= 1
+    above = lines[index - 1] if index else None
+    if above is None or above.depth > lines[index].depth:
+        return False
+    return is_rule(above.body) or marker.has_rules(above.body) or marker.is_intro(above.body)
+
+
+def _leads(lines: Sequence[Line], index: int, value: str) -> bool:
+    """Is an unknown label with an address followed by one that is known?"""
+    following = _label(lines[index + 1].body) if index + 1 < len(lines) else None
+    return following is not None and following[0] in FIELDS and _ADDRESS.search(value) is not None
+
+
+def _entries(lines: Sequence[Line], first: int) -> tuple[list[tuple[str, str]], int]:
+    """Labels and values in a row from a line on, and where they end."""
+    entries: list[tuple[str, str]] = []
+    seen: set[Field] = set()
+    index, top = first, min(len(lines), first + _MAX_BLOCK_LINES)
+    while index < top and lines[index].depth == lines[first].depth:
+        label = _label(lines[index].body)
+        if label is None:
+            after = _continued(lines, index, top, is_value_open=bool(entries) and not entries[-1][1])
+            if after is None:
+                break
+            entries[-1] = (
+                entries[-1][0],
+                " ".join([entries[-1][1], *(one.body for one in lines[index:after])]).strip(),
+            )
+            index = after
+            continue
+        field = FIELDS.get(label[0])
+        if field in seen and field is not Field.OTHER:
+            break
+        if field is None and lines[index].after_blank and entries:
+            break
+        if field is not None:
+            seen.add(field)
+        entries.append(label)
+        index += 1
+    while entries and entries[-1][0] not in FIELDS and len(seen) >= _MIN_LABELS:  # `Hello: ...` right under the header
+        entries.pop()
+        index -= 1
+    return entries, index
+
+
+def _continued(lines: Sequence[Line], index: int, top: int, *, is_value_open: bool) -> int | None:
+    """Where a value goes on in lines without a label and a known label follows: that one's line."""
+    for after in range(index, min(top, index + _MAX_CONTINUED)):
+        if not lines[after].body or lines[after].depth != lines[index].depth or is_rule(lines[after].body):
+            return None
+        label = _label(lines[after].body)
+        if label and label[0] in FIELDS:
+            return after
+        if lines[after].after_blank and not is_value_open:
+            return None
+    return index + 1 if is_value_open and len(lines[index].body) < 300 else None
+
+
+def _above(lines: Sequence[Line], index: int, lowest: int) -> tuple[int, Marker | None]:
+    """Where a header begins with its rules and marker, and what the marker says."""
+    first, found = index, None
+    while first > lowest and index - first < 4:
+        above = lines[first - 1]
+        said = marker.read(above.body)
+        same_depth = above.depth == lines[index].depth
+        if said and not said[1] and (same_depth or said[0] is Marker.FORWARDED):
+            found = found or said[0]
+        elif same_depth and _is_blank(lines, first, index) and marker.is_intro(above.body):
+            found = Marker.INTRO
+        elif not (same_depth and (is_rule(above.body) or not above.body or marker.has_rules(above.body))):
+            break
+        first -= 1
+    while first < index and not lines[first].body:
+        first += 1
+    return first, found
+
+
+def _is_blank(lines: Sequence[Line], first: int, end: int) -> bool:
+    return not any(line.body for line in lines[first:end])
+
+
+def _values(entries: Sequence[tuple[str, str]]) -> tuple[dict[Field, str], str]:
+    values: dict[Field, str] = {}
+    from_label = ""
+    for label, value in entries:
+        field = FIELDS.get(label)
+        if field is not None and field not in values:
+            values[field] = value
+            if field is Field.FROM:
+                from_label = label
+    if Field.FROM not in values:  # in a language that the table hasn't: the first line with an address
+        author = next((value for label, value in entries if label not in FIELDS and _ADDRESS.search(value)), None)
+        if author is not None:
+            values[Field.FROM] = author
+    return values, from_label
+
+
+def _is_header(
+    entries: Sequence[tuple[str, str]], values: Mapping[Field, str], *, is_under_rule: bool, is_marked: bool
+) -> bool:
+    if Field.FROM not in values:
+        return False
+    known = len([field for field in values if field is not Field.OTHER])
+    has_address = any(_ADDRESS.search(value) for _, value in entries)
+    if is_marked and known >= 2:
+        return True
+    if known >= _MIN_LABELS:
+        return Field.SUBJECT in values or has_address
+    date = values.get(Field.DATE, "")
+    if known == 2 and _ADDRESS.search(values[Field.FROM]) and has_date(date) and has_time(date):
+        return True
+    if known == 2 and len(entries) == 2 and is_under_rule:
+        return has_address and (Field.DATE in values or Field.SUBJECT in values)
+    return (
+        is_under_rule and len(entries) >= _MIN_LABELS and has_address and any(has_date(value) for _, value in entries)
+    )
+
+
+def _read_squashed(lines: Sequence[Line], index: int, said: tuple[Marker, str]) -> HeaderBlock | None:
+    """Yahoo's form: marker and labels in one line."""
+    rest = said[1]
+    found = list(_INLINE_LABELS.finditer(rest))
+    entries = []
+    for match, after in zip(found, [*found[1:], None], strict=True):
+        entries.append((normal(match["label"]), rest[match.end() : after.start() if after else len(rest)].strip()))
+    values, from_label = _values(entries)
+    if len(values) < 2 or Field.FROM not in values:
+        return None
+    return HeaderBlock(
+        first=index, end=index + 1, depth=lines[index].depth, values=values, marker=said[0], from_label=from_label
+    )

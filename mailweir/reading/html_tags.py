@@ -1,0 +1,169 @@
+"""The tags of an HTML mail, one after another, without a tree: linear in the length, whatever stands there.
+
+It follows the tokenizer of the HTML standard (13.2.5) where mail needs that: quoted values hold `>`, comments end as browsers
+end them, what stands in a style or script is no tag. It never raises. A tag without its end is text, so that a quote that
+somebody forgot hides nothing. Pure. Standard library only. Called by `html_text`, `html_depth` and `html_view`.
+"""
+
+import html.entities
+import re
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import NamedTuple
+
+MAX_TAG_CHARS = 4096  # of one tag's attributes; further ones aren't read
+_MAX_BROKEN_TAGS = 2  # each may cost a look to the end of the mail; after so many, a tag ends at the next `>`
+
+_W = r" \t\n\f\r"
+_VALUE = rf"""(?:"[^"]*"|'[^']*'|(?!["'{_W}])[^{_W}>]*(?=[{_W}>]))"""
+# Each repetition has one way to match only: a tag without an end is given up after one look at it.
+# A tag up to its name, and its end if that follows at once; or any `<` with which something begins that is no text.
+_OPENING = re.compile(rf"<(?:(/?)([a-zA-Z][^{_W}/<>]*)(>|(?=[{_W}/]))|(?=[a-zA-Z/!?]))")
+_REST = re.compile(rf"[^=>]*(?:=[{_W}]*{_VALUE}[^=>]*){{0,40}}>")
+_REST_PIECE = re.compile(rf"[^=>]*(?:(>)|=[{_W}]*{_VALUE})")
+_BROKEN = re.compile(rf"<(/?)([a-zA-Z][^{_W}/<>]{{0,40}})([^<>]*)>")
+_BOGUS = re.compile(r"<[!?/][^<>]*>?(?:<(?:/(?![a-zA-Z])|[!?](?!--))[^<>]*>?){0,50}")
+_COMMENT_END = re.compile(r"--!?>")
+_ATTRIBUTE = re.compile(
+    rf"""(?<![^{_W}/"'])([^{_W}=/>"'<]+)(?:[{_W}]*=[{_W}]*(?:"([^"]*)"|'([^']*)'|([^{_W}>"'][^{_W}>]*)|))?"""
+)
+# Their contents are no tags, and nothing that a reader sees.
+UNSEEN = frozenset({"datalist", "iframe", "noembed", "noframes", "script", "style", "template", "title", "xml"})
+_RAW_TEXT_END = {name: re.compile(rf"</{name}(?=[{_W}/>])", re.IGNORECASE) for name in UNSEEN}
+_CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]+")
+_SURROGATES = re.compile(r"[\ud800-\udfff]")
+
+_REFERENCE = re.compile(r"&(?:#([0-9]+)|#[xX]([0-9a-fA-F]+)|([A-Za-z][A-Za-z0-9]{1,31}));?")
+_NAMED = html.entities.html5
+_LEGACY_CHARS = 6  # the longest name that browsers know without a semicolon: `frac12`, `Oacute`
+_UNKNOWN = "\ufffd"
+
+
+class Tag(NamedTuple):
+    """One tag, or comment, with the text before it: `source[text_start:start]`. The tag itself is `source[start:end]`.
+
+    name: in lower case; empty for a comment or declaration, and for the end of the mail. attributes: as they stand there.
+    """
+
+    text_start: int
+    start: int
+    end: int
+    name: str
+    is_end: bool
+    attributes: str
+    whole_attributes: str = ""  # of an image: all of them, for it may be in there
+
+
+def clean(source: str) -> str:
+    """source with "\\n" at the ends of its lines, and without control characters and lone surrogates."""
+    source = _CONTROLS.sub("", source.replace("\r\n", "\n").replace("\r", "\n"))
+    return source if source.isascii() else _SURROGATES.sub("\ufffd", source)
+
+
+def scan(source: str) -> Iterator[Tag]:
+    """Each tag of source; at last one without a name, with the text that is left."""
+    return _Scanner(source).tags()
+
+
+class _Scanner:
+    def __init__(self, source: str) -> None:
+        self._source = source
+        self._broken_tags = 0
+        self._has_comment_end = True
+        self._without_end: set[str] = set()
+
+    def tags(self) -> Iterator[Tag]:
+        source, text_start, at = self._source, 0, 0
+        while opening := _OPENING.search(source, at):
+            at = opening.start()
+            if not opening[2]:
+                tag = self._markup(text_start, at)
+            elif opening[3]:
+                tag = Tag(text_start, at, opening.end(), opening[2][:MAX_TAG_CHARS].lower(), bool(opening[1]), "")
+            elif self._broken_tags >= _MAX_BROKEN_TAGS:
+                tag = self._broken_tag(text_start, at)
+            else:
+                rest = _REST.match(source, opening.end())
+                end = rest.end() if rest else self._slow_end(opening.end())
+                tag = self._tag(text_start, opening, end) if end else self._broken_tag(text_start, at)
+            if tag is None:
+                at += 1
+                continue
+            yield tag
+            text_start = at = tag.end
+            if tag.name in UNSEEN and not tag.is_end:
+                text_start = at = self._raw_text_end(tag.name, tag.end)
+        yield Tag(text_start, len(source), len(source), "", False, "")
+
+    def _tag(self, text_start: int, named: re.Match[str], end: int) -> Tag:
+        attributes = self._source[named.end() : min(end - 1, named.end() + MAX_TAG_CHARS)]
+        name = named[2][:MAX_TAG_CHARS].lower()
+        whole = self._source[named.end() : end - 1] if name == "img" else ""
+        return Tag(text_start, named.start(), end, name, bool(named[1]), attributes, whole)
+
+    def _slow_end(self, at: int) -> int:
+        """Where a tag with very many attributes ends; 0: nowhere."""
+        while piece := _REST_PIECE.match(self._source, at):
+            at = piece.end()
+            if piece[1]:
+                return at
+        self._broken_tags += 1
+        return 0
+
+    def _broken_tag(self, text_start: int, at: int) -> Tag | None:
+        found = _BROKEN.match(self._source, at)
+        return found and Tag(text_start, at, found.end(), found[2].lower(), bool(found[1]), found[3][:MAX_TAG_CHARS])
+
+    def _markup(self, text_start: int, at: int) -> Tag | None:
+        """A comment, a declaration, or an end tag without a name; None: `<` is text."""
+        if self._has_comment_end and self._source.startswith("<!--", at):
+            found = _COMMENT_END.search(self._source, at + 2)
+            if found:
+                return Tag(text_start, at, found.end(), "", False, "")
+            self._has_comment_end = False
+        bogus = _BOGUS.match(self._source, at)
+        return bogus and Tag(text_start, at, bogus.end(), "", False, "")
+
+    def _raw_text_end(self, name: str, at: int) -> int:
+        """Where the tag stands that ends a style or script. Where none does, up to the next tag, so that a style that
+        nobody closed doesn't hide the mail."""
+        if name not in self._without_end:
+            found = _RAW_TEXT_END[name].search(self._source, at)
+            if found:
+                return found.start()
+            self._without_end.add(name)
+        following = self._source.find("<", at)
+        return following if following >= 0 else len(self._source)
+
+
+def attributes_of(attributes: str) -> dict[str, str]:
+    """A tag's attributes by names in lower case, decoded; of several with one name, the first (13.2.5.33)."""
+    found: dict[str, str] = {}
+    for one in _ATTRIBUTE.finditer(attributes):
+        found.setdefault(one[1].lower(), decode(one[2] or one[3] or one[4] or ""))
+    return found
+
+
+def decode(text: str) -> str:
+    """text with its character references replaced, as `html.unescape` would: but linear on any text, and it never raises
+    (a number with 5,000 digits makes that one raise)."""
+    return _REFERENCE.sub(_character, text) if "&" in text else text
+
+
+def _character(found: re.Match[str]) -> str:
+    return _decoded(found[0]) if len(found[0]) < 40 else _UNKNOWN
+
+
+@lru_cache(maxsize=2048)
+def _decoded(reference: str) -> str:
+    """reference: `&amp;`, `&amp`, `&#38;`; what isn't known comes back."""
+    name = reference[1:]
+    if name.startswith("#"):
+        return html.unescape(reference)
+    exact = _NAMED.get(name)
+    if exact is not None:
+        return exact
+    for length in range(min(len(name), _LEGACY_CHARS), 1, -1):
+        if name[:length] in _NAMED:
+            return _NAMED[name[:length]] + name[length:]
+    return reference

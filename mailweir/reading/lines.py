@@ -1,0 +1,110 @@
+"""The lines of a text, as folds look at them: how deep each is quoted, and what it says without its marks.
+
+Blank lines are no lines here: the line behind them knows of them. Pure. Called by `folds`, `forwarded` and what these
+are made of.
+"""
+
+import re
+from collections.abc import Sequence
+from typing import NamedTuple
+
+MAX_LINES = 20_000  # more are looked at by nobody: what follows them is shown
+MAX_BODY_CHARS = 1_000  # of a longer line only the beginning is looked at
+
+_LINE = re.compile(r"[^\n]+")
+# `>`, `> >`, and the mark that some programs of France and the East put: `»`
+_MARKS = re.compile(r"[ \t]{0,4}((?:[>»][ \t]{0,2}){1,200})")
+_INITIALS = re.compile(
+    r"[ \t]?[A-Z][A-Za-z]{0,11}((?:>[ \t]?){1,50})(?![^<\n]{0,200}>)"
+)  # Supercite: `JD> `, and not `Name>`
+_UNSEEN = "\ufeff\u200b\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2060\u2066\u2067\u2068\u2069\u00ad"
+_WITHOUT_UNSEEN = dict.fromkeys(map(ord, _UNSEEN))
+_BAR = re.compile(r"[ \t]{0,3}\|(?![^|\n]*\|)")
+_TRACKER = "\u1427"  # Canadian syllabics: a picture that tells whether a mail was read leaves it in the text
+_WROTE_BEHIND = re.compile(r">[ \t]{0,2}[^\d\W][^\d\n]{0,30}[:：]$")
+_ADDRESS_END = re.compile(r"[^<>]{0,200}>[ \t]{0,2}[^\s<>]{0,12}[ \t]?[:：]$")
+
+
+class Line(NamedTuple):
+    """One line that isn't blank. start, end: its characters in the text, without the line's end. depth: its quote marks.
+
+    body: what it says, without marks and blanks around it, at most MAX_BODY_CHARS. after_blank: are there blank lines, or quote
+    marks alone, before it?
+    """
+
+    start: int
+    end: int
+    depth: int
+    body: str
+    after_blank: bool
+
+
+def split(text: str) -> list[Line]:
+    """The first MAX_LINES lines of a text; those that hold quote marks alone are lines with an empty body."""
+    lines: list[Line] = []
+    end = 0
+    for match in _LINE.finditer(text):
+        whole = match[0][:MAX_BODY_CHARS]
+        if not whole.strip():
+            continue
+        gap = match.start() - end > 1 or (bool(lines) and not lines[-1].body)
+        depth, body = _read(whole)
+        if depth and lines and _closes(lines[-3:], whole):
+            depth, body = 0, whole.strip()
+        lines.append(Line(match.start(), match.end(), depth, body, gap))
+        end = match.end()
+        if len(lines) >= MAX_LINES:
+            break
+    return lines
+
+
+def _read(whole: str) -> tuple[int, str]:
+    if not whole.isascii():
+        whole = whole.translate(_WITHOUT_UNSEEN)
+    marks = _MARKS.match(whole) or _INITIALS.match(whole)
+    if marks is None:
+        return 0, whole.strip()
+    return marks[1].count(">") + marks[1].count("»"), whole[marks.end() :].strip()
+
+
+def _closes(before: Sequence[Line], whole: str) -> bool:
+    """Is the `>` the end of an address that a mailer broke: `Jane <jane@client.example` and `> wrote:`?"""
+    if len(whole) > 250:
+        return False
+    last = before[-1].body
+    if last.rfind("<") > last.rfind(">") and _ADDRESS_END.match(whole.strip()):
+        return True
+    return any(line.body.endswith("<") for line in before) and _WROTE_BEHIND.match(whole.strip()) is not None
+
+
+def has_bar(text: str, lines: Sequence[Line], index: int) -> bool:
+    """Does a line begin with a bar, as some programs quote, and hold no other one, as tables do?"""
+    return index < len(lines) and _bar(text, lines[index]) is not None
+
+
+def with_bars(text: str, lines: Sequence[Line], first: int) -> list[Line]:
+    """The lines with those from `first` on that begin with a bar as quoted ones, up to the first one that doesn't."""
+    marked = list(lines)
+    for index in range(first, len(lines)):
+        bar = _bar(text, lines[index])
+        if bar is None:
+            break
+        marked[index] = lines[index]._replace(depth=1, body=lines[index].body.lstrip("| \t"))
+    return marked
+
+
+def _bar(text: str, line: Line) -> re.Match[str] | None:
+    return _BAR.match(text[line.start : min(line.end, line.start + MAX_BODY_CHARS)])
+
+
+def is_rule(body: str) -> bool:
+    """Is a line drawn of one sign, three times or more? Or one sign alone that trackers leave behind."""
+    signs = body.replace(" ", "")
+    if signs == _TRACKER:
+        return True
+    return len(signs) >= 3 and signs[0] in "-_=*~#+—–―─━‐·•.⸻" and signs == signs[0] * len(signs)
+
+
+def says_something(body: str) -> bool:
+    """Has it a letter or digit?"""
+    return any(map(str.isalnum, body))

@@ -1,0 +1,56 @@
+"""The line that programs put above a message that they pass on: `-----Original Message-----`, `Begin forwarded message:`.
+
+Pure. Called by `header_block` and `openings`.
+"""
+
+import re
+from enum import Enum, auto
+
+from mailweir.reading.label_words import FORWARDED, MESSAGE, WROTE
+
+# words between two rules, with what a program has put behind them in the same line; `*---- ... ----*` is bold
+_BETWEEN = re.compile(
+    r"\*{0,2}(?P<left>[-_=~—–]{2,80})[ \t]{0,4}(?P<words>[^-_=~—–\n][^\n]{0,120}?)[ \t]{0,4}[-_=~—–]{2,80}:?\*{0,2}"
+)
+_MAX_WORDS = 8
+_MAX_BARE_CHARS = 60  # `Begin forwarded message:`, without rules
+
+
+class Marker(Enum):
+    """What the line says: of a message that was passed on, or of an original one, which stands above replies too.
+
+    INTRO: a few words that end in a colon, in whatever language, right above a header.
+    """
+
+    FORWARDED = auto()
+    ORIGINAL = auto()
+    INTRO = auto()
+
+
+def read(body: str) -> tuple[Marker, str] | None:
+    """What a line says, and what stands behind the marker in it (Yahoo's labels); None where it is no such line."""
+    between = _BETWEEN.match(body)
+    if between:
+        words = between["words"]
+        if len(words.split()) > _MAX_WORDS or WROTE.search(words):
+            return None
+        rest = body[between.end() :].strip()
+        if FORWARDED.search(words):
+            return Marker.FORWARDED, rest
+        return (Marker.ORIGINAL, rest) if MESSAGE.search(words) else None
+    bare = body.strip("*_ ")
+    if len(bare) <= _MAX_BARE_CHARS and bare.endswith((":", "：")) and FORWARDED.search(bare) and MESSAGE.search(bare):
+        return Marker.FORWARDED, ""
+    return None
+
+
+def has_rules(body: str) -> bool:
+    """Do the words stand between two rules, whatever they say?"""
+    return _BETWEEN.fullmatch(body) is not None
+
+
+def is_intro(body: str) -> bool:
+    """A few words without a number or an address that end in a colon, and don't say that somebody wrote."""
+    if not body.endswith((":", "：")) or len(body) > _MAX_BARE_CHARS or len(body.split()) > _MAX_WORDS:
+        return False
+    return "@" not in body and not any(map(str.isdigit, body)) and WROTE.search(body) is None

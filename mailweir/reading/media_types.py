@@ -1,0 +1,95 @@
+"""What kind of file an attachment is: by its first bytes, else as the mail says. Never raises. Called by `attachments`. Pure."""
+
+import filetype
+
+HEAD_BYTES = 8_192
+
+UNKNOWN = "application/octet-stream"
+TNEF = "application/ms-tnef"
+_TNEF_SIGNATURE = b"\x78\x9f\x3e\x22"  # MS-OXTNEF 2.1.3.1: Outlook's winmail.dat
+# Content shows the container alone, and what is in it only the mail says
+_CONTAINERS = {
+    "application/zip": (
+        "zip",
+        "openxmlformats",
+        "opendocument",
+        "java-archive",
+        "android",
+        "ms-word",
+        "ms-excel",
+        "ms-powerpoint",
+    ),
+    "application/gzip": ("gzip", "compressed-tar", "x-tgz"),
+    "video/mp4": ("audio/mp4", "audio/x-m4a"),
+}
+_ALIKE = {
+    "application/gzip": "application/x-gzip",
+    "audio/x-wav": "audio/wav",
+    "application/x-rar-compressed": "application/vnd.rar",
+}
+_EXTENSIONS = {
+    "text/plain": "txt",
+    "text/html": "html",
+    "text/csv": "csv",
+    "text/calendar": "ics",
+    "application/ics": "ics",
+    "text/vcard": "vcf",
+    "text/x-vcard": "vcf",
+    "text/xml": "xml",
+    "application/xml": "xml",
+    "application/json": "json",
+    "image/svg+xml": "svg",
+    "message/rfc822": "eml",
+    "message/global": "eml",
+    "message/news": "eml",
+    "message/delivery-status": "txt",
+    "message/disposition-notification": "txt",
+    "message/feedback-report": "txt",
+    "text/rfc822-headers": "txt",
+    "application/pgp-signature": "asc",
+    "application/pgp-encrypted": "asc",
+    "application/pgp-keys": "asc",
+    "application/pkcs7-signature": "p7s",
+    "application/x-pkcs7-signature": "p7s",
+    "application/pkcs7-mime": "p7m",
+    "application/x-pkcs7-mime": "p7m",
+    TNEF: "dat",
+}
+
+
+def of(head: bytes, declared: str) -> str:
+    """The media type of a file that begins so. What looks like text is never made anything else than it says to be."""
+    head = head[:HEAD_BYTES]
+    if head.startswith(_TNEF_SIGNATURE):
+        return TNEF
+    if _is_text(head):
+        return declared
+    kind = filetype.guess(head)
+    if kind is None:
+        return declared
+    found = str(kind.mime)
+    if _agrees(found, declared):
+        return declared
+    return found
+
+
+def extension(media_type: str) -> str:
+    """For a file without a name; `bin` where nobody knows."""
+    known = _EXTENSIONS.get(media_type)
+    if known is None:
+        kind = filetype.get_type(mime=media_type)
+        known = kind.extension if kind else "txt" if media_type.startswith("text/") else "bin"
+    return str(known)
+
+
+def _agrees(found: str, declared: str) -> bool:
+    return _ALIKE.get(found) == declared or any(word in declared for word in _CONTAINERS.get(found, ()))
+
+
+def _is_text(head: bytes) -> bool:
+    """`BM` is how a bitmap begins, and many a text."""
+    return (
+        head.isascii()
+        and not any(byte < 32 and byte not in b"\t\n\x0b\x0c\r\x1b" for byte in set(head))
+        and not head.startswith(b"%PDF-")
+    )

@@ -1,0 +1,153 @@
+"""Where another message begins in a text without quote marks: below what somebody wrote, or as what he forwards.
+
+By the header that Outlook and others put there, by a marker, by an attribution that no quote mark follows, or by a
+phone's own line in the middle. Pure. Called by `folds` and `forwarded`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mailweir.reading import attribution, header_block, lines, marker, phone_lines
+from mailweir.reading.header_block import HeaderBlock
+from mailweir.reading.lines import Line, says_something
+from mailweir.reading.marker import Marker
+from mailweir.reading.prefixes import is_forward, is_reply
+
+_MAX_ATTRIBUTIONS = 500  # lines that could be the end of one are looked at more closely; no mail comes near it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opening:
+    """Where another message begins. lines: the text's, with the bars of quotes read.
+
+    first, end: the lines of its header, half open; all of them behind the last where there is none. is_forwarded: is it a
+    message that was forwarded? quote: the first line of what is quoted, up to the text's end. phones_line: that in the middle.
+    block: its header, where it has labels.
+    """
+
+    lines: Sequence[Line]
+    first: int
+    end: int
+    is_forwarded: bool = False
+    quote: int | None = None
+    phones_line: int | None = None
+    block: HeaderBlock | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """What is known of the mail that holds the text. subject: its own. is_meant: was it sent to nobody but the log
+    address, so that its writer means the message below? Then only a reply's subject speaks against it.
+    """
+
+    subject: str
+    is_meant: bool = False
+
+    def is_forward(self) -> bool:
+        """Does it say of itself that it forwards what is below, whatever that is?"""
+        return is_forward(self.subject) or (self.is_meant and not is_reply(self.subject))
+
+
+@dataclass(slots=True)
+class _Seen:
+    """The first line that says something outside quotes, and the first quoted one that isn't empty; far behind until met."""
+
+    said: int = 2 * lines.MAX_LINES
+    quoted: int = 2 * lines.MAX_LINES
+
+    def add(self, index: int, line: Line) -> None:
+        if line.depth and line.body:
+            self.quoted = min(self.quoted, index)
+        if not line.depth and says_something(line.body):
+            self.said = min(self.said, index)
+
+
+def find(text: str, all_lines: Sequence[Line], context: Context) -> Opening:
+    """The first place where a message without quote marks begins, and what it is."""
+    blocks = {block.first: block for block in header_block.find_all(all_lines)}
+    current, seen, tried = all_lines, _Seen(), 0
+    for index, line in enumerate(all_lines):
+        block = blocks.get(index)
+        opening = _at_block(current, block, context, seen) if block else None
+        if opening is None and not current[index].depth:
+            opening = _at_marker(current, index, seen) or _at_phones_line(current, index, seen)
+            if opening is None and tried < _MAX_ATTRIBUTIONS and attribution.could_end(line.body):
+                tried += 1
+                current = _with_bars(text, current, index)
+                opening = _at_attribution(current, index, context, seen)
+        if opening is not None:
+            return opening
+        seen.add(index, current[index])
+    return Opening(lines=current, first=len(all_lines), end=len(all_lines))
+
+
+def _with_bars(text: str, all_lines: Sequence[Line], last: int) -> Sequence[Line]:
+    """The lines, with those that begin with a bar as quoted ones where an attribution stands above them."""
+    if (
+        not lines.has_bar(text, all_lines, last + 1)
+        or attribution.ending_at(all_lines, last, is_above_quote=True) is None
+    ):
+        return all_lines
+    return lines.with_bars(text, all_lines, last + 1)
+
+
+def _at_block(all_lines: Sequence[Line], block: HeaderBlock, context: Context, seen: _Seen) -> Opening | None:
+    said = seen.said < block.first
+    if _is_forwarded(all_lines, block, context, seen):
+        return Opening(lines=all_lines, first=block.first, end=block.end, is_forwarded=True, block=block)
+    if block.depth or not said:
+        return None
+    return Opening(lines=all_lines, first=block.first, end=block.end, quote=block.first, block=block)
+
+
+def _is_forwarded(all_lines: Sequence[Line], block: HeaderBlock, context: Context, seen: _Seen) -> bool:
+    """Was the message below a header forwarded? Within quote marks it was where nothing quoted stands above it."""
+    if block.depth and (seen.quoted < block.first or _stands_below_attribution(all_lines, block.first)):
+        return False
+    if block.marker is Marker.FORWARDED or is_forward(context.subject, block.from_label):
+        return True
+    if is_reply(context.subject, block.from_label):
+        return False
+    is_quoted_header = block.depth > 0 and block.marker is not None
+    return context.is_meant or is_quoted_header or seen.said > block.first
+
+
+def _stands_below_attribution(all_lines: Sequence[Line], first: int) -> bool:
+    while first and all_lines[first - 1].depth and not all_lines[first - 1].body:
+        first -= 1
+    return first > 0 and attribution.ending_at(all_lines, first - 1, is_above_quote=True) is not None
+
+
+def _at_marker(all_lines: Sequence[Line], index: int, seen: _Seen) -> Opening | None:
+    found = marker.read(all_lines[index].body)
+    if found is None or found[1]:
+        return None
+    if found[0] is Marker.FORWARDED:
+        if not marker.has_rules(all_lines[index].body):
+            return None
+        return Opening(lines=all_lines, first=index, end=index + 1, is_forwarded=True)
+    return Opening(lines=all_lines, first=index, end=index + 1, quote=index) if seen.said < index else None
+
+
+def _at_attribution(all_lines: Sequence[Line], last: int, context: Context, seen: _Seen) -> Opening | None:
+    following = all_lines[last + 1] if last + 1 < len(all_lines) else None
+    is_above_quote = following is not None and following.depth > 0
+    is_forwarded = context.is_forward()
+    if is_above_quote and not is_forwarded:
+        return None
+    first = attribution.ending_at(all_lines, last, is_above_quote=False)
+    if first is None:
+        return None
+    if is_forwarded:
+        return Opening(lines=all_lines, first=first, end=last + 1, is_forwarded=True)
+    return Opening(lines=all_lines, first=first, end=last + 1, quote=first) if seen.said < first else None
+
+
+def _at_phones_line(all_lines: Sequence[Line], index: int, seen: _Seen) -> Opening | None:
+    """`Sent from my phone`, in a paragraph of its own, with text behind it that has no quote mark: that is the mail before."""
+    line, following = all_lines[index], all_lines[index + 1] if index + 1 < len(all_lines) else None
+    if seen.said >= index or following is None or following.depth or not (line.after_blank and following.after_blank):
+        return None
+    if not phone_lines.is_programs_own(line.body) or phone_lines.is_programs_own(following.body):
+        return None
+    return Opening(lines=all_lines, first=index, end=index + 1, quote=index + 1, phones_line=index)

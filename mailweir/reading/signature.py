@@ -1,0 +1,158 @@
+"""Where a signature begins at the end of what somebody wrote.
+
+By its mark (RFC 3676 4.3: two dashes and a blank), by a rule above lines that tell how to reach somebody, by a
+closing above a name with such lines, or as a phone's own line (`Sent from my phone`). Pure. Called by `folds`.
+"""
+
+import re
+from collections.abc import Sequence
+
+from mailweir.reading.lines import Line, is_rule
+from mailweir.reading.phone_lines import is_phones_line
+
+_MARKS = frozenset({"--", "—", "–", "__", "- -", "*--*", "\\--"})
+_MAX_MARKED_LINES = 25
+_MAX_RULED_LINES = 12
+_MAX_CLOSED_LINES = 10
+_MAX_LINE_CHARS = 90
+_SENTENCE_WORDS = 6
+_LONG_WORDS = 14
+_SENTENCE_END = re.compile(r"[.?!。？！؟।…][\"')»”]*$")
+_CONTACT = re.compile(
+    r"(?P<mail>[^\s<>@]{1,64}@[^\s<>@]{2,255}\.[^\s<>@]{2,})|(?P<web>https?://|www\.|\b[a-z0-9-]{2,40}\.(?:com|org|net|de"
+    r"|fr|it|es|io|eu|co|example)\b)"
+    r"|(?P<phone>(?<![\d/])(?:\+|\(|0)[\d ()./\-–]{6,24}\d(?!\d))",
+    re.IGNORECASE,
+)
+_ITEM = re.compile(r"(?:[-*•+]|\d{1,2}[.)])\s")
+_CLOSING_END = re.compile(r"[,，、!;.]?$")
+_NAME_WORD = re.compile(r"[^\W\d_].*")
+
+
+def begins(lines: Sequence[Line], low: int, high: int) -> int | None:
+    """The first line of the signature that ends with the line before `high`; None where there is none. No line of it is quoted.
+
+    low: the first line that could belong to it.
+    """
+    low = max(low, high - 60)
+    own = _last_unquoted_from(lines, low, high)
+    marked = _by_mark(lines, own, high)
+    if marked is not None:
+        return marked
+    if is_phones_line(lines, high - 1):
+        return high - 1
+    return _by_closing(lines, own, high)
+
+
+def _last_unquoted_from(lines: Sequence[Line], low: int, high: int) -> int:
+    first = high
+    while first > low and lines[first - 1].depth == 0 and lines[first - 1].body:
+        first -= 1
+    return first
+
+
+def _by_mark(lines: Sequence[Line], low: int, high: int) -> int | None:
+    for index in range(low, high):
+        body = lines[index].body
+        if body in _MARKS and high - index <= _MAX_MARKED_LINES and not _is_in_code(lines, low, index):
+            if _is_sure(lines, index, high) or _looks_signed(lines, index + 1, high, needs_contact=False):
+                return index
+        elif (
+            is_rule(body)
+            and not _has_gap(lines, index + 1, high)
+            and high - index <= _MAX_RULED_LINES
+            and not _is_in_code(lines, low, index)
+            and _looks_signed(lines, index + 1, high, needs_contact=True)
+        ):
+            return index
+    return None
+
+
+def _is_sure(lines: Sequence[Line], index: int, high: int) -> bool:
+    """Is it the standard's mark, with its blank; or without it, and a name right below?"""
+    line = lines[index]
+    return line.body == "--" and (line.end - line.start > len("--") or not _has_gap(lines, index + 1, high))
+
+
+def _has_gap(lines: Sequence[Line], index: int, high: int) -> bool:
+    return index < high and lines[index].after_blank
+
+
+def _is_in_code(lines: Sequence[Line], low: int, index: int) -> bool:
+    return sum(line.body.startswith("```") for line in lines[low:index]) % 2 == 1
+
+
+def _looks_signed(lines: Sequence[Line], low: int, high: int, *, needs_contact: bool) -> bool:
+    """Are these lines a name, and how to reach somebody? Also where there are none."""
+    after = [line.body for line in lines[low:high] if not is_rule(line.body) and line.body not in _MARKS]
+    if any(len(body) > 4 * _MAX_LINE_CHARS or is_sentence(body) or _ITEM.match(body) for body in after):
+        return False
+    return not after or not needs_contact or any(_CONTACT.search(body) for body in after)
+
+
+def is_sentence(body: str) -> bool:
+    """Does a line say something in full words?"""
+    words = body.split()
+    return (
+        len(words) >= _LONG_WORDS
+        or (len(words) >= _SENTENCE_WORDS and bool(_SENTENCE_END.search(body)))
+        or body.endswith(("?", "？", "؟"))
+    )
+
+
+def _by_closing(lines: Sequence[Line], low: int, high: int) -> int | None:
+    """A closing (`Regards,`), a name, and one line more; or a name with two ways to reach somebody, in a paragraph of its own."""
+    bodies = [line.body for line in lines[low:high]]
+    for index in range(max(0, len(bodies) - _MAX_CLOSED_LINES), len(bodies) - 1):
+        if any(is_sentence(body) or _ITEM.match(body) or len(body) > _MAX_LINE_CHARS for body in bodies[index + 1 :]):
+            continue
+        line = lines[low + index]
+        if (
+            _is_closing(line.body)
+            and len(bodies) - index >= 3
+            and _is_name(bodies[index + 1])
+            and _is_card(bodies[index + 2 :])
+        ):
+            return low + index
+        if line.after_blank and index and _is_name(line.body) and not bodies[index - 1].endswith((":", "：")):
+            ways = {kind for body in bodies[index + 1 :] for kind in _kinds(body)}
+            if len(ways) >= 2 and _is_card(bodies[index + 1 :]):
+                return low + index
+    return None
+
+
+def _is_closing(body: str) -> bool:
+    """`Regards,`, `Mit freundlichen Grüßen`: a few words without a number that end in a comma, or in nothing."""
+    return (
+        len(body.split()) <= 4
+        and len(body) <= 40
+        and not any(map(str.isdigit, body))
+        and body.endswith((",", "，", "、"))
+    )
+
+
+def _is_name(body: str) -> bool:
+    words = body.strip("*_ ,.").split()
+    return (
+        1 <= len(words) <= 5
+        and len(body) <= 50
+        and all(_NAME_WORD.match(word) and not word[0].islower() for word in words if len(word) > 3)
+    )
+
+
+def _is_card(bodies: Sequence[str]) -> bool:
+    """Lines of a card: each names something, or tells how to reach somebody."""
+    return all(_CONTACT.search(body) or _is_title(body) for body in bodies)
+
+
+def _is_title(body: str) -> bool:
+    words = [word for word in re.findall(r"[^\W\d_]+", body) if len(word) > 3]
+    return (
+        len(body) <= 60
+        and 2 * sum(not word[0].islower() for word in words) >= len(words)
+        and not _SENTENCE_END.search(body.removesuffix("!"))
+    )
+
+
+def _kinds(body: str) -> set[str]:
+    return {match.lastgroup for match in _CONTACT.finditer(body) if match.lastgroup}

@@ -1,0 +1,96 @@
+"""The sender verdict: was the author proven, by whom, and else why not. In words that the record keeps, and that a child may say.
+
+Pure. Made by `sender_auth` and `arc`; carried by the digest; kept by `recording` and the store; told by `explain`. Standard
+library only.
+"""
+
+import enum
+import re
+from dataclasses import dataclass
+from typing import Self
+
+MAX_PACKED_BYTES = 320
+_DOMAIN = re.compile(r"[a-z0-9._-]{1,253}")
+
+
+class Verdict(enum.StrEnum):
+    """Was an author proven. fail: there are signatures of the author's organisation, and each of them is bad."""
+
+    PASS = "pass"
+    FAIL = "fail"
+    NONE = "none"
+
+
+class VerdictReason(enum.StrEnum):
+    """Why. Those of PROOFS prove the author, and no other does. The record keeps the words, so they stay."""
+
+    # proven
+    DKIM = "dkim"
+    SEAL = "seal"
+    SEAL_SPF = "seal_spf"
+    LOGIN = "login"
+    # not proven: signatures
+    NO_SIGNATURE = "no_signature"
+    OTHER_DOMAIN = "other_domain"
+    BODY_CHANGED = "body_changed"
+    HEADERS_CHANGED = "headers_changed"
+    MALFORMED = "malformed_signature"
+    NOT_TIMELY = "not_timely"
+    COVERS_TOO_LITTLE = "covers_too_little"
+    WRONG_IDENTITY = "wrong_identity"
+    KEY_MISSING = "key_missing"
+    KEY_REVOKED = "key_revoked"
+    KEY_UNUSABLE = "key_unusable"
+    KEY_TOO_SHORT = "key_too_short"
+    # not proven: seals
+    SEAL_NOT_TRUSTED = "seal_not_trusted"
+    SEAL_BROKEN = "seal_broken"
+    SEAL_SAW_NO_PROOF = "seal_saw_no_proof"
+    # not proven: the message itself
+    UNREADABLE_HEADERS = "unreadable_headers"
+    DOUBLED_HEADERS = "doubled_headers"
+    TOO_MANY_HEADERS = "too_many_headers"
+    THROUGH_GROUP = "through_group"
+    AUTHOR_IN_DOUBT = "author_in_doubt"
+    # not examined
+    DAMAGED = "damaged"
+    EXAMINER_DIED = "examiner_died"
+
+
+PROOFS = frozenset({VerdictReason.DKIM, VerdictReason.SEAL, VerdictReason.SEAL_SPF, VerdictReason.LOGIN})
+
+
+@dataclass(frozen=True, slots=True)
+class SenderVerdict:
+    """domain: whose signature or seal it is about, in lower-case ASCII, or ""."""
+
+    value: Verdict
+    reason: VerdictReason
+    domain: str = ""
+
+    @property
+    def is_pass(self) -> bool:
+        """Is the author proven?"""
+        return self.value is Verdict.PASS
+
+    def pack(self) -> bytes:
+        """The verdict in at most MAX_PACKED_BYTES of ASCII, for `parse`. A domain that can't be said so is left out."""
+        domain = self.domain if _DOMAIN.fullmatch(self.domain) else ""
+        return f"{self.value} {self.reason} {domain}".rstrip().encode("ascii")
+
+    @classmethod
+    def parse(cls, packed: bytes) -> Self:
+        """A verdict that was packed. ValueError for all else, such as a proof without a reason for it: hostile mail may have
+        got hold of the child that says it."""
+        words = packed.decode("ascii").split(" ") if len(packed) <= MAX_PACKED_BYTES else []
+        if len(words) not in (2, 3) or (len(words) == 3 and not _DOMAIN.fullmatch(words[2])):
+            raise ValueError("it is no packed verdict")
+        found = cls(Verdict(words[0]), VerdictReason(words[1]), *words[2:])
+        if found.is_pass != (found.reason in PROOFS):
+            raise ValueError("the reason doesn't fit the verdict")
+        return found
+
+
+def none(reason: VerdictReason, domain: str = "") -> SenderVerdict:
+    """Not proven, and no sign of a forgery."""
+    return SenderVerdict(Verdict.NONE, reason, domain)

@@ -1,0 +1,177 @@
+"""Who may read which activity: settled as a message is recorded, set by hand, and asked by whoever shows the record to a reader.
+
+Law 13: it is part of the query, as two index ranges united. Whoever asks with one OR reads the whole record. A setting by
+hand wins over all that is recorded later, and is logged. Called by `recording` within its transaction, by `activities`, and
+by the command line.
+"""
+
+import enum
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from mailweir.errors import NotFound
+from mailweir.store.database import batches, rows
+from mailweir.store.database.connection import Database
+from mailweir.store.database.moments import parse, rfc3339
+from mailweir.store.people.deployments import Deployment
+from mailweir.visibility import Visibility
+
+# --- as it is recorded ------------------------------------------------------------------------------------------------
+
+
+def settle(database: Database, private: Collection[int], of_people: Collection[int]) -> None:
+    """Within the transaction that records versions of these activities, after their users and contacts: makes them as strict as
+    is wanted, and never less strict.
+
+    private: a version's subject has a private word. of_people: of deployments where somebody's mail is restricted.
+    """
+    wanted: dict[str, list[int]] = {str(Visibility.PARTICIPANTS): sorted(private)}
+    for part in batches.parts(sorted(of_people)):
+        for activity_id, visibility in _of_people(database, part):
+            wanted.setdefault(visibility, []).append(activity_id)
+    wanted.pop(str(Visibility.EVERYONE), None)
+    for visibility, ids in wanted.items():
+        for part in batches.parts(ids):
+            marks = ",".join("?" * len(part))
+            # in the order of the alphabet, as in `Visibility`
+            database.fast_execute()(
+                "UPDATE activities SET visibility = ? WHERE is_visibility_manual = 0 AND visibility < ?"
+                f" AND id IN ({marks})",
+                (visibility, visibility, *part),
+            )
+
+
+def _of_people(database: Database, ids: Sequence[int]) -> list[tuple[int, str]]:
+    """The strictest that users, contacts and companies of each of these activities want."""
+    marks = ",".join("?" * len(ids))
+    found = database.fast_execute()(
+        "SELECT activity_id, MAX(visibility) FROM (SELECT p.activity_id, u.visibility FROM activity_users p"
+        f" JOIN users u ON u.id = p.user_id WHERE p.activity_id IN ({marks})"
+        " UNION ALL SELECT q.activity_id, c.visibility FROM activity_contacts q JOIN contacts c ON c.id = q.contact_id"
+        f" WHERE q.activity_id IN ({marks})"
+        " UNION ALL SELECT q.activity_id, o.visibility FROM activity_contacts q JOIN contacts c ON c.id = q.contact_id"
+        f" JOIN companies o ON o.id = c.company_id WHERE q.activity_id IN ({marks})) AS of_each GROUP BY activity_id",
+        (*ids, *ids, *ids),
+    )
+    return [(row[0], row[1]) for row in found.fetchall()]
+
+
+# --- by hand ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A setting by hand. changed_at: UTC."""
+
+    visibility_before: str
+    visibility: str
+    changed_by: str
+    changed_at: datetime
+
+
+def set_by_hand(
+    database: Database,
+    activity_id: int,
+    wanted: Visibility,
+    changed_by: str,
+    now: datetime,
+    deployment: Deployment | None = None,
+) -> None:
+    """Sets who may read an activity; what is recorded of it later doesn't change that. NotFound."""
+    with database.transaction():
+        sql = "SELECT a.visibility, a.deployment_id FROM activities a WHERE a.id = ?"
+        row = database.execute(sql, (activity_id,)).fetchone() if abs(activity_id) < 2**63 else None
+        if row is None or (deployment is not None and row[1] != deployment.id):
+            raise NotFound(f"there is no activity {activity_id}" + (f" in {deployment.name}" if deployment else ""))
+        database.execute(
+            "UPDATE activities SET visibility = ?, is_visibility_manual = 1 WHERE id = ?", (str(wanted), activity_id)
+        )
+        batches.insert(
+            database,
+            "visibility_changes",
+            ("activity_id", "visibility_before", "visibility", "changed_by", "changed_at"),
+            [(activity_id, row[0], str(wanted), changed_by, rfc3339(now))],
+        )
+
+
+def changes(database: Database, activity_id: int) -> list[Change]:
+    """What was set by hand, the first first."""
+    sql = (
+        "SELECT visibility_before, visibility, changed_by, changed_at FROM visibility_changes"
+        " WHERE activity_id = ? ORDER BY id"
+    )
+    return [
+        Change(row["visibility_before"], row["visibility"], row["changed_by"], parse(row["changed_at"]))
+        for row in rows.named(database.execute(sql, (activity_id,)))
+    ]
+
+
+# --- for a reader -----------------------------------------------------------------------------------------------------
+
+
+class Reader(NamedTuple):
+    """Who reads: a user of a deployment. user_ids: of all who had the name, for a record outlives its user."""
+
+    deployment_id: int
+    user_ids: tuple[int, ...]
+
+
+class Access(enum.Enum):
+    """What a reader may see of an activity."""
+
+    WHOLE = "whole"
+    METADATA = "metadata"  # who, when, direction; no subject, text or file name
+
+
+def listed(
+    database: Database,
+    reader: Reader,
+    further: str = "",
+    values: Sequence[Any] = (),
+    limit: int | None = None,
+    *,
+    whole_only: bool = False,
+) -> list[int]:
+    """Ids of the activities that a reader may know of, the newest first.
+
+    further: more conditions on the activities `a`, each beginning with AND, with their values. whole_only: without what the
+    reader sees the metadata of alone, as in a search for words.
+    """
+    bound = "" if limit is None else " LIMIT ?"
+    bounds = () if limit is None else (limit,)
+    narrower = " AND a.visibility = 'everyone'" if whole_only else ""
+    marks = ",".join("?" * len(reader.user_ids))
+    # Each is walked by an index of its own, newest first, and gets the order and limit that the union has. An activity may be
+    # in both.
+    sql = (
+        "SELECT id FROM (SELECT a.id FROM activities a WHERE a.deployment_id = ? AND a.visibility <> 'participants'"
+        f"{narrower}{further} ORDER BY a.id DESC{bound}) AS open_to_all"
+        " UNION SELECT id FROM (SELECT a.id FROM activity_users mine JOIN activities a ON a.id = mine.activity_id"
+        f" WHERE mine.user_id IN ({marks}) AND a.deployment_id = ?{further}"
+        f" ORDER BY mine.activity_id DESC{bound}) AS own ORDER BY id DESC{bound}"
+    )
+    parameters = (
+        *(reader.deployment_id, *values, *bounds),
+        *(*reader.user_ids, reader.deployment_id, *values, *bounds),
+        *bounds,
+    )
+    return [row[0] for row in database.execute(sql, parameters).fetchall()]
+
+
+def access(database: Database, reader: Reader, activity_ids: Sequence[int]) -> dict[int, Access]:
+    """What a reader may see of these activities; those that are left out the reader may not know of."""
+    found: dict[int, Access] = {}
+    of_reader = ",".join("?" * len(reader.user_ids))
+    for part in batches.parts(activity_ids):
+        marks = ",".join("?" * len(part))
+        mine = f"SELECT activity_id FROM activity_users WHERE activity_id IN ({marks}) AND user_id IN ({of_reader})"
+        own = {row[0] for row in database.execute(mine, (*part, *reader.user_ids)).fetchall()}
+        sql = f"SELECT id, visibility FROM activities WHERE deployment_id = ? AND id IN ({marks})"
+        for activity_id, visibility in database.execute(sql, (reader.deployment_id, *part)).fetchall():
+            if activity_id in own or visibility == Visibility.EVERYONE:
+                found[activity_id] = Access.WHOLE
+            elif visibility == Visibility.METADATA:
+                found[activity_id] = Access.METADATA
+    return found

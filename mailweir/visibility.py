@@ -1,0 +1,87 @@
+"""Who may read an activity, and the words in a subject that make it private.
+
+A word counts where it stands by itself, in whatever script and case. Scripts that put no space between words have no such place:
+there it counts wherever it stands. Pure: linear in the subject's length. Called by `recording`, and by `store` where it is set.
+Standard library only.
+"""
+
+import enum
+import unicodedata
+from functools import lru_cache
+
+from mailweir.errors import BadInput
+
+MAX_WORDS, MAX_WORD_CHARS = 50, 100
+# Chinese, Japanese, Thai, Lao, Burmese, Khmer, Tibetan, by the names of their characters
+_WITHOUT_SPACES = ("CJK ", "HIRAGANA ", "KATAKANA", "THAI ", "LAO ", "MYANMAR ", "KHMER ", "TIBETAN ")
+
+
+class Visibility(enum.StrEnum):
+    """From the most open to the strictest, in the order of the alphabet too, so that a database's MAX finds the strictest.
+
+    METADATA: others than those who take part see who, when and in which direction, and no text of it. PARTICIPANTS: others see
+    nothing of it.
+    """
+
+    EVERYONE = "everyone"
+    METADATA = "metadata"
+    PARTICIPANTS = "participants"
+
+
+def cleaned(text: str) -> str:
+    """Words as a person gives them, with commas between, as they are kept. BadInput."""
+    words = [" ".join(unicodedata.normalize("NFC", part).split()) for part in text.split(",")]
+    words = list(dict.fromkeys(word for word in words if word))
+    for word in words:
+        if not word.isprintable() or not any(map(_is_of_word, word)):
+            raise BadInput(f"'{word}' is no word")
+        if len(word) > MAX_WORD_CHARS:
+            raise BadInput(f"the word '{word[:20]}…' is longer than {MAX_WORD_CHARS} characters")
+    if len(words) > MAX_WORDS:
+        raise BadInput(f"there are more than {MAX_WORDS} words")
+    return ",".join(words)
+
+
+def is_private(subject: str, kept: str) -> bool:
+    """Is one of the words in the subject? kept: as `cleaned` gives them."""
+    if not kept:
+        return False
+    text = _folded(subject)
+    return any(_stands_in(word, text) for word in _words(kept))
+
+
+@lru_cache(maxsize=256)
+def _words(kept: str) -> tuple[str, ...]:
+    return tuple(_folded(word) for word in kept.split(","))
+
+
+def _folded(text: str) -> str:
+    """In one spelling of width, case and spaces."""
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
+    return " ".join(folded.split())
+
+
+def _stands_in(word: str, text: str) -> bool:
+    start = text.find(word)
+    while start >= 0:
+        end = start + len(word)
+        if _is_edge(text[start - 1 : start], word[0]) and _is_edge(text[end : end + 1], word[-1]):
+            return True
+        start = text.find(word, start + 1)
+    return False
+
+
+def _is_edge(neighbour: str, own: str) -> bool:
+    """Does a word end between these? neighbour: the character beside it, or "". A word that ends in a sign ends there."""
+    if not neighbour or not _is_of_word(neighbour) or not _is_of_word(own):
+        return True
+    return _is_without_spaces(own) or _is_without_spaces(neighbour)
+
+
+def _is_of_word(character: str) -> bool:
+    """A letter, a mark on one, or a digit."""
+    return unicodedata.category(character)[0] in "LMN" or character == "_"
+
+
+def _is_without_spaces(character: str) -> bool:
+    return unicodedata.name(character, "").startswith(_WITHOUT_SPACES)
