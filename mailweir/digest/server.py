@@ -1,36 +1,45 @@
-"""`mailweir-digest`: takes recorded bodies whose author isn't examined yet, and writes their sender verdicts.
+"""`mailweir-digest`: takes recorded mail that isn't examined or read yet, and writes its sender verdict and its reading.
 
-Never loses or alters raw mail, and never verifies anything in this process: `workers` does, under limits. Where DNS gives no
-answer a body stays pending and is tried again, later each time. Started by `mailweir up` or systemd, as the unprivileged user.
+Never loses or alters raw mail, and never verifies or reads anything in this process: `workers` does, under limits. Where DNS gives
+no answer a body stays pending and is tried again, later each time. Each stage has children of its own, and what is tried again
+or done anew has one that is niced: neither waits for the other. Started by `mailweir up` or systemd, as the unprivileged user.
 """
 
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 import structlog
 
-from mailweir import backoff, daemons, log, sender_verdict, settings
-from mailweir.digest.workers import Workers
-from mailweir.errors import DatabaseUnavailable, DnsUnavailable, MailweirError
-from mailweir.sender_auth import DkimProver
-from mailweir.sender_verdict import SenderVerdict, VerdictReason
+from mailweir import daemons, log, settings
+from mailweir.digest import children, workers
+from mailweir.digest.outcomes import Outcome, Outcomes
+from mailweir.digest.workers import Limits, Pool
+from mailweir.errors import DatabaseUnavailable, MailweirError
 from mailweir.settings import Settings
-from mailweir.store.database import versions
+from mailweir.store.database import batches, versions
 from mailweir.store.database.connection import Database
-from mailweir.store.record import raw_messages, verdicts
-from mailweir.store.record.verdicts import Waiting
+from mailweir.store.record import digest_queue, digest_rebuilds
+from mailweir.store.record.digest_queue import Entry, Lane, Stage
 
 PROCESS = daemons.DIGEST.name
-MAX_BATCH = 50  # a transaction: few milliseconds, for the filter waits for the write lock meanwhile
-FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=30), timedelta(days=1)
-MAX_DEATHS = 3  # attempts, after which a body that ends its examiner counts as not proven
-_NO_DNS = "dns"
-_DAMAGED = "damaged"
+LEASE = timedelta(minutes=2)  # more than what is in hand takes; what a host that died had is another's then
+_TAKEN_AT_ONCE = 64
+MAX_TOGETHER = 50  # results in a transaction: few milliseconds, for the filter waits for the write lock meanwhile
+_TOGETHER_SECONDS = 0.02  # results that come within it share a transaction
 _BUSY_SECONDS = 20.0
+_CPU_SECONDS = 5.0
+_VERDICT_BYTES, _READING_BYTES = 600_000_000, 300_000_000  # of memory
+_WALL_SECONDS = {Lane.NEW: 25.0, Lane.LATER: 60.0}  # DNS has its own, shorter deadline
+_NICENESS = 10
+
+Desk = tuple[Stage, Lane]
+Hand = tuple[Entry, int]  # and the activity's id
+Pools = Mapping[Desk, Pool[Hand]]
 
 
 def main() -> None:
@@ -44,108 +53,158 @@ def main() -> None:
         sys.exit(f"{PROCESS}: {error}")
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: sys.exit(0))
-    examiner = Examiner(config)
-    workers: Workers[Waiting] = Workers(config.digest.workers, examiner)
+    digest = Digest(database, pools(config), logger, lambda: datetime.now(UTC))
     logger.info("serving", workers=config.digest.workers)
     try:
-        _serve(database, workers, config.digest.poll_seconds, logger)
+        _serve(digest, config.digest.poll_seconds, logger)
     finally:
-        workers.stop()
+        digest.stop()
         logger.info("stopped")
 
 
-def _serve(
-    database: Database, workers: Workers[Waiting], poll_seconds: float, logger: structlog.stdlib.BoundLogger
-) -> None:
+def _serve(digest: "Digest", poll_seconds: float, logger: structlog.stdlib.BoundLogger) -> None:
     while True:
         try:
-            if work_off(database, workers, logger, lambda: datetime.now(UTC)):
-                continue
+            digest.turn(poll_seconds)
         except DatabaseUnavailable as error:
             logger.error("database unavailable", error=str(error))
-            database.close()
-        time.sleep(poll_seconds)
+            digest.forget()
+            time.sleep(poll_seconds)
 
 
-class Examiner:
-    """What a child does with a body: says a packed verdict, or in one word that DNS gave no answer or that it is damaged."""
+def pools(config: Settings) -> Pools:
+    """The children of each stage and lane."""
+    works = {Stage.VERDICT: children.Examiner(config), Stage.READING: children.read}
+    answers = {Stage.VERDICT: children.MAX_VERDICT_BYTES, Stage.READING: children.MAX_READING_BYTES}
+    memory = {Stage.VERDICT: _VERDICT_BYTES, Stage.READING: _READING_BYTES}
+    made: dict[Desk, Pool[Hand]] = {}
+    for stage in Stage:
+        for lane in Lane:
+            limits = Limits(
+                data_bytes=memory[stage],
+                cpu_seconds=_CPU_SECONDS,
+                wall_seconds=_WALL_SECONDS[lane],
+                answer_bytes=answers[stage],
+                niceness=0 if lane is Lane.NEW else _NICENESS,
+            )
+            made[stage, lane] = Pool(config.digest.workers if lane is Lane.NEW else 1, works[stage], limits)
+    return made
 
-    def __init__(self, config: Settings) -> None:
-        self._prover = DkimProver(config.dns, keep_answers=True)
-        self._prover.load()
-        self._sealers = frozenset(config.digest.trusted_sealers)
 
-    def __call__(self, content: tuple[object, ...]) -> str:
-        """content: activity's id, author, whether it came through a group, size, compressed bytes. Errors: whatever hostile mail
-        brings about."""
-        activity_id, author, through_group, size_bytes, content_zstd = content
-        assert isinstance(activity_id, int)
-        assert isinstance(author, str)
-        assert isinstance(size_bytes, int)
-        assert isinstance(content_zstd, bytes)
+@dataclass(slots=True)
+class _Desk:
+    """What was taken from the queue: waiting is still to be given to a child; in_hand has that, too. next_look: at the queue.
+    is_rebuilding: there may be more of the record to be done anew."""
+
+    pool: Pool[Hand]
+    waiting: deque[Entry] = field(default_factory=deque)
+    in_hand: dict[int, Entry] = field(default_factory=dict)
+    next_look: float = 0.0
+    is_rebuilding: bool = False
+
+
+class Digest:
+    """The queue, the children, and what is written. To be used by one thread."""
+
+    def __init__(
+        self,
+        database: Database,
+        pools: Pools,
+        logger: structlog.stdlib.BoundLogger,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._database = database
+        self._desks = {key: _Desk(pool) for key, pool in pools.items()}
+        self._outcomes = Outcomes(database, logger, clock)
+        self._logger = logger
+        self._clock = clock
+
+    def turn(self, poll_seconds: float) -> int:
+        """Gives out what is due, and writes what is done; how many are done. Waits at most so long. Errors: DatabaseUnavailable."""
+        self._give_out(poll_seconds)
+        if all(desk.pool.is_idle for desk in self._desks.values()):
+            time.sleep(max(0.0, self._next_look() - time.monotonic()))
+            return 0
+        return self._write(self._collect(max(0.0, self._next_look() - time.monotonic())))
+
+    def work_off(self) -> int:
+        """Does all that is due by now; how many. Errors: DatabaseUnavailable."""
+        done = 0
+        for desk in self._desks.values():
+            desk.next_look = 0.0
+        while True:
+            self._give_out(0.0)
+            if not all(desk.pool.is_idle for desk in self._desks.values()):
+                done += self._write(self._collect(60.0))
+            elif not any(desk.is_rebuilding for desk in self._desks.values()):
+                return done
+
+    def forget(self) -> None:
+        """Lets go of all that isn't written: the queue has it still."""
+        for desk in self._desks.values():
+            desk.pool.stop()
+            desk.waiting.clear()
+            desk.in_hand.clear()
+            desk.next_look = 0.0
+        self._database.close()
+
+    def stop(self) -> None:
+        """Ends the children, and gives back what they had."""
+        left = [entry for desk in self._desks.values() for entry in desk.in_hand.values()]
+        for desk in self._desks.values():
+            desk.pool.stop()
         try:
-            raw = raw_messages.decompress(content_zstd, size_bytes, activity_id)
-        except MailweirError:
-            return _DAMAGED
-        try:
-            if through_group:
-                return self._prover.verdict_through_group(raw, author, self._sealers).pack().decode("ascii")
-            return self._prover.verdict(raw, author, self._sealers).pack().decode("ascii")
-        except DnsUnavailable:
-            return _NO_DNS
+            digest_queue.release(self._database, left)
+        except DatabaseUnavailable as error:
+            self._logger.warning("what was in hand is done once its lease is over", error=str(error))
 
+    def _next_look(self) -> float:
+        return min(desk.next_look for desk in self._desks.values())
 
-def work_off(
-    database: Database, workers: Workers[Waiting], logger: structlog.stdlib.BoundLogger, clock: Callable[[], datetime]
-) -> int:
-    """Examines what is due, at most MAX_BATCH bodies, and writes what came of it; how many. Errors: DatabaseUnavailable."""
-    raw_ids = verdicts.due(database, clock(), MAX_BATCH)
-    if not raw_ids:
-        return 0
-    results = list(workers.run(_jobs(database, raw_ids)))
-    now = clock()
-    settled, postponed = [], []
-    for waiting, word in results:
-        facts = {"activity": waiting.activity_id, "raw": waiting.raw_id, "attempt": waiting.attempts + 1}
-        verdict = _verdict(word)
-        if verdict:
-            settled.append((waiting, verdict))
-            logger.info("examined", verdict=str(verdict.value), **facts, **{"reason": str(verdict.reason)})
-        elif word == _DAMAGED:
-            settled.append((waiting, sender_verdict.none(VerdictReason.DAMAGED)))
-            logger.error("raw message is damaged in the database: restore a backup", **facts)
-        elif word == _NO_DNS or waiting.attempts + 1 < MAX_DEATHS:
-            postponed.append(waiting)
-            logger.warning("DNS unavailable" if word == _NO_DNS else "examiner died", **facts)
-        else:
-            settled.append((waiting, sender_verdict.none(VerdictReason.EXAMINER_DIED)))
-            logger.error("examiner died again, author not proven", **facts)
-    with database.transaction():
-        verdicts.lock(database, [*(waiting for waiting, _ in settled), *postponed])
-        verdicts.settle(database, settled, now)
-        for waiting in postponed:
-            verdicts.postpone(database, waiting, now + pause_after(waiting.attempts))
-    return len(raw_ids)
+    def _give_out(self, poll_seconds: float) -> None:
+        for (stage, lane), desk in self._desks.items():
+            while desk.pool.has_room:
+                if not desk.waiting and not self._take(stage, lane, desk, poll_seconds):
+                    break
+                entry = desk.waiting.popleft()
+                version = digest_queue.version(self._database, entry.raw_id)
+                if version is None:
+                    digest_queue.done(self._database, stage, entry.raw_id)
+                    del desk.in_hand[entry.raw_id]
+                    continue
+                desk.pool.give((entry, version.activity_id), children.facts(version), version.content_zstd)
 
+    def _take(self, stage: Stage, lane: Lane, desk: _Desk, poll_seconds: float) -> bool:
+        """Is there something to do? An empty queue is looked at again when it is time."""
+        if time.monotonic() < desk.next_look:
+            return False
+        now = self._clock()
+        found = digest_queue.take(
+            self._database, stage, lane, _TAKEN_AT_ONCE, now=now, until=now + LEASE, without=desk.in_hand
+        )
+        desk.waiting.extend(found)
+        desk.in_hand.update((one.raw_id, one) for one in found)
+        if not found and lane is Lane.LATER and not desk.in_hand:
+            desk.is_rebuilding = digest_rebuilds.step(self._database, stage)
+        if not found and not desk.is_rebuilding:
+            desk.next_look = time.monotonic() + poll_seconds
+        return bool(found)
 
-def _verdict(word: str) -> SenderVerdict | None:
-    """What a child said, where that is a verdict."""
-    try:
-        return SenderVerdict.parse(word.encode("ascii", "replace"))
-    except ValueError:
-        return None
+    def _collect(self, timeout_seconds: float) -> list[Outcome]:
+        """What is done, after a wait for the first; more that comes shortly after is taken along."""
+        all_pools = [desk.pool for desk in self._desks.values()]
+        found = [Outcome(*hand, answer) for hand, answer in workers.wait(all_pools, timeout_seconds)]
+        end = time.monotonic() + _TOGETHER_SECONDS
+        while 0 < len(found) < MAX_TOGETHER and not all(pool.is_idle for pool in all_pools):
+            left = end - time.monotonic()
+            if left <= 0:
+                break
+            found += [Outcome(*hand, answer) for hand, answer in workers.wait(all_pools, left)]
+        return found
 
-
-def pause_after(attempts: int) -> timedelta:
-    """How long a body waits after so many earlier attempts: twice as long each time, up to a day."""
-    return backoff.pause(attempts, FIRST_PAUSE, LONGEST_PAUSE)
-
-
-def _jobs(database: Database, raw_ids: list[int]) -> Iterator[tuple[Waiting, tuple[object, ...]]]:
-    """One after the other, for each may be many megabytes."""
-    for raw_id in raw_ids:
-        waiting = verdicts.read(database, raw_id)
-        if waiting:
-            about = (waiting.activity_id, waiting.author, waiting.via is not None, waiting.size_bytes)
-            content = (*about, bytes(waiting.content_zstd))
-            yield replace(waiting, content_zstd=b""), content
+    def _write(self, found: list[Outcome]) -> int:
+        for part in batches.parts(found, MAX_TOGETHER):
+            self._outcomes.write(part)
+        for outcome in found:
+            self._desks[outcome.entry.stage, outcome.entry.lane].in_hand.pop(outcome.entry.raw_id, None)
+        return len(found)

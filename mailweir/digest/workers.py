@@ -1,132 +1,276 @@
-"""Child processes that examine mail, each under limits of memory and time: hostile mail can end one of them and nothing else.
+"""Child processes that look at mail, each under limits of memory and time: hostile mail can end one of them and nothing else.
 
-What a child says is one short line; nothing that it sends is unpickled. One that dies or takes too long is killed and replaced.
+What goes over to a child and what comes back are frames: a length of 4 bytes and so many bytes. Nothing that a child sends is
+unpickled, and this process never waits for one that stops midway. One that dies, says too much or takes too long is killed and
+replaced. Which mail ended it is certain, for a child has only one in work; what was given to it besides goes to another.
 Called by `server`.
 """
 
-import ctypes
-import multiprocessing
+import json
 import os
 import resource
+import select
 import signal
+import socket
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from multiprocessing.connection import Connection, wait
-from typing import Generic, TypeVar
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
 
-from mailweir import sender_verdict
+import structlog
 
-MAX_DATA_BYTES = 600_000_000
-MAX_SECONDS = 30.0  # DNS has its own, shorter deadline
-MAX_ANSWER_BYTES = sender_verdict.MAX_PACKED_BYTES
-DIED = "died"  # what is said for a child that can't say anything more
-_PR_SET_PDEATHSIG = 1
-_FORK = multiprocessing.get_context("fork")
+from mailweir import forking
+
+_LENGTH_BYTES = 4
+_AHEAD = 8  # mails given to a child before it has done the first: it then never waits for this process
+_AHEAD_BYTES = 256_000
+_CHUNK_BYTES = 262_144
 
 Job = TypeVar("Job")
-Work = Callable[[tuple[object, ...]], str]
+Facts = Mapping[str, Any]  # of what JSON knows
+Work = Callable[[Facts, bytes], bytes]
 
 
-@dataclass
-class _Worker(Generic[Job]):
-    process: multiprocessing.process.BaseProcess
-    pipe: Connection
-    job: Job | None = None
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Of one mail; data_bytes: of the child (RLIMIT_DATA). cpu_seconds: user's and system's. wall_seconds: whatever it does."""
+
+    data_bytes: int
+    cpu_seconds: float
+    wall_seconds: float
+    answer_bytes: int
+    niceness: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Task(Generic[Job]):
+    job: Job
+    frame: bytes
+
+
+@dataclass(slots=True)
+class _Child(Generic[Job]):
+    """tasks: the first is in work. deadline: of that one, on the monotonic clock."""
+
+    pid: int
+    socket: socket.socket
+    tasks: deque[_Task[Job]] = field(default_factory=deque)
+    unsent: deque[memoryview] = field(default_factory=deque)
+    received: bytearray = field(default_factory=bytearray)
     deadline: float = 0.0
 
 
-class Workers(Generic[Job]):
-    """So many children, forked when they are needed. work: takes what `run` got for a job, and says one word."""
+class Pool(Generic[Job]):
+    """So many children, forked when they are needed. work: takes what `give` got for a job, and says what comes of it."""
 
-    def __init__(self, count: int, work: Work, *, max_seconds: float = MAX_SECONDS) -> None:
+    def __init__(self, count: int, work: Work, limits: Limits) -> None:
         self._count = count
         self._work = work
-        self._max_seconds = max_seconds
-        self._idle: list[_Worker[Job]] = []
-        self._busy: list[_Worker[Job]] = []
+        self._limits = limits
+        self._children: list[_Child[Job]] = []
+        self._returned: deque[_Task[Job]] = deque()
 
-    def run(self, jobs: Iterable[tuple[Job, tuple[object, ...]]]) -> Iterator[tuple[Job, str]]:
-        """Does them all, in any order: (job, what is to be examined) in, (job, word) out. Takes a job when a child is free."""
-        left = iter(jobs)
-        is_more = True
-        while is_more or self._busy:
-            while is_more and len(self._busy) < self._count:
-                try:
-                    job, content = next(left)
-                except StopIteration:
-                    is_more = False
-                    break
-                self._give(job, content)
-            yield from self._collect()
+    @property
+    def has_room(self) -> bool:
+        """May another job be given?"""
+        return not self._returned and (
+            len(self._children) < self._count or any(_has_room(child) for child in self._children)
+        )
+
+    @property
+    def is_idle(self) -> bool:
+        """Is nothing in hand?"""
+        return not self._returned and not any(child.tasks for child in self._children)
+
+    def give(self, job: Job, facts: Facts, content: bytes) -> None:
+        """Hands a job over, without waiting. To be called where there is room."""
+        about = json.dumps(facts).encode()
+        body = b"".join((len(about).to_bytes(_LENGTH_BYTES), about, content))
+        self._assign(_Task(job, len(body).to_bytes(_LENGTH_BYTES) + body))
 
     def stop(self) -> None:
-        """Ends all children."""
-        for worker in (*self._idle, *self._busy):
-            _end(worker)
-        self._idle, self._busy = [], []
+        """Ends all children, and forgets what they had."""
+        for child in self._children:
+            _end(child)
+        self._children, self._returned = [], deque()
 
-    def _give(self, job: Job, content: tuple[object, ...]) -> None:
-        worker = self._idle.pop() if self._idle else self._start()
-        worker.job, worker.deadline = job, time.monotonic() + self._max_seconds
-        self._busy.append(worker)
-        with suppress(OSError):  # it died: seen when its answer is read
-            worker.pipe.send(content)
+    # --- for `wait` -------------------------------------------------------------------------------------------------------
 
-    def _collect(self) -> Iterator[tuple[Job, str]]:
-        """What is done by now; waits until something is."""
-        if not self._busy:
-            return
-        first = min(worker.deadline for worker in self._busy)
-        ready = wait([worker.pipe for worker in self._busy], max(0.0, first - time.monotonic()))
-        for worker in list(self._busy):
-            if worker.pipe in ready:
-                answer = _answer(worker.pipe)
-            elif worker.deadline <= time.monotonic():
-                answer = DIED
+    def interests(self) -> Iterator[tuple[int, int]]:
+        """The descriptors of children that have something to do, and what of each is waited for."""
+        for child in self._children:
+            if child.tasks:
+                yield child.socket.fileno(), select.POLLIN | (select.POLLOUT if child.unsent else 0)
+
+    def deadline(self) -> float:
+        """When the next child is out of time; infinity where none has anything to do."""
+        return min((child.deadline for child in self._children if child.tasks), default=float("inf"))
+
+    def collect(self, ready: Mapping[int, int]) -> Iterator[tuple[Job, bytes | None]]:
+        """What is done by now, and None for what ended its child. ready: by descriptor, what poll said."""
+        for child in list(self._children):
+            events = ready.get(child.socket.fileno(), 0)
+            if events & select.POLLOUT:
+                _send(child)
+            is_alive = True
+            if events & ~select.POLLOUT:
+                is_alive = _receive(child, self._limits.answer_bytes)
+                yield from self._answers(child)
+                is_alive = is_alive and not _is_too_long(child, self._limits.answer_bytes)
+            if not is_alive or (child.tasks and child.deadline <= time.monotonic()):
+                yield from self._bury(child)
+        while self._returned and self._children_with_room():
+            self._assign(self._returned.popleft())
+
+    def _answers(self, child: _Child[Job]) -> Iterator[tuple[Job, bytes]]:
+        while child.tasks and (answer := _next_frame(child.received, self._limits.answer_bytes)) is not None:
+            child.deadline = time.monotonic() + self._limits.wall_seconds
+            yield child.tasks.popleft().job, answer
+
+    def _bury(self, child: _Child[Job]) -> Iterator[tuple[Job, None]]:
+        self._children.remove(child)
+        _end(child)
+        if child.tasks:
+            yield child.tasks.popleft().job, None
+        self._returned.extend(child.tasks)
+
+    def _children_with_room(self) -> bool:
+        return len(self._children) < self._count or any(_has_room(child) for child in self._children)
+
+    def _assign(self, task: _Task[Job]) -> None:
+        idle = [child for child in self._children if not child.tasks]
+        if not idle and len(self._children) < self._count:
+            idle = [self._start()]
+        child = idle[0] if idle else min(self._children, key=lambda one: len(one.tasks))
+        if not child.tasks:
+            child.deadline = time.monotonic() + self._limits.wall_seconds
+        child.tasks.append(task)
+        child.unsent.append(memoryview(task.frame))
+        _send(child)
+
+    def _start(self) -> _Child[Job]:
+        ours, theirs = socket.socketpair()
+        with theirs:
+            pid = forking.fork(lambda: _live(theirs, self._work, self._limits), structlog.get_logger())
+        ours.setblocking(False)
+        child: _Child[Job] = _Child(pid, ours)
+        self._children.append(child)
+        return child
+
+
+def wait(pools: Sequence[Pool[Job]], timeout_seconds: float) -> Iterator[tuple[Job, bytes | None]]:
+    """What any of the pools' children are done with, once something is, or the time is over; None for what ended its child."""
+    poll = select.poll()
+    for pool in pools:
+        for descriptor, events in pool.interests():
+            poll.register(descriptor, events)
+    first = min((pool.deadline() for pool in pools), default=float("inf"))
+    pause = max(0.0, min(timeout_seconds, first - time.monotonic()))
+    ready = dict(poll.poll(pause * 1_000))
+    for pool in pools:
+        yield from pool.collect(ready)
+
+
+def _has_room(child: _Child[Any]) -> bool:
+    return len(child.tasks) < _AHEAD and sum(len(task.frame) for task in child.tasks) < _AHEAD_BYTES
+
+
+def _send(child: _Child[Any]) -> None:
+    """As much as the pipe takes. A child that is dead is seen where its answers are read."""
+    with suppress(OSError):
+        while child.unsent:
+            sent = child.socket.send(child.unsent[0])
+            if sent == len(child.unsent[0]):
+                child.unsent.popleft()
             else:
-                continue
-            self._busy.remove(worker)
-            if answer == DIED:
-                _end(worker)
-            else:
-                self._idle.append(worker)
-            assert worker.job is not None
-            yield worker.job, answer
-
-    def _start(self) -> _Worker[Job]:
-        ours, theirs = _FORK.Pipe()
-        process = _FORK.Process(target=_serve, args=(theirs, self._work, os.getpid()), daemon=True)
-        process.start()
-        theirs.close()
-        return _Worker(process, ours)
+                child.unsent[0] = child.unsent[0][sent:]
 
 
-def _answer(pipe: Connection) -> str:
+def _receive(child: _Child[Any], max_answer_bytes: int) -> bool:
+    """Reads what came, no more than an answer or two; whether the child lives."""
+    while len(child.received) <= _LENGTH_BYTES + max_answer_bytes:
+        try:
+            chunk = child.socket.recv(_CHUNK_BYTES)
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+        if not chunk:
+            return False
+        child.received += chunk
+    return True
+
+
+def _next_frame(received: bytearray, max_bytes: int) -> bytes | None:
+    """The first whole frame, which is taken off; None where there is none yet, or one that is too long."""
+    length = int.from_bytes(received[:_LENGTH_BYTES])
+    end = _LENGTH_BYTES + length
+    if len(received) < _LENGTH_BYTES or length > max_bytes or len(received) < end:
+        return None
+    frame = bytes(received[_LENGTH_BYTES:end])
+    del received[:end]
+    return frame
+
+
+def _is_too_long(child: _Child[Any], max_bytes: int) -> bool:
+    """Says it more than it may, or something that it wasn't asked?"""
+    length = int.from_bytes(child.received[:_LENGTH_BYTES]) if len(child.received) >= _LENGTH_BYTES else 0
+    return length > max_bytes or (bool(child.received) and not child.tasks)
+
+
+def _end(child: _Child[Any]) -> None:
+    child.socket.close()
+    with suppress(ProcessLookupError):
+        os.kill(child.pid, signal.SIGKILL)
+    with suppress(ChildProcessError):
+        os.waitpid(child.pid, 0)
+
+
+# --- in the child ---------------------------------------------------------------------------------------------------------
+
+
+def _live(pipe: socket.socket, work: Work, limits: Limits) -> None:
+    """The child's life. Whatever goes wrong in it ends it, without a word of the mail in the log."""
     try:
-        return pipe.recv_bytes(MAX_ANSWER_BYTES).decode("ascii", "replace")
-    except (OSError, EOFError):
-        return DIED
-
-
-def _end(worker: _Worker[Job]) -> None:
-    worker.process.kill()
-    worker.process.join()
-    worker.pipe.close()
-
-
-def _serve(pipe: Connection, work: Work, parent: int) -> None:
-    """The child's life. Whatever goes wrong in it ends it."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:
-        os._exit(1)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's matter
-    resource.setrlimit(resource.RLIMIT_DATA, (MAX_DATA_BYTES, MAX_DATA_BYTES))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    try:
+        _confine(pipe, limits)
         while True:
-            pipe.send_bytes(work(pipe.recv()).encode("ascii"))
+            body = _receive_whole(pipe)
+            about = _LENGTH_BYTES + int.from_bytes(body[:_LENGTH_BYTES])
+            facts, content = json.loads(body[_LENGTH_BYTES:about]), bytes(memoryview(body)[about:])
+            del body
+            signal.setitimer(signal.ITIMER_PROF, limits.cpu_seconds)
+            answer = work(facts, content)
+            signal.setitimer(signal.ITIMER_PROF, 0.0)
+            pipe.sendall(len(answer).to_bytes(_LENGTH_BYTES) + answer)
     finally:
         os._exit(1)
+
+
+def _confine(pipe: socket.socket, limits: Limits) -> None:
+    """Limits, and none of the parent's descriptors: no connection to the database."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's matter
+    signal.signal(signal.SIGPROF, signal.SIG_DFL)
+    os.closerange(3, pipe.fileno())
+    os.closerange(pipe.fileno() + 1, 65_536)
+    resource.setrlimit(resource.RLIMIT_DATA, (limits.data_bytes, limits.data_bytes))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    os.nice(limits.niceness)
+
+
+def _receive_whole(pipe: socket.socket) -> bytearray:
+    length = int.from_bytes(_receive_exactly(pipe, _LENGTH_BYTES))
+    return _receive_exactly(pipe, length)
+
+
+def _receive_exactly(pipe: socket.socket, count: int) -> bytearray:
+    """EOFError where the parent is gone."""
+    received = bytearray(count)
+    view, at = memoryview(received), 0
+    while at < count:
+        size = pipe.recv_into(view[at:])
+        if not size:
+            raise EOFError
+        at += size
+    return received

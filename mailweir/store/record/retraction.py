@@ -26,10 +26,8 @@ _OF_ACTIVITY = (
     "raw_messages",
 )
 
-_OF_VERSION = ("digest_queue", "attachments", "readings")
-
 # Tables whose rows name an activity or a version
-NAMING = frozenset({"todos", "decisions", *_OF_VERSION, *_OF_ACTIVITY})
+NAMING = frozenset({"todos", "decisions", "digest_queue", "attachments", "readings", *_OF_ACTIVITY})
 
 
 class Because(NamedTuple):
@@ -89,10 +87,10 @@ def _forget(database: Database, activity_id: int) -> None:
     threads.release(database, activity_id)
     execute("UPDATE activities SET leading_raw_id = NULL WHERE id = ?", (activity_id,))
     execute(_TODOS, (activity_id, activity_id))
-    for table in _OF_VERSION:
-        execute(
-            f"DELETE FROM {table} WHERE raw_id IN (SELECT id FROM raw_messages WHERE activity_id = ?)", (activity_id,)
-        )
+    versions = "SELECT id FROM raw_messages WHERE activity_id = ?"
+    execute(f"DELETE FROM digest_queue WHERE raw_id IN ({versions})", (activity_id,))
+    execute(f"DELETE FROM attachments WHERE raw_id IN ({versions})", (activity_id,))
+    execute(f"DELETE FROM readings WHERE raw_id IN ({versions})", (activity_id,))
     for table in _OF_ACTIVITY:
         execute(f"DELETE FROM {table} WHERE activity_id = ?", (activity_id,))
     execute("DELETE FROM activities WHERE id = ?", (activity_id,))

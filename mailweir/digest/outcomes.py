@@ -1,0 +1,174 @@
+"""What comes of the children's answers: verdicts, readings and threads, or another try; each few in one small transaction.
+
+What ends a child is tried again MAX_DEATHS times in all. Then its author counts as not proven, or it is kept as "could not be
+read"; it never blocks other mail. Called by `server`.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+import structlog
+
+from mailweir import backoff, sender_verdict
+from mailweir.digest import children
+from mailweir.errors import DatabaseUnavailable
+from mailweir.reading import frame
+from mailweir.reading.reading import Reading
+from mailweir.sender_verdict import SenderVerdict, VerdictReason
+from mailweir.store.database.connection import Database
+from mailweir.store.record import digest_queue, readings, threads, verdicts
+from mailweir.store.record.digest_queue import Entry, Stage
+from mailweir.store.record.verdicts import Examined
+
+FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=30), timedelta(days=1)
+MAX_DEATHS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A child's answer; None where there is none, for it died."""
+
+    entry: Entry
+    activity_id: int
+    answer: bytes | None
+
+
+class _Unreadable(str):
+    """Why a version has no reading: a word for `readings.problems`."""
+
+
+_Final = SenderVerdict | Reading | _Unreadable
+
+
+def pause_after(attempts: int) -> timedelta:
+    """How long a version waits after so many earlier attempts: twice as long each time, up to a day."""
+    return backoff.pause(attempts, FIRST_PAUSE, LONGEST_PAUSE)
+
+
+class Outcomes:
+    """Writes them."""
+
+    def __init__(
+        self, database: Database, logger: structlog.stdlib.BoundLogger, clock: Callable[[], datetime]
+    ) -> None:
+        self._database = database
+        self._logger = logger
+        self._clock = clock
+
+    def write(self, outcomes: Sequence[Outcome]) -> None:
+        """Writes what came of them, in one transaction. One that can't be written holds up none of the others, and counts as one
+        that ended its child. Errors: DatabaseUnavailable, and then nothing is written."""
+        try:
+            self._write(outcomes)
+        except DatabaseUnavailable:
+            raise
+        except Exception as error:
+            self._logger.error("results can't be written together", exc_info=error)
+            for outcome in outcomes:
+                self._write_alone(outcome)
+
+    def _write_alone(self, outcome: Outcome) -> None:
+        try:
+            self._write([outcome])
+        except DatabaseUnavailable:
+            raise
+        except Exception as error:
+            facts = {"raw": outcome.entry.raw_id, "stage": outcome.entry.stage.value}
+            self._logger.error("a result can't be written", exc_info=error, **facts)
+            self._write([replace(outcome, answer=None)])
+
+    def _write(self, outcomes: Sequence[Outcome]) -> None:
+        decided = [(outcome, self._decide(outcome)) for outcome in outcomes]
+        now = self._clock()
+        with self._database.transaction(alone=False):
+            verdicts.lock(self._database, [outcome.activity_id for outcome in outcomes])
+            settled = [
+                (Examined(outcome.entry.raw_id, outcome.activity_id), found)
+                for outcome, found in decided
+                if isinstance(found, SenderVerdict)
+            ]
+            proven = verdicts.settle(self._database, settled, now)
+            read = [
+                outcome.activity_id
+                for outcome, found in decided
+                if isinstance(found, Reading | _Unreadable) and self._keep(outcome, found, now)
+            ]
+            for outcome, found in decided:
+                if isinstance(found, Entry):
+                    digest_queue.postpone(self._database, found, now + pause_after(found.attempts + found.deaths - 1))
+            self._assign_threads([*proven, *read], now)
+
+    def _keep(self, outcome: Outcome, found: Reading | _Unreadable, now: datetime) -> bool:
+        """Is it kept? Not where the version is off the record by now."""
+        raw_id = outcome.entry.raw_id
+        digest_queue.done(self._database, Stage.READING, raw_id)
+        if self._database.execute("SELECT 1 FROM raw_messages WHERE id = ?", (raw_id,)).fetchone() is None:
+            return False
+        if isinstance(found, Reading):
+            readings.write(self._database, raw_id, found, now)
+        else:
+            readings.write_unreadable(self._database, raw_id, str(found), now)
+        return True
+
+    def _assign_threads(self, activity_ids: Iterable[int], now: datetime) -> None:
+        """Those of a deployment together: its threads are held until the end."""
+        for deployment_id, activity_id, author, verdict in verdicts.authors(self._database, activity_ids):
+            keys = readings.keys_of_leading(self._database, activity_id)
+            if keys is not None:
+                threads.assign(
+                    self._database,
+                    activity_id,
+                    deployment_id,
+                    keys,
+                    author=author,
+                    is_proven=verdict == "pass",
+                    now=now,
+                )
+
+    # --- what an answer means ---------------------------------------------------------------------------------------------
+
+    def _decide(self, outcome: Outcome) -> _Final | Entry:
+        """What is to be written; an entry is to be tried again."""
+        entry = outcome.entry
+        facts = {"activity": outcome.activity_id, "raw": entry.raw_id, "attempt": entry.attempts + entry.deaths + 1}
+        found = _said(outcome)
+        if isinstance(found, SenderVerdict):
+            self._logger.info("examined", verdict=str(found.value), reason=str(found.reason), **facts)
+            return found
+        if isinstance(found, Reading):
+            return found
+        if outcome.answer == children.DAMAGED:
+            self._logger.error("raw message is damaged in the database: restore a backup", **facts)
+            return _given_up(entry.stage, VerdictReason.DAMAGED)
+        if outcome.answer == children.NO_DNS and entry.stage is Stage.VERDICT:
+            self._logger.warning("DNS unavailable", **facts)
+            return replace(entry, attempts=entry.attempts + 1)
+        if entry.deaths + 1 < MAX_DEATHS:
+            self._logger.warning("examiner died", stage=entry.stage.value, **facts)
+            return replace(entry, deaths=entry.deaths + 1)
+        self._logger.error(_DIED_AGAIN[entry.stage], **facts)
+        return _given_up(entry.stage, VerdictReason.EXAMINER_DIED)
+
+
+_DIED_AGAIN = {
+    Stage.VERDICT: "examiner died again, author not proven",
+    Stage.READING: "examiner died again, could not be read",
+}
+
+
+def _said(outcome: Outcome) -> SenderVerdict | Reading | None:
+    """What was found, where that is what the answer says: hostile mail may have got hold of the child."""
+    answer = outcome.answer or b""
+    if not answer.startswith(children.DONE):
+        return None
+    try:
+        if outcome.entry.stage is Stage.VERDICT:
+            return SenderVerdict.parse(answer[1:])
+        return frame.unpack(answer[1:])
+    except ValueError:
+        return None
+
+
+def _given_up(stage: Stage, reason: VerdictReason) -> SenderVerdict | _Unreadable:
+    return sender_verdict.none(reason) if stage is Stage.VERDICT else _Unreadable(reason)

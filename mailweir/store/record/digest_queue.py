@@ -1,0 +1,196 @@
+"""What the digest has still to do: a row for each version and stage, in two lanes. In plain SQL.
+
+Lane NEW has what just came, lane LATER what is tried again and what is done anew. On PostgreSQL, where several hosts may digest,
+a row that is taken is another's only once its lease is over; on SQLite the one digest remembers itself what it has in hand.
+Called by the digest, and by `mailweir digest`.
+"""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import IntEnum, StrEnum
+
+from mailweir.store.database import batches, rows
+from mailweir.store.database.connection import Database
+from mailweir.store.database.moments import parse, rfc3339
+
+
+class Stage(StrEnum):
+    """What is to be done with a version."""
+
+    VERDICT = "verdict"
+    READING = "reading"
+
+
+class Lane(IntEnum):
+    """Who waits for whom: neither for the other."""
+
+    NEW = 0
+    LATER = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One thing to do. attempts: tries that DNS had no answer for. deaths: children that it ended."""
+
+    raw_id: int
+    stage: Stage
+    lane: Lane
+    attempts: int = 0
+    deaths: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Version:
+    """What a child needs to know of a version. author: the activity's, in normal form. via: see RawRow.author_via.
+    recorded_at: UTC."""
+
+    activity_id: int
+    author: str
+    via: str | None
+    size_bytes: int
+    recorded_at: datetime
+    content_zstd: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """How much waits in a stage. ended: of these, what ended a child before."""
+
+    stage: Stage
+    new: int
+    later: int
+    ended: int
+
+
+def take(
+    database: Database,
+    stage: Stage,
+    lane: Lane,
+    limit: int,
+    *,
+    now: datetime,
+    until: datetime,
+    without: Collection[int] = (),
+) -> list[Entry]:
+    """What is due, at most so much, the first first. until: the lease's end. without: raw ids that are in hand already."""
+    if database.is_sqlite:
+        found = _due(database, stage, lane, limit + len(without), now)
+    else:
+        found = _leased(database, stage, lane, limit, now, until)
+    entries = [
+        Entry(raw_id=raw_id, stage=stage, lane=lane, attempts=attempts, deaths=deaths)
+        for raw_id, attempts, deaths in found
+        if raw_id not in without
+    ]
+    return entries[:limit]
+
+
+def _due(database: Database, stage: Stage, lane: Lane, limit: int, now: datetime) -> list[tuple[int, int, int]]:
+    if lane is Lane.NEW:
+        new = (
+            "SELECT raw_id, attempts, deaths FROM digest_queue WHERE stage = ? AND lane = 0 AND next_try_at <= ?"
+            " ORDER BY raw_id LIMIT ?"
+        )
+        return list(database.execute(new, (stage.value, rfc3339(now), limit)).fetchall())
+    later = (
+        "SELECT raw_id, attempts, deaths FROM digest_queue WHERE stage = ? AND lane = 1 AND next_try_at <= ?"
+        " ORDER BY next_try_at, raw_id LIMIT ?"
+    )
+    return list(database.execute(later, (stage.value, rfc3339(now), limit)).fetchall())
+
+
+def _leased(
+    database: Database, stage: Stage, lane: Lane, limit: int, now: datetime, until: datetime
+) -> list[tuple[int, int, int]]:
+    sql = (
+        "UPDATE digest_queue SET next_try_at = ? WHERE lane = ? AND stage = ? AND raw_id IN"
+        " (SELECT raw_id FROM digest_queue WHERE lane = ? AND stage = ? AND next_try_at <= ?"
+        " ORDER BY next_try_at, raw_id LIMIT ? FOR UPDATE SKIP LOCKED) RETURNING raw_id, attempts, deaths"
+    )
+    key = (int(lane), stage.value)
+    with database.transaction(alone=False):
+        return sorted(database.execute(sql, (rfc3339(until), *key, *key, rfc3339(now), limit)).fetchall())
+
+
+def release(database: Database, entries: Iterable[Entry]) -> None:
+    """Gives back what was taken and isn't done, on PostgreSQL; on SQLite nobody else takes it."""
+    if database.is_sqlite:
+        return
+    for one in entries:
+        database.execute(
+            "UPDATE digest_queue SET next_try_at = '' WHERE lane = ? AND stage = ? AND raw_id = ?",
+            (int(one.lane), one.stage.value, one.raw_id),
+        )
+
+
+def version(database: Database, raw_id: int) -> Version | None:
+    """The version that an entry is about; None where it is off the record."""
+    found = database.execute(
+        "SELECT r.activity_id, a.author, r.author_via, r.size_bytes, r.recorded_at, r.content_zstd"
+        " FROM raw_messages r JOIN activities a ON a.id = r.activity_id WHERE r.id = ?",
+        (raw_id,),
+    )
+    row = rows.first(found)
+    if row is None:
+        return None
+    return Version(
+        activity_id=row["activity_id"],
+        author=row["author"],
+        via=row["author_via"],
+        size_bytes=row["size_bytes"],
+        recorded_at=parse(row["recorded_at"]),
+        content_zstd=bytes(row["content_zstd"]),
+    )
+
+
+def done(database: Database, stage: Stage, raw_id: int) -> None:
+    """Takes it off, whatever lane it is in; in the caller's transaction."""
+    database.execute(
+        "DELETE FROM digest_queue WHERE lane IN (0, 1) AND stage = ? AND raw_id = ?", (stage.value, raw_id)
+    )
+
+
+def postpone(database: Database, entry: Entry, until: datetime) -> None:
+    """Has it tried again, with the counts that the entry has; in the caller's transaction. Nothing where it was taken off."""
+    key = (entry.stage.value, entry.raw_id)
+    here = "SELECT 1 FROM digest_queue WHERE lane IN (0, 1) AND stage = ? AND raw_id = ?"
+    if database.execute(here, key).fetchone() is None:
+        return
+    database.execute("DELETE FROM digest_queue WHERE lane = 0 AND stage = ? AND raw_id = ?", key)
+    ending = (
+        "ON CONFLICT (lane, stage, raw_id) DO UPDATE SET attempts = excluded.attempts, deaths = excluded.deaths,"
+        " next_try_at = excluded.next_try_at"
+    )
+    columns = ("lane", "stage", "raw_id", "attempts", "deaths", "next_try_at")
+    row = (int(Lane.LATER), *key, entry.attempts, entry.deaths, rfc3339(until))
+    batches.insert(database, "digest_queue", columns, [row], ending)
+
+
+def again(database: Database, stage: Stage, raw_ids: Sequence[int]) -> None:
+    """Has these done anew at low priority, but for what waits already; in the caller's transaction.
+
+    What is off the record meanwhile is left out: its row is held against that until the transaction's end.
+    """
+    lock = "" if database.is_sqlite else " FOR KEY SHARE"
+    found = batches.among(database, f"SELECT id FROM raw_messages WHERE id IN ({{}}) ORDER BY id{lock}", (), raw_ids)
+    kept = [raw_id for (raw_id,) in found]
+    waiting = "SELECT raw_id FROM digest_queue WHERE lane IN (0, 1) AND stage = ? AND raw_id IN ({})"
+    known = {raw_id for (raw_id,) in batches.among(database, waiting, (stage.value,), kept)}
+    new = [(int(Lane.LATER), stage.value, raw_id) for raw_id in kept if raw_id not in known]
+    batches.insert(database, "digest_queue", ("lane", "stage", "raw_id"), new, "ON CONFLICT DO NOTHING")
+
+
+def waiting(database: Database) -> list[Waiting]:
+    """How much waits in each stage, what isn't due yet included."""
+    sql = (
+        "SELECT stage, lane, COUNT(*) AS number, SUM(CASE WHEN deaths > 0 THEN 1 ELSE 0 END) AS ended FROM digest_queue"
+        " GROUP BY stage, lane"
+    )
+    found = {(row["stage"], row["lane"]): row for row in rows.named(database.execute(sql))}
+    none = {"number": 0, "ended": 0}
+    return [
+        Waiting(stage=stage, new=int(new["number"]), later=int(later["number"]), ended=int(new["ended"] + later["ended"]))
+        for stage in Stage
+        for new, later in [(found.get((stage.value, 0), none), found.get((stage.value, 1), none))]
+    ]

@@ -1,0 +1,95 @@
+"""How far the digest is with doing the record anew: a cursor for each stage, from the newest version down. In plain SQL.
+
+A page is looked at, and what is to be done anew put into the queue at low priority, in a transaction of some milliseconds, for
+the filter waits for the write lock meanwhile. Safe to break off anywhere. Called by the digest, and by `mailweir digest`.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from mailweir.reading.reading import READER_VERSION
+from mailweir.store.database import rows
+from mailweir.store.database.connection import Database
+from mailweir.store.database.moments import rfc3339
+from mailweir.store.record import digest_queue
+from mailweir.store.record.digest_queue import Stage
+
+PAGE_ROWS = 200
+# What of a page is to be done anew; an unproven author alone may come to be proven
+_WANTED = {
+    (Stage.READING, "older"): " AND NOT EXISTS (SELECT 1 FROM readings d WHERE d.raw_id = r.id AND d.reader_version >= ?)",
+    (Stage.READING, "all"): "",
+    (Stage.VERDICT, "older"): " AND r.verdict <> 'pass' AND r.author_doubt IS NULL AND r.verdict_reason IS NULL",
+    (Stage.VERDICT, "all"): " AND r.verdict <> 'pass' AND r.author_doubt IS NULL",
+}
+
+
+class Which(StrEnum):
+    """What of the record: what an older reader read, or all of it."""
+
+    OLDER = "older"
+    ALL = "all"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rebuild:
+    """One that goes on. left: at most so many versions are still to be looked at. queued: so far."""
+
+    stage: Stage
+    which: Which
+    left: int
+    queued: int
+
+
+def begin(database: Database, stage: Stage, which: Which, now: datetime) -> None:
+    """Has the record done anew from its newest version on, in place of a rebuild that goes on; in the caller's transaction."""
+    database.execute("DELETE FROM digest_rebuilds WHERE stage = ?", (stage.value,))
+    database.execute(
+        "INSERT INTO digest_rebuilds (stage, which, below_raw_id, began_at)"
+        " SELECT ?, ?, MAX(id) + 1, ? FROM raw_messages HAVING MAX(id) IS NOT NULL",
+        (stage.value, which.value, rfc3339(now)),
+    )
+
+
+def going_on(database: Database) -> list[Rebuild]:
+    """Those that aren't done."""
+    sql = "SELECT stage, which, below_raw_id, queued FROM digest_rebuilds ORDER BY stage"
+    return [
+        Rebuild(
+            stage=Stage(row["stage"]), which=Which(row["which"]), left=row["below_raw_id"] - 1, queued=row["queued"]
+        )
+        for row in rows.named(database.execute(sql))
+    ]
+
+
+def step(database: Database, stage: Stage, page_rows: int = PAGE_ROWS) -> bool:
+    """Looks at the next page of a stage's rebuild; False where none goes on, or another host is at it."""
+    cursor = "SELECT which, below_raw_id FROM digest_rebuilds WHERE stage = ?"
+    if database.execute(cursor, (stage.value,)).fetchone() is None:
+        return False
+    lock = "" if database.is_sqlite else " FOR UPDATE SKIP LOCKED"
+    with database.transaction(alone=False):
+        row = database.execute(f"{cursor}{lock}", (stage.value,)).fetchone()
+        if row is None:
+            return False
+        which, below = Which(row[0]), row[1]
+        page = database.execute(
+            "SELECT id FROM raw_messages WHERE id < ? ORDER BY id DESC LIMIT ?", (below, page_rows)
+        ).fetchall()
+        if not page:
+            database.execute("DELETE FROM digest_rebuilds WHERE stage = ?", (stage.value,))
+            return False
+        last = page[-1][0]
+        condition = _WANTED[stage, which]
+        version = (READER_VERSION,) if (stage, which) == (Stage.READING, Which.OLDER) else ()
+        found = database.execute(
+            f"SELECT r.id FROM raw_messages r WHERE r.id >= ? AND r.id < ?{condition} ORDER BY r.id",
+            (last, below, *version),
+        ).fetchall()
+        digest_queue.again(database, stage, [raw_id for (raw_id,) in found])
+        database.execute(
+            "UPDATE digest_rebuilds SET below_raw_id = ?, queued = queued + ? WHERE stage = ?",
+            (last, len(found), stage.value),
+        )
+    return True
