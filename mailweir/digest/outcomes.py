@@ -49,9 +49,7 @@ def pause_after(attempts: int) -> timedelta:
 class Outcomes:
     """Writes them."""
 
-    def __init__(
-        self, database: Database, logger: structlog.stdlib.BoundLogger, clock: Callable[[], datetime]
-    ) -> None:
+    def __init__(self, database: Database, logger: structlog.stdlib.BoundLogger, clock: Callable[[], datetime]) -> None:
         self._database = database
         self._logger = logger
         self._clock = clock
@@ -94,7 +92,7 @@ class Outcomes:
                 for outcome, found in decided
                 if isinstance(found, Reading | _Unreadable) and self._keep(outcome, found, now)
             ]
-            for outcome, found in decided:
+            for _, found in decided:
                 if isinstance(found, Entry):
                     digest_queue.postpone(self._database, found, now + pause_after(found.attempts + found.deaths - 1))
             self._assign_threads([*proven, *read], now)

@@ -1,7 +1,7 @@
 """`mailweir-digest`: takes recorded mail that isn't examined or read yet, and writes its sender verdict and its reading.
 
-Never loses or alters raw mail, and never verifies or reads anything in this process: `workers` does, under limits. Where DNS gives
-no answer a body stays pending and is tried again, later each time. Each stage has children of its own, and what is tried again
+Never loses or alters raw mail, and never verifies or reads anything in this process: `workers` does, under limits. Where DNS
+gives no answer a body stays pending and is tried again, later each time. Each stage has children of its own, and what is tried again
 or done anew has one that is niced: neither waits for the other. Started by `mailweir up` or systemd, as the unprivileged user.
 """
 
@@ -120,7 +120,7 @@ class Digest:
         self._clock = clock
 
     def turn(self, poll_seconds: float) -> int:
-        """Gives out what is due, and writes what is done; how many are done. Waits at most so long. Errors: DatabaseUnavailable."""
+        """Gives out what is due, and writes what is done; how many are done. Waits at most so long. DatabaseUnavailable."""
         self._give_out(poll_seconds)
         if all(desk.pool.is_idle for desk in self._desks.values()):
             time.sleep(max(0.0, self._next_look() - time.monotonic()))

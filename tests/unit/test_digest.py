@@ -1,10 +1,12 @@
 """The digest: which bodies wait, which one leads, what silent DNS and hostile mail bring about. On both databases."""
 
+import json
 import os
 import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,14 +17,19 @@ import structlog.testing
 import zstandard
 
 from mailweir import sender_verdict
-from mailweir.digest import server
-from mailweir.digest.workers import DIED, Workers
+from mailweir.digest import children, outcomes, server, workers
+from mailweir.digest.outcomes import MAX_DEATHS
+from mailweir.digest.server import Digest
+from mailweir.digest.workers import Facts, Limits, Pool
+from mailweir.errors import MailweirError
 from mailweir.sender_auth import DkimProver
 from mailweir.sender_verdict import SenderVerdict, Verdict, VerdictReason
-from mailweir.settings import Digest, Settings
+from mailweir.settings import Digest as DigestSettings
+from mailweir.settings import Settings
 from mailweir.store.database.connection import Database
-from mailweir.store.record import activities, decisions, raw_messages, retraction, verdicts
-from mailweir.store.record.verdicts import Waiting
+from mailweir.store.record import activities, decisions, digest_queue, raw_messages, retraction, verdicts
+from mailweir.store.record.digest_queue import Lane, Stage
+from mailweir.store.record.verdicts import Examined
 
 Put = Callable[..., int]
 JANE = "jane@client.example"
@@ -43,40 +50,55 @@ def demo(mailweir: Any, database: Database) -> Database:
     return database
 
 
-def word(content: tuple[object, ...]) -> str:
+def word(about: Facts, content_zstd: bytes) -> bytes:
     """Stands in for the examiner: does what the body says."""
-    raw = raw_messages.decompress(content[4], content[3], 1)  # type: ignore[arg-type]
+    try:
+        raw = raw_messages.decompress(content_zstd, about["size"], about["activity"])
+    except MailweirError:
+        return children.DAMAGED
     said = raw.rpartition(b"\r\n\r\n")[2].decode().strip()
     match said.partition(" ")[0]:
         case "kill":
             os.kill(os.getpid(), signal.SIGKILL)
         case "hang":
             time.sleep(600)
+        case "spin":
+            while True:
+                pass
         case "eat":
             bytearray(2_000_000_000)
         case "raise":
             raise RuntimeError(said)
         case "chatter":
-            return "x" * 10_000
-    return VERDICTS.get(said.partition(" ")[0], said.partition(" ")[0])
+            return b"x" * 10_000
+        case "dns":
+            return children.NO_DNS
+    return children.DONE + VERDICTS.get(said.partition(" ")[0], said).encode()
+
+
+def _limits(**changes: float) -> Limits:
+    usual = Limits(data_bytes=600_000_000, cpu_seconds=1.0, wall_seconds=3.0, answer_bytes=children.MAX_VERDICT_BYTES)
+    return replace(usual, **changes)  # type: ignore[arg-type]
+
+
+def _pools(verdict: workers.Work = word, **changes: float) -> server.Pools:
+    """Of the stage `verdict` alone."""
+    lanes = {Lane.NEW: 2, Lane.LATER: 1}
+    return {(Stage.VERDICT, lane): Pool(count, verdict, _limits(**changes)) for lane, count in lanes.items()}
 
 
 @pytest.fixture
-def workers() -> Iterator[Workers[Waiting]]:
-    """Two children with a short time limit."""
-    made: Workers[Waiting] = Workers(2, word, max_seconds=3.0)
-    yield made
-    made.stop()
-
-
-@pytest.fixture
-def work_off(demo: Database, workers: Workers[Waiting], now: datetime) -> Callable[..., int]:
-    """One pass, at a time of the test's choice."""
+def work_off(demo: Database, now: datetime) -> Iterator[Callable[..., int]]:
+    """All that is due at a time of the test's choice."""
+    times = [now]
+    digest = Digest(demo, _pools(), structlog.get_logger(), lambda: times[-1])
 
     def run(after: timedelta = timedelta(hours=1)) -> int:
-        return server.work_off(demo, workers, structlog.get_logger(), lambda: now + after)
+        times.append(now + after)
+        return digest.work_off()
 
-    return run
+    yield run
+    digest.stop()
 
 
 def _body(said: str) -> bytes:
@@ -152,8 +174,8 @@ def test_law_2_the_first_proven_body_leads_where_they_come_one_by_one(
     assert work_off() == 0
 
 
-def _pass_of_a_group(content: tuple[object, ...]) -> str:
-    return VERDICTS["pass" if content[2] is True else "none"]
+def _pass_of_a_group(about: Facts, content_zstd: bytes) -> bytes:
+    return children.DONE + VERDICTS["pass" if about["via_group"] is True else "none"].encode()
 
 
 def test_what_came_through_a_group_is_examined_as_such(demo: Database, record: Put, now: datetime) -> None:
@@ -163,16 +185,13 @@ def test_what_came_through_a_group_is_examined_as_such(demo: Database, record: P
     demo.execute(
         "UPDATE raw_messages SET author_via = 'sales@firm.example' WHERE id = (SELECT MAX(id) FROM raw_messages)"
     )
-    later, log = now + timedelta(hours=1), structlog.get_logger()
-    workers: Workers[Waiting] = Workers(1, _pass_of_a_group)
-    try:
-        assert server.work_off(demo, workers, log, lambda: later) == 2
-    finally:
-        workers.stop()
+    digest = Digest(demo, _pools(_pass_of_a_group), structlog.get_logger(), lambda: now + timedelta(hours=1))
+    assert digest.work_off() == 2
+    digest.stop()
     assert demo.execute("SELECT verdict FROM raw_messages ORDER BY id").fetchall() == [("none",), ("pass",)]
 
 
-def test_the_examiner_knows_the_two_questions(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_examiner_knows_the_two_questions(monkeypatch: pytest.MonkeyPatch, now: datetime) -> None:
     raw = _body("x")
     asked: list[tuple[object, ...]] = []
 
@@ -183,10 +202,20 @@ def test_the_examiner_knows_the_two_questions(monkeypatch: pytest.MonkeyPatch) -
 
     monkeypatch.setattr(DkimProver, "verdict", note("direct"))
     monkeypatch.setattr(DkimProver, "verdict_through_group", note("group"))
-    examiner = server.Examiner(Settings(data_dir=Path("/x"), digest=Digest(trusted_sealers=("Google.com.",))))
-    for through_group in (False, True):
-        assert examiner((1, JANE, through_group, len(raw), zstandard.compress(raw))) == "none other_domain x.example"
-    assert asked == [("direct", raw, JANE, frozenset({"google.com"})), ("group", raw, JANE, frozenset({"google.com"}))]
+    config = Settings(data_dir=Path("/x"), digest=DigestSettings(trusted_sealers=("Google.com.",)))
+    examiner = children.Examiner(config)
+    for via in (None, "sales@firm.example"):
+        version = digest_queue.Version(
+            activity_id=1,
+            author=JANE,
+            via=via,
+            size_bytes=len(raw),
+            recorded_at=now,
+            content_zstd=zstandard.compress(raw),
+        )
+        assert examiner(children.facts(version), version.content_zstd) == b"+none other_domain x.example"
+    sealers = frozenset({"google.com"})
+    assert asked == [("direct", raw, JANE, sealers, now), ("group", raw, JANE, sealers, now)]
 
 
 def test_a_repeat_is_not_examined_again(demo: Database, record: Put, work_off: Callable[..., int]) -> None:
@@ -207,12 +236,15 @@ def test_without_dns_a_body_waits_longer_each_time(
         assert _activity(demo, activity_id) == (1, "pending")
         assert work_off(after + timedelta(seconds=pause_seconds - 1)) == 0
         after += timedelta(seconds=pause_seconds)
-    assert server.pause_after(1000) == timedelta(days=1)
+    assert outcomes.pause_after(1000) == timedelta(days=1)
     assert verdicts.count_pending(demo) == 1
 
 
+_COUNTS = "SELECT lane, attempts, deaths FROM digest_queue WHERE stage = 'verdict'"
+
+
 @pytest.mark.parametrize(
-    "said", ["kill", pytest.param("hang", marks=pytest.mark.slow), "eat", "raise", "chatter", "garbage"]
+    "said", ["kill", pytest.param("hang", marks=pytest.mark.slow), "spin", "eat", "raise", "chatter", "garbage"]
 )
 def test_hostile_mail_ends_its_examiner_and_nothing_else(
     demo: Database, record: Put, work_off: Callable[..., int], said: str
@@ -222,19 +254,12 @@ def test_hostile_mail_ends_its_examiner_and_nothing_else(
     assert work_off(timedelta(hours=1)) == 4
     assert [_activity(demo, one)[1] for one in good] == ["pass"] * 3
     assert _activity(demo, hostile)[1] == "pending"
-    for hours in (2, 3):
-        assert work_off(timedelta(hours=hours)) == 1
+    for deaths in range(1, MAX_DEATHS):
+        assert demo.execute(_COUNTS).fetchall() == [(1, 0, deaths)]
+        assert work_off(timedelta(hours=1 + deaths)) == 1
+    assert demo.execute(_COUNTS).fetchall() == []
     assert _activity(demo, hostile)[1] == "none"
     assert _reasons(demo)[0] == ("examiner_died", None)
-
-
-def test_damaged_raw_bytes_are_not_proven(demo: Database, record: Put, work_off: Callable[..., int]) -> None:
-    activity_id = record("demo", "richard", JANE, raw=_body("pass"))
-    with demo.transaction():
-        demo.execute("UPDATE raw_messages SET content_zstd = ?", (b"no zstd",))
-    for hours in (1, 2, 3):
-        assert work_off(timedelta(hours=hours)) == 1
-    assert _activity(demo, activity_id)[1] == "none"
 
 
 def test_damaged_raw_bytes_are_told_at_once_and_as_what_they_are(
@@ -244,29 +269,29 @@ def test_damaged_raw_bytes_are_told_at_once_and_as_what_they_are(
     activity_id = record("demo", "richard", JANE, raw=_body("pass"))
     with demo.transaction():
         demo.execute("UPDATE raw_messages SET content_zstd = ?", (b"no zstd",))
-    workers: Workers[Waiting] = Workers(1, server.Examiner(Settings(data_dir=tmp_path)))
-    try:
-        with structlog.testing.capture_logs() as events:
-            assert server.work_off(demo, workers, structlog.get_logger(), lambda: now + timedelta(hours=1)) == 1
-    finally:
-        workers.stop()
+    pools = _pools(children.Examiner(Settings(data_dir=tmp_path)))
+    with structlog.testing.capture_logs() as events:
+        digest = Digest(demo, pools, structlog.get_logger(), lambda: now + timedelta(hours=1))
+        assert digest.work_off() == 1
+        digest.stop()
     assert _activity(demo, activity_id)[1] == "none"
     assert _reasons(demo) == [("damaged", None)]
     assert [(one["log_level"], "damaged" in one["event"]) for one in events] == [("error", True)]
 
 
-def test_many_are_worked_off_in_parts(demo: Database, record: Put, work_off: Callable[..., int]) -> None:
-    for number in range(1, server.MAX_BATCH + 3):
+def test_many_are_worked_off(demo: Database, record: Put, work_off: Callable[..., int]) -> None:
+    count = 2 * server.MAX_TOGETHER + 5
+    for number in range(1, count + 1):
         record("demo", "richard", JANE, number=number, raw=_body("none"))
-    assert verdicts.count_pending(demo) == server.MAX_BATCH + 2
-    assert [work_off(timedelta(days=1)) for _ in range(3)] == [server.MAX_BATCH, 2, 0]
+    assert verdicts.count_pending(demo) == count
+    assert [work_off(timedelta(days=1)) for _ in range(2)] == [count, 0]
 
 
 @pytest.mark.parametrize(
     ("sql", "used"),
     [
         (
-            "SELECT raw_id FROM digest_queue WHERE stage = 'verdict' AND lane = 0 ORDER BY raw_id LIMIT 1",
+            "SELECT raw_id FROM digest_queue WHERE stage = 'verdict' AND lane = 0 AND next_try_at <= 'x' ORDER BY raw_id LIMIT 1",
             "USING PRIMARY KEY (lane=? AND stage=?)",
         ),
         (
@@ -300,20 +325,97 @@ def test_an_id_is_never_given_again(demo: Database, record: Put) -> None:
     assert demo.execute("SELECT id FROM raw_messages").fetchall() > raw_ids
 
 
-def _one_or_death(content: tuple[object, ...]) -> str:
-    if content[0]:
-        return str(content[0])
-    os.kill(os.getpid(), signal.SIGKILL)
-    return "not reached"
+def _answers(pool: Pool[int], count: int) -> dict[int, bytes | None]:
+    found: dict[int, bytes | None] = {}
+    deadline = time.monotonic() + 30
+    while len(found) < count:
+        assert time.monotonic() < deadline, found
+        found.update(workers.wait([pool], 1.0))
+    return found
 
 
-def test_a_child_that_died_is_replaced() -> None:
-    workers: Workers[int] = Workers(1, _one_or_death)
+def _one_or_death(about: Facts, content: bytes) -> bytes:
+    os.kill(os.getpid(), about.get("signal", 0))
+    return content
+
+
+@pytest.mark.parametrize("children_count", [1, 2])
+def test_a_child_that_died_is_replaced_and_takes_nothing_with_it(children_count: int) -> None:
+    """Others were given to it ahead: another child does these, and they aren't blamed."""
+    pool: Pool[int] = Pool(children_count, _one_or_death, _limits())
     try:
-        jobs: list[tuple[int, tuple[object, ...]]] = [(n, (n % 2,)) for n in range(6)]
-        assert dict(workers.run(jobs)) == {0: DIED, 1: "1", 2: DIED, 3: "1", 4: DIED, 5: "1"}
+        for number in range(6):
+            pool.give(number, {"signal": (0, signal.SIGKILL)[number % 2]}, b"%d" % number)
+        assert _answers(pool, 6) == {0: b"0", 1: None, 2: b"2", 3: None, 4: b"4", 5: None}
+        assert pool.is_idle
     finally:
-        workers.stop()
+        pool.stop()
+
+
+def _files() -> dict[int, str]:
+    """What each open descriptor is."""
+    links = [link for link in Path("/proc/self/fd").iterdir() if os.path.lexists(link)]
+    return {int(link.name): os.readlink(link) for link in links}  # noqa: PTH115  a socket has no path
+
+
+def _stops_midway(about: Facts, content: bytes) -> bytes:
+    """Says the beginning of an answer on the socket that it finds, and stops there."""
+    (pipe,) = [number for number, name in _files().items() if number > 2 and name.startswith("socket:")]
+    os.write(pipe, b"\x00\x00")
+    time.sleep(600)
+    return b""
+
+
+def test_a_child_that_stops_midway_stops_nobody_else() -> None:
+    slow: Pool[int] = Pool(1, _stops_midway, _limits(wall_seconds=1.0))
+    quick: Pool[int] = Pool(1, _one_or_death, _limits())
+    try:
+        slow.give(0, {}, b"")
+        quick.give(1, {}, b"one")
+        found: dict[int, bytes | None] = {}
+        began = time.monotonic()
+        while 1 not in found:
+            found.update(workers.wait([slow, quick], 5.0))
+        assert time.monotonic() - began < 0.9
+        assert _answers(slow, 1) == {0: None}
+    finally:
+        slow.stop()
+        quick.stop()
+
+
+def _reads_nothing(about: Facts, content: bytes) -> bytes:
+    time.sleep(600)
+    return b""
+
+
+def test_a_child_that_reads_nothing_more_stops_nobody() -> None:
+    """More is given than a pipe takes."""
+    pool: Pool[int] = Pool(1, _reads_nothing, _limits(wall_seconds=1.0))
+    try:
+        began = time.monotonic()
+        pool.give(0, {}, b"x")
+        pool.give(1, {}, bytes(5_000_000))
+        assert time.monotonic() - began < 0.5
+        assert not pool.has_room
+        assert dict(workers.wait([pool], 2.0)) in ({}, {0: None})
+    finally:
+        pool.stop()
+
+
+def _open_files(about: Facts, content: bytes) -> bytes:
+    return json.dumps(sorted(_files().values())).encode()
+
+
+def test_a_child_has_no_connection_to_the_database(sqlite_database: Database) -> None:
+    sqlite_database.execute("SELECT 1")
+    pool: Pool[int] = Pool(1, _open_files, _limits())
+    try:
+        pool.give(0, {}, b"")
+        (answer,) = _answers(pool, 1).values()
+        assert answer
+        assert not [name for name in json.loads(answer) if "mailweir" in name]
+    finally:
+        pool.stop()
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
@@ -322,14 +424,13 @@ def test_digest_and_filter_never_wait_for_each_other(demo: Database, record: Put
     activity_id = record("demo", "richard", JANE, raw=_body("pass"))
     filter_, digest = Database(demo.url), Database(demo.url)
     try:
-        (raw_id,) = verdicts.due(digest, now + timedelta(hours=1), 10)
-        waiting = verdicts.read(digest, raw_id)
-        assert waiting
+        (raw_id,) = digest.execute("SELECT id FROM raw_messages").fetchone()
+        found = SenderVerdict(Verdict.PASS, VerdictReason.DKIM)
 
         def settle() -> None:
             with digest.transaction():
-                verdicts.lock(digest, [waiting])
-                verdicts.settle(digest, [(waiting, SenderVerdict(Verdict.PASS, VerdictReason.DKIM))], now)
+                verdicts.lock(digest, [activity_id])
+                verdicts.settle(digest, [(Examined(raw_id, activity_id), found)], now)
 
         thread = threading.Thread(target=settle)
         with filter_.transaction(alone=False):

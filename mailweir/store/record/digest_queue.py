@@ -104,13 +104,18 @@ def _leased(
     database: Database, stage: Stage, lane: Lane, limit: int, now: datetime, until: datetime
 ) -> list[tuple[int, int, int]]:
     sql = (
-        "UPDATE digest_queue SET next_try_at = ? WHERE lane = ? AND stage = ? AND raw_id IN"
-        " (SELECT raw_id FROM digest_queue WHERE lane = ? AND stage = ? AND next_try_at <= ?"
-        " ORDER BY next_try_at, raw_id LIMIT ? FOR UPDATE SKIP LOCKED) RETURNING raw_id, attempts, deaths"
+        "SELECT raw_id, attempts, deaths FROM digest_queue WHERE lane = ? AND stage = ? AND next_try_at <= ?"
+        " ORDER BY next_try_at, raw_id LIMIT ? FOR UPDATE SKIP LOCKED"
     )
+    lease = "UPDATE digest_queue SET next_try_at = ? WHERE lane = ? AND stage = ? AND raw_id IN ({})"
     key = (int(lane), stage.value)
+    # nothing is to be locked where nothing is due
+    if database.execute(sql.partition(" FOR UPDATE")[0], (*key, rfc3339(now), 1)).fetchone() is None:
+        return []
     with database.transaction(alone=False):
-        return sorted(database.execute(sql, (rfc3339(until), *key, *key, rfc3339(now), limit)).fetchall())
+        found = database.execute(sql, (*key, rfc3339(now), limit)).fetchall()
+        batches.change(database, lease, (rfc3339(until), *key), [row[0] for row in found])
+    return list(found)
 
 
 def release(database: Database, entries: Iterable[Entry]) -> None:
@@ -190,7 +195,9 @@ def waiting(database: Database) -> list[Waiting]:
     found = {(row["stage"], row["lane"]): row for row in rows.named(database.execute(sql))}
     none = {"number": 0, "ended": 0}
     return [
-        Waiting(stage=stage, new=int(new["number"]), later=int(later["number"]), ended=int(new["ended"] + later["ended"]))
+        Waiting(
+            stage=stage, new=int(new["number"]), later=int(later["number"]), ended=int(new["ended"] + later["ended"])
+        )
         for stage in Stage
         for new, later in [(found.get((stage.value, 0), none), found.get((stage.value, 1), none))]
     ]

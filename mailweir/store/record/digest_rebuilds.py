@@ -18,7 +18,10 @@ from mailweir.store.record.digest_queue import Stage
 PAGE_ROWS = 200
 # What of a page is to be done anew; an unproven author alone may come to be proven
 _WANTED = {
-    (Stage.READING, "older"): " AND NOT EXISTS (SELECT 1 FROM readings d WHERE d.raw_id = r.id AND d.reader_version >= ?)",
+    (
+        Stage.READING,
+        "older",
+    ): " AND NOT EXISTS (SELECT 1 FROM readings d WHERE d.raw_id = r.id AND d.reader_version >= ?)",
     (Stage.READING, "all"): "",
     (Stage.VERDICT, "older"): " AND r.verdict <> 'pass' AND r.author_doubt IS NULL AND r.verdict_reason IS NULL",
     (Stage.VERDICT, "all"): " AND r.verdict <> 'pass' AND r.author_doubt IS NULL",

@@ -158,9 +158,7 @@ def _replace(database: Database, row: dict[str, Any]) -> None:
 
 def read(database: Database, raw_id: int) -> KeptReading | None:
     """A version's reading; None where it isn't read yet. MailweirError where it is damaged."""
-    sql = (
-        "SELECT d.*, r.header_labels FROM readings d JOIN raw_messages r ON r.id = d.raw_id WHERE d.raw_id = ?"
-    )
+    sql = "SELECT d.*, r.header_labels FROM readings d JOIN raw_messages r ON r.id = d.raw_id WHERE d.raw_id = ?"
     row = rows.first(database.execute(sql, (raw_id,)))
     if row is None:
         return None
@@ -296,7 +294,10 @@ def _keys(text: str) -> ThreadKeys:
 def _packed_invitation(found: Invitation | None) -> str | None:
     if found is None:
         return None
-    times = [found.starts_at.isoformat() if found.starts_at else None, found.ends_at.isoformat() if found.ends_at else None]
+    times = [
+        found.starts_at.isoformat() if found.starts_at else None,
+        found.ends_at.isoformat() if found.ends_at else None,
+    ]
     return json.dumps(
         [found.method, found.summary, found.location, *times, found.is_all_day, found.zone, found.repeats]
     )

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from mailweir.sender_verdict import SenderVerdict, Verdict, VerdictReason
+from mailweir.store.database import batches
 from mailweir.store.database.connection import Database
 from mailweir.store.database.moments import rfc3339
 from mailweir.store.record import digest_queue
@@ -75,6 +76,12 @@ def _replaces(before: str, doubt: str | None, verdict: SenderVerdict) -> bool:
     if before == str(Verdict.PASS) or doubt is not None or verdict.reason in _NOT_EXAMINED:
         return False
     return verdict.value is not Verdict.NONE or before == str(Verdict.NONE)
+
+
+def authors(database: Database, activity_ids: Iterable[int]) -> list[tuple[int, int, str, str]]:
+    """(deployment's id, activity's id, author, sender verdict) of each that is on the record, in this order."""
+    sql = "SELECT deployment_id, id, author, sender_verdict FROM activities WHERE id IN ({})"
+    return sorted(tuple(row) for row in batches.among(database, sql, (), list(dict.fromkeys(activity_ids))))
 
 
 def prove(database: Database, raw_id: int, activity_id: int, now: datetime) -> None:
