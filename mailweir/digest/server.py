@@ -1,8 +1,8 @@
 """`mailweir-digest`: takes recorded mail that isn't examined or read yet, and writes its sender verdict and its reading.
 
 Never loses or alters raw mail, and never verifies or reads anything in this process: `workers` does, under limits. Where DNS
-gives no answer a body stays pending and is tried again, later each time. Each stage has children of its own, and what is tried again
-or done anew has one that is niced: neither waits for the other. Started by `mailweir up` or systemd, as the unprivileged user.
+gives no answer a body stays pending and is tried again, later each time. Each stage has children of its own, and what is tried
+again or done anew has one that is niced: neither waits for the other. Started by `mailweir up` or systemd, as the unprivileged user.
 """
 
 import signal

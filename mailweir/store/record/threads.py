@@ -65,6 +65,12 @@ def current(database: Database, thread_id: int) -> int:
     return int(row[0]) if row and row[0] is not None else thread_id
 
 
+def of(database: Database, activity_id: int) -> int | None:
+    """An activity's thread; None where it isn't read yet."""
+    row = database.execute("SELECT thread_id FROM activity_threads WHERE activity_id = ?", (activity_id,)).fetchone()
+    return int(row[0]) if row else None
+
+
 def activities(database: Database, deployment_id: int, thread_id: int) -> list[int]:
     """The ids of a thread's activities in a deployment, the first recorded first."""
     sql = "SELECT activity_id FROM activity_threads WHERE thread_id = ? AND deployment_id = ? ORDER BY activity_id"

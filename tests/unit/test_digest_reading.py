@@ -1,0 +1,268 @@
+"""The digest's readings: kept, replaced, given up, done anew from the newest down. On both databases."""
+
+import os
+import signal
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+import structlog
+import structlog.testing
+
+from mailweir.digest import children, workers
+from mailweir.digest.outcomes import MAX_DEATHS
+from mailweir.digest.server import Digest
+from mailweir.digest.workers import Facts, Limits, Pool
+from mailweir.reading.labels import Label
+from mailweir.store.database.connection import Database
+from mailweir.store.record import digest_queue, digest_rebuilds, raw_messages, readings, retraction, threads, verdicts
+from mailweir.store.record.digest_queue import Lane, Stage
+from mailweir.store.record.digest_rebuilds import Which
+
+Put = Callable[..., int]
+JANE = "jane@client.example"
+MAIL = b"""From: Jane <jane@client.example>\r
+To: richard@firm.example\r
+Subject: An offer\r
+Message-ID: <1@client.example>\r
+List-Id: <x.client.example>\r
+MIME-Version: 1.0\r
+Content-Type: multipart/mixed; boundary=b\r
+\r
+--b\r
+Content-Type: text/html; charset=utf-8\r
+\r
+<p>Good <b>day</b></p><img src="https://x.example/1.png"><script>alert(1)</script>\r
+--b\r
+Content-Type: text/csv; name="a.csv"\r
+Content-Disposition: attachment; filename="a.csv"\r
+Content-Transfer-Encoding: base64\r
+\r
+YSxiCg==\r
+--b--\r
+"""
+LIMITS = Limits(data_bytes=600_000_000, cpu_seconds=5.0, wall_seconds=20.0, answer_bytes=children.MAX_READING_BYTES)
+
+
+@pytest.fixture
+def demo(mailweir: Any, database: Database) -> Database:
+    """A database that knows richard and Jane."""
+    mailweir("deployment", "add", "demo", "--domain", "demo.example.net")
+    mailweir("user", "add", "richard", "--email", "richard@firm.example")
+    mailweir("contact", "add", "Jane", JANE)
+    return database
+
+
+def _prove(about: Facts, content_zstd: bytes) -> bytes:
+    raw = raw_messages.decompress(content_zstd, about["size"], about["activity"])
+    return children.DONE + (b"pass dkim client.example" if b"proven" in raw else b"none no_signature")
+
+
+def _read(about: Facts, content_zstd: bytes) -> bytes:
+    """Mail that says so ends who reads it."""
+    if b"deadly" in raw_messages.decompress(content_zstd, about["size"], about["activity"]):
+        os.kill(os.getpid(), signal.SIGKILL)
+    return children.read(about, content_zstd)
+
+
+def _digest(database: Database, now: datetime) -> Digest:
+    works: dict[Stage, workers.Work] = {Stage.VERDICT: _prove, Stage.READING: _read}
+    pools: Any = {(stage, lane): Pool(1, works[stage], LIMITS) for stage in Stage for lane in Lane}
+    return Digest(database, pools, structlog.get_logger(), lambda: now)
+
+
+@pytest.fixture
+def work_off(demo: Database, now: datetime) -> Iterator[Callable[..., int]]:
+    """All that is due, so many hours later."""
+    made: list[Digest] = []
+
+    def run(hours: int = 1) -> int:
+        made.append(_digest(demo, now + timedelta(hours=hours)))
+        return made[-1].work_off()
+
+    yield run
+    for digest in made:
+        digest.stop()
+
+
+def _readings(database: Database) -> list[tuple[Any, ...]]:
+    columns = "raw_id, reader_version, state, subject, snippet, labels, thread_keys, folds, text_zstd, html_zstd"
+    found = database.execute(f"SELECT {columns} FROM readings ORDER BY raw_id").fetchall()
+    return [tuple(bytes(one) if isinstance(one, memoryview) else one for one in row) for row in found]
+
+
+def test_a_message_is_read_and_kept(demo: Database, record: Put, work_off: Callable[..., int], now: datetime) -> None:
+    activity_id = record("demo", "richard", JANE, raw=MAIL)
+    assert readings.leading(demo, activity_id) is None
+    assert work_off() == 2
+    found = readings.leading(demo, activity_id)
+    assert found
+    assert not found.is_unreadable
+    assert (found.subject, found.read_at) == ("An offer", now + timedelta(hours=1))
+    assert "Good" in found.text
+    assert "script" not in (found.html or "script")
+    assert found.remote_images == 1
+    assert Label.LIST in found.labels
+    (file,) = found.attachments
+    assert (file.name, file.size_bytes, file.encoding) == ("a.csv", 4, "base64")
+    assert readings.same_file(demo, 1, file.sha256) == [(activity_id, 1)]
+    assert readings.same_file(demo, 2, file.sha256) == []
+    assert threads.of(demo, activity_id) is not None
+    assert digest_queue.waiting(demo)[1] == digest_queue.Waiting(stage=Stage.READING, new=0, later=0, ended=0)
+
+
+def test_what_ends_its_reader_is_kept_as_unreadable_with_its_subject(
+    demo: Database, record: Put, work_off: Callable[..., int]
+) -> None:
+    deadly = record("demo", "richard", JANE, number=1, raw=MAIL + b"deadly", subject="A trap")
+    good = record("demo", "richard", JANE, number=2, raw=MAIL)
+    assert work_off() == 4
+    assert readings.leading(demo, good)
+    for hours in range(2, MAX_DEATHS + 1):
+        assert readings.leading(demo, deadly) is None
+        assert work_off(hours) == 1
+    found = readings.leading(demo, deadly)
+    assert found
+    assert (found.is_unreadable, found.subject, found.text, found.problems) == (True, "A trap", "", ("examiner_died",))
+    assert readings.unreadable(demo, 1, 10) == [deadly]
+    assert work_off(99) == 0
+
+
+def test_damaged_raw_bytes_have_no_reading(demo: Database, record: Put, now: datetime) -> None:
+    activity_id = record("demo", "richard", JANE, raw=MAIL)
+    demo.execute("DELETE FROM digest_queue WHERE stage = 'verdict'")
+    demo.execute("UPDATE raw_messages SET content_zstd = ?", (b"no zstd",))
+    pools: Any = {(Stage.READING, lane): Pool(1, children.read, LIMITS) for lane in Lane}
+    with structlog.testing.capture_logs() as events:
+        digest = Digest(demo, pools, structlog.get_logger(), lambda: now + timedelta(hours=1))
+        assert digest.work_off() == 1
+        digest.stop()
+    found = readings.leading(demo, activity_id)
+    assert found
+    assert found.problems == ("damaged",)
+    assert [one["log_level"] for one in events] == ["error"]
+
+
+def test_the_version_that_leads_is_shown(demo: Database, record: Put, work_off: Callable[..., int]) -> None:
+    """And its thread is the activity's, from the verdict on."""
+    record("demo", "richard", JANE, raw=MAIL.replace(b"day", b"forgery"))
+    assert work_off() == 2
+    activity_id = record("demo", "richard", JANE, raw=MAIL.replace(b"day", b"proven"), queue_id="4XyB")
+    assert work_off() == 2
+    found = readings.leading(demo, activity_id)
+    assert found
+    assert "proven" in found.text
+
+
+def test_twice_read_is_the_same(demo: Database, record: Put, work_off: Callable[..., int], now: datetime) -> None:
+    for number in (1, 2, 3):
+        record("demo", "richard", JANE, number=number, raw=MAIL)
+    work_off()
+    before, of_threads = _readings(demo), demo.execute("SELECT * FROM activity_threads ORDER BY activity_id").fetchall()
+    digest_rebuilds.begin(demo, Stage.READING, Which.ALL, now)
+    assert work_off() == 3
+    assert _readings(demo) == before
+    assert demo.execute("SELECT * FROM activity_threads ORDER BY activity_id").fetchall() == of_threads
+    assert digest_rebuilds.going_on(demo) == []
+
+
+def test_the_record_is_read_by_pages_from_the_newest_down(demo: Database, record: Put, now: datetime) -> None:
+    for number in range(1, 8):
+        record("demo", "richard", JANE, number=number, raw=MAIL)
+    demo.execute("DELETE FROM digest_queue")
+    raw_ids = [row[0] for row in demo.execute("SELECT id FROM raw_messages ORDER BY id").fetchall()]
+    queued = "SELECT lane, raw_id FROM digest_queue ORDER BY raw_id"
+    digest_rebuilds.begin(demo, Stage.READING, Which.OLDER, now)
+    assert digest_rebuilds.step(demo, Stage.READING, 3)
+    assert demo.execute(queued).fetchall() == [(1, raw_id) for raw_id in raw_ids[-3:]]
+    assert [(one.left, one.queued) for one in digest_rebuilds.going_on(demo)] == [(raw_ids[-3] - 1, 3)]
+    for _ in range(2):
+        assert digest_rebuilds.step(demo, Stage.READING, 3)
+    assert not digest_rebuilds.step(demo, Stage.READING, 3)
+    assert demo.execute(queued).fetchall() == [(1, raw_id) for raw_id in raw_ids]
+
+
+def test_what_is_of_this_reader_is_not_read_again_and_what_waits_is_not_queued_twice(
+    demo: Database, record: Put, work_off: Callable[..., int], now: datetime
+) -> None:
+    for number in (1, 2):
+        record("demo", "richard", JANE, number=number, raw=MAIL)
+    work_off()
+    demo.execute("UPDATE readings SET reader_version = 0 WHERE raw_id = (SELECT MIN(raw_id) FROM readings)")
+    assert readings.count_older(demo) == 1
+    record("demo", "richard", JANE, number=3, raw=MAIL)
+    digest_rebuilds.begin(demo, Stage.READING, Which.OLDER, now)
+    assert digest_rebuilds.step(demo, Stage.READING)
+    waiting = "SELECT lane, COUNT(*) FROM digest_queue WHERE stage = 'reading' GROUP BY lane ORDER BY lane"
+    assert demo.execute(waiting).fetchall() == [(0, 1), (1, 1)]
+    assert work_off() == 3
+    assert readings.count_older(demo) == 0
+
+
+def test_what_was_proven_is_not_examined_again(
+    demo: Database, record: Put, work_off: Callable[..., int], now: datetime
+) -> None:
+    """Its key may be withdrawn by now. What wasn't may come to be proven."""
+    record("demo", "richard", JANE, number=1, raw=MAIL.replace(b"day", b"proven"))
+    other = record("demo", "richard", JANE, number=2, raw=MAIL.replace(b"day", b"proven, too"))
+    work_off()
+    demo.execute("UPDATE raw_messages SET verdict = 'none' WHERE activity_id = ?", (other,))
+    digest_rebuilds.begin(demo, Stage.VERDICT, Which.ALL, now)
+    assert work_off() == 1
+    assert demo.execute("SELECT verdict FROM raw_messages").fetchall() == [("pass",), ("pass",)]
+
+
+@pytest.mark.parametrize(
+    ("before", "doubt", "said", "after"),
+    [
+        ("pass", None, "fail body_changed", "pass"),
+        ("fail", None, "none no_signature", "fail"),
+        ("fail", None, "pass dkim client.example", "pass"),
+        ("none", None, "fail body_changed", "fail"),
+        ("none", None, "pass dkim client.example", "pass"),
+        ("none", "several", "pass dkim client.example", "none"),
+        ("fail", None, "none examiner_died", "fail"),
+        ("pending", None, "none examiner_died", "none"),
+    ],
+)
+def test_a_verdict_gives_way_to_a_surer_one_alone(
+    demo: Database, record: Put, now: datetime, before: str, doubt: str | None, said: str, after: str
+) -> None:
+    activity_id = record("demo", "richard", JANE, raw=MAIL)
+    (raw_id,) = demo.execute("SELECT id FROM raw_messages").fetchone()
+    demo.execute("UPDATE raw_messages SET verdict = ?, author_doubt = ?", (before, doubt))
+    found = verdicts.SenderVerdict.parse(said.encode())
+    with demo.transaction():
+        verdicts.settle(demo, [(verdicts.Examined(raw_id, activity_id), found)], now)
+    assert demo.execute("SELECT verdict FROM raw_messages").fetchall() == [(after,)]
+
+
+def test_what_is_off_the_record_meanwhile_leaves_nothing(demo: Database, record: Put, now: datetime) -> None:
+    """A result comes for a message that was taken off while a child had it."""
+    record("demo", "richard", JANE, raw=MAIL)
+    digest = _digest(demo, now + timedelta(hours=1))
+    try:
+        assert digest.turn(0.0) in (0, 1, 2)
+        with demo.transaction():
+            retraction.retract(demo, 1, "4Xy1")
+        digest.work_off()
+    finally:
+        digest.stop()
+    for table in ("activities", "raw_messages", "readings", "attachments", "digest_queue", "activity_threads"):
+        assert demo.execute(f"SELECT COUNT(*) FROM {table}").fetchone() == (0,)
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_two_hosts_never_take_the_same(demo: Database, record: Put, now: datetime) -> None:
+    for number in range(1, 6):
+        record("demo", "richard", JANE, number=number, raw=MAIL)
+    times = {"now": now + timedelta(hours=1), "until": now + timedelta(hours=2)}
+    first = digest_queue.take(demo, Stage.READING, Lane.NEW, 3, **times)
+    second = digest_queue.take(demo, Stage.READING, Lane.NEW, 9, **times)
+    assert [len(first), len(second)] == [3, 2]
+    assert not {one.raw_id for one in first} & {one.raw_id for one in second}
+    digest_queue.release(demo, first)
+    assert digest_queue.take(demo, Stage.READING, Lane.NEW, 9, **times) == first
+    after = {"now": now + timedelta(hours=3), "until": now + timedelta(hours=4)}
+    assert len(digest_queue.take(demo, Stage.READING, Lane.NEW, 9, **after)) == 5
