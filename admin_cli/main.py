@@ -69,6 +69,9 @@ class Commands(LazyGroup):
         ),
         LazyCommand("postfix", "admin_cli.commands.postfix", "Configuration of Postfix."),
         LazyCommand("activity", "admin_cli.commands.activity", "What is on the record: captured messages."),
+        LazyCommand(
+            "digest", "admin_cli.commands.digest", "What is read out of recorded mail, and who proved its author."
+        ),
         LazyCommand("todo", "admin_cli.commands.todo", "Activities on users' lists until they are done."),
         LazyCommand("health", "admin_cli.commands.health", "What hosts report of themselves."),
         LazyCommand("db", "admin_cli.commands.db", "The database."),

@@ -42,6 +42,11 @@ def whole(content: bytes) -> None:
         sys.stdout.write(printable_lines(content.decode("utf-8", "backslashreplace")))
         sys.stdout.flush()
         return
+    exact(content)
+
+
+def exact(content: bytes) -> None:
+    """Bytes on stdout, whatever that is: the caller has seen to a terminal. OSError."""
     sys.stdout.buffer.write(content)
     sys.stdout.buffer.flush()
 

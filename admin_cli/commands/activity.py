@@ -1,16 +1,19 @@
 """`mailweir activity`: what is on the record."""
 
 import re
+import sys
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from admin_cli import context, options, output, tables, wording
+from admin_cli import attachment_file, context, options, output, reading_text, tables, target_files, wording
 from admin_cli.printable import printable
+from mailweir.errors import BadInput, NotFound
 from mailweir.explain import record
 from mailweir.explain.explanation import Explanation
-from mailweir.store.record import activities, raw_messages, visibility
+from mailweir.store.record import activities, digest_queue, raw_messages, readings, threads, visibility
 from mailweir.store.record.activities import Activity, Participant
 from mailweir.store.record.raw_messages import Sighting, Version
 
@@ -36,6 +39,8 @@ def register(app: typer.Typer) -> None:
     group.command("list", epilog=options.example(*listing))(list_some)
     group.command("show", epilog=options.example("mailweir activity show 12"))(show)
     group.command("set", epilog=options.example("mailweir activity set 12 --visibility participants"))(set_choices)
+    one_file = "mailweir activity attachment 12 1 --out offer.pdf"
+    group.command("attachment", epilog=options.example(one_file))(attachment)
     group.command("raw", epilog=options.example("mailweir activity raw 12 > message.eml"))(raw)
 
 
@@ -69,19 +74,30 @@ def list_some(
 
 
 def show(
-    activity_id: ActivityId, deployment: options.DeploymentOption = None, as_json: options.JsonOption = False
+    activity_id: ActivityId,
+    is_full: Annotated[bool, typer.Option("--full", help="The whole text, with quotes and signature.")] = False,
+    deployment: options.DeploymentOption = None,
+    as_json: options.JsonOption = False,
 ) -> None:
-    """Shows an activity, each time that it was seen, and the versions kept of it."""
+    """Shows an activity, each time that it was seen, the versions kept of it, and what was written."""
     with context.opened() as database:
         activity = activities.find(database, activity_id, context.narrow(database, deployment))
         seen = raw_messages.sightings(database, activity)
         kept = raw_messages.versions(database, activity)
+        reading = readings.leading(database, activity.id)
+        thread = threads.of(database, activity.id)
     if as_json:
         sightings, versions = [output.plain(item) for item in seen], [output.plain(item) for item in kept]
-        output.show_json({**output.plain(activity), "sightings": sightings, "versions": versions})
+        of_reading = reading_text.as_json(reading, thread)
+        output.show_json({**output.plain(activity), "sightings": sightings, "versions": versions, **of_reading})
         return
     _say_details(activity)
     _say_sightings(seen, kept)
+    if reading is None:
+        output.say("  not read yet: 'mailweir digest status' says what waits")
+        return
+    for line in reading_text.lines(reading, is_full=is_full):
+        output.say(line)
 
 
 def set_choices(
@@ -106,13 +122,50 @@ def raw(
     version: Annotated[
         int | None, typer.Option("--version", metavar="N", min=1, help="Another version than the leading one.")
     ] = None,
+    is_forced: Annotated[bool, typer.Option("--force", help="To a terminal, too, whatever that does to it.")] = False,
     deployment: options.DeploymentOption = None,
 ) -> None:
-    """Writes the message to stdout, byte for byte as it was kept. A terminal gets text that does nothing to it."""
+    """Writes the message to stdout, byte for byte as it was kept. A terminal is refused: what mail holds may move it."""
+    if not is_forced:
+        _refuse_terminal("'mailweir activity raw ID > FILE' keeps it, and --force shows it")
     with context.opened() as database:
         activity = activities.find(database, activity_id, context.narrow(database, deployment))
         content = raw_messages.read(database, activity, version)
-    output.whole(content)
+    output.exact(content)
+
+
+def attachment(
+    activity_id: ActivityId,
+    number: Annotated[
+        int, typer.Argument(metavar="N", min=1, help="The file's number, as 'mailweir activity show' has it.")
+    ],
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE", help="Where it is written; without it, to stdout.")
+    ] = None,
+    deployment: options.DeploymentOption = None,
+) -> None:
+    """Writes a file of the message, under the name that you give. The name that the mail has for it is never used."""
+    if out is None:
+        _refuse_terminal("give --out FILE")
+    with context.opened() as database:
+        activity = activities.find(database, activity_id, context.narrow(database, deployment))
+        reading = readings.leading(database, activity.id)
+        files = reading.attachments if reading else ()
+        if number > len(files) or reading is None:
+            raise NotFound(f"activity {activity.id} has no attachment {number}: {len(files)} are known, from 1 on")
+        version = digest_queue.version(database, reading.raw_id)
+    if version is None:
+        raise NotFound(f"activity {activity_id} is off the record")
+    content = attachment_file.read(version, files[number - 1])
+    if out is None:
+        output.exact(content)
+    else:
+        target_files.write(out, content)
+
+
+def _refuse_terminal(instead: str) -> None:
+    if sys.stdout.isatty():
+        raise BadInput(f"what mail holds may move a terminal: {instead}")
 
 
 def read_since(text: str, now: datetime) -> datetime:

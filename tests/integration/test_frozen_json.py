@@ -44,6 +44,7 @@ RECORD
 activity list --deployment demo
 activity show {activity} --deployment demo
 activity set {activity} --visibility everyone --deployment demo
+digest status
 todo list --deployment demo
 todo done {todo} --deployment demo
 why jane@client.example --deployment demo

@@ -186,6 +186,12 @@ def again(database: Database, stage: Stage, raw_ids: Sequence[int]) -> None:
     batches.insert(database, "digest_queue", ("lane", "stage", "raw_id"), new, "ON CONFLICT DO NOTHING")
 
 
+def versions(database: Database, activity_ids: Sequence[int]) -> list[int]:
+    """The ids of these activities' versions."""
+    sql = "SELECT id FROM raw_messages WHERE activity_id IN ({}) ORDER BY id"
+    return [raw_id for (raw_id,) in batches.among(database, sql, (), activity_ids)]
+
+
 def waiting(database: Database) -> list[Waiting]:
     """How much waits in each stage, what isn't due yet included."""
     sql = (
