@@ -2,7 +2,8 @@
 
 Never loses or alters raw mail, and never verifies or reads anything in this process: `workers` does, under limits. Where DNS
 gives no answer a body stays pending and is tried again, later each time. Each stage has children of its own, and what is tried
-again or done anew has one that is niced: neither waits for the other. Started by `mailweir up` or systemd, as the unprivileged user.
+again or done anew has one that is niced: neither waits for the other. Started by `mailweir up` or systemd, as the unprivileged
+user.
 """
 
 import signal
@@ -18,7 +19,7 @@ import structlog
 from mailweir import daemons, log, settings
 from mailweir.digest import children, workers
 from mailweir.digest.outcomes import Outcome, Outcomes
-from mailweir.digest.workers import Limits, Pool
+from mailweir.digest.workers import Limits, Pool, Work
 from mailweir.errors import DatabaseUnavailable, MailweirError
 from mailweir.settings import Settings
 from mailweir.store.database import batches, versions
@@ -74,7 +75,7 @@ def _serve(digest: "Digest", poll_seconds: float, logger: structlog.stdlib.Bound
 
 def pools(config: Settings) -> Pools:
     """The children of each stage and lane."""
-    works = {Stage.VERDICT: children.Examiner(config), Stage.READING: children.read}
+    works: dict[Stage, Work] = {Stage.VERDICT: children.Examiner(config), Stage.READING: children.read}
     answers = {Stage.VERDICT: children.MAX_VERDICT_BYTES, Stage.READING: children.MAX_READING_BYTES}
     memory = {Stage.VERDICT: _VERDICT_BYTES, Stage.READING: _READING_BYTES}
     made: dict[Desk, Pool[Hand]] = {}

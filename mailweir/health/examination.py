@@ -9,7 +9,7 @@ from functools import partial
 
 from mailweir.errors import DatabaseUnavailable
 from mailweir.health import database as checks
-from mailweir.health import dns, gmail, key_file, record
+from mailweir.health import digest, dns, gmail, key_file, record
 from mailweir.health.findings import Finding, Words, note, run
 from mailweir.settings import Settings
 from mailweir.store.database import health
@@ -47,6 +47,7 @@ def _of_record(
     settings: Settings, database: Database, name: str | None, now: datetime, words: Words
 ) -> Iterator[Finding]:
     yield from run("clock", partial(_bounded, database, partial(record.check_clock, database, now)))
+    yield from run(digest.AREA, partial(_bounded, database, partial(digest.check_queue, database, now)))
     chosen: list[Deployment] = []
 
     def choose() -> Iterator[Finding]:
@@ -69,6 +70,7 @@ def _of_record(
             partial(record.check_groups, database, deployment, now),
             partial(record.check_forwarding, database, deployment, now, words),
             partial(record.check_addresses, database, deployment),
+            partial(digest.check_unreadable, database, deployment),
         ):
             yield from run(f"record {deployment.name}", partial(_bounded, database, check))
 

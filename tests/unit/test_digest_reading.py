@@ -15,6 +15,7 @@ from mailweir.digest.outcomes import MAX_DEATHS
 from mailweir.digest.server import Digest
 from mailweir.digest.workers import Facts, Limits, Pool
 from mailweir.reading.labels import Label
+from mailweir.sender_verdict import SenderVerdict
 from mailweir.store.database.connection import Database
 from mailweir.store.record import digest_queue, digest_rebuilds, raw_messages, readings, retraction, threads, verdicts
 from mailweir.store.record.digest_queue import Lane, Stage
@@ -232,7 +233,7 @@ def test_a_verdict_gives_way_to_a_surer_one_alone(
     activity_id = record("demo", "richard", JANE, raw=MAIL)
     (raw_id,) = demo.execute("SELECT id FROM raw_messages").fetchone()
     demo.execute("UPDATE raw_messages SET verdict = ?, author_doubt = ?", (before, doubt))
-    found = verdicts.SenderVerdict.parse(said.encode())
+    found = SenderVerdict.parse(said.encode())
     with demo.transaction():
         verdicts.settle(demo, [(verdicts.Examined(raw_id, activity_id), found)], now)
     assert demo.execute("SELECT verdict FROM raw_messages").fetchall() == [(after,)]
@@ -257,12 +258,12 @@ def test_what_is_off_the_record_meanwhile_leaves_nothing(demo: Database, record:
 def test_two_hosts_never_take_the_same(demo: Database, record: Put, now: datetime) -> None:
     for number in range(1, 6):
         record("demo", "richard", JANE, number=number, raw=MAIL)
-    times = {"now": now + timedelta(hours=1), "until": now + timedelta(hours=2)}
+    times: Any = {"now": now + timedelta(hours=1), "until": now + timedelta(hours=2)}
     first = digest_queue.take(demo, Stage.READING, Lane.NEW, 3, **times)
     second = digest_queue.take(demo, Stage.READING, Lane.NEW, 9, **times)
     assert [len(first), len(second)] == [3, 2]
     assert not {one.raw_id for one in first} & {one.raw_id for one in second}
     digest_queue.release(demo, first)
     assert digest_queue.take(demo, Stage.READING, Lane.NEW, 9, **times) == first
-    after = {"now": now + timedelta(hours=3), "until": now + timedelta(hours=4)}
+    after: Any = {"now": now + timedelta(hours=3), "until": now + timedelta(hours=4)}
     assert len(digest_queue.take(demo, Stage.READING, Lane.NEW, 9, **after)) == 5

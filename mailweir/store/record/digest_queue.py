@@ -186,6 +186,16 @@ def again(database: Database, stage: Stage, raw_ids: Sequence[int]) -> None:
     batches.insert(database, "digest_queue", ("lane", "stage", "raw_id"), new, "ON CONFLICT DO NOTHING")
 
 
+def oldest_new(database: Database) -> datetime | None:
+    """When the mail came that is new and waits longest; None where none does. UTC."""
+    sql = (
+        "SELECT r.recorded_at FROM digest_queue q JOIN raw_messages r ON r.id = q.raw_id"
+        " WHERE q.lane = 0 AND q.stage = ? ORDER BY q.raw_id LIMIT 1"
+    )
+    found = [database.execute(sql, (stage.value,)).fetchone() for stage in Stage]
+    return min((parse(row[0]) for row in found if row), default=None)
+
+
 def versions(database: Database, activity_ids: Sequence[int]) -> list[int]:
     """The ids of these activities' versions."""
     sql = "SELECT id FROM raw_messages WHERE activity_id IN ({}) ORDER BY id"

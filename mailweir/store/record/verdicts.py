@@ -113,4 +113,4 @@ def _lead(database: Database, activity_id: int) -> bool:
         " subject = COALESCE((SELECT r.subject FROM raw_messages r WHERE r.id = ?), subject) WHERE id = ?",
         (raw_id, verdict, raw_id, activity_id),
     )
-    return raw_id != before[0] or verdict == "pass"
+    return bool(raw_id != before[0] or verdict == "pass")

@@ -1,0 +1,50 @@
+"""What `doctor` finds out about the digest. On both databases."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from mailweir.health import digest
+from mailweir.store.database.connection import Database
+from mailweir.store.people import deployments
+from mailweir.store.record import readings
+
+Put = Callable[..., int]
+
+
+@pytest.fixture
+def demo(mailweir: Any, database: Database) -> Database:
+    """A database that knows richard and Jane."""
+    mailweir("deployment", "add", "demo", "--domain", "demo.example.net")
+    mailweir("user", "add", "richard", "--email", "richard@firm.example")
+    mailweir("contact", "add", "Jane", "jane@client.example")
+    return database
+
+
+@pytest.mark.parametrize(("minutes", "level", "key"), [(10, "ok", "digest.in_time"), (20, "wrong", "digest.late")])
+def test_a_queue_that_stands_still_is_told(
+    demo: Database, record: Put, now: datetime, minutes: int, level: str, key: str
+) -> None:
+    record("demo", "richard", "jane@client.example", number=1)
+    (found,) = digest.check_queue(demo, now + timedelta(minutes=minutes))
+    assert (found.level, found.key) == (level, key)
+
+
+def test_an_empty_queue_is_fine(demo: Database, now: datetime) -> None:
+    (found,) = digest.check_queue(demo, now)
+    assert found.key == "digest.in_time"
+
+
+def test_what_could_not_be_read_is_told_to_its_deployment_alone(
+    demo: Database, record: Put, now: datetime, mailweir: Any
+) -> None:
+    mailweir("deployment", "add", "other", "--domain", "other.example.net")
+    activity_id = record("demo", "richard", "jane@client.example")
+    (raw_id,) = demo.execute("SELECT id FROM raw_messages").fetchone()
+    with demo.transaction():
+        readings.write_unreadable(demo, raw_id, "examiner_died", now)
+    (found,) = digest.check_unreadable(demo, deployments.find(demo, "demo"))
+    assert found.sentence == f"could not be read: activity {activity_id}"
+    assert list(digest.check_unreadable(demo, deployments.find(demo, "other"))) == []
