@@ -4,14 +4,13 @@ The first byte of an answer is one of the signs below. Errors are whatever hosti
 Called by `workers`, in the child.
 """
 
-from datetime import datetime
-
 from mailweir import sender_verdict
 from mailweir.digest.workers import Facts
 from mailweir.errors import DnsUnavailable, MailweirError
 from mailweir.reading import frame, message
 from mailweir.sender_auth import DkimProver
 from mailweir.settings import Settings
+from mailweir.store.database.moments import parse, rfc3339
 from mailweir.store.record import raw_messages
 from mailweir.store.record.digest_queue import Version
 
@@ -29,7 +28,7 @@ def facts(version: Version) -> Facts:
         "author": version.author,
         "via_group": version.via is not None,
         "size": version.size_bytes,
-        "recorded": version.recorded_at.isoformat(),
+        "recorded": rfc3339(version.recorded_at),
     }
 
 
@@ -49,7 +48,7 @@ class Examiner:
             return DAMAGED
         ask = self._prover.verdict_through_group if about["via_group"] else self._prover.verdict
         try:
-            return DONE + ask(raw, about["author"], self._sealers, datetime.fromisoformat(about["recorded"])).pack()
+            return DONE + ask(raw, about["author"], self._sealers, parse(about["recorded"])).pack()
         except DnsUnavailable:
             return NO_DNS
 

@@ -130,9 +130,10 @@ class Outcomes:
         """What is to be written; an entry is to be tried again."""
         entry = outcome.entry
         facts = {"activity": outcome.activity_id, "raw": entry.raw_id, "attempt": entry.attempts + entry.deaths + 1}
+        of_stage = {"stage": entry.stage.value, **facts}
         found = _said(outcome)
         if isinstance(found, SenderVerdict):
-            self._logger.info("examined", verdict=str(found.value), reason=str(found.reason), **facts)
+            self._logger.info("examined", verdict=str(found.value), **facts, **{"reason": str(found.reason)})
             return found
         if isinstance(found, Reading):
             return found
@@ -143,16 +144,13 @@ class Outcomes:
             self._logger.warning("DNS unavailable", **facts)
             return replace(entry, attempts=entry.attempts + 1)
         if entry.deaths + 1 < MAX_DEATHS:
-            self._logger.warning("examiner died", stage=entry.stage.value, **facts)
+            self._logger.warning("examiner died", **of_stage)
             return replace(entry, deaths=entry.deaths + 1)
-        self._logger.error(_DIED_AGAIN[entry.stage], **facts)
+        if entry.stage is Stage.VERDICT:
+            self._logger.error("examiner died again, author not proven", **facts)
+        else:
+            self._logger.error("examiner died again, could not be read", **facts)
         return _given_up(entry.stage, VerdictReason.EXAMINER_DIED)
-
-
-_DIED_AGAIN = {
-    Stage.VERDICT: "examiner died again, author not proven",
-    Stage.READING: "examiner died again, could not be read",
-}
 
 
 def _said(outcome: Outcome) -> SenderVerdict | Reading | None:

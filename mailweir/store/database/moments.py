@@ -28,3 +28,16 @@ def parse(text: str) -> datetime:
 def parse_or_none(text: str | None) -> datetime | None:
     """The same of a column that may be NULL."""
     return None if text is None else parse(text)
+
+
+def with_offset(moment: datetime) -> str:
+    """The text of an aware moment that keeps its offset: a clock's time somewhere, as an invitation says it."""
+    return moment.isoformat()
+
+
+def parse_with_offset(text: str) -> datetime:
+    """The aware moment that `with_offset` made the text of. ValueError for one without an offset."""
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError(f"a stored time has no offset: '{text}'")
+    return moment

@@ -21,10 +21,10 @@ _WANTED = {
     (
         Stage.READING,
         "older",
-    ): " AND NOT EXISTS (SELECT 1 FROM readings d WHERE d.raw_id = r.id AND d.reader_version >= ?)",
-    (Stage.READING, "all"): "",
-    (Stage.VERDICT, "older"): " AND r.verdict <> 'pass' AND r.author_doubt IS NULL AND r.verdict_reason IS NULL",
-    (Stage.VERDICT, "all"): " AND r.verdict <> 'pass' AND r.author_doubt IS NULL",
+    ): "NOT EXISTS (SELECT 1 FROM readings d WHERE d.raw_id = r.id AND d.reader_version >= ?)",
+    (Stage.READING, "all"): "1 = 1",
+    (Stage.VERDICT, "older"): "r.verdict <> 'pass' AND r.author_doubt IS NULL AND r.verdict_reason IS NULL",
+    (Stage.VERDICT, "all"): "r.verdict <> 'pass' AND r.author_doubt IS NULL",
 }
 
 
@@ -87,7 +87,7 @@ def step(database: Database, stage: Stage, page_rows: int = PAGE_ROWS) -> bool:
         condition = _WANTED[stage, which]
         version = (READER_VERSION,) if (stage, which) == (Stage.READING, Which.OLDER) else ()
         found = database.execute(
-            f"SELECT r.id FROM raw_messages r WHERE r.id >= ? AND r.id < ?{condition} ORDER BY r.id",
+            f"SELECT r.id FROM raw_messages r WHERE r.id >= ? AND r.id < ? AND {condition} ORDER BY r.id",
             (last, below, *version),
         ).fetchall()
         digest_queue.again(database, stage, [raw_id for (raw_id,) in found])

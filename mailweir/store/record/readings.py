@@ -21,7 +21,14 @@ from mailweir.reading.reading import READER_VERSION, Reading
 from mailweir.reading.thread_keys import ThreadKeys
 from mailweir.store.database import batches, rows
 from mailweir.store.database.connection import Database
-from mailweir.store.database.moments import parse, parse_or_none, rfc3339, rfc3339_or_none
+from mailweir.store.database.moments import (
+    parse,
+    parse_or_none,
+    parse_with_offset,
+    rfc3339,
+    rfc3339_or_none,
+    with_offset,
+)
 
 READ, UNREADABLE = "read", "unreadable"
 _LEVEL = 3
@@ -294,10 +301,7 @@ def _keys(text: str) -> ThreadKeys:
 def _packed_invitation(found: Invitation | None) -> str | None:
     if found is None:
         return None
-    times = [
-        found.starts_at.isoformat() if found.starts_at else None,
-        found.ends_at.isoformat() if found.ends_at else None,
-    ]
+    times = [with_offset(one) if one else None for one in (found.starts_at, found.ends_at)]
     return json.dumps(
         [found.method, found.summary, found.location, *times, found.is_all_day, found.zone, found.repeats]
     )
@@ -311,8 +315,8 @@ def _invitation(text: str | None) -> Invitation | None:
         method=method,
         summary=summary,
         location=location,
-        starts_at=datetime.fromisoformat(starts_at) if starts_at else None,
-        ends_at=datetime.fromisoformat(ends_at) if ends_at else None,
+        starts_at=parse_with_offset(starts_at) if starts_at else None,
+        ends_at=parse_with_offset(ends_at) if ends_at else None,
         is_all_day=is_all_day,
         zone=zone,
         repeats=repeats,
