@@ -140,7 +140,7 @@ class Pool(Generic[Job]):
         return len(self._children) < self._count or any(_has_room(child) for child in self._children)
 
     def _assign(self, task: _Task[Job]) -> None:
-        idle = [child for child in self._children if not child.tasks]
+        idle = [child for child in list(self._children) if not child.tasks and self._is_alive(child)]
         if not idle and len(self._children) < self._count:
             idle = [self._start()]
         child = idle[0] if idle else min(self._children, key=lambda one: len(one.tasks))
@@ -149,6 +149,14 @@ class Pool(Generic[Job]):
         child.tasks.append(task)
         child.unsent.append(memoryview(task.frame))
         _send(child)
+
+    def _is_alive(self, child: _Child[Job]) -> bool:
+        """Of one that has nothing to do: something else may have ended it, and no mail is to be blamed."""
+        if os.waitpid(child.pid, os.WNOHANG) == (0, 0):
+            return True
+        child.socket.close()
+        self._children.remove(child)
+        return False
 
     def _start(self) -> _Child[Job]:
         ours, theirs = socket.socketpair()
