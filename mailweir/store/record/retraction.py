@@ -27,7 +27,7 @@ _OF_ACTIVITY = (
 )
 
 # Tables whose rows name an activity or a version
-NAMING = frozenset({"todos", "decisions", *_OF_ACTIVITY})
+NAMING = frozenset({"todos", "decisions", "thread_message_ids", *_OF_ACTIVITY})
 
 
 class Because(NamedTuple):
