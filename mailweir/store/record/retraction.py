@@ -26,8 +26,10 @@ _OF_ACTIVITY = (
     "raw_messages",
 )
 
+_OF_VERSION = ("digest_queue", "attachments", "readings")
+
 # Tables whose rows name an activity or a version
-NAMING = frozenset({"todos", "decisions", "digest_queue", "attachments", "readings", *_OF_ACTIVITY})
+NAMING = frozenset({"todos", "decisions", "thread_message_ids", *_OF_VERSION, *_OF_ACTIVITY})
 
 
 class Because(NamedTuple):

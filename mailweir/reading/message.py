@@ -1,0 +1,117 @@
+"""Reads a message: each of its subjects is another module's, and this one puts them together.
+
+Twice the same bytes give twice the same reading. Never raises, on any bytes. Pure; called by the digest's children.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+
+from mailweir import headers, raw_message
+from mailweir.headers import HeaderView
+from mailweir.reading import (
+    attachments,
+    body,
+    folds,
+    forwarded,
+    html_view,
+    invitation,
+    labels,
+    part_text,
+    parts,
+    thread_keys,
+    transfer,
+)
+from mailweir.reading.attachments import Attachment
+from mailweir.reading.folds import Fold
+from mailweir.reading.html_view import View
+from mailweir.reading.invitation import Invitation
+from mailweir.reading.parts import Part
+from mailweir.reading.reading import HTML_CUT, TEXT_CUT, Reading
+
+SNIPPET_CHARS = 200
+_SNIPPET_READ_CHARS = 2_000  # of each piece between folds
+_MAX_HEAD_BYTES = 1_000_000
+_MAX_CALENDAR_BYTES = 1_000_000
+_ZONE = re.compile(rb"[ \t]([+-]\d{4})(?!\d)")
+
+
+def read(raw: bytes, *, envelope_sender: str | None = None) -> Reading:
+    """The reading of a whole message. envelope_sender: empty for the null sender, None where it isn't known."""
+    found = parts.walk(raw)
+    view = _headers(raw, found[0], envelope_sender)
+    written = body.read(raw, found)
+    files = attachments.index(raw, found, written.html)
+    event = _invitation(raw, found)
+    method = event.method if event else None
+    subject = part_text.clean(view.subject).strip()
+    spans = folds.find(written.text, subject)
+    shown = _view(written.html, files)
+    return Reading(
+        subject=subject,
+        snippet=_snippet(written.text, spans),
+        text=written.text,
+        view=shown,
+        sanitizer_version=html_view.SANITIZER_VERSION,
+        folds=spans,
+        original=forwarded.find(written.text, subject, _zone(view)),
+        labels=labels.of(view, found, envelope_sender, text=written.text, method=method),
+        attachments=files,
+        invitation=event,
+        thread_keys=thread_keys.read(view),
+        problems=tuple(_problems(written.text, shown)),
+    )
+
+
+def _headers(raw: bytes, root: Part, envelope_sender: str | None) -> HeaderView:
+    """Of the head alone: a copy of the whole would cost its size in memory."""
+    end = min(root.offset, root.header_offset + _MAX_HEAD_BYTES)
+    lines, _ = raw_message.split(raw[root.header_offset : end])
+    return headers.look(lines, may_be_cut=False, envelope_sender=envelope_sender)
+
+
+def _view(html: str | None, files: Sequence[Attachment]) -> View | None:
+    if html is None:
+        return None
+    numbers = {one.content_id: number for number, one in enumerate(files, start=1) if one.content_id}
+    return html_view.sanitise(html, numbers)
+
+
+def _invitation(raw: bytes, found: Sequence[Part]) -> Invitation | None:
+    """Of the first calendar that holds an event."""
+    calendars = (part for part in found if part.media_type == "text/calendar")
+    for _, part in zip(range(3), calendars, strict=False):
+        ics = transfer.decode(raw, part, max_bytes=_MAX_CALENDAR_BYTES)
+        event = invitation.read(ics, part.parameters.get("method", ""))
+        if event:
+            return event
+    return None
+
+
+def _zone(view: HeaderView) -> str:
+    """The zone of the Date header, as `+0200`; '' where there is none. Programs write the dates of what they forward in it."""
+    zones = _ZONE.findall(view.raw_date[:1_000])
+    return str(zones[-1], "ascii") if zones else ""
+
+
+def _snippet(text: str, spans: Sequence[Fold]) -> str:
+    """The beginning of what isn't folded, on one line; of the whole where all of that is empty."""
+    unfolded = " ".join(" ".join(_pieces(text, spans)).split())
+    return (unfolded or " ".join(text[:_SNIPPET_READ_CHARS].split()))[:SNIPPET_CHARS].rstrip()
+
+
+def _pieces(text: str, spans: Sequence[Fold]) -> Iterator[str]:
+    """What stands between folds: the first that say something will do."""
+    at, chars = 0, 0
+    for start, end in (*((one.start, one.end) for one in spans), (len(text), len(text))):
+        piece = " ".join(text[at : min(start, at + _SNIPPET_READ_CHARS)].split())
+        yield piece
+        at, chars = end, chars + len(piece)
+        if chars >= SNIPPET_CHARS:
+            return
+
+
+def _problems(text: str, shown: View | None) -> Iterator[str]:
+    if text.endswith(body.CUT_MARK):
+        yield TEXT_CUT
+    if shown and shown.is_cut:
+        yield HTML_CUT
