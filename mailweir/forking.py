@@ -1,6 +1,6 @@
 """A child that does one thing and ends, and that never outlives its parent.
 
-Called by processes that keep workers: the filter, and `mailweir-auth`. Its caller has one thread.
+Called by processes that keep workers: the filter, `mailweir-auth` and the digest. Its caller has one thread.
 """
 
 import ctypes

@@ -34,7 +34,7 @@ MAX_TOGETHER = 50  # results in a transaction: few milliseconds, for the filter 
 _TOGETHER_SECONDS = 0.02  # results that come within it share a transaction
 _BUSY_SECONDS = 20.0
 _CPU_SECONDS = 5.0
-_VERDICT_BYTES, _READING_BYTES = 600_000_000, 300_000_000  # of memory
+_VERDICT_BYTES, _READING_BYTES = 530_000_000, 230_000_000  # of memory, beside some 70 MB of this process's
 _WALL_SECONDS = {Lane.NEW: 25.0, Lane.LATER: 60.0}  # DNS has its own, shorter deadline
 _NICENESS = 10
 
@@ -124,9 +124,9 @@ class Digest:
         """Gives out what is due, and writes what is done; how many are done. Waits at most so long. DatabaseUnavailable."""
         self._give_out(poll_seconds)
         if all(desk.pool.is_idle for desk in self._desks.values()):
-            time.sleep(max(0.0, self._next_look() - time.monotonic()))
+            time.sleep(self._pause(poll_seconds))
             return 0
-        return self._write(self._collect(max(0.0, self._next_look() - time.monotonic())))
+        return self._write(self._collect(self._pause(poll_seconds)))
 
     def work_off(self) -> int:
         """Does all that is due by now; how many. Errors: DatabaseUnavailable."""
@@ -159,8 +159,10 @@ class Digest:
         except DatabaseUnavailable as error:
             self._logger.warning("what was in hand is done once its lease is over", error=str(error))
 
-    def _next_look(self) -> float:
-        return min(desk.next_look for desk in self._desks.values())
+    def _pause(self, poll_seconds: float) -> float:
+        """How long nothing is to be done but for what children say. A desk without room looks at nothing until then."""
+        looks = [desk.next_look - time.monotonic() for desk in self._desks.values() if desk.pool.has_room]
+        return max(0.0, min(looks, default=poll_seconds))
 
     def _give_out(self, poll_seconds: float) -> None:
         for (stage, lane), desk in self._desks.items():
@@ -187,7 +189,7 @@ class Digest:
         desk.in_hand.update((one.raw_id, one) for one in found)
         if not found and lane is Lane.LATER and not desk.in_hand:
             desk.is_rebuilding = digest_rebuilds.step(self._database, stage)
-        if not found and not desk.is_rebuilding:
+        if not found and (desk.in_hand or not desk.is_rebuilding):
             desk.next_look = time.monotonic() + poll_seconds
         return bool(found)
 
@@ -207,5 +209,8 @@ class Digest:
         for part in batches.parts(found, MAX_TOGETHER):
             self._outcomes.write(part)
         for outcome in found:
-            self._desks[outcome.entry.stage, outcome.entry.lane].in_hand.pop(outcome.entry.raw_id, None)
+            desk = self._desks[outcome.entry.stage, outcome.entry.lane]
+            desk.in_hand.pop(outcome.entry.raw_id, None)
+            if desk.is_rebuilding and not desk.in_hand:
+                desk.next_look = 0.0  # the next page
         return len(found)

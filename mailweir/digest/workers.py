@@ -17,6 +17,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 import structlog
@@ -35,7 +36,8 @@ Work = Callable[[Facts, bytes], bytes]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """Of one mail; data_bytes: of the child (RLIMIT_DATA). cpu_seconds: user's and system's. wall_seconds: whatever it does."""
+    """Of one mail. data_bytes: of the child, beside what it has of its parent (RLIMIT_DATA). cpu_seconds: user's and system's.
+    wall_seconds: whatever it does."""
 
     data_bytes: int
     cpu_seconds: float
@@ -262,9 +264,16 @@ def _confine(pipe: socket.socket, limits: Limits) -> None:
     signal.signal(signal.SIGPROF, signal.SIG_DFL)
     os.closerange(3, pipe.fileno())
     os.closerange(pipe.fileno() + 1, 65_536)
-    resource.setrlimit(resource.RLIMIT_DATA, (limits.data_bytes, limits.data_bytes))
+    data_bytes = _data_bytes() + limits.data_bytes
+    resource.setrlimit(resource.RLIMIT_DATA, (data_bytes, data_bytes))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     os.nice(limits.niceness)
+
+
+def _data_bytes() -> int:
+    """What the parent had when it forked is the child's, too, and most of it is shared (proc_pid_status(5), VmData)."""
+    status = Path("/proc/self/status").read_text()
+    return int(status.partition("VmData:")[2].split()[0]) * 1_024
 
 
 def _receive_whole(pipe: socket.socket) -> bytearray:

@@ -1,21 +1,27 @@
 """The digest's readings: kept, replaced, given up, done anew from the newest down. On both databases."""
 
+import base64
 import os
+import random
 import signal
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 import structlog
 import structlog.testing
+import zstandard
 
-from mailweir.digest import children, workers
+from mailweir.digest import children, server, workers
 from mailweir.digest.outcomes import MAX_DEATHS
 from mailweir.digest.server import Digest
 from mailweir.digest.workers import Facts, Limits, Pool
+from mailweir.reading import frame
 from mailweir.reading.labels import Label
 from mailweir.sender_verdict import SenderVerdict
+from mailweir.settings import Settings
 from mailweir.store.database.connection import Database
 from mailweir.store.record import digest_queue, digest_rebuilds, raw_messages, readings, retraction, threads, verdicts
 from mailweir.store.record.digest_queue import Lane, Stage
@@ -252,6 +258,28 @@ def test_what_is_off_the_record_meanwhile_leaves_nothing(demo: Database, record:
         digest.stop()
     for table in ("activities", "raw_messages", "readings", "attachments", "digest_queue", "activity_threads"):
         assert demo.execute(f"SELECT COUNT(*) FROM {table}").fetchone() == (0,)
+
+
+def test_a_file_as_large_as_mail_may_be_is_read_within_the_limits(tmp_path: Path, now: datetime) -> None:
+    """It can't be compressed, and this process has much in memory itself, which its child has then, too."""
+    content = base64.encodebytes(random.Random(1).randbytes(26_000_000)).replace(b"\n", b"\r\n")
+    raw = MAIL.replace(b"YSxiCg==\r\n", content)
+    version = digest_queue.Version(
+        activity_id=1, author=JANE, via=None, size_bytes=len(raw), recorded_at=now, content_zstd=zstandard.compress(raw)
+    )
+    pools = server.pools(Settings(data_dir=tmp_path))
+    pool = pools[Stage.READING, Lane.NEW]
+    try:
+        entry = digest_queue.Entry(raw_id=1, stage=Stage.READING, lane=Lane.NEW)
+        pool.give((entry, 1), children.facts(version), version.content_zstd)
+        found: list[tuple[Any, bytes | None]] = []
+        while not found:  # a part of it is taken at a time
+            found = list(workers.wait([pool], 30.0))
+    finally:
+        pool.stop()
+    ((_, answer),) = found
+    assert answer
+    assert frame.unpack(answer[1:]).attachments[0].size_bytes == 26_000_000
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
