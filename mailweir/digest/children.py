@@ -1,7 +1,7 @@
 """What a child of the digest does with one mail: says who proved its author, or reads it. Answers are bounded bytes.
 
 The first byte of an answer is one of the signs below. Errors are whatever hostile mail brings about: they end the child.
-Called by `workers`, in the child.
+Called by `server` and `outcomes`; what it does runs in the child.
 """
 
 from mailweir import sender_verdict
