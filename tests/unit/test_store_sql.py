@@ -21,7 +21,8 @@ from mailweir import store
 from mailweir.store.database import batches, versions
 from mailweir.store.database.connection import Database
 from mailweir.store.database.postgresql import numbered
-from mailweir.store.record import writing
+from mailweir.store.record import erase, writing
+from mailweir.store.record.search import Reader
 
 # What stands for the variables of the functions whose SQL has a place for them
 _VARIABLES: dict[str, Any] = {
@@ -47,8 +48,14 @@ _VARIABLES: dict[str, Any] = {
     "sql": "id",
     "column": "c.reason",
     "words": ["x"],
+    "setting": "jit = off",
+    "reader": Reader(whole="1 = 1", whole_values=(), names="1 = 1", names_values=()),
 }
-_BUILDERS = {batches.__name__: {"insert"}, writing.__name__: {"_insert"}}  # of any table's statement
+_BUILDERS = {
+    batches.__name__: {"insert"},
+    writing.__name__: {"_insert"},
+    erase.__name__: {"_overwriting"},
+}  # of any table's statement
 _ANY_TABLE = {"backup", "postgresql_backup", "versions"}  # modules that speak of all tables, or of the database itself
 _STATEMENT = re.compile(r"\s*(?:SELECT|INSERT INTO|UPDATE|DELETE FROM)\s+\S+\s+\S+")
 _FRAGMENT = re.compile(r"\b(?:AND|ORDER BY|WHERE|FROM|JOIN|IN|IS NULL|SELECT|AS|SET)\b|= \?")
@@ -57,7 +64,10 @@ _NAMED = re.compile(r"\bAS ([a-z_]+)\b")
 _QUALIFIED = re.compile(r"\b([a-z_]+)\.([a-z_]+)\b")
 _QUOTED = re.compile(r"'[^']*'|\bpg_\w+|\bcurrent_database\b")
 _WORD = re.compile(r"\b[a-z_]+\b")
-_ONE_DATABASES_OWN = {True: re.compile(r"pg_\w+\(|FOR UPDATE|POSITION\("), False: re.compile(r"INSTR\(|sqlite_master")}
+_ONE_DATABASES_OWN = {
+    True: re.compile(r"pg_\w+\(|FOR UPDATE|POSITION\(|@@|_config|_setting|SET LOCAL"),
+    False: re.compile(r"INSTR\(|sqlite_master|search_words|ZEROBLOB"),
+}
 
 
 def _modules() -> Iterator[tuple[ModuleType, ast.Module]]:
@@ -98,7 +108,7 @@ def _sql() -> Iterator[tuple[str, str]]:
                 or "'mailweir " in plain
             ):
                 continue
-            for table in vars(module).get("_OF_ACTIVITY", ("",)):
+            for table in vars(module).get("OF_ACTIVITY", ("",)):
                 yield f"{module.__name__}:{node.lineno}", _evaluated(module, node, table).replace("{}", "?")
 
 

@@ -73,11 +73,11 @@ def select(database: Database, deployment: Deployment, wanted: Filter) -> list[A
     """A deployment's activities, the one recorded last first. NotFound where user or contact never was there."""
     conditions, values = ["deployment_id = ?"], [deployment.id]
     if wanted.user is not None:
-        users = _user_ids(database, deployment, wanted.user)
+        users = user_ids(database, deployment, wanted.user)
         conditions.append(f"id IN (SELECT activity_id FROM activity_users WHERE user_id IN ({_marks(users)}))")
         values += users
     if wanted.contact is not None:
-        contacts = _contact_ids(database, deployment, wanted.contact)
+        contacts = contact_ids(database, deployment, wanted.contact)
         conditions.append(f"id IN (SELECT part.activity_id {_TAKING_PART} AND part.contact_id IN ({_marks(contacts)}))")
         values += contacts
     parameters: list[Any] = list(values)
@@ -92,7 +92,7 @@ def select(database: Database, deployment: Deployment, wanted: Filter) -> list[A
     ids = [row[0] for row in database.execute(sql, parameters).fetchall()]
     found = load(database, ids)
     listed = [found[activity_id] for activity_id in ids if activity_id in found]
-    return listed if wanted.user is None else _as_shown_to(database, deployment, wanted.user, listed)
+    return listed if wanted.user is None else as_shown_to(database, deployment, wanted.user, listed)
 
 
 def load(database: Database, activity_ids: Sequence[int]) -> dict[int, Activity]:
@@ -108,9 +108,7 @@ def find(database: Database, activity_id: int, deployment: Deployment | None = N
     return activity
 
 
-def _as_shown_to(
-    database: Database, deployment: Deployment, username: str, found: Sequence[Activity]
-) -> list[Activity]:
+def as_shown_to(database: Database, deployment: Deployment, username: str, found: Sequence[Activity]) -> list[Activity]:
     """Without the contacts in Bcc, but for the user's own mail."""
     sql = (
         "SELECT own.match_key FROM user_addresses AS own JOIN users ON users.id = own.user_id"
@@ -125,7 +123,7 @@ def _as_shown_to(
     ]
 
 
-def _user_ids(database: Database, deployment: Deployment, username: str) -> list[int]:
+def user_ids(database: Database, deployment: Deployment, username: str) -> list[int]:
     """Of all who had this name: removed users too, for the record is theirs. NotFound."""
     sql = "SELECT id FROM users WHERE deployment_id = ? AND username = ?"
     ids = [row[0] for row in database.execute(sql, (deployment.id, username.lower())).fetchall()]
@@ -134,7 +132,7 @@ def _user_ids(database: Database, deployment: Deployment, username: str) -> list
     return ids
 
 
-def _contact_ids(database: Database, deployment: Deployment, text: str) -> list[int]:
+def contact_ids(database: Database, deployment: Deployment, text: str) -> list[int]:
     """Of those who have this address, or else of those who had it. BadInput, NotFound."""
     address = checks.clean_address(text)
     held = "SELECT DISTINCT contact_id FROM contact_addresses WHERE deployment_id = ? AND match_key = ?"

@@ -1,11 +1,12 @@
 """Takes off the record what was never sent: a scheduled mail that was cancelled, and is a draft again.
 
-What another route has seen, too, stays. Called by the sync, within its transaction.
+What another route has seen, too, stays. Called by the sync, within its transaction; `erase` takes it out of the files afterwards.
 """
 
 from mailweir.store.database.connection import Database
+from mailweir.store.record import erase
 
-_OF_ACTIVITY = ("todos", "activity_users", "activity_contacts", "sightings", "decisions", "raw_messages")
+OF_ACTIVITY = ("todos", "activity_users", "activity_contacts", "sightings", "decisions", "raw_messages")
 
 
 def ends_examination(database: Database, deployment_id: int, source_id: str) -> bool:
@@ -34,7 +35,8 @@ def retract(database: Database, deployment_id: int, source_id: str) -> int | Non
     if execute("SELECT 1 FROM sightings WHERE activity_id = ? LIMIT 1", (activity_id,)).fetchone():
         return None
     execute("UPDATE activities SET leading_raw_id = NULL WHERE id = ?", (activity_id,))
-    for table in _OF_ACTIVITY:
+    erase.forget_words(database, activity_id)
+    for table in OF_ACTIVITY:
         execute(f"DELETE FROM {table} WHERE activity_id = ?", (activity_id,))
     execute("DELETE FROM activities WHERE id = ?", (activity_id,))
     return activity_id
