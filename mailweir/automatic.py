@@ -1,24 +1,47 @@
 """Is a mail an automatic answer, such as an out-of-office: by marks that only programs write.
 
 `Auto-Submitted: auto-generated` (RFC 3834 5) alone isn't enough: Microsoft writes it into mail of people that a rule forwards,
-and into its out-of-office too, which is an answer and asks for none. Pure. Called by `headers`. Standard library only.
+and into its out-of-office too. It counts where the mail asks that nobody answers it: by the null sender, or as an answer that
+asks for none. Pure. Called by `headers`. Standard library only.
 """
 
 from collections.abc import Mapping, Sequence
 
+from mailweir import dates
+
+MAX_VALUE_BYTES = 1_000
 _SUBMITTED, _SUPPRESS, _IN_REPLY_TO = b"auto-submitted", b"x-auto-response-suppress", b"in-reply-to"
-_PRECEDENCE = b"precedence"
+_PRECEDENCE, _RETURN_PATH = b"precedence", b"return-path"
 _OTHERS = (b"x-autoreply", b"x-autorespond", b"x-autoresponder")
-NAMES = frozenset({_SUBMITTED, _SUPPRESS, _IN_REPLY_TO, _PRECEDENCE, *_OTHERS})
+NAMES = frozenset({_SUBMITTED, _SUPPRESS, _IN_REPLY_TO, _PRECEDENCE, _RETURN_PATH, *_OTHERS})
 
 
-def is_answer(found: Mapping[bytes, Sequence[bytes]]) -> bool:
-    """found: header values by name in lower case."""
-    submitted = {value.partition(b";")[0].strip().lower() for value in found.get(_SUBMITTED, ())}
-    if b"auto-replied" in submitted:
+def is_answer(found: Mapping[bytes, Sequence[bytes]], envelope_sender: str | None = None) -> bool:
+    """found: header values by name in lower case. envelope_sender: empty for the null sender, None where it isn't known; then
+    the first Return-Path says it, if there is one."""
+    submitted = {_keyword(value) for value in found.get(_SUBMITTED, ())}
+    if "auto-replied" in submitted:
         return True
+    if submitted == {"no"}:  # the standard's word for a person's mail, whatever other marks stand beside it
+        return False
     if any(value.strip().lower() not in (b"", b"no") for name in _OTHERS for value in found.get(name, ())):
         return True
     if any(value.strip().lower() in (b"auto_reply", b"auto-reply") for value in found.get(_PRECEDENCE, ())):
         return True
-    return b"auto-generated" in submitted and _SUPPRESS in found and _IN_REPLY_TO in found
+    # RFC 3834 5: every keyword but `no` is a program's, also one that isn't known
+    if not submitted - {"", "no"}:
+        return False
+    return _is_null(found, envelope_sender) or (_SUPPRESS in found and _IN_REPLY_TO in found)
+
+
+def _keyword(value: bytes) -> str:
+    """RFC 3834 5.2: a keyword in whatever case, then parameters; comments may stand anywhere."""
+    text, _ = dates.without_comments(value[:MAX_VALUE_BYTES].decode("latin-1"))
+    return text.partition(";")[0].strip().lower()
+
+
+def _is_null(found: Mapping[bytes, Sequence[bytes]], envelope_sender: str | None) -> bool:
+    if envelope_sender is not None:
+        return not envelope_sender
+    paths = found.get(_RETURN_PATH, ())
+    return bool(paths) and b"".join(paths[0][:MAX_VALUE_BYTES].split()) == b"<>"

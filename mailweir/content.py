@@ -12,6 +12,7 @@ import zstandard
 from mailweir import identity
 from mailweir.decision import Decision
 from mailweir.headers import Header, HeaderView
+from mailweir.reading import labels
 from mailweir.recording import Content
 
 LEVEL = 3  # of zstd; level 1 saves 5 % of the time, level 9 costs four times as much for 4 % less
@@ -65,4 +66,5 @@ def of(
         subject=view.subject,
         sent_at=sent_at or view.sent_at,
         is_proven=is_proven,
+        header_labels=labels.to_bits(labels.of_headers(view, None)),
     )

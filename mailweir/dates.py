@@ -1,7 +1,8 @@
 """A Date header as a moment: RFC 5322 3.3 and 4.3, and what mailers write in its place.
 
 Never guesses: a date whose zone is absent, unknown or contradictory is no moment, and is None (docs/decisions/0020-dates.md).
-Never raises, on any bytes. Called by `headers`, `identity` and `arc`, and by `error_mapping` for the dates of HTTP. Pure.
+Never raises, on any bytes. Called by `headers`, `identity`, `automatic` and `arc`, and by
+`error_mapping` for the dates of HTTP. Pure.
 """
 
 import re

@@ -5,7 +5,7 @@ only when they are asked for. Called by the filter when the first piece of the b
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -47,6 +47,13 @@ _WANTED = frozenset(
         LOOP_HEADER.lower(),
         *original_author.NAMES,
         *automatic.NAMES,
+        # what labels and the keys of threads are read of, later (`reading`)
+        b"references",
+        b"x-forwarded-message-id",
+        b"list-id",
+        b"list-post",
+        b"list-unsubscribe",
+        b"content-type",
     }
 )
 
@@ -61,7 +68,7 @@ class HeaderView(NamedTuple):  # a frozen dataclass takes three times as long to
     something, and no address was found in them. message_id: as in the mail, or None. original: whom the mail names as its
     author before a group or list put its own address into From. is_automatic_answer: an out-of-office or the like.
     loop_tokens: what our loop header says, whoever wrote it. marked_confirmation: Google's header of a forwarding confirmation
-    is there.
+    is there. found: the values as they came of all that is read here or by `reading`, by name in lower case.
     """
 
     candidates: tuple[str, ...]
@@ -78,6 +85,7 @@ class HeaderView(NamedTuple):  # a frozen dataclass takes three times as long to
     is_automatic_answer: bool
     loop_tokens: tuple[str, ...]
     marked_confirmation: bool
+    found: Mapping[bytes, Sequence[bytes]]
 
     @property
     def author(self) -> str | None:
@@ -95,8 +103,9 @@ class HeaderView(NamedTuple):  # a frozen dataclass takes three times as long to
         return dates.read(self.raw_date)
 
 
-def look(headers: Iterable[Header], *, may_be_cut: bool = True) -> HeaderView:
-    """Reads a message's headers, in their order. may_be_cut: they are Postfix's, which cuts long ones and gives no sign."""
+def look(headers: Iterable[Header], *, may_be_cut: bool = True, envelope_sender: str | None = None) -> HeaderView:
+    """Reads a message's headers, in their order. may_be_cut: they are Postfix's, which cuts long ones and gives no sign.
+    envelope_sender: empty for the null sender, None where it isn't known."""
     found: dict[bytes, list[bytes]] = {}
     for name, value in headers:
         key = name.rstrip().lower()
@@ -116,9 +125,10 @@ def look(headers: Iterable[Header], *, may_be_cut: bool = True) -> HeaderView:
         raw_subject=found.get(b"subject", [b""])[0],
         transfer_encoding=found.get(b"content-transfer-encoding", [b""])[0].strip().lower(),
         original=original_author.read(found),
-        is_automatic_answer=automatic.is_answer(found),
+        is_automatic_answer=automatic.is_answer(found, envelope_sender),
         loop_tokens=_read_loop_tokens(found.get(LOOP_HEADER.lower(), [])),
         marked_confirmation=_CONFIRMATION_MARK in found,
+        found=found,
     )
 
 

@@ -1,6 +1,6 @@
 """The key by which two sightings are one message of a deployment (law 2).
 
-Pure; called by the filter and the sync. Standard library only.
+Pure; called by the filter and the sync, and by `reading.thread_keys` for how an id is spelt. Standard library only.
 """
 
 import hashlib
@@ -29,7 +29,7 @@ def key(view: HeaderView, body_digest: bytes, *, author: str | None = None) -> b
     """
     author = author or ",".join(sorted(view.candidates))
     date = _date_part(view)
-    message_id = _plain_id(view.message_id) if view.message_id else None
+    message_id = plain_id(view.message_id) if view.message_id else None
     if message_id is not None and not added_headers.is_own_id(message_id):
         parts = [b"message-id", message_id.encode("utf-8", "replace"), author.encode(), date]
     else:
@@ -37,7 +37,7 @@ def key(view: HeaderView, body_digest: bytes, *, author: str | None = None) -> b
     return hashlib.sha256(b"\0".join(hashlib.sha256(part).digest() for part in parts)).digest()
 
 
-def _plain_id(message_id: str) -> str:
+def plain_id(message_id: str) -> str:
     """As it was before a program folded it, put a blank into it or encoded it as if it were text."""
     if "=?" in message_id:
         message_id = encoded_words.decode(message_id.encode("utf-8", "replace"), max_chars=MAX_MESSAGE_ID_BYTES)

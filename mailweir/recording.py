@@ -27,7 +27,7 @@ class Content:
     """What is kept of a captured message. raw_zstd: the message's bytes, compressed; size_bytes: before that.
 
     identity, version_digest: `identity.key` and `identity.version`. is_proven: the author is known otherwise than by a signature,
-    by a login.
+    by a login. header_labels: `reading.labels.to_bits` of what its headers say.
     """
 
     identity: bytes
@@ -37,6 +37,7 @@ class Content:
     subject: str
     sent_at: datetime | None
     is_proven: bool = False
+    header_labels: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -208,6 +209,7 @@ def _raw_row(activity_id: int, entry: Entry, content: Content) -> RawRow:
         verdict="none" if entry.decision.doubt else "pending",
         author_doubt=str(entry.decision.doubt) if entry.decision.doubt else None,
         author_via=entry.decision.via,
+        header_labels=content.header_labels,
     )
 
 

@@ -2,29 +2,61 @@
 cut.
 
 Two mails may come under one Message-ID, author and second: programs that send invoices do that. Their bodies can't tell them
-from one mail that a list or gateway changed on its way; their subjects can. Pure; called by `recording`. Standard library only.
+from one mail that a list or gateway changed on its way; their subjects can. Pure; called by `recording` and
+`reading.thread_keys`.
+Standard library only.
 """
 
 import re
 import unicodedata
+from typing import NamedTuple
 
+MAX_CHARS = 1_000
 _MIN_CUT_CHARS = 50  # a shorter subject that begins another one is one of its own: `Invoice 1`, `Invoice 10`
-# RFC 5322 3.6.5's Re, and what stands for it, and for a forward, in mail programs of other languages; `Re[2]:` and `Re (2):` too
+# RFC 5322 3.6.5's Re, and what stands for it in mail programs of other languages; `Re[2]:` and `Re (2):` too. `VS` is an answer
+# in Finnish and a forward in Norwegian: an answer, for those are many.
+_REPLY = "re|r|aw|antw|antwort|sv|vs|res|ynt|odp|odg|ats|atb|bls|ref|rif|vá|απ|на|отв|ответ|رد|השב|回复|回覆|答复|答覆|返信|회신|답장|ตอบ"  # noqa: E501
+_FORWARD = (
+    "fwd?|wg|vb|vl|tr|enc|i|pd|ilt|rv|doorst|fs|trs|redir\\.?|továbbítás|továbbküldött|přeposláno|preposlané|proslijeđeno"
+    "|redirec[țţ]ionat|πρθ|пересл|הועבר|إعادة توجيه|転送|轉寄|转发|轉發|전달|ส่งต่อ"
+)
 _PREFIX = re.compile(
-    r"(?:re|fwd?|fw|aw|antw|antwort|wg|sv|vs|vb|vl|rv|res|enc|tr|rif|ynt|ilt|odp|pd|doorst|bls|atb|ref|回复|回覆|答复|轉寄|转发)"
-    r"\s*(?:\[\d{1,3}\]|\(\d{1,3}\))?\s*[:：]\s*",
-    re.IGNORECASE,
+    rf"(?:(?P<forward>{_FORWARD})|{_REPLY})\s*(?:\[\d{{1,3}}\]|\(\d{{1,3}}\))?\s*[:：]\s*", re.IGNORECASE
 )
 _TAG = re.compile(r"\[[^\[\]]{1,60}\]\s*|\*{2,}[^*]{1,40}\*{2,}\s*|\(fwd\)\s*$", re.IGNORECASE)
 _CUT = re.compile(r"\s*(?:\.{2,}|\u2026)$")
 
 
+class Parts(NamedTuple):
+    """A subject taken apart. core: without prefixes, tags in brackets and doubled blanks, in one spelling. is_reply,
+    is_forward: by the first of its prefixes. has_forward: by any of them."""
+
+    core: str
+    is_reply: bool
+    is_forward: bool
+    has_forward: bool
+
+
 def core(subject: str) -> str:
-    """What is left without prefixes, tags in brackets and doubled blanks, in one spelling."""
-    rest = " ".join(unicodedata.normalize("NFKC", subject).split())
-    while lead := _PREFIX.match(rest) or _TAG.match(rest):
-        rest = rest[lead.end() :]
-    return _TAG.sub("", rest).strip().casefold()
+    """See `Parts`."""
+    return read(subject).core
+
+
+def read(subject: str) -> Parts:
+    """Takes a subject apart."""
+    rest = " ".join(unicodedata.normalize("NFKC", subject[:MAX_CHARS]).split())
+    prefixes: list[bool] = []
+    begin = 0
+    while lead := _PREFIX.match(rest, begin) or _TAG.match(rest, begin):
+        if lead.re is _PREFIX:
+            prefixes.append(lead["forward"] is not None)
+        begin = lead.end()
+    return Parts(
+        core=_TAG.sub("", rest[begin:]).strip().casefold(),
+        is_reply=bool(prefixes) and not prefixes[0],
+        is_forward=bool(prefixes) and prefixes[0],
+        has_forward=any(prefixes),
+    )
 
 
 def same(one: str, other: str) -> bool:

@@ -58,7 +58,7 @@ class Plan:
 
 def plan(envelope: Envelope, header_lines: list[Header], directory: Directory) -> Plan:
     """Matches the message. Errors: DatabaseUnavailable."""
-    view = headers.look(header_lines)
+    view = headers.look(header_lines, envelope_sender=envelope.sender)
     recipients = sort_recipients(envelope.recipients, directory)
     decisions = tuple(matching.decide(arrival, view, directory) for arrival in recipients.arrivals)
     possible = bool(recipients.arrivals) and confirmation.resembles(envelope.sender, view)

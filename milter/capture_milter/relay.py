@@ -149,7 +149,7 @@ class Submission:
 
 def plan(envelope: Envelope, header_lines: Sequence[Header], directory: RelayDirectory, limits: Limits) -> Plan:
     """Matches a submitted message, or says why it isn't taken. Errors: DatabaseUnavailable."""
-    view = headers.look(header_lines)
+    view = headers.look(header_lines, envelope_sender=envelope.sender)
     if envelope.login is None:
         return Plan(envelope=envelope, view=view, recipients=Sorted(), refusal=NOT_LOGGED_IN)
     holder = directory.relay_holder(envelope.login)

@@ -4,9 +4,17 @@ What another route has seen, too, stays. Called by the sync, within its transact
 """
 
 from mailweir.store.database.connection import Database
-from mailweir.store.record import erase
+from mailweir.store.record import erase, threads
 
-OF_ACTIVITY = ("todos", "activity_users", "activity_contacts", "sightings", "decisions", "raw_messages")
+OF_ACTIVITY = (
+    "activity_threads",
+    "todos",
+    "activity_users",
+    "activity_contacts",
+    "sightings",
+    "decisions",
+    "raw_messages",
+)
 
 
 def ends_examination(database: Database, deployment_id: int, source_id: str) -> bool:
@@ -34,6 +42,7 @@ def retract(database: Database, deployment_id: int, source_id: str) -> int | Non
     execute("DELETE FROM sightings WHERE activity_id = ? AND source_id = ?", (activity_id, source_id))
     if execute("SELECT 1 FROM sightings WHERE activity_id = ? LIMIT 1", (activity_id,)).fetchone():
         return None
+    threads.release(database, activity_id)
     execute("UPDATE activities SET leading_raw_id = NULL WHERE id = ?", (activity_id,))
     erase.forget_words(database, activity_id)
     for table in OF_ACTIVITY:

@@ -40,7 +40,8 @@ class Stored(NamedTuple):
 
 class RawRow(NamedTuple):
     """A version of an activity's message. verdict: `pending`, or `none` where no signature could prove its author, which
-    author_doubt (`decision.Doubt`) tells. author_via: the group's or list's address that stands in From instead of the author."""
+    author_doubt (`decision.Doubt`) tells. author_via: the group's or list's address that stands in From instead of the author.
+    header_labels: `reading.labels.to_bits`."""
 
     activity_id: int
     version_digest: bytes
@@ -51,6 +52,7 @@ class RawRow(NamedTuple):
     verdict: str
     author_doubt: str | None
     author_via: str | None
+    header_labels: int
 
 
 class SightingRow(NamedTuple):
