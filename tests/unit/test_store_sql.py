@@ -62,7 +62,7 @@ _FRAGMENT = re.compile(r"\b(?:AND|ORDER BY|WHERE|FROM|JOIN|IN|IS NULL|SELECT|AS|
 _ALIAS = re.compile(r"\b(?:FROM|JOIN|UPDATE) ([a-z_]+) (?:AS )?([a-z_]+)\b")
 _NAMED = re.compile(r"\bAS ([a-z_]+)\b")
 _QUALIFIED = re.compile(r"\b([a-z_]+)\.([a-z_]+)\b")
-_QUOTED = re.compile(r"'[^']*'|\bpg_\w+|\bcurrent_database\b")
+_QUOTED = re.compile(r"'[^']*'|\bpg_\w+|\bcurrent_database\b|\bcurrent_setting\b|\bset_config\b")
 _WORD = re.compile(r"\b[a-z_]+\b")
 _ONE_DATABASES_OWN = {
     True: re.compile(r"pg_\w+\(|FOR UPDATE|POSITION\(|@@|_config|_setting|SET LOCAL"),
