@@ -1,6 +1,7 @@
 """What is erased is in none of SQLite's files any more, while others go on recording; and what PostgreSQL does."""
 
 import hashlib
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -91,7 +92,9 @@ def delete_many(database: Database, numbers: range) -> None:
 def held_in(path: Path, numbers: range) -> int:
     """How many of the secrets stand in a file; 0 where there is none."""
     content = path.read_bytes() if path.exists() else b""
-    return sum(secret(number)[8:].encode() in content for number in numbers)
+    runs = set(re.findall(rb"[0-9a-f]{16,}", content))
+    held = {run[at : at + 16] for run in runs for at in range(len(run) - 15)}
+    return sum(secret(number)[8:].encode() in held for number in numbers)
 
 
 def found(database: Database, typed: str) -> list[int]:
