@@ -72,6 +72,11 @@ class Commands(LazyGroup):
         LazyCommand(
             "digest", "admin_cli.commands.digest", "What is read out of recorded mail, and who proved its author."
         ),
+        LazyCommand(
+            "search",
+            "admin_cli.commands.search",
+            "Finds activities by the words of text, subject, names, addresses and file names; the one recorded last first.",
+        ),
         LazyCommand("todo", "admin_cli.commands.todo", "Activities on users' lists until they are done."),
         LazyCommand("health", "admin_cli.commands.health", "What hosts report of themselves."),
         LazyCommand("db", "admin_cli.commands.db", "The database."),

@@ -51,7 +51,7 @@ def lines(reading: KeptReading, *, is_full: bool) -> Iterator[str]:
         yield f"  {'original':<11} {original.author or original.author_name or '?'}, {output.moment(original.date)}"
     if reading.invitation:
         event = reading.invitation
-        times = f"{output.moment(event.starts_at)} to {output.moment(event.ends_at)}"
+        times = output.moment(event.starts_at) + (f" to {output.moment(event.ends_at)}" if event.ends_at else "")
         yield f"  {'invitation':<11} {event.summary}, {times}, {event.location or 'no place'}"
     for number, file in enumerate(reading.attachments, 1):
         shown = ", in the text" if file.is_inline else ""

@@ -44,7 +44,11 @@ class Table:
 def read(database: Database) -> dict[str, Table]:
     """By name, without the table that counts the migrations."""
     if database.is_sqlite:
-        sql = "SELECT name, sql FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' AND name <> ?"
+        sql = (
+            "SELECT name, sql FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' AND name <> ?"
+            # FTS5's own; what stands for it on PostgreSQL is an index
+            " AND name NOT LIKE 'search_words%'"
+        )
         made = database.execute(sql, (versions.HISTORY_TABLE,)).fetchall()
         return {name: _sqlite_table(database, name, words) for name, words in made}
     sql = "SELECT tablename FROM pg_tables WHERE schemaname = current_schema() AND tablename <> ?"

@@ -12,7 +12,7 @@ from mailweir.errors import DatabaseUnavailable
 from mailweir.settings import load
 from mailweir.store.database import versions
 from mailweir.store.people import relay_logins
-from mailweir.store.record import retention
+from mailweir.store.record import erasing, retention
 
 FileArgument = Annotated[Path, typer.Argument(metavar="FILE", help="The backup's file.")]
 
@@ -46,12 +46,21 @@ def upgrade(
 
 
 def prune(as_json: options.JsonOption = False) -> None:
-    """Deletes old decisions. Those on mail that was not captured, older than the decision_days of the settings."""
+    """Deletes old decisions. Those on mail that was not captured, older than the decision_days of the settings.
+
+    Then it takes what was deleted out of the database's files.
+    """
     settings = load()
     days = settings.retention.decision_days
     with context.opened(settings) as database:
         deleted = retention.prune_decisions(database, context.now(), days)
         relay_logins.prune_uses(database, context.now(), days)
+        with progress.copying("Erasing") as show:
+            is_erased = erasing.finish(database, show) and erasing.truncate_log(database)
+    if not is_erased:
+        output.remark(
+            "What was deleted is still in the database's log: a backup or another program reads it. It goes next time."
+        )
     if as_json:
         output.show_json({"deleted": deleted, "decision_days": days})
         return

@@ -4,20 +4,20 @@ What ends a child is tried again MAX_DEATHS times in all. Then its author counts
 read"; it never blocks other mail. Called by `server`.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import structlog
 
 from mailweir import backoff, sender_verdict
-from mailweir.digest import children
+from mailweir.digest import children, indexing
 from mailweir.errors import DatabaseUnavailable
-from mailweir.reading import frame
+from mailweir.reading import frame, search_entry
 from mailweir.reading.reading import Reading
 from mailweir.sender_verdict import SenderVerdict, VerdictReason
 from mailweir.store.database.connection import Database
-from mailweir.store.record import digest_queue, readings, threads, verdicts
+from mailweir.store.record import digest_queue, readings, search_index, threads, verdicts
 from mailweir.store.record.digest_queue import Entry, Stage
 from mailweir.store.record.verdicts import Examined
 
@@ -55,8 +55,8 @@ class Outcomes:
         self._clock = clock
 
     def write(self, outcomes: Sequence[Outcome]) -> None:
-        """Writes what came of them, in one transaction. One that can't be written holds up none of the others, and counts as one
-        that ended its child. Errors: DatabaseUnavailable, and then nothing is written."""
+        """Writes what came of them, in transactions of few milliseconds. One that can't be written holds up none of the others,
+        and counts as one that ended its child. Errors: DatabaseUnavailable; what isn't written then is done again."""
         try:
             self._write(outcomes)
         except DatabaseUnavailable:
@@ -78,9 +78,21 @@ class Outcomes:
 
     def _write(self, outcomes: Sequence[Outcome]) -> None:
         decided = [(outcome, self._decide(outcome)) for outcome in outcomes]
+        found = {outcome.entry.raw_id: one for outcome, one in decided if isinstance(one, Reading | _Unreadable)}
+        entries = indexing.entries(
+            self._database, {raw_id: one if isinstance(one, Reading) else None for raw_id, one in found.items()}
+        )
+        words = {raw_id: entry.size for raw_id, entry in entries.items()}
+        for part in indexing.portions((one, words.get(one[0].entry.raw_id, 0)) for one in decided):
+            self._write_part(part, entries)
+
+    def _write_part(
+        self, decided: Sequence[tuple[Outcome, _Final | Entry]], entries: Mapping[int, search_entry.Entry]
+    ) -> None:
         now = self._clock()
+        activity_ids = {outcome.entry.raw_id: outcome.activity_id for outcome, _ in decided}
         with self._database.transaction(alone=False):
-            verdicts.lock(self._database, [outcome.activity_id for outcome in outcomes])
+            verdicts.lock(self._database, list(activity_ids.values()))
             settled = [
                 (Examined(outcome.entry.raw_id, outcome.activity_id), found)
                 for outcome, found in decided
@@ -88,14 +100,15 @@ class Outcomes:
             ]
             proven = verdicts.settle(self._database, settled, now)
             read = [
-                outcome.activity_id
+                outcome.entry.raw_id
                 for outcome, found in decided
                 if isinstance(found, Reading | _Unreadable) and self._keep(outcome, found, now)
             ]
             for _, found in decided:
                 if isinstance(found, Entry):
                     digest_queue.postpone(self._database, found, now + pause_after(found.attempts + found.deaths - 1))
-            self._assign_threads([*proven, *read], now)
+            search_index.put(self._database, [entries[raw_id] for raw_id in read if raw_id in entries])
+            self._assign_threads([*proven, *(activity_ids[raw_id] for raw_id in read)], now)
 
     def _keep(self, outcome: Outcome, found: Reading | _Unreadable, now: datetime) -> bool:
         """Is it kept? Not where the version is off the record by now."""

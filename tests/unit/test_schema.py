@@ -11,6 +11,9 @@ from mailweir.store.database.connection import Database
 from tests import schemas
 from tests.schemas import Column, Index, Table
 
+# The search index: each database has its own kind, and what it indexes in its own form
+OF_EACH = {"search_texts"}
+
 
 @pytest.fixture
 def both(sqlite_url: Path, postgresql_url: Postgresql) -> Iterator[tuple[dict[str, Table], dict[str, Table]]]:
@@ -23,8 +26,8 @@ def test_both_databases_have_the_same_tables(both: tuple[dict[str, Table], dict[
     on_sqlite, on_postgresql = both
     assert len(on_sqlite) > 20
     assert sorted(on_sqlite) == sorted(on_postgresql)
-    for name, table in on_sqlite.items():
-        other = on_postgresql[name]
+    for name in sorted(on_sqlite.keys() - OF_EACH):
+        table, other = on_sqlite[name], on_postgresql[name]
         assert list(table.columns) == list(other.columns), name
         assert table.columns == other.columns, name
         assert table.primary_key == other.primary_key, name

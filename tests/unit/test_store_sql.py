@@ -21,7 +21,8 @@ from mailweir import store
 from mailweir.store.database import batches, versions
 from mailweir.store.database.connection import Database
 from mailweir.store.database.postgresql import numbered
-from mailweir.store.record import writing
+from mailweir.store.record import erasing, writing
+from mailweir.store.record.search import Reader
 
 # What stands for the variables of the functions whose SQL has a place for them
 _VARIABLES: dict[str, Any] = {
@@ -53,19 +54,25 @@ _VARIABLES: dict[str, Any] = {
     "bound": "",
     "of_reader": "?",
     "sources": "SELECT source_id FROM sightings WHERE activity_id = ?",
+    "setting": "jit = off",
+    "reader": Reader(whole="1 = 1", whole_values=(), names="1 = 1", names_values=()),
 }
-_BUILDERS = {batches.__name__: {"insert"}, writing.__name__: {"_insert"}}  # of any table's statement
+_BUILDERS = {
+    batches.__name__: {"insert"},
+    writing.__name__: {"_insert"},
+    erasing.__name__: {"_overwriting"},
+}  # of any table's statement
 _ANY_TABLE = {"backup", "postgresql_backup", "versions"}  # modules that speak of all tables, or of the database itself
 _STATEMENT = re.compile(r"\s*(?:SELECT|INSERT INTO|UPDATE|DELETE FROM)\s+\S+\s+\S+")
 _FRAGMENT = re.compile(r"\b(?:AND|ORDER BY|WHERE|FROM|JOIN|IN|IS NULL|SELECT|AS|SET)\b|= \?")
 _ALIAS = re.compile(r"\b(?:FROM|JOIN|UPDATE) ([a-z_]+) (?:AS )?([a-z_]+)\b")
 _NAMED = re.compile(r"\bAS ([a-z_]+)\b")
 _QUALIFIED = re.compile(r"\b([a-z_]+)\.([a-z_]+)\b")
-_QUOTED = re.compile(r"'[^']*'|\bpg_\w+|\bcurrent_database\b|\bxmax\b")
+_QUOTED = re.compile(r"'[^']*'|\bpg_\w+|\bcurrent_database\b|\bxmax\b|\bcurrent_setting\b|\bset_config\b")
 _WORD = re.compile(r"\b[a-z_]+\b")
 _ONE_DATABASES_OWN = {
-    True: re.compile(r"pg_\w+\(|FOR UPDATE|POSITION\("),
-    False: re.compile(r"INSTR\(|sqlite_master|sqlite_sequence"),
+    True: re.compile(r"pg_\w+\(|FOR UPDATE|POSITION\(|@@|_config|_setting|SET LOCAL"),
+    False: re.compile(r"INSTR\(|sqlite_master|sqlite_sequence|search_words|ZEROBLOB"),
 }
 
 
@@ -107,7 +114,7 @@ def _sql() -> Iterator[tuple[str, str]]:
                 or "'mailweir " in plain
             ):
                 continue
-            for table in vars(module).get("_OF_ACTIVITY", ("",)):
+            for table in vars(module).get("OF_ACTIVITY", ("",)):
                 yield f"{module.__name__}:{node.lineno}", _evaluated(module, node, table).replace("{}", "?")
 
 

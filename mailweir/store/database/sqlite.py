@@ -38,6 +38,9 @@ class Sqlite:
                 "wal_autocheckpoint": 16000,
                 "cache_size": -8000,  # kB; the default 2 MB doesn't hold the inner pages of a large record's indexes
                 "foreign_keys": 1,
+                # What is deleted is overwritten: without it, 2,992 of 3,000 deleted mails could be read out of the file. It is
+                # Debian's default, and not everybody's. All that write need it: a page that is parted leaves copies behind.
+                "secure_delete": 1,
                 "busy_timeout": int(busy_timeout_seconds * 1000),
             },
         )

@@ -84,11 +84,11 @@ def select(database: Database, deployment: Deployment, wanted: Filter) -> list[A
     conditions: list[str] = []
     values: list[int] = []
     if wanted.user is not None:
-        users = _user_ids(database, deployment, wanted.user)
+        users = user_ids(database, deployment, wanted.user)
         conditions.append(f" AND a.id IN (SELECT activity_id FROM activity_users WHERE user_id IN ({_marks(users)}))")
         values += users
     if wanted.contact is not None:
-        contacts = _contact_ids(database, deployment, wanted.contact)
+        contacts = contact_ids(database, deployment, wanted.contact)
         conditions.append(
             f" AND a.id IN (SELECT part.activity_id {_TAKING_PART} AND part.contact_id IN ({_marks(contacts)}))"
         )
@@ -108,12 +108,12 @@ def select(database: Database, deployment: Deployment, wanted: Filter) -> list[A
     ids = [row[0] for row in database.execute(sql, (deployment.id, *parameters)).fetchall()]
     found = load(database, ids)
     listed = [found[activity_id] for activity_id in ids if activity_id in found]
-    return listed if wanted.user is None else _as_shown_to(database, deployment, wanted.user, listed)
+    return listed if wanted.user is None else as_shown_to(database, deployment, wanted.user, listed)
 
 
 def reader_named(database: Database, deployment: Deployment, username: str) -> Reader:
     """A user as a reader. NotFound."""
-    return Reader(deployment.id, tuple(_user_ids(database, deployment, username)))
+    return Reader(deployment.id, tuple(user_ids(database, deployment, username)))
 
 
 def _as_read_by(
@@ -128,7 +128,7 @@ def _as_read_by(
         for one in ids
         if one in found and one in may
     ]
-    return _as_shown_to(database, deployment, username, seen)
+    return as_shown_to(database, deployment, username, seen)
 
 
 def load(database: Database, activity_ids: Sequence[int]) -> dict[int, Activity]:
@@ -144,9 +144,7 @@ def find(database: Database, activity_id: int, deployment: Deployment | None = N
     return activity
 
 
-def _as_shown_to(
-    database: Database, deployment: Deployment, username: str, found: Sequence[Activity]
-) -> list[Activity]:
+def as_shown_to(database: Database, deployment: Deployment, username: str, found: Sequence[Activity]) -> list[Activity]:
     """Without the contacts in Bcc, but for the user's own mail."""
     sql = (
         "SELECT own.match_key FROM user_addresses AS own JOIN users ON users.id = own.user_id"
@@ -161,7 +159,7 @@ def _as_shown_to(
     ]
 
 
-def _user_ids(database: Database, deployment: Deployment, username: str) -> list[int]:
+def user_ids(database: Database, deployment: Deployment, username: str) -> list[int]:
     """Of all who had this name: removed users too, for the record is theirs. NotFound."""
     sql = "SELECT id FROM users WHERE deployment_id = ? AND username = ?"
     ids = [row[0] for row in database.execute(sql, (deployment.id, username.lower())).fetchall()]
@@ -170,7 +168,7 @@ def _user_ids(database: Database, deployment: Deployment, username: str) -> list
     return ids
 
 
-def _contact_ids(database: Database, deployment: Deployment, text: str) -> list[int]:
+def contact_ids(database: Database, deployment: Deployment, text: str) -> list[int]:
     """Of those who have this address, or else of those who had it. BadInput, NotFound."""
     address = checks.clean_address(text)
     held = "SELECT DISTINCT contact_id FROM contact_addresses WHERE deployment_id = ? AND match_key = ?"

@@ -5,6 +5,7 @@ SQL. Written by the digest, within its transaction; read by the command line.
 """
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -214,6 +215,15 @@ def leading(database: Database, activity_id: int) -> KeptReading | None:
     """An activity's reading: that of its leading version."""
     row = database.execute("SELECT leading_raw_id FROM activities WHERE id = ?", (activity_id,)).fetchone()
     return read(database, row[0]) if row and row[0] is not None else None
+
+
+def texts(database: Database, raw_ids: Iterable[int]) -> dict[int, str]:
+    """The texts of versions that are read, by version; with nothing folded away."""
+    sql = "SELECT raw_id, text_zstd FROM readings WHERE raw_id IN ({})"
+    return {
+        raw_id: _text(content_zstd, raw_id)
+        for raw_id, content_zstd in batches.among(database, sql, (), list(dict.fromkeys(raw_ids)))
+    }
 
 
 def keys_of_leading(database: Database, activity_id: int) -> ThreadKeys | None:

@@ -1,7 +1,8 @@
 """Takes off the record what was never sent (a scheduled mail that was cancelled, and is a draft again), and what a never-log rule
 hides.
 
-Called by the sync, within its transaction, and by `hidden_by_rule`.
+What another route has seen, too, stays. Called by the sync, within its transaction, and by `hidden_by_rule`; `erasing` takes it
+out of the files afterwards.
 """
 
 import json
@@ -10,14 +11,14 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from mailweir.store.database.connection import Database
-from mailweir.store.record import threads
+from mailweir.store.record import erasing, threads
 
 # A to-do's user has the activity on record, and that is indexed; so each is found without reading a whole table
 _TODOS = (
     "DELETE FROM todos WHERE activity_id = ? AND user_id IN (SELECT user_id FROM activity_users WHERE activity_id = ?)"
 )
 # What names an activity, without to-dos and decisions; what others name comes last
-_OF_ACTIVITY = (
+OF_ACTIVITY = (
     "activity_threads",
     "activity_users",
     "activity_contacts",
@@ -29,7 +30,7 @@ _OF_ACTIVITY = (
 _OF_VERSION = ("digest_queue", "attachments", "readings")
 
 # Tables whose rows name an activity or a version
-NAMING = frozenset({"todos", "decisions", "thread_message_ids", *_OF_VERSION, *_OF_ACTIVITY})
+NAMING = frozenset({"todos", "decisions", "thread_message_ids", "search_texts", *_OF_VERSION, *OF_ACTIVITY})
 
 
 class Because(NamedTuple):
@@ -88,12 +89,13 @@ def _forget(database: Database, activity_id: int) -> None:
     execute = database.fast_execute()
     threads.release(database, activity_id)
     execute("UPDATE activities SET leading_raw_id = NULL WHERE id = ?", (activity_id,))
+    erasing.forget_words(database, activity_id)
     execute(_TODOS, (activity_id, activity_id))
     versions = "SELECT id FROM raw_messages WHERE activity_id = ?"
     execute(f"DELETE FROM digest_queue WHERE raw_id IN ({versions})", (activity_id,))
     execute(f"DELETE FROM attachments WHERE raw_id IN ({versions})", (activity_id,))
     execute(f"DELETE FROM readings WHERE raw_id IN ({versions})", (activity_id,))
-    for table in _OF_ACTIVITY:
+    for table in OF_ACTIVITY:
         execute(f"DELETE FROM {table} WHERE activity_id = ?", (activity_id,))
     execute("DELETE FROM activities WHERE id = ?", (activity_id,))
 

@@ -1,0 +1,101 @@
+"""What one version of a message is found by: the words of it that are indexed, and their places, bounded.
+
+A word is indexed under its deployment (`7djane`), so that the index itself keeps tenants apart, and the names and addresses of
+those who take part once more by themselves (`7njane`), for mail of which a reader may know no more than who wrote when. Places
+stand for "beside each other". What is too much is left out by what PostgreSQL can take, so that both databases find the same:
+words beyond 16,000, and a word's places beyond 255. Pure. Called by the digest, `store/record/search_index` and `search`.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from mailweir.reading import search_query
+
+MAX_WORDS = 16_000  # PostgreSQL has places up to 16,383
+MAX_NAME_WORDS = 1_000
+MAX_BYTES = 500_000  # of a message's words; a tsvector ends at 1 MB
+MAX_REPEATS = 255  # PostgreSQL keeps no more places of a word
+_MAX_TEXT_CHARS = 250_000
+_MAX_FIELD_CHARS = 10_000
+_WORD_OVERHEAD_BYTES = 16  # in a tsvector: of a word, its place, and its deployment
+LEFT_OUT = "-"  # in the place of a word that isn't indexed, and between two fields: no phrase reaches across
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """names: the words of names and addresses; others: those of subject, file names and text, in this order."""
+
+    raw_id: int
+    deployment_id: int
+    names: tuple[str, ...]
+    others: tuple[str, ...]
+
+    @property
+    def size(self) -> int:
+        """How many words are written: a transaction of 20,000 takes some 30 ms."""
+        return 2 * len(self.names) + len(self.others)
+
+
+def make(
+    *,
+    raw_id: int,
+    deployment_id: int,
+    text: str,
+    subject: str,
+    names: Sequence[str] = (),
+    file_names: Sequence[str] = (),
+) -> Entry:
+    """The entry of a version. names: display names and addresses of the author and the contacts. No text is too long or odd."""
+    bounds = _Bounds()
+    of_names = bounds.keep(_of_fields(names), MAX_NAME_WORDS)
+    others = bounds.keep(_of_message(subject, file_names, text), MAX_WORDS - 2 * len(of_names))
+    return Entry(raw_id=raw_id, deployment_id=deployment_id, names=tuple(of_names), others=tuple(others))
+
+
+def whole(deployment_id: int) -> str:
+    """What a word of the whole message begins with in a deployment's index."""
+    return f"{deployment_id}d"
+
+
+def named(deployment_id: int) -> str:
+    """What a word of a name or address begins with, besides."""
+    return f"{deployment_id}n"
+
+
+def stream(entry: Entry, left_out: str) -> Iterator[str]:
+    """What is indexed, in the order of its places: the names, once more for the whole message, and the rest of it."""
+    alone, everything = named(entry.deployment_id), whole(entry.deployment_id)
+    for begin, found in ((alone, entry.names), (everything, entry.names), (everything, entry.others)):
+        for word in found:
+            yield left_out if word == LEFT_OUT else begin + word
+
+
+def _of_fields(fields: Iterable[str]) -> Iterator[str]:
+    for field in fields:
+        yield from search_query.words(field[:_MAX_FIELD_CHARS])
+        yield LEFT_OUT
+
+
+def _of_message(subject: str, file_names: Sequence[str], text: str) -> Iterator[str]:
+    yield from _of_fields((subject, *file_names))
+    yield from search_query.words(text[:_MAX_TEXT_CHARS])
+
+
+class _Bounds:
+    """What a message may still hold."""
+
+    def __init__(self) -> None:
+        self._bytes_left = MAX_BYTES
+        self._seen: dict[str, int] = defaultdict(int)
+
+    def keep(self, found: Iterable[str], max_words: int) -> list[str]:
+        """The words up to where it is too much; what stands too often is left out."""
+        kept: list[str] = []
+        for word in found:
+            self._bytes_left -= len(word.encode()) + _WORD_OVERHEAD_BYTES
+            if self._bytes_left < 0 or len(kept) >= max_words:
+                break
+            self._seen[word] += 1
+            kept.append(word if self._seen[word] <= MAX_REPEATS else LEFT_OUT)
+        return kept

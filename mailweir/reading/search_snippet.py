@@ -1,0 +1,140 @@
+"""The part of a text around what was searched for, and where in it the found words stand.
+
+Goes by the very words that the index has, so what is marked is what was found: `Straße` for `strasse`. Linear, and bounded: of a
+long text the beginning is looked at. Pure. Called by the command line.
+"""
+
+import unicodedata
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from mailweir.reading.search_query import MAX_WORD_CHARS, Term
+from mailweir.reading.search_words import fold
+
+MAX_CHARS = 50_000  # of a text; what is found further on is shown by the text's beginning
+_BEFORE = 0.3  # of the width, in front of the first word that is found
+_MORE = "…"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snippet:
+    """text: one line. marks: (start, end) of what was found in it, ascending, none overlaps."""
+
+    text: str
+    marks: tuple[tuple[int, int], ...] = ()
+
+    @property
+    def pieces(self) -> Iterator[tuple[str, bool]]:
+        """The text in pieces, and whether each is marked."""
+        at = 0
+        for start, end in self.marks:
+            yield self.text[at:start], False
+            yield self.text[start:end], True
+            at = end
+        yield self.text[at:], False
+
+
+@dataclass(frozen=True, slots=True)
+class _Word:
+    folded: str
+    start: int
+    end: int
+
+
+def around(text: str, terms: Sequence[Term], width: int) -> Snippet:
+    """What stands around the first term that is found, or else the beginning, in so many columns of a terminal."""
+    line = " ".join(text[:MAX_CHARS].split())
+    found = _found(list(_words(line)), terms)
+    start = _back(line, found[0][0], int(width * _BEFORE)) if found and cut(line, width) != line else 0
+    if start:
+        start = line.find(" ", start, found[0][0]) + 1 or start
+    shown = cut((_MORE + " " if start else "") + line[start:], width)
+    moved = (2 if start else 0) - start
+    kept = len(shown) - shown.endswith(_MORE)
+    marks = ((begin + moved, min(end + moved, kept)) for begin, end in found if begin + moved < kept)
+    return Snippet(text=shown, marks=tuple(marks))
+
+
+def cut(text: str, width: int) -> str:
+    """The text in so many columns at most; where it is longer, it ends in an ellipsis."""
+    columns = 0
+    for place, char in enumerate(text):
+        columns += _columns(char)
+        if columns > width:
+            return text[: max(0, _fitting(text[:place], width - 1))].rstrip() + _MORE
+    return text
+
+
+def _fitting(text: str, width: int) -> int:
+    """How many characters fit."""
+    columns = 0
+    for place, char in enumerate(text):
+        columns += _columns(char)
+        if columns > width:
+            return place
+    return len(text)
+
+
+def _back(text: str, end: int, width: int) -> int:
+    """Where so many columns in front of a place begin."""
+    columns = 0
+    for place in range(end - 1, -1, -1):
+        columns += _columns(text[place])
+        if columns > width:
+            return place + 1
+    return 0
+
+
+def _columns(char: str) -> int:
+    return 2 if unicodedata.east_asian_width(char) in "WF" else 1
+
+
+def _found(words: Sequence[_Word], terms: Sequence[Term]) -> list[tuple[int, int]]:
+    """Where terms stand, without those that overlap an earlier one."""
+    by_first: dict[str, list[Term]] = {}
+    prefixes = [term for term in terms if term.is_prefix and len(term.words) == 1]
+    for term in terms:
+        by_first.setdefault(term.words[0], []).append(term)
+    found: list[tuple[int, int]] = []
+    for place, word in enumerate(words):
+        if found and word.start < found[-1][1]:
+            continue
+        candidates = [
+            *by_first.get(word.folded, ()),
+            *(one for one in prefixes if word.folded.startswith(one.words[0])),
+        ]
+        ends = [words[place + len(term.words) - 1].end for term in candidates if _stands(words, place, term)]
+        if ends:
+            found.append((word.start, max(ends)))
+    return found
+
+
+def _stands(words: Sequence[_Word], place: int, term: Term) -> bool:
+    held = [word.folded for word in words[place : place + len(term.words)]]
+    if len(held) < len(term.words):
+        return False
+    *others, last = term.words
+    return held[:-1] == others and (held[-1].startswith(last) if term.is_prefix else held[-1] == last)
+
+
+def _words(line: str) -> Iterator[_Word]:
+    """The words of a line as `fold` makes them, with where they stand."""
+    folded, start = "", 0
+    for place, char in enumerate(line):
+        first, *others = _within(char)
+        if not folded:
+            start = place
+        folded += first
+        for other in others:
+            if folded:
+                yield _Word(folded[:MAX_WORD_CHARS], start, place + (bool(first) or start == place))
+            folded, start = other, place
+    if folded:
+        yield _Word(folded[:MAX_WORD_CHARS], start, len(line))
+
+
+@lru_cache(maxsize=4096)
+def _within(char: str) -> list[str]:
+    """What a character adds to the word in front of it, and the words that it begins; the last one goes on."""
+    return fold(f"a{char}a")[1:-1].split(" ")

@@ -1,0 +1,280 @@
+"""Search in the record: the activities that hold all of what was typed, the one recorded last first. Never writes.
+
+The index gives versions, the newest first; of these, the ones that lead an activity are asked whether they are wanted and may be
+seen. So a change of the leading version changes nothing here. Called by `mailweir search`.
+"""
+
+import heapq
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from itertools import islice
+from typing import Any
+
+from mailweir.reading import search_entry
+from mailweir.reading.search_query import Term
+from mailweir.store.database import batches
+from mailweir.store.database.connection import Database
+from mailweir.store.database.moments import rfc3339
+from mailweir.store.people.deployments import Deployment
+from mailweir.store.record import activities, search_index
+from mailweir.store.record.activities import Activity
+
+FIRST_CHUNK, LARGEST_CHUNK = 200, 10_000
+_NO_BOUND = 2**62
+_CLOCKS = timedelta(hours=1)  # ids follow the hosts' clocks no closer than that
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What a search is narrowed to. user: a username. contact: one of a contact's addresses. before: the id of an activity, the
+    last one of the page before."""
+
+    limit: int
+    user: str | None = None
+    contact: str | None = None
+    since: datetime | None = None
+    before: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hit:
+    """raw_id: the version that leads the activity, in which the words were found."""
+
+    raw_id: int
+    activity: Activity
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reader:
+    """What somebody may see, as SQL on an activity `a`, with its values. whole: all of it. names: no more than who wrote when, so
+    that it is found by the names and addresses alone. Law 13."""
+
+    whole: str
+    whole_values: tuple[Any, ...]
+    names: str
+    names_values: tuple[Any, ...]
+
+
+def select(
+    database: Database, deployment: Deployment, terms: Sequence[Term], wanted: Wanted, reader: Reader | None = None
+) -> list[Hit]:
+    """A deployment's activities that hold all terms. reader: None is the operator's command line. NotFound where user or contact
+    never was there."""
+    if not terms:
+        return []
+    with _by_the_index(database):
+        found = list(islice(_matching(database, deployment, terms, wanted, reader), wanted.limit))
+        loaded = activities.load(database, [activity_id for _, activity_id in found])
+        shown = [loaded[activity_id] for _, activity_id in found if activity_id in loaded]
+        if wanted.user is not None:
+            shown = activities.as_shown_to(database, deployment, wanted.user, shown)
+    raw_ids = {activity_id: raw_id for raw_id, activity_id in found}
+    return [Hit(raw_id=raw_ids[one.id], activity=one) for one in shown]
+
+
+def _matching(
+    database: Database, deployment: Deployment, terms: Sequence[Term], wanted: Wanted, reader: Reader | None
+) -> Iterator[tuple[int, int]]:
+    """(version, activity), the newest first."""
+    condition, values = _conditions(database, deployment, wanted)
+    low, high = _bounds(database, wanted)
+    asked = _Asked(deployment.id, terms, low, high)
+    if reader is None:
+        yield from _leading(database, asked, condition, values)
+        return
+    whole = _leading(database, asked, f"{condition} AND ({reader.whole})", (*values, *reader.whole_values))
+    names = _leading(
+        database,
+        replace(asked, names_only=True),
+        f"{condition} AND ({reader.names})",
+        (*values, *reader.names_values),
+    )
+    before = None
+    for one in heapq.merge(whole, names, reverse=True):
+        if one != before:
+            yield one
+        before = one
+
+
+def _conditions(database: Database, deployment: Deployment, wanted: Wanted) -> tuple[str, list[Any]]:
+    """What an activity has to be besides, as SQL, and its values."""
+    # the plus: SQLite would walk through all activities of the deployment, which an index has, to those of the versions
+    conditions, values = ["+a.deployment_id = ?"], [deployment.id]
+    if wanted.user is not None:
+        users = activities.user_ids(database, deployment, wanted.user)
+        marks = ",".join("?" * len(users))
+        conditions.append(
+            f"EXISTS (SELECT 1 FROM activity_users AS mine WHERE mine.activity_id = a.id AND mine.user_id IN ({marks}))"
+        )
+        values += users
+    if wanted.contact is not None:
+        contacts = activities.contact_ids(database, deployment, wanted.contact)
+        marks = ",".join("?" * len(contacts))
+        # Law 8: of a proven activity only those whom a proven version of the message names
+        conditions.append(
+            "EXISTS (SELECT 1 FROM activity_contacts AS part JOIN raw_messages AS version ON version.id = part.raw_message_id"
+            " WHERE part.activity_id = a.id AND (a.sender_verdict <> 'pass' OR version.verdict = 'pass')"
+            f" AND part.contact_id IN ({marks}))"
+        )
+        values += contacts
+    parameters: list[Any] = list(values)
+    if wanted.since is not None:
+        conditions.append("a.recorded_at >= ?")
+        parameters.append(rfc3339(wanted.since))
+    return " AND ".join(conditions), parameters
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What the index is asked for: the versions from `low` to below `high` that hold the terms."""
+
+    deployment_id: int
+    terms: Sequence[Term]
+    low: int
+    high: int
+    names_only: bool = False
+
+
+def _leading(database: Database, asked: _Asked, condition: str, parameters: Sequence[Any]) -> Iterator[tuple[int, int]]:
+    """(version, activity) of those that hold the words, lead and are wanted, the newest first."""
+    sql = (
+        "SELECT r.id, a.id FROM raw_messages AS r JOIN activities AS a ON a.id = r.activity_id AND a.leading_raw_id = r.id"
+        f" WHERE {condition} AND r.id IN ({{}})"
+    )
+    for raw_ids in _candidates(database, asked):
+        rows = [(raw_id, activity_id) for raw_id, activity_id in batches.among(database, sql, parameters, raw_ids)]
+        yield from sorted(rows, reverse=True)
+
+
+@contextmanager
+def _by_the_index(database: Database) -> Iterator[None]:
+    """PostgreSQL takes reading all words of all mail for cheap, and compiling a query for worth its while."""
+    if database.is_sqlite:
+        yield
+        return
+    with database.transaction(alone=False):
+        for setting in ("enable_seqscan = off", "jit = off", "work_mem = '32MB'"):
+            database.execute(f"SET LOCAL {setting}")
+        yield
+
+
+# --- from where to where ----------------------------------------------------------------------------------------------
+
+
+def _bounds(database: Database, wanted: Wanted) -> tuple[int, int]:
+    """The versions among which is searched: from the first one to below the second."""
+    low = _first_since(database, wanted.since) if wanted.since is not None else 0
+    high = _NO_BOUND
+    if wanted.before is not None:
+        sql = "SELECT id, leading_raw_id FROM activities WHERE id <= ? ORDER BY id DESC LIMIT 1"
+        row = database.execute(sql, (min(wanted.before, _NO_BOUND),)).fetchone()
+        # one that is gone meanwhile: from the one that was recorded before it
+        high = 0 if row is None else row[1] + (row[0] != wanted.before)
+    return low, high
+
+
+def _first_since(database: Database, since: datetime) -> int:
+    """A version that was recorded not long before then, or the first one. Ids grow with time, so it is found by halves."""
+    try:
+        text = rfc3339(since - _CLOCKS)
+    except OverflowError:
+        return 0
+    (newest,) = database.execute("SELECT MAX(id) FROM activities").fetchone()
+    low, high = 0, newest or 0  # the one that is looked for is above `low`, and `high` or below
+    sql = "SELECT id, recorded_at FROM activities WHERE id > ? ORDER BY id LIMIT 1"
+    while low < high:
+        middle = (low + high) // 2
+        row = database.execute(sql, (middle,)).fetchone()
+        if row is not None and row[1] < text:
+            low = row[0]
+        else:
+            high = middle
+    first = database.execute(
+        "SELECT MIN(r.id) FROM raw_messages AS r WHERE r.activity_id ="
+        " (SELECT a.id FROM activities AS a WHERE a.id > ? ORDER BY a.id LIMIT 1)",
+        (low,),
+    ).fetchone()[0]
+    return int(first) if first is not None else _NO_BOUND
+
+
+# --- what the index gives ---------------------------------------------------------------------------------------------
+
+
+def _candidates(database: Database, asked: _Asked) -> Iterator[list[int]]:
+    """The versions that hold all terms, the newest first, in chunks."""
+    low, high = asked.low, asked.high
+    if database.is_sqlite:
+        yield from _chunks(database, _SQLITE, (_fts_query(asked),), low, high)
+        return
+    query, phrases = _ts_query(asked), _phrases(asked)
+    sql = _POSTGRESQL.replace("{phrases}", " AND POSITION(? IN ' ' || words || ' ') > 0" * len(phrases))
+    for begin, only in _windows(database, asked):
+        if begin <= low:
+            break
+        yield from _chunks(database, sql, (f"{query} & {only}", *phrases), begin, high)
+        high = min(high, begin)
+    yield from _chunks(database, sql, (query, *phrases), low, high)
+
+
+_SQLITE = (
+    "SELECT rowid FROM search_words WHERE search_words MATCH ? AND rowid >= ? AND rowid < ? ORDER BY rowid DESC LIMIT ?"
+)
+# MATERIALIZED: else it might read the newest rows one by one until enough hold the words, which may be never
+_POSTGRESQL = (
+    "WITH hits AS MATERIALIZED (SELECT raw_id FROM search_texts"
+    " WHERE array_to_tsvector(string_to_array(words, ' ')) @@ CAST(? AS tsquery){phrases})"
+    " SELECT raw_id FROM hits WHERE raw_id >= ? AND raw_id < ? ORDER BY raw_id DESC LIMIT ?"
+)
+
+
+def _chunks(database: Database, sql: str, query: tuple[str, ...], low: int, high: int) -> Iterator[list[int]]:
+    size = FIRST_CHUNK
+    while low < high:
+        found = [raw_id for (raw_id,) in database.execute(sql, (*query, low, high, size)).fetchall()]
+        if found:
+            yield found
+        if len(found) < size:
+            return
+        high, size = found[-1], min(4 * size, LARGEST_CHUNK)
+
+
+def _windows(database: Database, asked: _Asked) -> Iterator[tuple[int, str]]:
+    """From the newest versions on, ever wider: where each begins, and the condition that stands for it."""
+    newest = asked.high - 1
+    if asked.high == _NO_BOUND:
+        newest = database.execute("SELECT COALESCE(MAX(raw_id), 0) FROM search_texts").fetchone()[0]
+    # all that begins so is gathered each time, so there are fewer of them
+    has_prefix = any(term.is_prefix for term in asked.terms)
+    for bits in search_index.WINDOW_BITS[1:2] if has_prefix else search_index.WINDOW_BITS:
+        number = newest >> bits
+        numbers = (number, number - 1) if number else (number,)
+        names = (f"'{search_index.window(asked.deployment_id, bits, one)}'" for one in numbers)
+        yield numbers[-1] << bits, f"({' | '.join(names)})"
+
+
+def _fts_query(asked: _Asked) -> str:
+    """Terms as FTS5 asks for them. No word holds a quote."""
+    return " AND ".join(f'"{" ".join(words)}"' + " *" * is_prefix for words, is_prefix in _indexed_words(asked))
+
+
+def _ts_query(asked: _Asked) -> str:
+    """The words of terms as PostgreSQL asks for them. No word holds a quote or a backslash."""
+    wanted: dict[str, None] = {}
+    for words, is_prefix in _indexed_words(asked):
+        *others, last = (f"'{word}'" for word in words)
+        wanted |= dict.fromkeys((*others, f"{last}:*" if is_prefix else last))
+    return " & ".join(wanted)
+
+
+def _phrases(asked: _Asked) -> list[str]:
+    """What has to stand in PostgreSQL's text besides, for its index knows no places."""
+    several = [(" ".join(words), is_prefix) for words, is_prefix in _indexed_words(asked) if len(words) > 1]
+    return [f" {phrase}" if is_prefix else f" {phrase} " for phrase, is_prefix in several]
+
+
+def _indexed_words(asked: _Asked) -> list[tuple[list[str], bool]]:
+    """The words of each term as the index has them, and whether the last may go on."""
+    begin = search_entry.named(asked.deployment_id) if asked.names_only else search_entry.whole(asked.deployment_id)
+    return [([begin + word for word in term.words], term.is_prefix) for term in asked.terms]
