@@ -178,6 +178,35 @@ def _pass_of_a_group(about: Facts, content_zstd: bytes) -> bytes:
     return children.DONE + VERDICTS["pass" if about["via_group"] is True else "none"].encode()
 
 
+def test_a_digest_whose_children_have_all_they_take_waits_for_them(demo: Database, record: Put, now: datetime) -> None:
+    """It would else look at the queue without end, at the cost of a processor."""
+    for number in range(1, 31):
+        record("demo", "richard", JANE, number=number, raw=_body("hang"))
+    digest = Digest(demo, _pools(wall_seconds=1.0), structlog.get_logger(), lambda: now + timedelta(hours=1))
+    began = time.process_time()
+    try:
+        assert digest.turn(30.0) == 2
+    finally:
+        digest.stop()
+    assert time.process_time() - began < 0.5
+
+
+def test_two_hostile_mails_at_once_hardly_delay_others(demo: Database, record: Put, now: datetime) -> None:
+    hostile = [record("demo", "richard", JANE, number=number, raw=_body("spin")) for number in (1, 2)]
+    for number in range(3, 33):
+        record("demo", "richard", JANE, number=number, raw=_body("pass"))
+    digest = Digest(demo, _pools(wall_seconds=2.0), structlog.get_logger(), lambda: now + timedelta(hours=1))
+    began = time.monotonic()
+    proven = "SELECT COUNT(*) FROM raw_messages WHERE verdict = 'pass'"
+    try:
+        while demo.execute(proven).fetchone() != (30,):
+            digest.turn(0.05)
+            assert time.monotonic() - began < 6
+    finally:
+        digest.stop()
+    assert {_activity(demo, one)[1] for one in hostile} == {"pending"}
+
+
 def test_what_came_through_a_group_is_examined_as_such(demo: Database, record: Put, now: datetime) -> None:
     """Its own From says nothing of the author: his organisation's signature over it would be no proof."""
     record("demo", "richard", JANE, raw=_body("x"), queue_id="4Xy0")

@@ -4,7 +4,10 @@ import base64
 import os
 import random
 import signal
+import threading
+import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -280,6 +283,29 @@ def test_a_file_as_large_as_mail_may_be_is_read_within_the_limits(tmp_path: Path
     ((_, answer),) = found
     assert answer
     assert frame.unpack(answer[1:]).attachments[0].size_bytes == 26_000_000
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_what_is_being_taken_off_the_record_is_not_queued_again(demo: Database, record: Put) -> None:
+    """Its row would keep the version from going."""
+    activity_id = record("demo", "richard", JANE, raw=MAIL)
+    raw_ids = digest_queue.versions(demo, [activity_id])
+    other = Database(demo.url)
+
+    def again() -> None:
+        with closing(other), other.transaction(alone=False):
+            digest_queue.again(other, Stage.READING, raw_ids)
+
+    thread = threading.Thread(target=again)
+    with demo.transaction(alone=False):
+        retraction.retract(demo, 1, "4Xy1")
+        thread.start()
+        deadline = time.monotonic() + 20
+        while not demo.execute("SELECT COUNT(*) FROM pg_locks WHERE NOT granted").fetchone()[0]:
+            assert time.monotonic() < deadline, "it doesn't wait"
+            time.sleep(0.02)
+    thread.join()
+    assert demo.execute("SELECT COUNT(*) FROM digest_queue").fetchone() == (0,)
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
