@@ -21,6 +21,7 @@ from mailweir.digest import children, server, workers
 from mailweir.digest.outcomes import MAX_DEATHS
 from mailweir.digest.server import Digest
 from mailweir.digest.workers import Facts, Limits, Pool
+from mailweir.errors import DatabaseUnavailable
 from mailweir.reading import frame
 from mailweir.reading.labels import Label
 from mailweir.sender_verdict import SenderVerdict
@@ -261,6 +262,23 @@ def test_what_is_off_the_record_meanwhile_leaves_nothing(demo: Database, record:
         digest.stop()
     for table in ("activities", "raw_messages", "readings", "attachments", "digest_queue", "activity_threads"):
         assert demo.execute(f"SELECT COUNT(*) FROM {table}").fetchone() == (0,)
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_what_cant_be_written_is_done_again_once_it_can(demo: Database, record: Put, now: datetime) -> None:
+    """A restore, or a copy of the database by somebody else's tool, may hold its lock for long."""
+    for number in (1, 2, 3):
+        record("demo", "richard", JANE, number=number, raw=MAIL)
+    with closing(Database(demo.url, busy_timeout_seconds=0.1)) as impatient:
+        digest = _digest(impatient, now + timedelta(hours=1))
+        with demo.transaction():
+            demo.execute("UPDATE activities SET subject = 'held'")
+            with pytest.raises(DatabaseUnavailable):
+                digest.work_off()
+            digest.forget()
+        assert demo.execute("SELECT COUNT(*) FROM readings").fetchone() == (0,)
+        assert digest.work_off() == 6
+        digest.stop()
 
 
 def test_a_file_as_large_as_mail_may_be_is_read_within_the_limits(tmp_path: Path, now: datetime) -> None:
