@@ -166,6 +166,32 @@ def test_the_version_that_leads_is_shown(demo: Database, record: Put, work_off: 
     assert "proven" in found.text
 
 
+def _mail(message_id: str, *, answers: str = "") -> bytes:
+    return (
+        f"From: Jane <{JANE}>\r\nSubject: {message_id}\r\nMessage-ID: <{message_id}@client.example>\r\n"
+        f"In-Reply-To: {answers}\r\n\r\nproven\r\n"
+    ).encode()
+
+
+def test_a_verdict_that_comes_later_merges_threads_in_its_own_transaction(
+    demo: Database, record: Put, work_off: Callable[..., int], now: datetime
+) -> None:
+    """What isn't proven joins the first that it names; nobody reads it again once it is."""
+    first = record("demo", "richard", JANE, number=1, raw=_mail("one"))
+    second = record("demo", "richard", JANE, number=2, raw=_mail("two"))
+    work_off()
+    answers = "<one@client.example> <two@client.example>"
+    third = record("demo", "richard", JANE, number=3, raw=_mail("three", answers=answers))
+    pools: Any = {(Stage.READING, lane): Pool(1, children.read, LIMITS) for lane in Lane}
+    reader = Digest(demo, pools, structlog.get_logger(), lambda: now + timedelta(hours=1))
+    assert reader.work_off() == 1
+    reader.stop()
+    assert threads.of(demo, third) == threads.of(demo, first)
+    assert threads.of(demo, second) != threads.of(demo, first)
+    assert work_off() == 1
+    assert {threads.of(demo, one) for one in (first, second, third)} == {threads.of(demo, first)}
+
+
 def test_twice_read_is_the_same(demo: Database, record: Put, work_off: Callable[..., int], now: datetime) -> None:
     for number in (1, 2, 3):
         record("demo", "richard", JANE, number=number, raw=MAIL)
