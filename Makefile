@@ -89,6 +89,7 @@ bench-all: setup ## the same with pipe(8), with a slow disk, on PostgreSQL, by t
 	@$(AS_ROOT) "$(BIN)/python" -m bench.run --relay $(BENCH_OPTIONS)
 	@"$(BIN)/python" -m bench.matching
 	@"$(BIN)/python" -m bench.growth
+	@"$(BIN)/python" -m bench.digest
 	@"$(BIN)/python" -m bench.growth --database postgresql
 	@$(AS_ROOT) "$(BIN)/python" -m bench.sync
 
