@@ -50,9 +50,10 @@ test-deploy: ## the Ansible role on hosts of its own (Docker Engine, minutes); D
 	@PYTHON="$(PYTHON)" VENV="$(VENV)" EXTRAS=test,check,deploy sh scripts/setup.sh
 	@$(AS_ROOT) env CI="$(CI)" MAILWEIR_TEST_DEPLOY=1 "$(BIN)/python" -m pytest tests/deploy $(DEPLOY_OPTIONS)
 
-fuzz: setup ## a million hostile lines to mailweir-auth, then hostile headers and addresses for FUZZ_SECONDS (an hour); stops at the first finding
+fuzz: setup ## a million hostile lines to mailweir-auth, then hostile headers and addresses, and whole messages, for FUZZ_SECONDS (an hour) each; stops at the first finding
 	"$(BIN)/python" -m tests.fuzz.auth_lines
 	"$(BIN)/python" -m tests.fuzz.run --seconds $(FUZZ_SECONDS)
+	"$(BIN)/python" -m tests.fuzz.messages --seconds $(FUZZ_SECONDS)
 
 chaos: setup ## kill -9 of everything, thousands of times, on SQLite and PostgreSQL; a table of what was seen
 	@$(AS_ROOT) "$(BIN)/python" -m tests.chaos.run --kills $(CHAOS_KILLS) $(CHAOS_OPTIONS)
@@ -89,6 +90,7 @@ bench-all: setup ## the same with pipe(8), with a slow disk, on PostgreSQL, by t
 	@$(AS_ROOT) "$(BIN)/python" -m bench.run --relay $(BENCH_OPTIONS)
 	@"$(BIN)/python" -m bench.matching
 	@"$(BIN)/python" -m bench.growth
+	@"$(BIN)/python" -m bench.digest
 	@"$(BIN)/python" -m bench.growth --database postgresql
 	@$(AS_ROOT) "$(BIN)/python" -m bench.sync
 

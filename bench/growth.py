@@ -99,12 +99,12 @@ def _made(url: DatabaseUrl, count: int) -> Record:
     """A record with so many activities, over 50 users and 20,000 contacts."""
     versions.upgrade(url)
     with closing(Database(url)) as database:
-        _make_people(database)
-        entries = _entries(0, count)
+        make_people(database)
+        made = entries(0, count)
         if database.is_sqlite:
             database.execute("PRAGMA synchronous = off")  # while it is made
         done = 0
-        for batch in parts(entries, 500):
+        for batch in parts(made, 500):
             with database.transaction(alone=False):
                 recording.record_all(database, batch)
             done += len(batch)
@@ -117,7 +117,7 @@ def _made(url: DatabaseUrl, count: int) -> Record:
     return Record(url, count)
 
 
-def _make_people(database: Database) -> None:
+def make_people(database: Database) -> None:
     now = "2026-01-01T00:00:00.000000Z"
     with database.transaction():
         database.execute(
@@ -144,7 +144,7 @@ def _address(number: int) -> str:
     return f"contact{number:06d}@client{number % 1000:03d}.example"
 
 
-def _entries(start: int, count: int) -> Iterator[Entry]:
+def entries(start: int, count: int) -> Iterator[Entry]:
     """Captured mail, in the order of time: its contacts and identities in none, as they come."""
     chance = random.Random(start)
     deployment = DeploymentRef(1, "demo", "demo.example.net")
@@ -178,7 +178,7 @@ def _measure(records: Sequence[Record], batches: int) -> list[Cost]:
     """Batch by batch in turn, so that what else runs on the machine hits both."""
     took: list[list[float]] = [[] for _ in records]
     opened = [Database(record.database_url) for record in records]
-    prepared = [list(parts(_entries(record.activities, batches * BATCH), BATCH)) for record in records]
+    prepared = [list(parts(entries(record.activities, batches * BATCH), BATCH)) for record in records]
     warm = max(1, batches // 20)
     os.sync()  # or the kernel would still be writing the record that was just made
     gc.disable()  # it would look at what was prepared

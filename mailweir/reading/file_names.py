@@ -21,13 +21,13 @@ def safe(name: str) -> str:
     name = name[-_MAX_READ_CHARS:].replace("\\", "/").rstrip("/ ").rpartition("/")[2]
     name = "".join(char for char in name if unicodedata.category(char) not in _NO_LETTERS or char in "\t\r\n")
     name = unicodedata.normalize("NFC", _RESERVED.sub("_", _BLANKS.sub(" ", name)))
-    name = _cut(name.lstrip(". ").rstrip(". "))
-    return f"_{name}" if _DEVICES.match(name) else name
+    name = name.lstrip(". ").rstrip(". ")
+    return _cut(f"_{name}" if _DEVICES.match(name) else name)
 
 
 def _cut(name: str) -> str:
-    """At most the bytes that are allowed (one left for a mark in front), the extension kept."""
-    limit = MAX_NAME_BYTES - 1
+    """At most the bytes that are allowed, the extension kept."""
+    limit = MAX_NAME_BYTES
     if len(name.encode()) <= limit:
         return name
     match = _EXTENSION.search(name[-_MAX_EXTENSION_BYTES:])

@@ -212,9 +212,10 @@ def _read_squashed(lines: Sequence[Line], index: int, said: tuple[Marker, str]) 
     """Yahoo's form: marker and labels in one line."""
     rest = said[1]
     found = list(_INLINE_LABELS.finditer(rest))
-    entries = []
-    for match, after in zip(found, [*found[1:], None], strict=True):
-        entries.append((normal(match["label"]), rest[match.end() : after.start() if after else len(rest)].strip()))
+    ends = [*(match.start() for match in found[1:]), len(rest)]  # one more than labels, where there is no label
+    entries = [
+        (normal(match["label"]), rest[match.end() : end].strip()) for match, end in zip(found, ends, strict=False)
+    ]
     values, from_label = _values(entries)
     if len(values) < 2 or Field.FROM not in values:
         return None

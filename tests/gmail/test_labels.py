@@ -231,6 +231,7 @@ def test_an_audit_finds_what_was_decided_too_early(small: World) -> None:
         for table in ("activity_users", "activity_contacts"):
             small.database.execute(f"DELETE FROM {table}")
         small.database.execute("UPDATE activities SET leading_raw_id = NULL")
+        small.database.execute("DELETE FROM digest_queue")
         small.database.execute("DELETE FROM raw_messages")
         small.database.execute("DELETE FROM activities")
     assert small.sync_now().audit() == (1, 1)

@@ -4,12 +4,16 @@ Values are other tests' matter. What takes Google, Postfix or DNS is frozen wher
 """
 
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from mailweir.decision import Outcome, Reason
+from mailweir.reading import message
+from mailweir.store.database.connection import Database
+from mailweir.store.record import readings
 from tests import frozen
 
 FROZEN = Path(__file__).parents[1] / "unit" / "frozen"
@@ -43,6 +47,7 @@ company set Client --visibility everyone --deployment demo
 RECORD
 activity list --deployment demo
 activity show {activity} --deployment demo
+activity show {read} --deployment demo
 activity set {activity} --visibility everyone --deployment demo
 digest status
 todo list --deployment demo
@@ -98,7 +103,40 @@ def _shape(mailweir: Any, line: str) -> list[str]:
     return list(frozen.shape(" ".join([noun, *options]), ran.json))
 
 
-def test_the_json_of_the_commands_keeps_its_keys(mailweir: Any, record: Any, ignore: Any, tmp_path: Path) -> None:
+MAIL = b"""From: Jane <jane@client.example>\r
+Subject: Fwd: An offer\r
+List-Id: <x.client.example>\r
+Content-Type: multipart/mixed; boundary=b\r
+\r
+--b\r
+\r
+See below.\r
+\r
+---------- Forwarded message ---------\r
+From: Joe <joe@client.example>\r
+Date: Mon, 23 Nov 2026 10:00:00 +0000\r
+Subject: An offer\r
+To: Jane <jane@client.example>\r
+\r
+Good day.\r
+--b\r
+Content-Type: text/csv; name="a.csv"\r
+\r
+a,b\r
+--b--\r
+"""
+
+
+def _read(database: Database, raw: bytes, now: datetime) -> None:
+    """As the digest does; of what was recorded last."""
+    (raw_id,) = database.execute("SELECT MAX(id) FROM raw_messages").fetchone()
+    with database.transaction():
+        readings.write(database, raw_id, message.read(raw), now)
+
+
+def test_the_json_of_the_commands_keeps_its_keys(
+    mailweir: Any, record: Any, ignore: Any, tmp_path: Path, database: Database, now: datetime
+) -> None:
     contacts = tmp_path / "contacts.csv"
     contacts.write_text("name,email\nJill,jill@client.example\n")
     bad = tmp_path / "bad.csv"
@@ -107,6 +145,8 @@ def test_the_json_of_the_commands_keeps_its_keys(mailweir: Any, record: Any, ign
     before, after = RUN.split("RECORD\n")
     found = [shape for line in before.split("\n")[1:-1] for shape in _shape(mailweir, line.format(**known))]
     known["activity"] = record("demo", "richard", "jane@client.example")
+    known["read"] = record("demo", "richard", "jane@client.example", number=2, raw=MAIL)
+    _read(database, MAIL, now)
     ignore("demo", Reason.NO_CONTACT, author="joe@client.example", outcome=Outcome.IGNORED)
     known["todo"] = mailweir("todo", "list", "--deployment", "demo", "--json").json[0]["id"]
     found += [shape for line in after.split("\n")[:-1] for shape in _shape(mailweir, line.format(**known))]

@@ -1,6 +1,5 @@
 """The digest: which bodies wait, which one leads, what silent DNS and hostile mail bring about. On both databases."""
 
-import json
 import os
 import signal
 import threading
@@ -178,6 +177,36 @@ def _pass_of_a_group(about: Facts, content_zstd: bytes) -> bytes:
     return children.DONE + VERDICTS["pass" if about["via_group"] is True else "none"].encode()
 
 
+def test_a_digest_whose_children_have_all_they_take_waits_for_them(demo: Database, record: Put, now: datetime) -> None:
+    """It would else look at the queue without end, at the cost of a processor."""
+    for number in range(1, 31):
+        record("demo", "richard", JANE, number=number, raw=_body("hang"))
+    wall_seconds = 3.0
+    digest = Digest(demo, _pools(wall_seconds=wall_seconds), structlog.get_logger(), lambda: now + timedelta(hours=1))
+    began = time.process_time()
+    try:
+        assert digest.turn(30.0) >= 1  # a child is out of time, or both are
+    finally:
+        digest.stop()
+    assert time.process_time() - began < wall_seconds / 2
+
+
+def test_two_hostile_mails_at_once_hardly_delay_others(demo: Database, record: Put, now: datetime) -> None:
+    hostile = [record("demo", "richard", JANE, number=number, raw=_body("spin")) for number in (1, 2)]
+    for number in range(3, 33):
+        record("demo", "richard", JANE, number=number, raw=_body("pass"))
+    digest = Digest(demo, _pools(wall_seconds=2.0), structlog.get_logger(), lambda: now + timedelta(hours=1))
+    began = time.monotonic()
+    proven = "SELECT COUNT(*) FROM raw_messages WHERE verdict = 'pass'"
+    try:
+        while demo.execute(proven).fetchone() != (30,):
+            digest.turn(0.05)
+            assert time.monotonic() - began < 15
+    finally:
+        digest.stop()
+    assert {_activity(demo, one)[1] for one in hostile} == {"pending"}
+
+
 def test_what_came_through_a_group_is_examined_as_such(demo: Database, record: Put, now: datetime) -> None:
     """Its own From says nothing of the author: his organisation's signature over it would be no proof."""
     record("demo", "richard", JANE, raw=_body("x"), queue_id="4Xy0")
@@ -323,99 +352,6 @@ def test_an_id_is_never_given_again(demo: Database, record: Put) -> None:
     assert retraction.retract(demo, 1, "4Xy1") == first
     assert record("demo", "richard", JANE, number=2) > first
     assert demo.execute("SELECT id FROM raw_messages").fetchall() > raw_ids
-
-
-def _answers(pool: Pool[int], count: int) -> dict[int, bytes | None]:
-    found: dict[int, bytes | None] = {}
-    deadline = time.monotonic() + 30
-    while len(found) < count:
-        assert time.monotonic() < deadline, found
-        found.update(workers.wait([pool], 1.0))
-    return found
-
-
-def _one_or_death(about: Facts, content: bytes) -> bytes:
-    os.kill(os.getpid(), about.get("signal", 0))
-    return content
-
-
-@pytest.mark.parametrize("children_count", [1, 2])
-def test_a_child_that_died_is_replaced_and_takes_nothing_with_it(children_count: int) -> None:
-    """Others were given to it ahead: another child does these, and they aren't blamed."""
-    pool: Pool[int] = Pool(children_count, _one_or_death, _limits())
-    try:
-        for number in range(6):
-            pool.give(number, {"signal": (0, signal.SIGKILL)[number % 2]}, b"%d" % number)
-        assert _answers(pool, 6) == {0: b"0", 1: None, 2: b"2", 3: None, 4: b"4", 5: None}
-        assert pool.is_idle
-    finally:
-        pool.stop()
-
-
-def _files() -> dict[int, str]:
-    """What each open descriptor is."""
-    links = [link for link in Path("/proc/self/fd").iterdir() if os.path.lexists(link)]
-    return {int(link.name): os.readlink(link) for link in links}  # noqa: PTH115  a socket has no path
-
-
-def _stops_midway(about: Facts, content: bytes) -> bytes:
-    """Says the beginning of an answer on the socket that it finds, and stops there."""
-    (pipe,) = [number for number, name in _files().items() if number > 2 and name.startswith("socket:")]
-    os.write(pipe, b"\x00\x00")
-    time.sleep(600)
-    return b""
-
-
-def test_a_child_that_stops_midway_stops_nobody_else() -> None:
-    slow: Pool[int] = Pool(1, _stops_midway, _limits(wall_seconds=1.0))
-    quick: Pool[int] = Pool(1, _one_or_death, _limits())
-    try:
-        slow.give(0, {}, b"")
-        quick.give(1, {}, b"one")
-        found: dict[int, bytes | None] = {}
-        began = time.monotonic()
-        while 1 not in found:
-            found.update(workers.wait([slow, quick], 5.0))
-        assert time.monotonic() - began < 0.9
-        assert _answers(slow, 1) == {0: None}
-    finally:
-        slow.stop()
-        quick.stop()
-
-
-def _reads_nothing(about: Facts, content: bytes) -> bytes:
-    time.sleep(600)
-    return b""
-
-
-def test_a_child_that_reads_nothing_more_stops_nobody() -> None:
-    """More is given than a pipe takes."""
-    pool: Pool[int] = Pool(1, _reads_nothing, _limits(wall_seconds=1.0))
-    try:
-        began = time.monotonic()
-        pool.give(0, {}, b"x")
-        pool.give(1, {}, bytes(5_000_000))
-        assert time.monotonic() - began < 0.5
-        assert not pool.has_room
-        assert dict(workers.wait([pool], 2.0)) in ({}, {0: None})
-    finally:
-        pool.stop()
-
-
-def _open_files(about: Facts, content: bytes) -> bytes:
-    return json.dumps(sorted(_files().values())).encode()
-
-
-def test_a_child_has_no_connection_to_the_database(sqlite_database: Database) -> None:
-    sqlite_database.execute("SELECT 1")
-    pool: Pool[int] = Pool(1, _open_files, _limits())
-    try:
-        pool.give(0, {}, b"")
-        (answer,) = _answers(pool, 1).values()
-        assert answer
-        assert not [name for name in json.loads(answer) if "mailweir" in name]
-    finally:
-        pool.stop()
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)

@@ -4,7 +4,10 @@ import base64
 import os
 import random
 import signal
+import threading
+import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -18,6 +21,7 @@ from mailweir.digest import children, server, workers
 from mailweir.digest.outcomes import MAX_DEATHS
 from mailweir.digest.server import Digest
 from mailweir.digest.workers import Facts, Limits, Pool
+from mailweir.errors import DatabaseUnavailable
 from mailweir.reading import frame
 from mailweir.reading.labels import Label
 from mailweir.sender_verdict import SenderVerdict
@@ -162,6 +166,32 @@ def test_the_version_that_leads_is_shown(demo: Database, record: Put, work_off: 
     assert "proven" in found.text
 
 
+def _mail(message_id: str, *, answers: str = "") -> bytes:
+    return (
+        f"From: Jane <{JANE}>\r\nSubject: {message_id}\r\nMessage-ID: <{message_id}@client.example>\r\n"
+        f"In-Reply-To: {answers}\r\n\r\nproven\r\n"
+    ).encode()
+
+
+def test_a_verdict_that_comes_later_merges_threads_in_its_own_transaction(
+    demo: Database, record: Put, work_off: Callable[..., int], now: datetime
+) -> None:
+    """What isn't proven joins the first that it names; nobody reads it again once it is."""
+    first = record("demo", "richard", JANE, number=1, raw=_mail("one"))
+    second = record("demo", "richard", JANE, number=2, raw=_mail("two"))
+    work_off()
+    answers = "<one@client.example> <two@client.example>"
+    third = record("demo", "richard", JANE, number=3, raw=_mail("three", answers=answers))
+    pools: Any = {(Stage.READING, lane): Pool(1, children.read, LIMITS) for lane in Lane}
+    reader = Digest(demo, pools, structlog.get_logger(), lambda: now + timedelta(hours=1))
+    assert reader.work_off() == 1
+    reader.stop()
+    assert threads.of(demo, third) == threads.of(demo, first)
+    assert threads.of(demo, second) != threads.of(demo, first)
+    assert work_off() == 1
+    assert {threads.of(demo, one) for one in (first, second, third)} == {threads.of(demo, first)}
+
+
 def test_twice_read_is_the_same(demo: Database, record: Put, work_off: Callable[..., int], now: datetime) -> None:
     for number in (1, 2, 3):
         record("demo", "richard", JANE, number=number, raw=MAIL)
@@ -260,6 +290,23 @@ def test_what_is_off_the_record_meanwhile_leaves_nothing(demo: Database, record:
         assert demo.execute(f"SELECT COUNT(*) FROM {table}").fetchone() == (0,)
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_what_cant_be_written_is_done_again_once_it_can(demo: Database, record: Put, now: datetime) -> None:
+    """A restore, or a copy of the database by somebody else's tool, may hold its lock for long."""
+    for number in (1, 2, 3):
+        record("demo", "richard", JANE, number=number, raw=MAIL)
+    with closing(Database(demo.url, busy_timeout_seconds=0.1)) as impatient:
+        digest = _digest(impatient, now + timedelta(hours=1))
+        with demo.transaction():
+            demo.execute("UPDATE activities SET subject = 'held'")
+            with pytest.raises(DatabaseUnavailable):
+                digest.work_off()
+            digest.forget()
+        assert demo.execute("SELECT COUNT(*) FROM readings").fetchone() == (0,)
+        assert digest.work_off() == 6
+        digest.stop()
+
+
 def test_a_file_as_large_as_mail_may_be_is_read_within_the_limits(tmp_path: Path, now: datetime) -> None:
     """It can't be compressed, and this process has much in memory itself, which its child has then, too."""
     content = base64.encodebytes(random.Random(1).randbytes(26_000_000)).replace(b"\n", b"\r\n")
@@ -280,6 +327,29 @@ def test_a_file_as_large_as_mail_may_be_is_read_within_the_limits(tmp_path: Path
     ((_, answer),) = found
     assert answer
     assert frame.unpack(answer[1:]).attachments[0].size_bytes == 26_000_000
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_what_is_being_taken_off_the_record_is_not_queued_again(demo: Database, record: Put) -> None:
+    """Its row would keep the version from going."""
+    activity_id = record("demo", "richard", JANE, raw=MAIL)
+    raw_ids = digest_queue.versions(demo, [activity_id])
+    other = Database(demo.url)
+
+    def again() -> None:
+        with closing(other), other.transaction(alone=False):
+            digest_queue.again(other, Stage.READING, raw_ids)
+
+    thread = threading.Thread(target=again)
+    with demo.transaction(alone=False):
+        retraction.retract(demo, 1, "4Xy1")
+        thread.start()
+        deadline = time.monotonic() + 20
+        while not demo.execute("SELECT COUNT(*) FROM pg_locks WHERE NOT granted").fetchone()[0]:
+            assert time.monotonic() < deadline, "it doesn't wait"
+            time.sleep(0.02)
+    thread.join()
+    assert demo.execute("SELECT COUNT(*) FROM digest_queue").fetchone() == (0,)
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)

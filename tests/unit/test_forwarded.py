@@ -132,6 +132,15 @@ def test_what_is_no_forwarded_message(text: str) -> None:
     assert forwarded.find(text, "Re: Tuesday") is None
 
 
+@pytest.mark.parametrize("rest", [" hello: you", "May 8, 2005 1:17 PM", " :", " " + "a:" * 1_000])
+def test_a_marker_with_text_behind_it_that_has_no_label_is_no_header(rest: str) -> None:
+    text = f"---------- Forwarded message ---------{rest}"
+    assert forwarded.find(text, "Fwd: x") is None
+    below = forwarded.find(f"{text}\n\nFrom: {JANE}\nDate: 3 June 2024\nSubject: Tuesday\n", "Fwd: x")
+    assert below is not None
+    assert below.author == JANE
+
+
 def test_of_forwards_of_forwards_it_is_the_outermost() -> None:
     inner = MARKED["gmail"].replace("Jane Roe <jane@client.example>", "Eve <eve@other.example>")
     found = forwarded.find(f"See below.\n\n{MARKED['gmail']}\n\nPlease see.\n\n{inner}\n\nHello\n", "Fwd: Fwd: Tuesday")

@@ -109,6 +109,38 @@ def test_an_older_database_is_refused_and_upgraded_with_its_rows(path: Path, ste
         assert connection.execute("SELECT name, colour, shape FROM deployments").fetchall() == [("demo", None, None)]
 
 
+def test_what_waited_for_its_verdict_is_queued_and_the_record_is_to_be_read(path: Path, steps: Path) -> None:
+    """The upgrade itself reads no mail: that takes long."""
+    step = steps / "0022_readings.py"
+    step.rename(path.parent.with_suffix(".later"))
+    versions.upgrade(path)
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.executescript(
+            "INSERT INTO deployments (id, name, domain, created_at) VALUES (1, 'demo', 'demo.example.net', '');"
+            "INSERT INTO activities (id, deployment_id, identity, direction, author, subject, recorded_at)"
+            " VALUES (5, 1, x'01', 'incoming', 'jane@client.example', 'x', '');"
+            "INSERT INTO raw_messages"
+            " (id, activity_id, version_digest, size_bytes, content_zstd, recorded_at, verdict, attempts, next_try_at)"
+            " VALUES (7, 5, x'01', 1, x'00', '', 'pass', 0, ''), (8, 5, x'02', 1, x'00', '', 'pending', 0, ''),"
+            " (9, 5, x'03', 1, x'00', '', 'pending', 2, '2026-11-24T03:12:55.123456Z');"
+        )
+    path.parent.with_suffix(".later").rename(step)
+    assert versions.upgrade(path) == ["0022_readings"]
+    with closing(sqlite3.connect(path)) as connection:
+        queue = connection.execute("SELECT raw_id, stage, lane, attempts, next_try_at FROM digest_queue").fetchall()
+        assert queue == [(8, "verdict", 0, 0, ""), (9, "verdict", 1, 2, "2026-11-24T03:12:55.123456Z")]
+        cursor = connection.execute("SELECT stage, which, below_raw_id FROM digest_rebuilds").fetchall()
+        assert cursor == [("reading", "older", 10)]
+        connection.execute("DELETE FROM digest_queue")
+        connection.execute("DELETE FROM raw_messages")
+        connection.execute(
+            "INSERT INTO raw_messages (activity_id, version_digest, size_bytes, content_zstd, recorded_at)"
+            " VALUES (5, x'04', 1, x'00', '')"
+        )
+        assert connection.execute("SELECT id FROM raw_messages").fetchall() == [(10,)]
+        assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+
+
 def test_a_newer_database_is_refused_by_both_and_left_alone(path: Path, steps: Path) -> None:
     _add_step(steps, "0999_shape", "ALTER TABLE deployments ADD COLUMN shape TEXT")
     versions.upgrade(path)

@@ -87,6 +87,8 @@ def retract(database: Database, deployment_id: int, source_id: str) -> int | Non
 def _forget(database: Database, activity_id: int) -> None:
     """All but the decisions."""
     execute = database.fast_execute()
+    if not database.is_sqlite:  # the digest puts none of its versions into the queue again meanwhile
+        execute("SELECT id FROM raw_messages WHERE activity_id = ? ORDER BY id FOR UPDATE", (activity_id,))
     threads.release(database, activity_id)
     execute("UPDATE activities SET leading_raw_id = NULL WHERE id = ?", (activity_id,))
     erasing.forget_words(database, activity_id)

@@ -37,7 +37,7 @@ _PIECES = (
     *(b"Content-ID: <1>\r\n", b"cid:1", b"\x1b$B", b"format=flowed; delsp=yes", b"> ", b"<p>", b"<meta charset=x>"),
 )  # fmt: skip
 
-_MADE = (
+MADE = (
     multipart(
         "mixed", part("text/plain", "hello"), in_base64("image/png; name=a.png", b"\x89PNG\r\n\x1a\n"), boundary="x"
     ),
@@ -85,7 +85,7 @@ def test_no_bytes_raise(raw: bytes) -> None:
 
 
 @settings(max_examples=300, deadline=None)
-@given(st.sampled_from(_MADE), st.randoms(use_true_random=False))
+@given(st.sampled_from(MADE), st.randoms(use_true_random=False))
 def test_no_change_of_a_mail_raises(raw: bytes, chance: random.Random) -> None:
     properties.check(mutated(raw, chance))
 

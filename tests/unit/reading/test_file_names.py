@@ -49,9 +49,18 @@ def test_a_long_name_keeps_its_extension() -> None:
     name = file_names.safe("ü" * 300 + ".tar.gz")
     assert name.endswith("ü.gz")
     assert 195 <= len(name.encode()) <= file_names.MAX_NAME_BYTES
-    assert file_names.safe("a" * 300) == "a" * 199
+    assert file_names.safe("a" * 300) == "a" * file_names.MAX_NAME_BYTES
     assert file_names.safe("a" * 10_000_000 + ".pdf").endswith("a.pdf")
     assert len(file_names.safe("a." + "b" * 300).encode()) <= file_names.MAX_NAME_BYTES
+
+
+@pytest.mark.parametrize(
+    "name", ["con.." + "a" * 250, "con." + "a" * 195, "con." + "a" * 196, "con" + " ." * 150, "a" * 200, "a" * 201]
+)
+def test_a_safe_name_is_safe_again_at_the_limit(name: str) -> None:
+    found = file_names.safe(name)
+    assert len(found.encode()) <= file_names.MAX_NAME_BYTES
+    assert file_names.safe(found) == found
 
 
 _NASTY = st.sampled_from(

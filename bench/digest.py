@@ -1,0 +1,151 @@
+"""How many messages a second the digest examines and reads, from database to database: `python -m bench.digest`.
+
+Mail of 4 kB (text beside HTML, a quote, a small file), each signed, its key in a DNS server of the bench's own; recorded by the
+code that the filter uses. Then the digest does both stages of all of it with its own children. It prints messages a second, the
+CPU of the digest and of its children for each, and what the database grows by. Exit 1 where the goal is missed.
+"""
+
+import argparse
+import base64
+import hashlib
+import json
+import logging
+import os
+import resource
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from admin_cli.demo import signing
+from admin_cli.demo.signing import SigningKey
+from bench import growth, report
+from mailweir import content, recording
+from mailweir.database_url import DatabaseUrl
+from mailweir.digest import server
+from mailweir.digest.server import Digest
+from mailweir.settings import Settings
+from mailweir.store.database import health, versions
+from mailweir.store.database.batches import parts
+from mailweir.store.database.connection import Database
+from tests.moody_zone import MoodyZoneServer
+
+GOAL = 1_000  # messages a second
+_MESSAGES = 5_000
+_SELECTOR, _DOMAIN = "sel", "client.example"
+_WORDS = "The quick brown fox jumps over the lazy dog, as it always has done. "
+_FILE = base64.encodebytes(b"1,an offer\n" * 60).replace(b"\n", b"\r\n").decode()
+
+
+def main() -> int:
+    """Measures and prints; the exit code."""
+    options = _options()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
+    key = SigningKey.generate()
+    zone = {(signing.key_name(_SELECTOR, _DOMAIN), "TXT"): [key.record]}
+    with tempfile.TemporaryDirectory(prefix="mailweir-bench-", dir="/var/tmp") as folder, MoodyZoneServer(zone) as dns:
+        settings = Settings.model_validate({"data_dir": folder, "dns": {"nameserver": "127.0.0.1", "port": dns.port}})
+        with _url(options.database, folder) as url:
+            found = _measure(url, settings, key, options.messages)
+    print(json.dumps(found, indent=2) if options.json else _text(found))
+    return 1 if found["messages_a_second"] < GOAL and not options.no_goal else 0
+
+
+@contextmanager
+def _url(kind: str, folder: str) -> Iterator[DatabaseUrl]:
+    if kind == "sqlite":
+        yield Path(folder) / "mailweir.db"
+        return
+    from tests import postgresql  # the tests know how to make a cluster
+
+    with postgresql.running(fsync=True) as cluster:
+        yield cluster.make_database()
+
+
+def _measure(url: DatabaseUrl, settings: Settings, key: SigningKey, count: int) -> dict[str, Any]:
+    versions.upgrade(url)
+    with closing(Database(url)) as database:
+        growth.make_people(database)
+        entries = (_signed(entry, number, key) for number, entry in enumerate(growth.entries(0, count)))
+        for batch in parts(entries, 500):
+            with database.transaction(alone=False):
+                recording.record_all(database, batch)
+        bytes_before = _size_bytes(database)
+        os.sync()
+        digest = Digest(database, server.pools(settings), structlog.get_logger(), lambda: datetime.now(UTC))
+        own, wall = time.process_time(), time.perf_counter()
+        done = digest.work_off()
+        seconds, own_seconds = time.perf_counter() - wall, time.process_time() - own
+        digest.stop()
+        of_children = resource.getrusage(resource.RUSAGE_CHILDREN)
+        (proven,) = database.execute("SELECT COUNT(*) FROM raw_messages WHERE verdict = 'pass'").fetchone()
+        (read,) = database.execute("SELECT COUNT(*) FROM readings WHERE state = 'read'").fetchone()
+        assert (done, proven, read) == (2 * count, count, count), (done, proven, read)
+        return {
+            "machine": report.machine(),
+            "messages": count,
+            "messages_a_second": round(count / seconds),
+            "own_cpu_milliseconds": round(own_seconds / count * 1e3, 3),
+            "childrens_cpu_milliseconds": round((of_children.ru_utime + of_children.ru_stime) / count * 1e3, 3),
+            "growth_bytes": round((_size_bytes(database) - bytes_before) / count),
+        }
+
+
+def _size_bytes(database: Database) -> int:
+    """Without what SQLite's log holds of it."""
+    if database.is_sqlite:
+        database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    return health.size_bytes(database)
+
+
+def _signed(entry: recording.Entry, number: int, key: SigningKey) -> recording.Entry:
+    """A captured mail with bytes of its own, by an author whose organisation signed it."""
+    assert entry.content
+    author = f"contact@{_DOMAIN}"
+    text = f"Dear Richard,\r\n\r\nnumber {number}. {_WORDS * 8}\r\n\r\nOn Mon, 23 Nov 2026, Richard wrote:\r\n> {_WORDS}\r\n"
+    html = f"<html><body><p>Dear Richard,</p><p>number {number}. {_WORDS * 8}</p><blockquote>{_WORDS * 12}</blockquote>"
+    raw = (
+        f"From: Jane <{author}>\r\nTo: Richard <richard@firm.example>\r\nSubject: Offer {number}\r\n"
+        f"Message-ID: <{number}@{_DOMAIN}>\r\nIn-Reply-To: <{number // 3}@firm.example>\r\n"
+        "Date: Tue, 24 Nov 2026 03:12:55 +0000\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=a\r\n\r\n"
+        "--a\r\nContent-Type: multipart/alternative; boundary=b\r\n\r\n"
+        f"--b\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n{text}\r\n"
+        f"--b\r\nContent-Type: text/html; charset=utf-8\r\n\r\n{html}\r\n--b--\r\n"
+        f"--a\r\nContent-Type: text/csv; name=a.csv\r\nContent-Transfer-Encoding: base64\r\n\r\n{_FILE}\r\n--a--\r\n"
+    ).encode()
+    raw = signing.sign(raw, key, selector=_SELECTOR, domain=_DOMAIN)
+    kept = replace(
+        entry.content,
+        version_digest=hashlib.sha256(raw).digest(),
+        raw_zstd=content.compress(raw),
+        size_bytes=len(raw),
+    )
+    return replace(entry, content=kept, decision=replace(entry.decision, author=author), seen_at=datetime.now(UTC))
+
+
+def _text(found: dict[str, Any]) -> str:
+    return (
+        f"{found['messages_a_second']:,} messages/s (goal: {GOAL:,}); CPU for each: {found['own_cpu_milliseconds']} ms of the"
+        f" digest, {found['childrens_cpu_milliseconds']} ms of its children; the database grows by"
+        f" {found['growth_bytes']:,} bytes for each"
+    )
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="How many messages a second the digest examines and reads.")
+    parser.add_argument("--messages", type=int, default=_MESSAGES)
+    parser.add_argument("--database", choices=("sqlite", "postgresql"), default="sqlite")
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--no-goal", action="store_true", help="exit 0 however slow it is")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
