@@ -2,13 +2,15 @@
 
 import sys
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 import pytest
 
-from mailweir.reading import search_entry
+from mailweir.reading import message, search_entry
 from mailweir.store.database.connection import Database
-from mailweir.store.record import search_index
+from mailweir.store.record import digest_queue, readings, search_index
+from mailweir.store.record.digest_queue import Stage
 
 Mailweir = Any
 Put = Callable[..., Any]
@@ -16,8 +18,8 @@ JANE = "jane@client.example"
 
 
 @pytest.fixture
-def demo(mailweir: Mailweir, database: Database, record: Put) -> Mailweir:
-    """A firm with three mails; two are indexed."""
+def demo(mailweir: Mailweir, database: Database, record: Put, now: datetime) -> Mailweir:
+    """A firm with two mails, read and indexed."""
     for line in (
         "deployment add demo --domain demo.example.net",
         "user add richard --email richard@firm.example",
@@ -29,6 +31,8 @@ def demo(mailweir: Mailweir, database: Database, record: Put) -> Mailweir:
         entry = search_entry.make(raw_id=number, deployment_id=1, text=text, subject=f"Offer {number}", names=(JANE,))
         with database.transaction():
             search_index.put(database, [entry])
+            readings.write(database, number, message.read(f"\r\n{text}\r\n".encode()), now)
+            digest_queue.done(database, Stage.READING, number)
     return mailweir
 
 

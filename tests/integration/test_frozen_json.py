@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 
 from mailweir.decision import Outcome, Reason
+from mailweir.digest import indexing
 from mailweir.reading import message
 from mailweir.store.database.connection import Database
-from mailweir.store.record import readings
+from mailweir.store.record import readings, search_index
 from tests import frozen
 
 FROZEN = Path(__file__).parents[1] / "unit" / "frozen"
@@ -50,6 +51,7 @@ activity show {activity} --deployment demo
 activity show {read} --deployment demo
 activity set {activity} --visibility everyone --deployment demo
 digest status
+search day --deployment demo
 todo list --deployment demo
 todo done {todo} --deployment demo
 why jane@client.example --deployment demo
@@ -130,8 +132,11 @@ a,b\r
 def _read(database: Database, raw: bytes, now: datetime) -> None:
     """As the digest does; of what was recorded last."""
     (raw_id,) = database.execute("SELECT MAX(id) FROM raw_messages").fetchone()
+    found = message.read(raw)
+    entries = indexing.entries(database, {raw_id: found})
     with database.transaction():
-        readings.write(database, raw_id, message.read(raw), now)
+        readings.write(database, raw_id, found, now)
+        search_index.put(database, entries.values())
 
 
 def test_the_json_of_the_commands_keeps_its_keys(

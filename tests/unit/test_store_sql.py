@@ -66,9 +66,10 @@ _ANY_TABLE = {"backup", "postgresql_backup", "versions"}  # modules that speak o
 _STATEMENT = re.compile(r"\s*(?:SELECT|INSERT INTO|UPDATE|DELETE FROM)\s+\S+\s+\S+")
 _FRAGMENT = re.compile(r"\b(?:AND|ORDER BY|WHERE|FROM|JOIN|IN|IS NULL|SELECT|AS|SET)\b|= \?")
 _ALIAS = re.compile(r"\b(?:FROM|JOIN|UPDATE) ([a-z_]+) (?:AS )?([a-z_]+)\b")
-_NAMED = re.compile(r"\bAS ([a-z_]+)\b")
+_NAMED = re.compile(r"\b(?:AS|WITH) ([a-z_]+)\b")
 _QUALIFIED = re.compile(r"\b([a-z_]+)\.([a-z_]+)\b")
-_QUOTED = re.compile(r"'[^']*'|\bpg_\w+|\bcurrent_database\b|\bxmax\b|\bcurrent_setting\b|\bset_config\b")
+_FUNCTIONS = ("current_database", "current_setting", "set_config", "array_to_tsvector", "string_to_array")
+_QUOTED = re.compile(rf"'[^']*'|\bpg_\w+|\b(?:{'|'.join(_FUNCTIONS)}|xmax|rowid|false)\b|SET LOCAL .*")
 _WORD = re.compile(r"\b[a-z_]+\b")
 _ONE_DATABASES_OWN = {
     True: re.compile(r"pg_\w+\(|FOR UPDATE|POSITION\(|@@|_config|_setting|SET LOCAL"),
@@ -115,7 +116,10 @@ def _sql() -> Iterator[tuple[str, str]]:
             ):
                 continue
             for table in vars(module).get("OF_ACTIVITY", ("",)):
-                yield f"{module.__name__}:{node.lineno}", _evaluated(module, node, table).replace("{}", "?")
+                yield (
+                    f"{module.__name__}:{node.lineno}",
+                    _evaluated(module, node, table).replace("){})", "))").replace("{}", "?"),
+                )
 
 
 def _evaluated(module: ModuleType, node: ast.expr, table: str) -> str:

@@ -111,8 +111,9 @@ def test_an_older_database_is_refused_and_upgraded_with_its_rows(path: Path, ste
 
 def test_what_waited_for_its_verdict_is_queued_and_the_record_is_to_be_read(path: Path, steps: Path) -> None:
     """The upgrade itself reads no mail: that takes long."""
-    step = steps / "0022_readings.py"
-    step.rename(path.parent.with_suffix(".later"))
+    later = sorted(step.name for step in steps.glob("[0-9]*.py") if step.name >= "0022")
+    for name in later:
+        (steps / name).rename(steps.parent / f"{name}.later")
     versions.upgrade(path)
     with closing(sqlite3.connect(path)) as connection, connection:
         connection.executescript(
@@ -124,13 +125,14 @@ def test_what_waited_for_its_verdict_is_queued_and_the_record_is_to_be_read(path
             " VALUES (7, 5, x'01', 1, x'00', '', 'pass', 0, ''), (8, 5, x'02', 1, x'00', '', 'pending', 0, ''),"
             " (9, 5, x'03', 1, x'00', '', 'pending', 2, '2026-11-24T03:12:55.123456Z');"
         )
-    path.parent.with_suffix(".later").rename(step)
-    assert versions.upgrade(path) == ["0022_readings"]
+    for name in later:
+        (steps.parent / f"{name}.later").rename(steps / name)
+    assert versions.upgrade(path)[0] == "0022_readings"
     with closing(sqlite3.connect(path)) as connection:
         queue = connection.execute("SELECT raw_id, stage, lane, attempts, next_try_at FROM digest_queue").fetchall()
         assert queue == [(8, "verdict", 0, 0, ""), (9, "verdict", 1, 2, "2026-11-24T03:12:55.123456Z")]
         cursor = connection.execute("SELECT stage, which, below_raw_id FROM digest_rebuilds").fetchall()
-        assert cursor == [("reading", "older", 10)]
+        assert cursor == [("reading", "all", 10)]
         connection.execute("DELETE FROM digest_queue")
         connection.execute("DELETE FROM raw_messages")
         connection.execute(

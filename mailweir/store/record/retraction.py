@@ -89,9 +89,9 @@ def _forget(database: Database, activity_id: int) -> None:
     execute = database.fast_execute()
     if not database.is_sqlite:  # the digest puts none of its versions into the queue again meanwhile
         execute("SELECT id FROM raw_messages WHERE activity_id = ? ORDER BY id FOR UPDATE", (activity_id,))
+    erasing.forget_words(database, activity_id)  # before any other change may move a row, which leaves a copy behind
     threads.release(database, activity_id)
     execute("UPDATE activities SET leading_raw_id = NULL WHERE id = ?", (activity_id,))
-    erasing.forget_words(database, activity_id)
     execute(_TODOS, (activity_id, activity_id))
     versions = "SELECT id FROM raw_messages WHERE activity_id = ?"
     execute(f"DELETE FROM digest_queue WHERE raw_id IN ({versions})", (activity_id,))

@@ -209,7 +209,7 @@ def _candidates(database: Database, asked: _Asked) -> Iterator[list[int]]:
         yield from _chunks(database, _SQLITE, (_fts_query(asked),), low, high)
         return
     query, phrases = _ts_query(asked), _phrases(asked)
-    sql = _POSTGRESQL.replace("{phrases}", " AND POSITION(? IN ' ' || words || ' ') > 0" * len(phrases))
+    sql = _POSTGRESQL.format(" AND POSITION(? IN ' ' || words || ' ') > 0" * len(phrases))
     for begin, only in _windows(database, asked):
         if begin <= low:
             break
@@ -224,7 +224,7 @@ _SQLITE = (
 # MATERIALIZED: else it might read the newest rows one by one until enough hold the words, which may be never
 _POSTGRESQL = (
     "WITH hits AS MATERIALIZED (SELECT raw_id FROM search_texts"
-    " WHERE array_to_tsvector(string_to_array(words, ' ')) @@ CAST(? AS tsquery){phrases})"
+    " WHERE array_to_tsvector(string_to_array(words, ' ')) @@ CAST(? AS tsquery){})"
     " SELECT raw_id FROM hits WHERE raw_id >= ? AND raw_id < ? ORDER BY raw_id DESC LIMIT ?"
 )
 

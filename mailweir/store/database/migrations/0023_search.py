@@ -26,10 +26,10 @@ ON_POSTGRESQL = (
     "CREATE INDEX search_texts_words ON search_texts USING gin (array_to_tsvector(string_to_array(words, ' ')))",
 )
 ON_BOTH = (
-    # what is read already isn't indexed yet
+    # what is read already isn't indexed yet, nor what a rebuild that goes on has come to before
+    "DELETE FROM digest_rebuilds WHERE stage = 'reading'",
     "INSERT INTO digest_rebuilds (stage, which, below_raw_id, began_at)"
-    " SELECT 'reading', 'all', MAX(id) + 1, '' FROM raw_messages"
-    " WHERE NOT EXISTS (SELECT 1 FROM digest_rebuilds WHERE stage = 'reading') HAVING MAX(id) IS NOT NULL",
+    " SELECT 'reading', 'all', MAX(id) + 1, '' FROM raw_messages HAVING MAX(id) IS NOT NULL",
     """CREATE TABLE erasures (
         id INTEGER PRIMARY KEY CHECK (id = 1),
         deletions INTEGER NOT NULL,
