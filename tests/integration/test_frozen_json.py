@@ -100,7 +100,7 @@ def _shape(mailweir: Any, line: str) -> list[str]:
     arguments = line.split()
     ran = mailweir(*arguments, "--json")
     assert ran.code == ("--partial" in arguments), line + ran.err
-    noun = " ".join(arguments[:2]) if arguments[0] != "why" else "why"
+    noun = " ".join(arguments[:1] if arguments[0] in ("why", "search") else arguments[:2])
     options = [one for one in arguments if one in ("--check", "--partial")]
     return list(frozen.shape(" ".join([noun, *options]), ran.json))
 

@@ -22,12 +22,22 @@ from mailweir.digest.outcomes import MAX_DEATHS
 from mailweir.digest.server import Digest
 from mailweir.digest.workers import Facts, Limits, Pool
 from mailweir.errors import DatabaseUnavailable
-from mailweir.reading import frame
+from mailweir.reading import frame, search_query
 from mailweir.reading.labels import Label
 from mailweir.sender_verdict import SenderVerdict
 from mailweir.settings import Settings
 from mailweir.store.database.connection import Database
-from mailweir.store.record import digest_queue, digest_rebuilds, raw_messages, readings, retraction, threads, verdicts
+from mailweir.store.people import deployments
+from mailweir.store.record import (
+    digest_queue,
+    digest_rebuilds,
+    raw_messages,
+    readings,
+    retraction,
+    search,
+    threads,
+    verdicts,
+)
 from mailweir.store.record.digest_queue import Lane, Stage
 from mailweir.store.record.digest_rebuilds import Which
 
@@ -121,6 +131,39 @@ def test_a_message_is_read_and_kept(demo: Database, record: Put, work_off: Calla
     assert readings.same_file(demo, 2, file.sha256) == []
     assert threads.of(demo, activity_id) is not None
     assert digest_queue.waiting(demo)[1] == digest_queue.Waiting(stage=Stage.READING, new=0, later=0, ended=0)
+
+
+def _found(database: Database, typed: str) -> list[int]:
+    demo = deployments.find(database, "demo")
+    return [hit.activity.id for hit in search.select(database, demo, search_query.parse(typed), search.Wanted(limit=9))]
+
+
+@pytest.mark.parametrize("typed", ["good day", '"good day"', "offer", "jane", "client.example", "a.csv"])
+def test_what_was_read_is_found(demo: Database, record: Put, work_off: Callable[..., int], typed: str) -> None:
+    activity_id = record("demo", "richard", JANE, raw=MAIL)
+    assert _found(demo, typed) == []
+    work_off()
+    assert _found(demo, typed) == [activity_id]
+    assert _found(demo, f"{typed} alert") == [], "scripts are no text"
+
+
+def test_what_could_not_be_read_is_found_by_its_subject_and_people(
+    demo: Database, record: Put, work_off: Callable[..., int]
+) -> None:
+    activity_id = record("demo", "richard", JANE, raw=MAIL + b"deadly", subject="A trap")
+    for hours in range(1, MAX_DEATHS + 1):
+        work_off(hours)
+    assert _found(demo, "trap jane") == [activity_id]
+    assert _found(demo, "day") == []
+
+
+def test_a_search_finds_the_version_that_leads(demo: Database, record: Put, work_off: Callable[..., int]) -> None:
+    record("demo", "richard", JANE, raw=MAIL.replace(b"day", b"forgery"))
+    work_off()
+    activity_id = record("demo", "richard", JANE, raw=MAIL.replace(b"day", b"proven"), queue_id="4XyB")
+    assert _found(demo, "forgery") == [activity_id]
+    work_off()
+    assert (_found(demo, "forgery"), _found(demo, "proven")) == ([], [activity_id])
 
 
 def test_what_ends_its_reader_is_kept_as_unreadable_with_its_subject(

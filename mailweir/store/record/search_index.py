@@ -130,7 +130,7 @@ def known(database: Database, raw_ids: Collection[int]) -> dict[int, Known]:
         "SELECT r.id, r.activity_id, a.deployment_id, COALESCE(r.subject, a.subject) AS subject, a.author FROM raw_messages r"
         " JOIN activities a ON a.id = r.activity_id WHERE r.id IN ({})"
     )
-    found = batches.among(database, sql, (), raw_ids)
+    found = list(batches.among(database, sql, (), raw_ids))
     people: dict[int, list[str]] = defaultdict(list)
     of_contacts = (
         "SELECT part.raw_message_id, c.name, part.address FROM activity_contacts part JOIN contacts c ON c.id = part.contact_id"
