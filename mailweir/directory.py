@@ -11,12 +11,13 @@ from mailweir.folding import EXACT, Folding
 
 
 class DeploymentRef(NamedTuple):
-    """A tenant, as matching sees it."""
+    """A tenant, as matching sees it. holds_forwards: what its users forward to log@ by hand is held until it is read."""
 
     id: int
     name: str
     domain: str
     folding: Folding = EXACT
+    holds_forwards: bool = True
 
 
 class UserRef(NamedTuple):
