@@ -1,6 +1,7 @@
 """What is kept of a captured message, made of its headers, its body and its bytes: the same by whatever route it came.
 
-Never parses a body, and asks nothing. Held mail likewise. Called by the filter (`handling`; `assembly` compresses) and by the sync (`fetch`).
+Likewise of held mail. Never parses a body, and asks nothing. Called by the filter (`handling`; `assembly` compresses), by the
+sync (`fetch`) and by the digest (`held_entries`).
 """
 
 from collections.abc import Sequence

@@ -112,8 +112,9 @@ class Decision:
 
     author: None where nobody can be told. addresses: the capture addresses that it came for, if any. direction: None where
     nothing is captured. users: ids of those on whose record it is. todo_users: those on whose list it is. sightings: (route,
-    user id or None). held: why the mail is held: the outcome is `ignored` until that is decided. named: all whom From and the headers of a group could name, where that isn't the author alone. via: see
-    `authorship.Author`. rule: the never-log rule that hid it.
+    user id or None). named: all whom From and the headers of a group could name, where that isn't the author alone. via: see
+    `authorship.Author`. rule: the never-log rule that hid it. held: why the mail is held; the outcome is `ignored` until that
+    is decided, and users and sightings are those of the mail, should it be recorded.
     """
 
     deployment: DeploymentRef

@@ -141,8 +141,8 @@ class Mail(NamedTuple):
 
 
 class Pick(NamedTuple):
-    """What goes on the record. decision: captured. attached: the message to record, or that carries it; None: the held mail itself.
-    inline: the original in its text, or None."""
+    """What goes on the record. decision: captured. attached: the message to record, or that carries it; None: the held mail
+    itself. inline: the original in its text, or None."""
 
     decision: Decision
     attached: Attached | None = None

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 from mailweir import subjects
 from mailweir.confirmation import Confirmation
-from mailweir.decision import Decision, Outcome, Reason
+from mailweir.decision import Decision, Doubt, Outcome, Reason
 from mailweir.sender_verdict import VerdictReason
 from mailweir.store.database.connection import Database
 from mailweir.store.people import relay_logins
@@ -67,8 +67,8 @@ class Hold:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One message in one deployment. source_id: queue id or Gmail id. content is there exactly where it is captured, and hold where
-    the decision says that it is held.
+    """One message in one deployment. source_id: queue id or Gmail id. content is there exactly where it is captured, and hold
+    where the decision says that it is held.
 
     use: what it adds to the count of the login that sent it. traces: of header recipients, see `traces`. labels: Gmail's, that
     the decision went by (`gmail_labels`).
@@ -272,8 +272,14 @@ def _raw_row(activity_id: int, entry: Entry, content: Content) -> RawRow:
         author_doubt=str(entry.decision.doubt) if entry.decision.doubt else None,
         author_via=entry.decision.via,
         header_labels=content.header_labels,
-        verdict_reason=str(VerdictReason.AUTHOR_IN_DOUBT) if entry.decision.doubt else None,
+        verdict_reason=_why_in_doubt(entry.decision.doubt),
     )
+
+
+def _why_in_doubt(doubt: Doubt | None) -> str | None:
+    if doubt is None:
+        return None
+    return str(VerdictReason.FORWARDED_BY_HAND if doubt is Doubt.FORWARDED else VerdictReason.AUTHOR_IN_DOUBT)
 
 
 def _record_redirect(writer: ConfirmationWriter, entry: Entry, redirect: Redirect) -> tuple[Recorded, Reason]:

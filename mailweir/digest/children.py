@@ -70,8 +70,8 @@ class HeldExaminer:
         self._examiner = examiner
 
     def __call__(self, about: Facts, content_zstd: bytes) -> bytes:
-        """about: as of `facts`; has_login: the author is proven without a look; forwards: is it read for what it forwards; is_meant:
-        see `originals.find`."""
+        """about: as of `facts`; has_login: the author is proven without a look; forwards: is it read for what it forwards;
+        is_meant: see `originals.find`."""
         try:
             raw = raw_messages.decompress(content_zstd, about["size"], about["activity"])
         except MailweirError:

@@ -94,8 +94,8 @@ class HeldDesk:
         self._answered.append((hand, answer))
 
     def write(self) -> int:
-        """Decides what was answered, each in a transaction of its own; how many. Errors: DatabaseUnavailable; what isn't decided then
-        is done again."""
+        """Decides what was answered, each in a transaction of its own; how many. Errors: DatabaseUnavailable; what isn't decided
+        then is done again."""
         count = 0
         while self._answered:
             hand, answer = self._answered[0]

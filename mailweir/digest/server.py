@@ -195,7 +195,9 @@ class Digest:
         return max(0.0, min(looks, default=poll_seconds))
 
     def _is_idle(self) -> bool:
-        return all(desk.pool.is_idle for desk in self._desks.values()) and (self._held is None or self._held.pool.is_idle)
+        return all(desk.pool.is_idle for desk in self._desks.values()) and (
+            self._held is None or self._held.pool.is_idle
+        )
 
     def _give_out(self, poll_seconds: float) -> None:
         if self._held:
@@ -245,12 +247,14 @@ class Digest:
         pools: list[Pool[Any]] = [desk.pool for desk in self._desks.values()]
         if self._held:
             pools.append(self._held.pool)
-        found = []
+        found: list[Outcome] = []
         for hand, answer in workers.wait(pools, timeout_seconds):
-            if self._held and isinstance(hand, HeldHand):
+            if isinstance(hand, HeldHand):
+                assert self._held is not None
                 self._held.answered(hand, answer)
             else:
-                found.append(Outcome(*hand, answer))
+                entry, activity_id = hand
+                found.append(Outcome(entry, activity_id, answer))
         return found
 
     def _write(self, found: list[Outcome]) -> int:

@@ -1,7 +1,7 @@
-"""What a mail forwards: the originals in its text, and the messages that are attached to it, each with what that forwards in turn.
+"""What a mail forwards: the originals in its text, and the messages attached to it, each with what that forwards in turn.
 
-Whose they are is for others to say. Bounded in number, bytes and depth; what is beyond is passed over. Never raises, on any bytes.
-Pure; called by the digest's children, for held mail.
+Whose they are is for others to say. Bounded in number, bytes and depth; what is beyond is passed over. Never raises, on any
+bytes. Pure; called by the digest's children, for held mail.
 """
 
 import re

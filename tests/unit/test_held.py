@@ -32,7 +32,9 @@ def known(database: Database, people: "MemoryDirectory") -> None:
 
 
 def _held(database: Database) -> list[tuple[str, int]]:
-    return [tuple(row) for row in database.execute("SELECT state, size_bytes FROM held_messages ORDER BY id").fetchall()]
+    return [
+        tuple(row) for row in database.execute("SELECT state, size_bytes FROM held_messages ORDER BY id").fetchall()
+    ]
 
 
 def _count(database: Database, table: str) -> int:

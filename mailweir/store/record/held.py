@@ -24,7 +24,7 @@ _BATCH_ROWS = 50  # a transaction: some milliseconds, for the filter waits for t
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewHeld:
-    """Mail to be held. facts: JSON, see `holding.Facts`. keep: how long at most. max_author_bytes, max_deployment_bytes: of mail that
+    """Mail to be held. facts: JSON, see `holding.Facts`. keep: how long at most. max_author_bytes, max_deployment_bytes: of what
     is held of this author, and of all, with this one."""
 
     deployment_id: int
@@ -127,9 +127,7 @@ def take(database: Database, limit: int, *, now: datetime, until: datetime, with
     """What is due, at most so much, the first first. until: the lease's end, on PostgreSQL, where several hosts may digest; on
     SQLite the one digest remembers what it has in hand: `without`."""
     left_out = set(without)
-    due = (
-        "SELECT id FROM held_messages WHERE state = 'waits' AND next_try_at <= ? ORDER BY next_try_at, id LIMIT ?"
-    )
+    due = "SELECT id FROM held_messages WHERE state = 'waits' AND next_try_at <= ? ORDER BY next_try_at, id LIMIT ?"
     if database.is_sqlite:
         found = database.execute(due, (rfc3339(now), limit + len(left_out))).fetchall()
     else:
@@ -244,8 +242,8 @@ def erase_expired(database: Database, now: datetime) -> tuple[int, bool]:
 
 
 def _delete(database: Database, held_ids: Sequence[int]) -> None:
-    """Takes blank rows off. Where SQLite joins two pages for it, it leaves copies of their other rows behind, which nothing reaches
-    later: so that waits until no row says anything, or they become many."""
+    """Takes blank rows off. Where SQLite joins two pages for it, it leaves copies of their other rows behind, which nothing
+    reaches later: so that waits until no row says anything, or they become many."""
     with database.transaction(alone=False):
         says = database.execute("SELECT 1 FROM held_messages WHERE state <> 'blank' LIMIT 1").fetchone()
         if database.is_sqlite and says is not None and len(held_ids) < _MOST_BLANK:
@@ -280,11 +278,11 @@ def _blank(database: Database, held_ids: Sequence[int]) -> None:
         )
         batches.change(database, sql, (), held_ids)
     sql = "UPDATE held_messages SET state = 'blank', size_bytes = 0 WHERE id IN ({})"
+    first: tuple[bytes, ...] = ()
     if not database.is_sqlite:
-        sql = (
-            "UPDATE held_messages SET state = 'blank', size_bytes = 0, content_zstd = ''::bytea, facts = '' WHERE id IN ({})"
-        )
-    batches.change(database, sql, (), held_ids)
+        sql = "UPDATE held_messages SET state = 'blank', size_bytes = 0, facts = '', content_zstd = ? WHERE id IN ({})"
+        first = (b"",)
+    batches.change(database, sql, first, held_ids)
 
 
 # --- told -------------------------------------------------------------------------------------------------------------
