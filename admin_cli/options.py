@@ -1,11 +1,20 @@
 """What the commands share: options, and help that shows an example."""
 
+import enum
 from typing import Annotated
 
 import typer
 from typer.core import TyperGroup
 
 from mailweir.visibility import Visibility
+
+
+class OnOff(enum.StrEnum):
+    """What a switch is set to."""
+
+    ON = "on"
+    OFF = "off"
+
 
 DeploymentOption = Annotated[
     str | None,

@@ -7,6 +7,7 @@ from admin_cli import output
 from mailweir.reading import labels
 from mailweir.reading.attachments import Attachment
 from mailweir.reading.folds import Fold, FoldKind
+from mailweir.store.record.forwarded_versions import Said
 from mailweir.store.record.readings import KeptReading
 
 _FOLDED = {
@@ -17,19 +18,22 @@ _FOLDED = {
 }
 
 
-def as_json(reading: KeptReading | None, thread: int | None) -> dict[str, Any]:
-    """The keys that it adds to an activity's. Without a reading text is null."""
+def as_json(reading: KeptReading | None, thread: int | None, said: Said | None) -> dict[str, Any]:
+    """The keys that it adds to an activity's. Without a reading text is null. said: what the user says who forwarded it."""
+    original = said or (reading.original if reading else None)
+    told = (
+        {"author": original.author, "date": output.json_value(original.date), "subject": original.subject}
+        if original
+        else None
+    )
     if reading is None:
         lists: dict[str, Any] = {"labels": [], "attachments": [], "folds": []}
-        return {"thread": thread, "snippet": "", "text": None, "original": None, "unreadable": False, **lists}
-    original = reading.original
+        return {"thread": thread, "snippet": "", "text": None, "original": told, "unreadable": False, **lists}
     return {
         "thread": thread,
         "snippet": reading.snippet,
         "text": reading.text,
-        "original": {"author": original.author, "date": output.json_value(original.date), "subject": original.subject}
-        if original
-        else None,
+        "original": told,
         "unreadable": reading.is_unreadable,
         "labels": labels.in_order(reading.labels),
         "attachments": [_file(one) for one in reading.attachments],
@@ -42,11 +46,11 @@ def _file(one: Attachment) -> dict[str, Any]:
     return {**known, "sha256": one.sha256.hex(), "inline": one.is_inline}
 
 
-def lines(reading: KeptReading, *, is_full: bool) -> Iterator[str]:
-    """Facts, an empty line, the text. is_full: with what is folded away else."""
+def lines(reading: KeptReading, *, is_full: bool, is_told: bool) -> Iterator[str]:
+    """Facts, an empty line, the text. is_full: with what is folded away else. is_told: its original is told of already."""
     if reading.labels:
         yield f"  {'labels':<11} {', '.join(labels.in_order(reading.labels))}"
-    if reading.original:
+    if reading.original and not is_told:
         original = reading.original
         yield f"  {'original':<11} {original.author or original.author_name or '?'}, {output.moment(original.date)}"
     if reading.invitation:

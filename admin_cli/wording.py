@@ -167,6 +167,7 @@ WORDS: Mapping[str, str] = {
     "author.forwarded": "whoever forwarded the mail by hand says so: no signature can prove it",
     "author.several": ("From can be read in several ways, all of them this contact's: no signature can prove it"),
     "author.via": "it came by {via}, which put its own address into From; the author is who the mail says wrote it before",
+    "forwarded.by": "by {user}, says from {original}",
     "todo.open": "open",
     "todo.done": "done since {since:%Y-%m-%d %H:%M:%SZ}",
     "mailbox.connected": "connected",

@@ -135,7 +135,7 @@ def _may_forward(
 ) -> bool:
     """May it be a client's mail that a user forwarded to log@ by hand? To nobody else whom we know, but to himself."""
     deployment = arrival.deployment
-    if not arrival.at_log or not deployment.holds_forwards or view.is_automatic_answer:
+    if not arrival.at_log or not deployment.holds_forwards or view.is_automatic_answer or view.unread_recipients:
         return False
     if any(user.id != writer.id for a, user in people.users.items() if a in recipients):
         return False

@@ -13,7 +13,15 @@ from admin_cli.printable import printable
 from mailweir.errors import BadInput, NotFound
 from mailweir.explain import record
 from mailweir.explain.explanation import Explanation
-from mailweir.store.record import activities, digest_queue, raw_messages, readings, threads, visibility
+from mailweir.store.record import (
+    activities,
+    digest_queue,
+    forwarded_versions,
+    raw_messages,
+    readings,
+    threads,
+    visibility,
+)
 from mailweir.store.record.activities import Activity, Participant
 from mailweir.store.record.raw_messages import Sighting, Version
 
@@ -86,17 +94,20 @@ def show(
         kept = raw_messages.versions(database, activity)
         reading = readings.leading(database, activity.id)
         thread = threads.of(database, activity.id)
+        said = forwarded_versions.of_leading(database, activity.id)
     if as_json:
         sightings, versions = [output.plain(item) for item in seen], [output.plain(item) for item in kept]
-        of_reading = reading_text.as_json(reading, thread)
+        of_reading = reading_text.as_json(reading, thread, said)
         output.show_json({**output.plain(activity), "sightings": sightings, "versions": versions, **of_reading})
         return
     _say_details(activity)
+    if said:
+        output.say(f"  {'forwarded':<11} {wording.text(record.forwarded(said))}")
     _say_sightings(seen, kept)
     if reading is None:
         output.say("  not read yet: 'mailweir digest status' says what waits")
         return
-    for line in reading_text.lines(reading, is_full=is_full):
+    for line in reading_text.lines(reading, is_full=is_full, is_told=said is not None):
         output.say(line)
 
 

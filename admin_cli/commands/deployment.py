@@ -63,21 +63,31 @@ def set_choices(
             help='Mail with one of these in its subject is its participants\' alone: "private,confidential"; "" for none.',
         ),
     ] = None,
+    held_forwards: Annotated[
+        options.OnOff | None,
+        typer.Option(
+            "--held-forwards",
+            help="A client's mail that a user forwards to log@ by hand is the client's on the record; on at first.",
+        ),
+    ] = None,
     as_json: options.JsonOption = False,
 ) -> None:
-    """Changes which spellings of an address are one person's, and which words in a subject make mail private. All are off at
-    first; counts at the next message."""
+    """Changes which spellings of an address are one person's, which words in a subject make mail private (all of that is off at
+    first), and what is made of mail that users forward by hand. Counts at the next message."""
     with context.opened() as database:
         changed = deployments.change_folding(database, name, plus_addresses=plus_addresses, gmail_dots=gmail_dots)
         if private_words is not None:
             changed = deployments.set_private_words(database, name, private_words)
+        if held_forwards is not None:
+            changed = deployments.set_held_forwards(database, name, is_on=held_forwards is options.OnOff.ON)
     if as_json:
         output.show_json(output.plain(changed))
         return
     plus = "jane+news@ is jane@" if changed.plus_addresses else "jane+news@ is not jane@"
     dots = "dots at gmail.com don't count" if changed.gmail_dots else "dots at gmail.com count"
     words = f"; private: {changed.private_words.replace(',', ', ')}" if changed.private_words else ""
-    output.say(f"The deployment {changed.name}: {plus}; {dots}{words}.")
+    forwards = "" if changed.held_forwards else "; what users forward to log@ by hand isn't looked into"
+    output.say(f"The deployment {changed.name}: {plus}; {dots}{words}{forwards}.")
 
 
 def list_all(as_json: options.JsonOption = False) -> None:

@@ -131,6 +131,8 @@ PARAMETERS: Mapping[str, frozenset[str]] = {
     "author.several": _NONE,
     "author.forwarded": _NONE,
     "author.via": _of("via"),
+    # what a user forwarded by hand; original: the author by the forwarder's word
+    "forwarded.by": _of("original", "user"),
     "todo.open": _NONE,
     "todo.done": _of("since"),
     # a synced mailbox: its state, and what there is to say of it

@@ -12,13 +12,15 @@ from mailweir.store.database.moments import parse, rfc3339
 from mailweir.store.people import checks, match_keys
 from mailweir.visibility import Visibility
 
-_SELECTED = "SELECT id, name, domain, created_at, plus_addresses, gmail_dots, private_words FROM deployments"
+_SELECTED = (
+    "SELECT id, name, domain, created_at, plus_addresses, gmail_dots, private_words, held_forwards FROM deployments"
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
     """A tenant. created_at: UTC. plus_addresses, gmail_dots: see `folding`. private_words: with commas
-    between, see `visibility`."""
+    between, see `visibility`. held_forwards: what users forward to log@ by hand is held until it is read."""
 
     id: int
     name: str
@@ -27,6 +29,7 @@ class Deployment:
     plus_addresses: bool = False
     gmail_dots: bool = False
     private_words: str = ""
+    held_forwards: bool = True
 
     @property
     def folding(self) -> Folding:
@@ -98,6 +101,14 @@ def set_private_words(database: Database, name: str, words: str) -> Deployment:
         return replace(found, private_words=kept)
 
 
+def set_held_forwards(database: Database, name: str, *, is_on: bool) -> Deployment:
+    """Is a client's mail recorded that a user forwards to log@ by hand? Counts at once, for what is held too. NotFound."""
+    with database.bound(), database.transaction():
+        found = find(database, name)
+        models.Deployment.update(held_forwards=int(is_on)).where(models.Deployment.id == found.id).execute()
+        return replace(found, held_forwards=is_on)
+
+
 def note_restriction(deployment: Deployment, wanted: Visibility) -> None:
     """Within the transaction that sets what somebody's mail gets: from then on recording asks for that."""
     if wanted is not Visibility.EVERYONE:
@@ -133,4 +144,5 @@ def _made_of(row: rows.Row) -> Deployment:
         plus_addresses=bool(row["plus_addresses"]),
         gmail_dots=bool(row["gmail_dots"]),
         private_words=row["private_words"],
+        held_forwards=bool(row["held_forwards"]),
     )
