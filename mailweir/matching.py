@@ -9,7 +9,7 @@ from collections.abc import Collection
 from dataclasses import replace
 from typing import NamedTuple
 
-from mailweir import address, never_log
+from mailweir import address, never_log, subjects
 from mailweir.arrivals import Arrival
 from mailweir.authorship import Author, named, who_wrote
 from mailweir.decision import REASON_OF_HELD, Decision, Direction, Doubt, HeldKind, Outcome, Reason, Route
@@ -133,14 +133,16 @@ def _may_forward(
     people: People,
     directory: Directory,
 ) -> bool:
-    """May it be a client's mail that a user forwarded to log@ by hand? To nobody else whom we know, but to himself."""
+    """May it be a client's mail that a user forwarded to log@ by hand? To nobody else whom we know, but to the same user; where
+    others get it too, its headers must say that it is a forward, for what is written to strangers isn't kept for a moment."""
     deployment = arrival.deployment
     if not arrival.at_log or not deployment.holds_forwards or view.is_automatic_answer or view.unread_recipients:
         return False
     if any(user.id != writer.id for a, user in people.users.items() if a in recipients):
         return False
     others = [a for a in recipients if a not in people.users]
-    return not others or not are_groups(deployment, others, directory)
+    is_forward = subjects.read(view.subject).is_forward or b"x-forwarded-message-id" in view.found
+    return not others or (is_forward and not are_groups(deployment, others, directory))
 
 
 def _held(

@@ -1,21 +1,29 @@
 """Held mail on both databases: it waits with its decision, is decided once, and is erased (law 3)."""
 
-from datetime import timedelta
-from typing import TYPE_CHECKING
+import hashlib
+import sqlite3
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from capture_milter import handling
+from mailweir import recording
 from mailweir.digest.server import Digest
 from mailweir.settings import Digest as HoldLimits
 from mailweir.store.database.connection import Database
-from mailweir.store.record import held
-from tests import held_mail
+from mailweir.store.record import forwarded_versions, held
+from tests import held_mail, schemas
 from tests.held_mail import Clock, send
 
 if TYPE_CHECKING:
     from tests.people import MemoryDirectory
 
-pytestmark = pytest.mark.usefixtures("known")
+
 INLINE = (
     b"From: Richard <richard@firm.example>\r\nTo: log@demo.example.net\r\nSubject: Fwd: An offer\r\n"
     b"Date: Tue, 24 Nov 2026 03:00:00 +0000\r\nMessage-ID: <f1@firm.example>\r\nX-Test: %s\r\n\r\n"
@@ -25,10 +33,11 @@ INLINE = (
 PROVEN = INLINE % (b"proven", b"jane@client.example")
 
 
-@pytest.fixture
-def known(database: Database, people: "MemoryDirectory") -> None:
-    """The database knows the people."""
+@pytest.fixture(name="database")
+def database_that_knows_people(database: Database, people: "MemoryDirectory") -> Database:
+    """A database that knows the people."""
     people.write(database)
+    return database
 
 
 def _held(database: Database) -> list[tuple[str, int]]:
@@ -125,3 +134,130 @@ def test_a_repeat_of_a_decided_source_is_nothing(database: Database, clock: Cloc
     clock.pass_by(timedelta(days=2).total_seconds())
     held_digest.work_off()
     assert _held(database) == []
+
+
+# --- law 1, law 2: broken off anywhere --------------------------------------------------------------------------------
+
+
+class _Killed(BaseException):
+    """Ends the process in place of a signal."""
+
+
+STEPS = (
+    (recording, "record_all"),
+    (forwarded_versions, "note"),
+    (held, "captured"),
+)
+
+
+@pytest.mark.parametrize(("module", "name"), STEPS, ids=[name for _, name in STEPS])
+@pytest.mark.parametrize("is_before", [True, False], ids=["before", "after"])
+def test_a_digest_that_is_killed_leaves_it_held_or_decided(
+    database: Database,
+    clock: Clock,
+    held_digest: Digest,
+    monkeypatch: pytest.MonkeyPatch,
+    module: ModuleType,
+    name: str,
+    is_before: bool,
+) -> None:
+    send(database, PROVEN, at=clock.at)
+    real = getattr(module, name)
+
+    def killed(*args: Any, **kwargs: Any) -> None:
+        if not is_before:
+            real(*args, **kwargs)
+        raise _Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module, name, killed)
+        with pytest.raises(_Killed):
+            held_digest.work_off()
+    assert held_mail.decision(database) == ("ignored", "held forward", None)
+    assert [state for state, _ in _held(database)] == ["waits"]
+    assert _count(database, "activities") == _count(database, "sightings") == _count(database, "todos") == 0
+    held_digest.forget()
+    clock.pass_by(600)
+    held_digest.work_off()
+    assert held_mail.decision(database)[:2] == ("captured", "forwarded by a user")
+    assert _count(database, "activities") == _count(database, "sightings") == _count(database, "todos") == 1
+
+
+def test_two_digests_decide_it_once(database: Database, clock: Clock, held_digest: Digest) -> None:
+    """The other had it in hand when its lease was over."""
+    send(database, PROVEN, at=clock.at)
+    (taken,) = held.take(database, 5, now=clock.at, until=clock.at)
+    clock.pass_by(1)
+    held_digest.work_off()
+    with database.transaction():
+        assert held.find(database, taken.id, for_update=True) is None
+    assert held.content(database, taken.id) is None
+
+
+# --- law 3: nowhere else, and gone from the files ----------------------------------------------------------------------
+
+
+def test_held_mail_is_nowhere_else(database: Database, clock: Clock, mailweir: Any) -> None:
+    send(database, PROVEN, at=clock.at)
+    tables = [name for name in schemas.read(database) if name not in ("held_messages", "decisions", *KNOWN_BEFORE)]
+    assert {name: _count(database, name) for name in tables if _count(database, name)} == {}
+    assert mailweir("activity", "list", "--deployment", "demo", "--json").json == []
+    assert mailweir("todo", "list", "--user", "richard", "--deployment", "demo", "--json").json == []
+    assert mailweir("search", "offer", "--deployment", "demo", "--json").json == []
+
+
+KNOWN_BEFORE = {
+    *(
+        "deployments",
+        "users",
+        "user_addresses",
+        "contacts",
+        "contact_addresses",
+        "schema_migration",
+        "search_words_data",
+    ),
+    *("search_words_config", "search_words_idx", "search_words_docsize", "search_words", "sqlite_sequence"),
+}
+
+
+def test_what_was_erased_is_in_none_of_sqlites_files(sqlite_database: Database, people: "MemoryDirectory") -> None:
+    people.write(sqlite_database)
+    at = datetime(2026, 11, 24, 3, tzinfo=UTC)
+    words = [f"{number:03}-{hashlib.sha256(b'%d' % number).hexdigest()[:20]}" for number in range(200)]
+    for number, word in enumerate(words):
+        text = (word + "\r\n").encode() * (1 + number % 40 * number)
+        raw = PROVEN.replace(b"please look", text).replace(b"Subject: Fwd", f"Subject: {word}".encode(), 1)
+        plan, assembly = held_mail.plan_of(sqlite_database, raw, at=at)
+        (entry,) = handling.entries(plan, assembly, f"4Xy{number}")
+        assert entry.hold
+        entry = replace(entry, hold=replace(entry.hold, content_zstd=text))  # plain, for the test to find
+        with sqlite_database.transaction():
+            recording.record(sqlite_database, entry)
+    assert _in_files(sqlite_database, words) == 200
+    half, later = at + timedelta(hours=24, seconds=-1), at + timedelta(hours=25)
+    assert held.erase_expired(sqlite_database, half) == (0, True)
+    sqlite_database.execute("UPDATE held_messages SET expires_at = '2027' WHERE id % 2 = 0")
+    assert held.erase_expired(sqlite_database, later) == (100, True)
+    assert _in_files(sqlite_database, words) == 100
+    assert held.erase_expired(sqlite_database, datetime(2028, 1, 1, tzinfo=UTC))[1]
+    assert _in_files(sqlite_database, words) == 0
+    assert _held(sqlite_database) == []
+
+
+def _in_files(database: Database, words: Sequence[str]) -> int:
+    """How many of the words stand in the database's files."""
+    files = [path.read_bytes() for path in database.path.parent.glob(database.path.name + "*")]
+    return sum(any(word.encode() in content for content in files) for word in words)
+
+
+def test_a_reader_that_is_in_the_way_only_puts_it_off(sqlite_database: Database, people: "MemoryDirectory") -> None:
+    people.write(sqlite_database)
+    send(sqlite_database, PROVEN, at=datetime(2026, 11, 24, 3, tzinfo=UTC))
+    later = datetime(2026, 11, 26, 3, tzinfo=UTC)
+    with closing(sqlite3.connect(sqlite_database.path, isolation_level=None)) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT COUNT(*) FROM held_messages").fetchone()
+        assert held.erase_expired(sqlite_database, later) == (1, False)
+        assert [state for state, _ in _held(sqlite_database)] == ["blank"]
+    assert held.erase_expired(sqlite_database, later) == (1, True)
+    assert _held(sqlite_database) == []
