@@ -80,6 +80,7 @@ WORDS: Mapping[str, str] = {
     "decision.unproven_forwarder": (
         "author {author} is a user of {deployment}, but it isn't proven that this user sent it, so nobody looks whom it forwards"
     ),
+    "decision.forward_of_staff": "forwarded by {author}, but what is forwarded was written by users of {deployment}",
     "decision.forward_of_nobody": (
         "forwarded by {author}, but nobody who wrote what is forwarded is a contact of {deployment}; make the contact, "
         "and forward it to the log address again"

@@ -52,6 +52,7 @@ class Reason(enum.StrEnum):
     FORWARDED_BY_USER = "forwarded by a user"
     UNPROVEN_FORWARDER = "forwarded by nobody who is proven"
     FORWARD_OF_NOBODY = "forward of nobody who is known"
+    FORWARD_OF_STAFF = "forward of a colleague's mail"
     POSTFIX_REFUSED = "refused by Postfix"
     POSTFIX_PUT_OFF = "put off by Postfix"
 

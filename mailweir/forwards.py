@@ -44,7 +44,7 @@ class Search:
         """Why nothing was found."""
         if not self._has_original:
             return Reason.NO_CONTACT
-        return Reason.FORWARD_OF_NOBODY if self._has_stranger else Reason.INTERNAL
+        return Reason.FORWARD_OF_NOBODY if self._has_stranger else Reason.FORWARD_OF_STAFF
 
     def of(self, originals: Originals, carrier: Attached | None = None) -> list[Found]:
         """All that contacts wrote. carrier: the attached message that these originals are in."""

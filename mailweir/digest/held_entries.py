@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 
 from mailweir import content, headers, identity, subjects
 from mailweir.holding import Facts, Mail, Pick, Picks
+from mailweir.reading import thread_keys
 from mailweir.reading.forwarded import Original
 from mailweir.reading.originals import Attached
 from mailweir.recording import Content, Entry
@@ -59,9 +60,9 @@ def _of_attached(database: Database, mail: Mail, pick: Pick, attached: Attached)
     view = headers.look(attached.headers, may_be_cut=False)
     message = content.Bytes(attached.headers, attached.body_digest, attached.kept, attached.size_bytes)
     kept = content.of(pick.decision, view, message, is_proven=False)
-    if view.message_id:
-        return kept
-    known = _known(database, mail, pick, kept.subject, kept.sent_at, ())
+    own_id = thread_keys.digest(view.message_id) if view.message_id else None
+    named_ids = (own_id,) if own_id else ()
+    known = _known(database, mail, pick, kept.subject, None if own_id else kept.sent_at, named_ids)
     return _replaced(kept, known) if known else kept
 
 
@@ -79,7 +80,7 @@ def _of_text(
         raw_zstd, size_bytes, forward_subject = carrier.kept, carrier.size_bytes, view.subject
         version_digest = identity.version(carrier.headers, carrier.body_digest)
         named_ids = carrier.inner.named_ids
-    subject = original.subject or _without_prefix(forward_subject)
+    subject = " ".join((original.subject or _without_prefix(forward_subject)).split())[: headers.MAX_SUBJECT_CHARS]
     date = original.date if original.date and original.date <= held.held_at + _MOST_AHEAD else None
     known = _known(database, mail, pick, subject, date, named_ids)
     author = pick.decision.author or ""

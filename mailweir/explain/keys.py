@@ -50,6 +50,7 @@ _DECISIONS = {
     "decision.held_unread": _of("author"),
     "decision.forwarded_by_user": _of("original", "user"),
     "decision.unproven_forwarder": _of("author", "deployment"),
+    "decision.forward_of_staff": _of("author", "deployment"),
     "decision.forward_of_nobody": _of("author", "deployment"),
     "decision.no_such_recipient": _NONE,
     "decision.postfix_refused": _NONE,

@@ -75,7 +75,7 @@ def test_what_is_proven_becomes_the_clients_mail(database: Database, clock: Cloc
         (INLINE % (b"forged", b"jane@client.example"), "forwarded by nobody who is proven"),
         (INLINE % (b"nothing", b"jane@client.example"), "forwarded by nobody who is proven"),
         (INLINE % (b"proven", b"stranger@else.example"), "forward of nobody who is known"),
-        (INLINE % (b"proven", b"mary@firm.example"), "internal"),
+        (INLINE % (b"proven", b"mary@firm.example"), "forward of a colleague's mail"),
         (PROVEN.partition(b"----------")[0].replace(b"Fwd: ", b""), "no contact"),
     ],
 )

@@ -18,7 +18,7 @@ from mailweir.store.database.moments import parse, rfc3339
 from mailweir.store.record import erasing
 from mailweir.store.record.retraction import rule_text
 
-_MOST_BLANK = 2_000
+_MOST_CLEAN = 2_000
 _BATCH_ROWS = 50  # a transaction: some milliseconds, for the filter waits for the write lock meanwhile
 
 
@@ -229,33 +229,39 @@ def erase_expired(database: Database, now: datetime) -> tuple[int, bool]:
     clean. False: somebody still reads what was there before (a backup that is being made); to be tried again. Errors:
     DatabaseUnavailable.
     """
-    erased = 0
     while _blank_expired(database, now):
-        erased += 1
-    blank = database.execute("SELECT id FROM held_messages WHERE state = 'blank'").fetchall()
-    if not blank:
-        return 0, True
-    if not (erasing.truncate_log(database) if database.is_sqlite else erasing.vacuum(database, "held_messages")):
-        return len(blank), False
-    _delete(database, [held_id for (held_id,) in blank])
-    return len(blank), True
+        pass
+    blank = [
+        held_id for (held_id,) in database.execute("SELECT id FROM held_messages WHERE state = 'blank'").fetchall()
+    ]
+    is_clean = not blank or (
+        erasing.truncate_log(database) if database.is_sqlite else erasing.vacuum(database, "held_messages")
+    )
+    if blank and is_clean:
+        with database.transaction(alone=False):
+            batches.change(database, "UPDATE held_messages SET state = 'clean' WHERE id IN ({})", (), blank)
+    _delete_clean(database)
+    return len(blank), is_clean
 
 
-def _delete(database: Database, held_ids: Sequence[int]) -> None:
-    """Takes blank rows off. Where SQLite joins two pages for it, it leaves copies of their other rows behind, which nothing
-    reaches later: so that waits until no row says anything, or they become many."""
+def _delete_clean(database: Database) -> None:
+    """Takes off what says nothing any more. Where SQLite joins two pages for it, it leaves copies of their other rows behind,
+    which nothing reaches later: so that waits until no row says anything, or there are many."""
+    (count,) = database.execute("SELECT COUNT(*) FROM held_messages WHERE state = 'clean'").fetchone()
+    if not count:
+        return
+    says = "SELECT 1 FROM held_messages WHERE state <> 'clean' LIMIT 1"
     with database.transaction(alone=False):
-        says = database.execute("SELECT 1 FROM held_messages WHERE state <> 'blank' LIMIT 1").fetchone()
-        if database.is_sqlite and says is not None and len(held_ids) < _MOST_BLANK:
+        if database.is_sqlite and count < _MOST_CLEAN and database.execute(says).fetchone() is not None:
             return
-        batches.change(database, "DELETE FROM held_messages WHERE state = 'blank' AND id IN ({})", (), held_ids)
+        database.execute("DELETE FROM held_messages WHERE state = 'clean'")
 
 
 def _blank_expired(database: Database, now: datetime) -> bool:
     """A few of them; were there any?"""
     lock = "" if database.is_sqlite else " FOR UPDATE SKIP LOCKED"
     sql = (
-        "SELECT id, state, deployment_id, source_id FROM held_messages WHERE state <> 'blank' AND expires_at <= ?"
+        "SELECT id, state, deployment_id, source_id FROM held_messages WHERE state IN ('waits', 'against') AND expires_at <= ?"
         " ORDER BY expires_at LIMIT ?"
     )
     if database.execute(sql, (rfc3339(now), 1)).fetchone() is None:
