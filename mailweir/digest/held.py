@@ -116,8 +116,8 @@ class HeldDesk:
         if time.monotonic() < self._next_sweep:
             return
         count, is_clean = held.erase_expired(self._database, self._clock())
-        if count and is_clean:
-            self._logger.info("held mail erased", number=count)
+        if count:
+            self._logger.info("held mail erased", number=count, is_clean=is_clean)
         self._next_sweep = time.monotonic() + (_SWEEP_SECONDS if is_clean else _LATER_SWEEP_SECONDS)
 
     def forget(self) -> None:

@@ -32,7 +32,7 @@ def activities(database: Database) -> list[tuple[Any, ...]]:
 
 def counts(database: Database) -> tuple[int, ...]:
     """Of activities, versions, to-dos, and held mail that isn't blank."""
-    tables = ("activities", "raw_messages", "todos", "held_messages WHERE state <> 'blank'")
+    tables = ("activities", "raw_messages", "todos", "held_messages WHERE state IN ('waits', 'against')")
     return tuple(int(database.execute(f"SELECT COUNT(*) FROM {table}").fetchone()[0]) for table in tables)
 
 

@@ -259,5 +259,5 @@ def test_a_reader_that_is_in_the_way_only_puts_it_off(sqlite_database: Database,
         reader.execute("SELECT COUNT(*) FROM held_messages").fetchone()
         assert held.erase_expired(sqlite_database, later) == (1, False)
         assert [state for state, _ in _held(sqlite_database)] == ["blank"]
-    assert held.erase_expired(sqlite_database, later) == (1, True)
+    assert held.erase_expired(sqlite_database, later) == (0, True)
     assert _held(sqlite_database) == []

@@ -223,14 +223,16 @@ def _say(database: Database, deployment_id: int, source_id: str, reason: Reason,
 
 
 def erase_expired(database: Database, now: datetime) -> tuple[int, bool]:
-    """Erases what has had its time, so that the database's files don't keep it; how many, and is none of it left there?
+    """Erases what has had its time, so that the database's files don't keep it; how much has had it, and have the files nothing
+    of it any more?
 
     What nobody has decided by then is ignored as never read. Safe to break off anywhere: a row stays, blank, until the files are
     clean. False: somebody still reads what was there before (a backup that is being made); to be tried again. Errors:
     DatabaseUnavailable.
     """
-    while _blank_expired(database, now):
-        pass
+    expired = 0
+    while count := _blank_expired(database, now):
+        expired += count
     blank = [
         held_id for (held_id,) in database.execute("SELECT id FROM held_messages WHERE state = 'blank'").fetchall()
     ]
@@ -241,7 +243,7 @@ def erase_expired(database: Database, now: datetime) -> tuple[int, bool]:
         with database.transaction(alone=False):
             batches.change(database, "UPDATE held_messages SET state = 'clean' WHERE id IN ({})", (), blank)
     _delete_clean(database)
-    return len(blank), is_clean
+    return expired, is_clean
 
 
 def _delete_clean(database: Database) -> None:
@@ -257,22 +259,22 @@ def _delete_clean(database: Database) -> None:
         database.execute("DELETE FROM held_messages WHERE state = 'clean'")
 
 
-def _blank_expired(database: Database, now: datetime) -> bool:
-    """A few of them; were there any?"""
+def _blank_expired(database: Database, now: datetime) -> int:
+    """Overwrites a few of them; how many."""
     lock = "" if database.is_sqlite else " FOR UPDATE SKIP LOCKED"
     sql = (
         "SELECT id, state, deployment_id, source_id FROM held_messages WHERE state IN ('waits', 'against') AND expires_at <= ?"
         " ORDER BY expires_at LIMIT ?"
     )
     if database.execute(sql, (rfc3339(now), 1)).fetchone() is None:
-        return False
+        return 0
     with database.transaction(alone=False):
         found = database.execute(f"{sql}{lock}", (rfc3339(now), _BATCH_ROWS)).fetchall()
         for _, state, deployment_id, source_id in found:
             if state == "waits":
                 _say(database, deployment_id, source_id, Reason.HELD_UNREAD)
         _blank(database, [row[0] for row in found])
-    return bool(found)
+    return len(found)
 
 
 def _blank(database: Database, held_ids: Sequence[int]) -> None:

@@ -2,10 +2,10 @@
 
 A held message's row is written with its decision, in the decision's transaction. state: `waits` for the digest, `against` once it
 was decided against, `blank` once its words are overwritten and only the database's files may still have them, `clean` once these
-don't either. facts: JSON of `holding.Facts`. expires_at: when it is erased, whatever its state. The queue's columns are those of `digest_queue`.
-`forwarded_versions` has what the forwarder says of the original; an attached original's own header says it. The author whom a
-forwarder names is a doubt of its own (`decision.Doubt`): SQLite has the column's check in the table's words alone, which change
-without a copy of every kept body, as https://www.sqlite.org/lang_altertable.html says.
+don't either. facts: JSON of `holding.Facts`.
+expires_at: when it is erased. The queue's columns are those of `digest_queue`. `forwarded_versions` has what a forwarder says
+of an original. The author whom a forwarder names is a doubt of its own (`decision.Doubt`): SQLite has the column's check in the
+table's words alone, which change without a copy of every kept body, as https://www.sqlite.org/lang_altertable.html says.
 """
 
 from typing import Any
