@@ -151,7 +151,7 @@ STEPS = (
 
 
 @pytest.mark.parametrize(("module", "name"), STEPS, ids=[name for _, name in STEPS])
-@pytest.mark.parametrize("is_before", [True, False], ids=["before", "after"])
+@pytest.mark.parametrize("does_it_first", [(), (True,)], ids=["before", "after"])
 def test_a_digest_that_is_killed_leaves_it_held_or_decided(
     database: Database,
     clock: Clock,
@@ -159,15 +159,17 @@ def test_a_digest_that_is_killed_leaves_it_held_or_decided(
     monkeypatch: pytest.MonkeyPatch,
     module: ModuleType,
     name: str,
-    is_before: bool,
+    does_it_first: tuple[bool, ...],
 ) -> None:
     send(database, PROVEN, at=clock.at)
     real = getattr(module, name)
 
-    def killed(*args: Any, **kwargs: Any) -> None:
-        if not is_before:
-            real(*args, **kwargs)
+    def die(*_: Any, **__: Any) -> None:
         raise _Killed
+
+    def killed(*args: Any, **kwargs: Any) -> None:
+        for step in (*(real for _ in does_it_first), die):
+            step(*args, **kwargs)
 
     with monkeypatch.context() as patch:
         patch.setattr(module, name, killed)
