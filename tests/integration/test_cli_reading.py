@@ -124,7 +124,7 @@ def test_a_file_comes_out_under_the_name_that_was_given(
     assert demo("activity", "attachment", activity_id, "1").raw_out == FILE
     ran = demo("activity", "attachment", activity_id, "2")
     assert (ran.code, ran.raw_out) == (1, b"")
-    assert "no attachment 2: 1 are known" in ran.err
+    assert "no attachment 2: it has one, which is 1" in ran.err
 
 
 @pytest.mark.parametrize("arguments", [("raw", "1"), ("attachment", "1", "1")])
