@@ -5,19 +5,13 @@ import os
 import pty
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-import structlog
 
-from mailweir.digest import server
-from mailweir.digest.server import Digest
-from mailweir.settings import Settings
 from mailweir.store.database.connection import Database
-from mailweir.store.record.digest_queue import Stage
 
 Mailweir = Any
 Put = Callable[..., int]
@@ -57,23 +51,6 @@ def demo(mailweir: Mailweir) -> Mailweir:
     ):
         assert mailweir(*line.split()).code == 0, line
     return mailweir
-
-
-@pytest.fixture
-def work_off(database: Database, now: datetime, tmp_path: Path) -> Iterator[Callable[[], int]]:
-    """The digest, with its own children."""
-    made: list[Digest] = []
-
-    def run() -> int:
-        of_reading = {
-            key: pool for key, pool in server.pools(Settings(data_dir=tmp_path)).items() if key[0] is Stage.READING
-        }
-        made.append(Digest(database, of_reading, structlog.get_logger(), lambda: now + timedelta(hours=1)))
-        return made[-1].work_off()
-
-    yield run
-    for digest in made:
-        digest.stop()
 
 
 def test_an_activity_is_shown_with_its_text_and_quotes_folded(
