@@ -53,10 +53,10 @@ def say_details(activity: Activity) -> None:
     direction, verdict = record.direction(activity.direction), record.verdict(activity.sender_verdict)
     output.say(f"Activity {activity.id} of {activity.deployment}: {wording.text(direction)}")
     for name, value in (
-        ("subject", activity.subject),
+        ("subject", activity.subject or "-"),
         ("author", f"{activity.author} (sender verdict: {wording.text(verdict)})"),
         *(("", wording.text(one)) for one in _about_author(activity)),
-        ("users", ", ".join(activity.users)),
+        ("users", ", ".join(activity.users) or "-"),
         ("sent", output.moment(activity.sent_at)),
         ("recorded", output.moment(activity.recorded_at)),
         ("Message-ID", activity.message_id or "-"),

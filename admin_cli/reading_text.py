@@ -1,10 +1,15 @@
 """A reading as a person and a program get it from the command line. Called by `activity`."""
 
+import re
+import shutil
+import sys
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 from admin_cli import output
+from admin_cli.printable import printable
 from mailweir.reading import labels
 from mailweir.reading.folds import Fold, FoldKind
 from mailweir.reading.invitation import Invitation
@@ -17,6 +22,8 @@ _FOLDED = {
     FoldKind.DISCLAIMER: "of a disclaimer",
     FoldKind.FORWARDED: "of a forwarded header",
 }
+_EMPTY_LINES = re.compile(r"\n(?:[^\S\n]*+\n){2,}+")
+_UNBROKEN = {"break_long_words": False, "break_on_hyphens": False}
 _METHODS = {
     "REQUEST": "invites",
     "PUBLISH": "tells of",
@@ -77,7 +84,10 @@ def lines(reading: KeptReading, copies: Mapping[int, Sequence[int]], *, is_full:
         yield "  could not be read: 'mailweir activity raw' has the message itself"
         return
     yield ""
-    yield from _text(reading.text, () if is_full else reading.folds)
+    if not reading.text.strip():
+        yield "(no text)"
+        return
+    yield from _whole(reading.text) if is_full else _folded(reading.text, reading.folds)
 
 
 def times(event: Invitation) -> str:
@@ -102,7 +112,7 @@ def _span(start: datetime, end: datetime | None) -> str:
     return f"{start:%Y-%m-%d %H:%M} to " + (f"{end:%H:%M}" if end.date() == start.date() else f"{end:%Y-%m-%d %H:%M}")
 
 
-def _text(text: str, folds: tuple[Fold, ...]) -> Iterator[str]:
+def _folded(text: str, folds: tuple[Fold, ...]) -> Iterator[str]:
     at = 0
     for fold in folds:
         yield from _shown(text[at : fold.start])
@@ -113,6 +123,17 @@ def _text(text: str, folds: tuple[Fold, ...]) -> Iterator[str]:
 
 
 def _shown(part: str) -> Iterator[str]:
-    """Its lines, a tab as the blanks that it stands for: as itself it would show as a code."""
+    """Its lines, of several empty ones in a row only the first."""
     if part.strip():
-        yield from (line.expandtabs() for line in part.strip("\n").split("\n"))
+        yield from _whole(_EMPTY_LINES.sub("\n\n", part))
+
+
+def _whole(text: str) -> Iterator[str]:
+    """All lines. On a terminal, which would break words, long ones are broken between them."""
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 0
+    for line in text.strip("\n").split("\n"):
+        shown = printable(line.expandtabs())  # a tab would show as a code
+        if 0 < width < len(shown):
+            yield from textwrap.wrap(shown, width, replace_whitespace=False, **_UNBROKEN)
+        else:
+            yield shown

@@ -119,13 +119,13 @@ def show(
 
 
 def _copies(database: Database, activity: Activity, reading: KeptReading) -> dict[int, list[int]]:
-    """The other activities of the deployment that have the same file, by its number. Not of what stands in the text: a
-    signature's picture is in every mail."""
+    """The other activities of the deployment that have the same file, by its number. Not of what stands in the text,
+    for a signature's picture is in every mail, nor of empty ones."""
     tenant = deployments.find(database, activity.deployment)
     most = reading_text.MOST_COPIES + 2  # one more than is shown, and this one
     found = {}
     for number, file in enumerate(reading.attachments, 1):
-        if not file.is_inline:
+        if file.size_bytes and not file.is_inline:
             same = readings.same_file(database, tenant.id, file.sha256, most)
             found[number] = [one for one in dict.fromkeys(other for other, _ in same) if one != activity.id]
     return found
