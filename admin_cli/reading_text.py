@@ -23,7 +23,6 @@ _FOLDED = {
     FoldKind.FORWARDED: "of a forwarded header",
 }
 _EMPTY_LINES = re.compile(r"\n(?:[^\S\n]*+\n){2,}+")
-_UNBROKEN = {"break_long_words": False, "break_on_hyphens": False}
 _METHODS = {
     "REQUEST": "invites",
     "PUBLISH": "tells of",
@@ -131,9 +130,12 @@ def _shown(part: str) -> Iterator[str]:
 def _whole(text: str) -> Iterator[str]:
     """All lines. On a terminal, which would break words, long ones are broken between them."""
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 0
+    wrap = textwrap.TextWrapper(
+        max(width, 1), replace_whitespace=False, break_long_words=False, break_on_hyphens=False
+    ).wrap
     for line in text.strip("\n").split("\n"):
         shown = printable(line.expandtabs())  # a tab would show as a code
         if 0 < width < len(shown):
-            yield from textwrap.wrap(shown, width, replace_whitespace=False, **_UNBROKEN)
+            yield from wrap(shown)
         else:
             yield shown

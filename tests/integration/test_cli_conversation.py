@@ -112,6 +112,15 @@ def test_lists_have_what_was_read(demo: Mailweir, three: list[int]) -> None:
     assert {**hit, "snippet": ""} == {**listed[hit["id"]], "snippet": ""}
 
 
+def test_the_digest_deletes_no_todo(demo: Mailweir, record: Put, work_off: Callable[[], int]) -> None:
+    """Whether automatic mail is one is decided as it is recorded."""
+    one = record("demo", "richard", JANE, raw=_mail(1, None, "Away.", "Auto-Submitted: auto-replied"))
+    work_off()
+    assert _listed(demo)[one]["labels"] == ["automatic"]
+    (todo,) = demo("todo", "list", "--deployment", "demo", "--json").json
+    assert (todo["activity"]["id"], todo["done_at"]) == (one, None)
+
+
 def test_labels_filter_a_list(demo: Mailweir, three: list[int], database: Database) -> None:
     assert list(_listed(demo, "--label", "list")) == [three[2]]
     assert list(_listed(demo, "--label", "automatic")) == []

@@ -91,12 +91,18 @@ def test_a_file_comes_out_under_the_name_that_was_given(
     demo: Mailweir, record: Put, work_off: Callable[[], int], tmp_path: Path
 ) -> None:
     activity_id = str(record("demo", "richard", JANE, raw=MAIL))
-    assert demo("activity", "attachment", activity_id, "1").code == 1
+    ran = demo("activity", "attachment", activity_id, "1")
+    assert (ran.code, "isn't read yet" in ran.err) == (1, True)
     work_off()
     folder = tmp_path / "out"
     folder.mkdir()
     assert demo("activity", "attachment", activity_id, "1", "--out", str(folder / "mine.csv")).code == 0
     assert [one.name for one in folder.iterdir()] == ["mine.csv"]
+    assert (folder / "mine.csv").read_bytes() == FILE
+    ran = demo("activity", "attachment", activity_id, "1", "--out", str(folder / "mine.csv"))
+    assert (ran.code, "is there already" in ran.err) == (1, True)
+    (folder / "mine.csv").write_bytes(b"other")
+    assert demo("activity", "attachment", activity_id, "1", "--force", "--out", str(folder / "mine.csv")).code == 0
     assert (folder / "mine.csv").read_bytes() == FILE
     assert demo("activity", "attachment", activity_id, "1").raw_out == FILE
     ran = demo("activity", "attachment", activity_id, "2")
@@ -104,7 +110,9 @@ def test_a_file_comes_out_under_the_name_that_was_given(
     assert "no attachment 2: it has one, which is 1" in ran.err
 
 
-@pytest.mark.parametrize("arguments", [("raw", "1"), ("attachment", "1", "1")])
+@pytest.mark.parametrize(
+    "arguments", [("raw", "1"), ("attachment", "1", "1"), ("attachment", "1", "1", "--out", "/dev/stdout")]
+)
 def test_law_14_a_terminal_is_refused(
     demo: Mailweir, record: Put, work_off: Callable[[], int], arguments: tuple[str, ...]
 ) -> None:
