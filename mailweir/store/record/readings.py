@@ -34,6 +34,7 @@ from mailweir.store.record.visibility import Reader
 
 READ, UNREADABLE = "read", "unreadable"
 _LEVEL = 3
+_MOST_COPIES = 1_000  # of a file that are looked at, whoever has them
 _MAX_TEXT_BYTES = 16_000_000  # of what was compressed here: far more than a reading has
 _COLUMNS = (
     "raw_id",
@@ -160,6 +161,9 @@ def write_unreadable(database: Database, raw_id: int, problem: str, now: datetim
 
 def _replace(database: Database, row: dict[str, Any]) -> None:
     raw_id = row["raw_id"]
+    # the envelope decides whether mail is automatic, too, and only the filter has seen it
+    kept = database.execute("SELECT header_labels FROM raw_messages WHERE id = ?", (raw_id,)).fetchone()
+    row["labels"] |= (kept and kept[0]) or 0
     database.execute("DELETE FROM attachments WHERE raw_id = ?", (raw_id,))
     database.execute("DELETE FROM readings WHERE raw_id = ?", (raw_id,))
     batches.insert(database, "readings", _COLUMNS, [[row[column] for column in _COLUMNS]])
@@ -238,7 +242,7 @@ def same_file(
     database: Database, deployment_id: int, sha256: bytes, limit: int, reader: Reader | None = None
 ) -> list[tuple[int, int]]:
     """Where a deployment has a file with this digest: (activity's id, number of the file) in leading versions, the last recorded
-    first.
+    first; among the last copies, for there may be any number of a firm's logo.
 
     reader: of these, only what that user may see all of, for a file tells what mail is about (law 13); one of another deployment
     sees nothing. None is an operator.
@@ -256,11 +260,13 @@ def same_file(
             f" WHERE mine.activity_id = a.id AND mine.user_id IN ({of_reader})))"
         )
     sql = (
-        "SELECT a.id, f.number FROM attachments f JOIN raw_messages r ON r.id = f.raw_id"
+        "SELECT a.id, f.number FROM (SELECT g.raw_id, g.number FROM attachments g WHERE g.sha256 = ?"
+        " ORDER BY g.raw_id DESC LIMIT ?) AS f JOIN raw_messages r ON r.id = f.raw_id"
         " JOIN activities a ON a.id = r.activity_id AND a.leading_raw_id = r.id"
-        f" WHERE f.sha256 = ? AND a.deployment_id = ?{narrower} ORDER BY f.raw_id DESC, f.number LIMIT ?"
+        f" WHERE a.deployment_id = ?{narrower} ORDER BY f.raw_id DESC, f.number LIMIT ?"
     )
-    return [(row[0], row[1]) for row in database.execute(sql, (sha256, deployment_id, *users, limit)).fetchall()]
+    values = (sha256, _MOST_COPIES, deployment_id, *users, limit)
+    return [(row[0], row[1]) for row in database.execute(sql, values).fetchall()]
 
 
 def count_unreadable(database: Database) -> int:

@@ -65,14 +65,10 @@ def load(database: Database, activity_ids: Sequence[int]) -> dict[int, Summary]:
 
 
 def labelled(label: Label) -> tuple[str, list[Any]]:
-    """The condition that an activity `a` has this label, and its values."""
-    bit = to_bits([label])
-    read = "EXISTS (SELECT 1 FROM readings AS d WHERE d.raw_id = a.leading_raw_id AND (d.labels & ?) <> 0)"
-    if label is not Label.AUTOMATIC:
-        return read, [bit]
-    # the one label that an envelope decides, which the filter alone has seen
-    recorded = "EXISTS (SELECT 1 FROM raw_messages AS r WHERE r.id = a.leading_raw_id AND (r.header_labels & ?) <> 0)"
-    return f"({read} OR {recorded})", [bit, bit]
+    """The condition that an activity `a` is read and has this label, and its values."""
+    # `<> 0`: the index that has those with labels alone
+    sql = "a.leading_raw_id IN (SELECT d.raw_id FROM readings AS d WHERE d.labels <> 0 AND (d.labels & ?) <> 0)"
+    return sql, [to_bits([label])]
 
 
 def _files(found: Iterable[rows.Row]) -> dict[int, list[AttachedFile]]:
