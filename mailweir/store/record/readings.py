@@ -260,12 +260,12 @@ def same_file(
             f" WHERE mine.activity_id = a.id AND mine.user_id IN ({of_reader})))"
         )
     sql = (
-        "SELECT a.id, f.number FROM (SELECT g.raw_id, g.number FROM attachments g WHERE g.sha256 = ?"
-        " ORDER BY g.raw_id DESC LIMIT ?) AS f JOIN raw_messages r ON r.id = f.raw_id"
-        " JOIN activities a ON a.id = r.activity_id AND a.leading_raw_id = r.id"
-        f" WHERE a.deployment_id = ?{narrower} ORDER BY f.raw_id DESC, f.number LIMIT ?"
+        "SELECT a.id, f.number FROM attachments f JOIN raw_messages r ON r.id = f.raw_id"
+        " JOIN activities a ON a.id = r.activity_id AND a.leading_raw_id = r.id WHERE f.sha256 = ? AND f.raw_id IN"
+        " (SELECT g.raw_id FROM attachments g WHERE g.sha256 = ? ORDER BY g.raw_id DESC LIMIT ?)"
+        f" AND a.deployment_id = ?{narrower} ORDER BY f.raw_id DESC, f.number LIMIT ?"
     )
-    values = (sha256, _MOST_COPIES, deployment_id, *users, limit)
+    values = (sha256, sha256, _MOST_COPIES, deployment_id, *users, limit)
     return [(row[0], row[1]) for row in database.execute(sql, values).fetchall()]
 
 
