@@ -7,9 +7,10 @@ Pure. Called by `openings` and `forwarded`.
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 
 from mailweir.reading import marker
-from mailweir.reading.label_words import FIELDS, Field, normal
+from mailweir.reading.label_words import FIELDS, MESSAGE, Field, normal
 from mailweir.reading.lines import Line, is_rule
 from mailweir.reading.marker import Marker
 from mailweir.reading.moments import has_date, has_time
@@ -24,6 +25,9 @@ _MAX_LABEL_WORDS = 4
 _MAX_BLOCK_LINES = 40
 _MAX_CONTINUED = 6  # lines of one value: a long list of recipients
 _MIN_LABELS = 3
+_MAX_TABLE_LINES = 12
+_MAX_DATED_WORDS = 6
+_MIN_CLOSING_RULE = 10
 _INLINE_LABELS = re.compile(
     "(?P<label>"
     + "|".join(sorted((re.escape(one) for one in FIELDS if len(one) > 1 or not one.isascii()), key=len, reverse=True))
@@ -52,7 +56,8 @@ def find_all(lines: Sequence[Line]) -> Iterator[HeaderBlock]:
     """The headers of other messages, in order; none overlaps another."""
     index = end = 0
     while index < len(lines):
-        block = _read(lines, index, end) if ":" in lines[index].body or "：" in lines[index].body else None
+        body = lines[index].body
+        block = _read(lines, index, end) if ":" in body or "：" in body else _read_table(lines, index, end)
         if block is None:
             index += 1
             continue
@@ -70,14 +75,67 @@ def _read(lines: Sequence[Line], index: int, lowest: int) -> HeaderBlock | None:
     ):
         return None
     entries, end = _entries(lines, index)
-    first, above = _above(lines, index, lowest)
-    is_under_rule = first < index
     values, from_label = _values(entries)
+    top = index - _is_dated(lines, index, lowest)
+    if top < index:
+        values.setdefault(Field.DATE, lines[top].body)
+    first, above = _above(lines, top, lowest)
+    is_under_rule = first < index
     if not _is_header(entries, values, is_under_rule=is_under_rule, is_marked=above is not None):
         return None
+    end += _is_closed(lines, first, end)
     return HeaderBlock(
         first=first, end=end, depth=lines[index].depth, values=values, marker=above, from_label=from_label
     )
+
+
+def _read_table(lines: Sequence[Line], index: int, lowest: int) -> HeaderBlock | None:
+    """Labels without colons, right under a marker: cells, or eM Client's `From "Jane Roe" <jane@client.example>`."""
+    if index == 0 or index < lowest or _cells(lines[index].body) is None or marker.read(lines[index - 1].body) is None:
+        return None
+    rows = [_cells(line.body) for line in lines[index : index + _MAX_TABLE_LINES] if line.depth == lines[index].depth]
+    entries = list(takewhile(bool, rows))
+    values, from_label = _values([row for row in entries if row])
+    if Field.FROM not in values or len(values) < _MIN_LABELS:
+        return None
+    first, above = _above(lines, index, lowest)
+    return HeaderBlock(
+        first=first,
+        end=index + len(entries),
+        depth=lines[index].depth,
+        values=values,
+        marker=above,
+        from_label=from_label,
+    )
+
+
+def _cells(body: str) -> tuple[str, str] | None:
+    """A known label, and what stands behind it."""
+    words = body.strip("| \t").replace("|", " ", 1).split()
+    for count in range(min(_MAX_LABEL_WORDS, len(words)), 0, -1):
+        label = normal(" ".join(words[:count]))
+        if label in FIELDS:
+            return label, " ".join(words[count:])
+    return None
+
+
+def _is_dated(lines: Sequence[Line], index: int, lowest: int) -> bool:
+    """Does `Message du 03/06/24 10:00` stand right above, as a French provider writes?"""
+    if index <= lowest or lines[index].after_blank or lines[index - 1].depth != lines[index].depth:
+        return False
+    body = lines[index - 1].body
+    return (
+        len(body.split()) <= _MAX_DATED_WORDS and MESSAGE.match(body) is not None and has_date(body) and has_time(body)
+    )
+
+
+def _is_closed(lines: Sequence[Line], first: int, end: int) -> bool:
+    """Is there a rule below the header, or its marker once more?"""
+    if end >= len(lines) or lines[end].depth != lines[end - 1].depth:
+        return False
+    body = lines[end].body
+    is_repeated = lines[first].body == body and marker.read(body) is not None
+    return is_repeated or (is_rule(body) and len(body) >= _MIN_CLOSING_RULE)
 
 
 def _label(body: str) -> tuple[str, str] | None:
@@ -129,7 +187,8 @@ def _entries(lines: Sequence[Line], first: int) -> tuple[list[tuple[str, str]], 
             seen.add(field)
         entries.append(label)
         index += 1
-    while entries and entries[-1][0] not in FIELDS and len(seen) >= _MIN_LABELS:  # `Hello: ...` right under the header
+    # `Hello: ...` right under the header, and not `User-Agent: ...`
+    while entries and entries[-1][0] not in FIELDS and "-" not in entries[-1][0] and len(seen) >= _MIN_LABELS:
         entries.pop()
         index -= 1
     return entries, index
@@ -159,6 +218,8 @@ def _above(lines: Sequence[Line], index: int, lowest: int) -> tuple[int, Marker 
             found = found or said[0]
         elif same_depth and _is_blank(lines, first, index) and marker.is_intro(above.body):
             found = Marker.INTRO
+        elif same_depth and not found and _is_blank(lines, first, index) and marker.unruled(above.body):
+            found = marker.unruled(above.body)
         elif not (same_depth and (is_rule(above.body) or not above.body or marker.has_rules(above.body))):
             break
         first -= 1

@@ -31,7 +31,7 @@ _LABELS = {
     "/จาก/ผู้ส่ง/من/المرسل/از/فرستنده/מאת/dari/pengirim/daripada/nuo/siuntėjas/no/sūtītājs/frá/nork/nga/प्रेषक/से/থেকে/প্রেরক/ад"
     "/кімнен/mula kay"
     "/kutoka/oddi wrth/ó/remetente/šalje/expeditorul/od koho/від кого/enviado por/expedidor/remitent/envoyé par"
-    "/gesendet von/ფრომ/გამომგზავნი/ում կողմից/ուղարկող/sender/şuradan/od kogo/verzender",
+    "/gesendet von/ფრომ/გამომგზავნი/ում կողմից/ուղարկող/sender/şuradan/od kogo/от кого/verzender",
     Field.DATE: "date/dată/sent/sent on/sent at/datum/gesendet/gesendet am/envoyé/envoyé le/envoyée/fecha/enviado"
     "/enviado el/enviado em/enviada"
     "/enviada em/enviado a/data/data de envio/inviato/inviata/data invio/verzonden/verzonden op/verstuurd/wysłano/wysłane"

@@ -22,7 +22,7 @@ class Opening:
 
     first, end: the lines of its header, half open; all of them behind the last where there is none. is_forwarded: is it a
     message that was forwarded? quote: the first line of what is quoted, up to the text's end. phones_line: that in the middle.
-    block: its header, where it has labels.
+    block: its header, where it has labels. attribution: where it is one, its first line, behind the marker above it.
     """
 
     lines: Sequence[Line]
@@ -32,6 +32,7 @@ class Opening:
     quote: int | None = None
     phones_line: int | None = None
     block: HeaderBlock | None = None
+    attribution: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +71,7 @@ def find(text: str, all_lines: Sequence[Line], context: Context) -> Opening:
         block = blocks.get(index)
         opening = _at_block(current, block, context, seen) if block else None
         if opening is None and not current[index].depth:
-            opening = _at_marker(current, index, seen) or _at_phones_line(current, index, seen)
+            opening = _at_marker(current, index, context, seen) or _at_phones_line(current, index, seen)
             if opening is None and tried < _MAX_ATTRIBUTIONS and attribution.could_end(line.body):
                 tried += 1
                 current = _with_bars(text, current, index)
@@ -118,15 +119,27 @@ def _stands_below_attribution(all_lines: Sequence[Line], first: int) -> bool:
     return first > 0 and attribution.ending_at(all_lines, first - 1, is_above_quote=True) is not None
 
 
-def _at_marker(all_lines: Sequence[Line], index: int, seen: _Seen) -> Opening | None:
+def _at_marker(all_lines: Sequence[Line], index: int, context: Context, seen: _Seen) -> Opening | None:
     found = marker.read(all_lines[index].body)
     if found is None or found[1]:
         return None
     if found[0] is Marker.FORWARDED:
         if not marker.has_rules(all_lines[index].body):
             return None
-        return Opening(lines=all_lines, first=index, end=index + 1, is_forwarded=True)
-    return Opening(lines=all_lines, first=index, end=index + 1, quote=index) if seen.said < index else None
+        end = _end_of_attribution(all_lines, index + 1)
+        return Opening(lines=all_lines, first=index, end=end or index + 1, is_forwarded=True, attribution=end and index + 1)
+    if context.is_forward() or seen.said > index:
+        return None
+    return Opening(lines=all_lines, first=index, end=index + 1, quote=index)
+
+
+def _end_of_attribution(all_lines: Sequence[Line], first: int) -> int | None:
+    """Where the attribution ends that begins with this line."""
+    for last in range(first, min(first + attribution.MAX_LINES, len(all_lines))):
+        is_above_quote = last + 1 < len(all_lines) and all_lines[last + 1].depth > 0
+        if attribution.ending_at(all_lines, last, is_above_quote=is_above_quote) == first:
+            return last + 1
+    return None
 
 
 def _at_attribution(all_lines: Sequence[Line], last: int, context: Context, seen: _Seen) -> Opening | None:
@@ -139,7 +152,10 @@ def _at_attribution(all_lines: Sequence[Line], last: int, context: Context, seen
     if first is None:
         return None
     if is_forwarded:
-        return Opening(lines=all_lines, first=first, end=last + 1, is_forwarded=True)
+        top = first
+        while top and (marker.read(all_lines[top - 1].body) or ("", "x"))[1] == "":
+            top -= 1
+        return Opening(lines=all_lines, first=top, end=last + 1, is_forwarded=True, attribution=first)
     return Opening(lines=all_lines, first=first, end=last + 1, quote=first) if seen.said < first else None
 
 
