@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from mailweir.reading import attribution, disclaimer, openings, signature
-from mailweir.reading.lines import MAX_LINES, Line, says_something, split
+from mailweir.reading.lines import MAX_LINES, Line, has_picture, says_something, split
 from mailweir.reading.openings import Context
 
 _ANY_DEPTH = 1_000_000
@@ -119,10 +119,15 @@ def _last(lines: Sequence[Line], high: int) -> _Span | None:
         above = attribution.ending_at(lines, first - 1, is_above_quote=True) if first else None
         return FoldKind.QUOTE, first if above is None else above, high
     first_line = disclaimer.begins(lines, 0, high)
-    if first_line is not None:
+    if first_line is not None and not _is_greeting(lines, first_line):
         return FoldKind.DISCLAIMER, first_line, high
     first_line = signature.begins(lines, 0, high)
     return None if first_line is None else (FoldKind.SIGNATURE, first_line, high)
+
+
+def _is_greeting(lines: Sequence[Line], high: int) -> bool:
+    """Is all that stands above a line that ends in a comma? Then a message follows."""
+    return high == 1 and lines[0].body.endswith((",", "，", "、", ":", "："))
 
 
 def _quote_begins(lines: Sequence[Line], high: int) -> int:
@@ -154,7 +159,8 @@ def _without_all(lines: Sequence[Line], spans: Sequence[_Span]) -> list[_Span]:
     quotes = [span for span in spans if span[0] is FoldKind.QUOTE]
     covered = {index for _, first, end in quotes for index in range(first, end)}
     said = any(
-        not line.depth and index not in covered and says_something(line.body) for index, line in enumerate(lines)
+        not line.depth and index not in covered and (says_something(line.body) or has_picture(line.body))
+        for index, line in enumerate(lines)
     )
     return quotes if said else []
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import takewhile
 
 from mailweir.reading import marker
-from mailweir.reading.label_words import FIELDS, MESSAGE, Field, normal
+from mailweir.reading.label_words import FIELDS, FORWARDED, MESSAGE, Field, normal
 from mailweir.reading.lines import Line, is_rule
 from mailweir.reading.marker import Marker
 from mailweir.reading.moments import has_date, has_time
@@ -216,7 +216,7 @@ def _above(lines: Sequence[Line], index: int, lowest: int) -> tuple[int, Marker 
         same_depth = above.depth == lines[index].depth
         if said and not said[1] and (same_depth or said[0] is Marker.FORWARDED):
             found = found or said[0]
-        elif same_depth and _is_blank(lines, first, index) and marker.is_intro(above.body):
+        elif same_depth and _is_blank(lines, first, index) and marker.is_intro(above.body) and FORWARDED.search(above.body):
             found = Marker.INTRO
         elif same_depth and not found and _is_blank(lines, first, index) and marker.unruled(above.body):
             found = marker.unruled(above.body)

@@ -22,6 +22,7 @@ _DIVIDER = re.compile(r"[ \t]{0,4}>>> ?[^>\s][^\n]{2,250}\d{1,2}[:.]\d{2}[^\d\n]
 _UNSEEN = "\ufeff\u200b\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2060\u2066\u2067\u2068\u2069\u00ad"
 _WITHOUT_UNSEEN = dict.fromkeys(map(ord, _UNSEEN))
 _BAR = re.compile(r"[ \t]{0,3}\|(?![^|\n]*\|)")
+_PICTURE = re.compile("[\u2600-\u27bf\U0001f300-\U0001faff]")
 _TRACKER = "\u1427"  # Canadian syllabics: a picture that tells whether a mail was read leaves it in the text
 _WROTE_BEHIND = re.compile(r">[ \t]{0,2}[^\d\W][^\d\n]{0,30}[:：]$")
 _ADDRESS_END = re.compile(r"[^<>]{0,200}>[ \t]{0,2}[^\s<>]{0,12}[ \t]?[:：]$")
@@ -112,3 +113,8 @@ def is_rule(body: str) -> bool:
 def says_something(body: str) -> bool:
     """Has it a letter or digit?"""
     return any(map(str.isalnum, body))
+
+
+def has_picture(body: str) -> bool:
+    """Has it a sign that says as much as words: a raised thumb?"""
+    return _PICTURE.search(body) is not None

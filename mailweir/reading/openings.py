@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from mailweir.reading import attribution, header_block, lines, marker, phone_lines
 from mailweir.reading.header_block import HeaderBlock
+from mailweir.reading.label_words import Field
 from mailweir.reading.lines import Line, says_something
 from mailweir.reading.marker import Marker
 from mailweir.reading.prefixes import is_forward, is_reply
@@ -71,7 +72,7 @@ def find(text: str, all_lines: Sequence[Line], context: Context) -> Opening:
         block = blocks.get(index)
         opening = _at_block(current, block, context, seen) if block else None
         if opening is None and not current[index].depth:
-            opening = _at_marker(current, index, context, seen) or _at_phones_line(current, index, seen)
+            opening = _at_marker(current, index, context, seen) or _at_phones_line(current, index, context, seen)
             if opening is None and tried < _MAX_ATTRIBUTIONS and attribution.could_end(line.body):
                 tried += 1
                 current = _with_bars(text, current, index)
@@ -96,9 +97,17 @@ def _at_block(all_lines: Sequence[Line], block: HeaderBlock, context: Context, s
     said = seen.said < block.first
     if _is_forwarded(all_lines, block, context, seen):
         return Opening(lines=all_lines, first=block.first, end=block.end, is_forwarded=True, block=block)
-    if block.depth or not said:
+    if block.depth or not said or _is_told_of(all_lines, block, context):
         return None
     return Opening(lines=all_lines, first=block.first, end=block.end, quote=block.first, block=block)
+
+
+def _is_told_of(all_lines: Sequence[Line], block: HeaderBlock, context: Context) -> bool:
+    """Does the writer show a header, say in a report? He announces it, or it tells no date, and the mail is no reply."""
+    if is_reply(context.subject, block.from_label) or block.marker is not None:
+        return False
+    above = all_lines[block.first - 1].body if block.first else ""
+    return above.endswith((":", "：")) or Field.DATE not in block.values
 
 
 def _is_forwarded(all_lines: Sequence[Line], block: HeaderBlock, context: Context, seen: _Seen) -> bool:
@@ -159,9 +168,13 @@ def _at_attribution(all_lines: Sequence[Line], last: int, context: Context, seen
     return Opening(lines=all_lines, first=first, end=last + 1, quote=first) if seen.said < first else None
 
 
-def _at_phones_line(all_lines: Sequence[Line], index: int, seen: _Seen) -> Opening | None:
+def _at_phones_line(all_lines: Sequence[Line], index: int, context: Context, seen: _Seen) -> Opening | None:
     """`Sent from my phone`, in a paragraph of its own, with text behind it that has no quote mark: that is the mail before."""
     line, following = all_lines[index], all_lines[index + 1] if index + 1 < len(all_lines) else None
+    if context.subject and not is_reply(context.subject):
+        return None
+    if all_lines[index - 1].body.endswith((":", "：")) or (following and following.body[:1].islower()):
+        return None
     if seen.said >= index or following is None or following.depth or not (line.after_blank and following.after_blank):
         return None
     if not phone_lines.is_programs_own(line.body) or phone_lines.is_programs_own(following.body):

@@ -42,7 +42,7 @@ _DEVICE = re.compile(
     re.IGNORECASE,
 )
 _EXCUSE = re.compile(r"excus|typo|brevity|pardon|kürze|tippfehler|fautes|breve|errores|erreurs", re.IGNORECASE)
-_LINK = re.compile(r"<[^<>]{0,300}>|\(https?://[^()\s]{0,300}\)|https?://\S{0,300}")
+_LINK = re.compile(r"<[^<>]{0,300}>|\(\s?https?://[^()\s]{0,300}\s?\)|https?://\S{0,300}")
 _MAX_PHONE_WORDS = 9
 _MAX_PHONE_CHARS = 300
 

@@ -18,6 +18,10 @@ _MAX_LINE_CHARS = 90
 _SENTENCE_WORDS = 6
 _LONG_WORDS = 14
 _SENTENCE_END = re.compile(r"[.?!。？！؟।…][\"')»”]*$")
+# a postscript is text, wherever it stands
+_POSTSCRIPT = re.compile(
+    r"(?:p\.? ?s\.?|p\.? ?d\.?|n\.? ?b\.?|п\.? ?с\.?|з\.? ?ы\.?|υ\.? ?γ\.?|נ\.? ?ב\.?|追伸|追記|추신|附言|又及)(?:\W|$)", re.IGNORECASE
+)
 _CONTACT = re.compile(
     r"(?P<mail>[^\s<>@]{1,64}@[^\s<>@]{2,255}\.[^\s<>@]{2,})|(?P<web>https?://|www\.|\b[a-z0-9-]{2,40}\.(?:com|org|net|de"
     r"|fr|it|es|io|eu|co|example)\b)"
@@ -36,6 +40,8 @@ def begins(lines: Sequence[Line], low: int, high: int) -> int | None:
     """
     low = max(low, high - 60)
     own = _last_unquoted_from(lines, low, high)
+    if any(_is_wanted(lines[index]) for index in range(own + 1, high)):
+        own = max(index for index in range(own + 1, high) if _is_wanted(lines[index])) + 1
     marked = _by_mark(lines, own, high)
     if marked is not None:
         return marked
@@ -49,6 +55,11 @@ def _last_unquoted_from(lines: Sequence[Line], low: int, high: int) -> int:
     while first > low and lines[first - 1].depth == 0 and lines[first - 1].body:
         first -= 1
     return first
+
+
+def _is_wanted(line: Line) -> bool:
+    """A postscript, or a question in a paragraph of its own: no signature has these."""
+    return _POSTSCRIPT.match(line.body) is not None or (line.after_blank and line.body.endswith(("?", "？", "؟")))
 
 
 def _by_mark(lines: Sequence[Line], low: int, high: int) -> int | None:
