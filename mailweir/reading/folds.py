@@ -41,13 +41,14 @@ class Fold:
     end: int
 
 
-def find(text: str, subject: str = "") -> tuple[Fold, ...]:
+def find(text: str, subject: str = "", *, people: frozenset[str] | None = None) -> tuple[Fold, ...]:
     """The folds, ascending; none overlaps another. They never cover all that says something outside quotes.
 
     subject: the mail's. Where it begins as a forward does, the first header in the text is a forwarded message's.
+    people: see `openings.Context`.
     """
     lines = split(text)
-    opening = openings.find(text, lines, Context(subject=subject))
+    opening = openings.find(text, lines, Context(subject=subject, people=people))
     spans: list[_Span] = []
     high = opening.first
     if high < MAX_LINES:  # else nobody knows what stands at the end

@@ -45,16 +45,18 @@ class Original:
     start: int
 
 
-def find(text: str, subject: str, zone: str = "", *, is_meant: bool = False) -> Original | None:
+def find(
+    text: str, subject: str, zone: str = "", *, is_meant: bool = False, people: frozenset[str] | None = None
+) -> Original | None:
     """The outermost message that was forwarded in this text, or None.
 
     subject: of the mail that holds the text. zone: `+0200`, of that mail's own Date: programs write a forwarded
     header in the forwarder's zone, and rarely tell it. Without it a date that tells no zone is None. is_meant: was
     the mail sent to nobody but the log address? Then a header counts below the writer's own words too, unless the
-    subject is a reply's.
+    subject is a reply's. people: see `openings.Context`.
     """
     lines = split(text)
-    opening = openings.find(text, lines, Context(subject=subject, is_meant=is_meant))
+    opening = openings.find(text, lines, Context(subject=subject, is_meant=is_meant, people=people))
     if not opening.is_forwarded:
         return None
     start = lines[opening.first].start

@@ -134,7 +134,8 @@ def _is_closed(lines: Sequence[Line], first: int, end: int) -> bool:
     if end >= len(lines) or lines[end].depth != lines[end - 1].depth:
         return False
     body = lines[end].body
-    is_repeated = lines[first].body == body and marker.read(body) is not None
+    following = _label(lines[end + 1].body) if end + 1 < len(lines) else None
+    is_repeated = lines[first].body == body and marker.read(body) is not None and following is None
     return is_repeated or (is_rule(body) and len(body) >= _MIN_CLOSING_RULE)
 
 
@@ -257,16 +258,20 @@ def _is_header(
     has_address = any(_ADDRESS.search(value) for _, value in entries)
     if is_marked and known >= 2:
         return True
-    if known >= _MIN_LABELS:
-        return Field.SUBJECT in values or has_address
     date = values.get(Field.DATE, "")
-    if known == 2 and _ADDRESS.search(values[Field.FROM]) and has_date(date) and has_time(date):
+    if known >= _MIN_LABELS:
+        return has_address or is_under_rule or (Field.SUBJECT in values and _is_moment(date))
+    if known == 2 and _ADDRESS.search(values[Field.FROM]) and _is_moment(date):
         return True
     if known == 2 and len(entries) == 2 and is_under_rule:
         return has_address and (Field.DATE in values or Field.SUBJECT in values)
     return (
         is_under_rule and len(entries) >= _MIN_LABELS and has_address and any(has_date(value) for _, value in entries)
     )
+
+
+def _is_moment(date: str) -> bool:
+    return has_date(date) and has_time(date)
 
 
 def _read_squashed(lines: Sequence[Line], index: int, said: tuple[Marker, str]) -> HeaderBlock | None:

@@ -146,7 +146,7 @@ FORWARD_PREFIX = re.compile(
 )
 REPLY_PREFIX = re.compile(
     r"(?:re|aw|antw|antwort|sv|rif|r|odp|ynt|yan|res|ant|bls|atb|ref|vá|vast|vs re|отв|отг|απ|回复|回覆|答复|答覆|返信|회신"
-    r"|رد|השב|trả lời|ตอบ|balas|blg)"
+    r"|رد|השב|trả lời|ตอบ|balas|blg|odg|ats|на|답장|rép|resp|svar|回信)"
     r"\s*(?:\[\d{1,3}\]|\(\d{1,3}\))?\s*[:：]",
     re.IGNORECASE,
 )

@@ -7,6 +7,7 @@ phone's own line in the middle. Pure. Called by `folds` and `forwarded`.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from mailweir import subjects
 from mailweir.reading import attribution, header_block, lines, marker, phone_lines
 from mailweir.reading.header_block import HeaderBlock
 from mailweir.reading.label_words import Field
@@ -39,11 +40,14 @@ class Opening:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
     """What is known of the mail that holds the text. subject: its own. is_meant: was it sent to nobody but the log
-    address, so that its writer means the message below? Then only a reply's subject speaks against it.
+    address, so that its writer means the message below? Then only a reply's subject speaks against it. people: the
+    addresses in its From, To and Cc, in normal form, where it names no other message (RFC 5322 3.6.4); None where it
+    does, or nothing is known of it.
     """
 
     subject: str
     is_meant: bool = False
+    people: frozenset[str] | None = None
 
     def is_forward(self) -> bool:
         """Does it say of itself that it forwards what is below, whatever that is?"""
@@ -96,7 +100,10 @@ def _with_bars(text: str, all_lines: Sequence[Line], last: int) -> Sequence[Line
 def _at_block(all_lines: Sequence[Line], block: HeaderBlock, context: Context, seen: _Seen) -> Opening | None:
     said = seen.said < block.first
     if _is_forwarded(all_lines, block, context, seen):
-        return Opening(lines=all_lines, first=block.first, end=block.end, is_forwarded=True, block=block)
+        end = block.end
+        while end < len(all_lines) and not all_lines[end].body:
+            end += 1
+        return Opening(lines=all_lines, first=block.first, end=end, is_forwarded=True, block=block)
     if block.depth or not said or _is_told_of(all_lines, block, context):
         return None
     return Opening(lines=all_lines, first=block.first, end=block.end, quote=block.first, block=block)
@@ -119,7 +126,17 @@ def _is_forwarded(all_lines: Sequence[Line], block: HeaderBlock, context: Contex
     if is_reply(context.subject, block.from_label):
         return False
     is_quoted_header = block.depth > 0 and block.marker is not None
-    return context.is_meant or is_quoted_header or seen.said > block.first
+    return context.is_meant or is_quoted_header or seen.said > block.first or _is_of_others(all_lines, block, context)
+
+
+def _is_of_others(all_lines: Sequence[Line], block: HeaderBlock, context: Context) -> bool:
+    """Is it a mail about something else, to others than the author below, that names no message? No reply is like that."""
+    author, subject = block.values.get(Field.FROM, "").casefold(), block.values.get(Field.SUBJECT, "")
+    if context.people is None or block.depth or "@" not in author or not subjects.core(subject):
+        return False
+    if any(one in author for one in context.people) or subjects.same(subject, context.subject or "-"):
+        return False
+    return not all_lines[block.first - 1].body.endswith((":", "："))
 
 
 def _stands_below_attribution(all_lines: Sequence[Line], first: int) -> bool:
