@@ -55,11 +55,21 @@ def ending_at(lines: Sequence[Line], last: int, *, is_above_quote: bool) -> int 
     best: tuple[int, int] | None = None
     spans = _spans(lines, last)
     for first, text in spans:
-        if _is_attribution(text, is_above_quote=is_above_quote):
+        if _is_attribution(text, is_above_quote=is_above_quote) and (
+            is_above_quote or _is_apart(lines, first, text)
+        ):
             weight = _evidence(text).weight
             if best is None or weight > best[0]:
                 best = (weight, first)
     return best[1] if best else None
+
+
+def _is_apart(lines: Sequence[Line], first: int, text: str) -> bool:
+    """Where neither a time nor an address is told: is it a paragraph of its own with a whole date, and no line of a story?"""
+    found = _evidence(text)
+    if found.time or found.address or _RULED.fullmatch(text):
+        return True
+    return (first == 0 or lines[first].after_blank) and moments.has_year(text)
 
 
 def could_end(body: str) -> bool:

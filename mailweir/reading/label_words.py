@@ -150,3 +150,11 @@ REPLY_PREFIX = re.compile(
     r"\s*(?:\[\d{1,3}\]|\(\d{1,3}\))?\s*[:：]",
     re.IGNORECASE,
 )
+
+# How words begin that say "original"
+ORIGINAL = re.compile(
+    r"(?<![^\W\d_])(?:origin|urspr|oorspronk|oprindelig|opprinnelig|alkuper|eredeti|oryginaln|pôvodn|původn|izvor|prvotn|algne"
+    r"|исходн|первонач|оригинал|початков|αρχικ|orijinal|asal|gốc|d['’]origine|upprun|sākotn|pradin)"
+    r"|原始|原邮件|元の|원본|원래|ต้นฉบับ|המקורי|الأصلي|اصلی",
+    re.IGNORECASE,
+)

@@ -49,6 +49,11 @@ def has_date(text: str) -> bool:
     return bool(_YEAR.search(without_times)) or _has_month(without_times)
 
 
+def has_year(text: str) -> bool:
+    """A date in numbers, or a year of four."""
+    return _NUMERIC.search(text[:_MAX_CHARS]) is not None or _YEAR.search(text[:_MAX_CHARS]) is not None
+
+
 def date_start(text: str) -> int | None:
     """Where the first number or month's name of a date stands."""
     found = re.search(r"\d", text[:_MAX_CHARS])

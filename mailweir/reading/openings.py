@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from mailweir import subjects
 from mailweir.reading import attribution, header_block, lines, marker, phone_lines
 from mailweir.reading.header_block import HeaderBlock
-from mailweir.reading.label_words import Field
+from mailweir.reading.label_words import ORIGINAL, Field
 from mailweir.reading.lines import Line, says_something
 from mailweir.reading.marker import Marker
 from mailweir.reading.prefixes import is_forward, is_reply
@@ -56,10 +56,14 @@ class Context:
 
 @dataclass(slots=True)
 class _Seen:
-    """The first line that says something outside quotes, and the first quoted one that isn't empty; far behind until met."""
+    """The first line that says something outside quotes, and the first quoted one that isn't empty; far behind until met.
+
+    is_told_of: did the writer show a header, as in a report? Then he shows those below it, too.
+    """
 
     said: int = 2 * lines.MAX_LINES
     quoted: int = 2 * lines.MAX_LINES
+    is_told_of: bool = False
 
     def add(self, index: int, line: Line) -> None:
         if line.depth and line.body:
@@ -104,7 +108,8 @@ def _at_block(all_lines: Sequence[Line], block: HeaderBlock, context: Context, s
         while end < len(all_lines) and not all_lines[end].body:
             end += 1
         return Opening(lines=all_lines, first=block.first, end=end, is_forwarded=True, block=block)
-    if block.depth or not said or _is_told_of(all_lines, block, context):
+    seen.is_told_of = seen.is_told_of or (said and not block.depth and _is_told_of(all_lines, block, context))
+    if block.depth or not said or seen.is_told_of:
         return None
     return Opening(lines=all_lines, first=block.first, end=block.end, quote=block.first, block=block)
 
@@ -154,7 +159,8 @@ def _at_marker(all_lines: Sequence[Line], index: int, context: Context, seen: _S
             return None
         end = _end_of_attribution(all_lines, index + 1)
         return Opening(lines=all_lines, first=index, end=end or index + 1, is_forwarded=True, attribution=end and index + 1)
-    if context.is_forward() or seen.said > index:
+    is_original = ORIGINAL.search(all_lines[index].body) is not None  # else it may head what somebody wrote
+    if context.is_forward() or seen.said > index or not is_original:
         return None
     return Opening(lines=all_lines, first=index, end=index + 1, quote=index)
 

@@ -33,8 +33,8 @@ class Probe:
     @property
     def kinds(self) -> list[FoldKind]:
         """The kinds of its folds, in order, each once where it goes on."""
-        found = [kind for kind, line in self.lines if kind and line.strip()]
-        return [kind for kind, before in zip(found, [None, *found], strict=False) if kind is not before]
+        found = [kind for kind, line in self.lines if line.strip()]
+        return [kind for kind, before in zip(found, [None, *found], strict=False) if kind and kind is not before]
 
     def told_once(self, name: str) -> str:
         return self.told.get(name, [""])[0]
