@@ -16,6 +16,7 @@ from mailweir.reading.marker import Marker
 from mailweir.reading.moments import has_date, has_time
 
 # `From:`, `*From:*`, `**From**:`, `Envoyé le :`; no sentence: at most four words
+_NOTES = re.compile(r"[^\n]{1,300}? ---[\d./-]{6,10} \d{1,2}:\d{2}[^\n-]{0,6}---")  # `Jane Roe ---03/06/2024 10:00:00---Hello`
 _LABEL = re.compile(
     r"[*_]{0,2}(?P<label>[^\W\d_][^:：*\n<>@\"]{0,30}?)[ \t\u00a0]{0,3}[*_]{0,2}[:：][*_]{0,2}"
     r"[ \t\u00a0]{0,8}(?P<value>[^\n]{0,1000})"
@@ -120,11 +121,13 @@ def _cells(body: str) -> tuple[str, str] | None:
 
 
 def _is_dated(lines: Sequence[Line], index: int, lowest: int) -> bool:
-    """Does `Message du 03/06/24 10:00` stand right above, as a French provider writes?"""
-    if index <= lowest or lines[index].after_blank or lines[index - 1].depth != lines[index].depth:
+    """Does `Message du 03/06/24 10:00` stand right above, as a French provider writes, or Notes' line?"""
+    if index <= lowest or lines[index - 1].depth != lines[index].depth:
         return False
     body = lines[index - 1].body
-    return (
+    if _NOTES.match(body):
+        return True
+    return not lines[index].after_blank and (
         len(body.split()) <= _MAX_DATED_WORDS and MESSAGE.match(body) is not None and has_date(body) and has_time(body)
     )
 

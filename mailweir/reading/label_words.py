@@ -155,6 +155,7 @@ REPLY_PREFIX = re.compile(
 ORIGINAL = re.compile(
     r"(?<![^\W\d_])(?:origin|urspr|oorspronk|oprindelig|opprinnelig|alkuper|eredeti|oryginaln|pôvodn|původn|izvor|prvotn|algne"
     r"|исходн|первонач|оригинал|початков|αρχικ|orijinal|asal|gốc|d['’]origine|upprun|sākotn|pradin)"
-    r"|原始|原邮件|元の|원본|원래|ต้นฉบับ|המקורי|الأصلي|اصلی",
+    r"|repl(?:y|ied)|antwort|antwoord|répon|respuesta|rispost|odpowied|odpověd|ответ"
+    r"|原始|原邮件|回复|回覆|元の|원본|원래|ต้นฉบับ|המקורי|الأصلي|اصلی",
     re.IGNORECASE,
 )

@@ -45,6 +45,17 @@ def of(name: str) -> list[Probe]:
     return list(_read((_HERE / name).read_text("utf-8").splitlines()))
 
 
+def mail(probe: Probe) -> bytes:
+    """A message with the probe's HTML alone, that answers another one."""
+    html = "\n".join(probe.html)
+    head = (
+        f"From: Bob <bob@demo.example>\nTo: Jane <jane@client.example>\nSubject: {probe.told_once('subject')}\n"
+        "Date: Tue, 4 Jun 2024 12:00:00 +0200\nIn-Reply-To: <1@client.example>\nMIME-Version: 1.0\n"
+        "Content-Type: text/html; charset=utf-8\nContent-Transfer-Encoding: 8bit\n\n"
+    )
+    return (head + html).encode()
+
+
 def shown(text: str, folds: tuple[Fold, ...]) -> list[str]:
     """The words of a text that its folds leave."""
     ends = [0, *(fold.end for fold in folds)]
