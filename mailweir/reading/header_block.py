@@ -15,8 +15,8 @@ from mailweir.reading.lines import Line, is_rule
 from mailweir.reading.marker import Marker
 from mailweir.reading.moments import has_date, has_time
 
-# `From:`, `*From:*`, `**From**:`, `Envoyé le :`; no sentence: at most four words
 _NOTES = re.compile(r"[^\n]{1,300}? ---[\d./-]{6,10} \d{1,2}:\d{2}[^\n-]{0,6}---")  # `Jane Roe ---03/06/2024 10:00:00---Hello`
+# `From:`, `*From:*`, `**From**:`, `Envoyé le :`; no sentence: at most four words
 _LABEL = re.compile(
     r"[*_]{0,2}(?P<label>[^\W\d_][^:：*\n<>@\"]{0,30}?)[ \t\u00a0]{0,3}[*_]{0,2}[:：][*_]{0,2}"
     r"[ \t\u00a0]{0,8}(?P<value>[^\n]{0,1000})"
@@ -92,7 +92,9 @@ def _read(lines: Sequence[Line], index: int, lowest: int) -> HeaderBlock | None:
 
 def _read_table(lines: Sequence[Line], index: int, lowest: int) -> HeaderBlock | None:
     """Labels without colons, right under a marker: cells, or eM Client's `From "Jane Roe" <jane@client.example>`."""
-    if index == 0 or index < lowest or _cells(lines[index].body) is None or marker.read(lines[index - 1].body) is None:
+    if index == 0 or index < lowest or not marker.begins_with_rule(lines[index - 1].body):
+        return None
+    if _cells(lines[index].body) is None or marker.read(lines[index - 1].body) is None:
         return None
     rows = [_cells(line.body) for line in lines[index : index + _MAX_TABLE_LINES] if line.depth == lines[index].depth]
     entries = list(takewhile(bool, rows))
@@ -208,7 +210,8 @@ def _continued(lines: Sequence[Line], index: int, top: int, *, is_value_open: bo
             return after
         if lines[after].after_blank and not is_value_open:
             return None
-    return index + 1 if is_value_open and len(lines[index].body) < 300 else None
+    is_next = is_value_open and not lines[index].after_blank
+    return index + 1 if is_next and len(lines[index].body) < 300 else None
 
 
 def _above(lines: Sequence[Line], index: int, lowest: int) -> tuple[int, Marker | None]:

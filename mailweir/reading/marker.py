@@ -10,6 +10,7 @@ from mailweir.reading.label_words import FORWARDED, MESSAGE, WROTE
 
 # words between two rules, with what a program has put behind them in the same line; `*---- ... ----*` is bold
 _SIGNS = "-_=~\u2010-\u2015\u2500\u2501"  # of rules; the typewriter's first, for it means a range elsewhere
+_FIRST_SIGNS = frozenset("*-_=~\u2010\u2011\u2012\u2013\u2014\u2015\u2500\u2501")
 _BETWEEN = re.compile(
     rf"\*{{0,2}}(?P<left>[{_SIGNS}]{{2,80}})[ \t]{{0,4}}(?P<words>[^{_SIGNS}\n][^\n]{{0,120}}?)[ \t]{{0,4}}[{_SIGNS}]{{2,80}}:?\*{{0,2}}"
 )
@@ -44,6 +45,11 @@ def read(body: str) -> tuple[Marker, str] | None:
     if len(bare) <= _MAX_BARE_CHARS and bare.endswith((":", "：")) and FORWARDED.search(bare) and MESSAGE.search(bare):
         return Marker.FORWARDED, ""
     return None
+
+
+def begins_with_rule(body: str) -> bool:
+    """Could it be a marker with rules? A cheap look, before `read`."""
+    return body[:1] in _FIRST_SIGNS
 
 
 def has_rules(body: str) -> bool:
