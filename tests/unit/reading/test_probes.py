@@ -11,7 +11,7 @@ from tests.unit.reading import probes
 from tests.unit.reading.probes import Probe
 
 REPLIES = probes.of("replies.txt")
-TRAPS = probes.of("traps.txt")
+TRAPS = [*probes.of("traps.txt"), *probes.of("ends.txt")]
 FORWARDS = [*probes.of("forwards.txt"), *probes.of("chains.txt")]
 HTML = probes.of("html.txt")
 
