@@ -81,6 +81,10 @@ def _read(lines: Sequence[Line], index: int, lowest: int) -> HeaderBlock | None:
     if top < index:
         values.setdefault(Field.DATE, lines[top].body)
     first, above = _above(lines, top, lowest)
+    subject = _conversation(lines, first, lowest)
+    if subject is not None:
+        first, above = first - 2, Marker.FORWARDED
+        values.setdefault(Field.SUBJECT, subject)
     is_under_rule = first < index
     if not _is_header(entries, values, is_under_rule=is_under_rule, is_marked=above is not None):
         return None
@@ -134,6 +138,15 @@ def _is_dated(lines: Sequence[Line], index: int, lowest: int) -> bool:
     )
 
 
+def _conversation(lines: Sequence[Line], first: int, lowest: int) -> str | None:
+    """Gmail's `Forwarded Conversation`, the subject and a rule, above the first header of several: the subject."""
+    if first - 2 < lowest or not is_rule(lines[first].body) or not FORWARDED.search(lines[first - 2].body):
+        return None
+    label = _label(lines[first - 1].body)
+    is_short = len(lines[first - 2].body.split()) <= _MAX_LABEL_WORDS
+    return label[1] if label and is_short and FIELDS.get(label[0]) is Field.SUBJECT else None
+
+
 def _is_closed(lines: Sequence[Line], first: int, end: int) -> bool:
     """Is there a rule below the header, or its marker once more?"""
     if end >= len(lines) or lines[end].depth != lines[end - 1].depth:
@@ -175,7 +188,7 @@ def _entries(lines: Sequence[Line], first: int) -> tuple[list[tuple[str, str]], 
     while index < top and lines[index].depth == lines[first].depth:
         label = _label(lines[index].body)
         if label is None:
-            after = _continued(lines, index, top, is_value_open=bool(entries) and not entries[-1][1])
+            after = _continued(lines, index, top, value=entries[-1][1] if entries else "-")
             if after is None:
                 break
             entries[-1] = (
@@ -200,8 +213,9 @@ def _entries(lines: Sequence[Line], first: int) -> tuple[list[tuple[str, str]], 
     return entries, index
 
 
-def _continued(lines: Sequence[Line], index: int, top: int, *, is_value_open: bool) -> int | None:
-    """Where a value goes on in lines without a label and a known label follows: that one's line."""
+def _continued(lines: Sequence[Line], index: int, top: int, *, value: str) -> int | None:
+    """Where a value goes on in lines without a label and a known label follows: that one's line. value: what is told so far."""
+    is_value_open = not value
     for after in range(index, min(top, index + _MAX_CONTINUED)):
         if not lines[after].body or lines[after].depth != lines[index].depth or is_rule(lines[after].body):
             return None
@@ -210,7 +224,8 @@ def _continued(lines: Sequence[Line], index: int, top: int, *, is_value_open: bo
             return after
         if lines[after].after_blank and not is_value_open:
             return None
-    is_next = is_value_open and not lines[index].after_blank
+    is_list_open = "@" in lines[index].body and (value.endswith((",", ";")) or value.rfind("<") > value.rfind(">"))
+    is_next = (is_value_open or is_list_open) and not lines[index].after_blank
     return index + 1 if is_next and len(lines[index].body) < 300 else None
 
 
