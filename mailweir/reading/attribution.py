@@ -55,9 +55,7 @@ def ending_at(lines: Sequence[Line], last: int, *, is_above_quote: bool) -> int 
     best: tuple[int, int] | None = None
     spans = _spans(lines, last)
     for first, text in spans:
-        if _is_attribution(text, is_above_quote=is_above_quote) and (
-            is_above_quote or _is_apart(lines, first, text)
-        ):
+        if _is_attribution(text, is_above_quote=is_above_quote) and (is_above_quote or _is_apart(lines, first, text)):
             weight = _evidence(text).weight
             if best is None or weight > best[0]:
                 best = (weight, first)

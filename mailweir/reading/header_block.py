@@ -15,7 +15,9 @@ from mailweir.reading.lines import Line, is_rule
 from mailweir.reading.marker import Marker
 from mailweir.reading.moments import has_date, has_time
 
-_NOTES = re.compile(r"[^\n]{1,300}? ---[\d./-]{6,10} \d{1,2}:\d{2}[^\n-]{0,6}---")  # `Jane Roe ---03/06/2024 10:00:00---Hello`
+_NOTES = re.compile(
+    r"[^\n]{1,300}? ---[\d./-]{6,10} \d{1,2}:\d{2}[^\n-]{0,6}---"
+)  # `Jane Roe ---03/06/2024 10:00:00---Hello`
 # `From:`, `*From:*`, `**From**:`, `Envoyé le :`; no sentence: at most four words
 _LABEL = re.compile(
     r"[*_]{0,2}(?P<label>[^\W\d_][^:：*\n<>@\"]{0,30}?)[ \t\u00a0]{0,3}[*_]{0,2}[:：][*_]{0,2}"
@@ -25,6 +27,7 @@ _ADDRESS = re.compile(r"(?<![^\s<>\[\]()\"',;:@])[^\s<>\[\]()\"',;:@]{1,64}@[^\s
 _MAX_LABEL_WORDS = 4
 _MAX_BLOCK_LINES = 40
 _MAX_CONTINUED = 6  # lines of one value: a long list of recipients
+_MAX_CONTINUED_CHARS = 300
 _MIN_LABELS = 3
 _MAX_TABLE_LINES = 12
 _MAX_DATED_WORDS = 6
@@ -216,6 +219,10 @@ def _entries(lines: Sequence[Line], first: int) -> tuple[list[tuple[str, str]], 
 def _continued(lines: Sequence[Line], index: int, top: int, *, value: str) -> int | None:
     """Where a value goes on in lines without a label and a known label follows: that one's line. value: what is told so far."""
     is_value_open = not value
+    is_next = not lines[index].after_blank and len(lines[index].body) < _MAX_CONTINUED_CHARS
+    is_list_open = value.endswith((",", ";")) or value.rfind("<") > value.rfind(">")
+    if is_next and is_list_open and "@" in lines[index].body:
+        return index + 1
     for after in range(index, min(top, index + _MAX_CONTINUED)):
         if not lines[after].body or lines[after].depth != lines[index].depth or is_rule(lines[after].body):
             return None
@@ -224,9 +231,7 @@ def _continued(lines: Sequence[Line], index: int, top: int, *, value: str) -> in
             return after
         if lines[after].after_blank and not is_value_open:
             return None
-    is_list_open = "@" in lines[index].body and (value.endswith((",", ";")) or value.rfind("<") > value.rfind(">"))
-    is_next = (is_value_open or is_list_open) and not lines[index].after_blank
-    return index + 1 if is_next and len(lines[index].body) < 300 else None
+    return index + 1 if is_value_open and is_next else None
 
 
 def _above(lines: Sequence[Line], index: int, lowest: int) -> tuple[int, Marker | None]:
@@ -238,7 +243,12 @@ def _above(lines: Sequence[Line], index: int, lowest: int) -> tuple[int, Marker 
         same_depth = above.depth == lines[index].depth
         if said and not said[1] and (same_depth or said[0] is Marker.FORWARDED):
             found = found or said[0]
-        elif same_depth and _is_blank(lines, first, index) and marker.is_intro(above.body) and FORWARDED.search(above.body):
+        elif (
+            same_depth
+            and _is_blank(lines, first, index)
+            and marker.is_intro(above.body)
+            and FORWARDED.search(above.body)
+        ):
             found = Marker.INTRO
         elif same_depth and not found and _is_blank(lines, first, index) and marker.unruled(above.body):
             found = marker.unruled(above.body)

@@ -55,7 +55,8 @@ _LABELS = {
     "/收件者/至/宛先/送信先/受信者/받는 사람"
     "/받는사람/수신자/수신인/đến/tới/người nhận/ถึง/إلى/الى/به/گیرنده/אל/kepada/ke/untuk/kam/gavėjas/kam/saņēmējs/nori/për"
     "/प्रति/को/প্রাপক/каму/кімге"
-    "/para kay/kwa/at/chuig/za/mottaker/modtager/mottagare/destinatari/empfänger/prejemnik/an/recipient/sent to/adresat/addressee/adressaat/iki/per a/ტო/odběratel/příjemce/odbiorca",
+    "/para kay/kwa/at/chuig/za/mottaker/modtager/mottagare/destinatari/empfänger/prejemnik/an/recipient/sent to"
+    "/adresat/addressee/adressaat/iki/per a/ტო/odběratel/příjemce/odbiorca",
     Field.SUBJECT: "subject/re/betreff/betr/objet/sujet/asunto/assunto/oggetto/onderwerp/temat/předmět/predmet/emne/ämne"
     "/aihe/teema/pealkiri/tárgy"
     "/subiect/subiectul/тема/относно/предмет/наслов/θέμα/konu/主题/主旨/主題/标题/標題/件名/タイトル/제목/chủ đề/tiêu đề"
@@ -66,7 +67,8 @@ _LABELS = {
     "/másolat/másolatot kap/копия"
     "/копія/копие/κοιν/κοινοποίηση/bilgi/抄送/副本/참조/đồng kính gửi/สำเนา/نسخة/רونوشت/עותק/tembusan/salinan/koopia/kopija"
     "/kopsavilkums"
-    "/afrit/bcc/copie carbone/cc'ed/v kopii/ke/kopie an/copia conforme/dk/kópie/i kopi/kk/per conoscenza/p.c./sc/ub/同报/抄送至/抄送人/密送/参照",
+    "/afrit/bcc/copie carbone/cc'ed/v kopii/ke/kopie an/copia conforme/dk/kópie/i kopi/kk/per conoscenza/p.c./sc/ub/同报"
+    "/抄送至/抄送人/密送/参照",
     Field.OTHER: "reply-to/reply to/antwort an/antwort-an/répondre à/responder a/rispondi a/risposta/responder para"
     "/antwoorden aan/odpovědět/odpověď na"
     "/odpowiedź do/svar til/svara till/vastausosoite/válaszcím/ответить/yanıt adresi/回复/回覆給/返信先/importance"
@@ -75,8 +77,9 @@ _LABELS = {
     "/archivos adjuntos/datos adjuntos/anexos"
     "/allegati/bijlagen/załączniki/přílohy/vedhæftede filer/bifogade filer/liitteet/вложения/ekler/附件/添付ファイル/첨부"
     "/organization/organisation/message-id"
-    "/categories/sensitivity/reply address/newsgroups/mailed-by/signed-by/conversation/flag/list-id/on behalf of/date received/tags"
-    "/priorytet/ważność/prioridade/prioridad/anhang/allegato/attachment/bilaga/vedhæftning/vedlegg/bijlage/anexo/adjunto"
+    "/categories/sensitivity/reply address/newsgroups/mailed-by/signed-by/conversation/flag/list-id/on behalf of"
+    "/date received/tags/priorytet/ważność/prioridade/prioridad/anhang/allegato/attachment/bilaga"
+    "/vedhæftning/vedlegg/bijlage/anexo/adjunto"
     "/pièce jointe/załącznik/příloha/melléklet",
 }
 

@@ -12,7 +12,8 @@ from mailweir.reading.label_words import FORWARDED, MESSAGE, WROTE
 _SIGNS = "-_=~\u2010-\u2015\u2500\u2501"  # of rules; the typewriter's first, for it means a range elsewhere
 _FIRST_SIGNS = frozenset("*-_=~\u2010\u2011\u2012\u2013\u2014\u2015\u2500\u2501")
 _BETWEEN = re.compile(
-    rf"\*{{0,2}}(?P<left>[{_SIGNS}]{{2,80}})[ \t]{{0,4}}(?P<words>[^{_SIGNS}\n][^\n]{{0,120}}?)[ \t]{{0,4}}[{_SIGNS}]{{2,80}}:?\*{{0,2}}"
+    rf"\*{{0,2}}(?P<left>[{_SIGNS}]{{2,80}})[ \t]{{0,4}}(?P<words>[^{_SIGNS}\n][^\n]{{0,120}}?)[ \t]{{0,4}}"
+    rf"[{_SIGNS}]{{2,80}}:?\*{{0,2}}"
 )
 _MAX_WORDS = 8
 _MAX_UNRULED_WORDS = 6

@@ -35,7 +35,15 @@ _ZONE = re.compile(
 _ENGLISH = ["", "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 _NUMBERS = re.compile(r"\d+")
 # names of zones that Apple's programs write in their languages, and that mean one thing
-_ZONES = {"SELČ": "+0200", "SEČ": "+0100", "HAEC": "+0200", "HNEC": "+0100", "BRT": "-0300", "HAE": "-0400", "HNE": "-0500"}
+_ZONES = {
+    "SELČ": "+0200",
+    "SEČ": "+0100",
+    "HAEC": "+0200",
+    "HNEC": "+0100",
+    "BRT": "-0300",
+    "HAE": "-0400",
+    "HNE": "-0500",
+}
 
 
 def has_date(text: str) -> bool:

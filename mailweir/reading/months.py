@@ -53,21 +53,19 @@ _LANGUAGES = (
     " พฤศจิกายน/พย ธันวาคม/ธค",
 )
 # `sa` and `ch`, Vietnamese, stand behind the clock alone: `Sa` in front of it is a German Saturday
-_BEFORE_NOON = "上午|午前|早上|凌晨|清晨|오전|ص|ق\\.ظ|π\\.?μ\\.?|öö|पूर्वाह्न|לפנה[\"״]צ"
-_AFTER_NOON = "下午|午後|晚上|傍晚|中午|오후|م|ب\\.ظ|μ\\.?μ\\.?|ös|अपराह्न|אחה[\"״]צ"
+_BEFORE_NOON = '上午|午前|早上|凌晨|清晨|오전|ص|ق\\.ظ|π\\.?μ\\.?|öö|पूर्वाह्न|לפנה["״]צ'
+_AFTER_NOON = '下午|午後|晚上|傍晚|中午|오후|م|ب\\.ظ|μ\\.?μ\\.?|ös|अपराह्न|אחה["״]צ'
 _CLOCK = r"(?P<clock>(?<![\d:.])\d{1,2}[:.]\d{2}(?:[:.]\d{2})?)(?![\d:])"
 _HALF_BEHIND = re.compile(
     rf"{_CLOCK}\s?(?:(?P<am>{_BEFORE_NOON}|sa|pg)|(?P<pm>{_AFTER_NOON}|ch|ptg))(?![^\W\d_])", re.IGNORECASE
 )
-_HALF_BEFORE = re.compile(
-    rf"(?<![^\W\d_])(?:(?P<am>{_BEFORE_NOON})|(?P<pm>{_AFTER_NOON}))\s?{_CLOCK}", re.IGNORECASE
-)
+_HALF_BEFORE = re.compile(rf"(?<![^\W\d_])(?:(?P<am>{_BEFORE_NOON})|(?P<pm>{_AFTER_NOON}))\s?{_CLOCK}", re.IGNORECASE)
 # `오전 10시 5분 0초`, `10時05分`
 _SPOKEN_CLOCK = re.compile(r"(?<!\d)(\d{1,2}) ?[시時时点點] ?(\d{1,2}) ?[분分](?: ?(\d{1,2}) ?[초秒])?")
 _VIETNAMESE = re.compile(
     r"(?<!\d)(\d{1,2}) (?:thg|tháng) (\d{1,2}|mười một|mười hai|\w{2,4})(?:,? năm)?,? (\d{4})(?!\d)", re.IGNORECASE
 )
-_VIETNAMESE_MONTHS = "một hai ba tư năm sáu bảy tám chín mười mười_một mười_hai".split()
+_VIETNAMESE_MONTHS = ["một", "hai", "ba", "tư", "năm", "sáu", "bảy", "tám", "chín", "mười", "mười_một", "mười_hai"]
 _THAI = re.compile(r"[\u0e00-\u0e7f]")
 _THAI_DOT = re.compile(r"(?<=[\u0e01-\u0e4e])\.(?=[\u0e01-\u0e4e])")
 _ERA = re.compile(r"(?<!\d)25\d{2}(?!\d)")  # of Buddha, 543 years before Christ's

@@ -158,7 +158,9 @@ def _at_marker(all_lines: Sequence[Line], index: int, context: Context, seen: _S
         if not marker.has_rules(all_lines[index].body):
             return None
         end = _end_of_attribution(all_lines, index + 1)
-        return Opening(lines=all_lines, first=index, end=end or index + 1, is_forwarded=True, attribution=end and index + 1)
+        return Opening(
+            lines=all_lines, first=index, end=end or index + 1, is_forwarded=True, attribution=end and index + 1
+        )
     is_original = ORIGINAL.search(all_lines[index].body) is not None  # else it may head what somebody wrote
     if context.is_forward() or seen.said > index or not is_original:
         return None

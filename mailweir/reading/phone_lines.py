@@ -41,7 +41,9 @@ _DEVICE = re.compile(
     r"|моего|мого",
     re.IGNORECASE,
 )
-_PROGRAM = re.compile(r"\b[A-Z0-9][\w.-]{0,20} Mail\b|[^\W\d_]{2}Mail\b")  # `Any Mail`, `AnyMail`, and not `sent by mail`
+_PROGRAM = re.compile(
+    r"\b[A-Z0-9][\w.-]{0,20} Mail\b|[^\W\d_]{2}Mail\b"
+)  # `Any Mail`, `AnyMail`, and not `sent by mail`
 _EXCUSE = re.compile(r"excus|typo|brevity|pardon|kürze|tippfehler|fautes|breve|errores|erreurs", re.IGNORECASE)
 _LINK = re.compile(r"<[^<>]{0,300}>|\(\s?https?://[^()\s]{0,300}\s?\)|https?://\S{0,300}")
 _MAX_PHONE_WORDS = 9

@@ -20,7 +20,8 @@ _LONG_WORDS = 14
 _SENTENCE_END = re.compile(r"[.?!。？！؟।…][\"')»”]*$")
 # a postscript is text, wherever it stands
 _POSTSCRIPT = re.compile(
-    r"(?:p\.? ?s\.?|p\.? ?d\.?|n\.? ?b\.?|п\.? ?с\.?|з\.? ?ы\.?|υ\.? ?γ\.?|נ\.? ?ב\.?|追伸|追記|추신|附言|又及)(?:\W|$)", re.IGNORECASE
+    r"(?:p\.? ?s\.?|p\.? ?d\.?|n\.? ?b\.?|п\.? ?с\.?|з\.? ?ы\.?|υ\.? ?γ\.?|נ\.? ?ב\.?|追伸|追記|추신|附言|又及)(?:\W|$)",
+    re.IGNORECASE,
 )
 _CONTACT = re.compile(
     r"(?P<mail>[^\s<>@]{1,64}@[^\s<>@]{2,255}\.[^\s<>@]{2,})|(?P<web>https?://|www\.|\b[a-z0-9-]{2,40}\.(?:com|org|net|de"
@@ -102,7 +103,10 @@ def _is_in_code(lines: Sequence[Line], low: int, index: int) -> bool:
 def _looks_signed(lines: Sequence[Line], low: int, high: int, *, needs_contact: bool) -> bool:
     """Are these lines a name, and how to reach somebody? Also where there are none."""
     after = [line.body for line in lines[low:high] if not is_rule(line.body) and line.body not in _MARKS]
-    if any(len(body) > 4 * _MAX_LINE_CHARS or is_sentence(body) or _ITEM.match(body) or _CODE.search(body) for body in after):
+    if any(
+        len(body) > 4 * _MAX_LINE_CHARS or is_sentence(body) or _ITEM.match(body) or _CODE.search(body)
+        for body in after
+    ):
         return False
     if needs_contact and any(": " in body and not _CONTACT.search(body) for body in after):  # an amount, a room
         return False

@@ -1,4 +1,4 @@
-"""What a mail's own headers say of a header in its text: is it one that was forwarded, or answered? And what is attached stays provable."""
+"""What a mail's own headers say of a header in its text: was that mail forwarded, or answered? Attached ones stay provable."""
 
 import pytest
 
@@ -17,7 +17,9 @@ BELOW = (
 )
 
 
-def mail(to: str = "ann@demo.example", subject: str = "papers of Client Ltd", more: str = "", text: str = BELOW) -> bytes:
+def mail(
+    to: str = "ann@demo.example", subject: str = "papers of Client Ltd", more: str = "", text: str = BELOW
+) -> bytes:
     """A mail of Bob's with a header below his words."""
     head = f"From: Bob <bob@demo.example>\r\nTo: {to}\r\nSubject: {subject}\r\nDate: Tue, 4 Jun 2024 12:00:00 +0200\r\n{more}"
     return f"{head}Content-Type: text/plain; charset=utf-8\r\n\r\n{text}".encode()

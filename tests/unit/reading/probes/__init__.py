@@ -1,4 +1,7 @@
-"""Mails as programs write them, in own words, with what is to be made of each: the files beside this one. Their form is told in `replies.txt`."""
+"""Mails as programs write them, in own words, with what is to be made of each: the files beside this one.
+
+Their form is told in `replies.txt`.
+"""
 
 import re
 from collections.abc import Iterator
