@@ -93,14 +93,15 @@ def _peeled(lines: Sequence[Line], high: int) -> tuple[list[_Span], int]:
 
 
 def _leading(lines: Sequence[Line], high: int) -> list[_Span]:
-    """The quote that an answer stands below, where it is the only one and says whose it is; or the attribution alone."""
+    """The quote that an answer stands below, where it is the only one and says whose it is."""
     last = next((index for index in range(min(high, _MAX_ATTRIBUTION_LINES)) if _ends_attribution(lines, index)), None)
     if last is None or last + 1 >= high:
         return []
     end = last + 1
     while end < high and (lines[end].depth or (end + 1 < high and _is_wrapped(lines, end))):
         end += 1
-    if any(line.depth for line in lines[end:high]) or not _is_said(lines, end, high):
+    has_quote = any(line.depth for line in lines[last + 1 : end])
+    if not has_quote or any(line.depth for line in lines[end:high]) or not _is_said(lines, end, high):
         return []
     return [(FoldKind.QUOTE, 0, end)]
 
