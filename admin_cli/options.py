@@ -9,8 +9,8 @@ from typer.core import TyperGroup
 from mailweir.visibility import Visibility
 
 
-class OnOff(enum.StrEnum):
-    """What a switch is set to."""
+class Switch(enum.StrEnum):
+    """How a person says that something is to be done, or not."""
 
     ON = "on"
     OFF = "off"

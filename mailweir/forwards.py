@@ -81,7 +81,8 @@ class Search:
         if not contacts:
             self._has_stranger = True
             return None
-        is_todo = author.doubt is not Doubt.SEVERAL and not view.is_automatic_answer
+        is_wanted = self.deployment.automatic_todos or not view.is_automatic_answer
+        is_todo = author.doubt is not Doubt.SEVERAL and is_wanted
         decision = self._decision(
             author.address,
             contacts,

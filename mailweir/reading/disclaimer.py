@@ -6,6 +6,7 @@ Long, last, and with words of two of these three. Pure. Called by `folds`.
 import re
 from collections.abc import Sequence
 
+from mailweir.reading.label_words import MESSAGE
 from mailweir.reading.lines import Line, is_rule
 
 _MIN_CHARS = 120
@@ -22,6 +23,12 @@ _ADDRESSEE = re.compile(
     r"|adresat|odbiorc|příjemc|adresát|modtager|mottaker|mottagare|vastaanottaj"
     r"|címzett|адресат|получател|одержувач|παραλήπτ|alıcı|muhatab|收件|接收|宛先|受信|수신|người nhận|penerima|ผู้รับ|נמען"
     r"|المرسل إليه|المستلم|مخاطب|گیرنده|primatel|prejemnik|saaja|gavėj|saņēmēj|viðtakand",
+    re.IGNORECASE,
+)
+# of what it speaks
+_MAIL = re.compile(
+    r"communicat|transmi[st]|\binformation|courri[ee]l|comunica|inhalt|contenu|conteú|contenid|contenut|treść|obsah|innehåll|indhold|innhold"
+    r"|tartalm|содерж|зміст|περιεχ|içeri|信息|資訊|情報|내용|nội dung|isi |תוכן|محتو|документ|document|dokument|viestin|sisält",
     re.IGNORECASE,
 )
 _ERROR = re.compile(
@@ -64,6 +71,8 @@ def _paragraph(lines: Sequence[Line], low: int, end: int) -> int | None:
 
 def _is_disclaimer(text: str) -> bool:
     head = text[:4_000]
+    if head.endswith(("?", "？", "؟")) or not (MESSAGE.search(head) or _MAIL.search(head)):
+        return False
     said = (_CONFIDENTIAL, _ADDRESSEE, _ERROR)
     least = _MIN_CHARS if head.isascii() or not any(sign > "\u2e80" for sign in head) else _MIN_CHARS // 3
     return len(head) >= least and sum(pattern.search(head) is not None for pattern in said) >= 2

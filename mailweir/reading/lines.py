@@ -17,9 +17,12 @@ _MARKS = re.compile(r"[ \t]{0,4}((?:[>»][ \t]{0,2}){1,200})")
 _INITIALS = re.compile(
     r"[ \t]?[A-Z][A-Za-z]{0,11}((?:>[ \t]?){1,50})(?![^<\n]{0,200}>)"
 )  # Supercite: `JD> `, and not `Name>`
+# GroupWise's, above what it answers: `>>> Jane Roe <jane@client.example> 6/3/2024 10:00 AM >>>`
+_DIVIDER = re.compile(r"[ \t]{0,4}>>> ?[^>\s][^\n]{2,250}\d{1,2}[:.]\d{2}[^\d\n]{0,12}>>>[ \t]{0,4}")
 _UNSEEN = "\ufeff\u200b\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2060\u2066\u2067\u2068\u2069\u00ad"
 _WITHOUT_UNSEEN = dict.fromkeys(map(ord, _UNSEEN))
 _BAR = re.compile(r"[ \t]{0,3}\|(?![^|\n]*\|)")
+_PICTURE = re.compile("[\u2600-\u27bf\U0001f300-\U0001faff]")
 _TRACKER = "\u1427"  # Canadian syllabics: a picture that tells whether a mail was read leaves it in the text
 _WROTE_BEHIND = re.compile(r">[ \t]{0,2}[^\d\W][^\d\n]{0,30}[:：]$")
 _ADDRESS_END = re.compile(r"[^<>]{0,200}>[ \t]{0,2}[^\s<>]{0,12}[ \t]?[:：]$")
@@ -61,6 +64,8 @@ def split(text: str) -> list[Line]:
 def _read(whole: str) -> tuple[int, str]:
     if not whole.isascii():
         whole = whole.translate(_WITHOUT_UNSEEN)
+    if whole.lstrip(" \t").startswith(">>>") and _DIVIDER.fullmatch(whole):
+        return 0, whole.strip()
     marks = _MARKS.match(whole) or _INITIALS.match(whole)
     if marks is None:
         return 0, whole.strip()
@@ -102,9 +107,14 @@ def is_rule(body: str) -> bool:
     signs = body.replace(" ", "")
     if signs == _TRACKER:
         return True
-    return len(signs) >= 3 and signs[0] in "-_=*~#+—–―─━‐·•.⸻" and signs == signs[0] * len(signs)
+    return len(signs) >= 3 and signs[0] in "-_=*~#+—–―─━‐‑‒·•.⸻" and signs == signs[0] * len(signs)
 
 
 def says_something(body: str) -> bool:
     """Has it a letter or digit?"""
     return any(map(str.isalnum, body))
+
+
+def has_picture(body: str) -> bool:
+    """Has it a sign that says as much as words: a raised thumb?"""
+    return _PICTURE.search(body) is not None

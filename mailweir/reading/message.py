@@ -44,7 +44,9 @@ def read(raw: bytes, *, envelope_sender: str | None = None) -> Reading:
     event = _invitation(raw, found)
     method = event.method if event else None
     subject = part_text.clean(view.subject).strip()
-    spans = folds.find(written.text, subject)
+    keys = thread_keys.read(view)
+    people = None if keys.has_ids else frozenset((*view.candidates, *view.recipients))
+    spans = folds.find(written.text, subject, people=people)
     shown = _view(written.html, files)
     return Reading(
         subject=subject,
@@ -53,11 +55,11 @@ def read(raw: bytes, *, envelope_sender: str | None = None) -> Reading:
         view=shown,
         sanitizer_version=html_view.SANITIZER_VERSION,
         folds=spans,
-        original=forwarded.find(written.text, subject, _zone(view)),
+        original=forwarded.find(written.text, subject, _zone(view), people=people),
         labels=labels.of(view, found, envelope_sender, text=written.text, method=method),
         attachments=files,
         invitation=event,
-        thread_keys=thread_keys.read(view),
+        thread_keys=keys,
         problems=tuple(_problems(written.text, shown)),
     )
 

@@ -5,19 +5,13 @@ import os
 import pty
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-import structlog
 
-from mailweir.digest import server
-from mailweir.digest.server import Digest
-from mailweir.settings import Settings
 from mailweir.store.database.connection import Database
-from mailweir.store.record.digest_queue import Stage
 
 Mailweir = Any
 Put = Callable[..., int]
@@ -59,23 +53,6 @@ def demo(mailweir: Mailweir) -> Mailweir:
     return mailweir
 
 
-@pytest.fixture
-def work_off(database: Database, now: datetime, tmp_path: Path) -> Iterator[Callable[[], int]]:
-    """The digest, with its own children."""
-    made: list[Digest] = []
-
-    def run() -> int:
-        of_reading = {
-            key: pool for key, pool in server.pools(Settings(data_dir=tmp_path)).items() if key[0] is Stage.READING
-        }
-        made.append(Digest(database, of_reading, structlog.get_logger(), lambda: now + timedelta(hours=1)))
-        return made[-1].work_off()
-
-    yield run
-    for digest in made:
-        digest.stop()
-
-
 def test_an_activity_is_shown_with_its_text_and_quotes_folded(
     demo: Mailweir, record: Put, work_off: Callable[[], int]
 ) -> None:
@@ -114,20 +91,28 @@ def test_a_file_comes_out_under_the_name_that_was_given(
     demo: Mailweir, record: Put, work_off: Callable[[], int], tmp_path: Path
 ) -> None:
     activity_id = str(record("demo", "richard", JANE, raw=MAIL))
-    assert demo("activity", "attachment", activity_id, "1").code == 1
+    ran = demo("activity", "attachment", activity_id, "1")
+    assert (ran.code, "isn't read yet" in ran.err) == (1, True)
     work_off()
     folder = tmp_path / "out"
     folder.mkdir()
     assert demo("activity", "attachment", activity_id, "1", "--out", str(folder / "mine.csv")).code == 0
     assert [one.name for one in folder.iterdir()] == ["mine.csv"]
     assert (folder / "mine.csv").read_bytes() == FILE
+    ran = demo("activity", "attachment", activity_id, "1", "--out", str(folder / "mine.csv"))
+    assert (ran.code, "is there already" in ran.err) == (1, True)
+    (folder / "mine.csv").write_bytes(b"other")
+    assert demo("activity", "attachment", activity_id, "1", "--force", "--out", str(folder / "mine.csv")).code == 0
+    assert (folder / "mine.csv").read_bytes() == FILE
     assert demo("activity", "attachment", activity_id, "1").raw_out == FILE
     ran = demo("activity", "attachment", activity_id, "2")
     assert (ran.code, ran.raw_out) == (1, b"")
-    assert "no attachment 2: 1 are known" in ran.err
+    assert "no attachment 2: it has one, which is 1" in ran.err
 
 
-@pytest.mark.parametrize("arguments", [("raw", "1"), ("attachment", "1", "1")])
+@pytest.mark.parametrize(
+    "arguments", [("raw", "1"), ("attachment", "1", "1"), ("attachment", "1", "1", "--out", "/dev/stdout")]
+)
 def test_law_14_a_terminal_is_refused(
     demo: Mailweir, record: Put, work_off: Callable[[], int], arguments: tuple[str, ...]
 ) -> None:

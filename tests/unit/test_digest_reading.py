@@ -127,8 +127,8 @@ def test_a_message_is_read_and_kept(demo: Database, record: Put, work_off: Calla
     assert Label.LIST in found.labels
     (file,) = found.attachments
     assert (file.name, file.size_bytes, file.encoding) == ("a.csv", 4, "base64")
-    assert readings.same_file(demo, 1, file.sha256) == [(activity_id, 1)]
-    assert readings.same_file(demo, 2, file.sha256) == []
+    assert readings.same_file(demo, 1, file.sha256, 9) == [(activity_id, 1)]
+    assert readings.same_file(demo, 2, file.sha256, 9) == []
     assert threads.of(demo, activity_id) is not None
     assert digest_queue.waiting(demo)[1] == digest_queue.Waiting(stage=Stage.READING, new=0, later=0, ended=0)
 

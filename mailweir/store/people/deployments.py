@@ -13,14 +13,16 @@ from mailweir.store.people import checks, match_keys
 from mailweir.visibility import Visibility
 
 _SELECTED = (
-    "SELECT id, name, domain, created_at, plus_addresses, gmail_dots, private_words, held_forwards FROM deployments"
+    "SELECT id, name, domain, created_at, plus_addresses, gmail_dots, private_words, automatic_todos, held_forwards"
+    " FROM deployments"
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
     """A tenant. created_at: UTC. plus_addresses, gmail_dots: see `folding`. private_words: with commas
-    between, see `visibility`. held_forwards: what users forward to log@ by hand is held until it is read."""
+    between, see `visibility`. automatic_todos: what programs answer is a to-do too. held_forwards: what users forward to log@ by
+    hand is held until it is read."""
 
     id: int
     name: str
@@ -29,6 +31,7 @@ class Deployment:
     plus_addresses: bool = False
     gmail_dots: bool = False
     private_words: str = ""
+    automatic_todos: bool = False
     held_forwards: bool = True
 
     @property
@@ -109,6 +112,14 @@ def set_held_forwards(database: Database, name: str, *, is_on: bool) -> Deployme
         return replace(found, held_forwards=is_on)
 
 
+def set_automatic_todos(database: Database, name: str, *, is_on: bool) -> Deployment:
+    """Switches whether automatic mail, such as an out-of-office, makes to-dos. Counts at the next message. NotFound."""
+    with database.bound(), database.transaction():
+        found = find(database, name)
+        models.Deployment.update(automatic_todos=int(is_on)).where(models.Deployment.id == found.id).execute()
+        return replace(found, automatic_todos=is_on)
+
+
 def note_restriction(deployment: Deployment, wanted: Visibility) -> None:
     """Within the transaction that sets what somebody's mail gets: from then on recording asks for that."""
     if wanted is not Visibility.EVERYONE:
@@ -144,5 +155,6 @@ def _made_of(row: rows.Row) -> Deployment:
         plus_addresses=bool(row["plus_addresses"]),
         gmail_dots=bool(row["gmail_dots"]),
         private_words=row["private_words"],
+        automatic_todos=bool(row["automatic_todos"]),
         held_forwards=bool(row["held_forwards"]),
     )

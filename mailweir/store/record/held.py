@@ -145,7 +145,8 @@ def find(database: Database, held_id: int, *, for_update: bool = False) -> Held 
     """What isn't decided yet; None where it is, or is gone. for_update: nobody else decides it until the transaction's end."""
     lock = " FOR UPDATE OF h" if for_update and not database.is_sqlite else ""
     sql = (
-        "SELECT h.id, h.deployment_id, d.name, d.domain, d.plus_addresses, d.gmail_dots, d.held_forwards, h.kind, h.source_id,"
+        "SELECT h.id, h.deployment_id, d.name, d.domain, d.plus_addresses, d.gmail_dots, d.automatic_todos, d.held_forwards,"
+        " h.kind, h.source_id,"
         " h.author, h.facts, h.size_bytes, h.held_at, h.attempts, h.deaths FROM held_messages h"
         f" JOIN deployments d ON d.id = h.deployment_id WHERE h.id = ? AND h.state = 'waits'{lock}"
     )
@@ -155,7 +156,11 @@ def find(database: Database, held_id: int, *, for_update: bool = False) -> Held 
     folding = Folding(bool(row["plus_addresses"]), bool(row["gmail_dots"]))
     return Held(
         id=row["id"],
-        deployment=DeploymentRef(row["deployment_id"], row["name"], row["domain"], folding, bool(row["held_forwards"])),
+        deployment=DeploymentRef(
+            *(row["deployment_id"], row["name"], row["domain"], folding),
+            automatic_todos=bool(row["automatic_todos"]),
+            holds_forwards=bool(row["held_forwards"]),
+        ),
         kind=HeldKind(row["kind"]),
         source_id=row["source_id"],
         author=row["author"],

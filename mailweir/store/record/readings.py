@@ -30,9 +30,11 @@ from mailweir.store.database.moments import (
     rfc3339_or_none,
     with_offset,
 )
+from mailweir.store.record.visibility import Reader
 
 READ, UNREADABLE = "read", "unreadable"
 _LEVEL = 3
+_MOST_COPIES = 1_000  # of a file that are looked at, whoever has them
 _MAX_TEXT_BYTES = 16_000_000  # of what was compressed here: far more than a reading has
 _COLUMNS = (
     "raw_id",
@@ -159,6 +161,9 @@ def write_unreadable(database: Database, raw_id: int, problem: str, now: datetim
 
 def _replace(database: Database, row: dict[str, Any]) -> None:
     raw_id = row["raw_id"]
+    # the envelope decides whether mail is automatic, too, and only the filter has seen it
+    kept = database.execute("SELECT header_labels FROM raw_messages WHERE id = ?", (raw_id,)).fetchone()
+    row["labels"] |= (kept and kept[0]) or 0
     database.execute("DELETE FROM attachments WHERE raw_id = ?", (raw_id,))
     database.execute("DELETE FROM readings WHERE raw_id = ?", (raw_id,))
     batches.insert(database, "readings", _COLUMNS, [[row[column] for column in _COLUMNS]])
@@ -233,16 +238,35 @@ def keys_of_leading(database: Database, activity_id: int) -> ThreadKeys | None:
     return _keys(row[0]) if row and row[0] else None
 
 
-def same_file(database: Database, deployment_id: int, sha256: bytes) -> list[tuple[int, int]]:
-    """Where a deployment has a file with this digest: (activity's id, number of the file) in leading versions, the newest first.
+def same_file(
+    database: Database, deployment_id: int, sha256: bytes, limit: int, reader: Reader | None = None
+) -> list[tuple[int, int]]:
+    """Where a deployment has a file with this digest: (activity's id, number of the file) in leading versions, the last recorded
+    first; among the last copies, for there may be any number of a firm's logo.
 
-    The caller leaves out what its reader may not see.
+    reader: of these, only what that user may see all of, for a file tells what mail is about (law 13); one of another deployment
+    sees nothing. None is an operator.
     """
+    if reader is not None and reader.deployment_id != deployment_id:
+        return []
+    narrower = ""
+    users: tuple[int, ...] = ()
+    if reader is not None:
+        of_reader = ",".join("?" * len(reader.user_ids))
+        users = reader.user_ids
+        # an OR costs nothing here: the digest's own index leads, and gives few
+        narrower = (
+            " AND (a.visibility = 'everyone' OR EXISTS (SELECT 1 FROM activity_users mine"
+            f" WHERE mine.activity_id = a.id AND mine.user_id IN ({of_reader})))"
+        )
     sql = (
         "SELECT a.id, f.number FROM attachments f JOIN raw_messages r ON r.id = f.raw_id"
-        " JOIN activities a ON a.leading_raw_id = r.id WHERE f.sha256 = ? AND a.deployment_id = ? ORDER BY a.id DESC, f.number"
+        " JOIN activities a ON a.id = r.activity_id AND a.leading_raw_id = r.id WHERE f.sha256 = ? AND f.raw_id IN"
+        " (SELECT g.raw_id FROM attachments g WHERE g.sha256 = ? ORDER BY g.raw_id DESC LIMIT ?)"
+        f" AND a.deployment_id = ?{narrower} ORDER BY f.raw_id DESC, f.number LIMIT ?"
     )
-    return [(row[0], row[1]) for row in database.execute(sql, (sha256, deployment_id)).fetchall()]
+    values = (sha256, sha256, _MOST_COPIES, deployment_id, *users, limit)
+    return [(row[0], row[1]) for row in database.execute(sql, values).fetchall()]
 
 
 def count_unreadable(database: Database) -> int:
