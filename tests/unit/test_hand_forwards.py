@@ -241,3 +241,27 @@ def test_an_automatic_answer_that_is_attached_is_no_to_do(
     send(database, attached(automatic), at=clock.at)
     held_digest.work_off()
     assert counts(database)[:3] == (1, 1, 0)
+
+
+def test_staff_come_before_contacts(database: Database, clock: Clock, held_digest: Digest) -> None:
+    """Pat is both, and so is a colleague."""
+    pat = "pat@both.example"
+    send(database, inline("gmail en").replace(JANE.encode(), pat.encode()), at=clock.at)
+    send(database, attached(original(author=pat), message_id="<f2@firm.example>"), "4Xy2", at=clock.at)
+    held_digest.work_off()
+    assert [decision(database, one)[1] for one in ("4Xy1", "4Xy2")] == ["forward of a colleague's mail"] * 2
+
+
+def test_law_4_another_deployment_neither_sees_nor_causes_it(
+    database: Database, clock: Clock, held_digest: Digest
+) -> None:
+    """Mary is a contact of the other one, where richard@else is a user; its jane is a user."""
+    here = inline("gmail en").replace(b"jane@client", b"mary@firm")
+    there = here.replace(b"richard@firm.example", b"richard@else.example").replace(
+        b"demo.example.net", b"other.example.org"
+    )
+    send(database, here, at=clock.at)
+    send(database, there, "4Xy2", recipients="log@other.example.org", at=clock.at)
+    held_digest.work_off()
+    assert [decision(database, one)[0] for one in ("4Xy1", "4Xy2")] == ["ignored", "captured"]
+    assert [row[0] for row in database.execute("SELECT deployment_id FROM activities").fetchall()] == [2]

@@ -136,6 +136,18 @@ def test_a_repeat_of_a_decided_source_is_nothing(database: Database, clock: Cloc
     assert _held(database) == []
 
 
+def test_a_repeat_of_a_source_that_was_decided_against_is_nothing(
+    database: Database, clock: Clock, held_digest: Digest
+) -> None:
+    raw = INLINE % (b"forged", b"jane@client.example")
+    send(database, raw, at=clock.at)
+    held_digest.work_off()
+    clock.pass_by(61)
+    held_digest.work_off()
+    send(database, raw, at=clock.at)
+    assert _held(database) == []
+
+
 # --- law 1, law 2: broken off anywhere --------------------------------------------------------------------------------
 
 
