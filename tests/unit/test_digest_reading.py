@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -233,6 +233,66 @@ def test_a_verdict_that_comes_later_merges_threads_in_its_own_transaction(
     assert threads.of(demo, second) != threads.of(demo, first)
     assert work_off() == 1
     assert {threads.of(demo, one) for one in (first, second, third)} == {threads.of(demo, first)}
+
+
+def test_a_login_that_proves_what_was_read_merges_threads(
+    demo: Database, record: Put, work_off: Callable[..., int]
+) -> None:
+    """The copy to log@ came first; then the relay's own, which is the same to the byte."""
+    first = record("demo", "richard", JANE, number=1, raw=_mail("one"))
+    second = record("demo", "richard", JANE, number=2, raw=_mail("two"))
+    raw = _mail("three", answers="<one@client.example> <two@client.example>").replace(b"proven", b"plain")
+    third = record("demo", "richard", JANE, number=3, raw=raw)
+    work_off()
+    assert threads.of(demo, second) != threads.of(demo, first)
+    record("demo", "richard", JANE, number=3, raw=raw, queue_id="4XyB", is_proven=True)
+    assert {threads.of(demo, one) for one in (first, second, third)} == {threads.of(demo, first)}
+
+
+@pytest.mark.parametrize("is_read_before", [False, True])
+@pytest.mark.parametrize("is_proven_by_login", [False, True])
+def test_the_thread_that_a_forged_copy_names_is_not_the_mails(
+    demo: Database,
+    record: Put,
+    work_off: Callable[..., int],
+    is_read_before: bool,
+    is_proven_by_login: bool,
+) -> None:
+    """Who is in Cc has the mail, too, and may have his copy here first. It leads until the mail itself is proven."""
+    other = record("demo", "richard", JANE, number=1, raw=_mail("other"))
+    forged = _mail("offer", answers="<other@client.example>").replace(b"proven", b"forged")
+    activity_id = record("demo", "richard", JANE, number=2, raw=forged)
+    work_off()
+    assert threads.of(demo, activity_id) == threads.of(demo, other)
+    genuine = _mail("offer")
+    if_read = {True: b"pending", False: b"proven"}[is_read_before]
+    record("demo", "richard", JANE, number=2, raw=genuine.replace(b"proven", if_read), queue_id="4XyB")
+    work_off()
+    again = {"raw": genuine.replace(b"proven", if_read), "queue_id": "4XyC", "is_proven": is_proven_by_login}
+    record("demo", "richard", JANE, number=2, **again)
+    work_off()
+    is_genuine = not is_read_before or is_proven_by_login
+    assert (threads.of(demo, activity_id) != threads.of(demo, other)) is is_genuine
+    answer = record("demo", "richard", JANE, number=3, raw=_mail("answer", answers="<offer@client.example>"))
+    work_off()
+    assert threads.of(demo, answer) == threads.of(demo, activity_id)
+    thread = threads.of(demo, activity_id)
+    demo.execute("UPDATE readings SET reader_version = 0")
+    digest_rebuilds.begin(demo, Stage.READING, Which.OLDER, datetime.now(UTC))
+    assert work_off() >= 4
+    assert threads.of(demo, activity_id) == thread
+
+
+def test_a_version_that_does_not_lead_moves_nothing(demo: Database, record: Put, work_off: Callable[..., int]) -> None:
+    activity_id = record("demo", "richard", JANE, number=1, raw=_mail("one"))
+    answer = record("demo", "richard", JANE, number=2, raw=_mail("two", answers="<one@client.example>"))
+    other = record("demo", "richard", JANE, number=3, raw=_mail("other"))
+    work_off()
+    before = [threads.of(demo, one) for one in (activity_id, answer, other)]
+    copy = _mail("one", answers="<other@client.example>").replace(b"proven", b"forged")
+    record("demo", "richard", JANE, number=1, raw=copy, queue_id="4XyB")
+    work_off()
+    assert [threads.of(demo, one) for one in (activity_id, answer, other)] == before
 
 
 def test_twice_read_is_the_same(demo: Database, record: Put, work_off: Callable[..., int], now: datetime) -> None:

@@ -19,7 +19,6 @@ from mailweir.reading.forwarded import Original
 from mailweir.reading.invitation import Invitation
 from mailweir.reading.labels import Label, from_bits, to_bits
 from mailweir.reading.reading import READER_VERSION, Reading
-from mailweir.reading.thread_keys import ThreadKeys
 from mailweir.store.database import batches, rows
 from mailweir.store.database.connection import Database
 from mailweir.store.database.moments import (
@@ -30,6 +29,7 @@ from mailweir.store.database.moments import (
     rfc3339_or_none,
     with_offset,
 )
+from mailweir.store.record import leading as leading_versions
 
 READ, UNREADABLE = "read", "unreadable"
 _LEVEL = 3
@@ -93,11 +93,11 @@ class KeptReading:
     attachments: tuple[Attachment, ...]
 
 
-def write(database: Database, raw_id: int, reading: Reading, now: datetime) -> None:
-    """Keeps what was read, in place of what was before; in the caller's transaction."""
+def write(database: Database, raw_id: int, reading: Reading, now: datetime) -> bool:
+    """Keeps what was read, in place of what was before; in the caller's transaction. Was the version never read before?"""
     original = reading.original
     view = reading.view
-    _replace(
+    keys_before = _replace(
         database,
         {
             "raw_id": raw_id,
@@ -107,7 +107,7 @@ def write(database: Database, raw_id: int, reading: Reading, now: datetime) -> N
             "subject": reading.subject,
             "snippet": reading.snippet,
             "labels": to_bits(reading.labels),
-            "thread_keys": _packed_keys(reading.thread_keys),
+            "thread_keys": leading_versions.packed_keys(reading.thread_keys),
             "problems": " ".join(reading.problems),
             "remote_images": view.remote_images if view else 0,
             "sanitizer_version": reading.sanitizer_version if view else None,
@@ -143,6 +143,7 @@ def write(database: Database, raw_id: int, reading: Reading, now: datetime) -> N
             for number, one in enumerate(reading.attachments, 1)
         ],
     )
+    return not keys_before
 
 
 def write_unreadable(database: Database, raw_id: int, problem: str, now: datetime) -> None:
@@ -157,11 +158,13 @@ def write_unreadable(database: Database, raw_id: int, problem: str, now: datetim
     _replace(database, {**nothing, **known, **empty, **told})
 
 
-def _replace(database: Database, row: dict[str, Any]) -> None:
+def _replace(database: Database, row: dict[str, Any]) -> str | None:
+    """The keys that what was there before had; none where it had no text, or there was nothing."""
     raw_id = row["raw_id"]
     database.execute("DELETE FROM attachments WHERE raw_id = ?", (raw_id,))
-    database.execute("DELETE FROM readings WHERE raw_id = ?", (raw_id,))
+    before = database.execute("DELETE FROM readings WHERE raw_id = ? RETURNING thread_keys", (raw_id,)).fetchone()
     batches.insert(database, "readings", _COLUMNS, [[row[column] for column in _COLUMNS]])
+    return str(before[0]) if before else None
 
 
 def read(database: Database, raw_id: int) -> KeptReading | None:
@@ -226,13 +229,6 @@ def texts(database: Database, raw_ids: Iterable[int]) -> dict[int, str]:
     }
 
 
-def keys_of_leading(database: Database, activity_id: int) -> ThreadKeys | None:
-    """What its leading version says of an activity's thread; None where that isn't read."""
-    sql = "SELECT d.thread_keys FROM readings d JOIN activities a ON a.leading_raw_id = d.raw_id WHERE a.id = ?"
-    row = database.execute(sql, (activity_id,)).fetchone()
-    return _keys(row[0]) if row and row[0] else None
-
-
 def same_file(database: Database, deployment_id: int, sha256: bytes) -> list[tuple[int, int]]:
     """Where a deployment has a file with this digest: (activity's id, number of the file) in leading versions, the newest first.
 
@@ -281,31 +277,6 @@ def _text(content_zstd: Any, raw_id: int) -> str:
         raise MailweirError(
             f"the reading of version {raw_id} is damaged in the database: {error}: 'mailweir digest again' reads it anew"
         ) from error
-
-
-def _packed_keys(keys: ThreadKeys) -> str:
-    return json.dumps(
-        [
-            keys.own.hex() if keys.own else None,
-            [one.hex() for one in keys.in_reply_to],
-            [one.hex() for one in keys.references],
-            keys.base_subject,
-            keys.is_reply,
-            keys.has_ids,
-        ]
-    )
-
-
-def _keys(text: str) -> ThreadKeys:
-    own, in_reply_to, references, base_subject, is_reply, has_ids = json.loads(text)
-    return ThreadKeys(
-        own=bytes.fromhex(own) if own else None,
-        in_reply_to=tuple(map(bytes.fromhex, in_reply_to)),
-        references=tuple(map(bytes.fromhex, references)),
-        base_subject=base_subject,
-        is_reply=is_reply,
-        has_ids=has_ids,
-    )
 
 
 def _packed_invitation(found: Invitation | None) -> str | None:
