@@ -22,6 +22,9 @@ from mailweir.store.record.digest_queue import Entry, Stage
 from mailweir.store.record.verdicts import Examined, Led
 
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=30), timedelta(days=1)
+# Law 11: DNS may say for a while that there is no such key, or what isn't one. It is asked again, later each time.
+_OF_ONE_ANSWER = frozenset({VerdictReason.KEY_MISSING, VerdictReason.KEY_UNUSABLE})
+FIRST_LOOK_AGAIN, LOOKS_AGAIN_WITHIN = timedelta(hours=1), timedelta(days=2)
 MAX_DEATHS = 3
 
 
@@ -104,11 +107,20 @@ class Outcomes:
                 if isinstance(found, Reading | _Unreadable) and (of_reading := self._keep(outcome, found, now)):
                     kept.append(outcome.entry.raw_id)
                     led.append(of_reading)
+                if isinstance(found, SenderVerdict) and found.reason in _OF_ONE_ANSWER:
+                    self._look_again(outcome.entry, now)
             for _, found in decided:
                 if isinstance(found, Entry):
                     digest_queue.postpone(self._database, found, now + pause_after(found.attempts + found.deaths - 1))
             search_index.put(self._database, [entries[raw_id] for raw_id in kept if raw_id in entries])
             leading.join_threads(self._database, led, now)
+
+    def _look_again(self, entry: Entry, now: datetime) -> None:
+        """Has an author who isn't proven yet examined once more, as long as his mail is new."""
+        recorded_at = verdicts.unproven_since(self._database, entry.raw_id)
+        if recorded_at is not None and now - recorded_at < LOOKS_AGAIN_WITHIN:
+            until = now + max(FIRST_LOOK_AGAIN, now - recorded_at)
+            digest_queue.put_later(self._database, replace(entry, attempts=0, deaths=0), until)
 
     def _keep(self, outcome: Outcome, found: Reading | _Unreadable, now: datetime) -> Led | None:
         """Keeps it; None where the version is off the record by now. Else the activity, which may join a thread now."""

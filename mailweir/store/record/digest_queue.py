@@ -163,12 +163,17 @@ def postpone(database: Database, entry: Entry, until: datetime) -> None:
     if database.execute(here, key).fetchone() is None:
         return
     database.execute("DELETE FROM digest_queue WHERE lane = 0 AND stage = ? AND raw_id = ?", key)
+    put_later(database, entry, until)
+
+
+def put_later(database: Database, entry: Entry, until: datetime) -> None:
+    """Has it done in the later lane, from then on; in the caller's transaction, which holds its activity."""
     ending = (
         "ON CONFLICT (lane, stage, raw_id) DO UPDATE SET attempts = excluded.attempts, deaths = excluded.deaths,"
         " next_try_at = excluded.next_try_at"
     )
     columns = ("lane", "stage", "raw_id", "attempts", "deaths", "next_try_at")
-    row = (int(Lane.LATER), *key, entry.attempts, entry.deaths, rfc3339(until))
+    row = (int(Lane.LATER), entry.stage.value, entry.raw_id, entry.attempts, entry.deaths, rfc3339(until))
     batches.insert(database, "digest_queue", columns, [row], ending)
 
 

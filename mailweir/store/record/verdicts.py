@@ -11,7 +11,7 @@ from typing import NamedTuple
 from mailweir.sender_verdict import SenderVerdict, Verdict, VerdictReason
 from mailweir.store.database import batches
 from mailweir.store.database.connection import Database
-from mailweir.store.database.moments import rfc3339
+from mailweir.store.database.moments import parse, rfc3339
 from mailweir.store.record import digest_queue
 from mailweir.store.record.digest_queue import Stage
 
@@ -84,6 +84,13 @@ def _replaces(before: str, doubt: str | None, verdict: SenderVerdict) -> bool:
     if before == str(Verdict.PASS) or doubt is not None or verdict.reason in _NOT_EXAMINED:
         return False
     return verdict.value is not Verdict.NONE or before == str(Verdict.NONE)
+
+
+def unproven_since(database: Database, raw_id: int) -> datetime | None:
+    """When a body came that was examined and isn't proven; None where it is, or is off the record. UTC."""
+    sql = "SELECT recorded_at FROM raw_messages WHERE id = ? AND verdict IN ('none', 'fail')"
+    row = database.execute(sql, (raw_id,)).fetchone()
+    return parse(row[0]) if row else None
 
 
 def leads(database: Database, raw_id: int) -> bool:
