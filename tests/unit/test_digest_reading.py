@@ -410,6 +410,27 @@ def test_what_cant_be_written_is_done_again_once_it_can(demo: Database, record: 
         digest.stop()
 
 
+def test_what_was_let_go_of_waits_for_no_lease(demo: Database, record: Put, now: datetime, tmp_path: Path) -> None:
+    """A database that restarts holds new mail up for no longer than that."""
+    busy = tmp_path / "busy"
+    busy.touch()
+
+    def read(about: Facts, content_zstd: bytes) -> bytes:
+        while busy.exists():
+            time.sleep(0.01)
+        return children.read(about, content_zstd)
+
+    for number in (1, 2, 3):
+        record("demo", "richard", JANE, number=number, raw=MAIL)
+    pools: Any = {(Stage.READING, lane): Pool(1, read, LIMITS) for lane in Lane}
+    digest = Digest(demo, pools, structlog.get_logger(), lambda: now + timedelta(hours=1))
+    assert digest.turn(0.0) == 0
+    digest.forget()
+    busy.unlink()
+    assert digest.work_off() == 3
+    digest.stop()
+
+
 def test_a_file_as_large_as_mail_may_be_is_read_within_the_limits(tmp_path: Path, now: datetime) -> None:
     """It can't be compressed, and this process has much in memory itself, which its child has then, too."""
     content = base64.encodebytes(random.Random(1).randbytes(26_000_000)).replace(b"\n", b"\r\n")
