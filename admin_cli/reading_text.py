@@ -5,7 +5,6 @@ from typing import Any
 
 from admin_cli import output
 from mailweir.reading import labels
-from mailweir.reading.attachments import Attachment
 from mailweir.reading.folds import Fold, FoldKind
 from mailweir.store.record.readings import KeptReading
 
@@ -17,29 +16,19 @@ _FOLDED = {
 }
 
 
-def as_json(reading: KeptReading | None, thread: int | None) -> dict[str, Any]:
+def as_json(reading: KeptReading | None) -> dict[str, Any]:
     """The keys that it adds to an activity's. Without a reading text is null."""
     if reading is None:
-        lists: dict[str, Any] = {"labels": [], "attachments": [], "folds": []}
-        return {"thread": thread, "snippet": "", "text": None, "original": None, "unreadable": False, **lists}
+        return {"text": None, "original": None, "unreadable": False, "folds": []}
     original = reading.original
     return {
-        "thread": thread,
-        "snippet": reading.snippet,
         "text": reading.text,
         "original": {"author": original.author, "date": output.json_value(original.date), "subject": original.subject}
         if original
         else None,
         "unreadable": reading.is_unreadable,
-        "labels": labels.in_order(reading.labels),
-        "attachments": [_file(one) for one in reading.attachments],
         "folds": [{"kind": str(one.kind), "start": one.start, "end": one.end} for one in reading.folds],
     }
-
-
-def _file(one: Attachment) -> dict[str, Any]:
-    known = {"name": one.name, "type": one.media_type, "size": one.size_bytes}
-    return {**known, "sha256": one.sha256.hex(), "inline": one.is_inline}
 
 
 def lines(reading: KeptReading, *, is_full: bool) -> Iterator[str]:

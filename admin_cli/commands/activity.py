@@ -13,7 +13,7 @@ from admin_cli.printable import printable
 from mailweir.errors import BadInput, NotFound
 from mailweir.explain import record
 from mailweir.explain.explanation import Explanation
-from mailweir.store.record import activities, digest_queue, raw_messages, readings, threads, visibility
+from mailweir.store.record import activities, digest_queue, raw_messages, readings, visibility
 from mailweir.store.record.activities import Activity, Participant
 from mailweir.store.record.raw_messages import Sighting, Version
 
@@ -85,10 +85,9 @@ def show(
         seen = raw_messages.sightings(database, activity)
         kept = raw_messages.versions(database, activity)
         reading = readings.leading(database, activity.id)
-        thread = threads.of(database, activity.id)
     if as_json:
         sightings, versions = [output.plain(item) for item in seen], [output.plain(item) for item in kept]
-        of_reading = reading_text.as_json(reading, thread)
+        of_reading = reading_text.as_json(reading)
         output.show_json({**output.plain(activity), "sightings": sightings, "versions": versions, **of_reading})
         return
     _say_details(activity)

@@ -108,6 +108,24 @@ def test_the_json_of_a_reading_is_as_programs_rely_on_it(
     assert "/" not in file["name"]
     assert shown["original"] is None
     assert isinstance(shown["thread"], int)
+    (listed,) = demo("activity", "list", "--json").json
+    assert listed == {key: shown[key] for key in listed}
+    assert set(shown) - set(listed) == {"sightings", "versions", "text", "original", "unreadable", "folds"}
+    assert listed["snippet"].startswith("We take it.")
+
+
+def test_law_13_who_sees_the_metadata_alone_sees_nothing_that_was_read(
+    demo: Mailweir, record: Put, work_off: Callable[[], int]
+) -> None:
+    activity_id = str(record("demo", "richard", JANE, raw=MAIL))
+    work_off()
+    demo("user", "add", "mary", "--email", "mary@firm.example")
+    demo("activity", "set", activity_id, "--visibility", "metadata")
+    (seen,) = demo("activity", "list", "--as", "mary", "--json").json
+    assert (seen["author"], seen["subject"], seen["snippet"], seen["attachments"]) == (JANE, "", "", [])
+    assert (seen["labels"], seen["thread"]) == ([], None)
+    (whole,) = demo("activity", "list", "--as", "richard", "--json").json
+    assert len(whole["attachments"]) == 1
 
 
 def test_a_file_comes_out_under_the_name_that_was_given(

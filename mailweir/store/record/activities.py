@@ -1,6 +1,6 @@
 """Activities: what is on the record, read. Never writes: `writing` does.
 
-A listing costs four statements for each 500 activities, whatever they hold. Called by the command line and by `todos`.
+A listing costs five statements for each 500 activities, whatever they hold. Called by the command line and by `todos`.
 """
 
 from collections import defaultdict
@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from mailweir.errors import NotFound
+from mailweir.reading import labels
 from mailweir.store.database import batches, rows
 from mailweir.store.database.connection import Database
 from mailweir.store.database.moments import parse, parse_or_none, rfc3339
@@ -39,11 +40,23 @@ class Participant:
 
 
 @dataclass(frozen=True, slots=True)
+class AttachedFile:
+    """A file of the leading version. type: by its content. size: in bytes, decoded. sha256: in hex. inline: shown in the text."""
+
+    name: str
+    type: str
+    size: int
+    sha256: str
+    inline: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Activity:
     """A captured message. routes: each once, sorted. users: usernames, sorted. author_doubt: see decision.Doubt. via: the
     group's or list's address by which it came, which stands in From instead of the author. sender_verdict_reason,
     sender_verdict_domain: see `sender_verdict`; None where it isn't examined yet, or was before that was kept. visibility: see
-    `visibility`. Times: UTC."""
+    `visibility`. thread, labels, snippet, attachments: of the leading version's reading; without one, no more than the labels
+    that its headers have. attachments: in the order of their numbers, from 1 on. Times: UTC."""
 
     id: int
     deployment: str
@@ -62,6 +75,10 @@ class Activity:
     sender_verdict_reason: str | None = None
     sender_verdict_domain: str | None = None
     visibility: str = Visibility.EVERYONE
+    thread: int | None = None
+    labels: tuple[str, ...] = ()
+    snippet: str = ""
+    attachments: tuple[AttachedFile, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,11 +141,14 @@ def _as_read_by(
     ids = visibility.listed(database, reader, further, values, limit)
     found, may = load(database, ids), visibility.access(database, reader, ids)
     seen = [
-        found[one] if may[one] is Access.WHOLE else replace(found[one], subject="")
-        for one in ids
-        if one in found and one in may
+        found[one] if may[one] is Access.WHOLE else _metadata(found[one]) for one in ids if one in found and one in may
     ]
     return as_shown_to(database, deployment, username, seen)
+
+
+def _metadata(activity: Activity) -> Activity:
+    """Who, when, in which direction: nothing that was read out of it."""
+    return replace(activity, subject="", thread=None, labels=(), snippet="", attachments=())
 
 
 def load(database: Database, activity_ids: Sequence[int]) -> dict[int, Activity]:
@@ -187,11 +207,15 @@ def contact_ids(database: Database, deployment: Deployment, text: str) -> list[i
 
 def _load_part(database: Database, ids: Sequence[int]) -> Iterator[Activity]:
     routes, contacts, users = _routes(database, ids), _contacts(database, ids), _users(database, ids)
+    attached = _attached(database, ids)
     sql = (
         "SELECT a.id, d.name AS deployment, a.direction, a.author, a.subject, a.sent_at, a.recorded_at, a.message_id,"
-        " a.sender_verdict, a.visibility, led.author_doubt, led.author_via, led.verdict_reason, led.verdict_domain"
+        " a.sender_verdict, a.visibility, led.author_doubt, led.author_via, led.verdict_reason, led.verdict_domain,"
+        " led.header_labels, read.labels, read.snippet, thread.thread_id"
         " FROM activities AS a JOIN deployments AS d ON d.id = a.deployment_id"
-        f" LEFT JOIN raw_messages AS led ON led.id = a.leading_raw_id WHERE a.id IN ({_marks(ids)})"
+        " LEFT JOIN raw_messages AS led ON led.id = a.leading_raw_id"
+        " LEFT JOIN readings AS read ON read.raw_id = a.leading_raw_id"
+        f" LEFT JOIN activity_threads AS thread ON thread.activity_id = a.id WHERE a.id IN ({_marks(ids)})"
     )
     for row in rows.named(database.execute(sql, ids)):
         yield Activity(
@@ -212,6 +236,10 @@ def _load_part(database: Database, ids: Sequence[int]) -> Iterator[Activity]:
             sender_verdict_reason=row["verdict_reason"],
             sender_verdict_domain=row["verdict_domain"],
             visibility=row["visibility"],
+            thread=row["thread_id"],
+            labels=tuple(labels.in_order(labels.from_bits(row["labels"]) | labels.from_bits(row["header_labels"]))),
+            snippet=row["snippet"] or "",
+            attachments=tuple(attached[row["id"]]),
         )
 
 
@@ -237,6 +265,17 @@ def _contacts(database: Database, ids: Sequence[int]) -> dict[int, list[Particip
     return _grouped(
         (activity_id, Participant(name, held, company, bool(bcc)))
         for activity_id, name, held, company, bcc in database.execute(sql, ids).fetchall()
+    )
+
+
+def _attached(database: Database, ids: Sequence[int]) -> dict[int, list[AttachedFile]]:
+    sql = (
+        "SELECT a.id, file.name, file.media_type, file.size_bytes, file.sha256, file.is_inline FROM activities AS a"
+        f" JOIN attachments AS file ON file.raw_id = a.leading_raw_id WHERE a.id IN ({_marks(ids)}) ORDER BY a.id, file.number"
+    )
+    return _grouped(
+        (activity_id, AttachedFile(name, media_type, size_bytes, bytes(sha256).hex(), bool(is_inline)))
+        for activity_id, name, media_type, size_bytes, sha256, is_inline in database.execute(sql, ids).fetchall()
     )
 
 
