@@ -179,7 +179,7 @@ def test_what_ends_its_reader_is_kept_as_unreadable_with_its_subject(
     found = readings.leading(demo, deadly)
     assert found
     assert (found.is_unreadable, found.subject, found.text, found.problems) == (True, "A trap", "", ("examiner_died",))
-    assert readings.unreadable(demo, 1, 10) == [deadly]
+    assert readings.unreadable(demo, 1, 10, is_damaged=False) == [deadly]
     assert work_off(99) == 0
 
 

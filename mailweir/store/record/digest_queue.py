@@ -201,6 +201,13 @@ def oldest_new(database: Database) -> datetime | None:
     return min((parse(row[0]) for row in found if row), default=None)
 
 
+def count_without_dns(database: Database) -> int:
+    """How many wait for a verdict that DNS had no answer for."""
+    sql = "SELECT COUNT(*) FROM digest_queue WHERE lane = 1 AND stage = 'verdict' AND attempts > 0"
+    (count,) = database.execute(sql).fetchone()
+    return int(count)
+
+
 def versions(database: Database, activity_ids: Sequence[int]) -> list[int]:
     """The ids of these activities' versions."""
     sql = "SELECT id FROM raw_messages WHERE activity_id IN ({}) ORDER BY id"

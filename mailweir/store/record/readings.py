@@ -254,13 +254,16 @@ def count_older(database: Database) -> int:
     return int(count)
 
 
-def unreadable(database: Database, deployment_id: int, limit: int) -> list[int]:
-    """The activities of a deployment whose leading version could not be read, the newest first."""
+def unreadable(database: Database, deployment_id: int, limit: int, *, is_damaged: bool) -> list[int]:
+    """The activities of a deployment whose leading version could not be read, the newest first. is_damaged: as its raw bytes
+    are damaged in the database; else for what it is."""
     sql = (
         "SELECT a.id FROM readings d JOIN activities a ON a.leading_raw_id = d.raw_id"
-        " WHERE d.state = 'unreadable' AND a.deployment_id = ? ORDER BY d.raw_id DESC LIMIT ?"
+        " WHERE d.state = 'unreadable' AND CASE WHEN d.problems = 'damaged' THEN 1 ELSE 0 END = ? AND a.deployment_id = ?"
+        " ORDER BY d.raw_id DESC LIMIT ?"
     )
-    return [activity_id for (activity_id,) in database.execute(sql, (deployment_id, limit)).fetchall()]
+    values = (int(is_damaged), deployment_id, limit)
+    return [activity_id for (activity_id,) in database.execute(sql, values).fetchall()]
 
 
 # --- how it is kept -------------------------------------------------------------------------------------------------------
