@@ -6,6 +6,7 @@ from typing import Any
 from admin_cli import output
 from mailweir.reading import labels
 from mailweir.reading.folds import Fold, FoldKind
+from mailweir.sender_verdict import VerdictReason
 from mailweir.store.record.readings import KeptReading
 
 _FOLDED = {
@@ -46,7 +47,9 @@ def lines(reading: KeptReading, *, is_full: bool) -> Iterator[str]:
         shown = ", in the text" if file.is_inline else ""
         yield f"  {'attachment':<11} {number}: {file.name} ({file.media_type}, {file.size_bytes} bytes{shown})"
     if reading.is_unreadable:
-        yield "  could not be read: 'mailweir activity raw' has the message itself"
+        is_damaged = VerdictReason.DAMAGED in reading.problems
+        lost, kept = "its bytes are damaged in the database", "'mailweir activity raw' has the message itself"
+        yield f"  could not be read: {lost if is_damaged else kept}"
         return
     yield ""
     yield from _text(reading.text, () if is_full else reading.folds)

@@ -184,6 +184,9 @@ def test_mail_is_read_again_when_an_admin_says_so(demo: Mailweir, record: Put, w
     assert demo("digest", "status", "--json").json["rebuilds"] == []
     assert demo("digest", "again", "99").code == 1
     assert demo("digest", "again", activity_id, "--all").code == 1
+    assert demo("digest", "again", activity_id, "--deployment", "demo").code == 0
+    of_one = demo("digest", "again", "--deployment", "demo")
+    assert (of_one.code, "of all deployments" in of_one.err) == (1, True)
 
 
 def test_what_could_not_be_read_says_so(
@@ -193,5 +196,5 @@ def test_what_could_not_be_read_says_so(
     database.execute("UPDATE digest_queue SET deaths = 2")
     database.execute("UPDATE raw_messages SET content_zstd = ?", (b"no zstd",))
     work_off()
-    assert "could not be read" in demo("activity", "show", activity_id).out
+    assert "could not be read: its bytes are damaged in the database" in demo("activity", "show", activity_id).out
     assert "1 could not be read." in demo("digest", "status").out

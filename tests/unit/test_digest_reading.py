@@ -323,6 +323,14 @@ def test_the_record_is_read_by_pages_from_the_newest_down(demo: Database, record
     assert demo.execute(queued).fetchall() == [(1, raw_id) for raw_id in raw_ids]
 
 
+def test_who_asks_for_the_rest_of_the_record_does_not_take_back_all(demo: Database, record: Put, now: datetime) -> None:
+    record("demo", "richard", JANE, raw=MAIL)
+    for which, going_on in ((Which.OLDER, Which.OLDER), (Which.ALL, Which.ALL), (Which.OLDER, Which.ALL)):
+        with demo.transaction():
+            digest_rebuilds.begin(demo, Stage.READING, which, now)
+        assert [one.which for one in digest_rebuilds.going_on(demo)] == [going_on]
+
+
 def test_what_is_of_this_reader_is_not_read_again_and_what_waits_is_not_queued_twice(
     demo: Database, record: Put, work_off: Callable[..., int], now: datetime
 ) -> None:
