@@ -304,6 +304,20 @@ def test_law_11_a_key_that_is_never_there_is_not_asked_for_for_ever(
     assert demo.execute(_COUNTS).fetchall() == []
 
 
+def test_what_waits_for_tomorrow_is_done_at_once_when_an_admin_says_so(
+    demo: Database, record: Put, work_off: Callable[..., int]
+) -> None:
+    """DNS is there again."""
+    activity_id = record("demo", "richard", JANE, raw=_body("dns"))
+    demo.execute("DELETE FROM digest_queue WHERE stage = 'reading'")
+    demo.execute("UPDATE digest_queue SET attempts = 20")
+    assert work_off(timedelta(hours=1)) == 1
+    assert work_off(timedelta(hours=2)) == 0
+    with demo.transaction():
+        digest_queue.again(demo, Stage.VERDICT, digest_queue.versions(demo, [activity_id]))
+    assert work_off(timedelta(hours=2)) == 1
+
+
 _COUNTS = "SELECT lane, attempts, deaths FROM digest_queue WHERE stage = 'verdict'"
 
 

@@ -178,7 +178,7 @@ def put_later(database: Database, entry: Entry, until: datetime) -> None:
 
 
 def again(database: Database, stage: Stage, raw_ids: Sequence[int]) -> None:
-    """Has these done anew at low priority, but for what waits already; in the caller's transaction.
+    """Has these done anew at low priority; what waits already does so no longer than that. In the caller's transaction.
 
     What is off the record meanwhile is left out: its row is held against that until the transaction's end.
     """
@@ -187,6 +187,12 @@ def again(database: Database, stage: Stage, raw_ids: Sequence[int]) -> None:
     kept = [raw_id for (raw_id,) in found]
     waiting = "SELECT raw_id FROM digest_queue WHERE lane IN (0, 1) AND stage = ? AND raw_id IN ({})"
     known = {raw_id for (raw_id,) in batches.among(database, waiting, (stage.value,), kept)}
+    batches.change(
+        database,
+        "UPDATE digest_queue SET next_try_at = '' WHERE lane = 1 AND stage = ? AND raw_id IN ({})",
+        (stage.value,),
+        sorted(known),
+    )
     new = [(int(Lane.LATER), stage.value, raw_id) for raw_id in kept if raw_id not in known]
     batches.insert(database, "digest_queue", ("lane", "stage", "raw_id"), new, "ON CONFLICT DO NOTHING")
 
