@@ -34,10 +34,12 @@ class Led(NamedTuple):
 
 
 def count_pending(database: Database) -> int:
-    """How many wait, those whose turn isn't yet included."""
-    (count,) = database.execute(
-        "SELECT COUNT(*) FROM digest_queue WHERE stage = 'verdict' AND lane IN (0, 1)"
-    ).fetchone()
+    """How many wait for their first verdict, those whose turn isn't yet included: not what has one and is examined again."""
+    sql = (
+        "SELECT COUNT(*) FROM digest_queue WHERE (lane = 0 AND stage = 'verdict')"
+        " OR (lane = 1 AND stage = 'verdict' AND attempts + deaths > 0)"
+    )
+    (count,) = database.execute(sql).fetchone()
     return int(count)
 
 
