@@ -13,6 +13,7 @@ from admin_cli.printable import printable
 from mailweir.reading import labels
 from mailweir.reading.folds import Fold, FoldKind
 from mailweir.reading.invitation import Invitation
+from mailweir.sender_verdict import VerdictReason
 from mailweir.store.record.forwarded_versions import Said
 from mailweir.store.record.readings import KeptReading
 
@@ -86,7 +87,9 @@ def lines(
             more = " and more" if len(others) > MOST_COPIES else ""
             yield f"  {'':<11}    also in activity {', '.join(map(str, others[:MOST_COPIES]))}{more}"
     if reading.is_unreadable:
-        yield "  could not be read: 'mailweir activity raw' has the message itself"
+        is_damaged = VerdictReason.DAMAGED in reading.problems
+        lost, kept = "its bytes are damaged in the database", "'mailweir activity raw' has the message itself"
+        yield f"  could not be read: {lost if is_damaged else kept}"
         return
     yield ""
     if not reading.text.strip():

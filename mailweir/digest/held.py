@@ -57,6 +57,7 @@ class HeldDesk:
         self._erase_after = erase_after
         self._waiting: deque[Held] = deque()
         self._in_hand: dict[int, Held] = {}
+        self._left: list[int] = []  # what was let go of, and is leased still
         self._answered: list[tuple[HeldHand, bytes | None]] = []
         self.next_look = 0.0
         self._next_sweep = 0.0
@@ -67,6 +68,7 @@ class HeldDesk:
 
     def give_out(self, poll_seconds: float) -> None:
         """Gives what is due to children that have room. Errors: DatabaseUnavailable."""
+        self._give_back()
         while self.pool.has_room:
             if not self._waiting and not self._take(poll_seconds):
                 return
@@ -123,6 +125,7 @@ class HeldDesk:
     def forget(self) -> None:
         """Lets go of all that isn't decided: the queue has it still."""
         self.pool.stop()
+        self._left += self._in_hand
         self._waiting.clear()
         self._in_hand.clear()
         self._answered.clear()
@@ -130,8 +133,13 @@ class HeldDesk:
 
     def stop(self) -> None:
         """Ends the children, and gives back what they had. Errors: DatabaseUnavailable."""
-        self.pool.stop()
-        held.release(self._database, list(self._in_hand))
+        self.forget()
+        self._give_back()
+
+    def _give_back(self) -> None:
+        if self._left:
+            held.release(self._database, self._left)
+            self._left = []
 
     # --- what an answer means ---------------------------------------------------------------------------------------------
 

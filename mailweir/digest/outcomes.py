@@ -4,7 +4,7 @@ What ends a child is tried again MAX_DEATHS times in all. Then its author counts
 read"; it never blocks other mail. Called by `server`.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -17,11 +17,14 @@ from mailweir.reading import frame, search_entry
 from mailweir.reading.reading import Reading
 from mailweir.sender_verdict import SenderVerdict, VerdictReason
 from mailweir.store.database.connection import Database
-from mailweir.store.record import digest_queue, readings, search_index, threads, verdicts
+from mailweir.store.record import digest_queue, leading, readings, search_index, verdicts
 from mailweir.store.record.digest_queue import Entry, Stage
-from mailweir.store.record.verdicts import Examined
+from mailweir.store.record.verdicts import Examined, Led
 
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=30), timedelta(days=1)
+# Law 11: DNS may say for a while that there is no such key, or what isn't one. It is asked again, later each time.
+_OF_ONE_ANSWER = frozenset({VerdictReason.KEY_MISSING, VerdictReason.KEY_UNUSABLE})
+FIRST_LOOK_AGAIN, LOOKS_AGAIN_WITHIN = timedelta(hours=1), timedelta(days=2)
 MAX_DEATHS = 3
 
 
@@ -98,44 +101,39 @@ class Outcomes:
                 for outcome, found in decided
                 if isinstance(found, SenderVerdict)
             ]
-            proven = verdicts.settle(self._database, settled, now)
-            read = [
-                outcome.entry.raw_id
-                for outcome, found in decided
-                if isinstance(found, Reading | _Unreadable) and self._keep(outcome, found, now)
-            ]
+            led = verdicts.settle(self._database, settled, now)
+            kept: list[int] = []
+            for outcome, found in decided:
+                if isinstance(found, Reading | _Unreadable) and (of_reading := self._keep(outcome, found, now)):
+                    kept.append(outcome.entry.raw_id)
+                    led.append(of_reading)
+                if isinstance(found, SenderVerdict) and found.reason in _OF_ONE_ANSWER:
+                    self._look_again(outcome.entry, now)
             for _, found in decided:
                 if isinstance(found, Entry):
                     digest_queue.postpone(self._database, found, now + pause_after(found.attempts + found.deaths - 1))
-            search_index.put(self._database, [entries[raw_id] for raw_id in read if raw_id in entries])
-            self._assign_threads([*proven, *(activity_ids[raw_id] for raw_id in read)], now)
+            search_index.put(self._database, [entries[raw_id] for raw_id in kept if raw_id in entries])
+            leading.join_threads(self._database, led, now)
 
-    def _keep(self, outcome: Outcome, found: Reading | _Unreadable, now: datetime) -> bool:
-        """Is it kept? Not where the version is off the record by now."""
+    def _look_again(self, entry: Entry, now: datetime) -> None:
+        """Has an author who isn't proven yet examined once more, as long as his mail is new."""
+        recorded_at = verdicts.unproven_since(self._database, entry.raw_id)
+        if recorded_at is not None and now - recorded_at < LOOKS_AGAIN_WITHIN:
+            until = now + max(FIRST_LOOK_AGAIN, now - recorded_at)
+            digest_queue.put_later(self._database, replace(entry, attempts=0, deaths=0), until)
+
+    def _keep(self, outcome: Outcome, found: Reading | _Unreadable, now: datetime) -> Led | None:
+        """Keeps it; None where the version is off the record by now. Else the activity, which may join a thread now."""
         raw_id = outcome.entry.raw_id
         digest_queue.done(self._database, Stage.READING, raw_id)
         if self._database.execute("SELECT 1 FROM raw_messages WHERE id = ?", (raw_id,)).fetchone() is None:
-            return False
-        if isinstance(found, Reading):
-            readings.write(self._database, raw_id, found, now)
-        else:
+            return None
+        if isinstance(found, _Unreadable):
             readings.write_unreadable(self._database, raw_id, str(found), now)
-        return True
-
-    def _assign_threads(self, activity_ids: Iterable[int], now: datetime) -> None:
-        """Those of a deployment together: its threads are held until the end."""
-        for deployment_id, activity_id, author, verdict in verdicts.authors(self._database, activity_ids):
-            keys = readings.keys_of_leading(self._database, activity_id)
-            if keys is not None:
-                threads.assign(
-                    self._database,
-                    activity_id,
-                    deployment_id,
-                    keys,
-                    author=author,
-                    is_proven=verdict == "pass",
-                    now=now,
-                )
+            return Led(outcome.activity_id, False)
+        is_first = readings.write(self._database, raw_id, found, now)
+        # it may have come to lead before it was read
+        return Led(outcome.activity_id, is_first and verdicts.leads(self._database, raw_id))
 
     # --- what an answer means ---------------------------------------------------------------------------------------------
 

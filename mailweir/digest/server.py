@@ -138,6 +138,7 @@ class Digest:
         self._database = database
         self._held = held
         self._desks = {key: _Desk(pool) for key, pool in pools.items()}
+        self._left: list[Entry] = []  # what was let go of, and is leased still
         self._outcomes = Outcomes(database, logger, clock)
         self._logger = logger
         self._clock = clock
@@ -165,7 +166,8 @@ class Digest:
                 return done
 
     def forget(self) -> None:
-        """Lets go of all that isn't written: the queue has it still."""
+        """Lets go of all that isn't written: the queue has it still, and gets it back once it can be asked."""
+        self._left += self._all_in_hand()
         for desk in self._desks.values():
             desk.pool.stop()
             desk.waiting.clear()
@@ -177,15 +179,23 @@ class Digest:
 
     def stop(self) -> None:
         """Ends the children, and gives back what they had."""
-        left = [entry for desk in self._desks.values() for entry in desk.in_hand.values()]
+        self._left += self._all_in_hand()
         for desk in self._desks.values():
             desk.pool.stop()
         try:
             if self._held:
                 self._held.stop()
-            digest_queue.release(self._database, left)
+            self._give_back()
         except DatabaseUnavailable as error:
             self._logger.warning("what was in hand is done once its lease is over", error=str(error))
+
+    def _all_in_hand(self) -> list[Entry]:
+        return [entry for desk in self._desks.values() for entry in desk.in_hand.values()]
+
+    def _give_back(self) -> None:
+        if self._left:
+            digest_queue.release(self._database, self._left)
+            self._left = []
 
     def _pause(self, poll_seconds: float) -> float:
         """How long nothing is to be done but for what children say. A desk without room looks at nothing until then."""
@@ -200,6 +210,7 @@ class Digest:
         )
 
     def _give_out(self, poll_seconds: float) -> None:
+        self._give_back()
         if self._held:
             self._held.sweep()
             self._held.give_out(poll_seconds)

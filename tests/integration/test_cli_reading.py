@@ -85,6 +85,25 @@ def test_the_json_of_a_reading_is_as_programs_rely_on_it(
     assert "/" not in file["name"]
     assert shown["original"] is None
     assert isinstance(shown["thread"], int)
+    (listed,) = demo("activity", "list", "--json").json
+    assert listed == {key: shown[key] for key in listed}
+    own = {"sightings", "versions", "text", "original", "unreadable", "folds", "invitation"}
+    assert set(shown) - set(listed) == own
+    assert listed["snippet"].startswith("We take it.")
+
+
+def test_law_13_who_sees_the_metadata_alone_sees_nothing_that_was_read(
+    demo: Mailweir, record: Put, work_off: Callable[[], int]
+) -> None:
+    activity_id = str(record("demo", "richard", JANE, raw=MAIL))
+    work_off()
+    demo("user", "add", "mary", "--email", "mary@firm.example")
+    demo("activity", "set", activity_id, "--visibility", "metadata")
+    (seen,) = demo("activity", "list", "--as", "mary", "--json").json
+    assert (seen["author"], seen["subject"], seen["snippet"], seen["attachments"]) == (JANE, "", "", [])
+    assert (seen["labels"], seen["thread"]) == ([], None)
+    (whole,) = demo("activity", "list", "--as", "richard", "--json").json
+    assert len(whole["attachments"]) == 1
 
 
 def test_a_file_comes_out_under_the_name_that_was_given(
@@ -151,6 +170,9 @@ def test_mail_is_read_again_when_an_admin_says_so(demo: Mailweir, record: Put, w
     assert demo("digest", "status", "--json").json["rebuilds"] == []
     assert demo("digest", "again", "99").code == 1
     assert demo("digest", "again", activity_id, "--all").code == 1
+    assert demo("digest", "again", activity_id, "--deployment", "demo").code == 0
+    of_one = demo("digest", "again", "--deployment", "demo")
+    assert (of_one.code, "of all deployments" in of_one.err) == (1, True)
 
 
 def test_what_could_not_be_read_says_so(
@@ -160,5 +182,5 @@ def test_what_could_not_be_read_says_so(
     database.execute("UPDATE digest_queue SET deaths = 2")
     database.execute("UPDATE raw_messages SET content_zstd = ?", (b"no zstd",))
     work_off()
-    assert "could not be read" in demo("activity", "show", activity_id).out
+    assert "could not be read: its bytes are damaged in the database" in demo("activity", "show", activity_id).out
     assert "1 could not be read." in demo("digest", "status").out

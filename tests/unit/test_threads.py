@@ -9,6 +9,7 @@ import pytest
 
 from mailweir.reading.thread_keys import ThreadKeys, digest
 from mailweir.store.database.connection import Database
+from mailweir.store.database.moments import rfc3339
 from mailweir.store.record import threads
 from tests.people import MemoryDirectory
 
@@ -24,14 +25,16 @@ class Record:
         people.write(database)
 
     def add(self, own: str = "", *, answers: tuple[str, ...] = (), names: tuple[str, ...] = (), subject: str = "an offer",
-            author: str = JANE, proven: bool = True, deployment: int = 1, days: int = 0, contact: int = 1) -> tuple[int, int]:  # fmt: skip  # noqa: E501
+            author: str = JANE, proven: bool = True, deployment: int = 1, days: int = 0, contact: int = 1,
+            sent_days: int | None = None, sent: str | None = None) -> tuple[int, int]:  # fmt: skip
         """An activity with its thread: (activity, thread)."""
-        moment = (NOW + timedelta(days=days)).isoformat(timespec="microseconds").replace("+00:00", "Z")
+        moment = rfc3339(NOW + timedelta(days=days))
+        sent = sent if sent_days is None else rfc3339(NOW + timedelta(days=sent_days))
         with self.database.transaction():
-            sql = "INSERT INTO activities (deployment_id, identity, direction, author, subject, recorded_at, sender_verdict)"
-            sql += " VALUES (?, ?, 'incoming', ?, ?, ?, ?) RETURNING id"
+            sql = "INSERT INTO activities (deployment_id, identity, direction, author, subject, recorded_at, sender_verdict,"
+            sql += " sent_at) VALUES (?, ?, 'incoming', ?, ?, ?, ?, ?) RETURNING id"
             count = self.database.execute("SELECT COUNT(*) FROM activities").fetchone()[0]
-            values = (deployment, b"%d" % count, author, subject, moment, "pass" if proven else "none")
+            values = (deployment, b"%d" % count, author, subject, moment, "pass" if proven else "none", sent)
             activity_id = int(self.database.execute(sql, values).fetchone()[0])
             sql = "INSERT INTO raw_messages (activity_id, version_digest, size_bytes, content_zstd, recorded_at) VALUES (?, ?, 1, ?, ?)"  # noqa: E501
             raw_id = self.database.execute(f"{sql} RETURNING id", (activity_id, b"v", b"z", moment)).fetchone()[0]
@@ -151,6 +154,22 @@ def test_by_subject_where_there_are_no_ids_the_same_contact_and_a_week(record: R
     assert record.add(days=7)[1] == thread
     assert record.add(days=30)[1] != thread
     assert record.add(contact=2)[1] != thread
+
+
+def test_by_subject_it_is_the_time_that_it_was_sent_at_that_counts(record: Record) -> None:
+    """A mailbox's mail of years is recorded within an hour; and what is on the record is read long after it came."""
+    _, old = record.add("one", days=-800)
+    _, new = record.add("two", days=0)
+    record.database.execute("UPDATE activities SET sent_at = recorded_at, recorded_at = '2026-11-24T04:00:00.000000Z'")
+    assert record.add(sent_days=-795, days=1)[1] == old
+    assert record.add(days=3)[1] == new
+    assert record.add(sent_days=-900, days=1)[1] not in (old, new)
+
+
+@pytest.mark.parametrize("text", ["0001-01-01T00:00:00.000000Z", "9999-12-31T23:59:59.000000Z"])
+def test_by_subject_any_date_will_do(record: Record, text: str) -> None:
+    _, thread = record.add("one")
+    assert record.add(sent=text)[1] != thread
 
 
 def test_an_erased_activitys_thread_is_never_given_again(record: Record) -> None:

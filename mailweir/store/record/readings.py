@@ -19,7 +19,6 @@ from mailweir.reading.forwarded import Original
 from mailweir.reading.invitation import Invitation
 from mailweir.reading.labels import Label, from_bits, to_bits
 from mailweir.reading.reading import READER_VERSION, Reading
-from mailweir.reading.thread_keys import ThreadKeys
 from mailweir.store.database import batches, rows
 from mailweir.store.database.connection import Database
 from mailweir.store.database.moments import (
@@ -30,6 +29,7 @@ from mailweir.store.database.moments import (
     rfc3339_or_none,
     with_offset,
 )
+from mailweir.store.record import leading as leading_versions
 from mailweir.store.record.visibility import Reader
 
 READ, UNREADABLE = "read", "unreadable"
@@ -95,11 +95,11 @@ class KeptReading:
     attachments: tuple[Attachment, ...]
 
 
-def write(database: Database, raw_id: int, reading: Reading, now: datetime) -> None:
-    """Keeps what was read, in place of what was before; in the caller's transaction."""
+def write(database: Database, raw_id: int, reading: Reading, now: datetime) -> bool:
+    """Keeps what was read, in place of what was before; in the caller's transaction. Was the version never read before?"""
     original = reading.original
     view = reading.view
-    _replace(
+    keys_before = _replace(
         database,
         {
             "raw_id": raw_id,
@@ -109,7 +109,7 @@ def write(database: Database, raw_id: int, reading: Reading, now: datetime) -> N
             "subject": reading.subject,
             "snippet": reading.snippet,
             "labels": to_bits(reading.labels),
-            "thread_keys": _packed_keys(reading.thread_keys),
+            "thread_keys": leading_versions.packed_keys(reading.thread_keys),
             "problems": " ".join(reading.problems),
             "remote_images": view.remote_images if view else 0,
             "sanitizer_version": reading.sanitizer_version if view else None,
@@ -145,6 +145,7 @@ def write(database: Database, raw_id: int, reading: Reading, now: datetime) -> N
             for number, one in enumerate(reading.attachments, 1)
         ],
     )
+    return not keys_before
 
 
 def write_unreadable(database: Database, raw_id: int, problem: str, now: datetime) -> None:
@@ -159,14 +160,16 @@ def write_unreadable(database: Database, raw_id: int, problem: str, now: datetim
     _replace(database, {**nothing, **known, **empty, **told})
 
 
-def _replace(database: Database, row: dict[str, Any]) -> None:
+def _replace(database: Database, row: dict[str, Any]) -> str | None:
+    """The keys that what was there before had; none where it had no text, or there was nothing."""
     raw_id = row["raw_id"]
     # the envelope decides whether mail is automatic, too, and only the filter has seen it
     kept = database.execute("SELECT header_labels FROM raw_messages WHERE id = ?", (raw_id,)).fetchone()
     row["labels"] |= (kept and kept[0]) or 0
     database.execute("DELETE FROM attachments WHERE raw_id = ?", (raw_id,))
-    database.execute("DELETE FROM readings WHERE raw_id = ?", (raw_id,))
+    before = database.execute("DELETE FROM readings WHERE raw_id = ? RETURNING thread_keys", (raw_id,)).fetchone()
     batches.insert(database, "readings", _COLUMNS, [[row[column] for column in _COLUMNS]])
+    return str(before[0]) if before else None
 
 
 def read(database: Database, raw_id: int) -> KeptReading | None:
@@ -231,13 +234,6 @@ def texts(database: Database, raw_ids: Iterable[int]) -> dict[int, str]:
     }
 
 
-def keys_of_leading(database: Database, activity_id: int) -> ThreadKeys | None:
-    """What its leading version says of an activity's thread; None where that isn't read."""
-    sql = "SELECT d.thread_keys FROM readings d JOIN activities a ON a.leading_raw_id = d.raw_id WHERE a.id = ?"
-    row = database.execute(sql, (activity_id,)).fetchone()
-    return _keys(row[0]) if row and row[0] else None
-
-
 def same_file(
     database: Database, deployment_id: int, sha256: bytes, limit: int, reader: Reader | None = None
 ) -> list[tuple[int, int]]:
@@ -282,13 +278,16 @@ def count_older(database: Database) -> int:
     return int(count)
 
 
-def unreadable(database: Database, deployment_id: int, limit: int) -> list[int]:
-    """The activities of a deployment whose leading version could not be read, the newest first."""
+def unreadable(database: Database, deployment_id: int, limit: int, *, is_damaged: bool) -> list[int]:
+    """The activities of a deployment whose leading version could not be read, the newest first. is_damaged: as its raw bytes
+    are damaged in the database; else for what it is."""
     sql = (
         "SELECT a.id FROM readings d JOIN activities a ON a.leading_raw_id = d.raw_id"
-        " WHERE d.state = 'unreadable' AND a.deployment_id = ? ORDER BY d.raw_id DESC LIMIT ?"
+        " WHERE d.state = 'unreadable' AND CASE WHEN d.problems = 'damaged' THEN 1 ELSE 0 END = ? AND a.deployment_id = ?"
+        " ORDER BY d.raw_id DESC LIMIT ?"
     )
-    return [activity_id for (activity_id,) in database.execute(sql, (deployment_id, limit)).fetchall()]
+    values = (int(is_damaged), deployment_id, limit)
+    return [activity_id for (activity_id,) in database.execute(sql, values).fetchall()]
 
 
 # --- how it is kept -------------------------------------------------------------------------------------------------------
@@ -305,31 +304,6 @@ def _text(content_zstd: Any, raw_id: int) -> str:
         raise MailweirError(
             f"the reading of version {raw_id} is damaged in the database: {error}: 'mailweir digest again' reads it anew"
         ) from error
-
-
-def _packed_keys(keys: ThreadKeys) -> str:
-    return json.dumps(
-        [
-            keys.own.hex() if keys.own else None,
-            [one.hex() for one in keys.in_reply_to],
-            [one.hex() for one in keys.references],
-            keys.base_subject,
-            keys.is_reply,
-            keys.has_ids,
-        ]
-    )
-
-
-def _keys(text: str) -> ThreadKeys:
-    own, in_reply_to, references, base_subject, is_reply, has_ids = json.loads(text)
-    return ThreadKeys(
-        own=bytes.fromhex(own) if own else None,
-        in_reply_to=tuple(map(bytes.fromhex, in_reply_to)),
-        references=tuple(map(bytes.fromhex, references)),
-        base_subject=base_subject,
-        is_reply=is_reply,
-        has_ids=has_ids,
-    )
 
 
 def _packed_invitation(found: Invitation | None) -> str | None:

@@ -2,19 +2,23 @@
 
 A message may come before the one that it answers, so an id is known as soon as it is named. What names two threads merges them,
 and the older one goes on; whoever kept the other's id finds it by `current`. In plain SQL, in the caller's transaction, which
-writers of one deployment's threads pass through one after the other. Called by the digest and by `retraction`.
+writers of one deployment's threads pass through one after the other. Called by `leading` and by `retraction`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 
 from mailweir.reading.thread_keys import ThreadKeys, subject_digest
 from mailweir.store.database import batches
 from mailweir.store.database.connection import Database
-from mailweir.store.database.moments import rfc3339
+from mailweir.store.database.moments import parse, rfc3339
 
 FALLBACK_DAYS = 7
+_CLOCK_SLACK = timedelta(hours=1)  # of senders' clocks
+_MAX_OF_SUBJECT = 500  # mails under one subject that are looked at, the last recorded ones
 _LOCK_CLASS = 7_305  # of PostgreSQL's advisory locks of two numbers: ours, and the deployment
+
+_Known = tuple[int, str, bytes, int | None]  # of an id: thread, how it is known, subject and activity
 
 
 def assign(
@@ -25,33 +29,35 @@ def assign(
     *,
     author: str,
     is_proven: bool,
+    is_other: bool = False,
     now: datetime,
 ) -> int:
     """The thread of an activity, found or made; in the caller's transaction. One that it has it keeps, and merges what it names.
 
     author: the activity's. Only one who is proven, and has a message in each of the threads, merges them; else it joins the
-    first.
+    oldest. is_other: these are another version's keys than those that it has its thread by: it leaves one that they don't name.
     """
     _lock(database, deployment_id)
     subject = subject_digest(keys.base_subject)
     known = _rows(database, deployment_id, (*((keys.own,) if keys.own else ()), *keys.in_reply_to, *keys.references))
-    named = [known[one][0] for one in keys.in_reply_to if one in known]
-    named += [known[one][0] for one in keys.references if one in known and known[one][2] == subject]
+    named = _named(known, keys, subject)
+    before = of(database, activity_id)
+    by_subject = []
+    if (not before or is_other) and keys.is_reply and not keys.has_ids and keys.base_subject:
+        by_subject = _by_subject(database, deployment_id, activity_id, subject)
+    if before and is_other and _leave(database, activity_id, before, [*named, *by_subject]):
+        before = None
+        known = {one: row for one, row in known.items() if one != keys.own}
     row = known.get(keys.own) if keys.own else None
     # an id that another activity has says nothing: programs write one into many mails
     if row and row[3] in (None, activity_id) and (row[1] != "references" or row[2] == subject):
         named.append(row[0])
-    before = database.execute("SELECT thread_id FROM activity_threads WHERE activity_id = ?", (activity_id,)).fetchone()
-    found = list(dict.fromkeys(([before[0]] if before else []) + sorted(set(named))))
-    if not found and keys.is_reply and not keys.has_ids and keys.base_subject:
-        found = _by_subject(database, deployment_id, activity_id, subject, now)
+    found = list(dict.fromkeys([*([before] if before else ()), *sorted(set(named))])) or by_subject
     thread_id = found[0] if found else _make(database, deployment_id, now)
-    own = before[0] if before else None
-    mergeable = [
-        one for one in found if is_proven and _takes_part(database, one, author, activity_id, is_own=one == own)
-    ]
-    if len(found) > 1 and thread_id in mergeable:
-        thread_id = _merge(database, sorted({thread_id, *mergeable}))
+    if len(found) > 1 and is_proven:
+        mergeable = [one for one in found if _takes_part(database, one, author, activity_id, is_own=one == before)]
+        if thread_id in mergeable:
+            thread_id = _merge(database, sorted(mergeable))
     if before is None:
         sql = "INSERT INTO activity_threads (activity_id, deployment_id, thread_id, subject_digest) VALUES (?, ?, ?, ?)"
         database.execute(sql, (activity_id, deployment_id, thread_id, subject))
@@ -82,14 +88,33 @@ def release(database: Database, activity_id: int) -> None:
     database.execute("DELETE FROM thread_message_ids WHERE held_by = ?", (activity_id,))
 
 
+def _leave(database: Database, activity_id: int, thread_id: int, named: Collection[int]) -> bool:
+    """Takes an activity out of a thread that isn't among those that its message names, with the ids that it has; was that so?
+
+    Anybody may send a copy of a mail that names another conversation, and have it here before the mail itself. A thread that
+    nobody else is in stays where no other is named: its id is known by now.
+    """
+    others = "SELECT 1 FROM activity_threads WHERE thread_id = ? AND activity_id <> ? LIMIT 1"
+    is_alone = database.execute(others, (thread_id, activity_id)).fetchone() is None
+    if thread_id in named or (is_alone and not named):
+        return False
+    release(database, activity_id)
+    database.execute("DELETE FROM activity_threads WHERE activity_id = ?", (activity_id,))
+    return True
+
+
+def _named(known: Mapping[bytes, _Known], keys: ThreadKeys, subject: bytes) -> list[int]:
+    """The threads of the ids that a message names, without its own."""
+    answered = [known[one][0] for one in keys.in_reply_to if one in known]
+    return answered + [known[one][0] for one in keys.references if one in known and known[one][2] == subject]
+
+
 def _lock(database: Database, deployment_id: int) -> None:
     if not database.is_sqlite:
         database.execute("SELECT pg_advisory_xact_lock(?, CAST(? AS integer))", (_LOCK_CLASS, deployment_id % 2**31))
 
 
-def _rows(
-    database: Database, deployment_id: int, digests: Iterable[bytes]
-) -> dict[bytes, tuple[int, str, bytes, int | None]]:
+def _rows(database: Database, deployment_id: int, digests: Iterable[bytes]) -> dict[bytes, _Known]:
     """Thread, how it is known, subject and activity, by digest."""
     sql = (
         "SELECT id_digest, thread_id, named_by, subject_digest, held_by FROM thread_message_ids"
@@ -101,17 +126,30 @@ def _rows(
     }
 
 
-def _by_subject(database: Database, deployment_id: int, activity_id: int, subject: bytes, now: datetime) -> list[int]:
+def _by_subject(database: Database, deployment_id: int, activity_id: int, subject: bytes) -> list[int]:
+    """The thread of the last mail with a contact of this one's under the same subject, that was sent in the days before it.
+
+    By when they were sent: a mailbox's mail of years may be recorded within an hour.
+    """
+    own = "SELECT COALESCE(sent_at, recorded_at) FROM activities WHERE id = ?"
+    row = database.execute(own, (activity_id,)).fetchone()
+    if row is None:
+        return []
+    moment = parse(row[0])
+    try:
+        since, until = rfc3339(moment - timedelta(days=FALLBACK_DAYS)), rfc3339(moment + _CLOCK_SLACK)
+    except OverflowError:  # Date says the year 1 or 9999
+        return []
     sql = (
-        "SELECT t.thread_id FROM activity_threads t JOIN activities a ON a.id = t.activity_id"
-        " WHERE t.deployment_id = ? AND t.subject_digest = ? AND a.recorded_at >= ? AND a.id <> ? AND EXISTS"
+        "SELECT t.thread_id FROM (SELECT activity_id, thread_id FROM activity_threads WHERE deployment_id = ?"
+        " AND subject_digest = ? AND activity_id <> ? ORDER BY activity_id DESC LIMIT ?) AS t"
+        " JOIN activities a ON a.id = t.activity_id"
+        " WHERE COALESCE(a.sent_at, a.recorded_at) >= ? AND COALESCE(a.sent_at, a.recorded_at) <= ? AND EXISTS"
         " (SELECT 1 FROM activity_contacts mine JOIN activity_contacts other ON other.contact_id = mine.contact_id"
         " WHERE mine.activity_id = ? AND other.activity_id = a.id) ORDER BY a.id DESC LIMIT 1"
     )
-    since = rfc3339(now - timedelta(days=FALLBACK_DAYS))
-    return [
-        row[0] for row in database.execute(sql, (deployment_id, subject, since, activity_id, activity_id)).fetchall()
-    ]
+    values = (deployment_id, subject, activity_id, _MAX_OF_SUBJECT, since, until, activity_id)
+    return [found for (found,) in database.execute(sql, values).fetchall()]
 
 
 def _make(database: Database, deployment_id: int, now: datetime) -> int:
