@@ -6,6 +6,7 @@ import pytest
 
 from mailweir.digest.server import Digest
 from mailweir.store.database.connection import Database
+from mailweir.store.record import forwarded_versions
 from tests.forwarded_mail import INLINE, SUBJECT, attached, inline, original, written
 from tests.held_mail import Clock, decision, send
 
@@ -73,6 +74,17 @@ def test_what_several_users_forward_is_one_activity(database: Database, clock: C
         held_digest.work_off()
     assert activities(database) == [FROM_JANE]
     assert counts(database) == (1, 3, 2, 0)
+
+
+def test_hosts_that_record_forwards_at_the_same_moment_make_one_activity(
+    database: Database, clock: Clock, held_digest: Digest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """None of them sees yet what another one records."""
+    monkeypatch.setattr(forwarded_versions, "identity_of_original", lambda *_, **__: None)
+    for number, name in enumerate(("gmail en", "outlook de")):
+        send(database, inline(name, message_id=f"<f{number}@firm.example>"), f"4Xy{number}", at=clock.at)
+    held_digest.work_off()
+    assert counts(database)[:3] == (1, 2, 1)
 
 
 def test_without_a_date_the_original_is_found_by_its_id(database: Database, clock: Clock, held_digest: Digest) -> None:
