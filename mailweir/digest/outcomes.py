@@ -4,7 +4,8 @@ What ends a child is tried again MAX_DEATHS times in all. Then its author counts
 read"; it never blocks other mail. Called by `server`.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -12,12 +13,13 @@ import structlog
 
 from mailweir import backoff, sender_verdict
 from mailweir.digest import children, indexing
+from mailweir.digest.portions import Portions
 from mailweir.errors import DatabaseUnavailable
 from mailweir.reading import frame, search_entry
 from mailweir.reading.reading import Reading
 from mailweir.sender_verdict import SenderVerdict, VerdictReason
 from mailweir.store.database.connection import Database
-from mailweir.store.record import digest_queue, readings, search_index, threads, verdicts
+from mailweir.store.record import digest_queue, raw_messages, readings, search_index, threads, verdicts
 from mailweir.store.record.digest_queue import Entry, Stage
 from mailweir.store.record.verdicts import Examined
 
@@ -53,6 +55,7 @@ class Outcomes:
         self._database = database
         self._logger = logger
         self._clock = clock
+        self._portions = Portions()
 
     def write(self, outcomes: Sequence[Outcome]) -> None:
         """Writes what came of them, in transactions of few milliseconds. One that can't be written holds up none of the others,
@@ -82,9 +85,11 @@ class Outcomes:
         entries = indexing.entries(
             self._database, {raw_id: one if isinstance(one, Reading) else None for raw_id, one in found.items()}
         )
-        words = {raw_id: entry.size for raw_id, entry in entries.items()}
-        for part in indexing.portions((one, words.get(one[0].entry.raw_id, 0)) for one in decided):
-            self._write_part(part, entries)
+        left = deque((one, _cost(one[1], entries.get(one[0].entry.raw_id))) for one in decided)
+        while left:
+            part = self._portions.take(left)
+            with self._portions.measured():
+                self._write_part(part, entries)
 
     def _write_part(
         self, decided: Sequence[tuple[Outcome, _Final | Entry]], entries: Mapping[int, search_entry.Entry]
@@ -98,44 +103,36 @@ class Outcomes:
                 for outcome, found in decided
                 if isinstance(found, SenderVerdict)
             ]
-            proven = verdicts.settle(self._database, settled, now)
-            read = [
-                outcome.entry.raw_id
-                for outcome, found in decided
-                if isinstance(found, Reading | _Unreadable) and self._keep(outcome, found, now)
-            ]
+            proven = verdicts.settle(self._database, settled, now) if settled else []
+            read = self._keep({outcome.entry.raw_id: found for outcome, found in decided}, now)
             for _, found in decided:
                 if isinstance(found, Entry):
                     digest_queue.postpone(self._database, found, now + pause_after(found.attempts + found.deaths - 1))
             search_index.put(self._database, [entries[raw_id] for raw_id in read if raw_id in entries])
             self._assign_threads([*proven, *(activity_ids[raw_id] for raw_id in read)], now)
 
-    def _keep(self, outcome: Outcome, found: Reading | _Unreadable, now: datetime) -> bool:
-        """Is it kept? Not where the version is off the record by now."""
-        raw_id = outcome.entry.raw_id
-        digest_queue.done(self._database, Stage.READING, raw_id)
-        if self._database.execute("SELECT 1 FROM raw_messages WHERE id = ?", (raw_id,)).fetchone() is None:
-            return False
-        if isinstance(found, Reading):
-            readings.write(self._database, raw_id, found, now)
-        else:
-            readings.write_unreadable(self._database, raw_id, str(found), now)
-        return True
+    def _keep(self, found: Mapping[int, _Final | Entry], now: datetime) -> list[int]:
+        """Keeps readings; of which versions. Not of those that are off the record by now."""
+        read = {raw_id: one for raw_id, one in found.items() if isinstance(one, Reading | _Unreadable)}
+        digest_queue.done(self._database, Stage.READING, *read)
+        kept = raw_messages.present(self._database, read)
+        readings.write_all(
+            self._database, {raw_id: one for raw_id in kept if isinstance(one := read[raw_id], Reading)}, now
+        )
+        for raw_id in kept:
+            if isinstance(one := read[raw_id], _Unreadable):
+                readings.write_unreadable(self._database, raw_id, str(one), now)
+        return kept
 
-    def _assign_threads(self, activity_ids: Iterable[int], now: datetime) -> None:
+    def _assign_threads(self, activity_ids: Collection[int], now: datetime) -> None:
         """Those of a deployment together: its threads are held until the end."""
-        for deployment_id, activity_id, author, verdict in verdicts.authors(self._database, activity_ids):
-            keys = readings.keys_of_leading(self._database, activity_id)
-            if keys is not None:
-                threads.assign(
-                    self._database,
-                    activity_id,
-                    deployment_id,
-                    keys,
-                    author=author,
-                    is_proven=verdict == "pass",
-                    now=now,
-                )
+        keys = readings.keys_of_leading(self._database, list(dict.fromkeys(activity_ids)))
+        joining: dict[int, list[threads.Joining]] = {}
+        for deployment_id, activity_id, author, verdict in verdicts.authors(self._database, keys):
+            one = threads.Joining(activity_id, keys[activity_id], author, verdict == "pass")
+            joining.setdefault(deployment_id, []).append(one)
+        for deployment_id, of_deployment in joining.items():
+            threads.assign(self._database, deployment_id, of_deployment, now)
 
     # --- what an answer means ---------------------------------------------------------------------------------------------
 
@@ -177,6 +174,17 @@ def _said(outcome: Outcome) -> SenderVerdict | Reading | None:
         return frame.unpack(answer[1:])
     except ValueError:
         return None
+
+
+def _cost(found: _Final | Entry, entry: search_entry.Entry | None) -> int:
+    """What it takes to write, in words of the index: a reading is bytes, files and ids as well."""
+    cost = 20 + (entry.size if entry else 0)
+    if isinstance(found, Reading):
+        html = len(found.view.html) if found.view else 0
+        keys = found.thread_keys
+        cost += (len(found.text) + html) // 500 + 20 * len(found.attachments)
+        cost += 10 * (len(keys.in_reply_to) + len(keys.references))
+    return cost
 
 
 def _given_up(stage: Stage, reason: VerdictReason) -> SenderVerdict | _Unreadable:

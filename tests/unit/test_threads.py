@@ -49,15 +49,8 @@ class Record:
             base_subject=subject, is_reply=bool(answers or names) or not own, has_ids=bool(answers or names),
         )  # fmt: skip
         with self.database.transaction():
-            return threads.assign(
-                self.database,
-                activity_id,
-                deployment,
-                keys,
-                author=author,
-                is_proven=proven,
-                now=NOW + timedelta(days=days),
-            )
+            joining = threads.Joining(activity_id, keys, author, proven)
+            return threads.assign(self.database, deployment, [joining], NOW + timedelta(days=days))[activity_id]
 
 
 @pytest.fixture
@@ -179,7 +172,7 @@ def test_four_writers_that_merge_at_random_leave_one_thread_and_lose_no_alias(re
                     base_subject=names[place], is_reply=True, has_ids=True,
                 )  # fmt: skip
                 with own.transaction(alone=False):
-                    threads.assign(own, made[place][0], 1, keys, author=JANE, is_proven=True, now=NOW)
+                    threads.assign(own, 1, [threads.Joining(made[place][0], keys, JANE, True)], NOW)
 
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(write, range(4)))

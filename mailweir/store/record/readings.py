@@ -5,7 +5,7 @@ SQL. Written by the digest, within its transaction; read by the command line.
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -95,53 +95,47 @@ class KeptReading:
 
 def write(database: Database, raw_id: int, reading: Reading, now: datetime) -> None:
     """Keeps what was read, in place of what was before; in the caller's transaction."""
-    original = reading.original
-    view = reading.view
-    _replace(
-        database,
-        {
-            "raw_id": raw_id,
-            "reader_version": READER_VERSION,
-            "state": READ,
-            "read_at": rfc3339(now),
-            "subject": reading.subject,
-            "snippet": reading.snippet,
-            "labels": to_bits(reading.labels),
-            "thread_keys": _packed_keys(reading.thread_keys),
-            "problems": " ".join(reading.problems),
-            "remote_images": view.remote_images if view else 0,
-            "sanitizer_version": reading.sanitizer_version if view else None,
-            "original_author": original.author if original else None,
-            "original_name": original.author_name if original else None,
-            "original_date": rfc3339_or_none(original.date) if original else None,
-            "original_subject": original.subject if original else None,
-            "original_start": original.start if original else None,
-            "invitation": _packed_invitation(reading.invitation),
-            "folds": json.dumps([[str(one.kind), one.start, one.end] for one in reading.folds]),
-            "text_zstd": _compressed(reading.text),
-            "html_zstd": _compressed(view.html) if view else None,
-        },
-    )
-    batches.insert(
-        database,
-        "attachments",
-        _ATTACHMENT_COLUMNS,
-        [
-            (
-                raw_id,
-                number,
-                one.name,
-                one.media_type,
-                one.size_bytes,
-                one.sha256,
-                int(one.is_inline),
-                one.content_id,
-                one.offset,
-                one.length,
-                one.encoding,
-            )
-            for number, one in enumerate(reading.attachments, 1)
-        ],
+    write_all(database, {raw_id: reading}, now)
+
+
+def write_all(database: Database, found: Mapping[int, Reading], now: datetime) -> None:
+    """Keeps what was read of versions, in place of what was before; in the caller's transaction."""
+    compressor = zstandard.ZstdCompressor(level=_LEVEL)
+    _replace(database, {raw_id: _row(raw_id, reading, now, compressor) for raw_id, reading in found.items()})
+    files = [
+        (
+            raw_id,
+            number,
+            one.name,
+            one.media_type,
+            one.size_bytes,
+            one.sha256,
+            int(one.is_inline),
+            one.content_id,
+            one.offset,
+            one.length,
+            one.encoding,
+        )
+        for raw_id, reading in found.items()
+        for number, one in enumerate(reading.attachments, 1)
+    ]
+    batches.insert(database, "attachments", _ATTACHMENT_COLUMNS, files)
+
+
+def _row(raw_id: int, reading: Reading, now: datetime, compressor: zstandard.ZstdCompressor) -> tuple[Any, ...]:
+    """In the order of `_COLUMNS`."""
+    original, view = reading.original, reading.view
+    of_original: tuple[Any, ...] = (None, None, None, None, None)
+    if original:
+        date = rfc3339_or_none(original.date)
+        of_original = (original.author, original.author_name, date, original.subject, original.start)
+    return (
+        *(raw_id, READER_VERSION, READ, rfc3339(now), reading.subject, reading.snippet, to_bits(reading.labels)),
+        *(_packed_keys(reading.thread_keys), " ".join(reading.problems), view.remote_images if view else 0),
+        *(reading.sanitizer_version if view else None, *of_original, _packed_invitation(reading.invitation)),
+        json.dumps([[str(one.kind), one.start, one.end] for one in reading.folds]),
+        compressor.compress(reading.text.encode()),
+        compressor.compress(view.html.encode()) if view else None,
     )
 
 
@@ -154,14 +148,15 @@ def write_unreadable(database: Database, raw_id: int, problem: str, now: datetim
     known = {"raw_id": raw_id, "reader_version": READER_VERSION, "state": UNREADABLE, "read_at": rfc3339(now)}
     empty = {"snippet": "", "labels": 0, "thread_keys": "", "remote_images": 0, "folds": "[]"}
     told = {"subject": row[0] or "", "problems": problem, "text_zstd": _compressed("")}
-    _replace(database, {**nothing, **known, **empty, **told})
+    row = {**nothing, **known, **empty, **told}
+    _replace(database, {raw_id: [row[column] for column in _COLUMNS]})
 
 
-def _replace(database: Database, row: dict[str, Any]) -> None:
-    raw_id = row["raw_id"]
-    database.execute("DELETE FROM attachments WHERE raw_id = ?", (raw_id,))
-    database.execute("DELETE FROM readings WHERE raw_id = ?", (raw_id,))
-    batches.insert(database, "readings", _COLUMNS, [[row[column] for column in _COLUMNS]])
+def _replace(database: Database, rows_of: Mapping[int, Sequence[Any]]) -> None:
+    """rows_of: by version, in the order of `_COLUMNS`."""
+    batches.change(database, "DELETE FROM attachments WHERE raw_id IN ({})", (), rows_of)
+    batches.change(database, "DELETE FROM readings WHERE raw_id IN ({})", (), rows_of)
+    batches.insert(database, "readings", _COLUMNS, rows_of.values())
 
 
 def read(database: Database, raw_id: int) -> KeptReading | None:
@@ -226,11 +221,13 @@ def texts(database: Database, raw_ids: Iterable[int]) -> dict[int, str]:
     }
 
 
-def keys_of_leading(database: Database, activity_id: int) -> ThreadKeys | None:
-    """What its leading version says of an activity's thread; None where that isn't read."""
-    sql = "SELECT d.thread_keys FROM readings d JOIN activities a ON a.leading_raw_id = d.raw_id WHERE a.id = ?"
-    row = database.execute(sql, (activity_id,)).fetchone()
-    return _keys(row[0]) if row and row[0] else None
+def keys_of_leading(database: Database, activity_ids: Collection[int]) -> dict[int, ThreadKeys]:
+    """What their leading versions say of activities' threads, by activity; without those where that isn't read."""
+    sql = (
+        "SELECT a.id, d.thread_keys FROM readings d JOIN activities a ON a.leading_raw_id = d.raw_id"
+        " WHERE d.thread_keys <> '' AND a.id IN ({})"
+    )
+    return {activity_id: _keys(text) for activity_id, text in batches.among(database, sql, (), activity_ids)}
 
 
 def same_file(database: Database, deployment_id: int, sha256: bytes) -> list[tuple[int, int]]:

@@ -3,7 +3,7 @@
 Never touches a body. Safe to do twice, and with two digests at once: a body's verdict is settled once.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -54,18 +54,22 @@ def settle(database: Database, verdicts: Iterable[tuple[Examined, SenderVerdict]
 
     The first body that is proven leads; where none is, the first one. Its verdict and subject are the activity's (law 2).
     """
-    activity_ids: dict[int, None] = {}
-    for one, verdict in verdicts:
-        digest_queue.done(database, Stage.VERDICT, one.raw_id)
-        row = database.execute("SELECT verdict, author_doubt FROM raw_messages WHERE id = ?", (one.raw_id,)).fetchone()
-        if row is None or not _replaces(row[0], row[1], verdict):
-            continue
-        database.execute(
-            "UPDATE raw_messages SET verdict = ?, verdict_reason = ?, verdict_domain = ?, examined_at = ? WHERE id = ?",
-            (str(verdict.value), str(verdict.reason), verdict.domain or None, rfc3339(now), one.raw_id),
-        )
-        activity_ids[one.activity_id] = None
-    return [activity_id for activity_id in activity_ids if _lead(database, activity_id)]
+    wanted = {one.raw_id: (one.activity_id, verdict) for one, verdict in verdicts}
+    digest_queue.done(database, Stage.VERDICT, *wanted)
+    sql = "SELECT id, verdict, author_doubt FROM raw_messages WHERE id IN ({})"
+    before = {raw_id: (verdict, doubt) for raw_id, verdict, doubt in batches.among(database, sql, (), wanted)}
+    new = {
+        raw_id: (activity_id, verdict)
+        for raw_id, (activity_id, verdict) in wanted.items()
+        if raw_id in before and _replaces(*before[raw_id], verdict)
+    }
+    rows = [
+        (raw_id, str(verdict.value), str(verdict.reason), verdict.domain or None, rfc3339(now))
+        for raw_id, (_, verdict) in new.items()
+    ]
+    columns = dict.fromkeys(("verdict", "verdict_reason", "verdict_domain", "examined_at"), "TEXT")
+    batches.update(database, "raw_messages", "id", columns, rows)
+    return _lead(database, sorted({activity_id for activity_id, _ in new.values()}))
 
 
 def _replaces(before: str, doubt: str | None, verdict: SenderVerdict) -> bool:
@@ -92,25 +96,30 @@ def prove(database: Database, raw_id: int, activity_id: int, now: datetime) -> N
         (str(VerdictReason.LOGIN), rfc3339(now), raw_id),
     )
     digest_queue.done(database, Stage.VERDICT, raw_id)
-    _lead(database, activity_id)
+    _lead(database, [activity_id])
 
 
-def _lead(database: Database, activity_id: int) -> bool:
-    """Lets the right body lead; is that another one now, or proven now? Nothing leads what is off the record."""
-    found = database.execute(
-        "SELECT id, verdict FROM raw_messages WHERE activity_id = ? ORDER BY id", (activity_id,)
-    ).fetchall()
-    if not found:
-        return False
-    raw_id, verdict = next((row for row in found if row[1] == "pass"), found[0])
-    before = database.execute(
-        "SELECT leading_raw_id, sender_verdict FROM activities WHERE id = ?", (activity_id,)
-    ).fetchone()
-    if tuple(before) == (raw_id, verdict):
-        return False
-    database.execute(
-        "UPDATE activities SET leading_raw_id = ?, sender_verdict = ?,"
-        " subject = COALESCE((SELECT r.subject FROM raw_messages r WHERE r.id = ?), subject) WHERE id = ?",
-        (raw_id, verdict, raw_id, activity_id),
-    )
-    return bool(raw_id != before[0] or verdict == "pass")
+def _lead(database: Database, activity_ids: Collection[int]) -> list[int]:
+    """Lets the right body lead each; those where that is another one now, or proven now. Nothing leads what is off the record."""
+    sql = "SELECT activity_id, id, verdict, subject FROM raw_messages WHERE activity_id IN ({}) ORDER BY id"
+    first: dict[int, tuple[int, str, str | None]] = {}
+    proven: dict[int, tuple[int, str, str | None]] = {}
+    for activity_id, *version in batches.among(database, sql, (), activity_ids):
+        first.setdefault(activity_id, (version[0], version[1], version[2]))
+        if version[1] == "pass":
+            proven.setdefault(activity_id, (version[0], version[1], version[2]))
+    sql = "SELECT id, leading_raw_id, sender_verdict, subject FROM activities WHERE id IN ({})"
+    led: list[int] = []
+    rows: list[tuple[int, int, str, str]] = []
+    for activity_id, before_id, before_verdict, before_subject in batches.among(database, sql, (), activity_ids):
+        raw_id, verdict, subject = (
+            proven.get(activity_id) or first.get(activity_id) or (before_id, before_verdict, None)
+        )
+        if (raw_id, verdict) == (before_id, before_verdict):
+            continue
+        rows.append((activity_id, raw_id, verdict, before_subject if subject is None else subject))
+        if raw_id != before_id or verdict == "pass":
+            led.append(activity_id)
+    columns = {"leading_raw_id": "BIGINT", "sender_verdict": "TEXT", "subject": "TEXT"}
+    batches.update(database, "activities", "id", columns, rows)
+    return led
