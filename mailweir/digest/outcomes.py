@@ -88,8 +88,8 @@ class Outcomes:
         left = deque((one, _cost(one[1], entries.get(one[0].entry.raw_id))) for one in decided)
         while left:
             part = self._portions.take(left)
-            with self._portions.measured():
-                self._write_part(part, entries)
+            self._write_part(part, entries)
+            self._portions.end()
 
     def _write_part(
         self, decided: Sequence[tuple[Outcome, _Final | Entry]], entries: Mapping[int, search_entry.Entry]
@@ -97,6 +97,7 @@ class Outcomes:
         now = self._clock()
         activity_ids = {outcome.entry.raw_id: outcome.activity_id for outcome, _ in decided}
         with self._database.transaction(alone=False):
+            self._portions.begin()
             verdicts.lock(self._database, list(activity_ids.values()))
             settled = [
                 (Examined(outcome.entry.raw_id, outcome.activity_id), found)
@@ -104,16 +105,18 @@ class Outcomes:
                 if isinstance(found, SenderVerdict)
             ]
             proven = verdicts.settle(self._database, settled, now) if settled else []
-            read = self._keep({outcome.entry.raw_id: found for outcome, found in decided}, now)
+            found_of = {
+                outcome.entry.raw_id: found for outcome, found in decided if isinstance(found, Reading | _Unreadable)
+            }
+            read = self._keep(found_of, now)
             for _, found in decided:
                 if isinstance(found, Entry):
                     digest_queue.postpone(self._database, found, now + pause_after(found.attempts + found.deaths - 1))
             search_index.put(self._database, [entries[raw_id] for raw_id in read if raw_id in entries])
             self._assign_threads([*proven, *(activity_ids[raw_id] for raw_id in read)], now)
 
-    def _keep(self, found: Mapping[int, _Final | Entry], now: datetime) -> list[int]:
+    def _keep(self, read: Mapping[int, Reading | _Unreadable], now: datetime) -> list[int]:
         """Keeps readings; of which versions. Not of those that are off the record by now."""
-        read = {raw_id: one for raw_id, one in found.items() if isinstance(one, Reading | _Unreadable)}
         digest_queue.done(self._database, Stage.READING, *read)
         kept = raw_messages.present(self._database, read)
         readings.write_all(

@@ -6,12 +6,11 @@ a transaction takes is measured, and the next one has more or less.
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import TypeVar
 
-WANTED_SECONDS = 0.015  # of a transaction: one that takes three times as long as the last is well below 50 ms then
-_FIRST, _FEWEST, _MOST = 6_000, 200, 20_000  # words of the index
+WANTED_SECONDS = 0.02  # of a transaction: one that takes twice as long as the last is below 50 ms then
+_FIRST, _FEWEST, _MOST = 6_000, 1_500, 20_000  # words of the index
 
 _Item = TypeVar("_Item")
 
@@ -23,6 +22,7 @@ class Portions:
         self._clock = clock
         self._most = _FIRST
         self._taken = 0
+        self._began = 0.0
 
     def take(self, left: deque[tuple[_Item, int]]) -> list[_Item]:
         """Takes off the first of what is left, at least one. left: each with what it costs, in words of the index."""
@@ -34,13 +34,14 @@ class Portions:
             self._taken += cost
         return portion
 
-    @contextmanager
-    def measured(self) -> Iterator[None]:
-        """Within it, what `take` gave is written. One that fails says nothing."""
-        began = self._clock()
-        yield
-        took = self._clock() - began
+    def begin(self) -> None:
+        """What `take` gave is being written from now on: the write lock is held."""
+        self._began = self._clock()
+
+    def end(self) -> None:
+        """It is written."""
+        took = self._clock() - self._began
         if took > WANTED_SECONDS:
             self._most = max(_FEWEST, min(self._most, self._taken) // 2)
         elif self._taken > self._most // 2:  # a small one says nothing of a large one
-            self._most = min(_MOST, self._most + self._most // 8)
+            self._most = min(_MOST, self._most + self._most // 4)

@@ -9,7 +9,7 @@ words beyond 16,000, and a word's places beyond 255. Pure. Called by the digest,
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 
 from mailweir.reading import search_query
 
@@ -81,9 +81,8 @@ def _of_fields(fields: Iterable[str]) -> Iterator[str]:
         yield LEFT_OUT
 
 
-def _of_message(subject: str, file_names: Sequence[str], text: str) -> Iterator[str]:
-    yield from _of_fields((subject, *file_names))
-    yield from search_query.words(text[:_MAX_TEXT_CHARS])
+def _of_message(subject: str, file_names: Sequence[str], text: str) -> Iterable[str]:
+    return chain(_of_fields((subject, *file_names)), search_query.words(text[:_MAX_TEXT_CHARS]))
 
 
 class _Bounds:

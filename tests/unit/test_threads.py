@@ -26,6 +26,15 @@ class Record:
     def add(self, own: str = "", *, answers: tuple[str, ...] = (), names: tuple[str, ...] = (), subject: str = "an offer",
             author: str = JANE, proven: bool = True, deployment: int = 1, days: int = 0, contact: int = 1) -> tuple[int, int]:  # fmt: skip  # noqa: E501
         """An activity with its thread: (activity, thread)."""
+        activity_id = self.bare(
+            author, subject=subject, proven=proven, deployment=deployment, days=days, contact=contact
+        )
+        return activity_id, self.again(activity_id, own, answers=answers, names=names, subject=subject, author=author,
+                                       proven=proven, deployment=deployment, days=days)  # fmt: skip
+
+    def bare(self, author: str, *, subject: str = "x", proven: bool = True, deployment: int = 1, days: int = 0,
+             contact: int = 1) -> int:  # fmt: skip
+        """An activity without a thread."""
         moment = (NOW + timedelta(days=days)).isoformat(timespec="microseconds").replace("+00:00", "Z")
         with self.database.transaction():
             sql = "INSERT INTO activities (deployment_id, identity, direction, author, subject, recorded_at, sender_verdict)"
@@ -37,8 +46,7 @@ class Record:
             raw_id = self.database.execute(f"{sql} RETURNING id", (activity_id, b"v", b"z", moment)).fetchone()[0]
             sql = "INSERT INTO activity_contacts (activity_id, contact_id, address, raw_message_id, is_bcc) VALUES (?, ?, ?, ?, 0)"  # noqa: E501
             self.database.execute(sql, (activity_id, contact, author, raw_id))
-        return activity_id, self.again(activity_id, own, answers=answers, names=names, subject=subject, author=author,
-                                       proven=proven, deployment=deployment, days=days)  # fmt: skip
+        return activity_id
 
     def again(self, activity_id: int, own: str = "", *, answers: tuple[str, ...] = (), names: tuple[str, ...] = (),
               subject: str = "an offer", author: str = JANE, proven: bool = True, deployment: int = 1, days: int = 0) -> int:  # fmt: skip  # noqa: E501
@@ -181,3 +189,46 @@ def test_four_writers_that_merge_at_random_leave_one_thread_and_lose_no_alias(re
     assert threads.activities(record.database, 1, first) == sorted(activity for activity, _ in made)
     of_ids = record.database.execute("SELECT DISTINCT thread_id FROM thread_message_ids").fetchall()
     assert of_ids == [(first,)]
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_many_together_join_as_one_after_the_other(record: Record, seed: int) -> None:
+    """Ids, answers, references, the same subject, merging: whatever they name, before or after it came."""
+    dice = random.Random(seed)
+    names = [f"m{number}" for number in range(14)]
+    wanted: list[tuple[ThreadKeys, str, bool]] = []
+    for _ in range(24):
+        in_reply_to = tuple(
+            digest(f"<{one}@x.example>") or b"" for one in dice.sample(names, dice.choice((0, 0, 1, 2)))
+        )
+        references = tuple(digest(f"<{one}@x.example>") or b"" for one in dice.sample(names, dice.choice((0, 0, 1, 3))))
+        keys = ThreadKeys(
+            own=digest(f"<{dice.choice(names)}@x.example>"), in_reply_to=in_reply_to, references=references,
+            base_subject=dice.choice(("offer", "invoice", "")), is_reply=dice.random() < 0.7,
+            has_ids=bool(in_reply_to or references),
+        )  # fmt: skip
+        wanted.append((keys, dice.choice((JANE, EVE)), dice.random() < 0.7))
+    found = [_partition(record, wanted, deployment, size) for deployment, size in ((1, 1), (2, 24), (3, 5))]
+    assert found[0] == found[1] == found[2]
+
+
+def _partition(
+    record: Record, wanted: list[tuple[ThreadKeys, str, bool]], deployment: int, size: int
+) -> tuple[list[int], list[tuple[int, int | None]]]:
+    """Which of them are in one thread, and what is known of the ids: by numbers in their order. size: so many together."""
+    with record.database.transaction():
+        record.database.execute(
+            "INSERT INTO deployments (id, name, domain, created_at) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
+            (deployment, f"d{deployment}", f"d{deployment}.example", "2026-11-24T03:12:55.123456Z"),
+        )
+    ids = [record.bare(author, proven=proven, deployment=deployment) for _, author, proven in wanted]
+    joining = [threads.Joining(one, *rest) for one, rest in zip(ids, wanted, strict=True)]
+    for at in range(0, len(joining), size):
+        with record.database.transaction():
+            threads.assign(record.database, deployment, joining[at : at + size], NOW)
+    of_threads = [threads.of(record.database, one) or 0 for one in ids]
+    first = {thread: of_threads.index(thread) for thread in of_threads}
+    sql = "SELECT thread_id, held_by FROM thread_message_ids WHERE deployment_id = ? ORDER BY id_digest"
+    rows = record.database.execute(sql, (deployment,)).fetchall()
+    held = [(first[threads.current(record.database, thread)], by and by - ids[0]) for thread, by in rows]
+    return [first[one] for one in of_threads], held
