@@ -2,7 +2,8 @@
 
 Mail of 4 kB (text beside HTML, a quote, a small file), each signed, its key in a DNS server of the bench's own; recorded by the
 code that the filter uses. Then the digest does both stages of all of it with its own children. It prints messages a second, the
-CPU of the digest and of its children for each, how long transactions hold the write lock, and what the database grows by. Exit 1 where the goal is missed.
+CPU of the digest and of its children for each, how long transactions hold the write lock, and what the database grows by. Exit 1
+where the goal is missed.
 """
 
 import argparse
@@ -108,7 +109,7 @@ def _measure(url: DatabaseUrl, settings: Settings, key: SigningKey, count: int) 
 
 
 def _held_seconds(database: Database) -> list[float]:
-    """How long each transaction from now on takes, from the moment that it has the write lock; on SQLite the filter waits for it."""
+    """How long each transaction from now on takes, once it has the write lock; on SQLite the filter waits for it."""
     held: list[float] = []
     transaction = database.transaction
 
