@@ -128,7 +128,7 @@ class Pool(Generic[Job]):
             now = time.monotonic()
             if not is_alive or (child.tasks and child.deadline <= now) or (child.is_last and not child.tasks):
                 yield from self._bury(child)
-            elif self._next_look(child) <= now:
+            elif child.tasks and self._next_look(child) <= now:
                 self._withdraw(child)
         while self._returned and self._can_take:
             self._assign(self._returned.popleft())

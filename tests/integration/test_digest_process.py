@@ -145,7 +145,7 @@ def test_one_child_that_is_killed_harms_nothing(
         os.kill(int(pid), signal.SIGKILL)
     for number in range(2, COUNT + 1):
         record("demo", "richard", JANE, number=number, raw=MAIL % number)
-    _wait(lambda: _is_whole(demo), 20.0)
+    _wait(lambda: _is_whole(demo))
     assert process.poll() is None
 
 

@@ -68,6 +68,21 @@ def test_what_waits_behind_a_slow_one_goes_to_others() -> None:
         pool.stop()
 
 
+def test_a_child_that_had_nothing_to_do_for_long_is_as_good_as_new(monkeypatch: pytest.MonkeyPatch) -> None:
+    pool: Pool[int] = Pool(2, _sleeps, LIMITS)
+    try:
+        for number in range(2):
+            pool.give(number, {"seconds": 0.0}, b"x")
+        assert _answers(pool, 2) == {0: b"x", 1: b"x"}
+        moment = time.monotonic() + 3_600
+        monkeypatch.setattr(time, "monotonic", lambda: moment)
+        assert list(workers.wait([pool], 0.1)) == []
+        pool.give(2, {"seconds": 0.0}, b"y")
+        assert _answers(pool, 1) == {2: b"y"}
+    finally:
+        pool.stop()
+
+
 def _files() -> dict[int, str]:
     """What each open descriptor is."""
     links = [link for link in Path("/proc/self/fd").iterdir() if os.path.lexists(link)]
