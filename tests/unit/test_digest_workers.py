@@ -53,7 +53,7 @@ def test_what_waits_behind_a_slow_one_goes_to_others() -> None:
     pool: Pool[int] = Pool(2, _sleeps, LIMITS)
     try:
         for number in range(12):
-            pool.give(number, {"seconds": 0.0 if number else 4.0}, b"%d" % number)
+            pool.give(number, {"seconds": {0: 4.0}.get(number, 0.0)}, b"%d" % number)
         began = time.monotonic()
         found: list[tuple[int, bytes | None]] = []
         while len(found) < 11:
