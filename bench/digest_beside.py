@@ -1,6 +1,7 @@
 """How much the digest slows capture that goes on beside it: `python -m bench.digest_beside`.
 
-A process records mail through the code that the filter uses, batches of 20, each a commit. Beside it the digest works off a queue
+A process records mail through the code that the filter uses, batches of 20, each a commit, and takes as much CPU for each message
+besides as Postfix and the filter do. Beside it the digest works off a queue
 of 20,000 messages with its own children, or waits: in pairs of short spans in turn, on one database. It prints the median of the
 pairs' ratios of messages/s with its interval of 95 % (by ranks), and how long a batch took at most and at the 99th percentile.
 Exit 1 where the digest certainly slows capture by more than the goal.
@@ -68,7 +69,7 @@ def _measure(url: DatabaseUrl, settings: Settings, key: SigningKey, options: arg
             with database.transaction(alone=False):
                 recording.record_all(database, batch)
     with _digest_beside(url, settings) as switch, closing(Database(url)) as database:
-        capture = _Capture(database, options.queued)
+        capture = _Capture(database, options.queued, options.work_milliseconds / 1e3)
         spans: list[tuple[_Span, _Span]] = []
         waiting_before = _waiting(database)
         for number in range(options.pairs):
@@ -117,8 +118,9 @@ class _Span:
 class _Capture:
     """Records new messages, as the filter does."""
 
-    def __init__(self, database: Database, first: int) -> None:
+    def __init__(self, database: Database, first: int, work_seconds: float) -> None:
         self._database = database
+        self._work_seconds = work_seconds
         self._numbers = iter(range(first, 10**9, _PREPARED))
         self._left: list[list[recording.Entry]] = []
         self.recorded = 0
@@ -136,9 +138,11 @@ class _Capture:
             batch = self._left.pop()
             with self._database.transaction(alone=False):
                 recording.record_all(self._database, batch)
-            now = time.perf_counter()
-            taken.append(now - at)
-            at = now
+            taken.append(time.perf_counter() - at)
+            until = time.process_time() + self._work_seconds * growth.BATCH
+            while time.process_time() < until:
+                pass
+            at = time.perf_counter()
         self.recorded += len(taken) * growth.BATCH
         return _Span(taken, at - began)
 
@@ -181,7 +185,6 @@ def _waiting(database: Database) -> int:
 def _figures(batch_seconds: Sequence[float]) -> dict[str, float]:
     ordered = sorted(batch_seconds)
     return {
-        "messages_a_second": round(len(ordered) * growth.BATCH / sum(ordered)),
         "batch_median_milliseconds": round(statistics.median(ordered) * 1e3, 2),
         "batch_p99_milliseconds": round(ordered[len(ordered) * 99 // 100] * 1e3, 2),
         "batch_longest_milliseconds": round(ordered[-1] * 1e3, 2),
@@ -204,6 +207,12 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="How much the digest slows capture that goes on beside it.")
     parser.add_argument("--queued", type=int, default=_QUEUED)
     parser.add_argument("--pairs", type=int, default=_PAIRS)
+    parser.add_argument(
+        "--work-milliseconds",
+        type=float,
+        default=1.2,
+        help="of CPU for a message, as Postfix takes; 0: the database alone",
+    )
     parser.add_argument("--seconds", type=float, default=_SECONDS, help="of each half of a pair")
     parser.add_argument("--database", choices=("sqlite", "postgresql"), default="sqlite")
     parser.add_argument("--json", action="store_true")

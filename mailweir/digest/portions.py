@@ -9,8 +9,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import TypeVar
 
-WANTED_SECONDS = 0.02  # of a transaction: one that takes twice as long as the last is below 50 ms then
-_FIRST, _FEWEST, _MOST = 6_000, 1_500, 20_000  # words of the index
+WANTED_SECONDS = 0.01  # of a transaction: one that takes four times as long as the last is below 50 ms then
+_FIRST, _FEWEST, _MOST = 4_000, 1_500, 20_000  # words of the index
 
 _Item = TypeVar("_Item")
 
