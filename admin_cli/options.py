@@ -1,11 +1,20 @@
 """What the commands share: options, and help that shows an example."""
 
+import enum
 from typing import Annotated
 
 import typer
 from typer.core import TyperGroup
 
 from mailweir.visibility import Visibility
+
+
+class Switch(enum.StrEnum):
+    """How a person says that something is to be done, or not."""
+
+    ON = "on"
+    OFF = "off"
+
 
 DeploymentOption = Annotated[
     str | None,

@@ -21,15 +21,22 @@ _MAX_LINKS = 40  # as the kernel's own (path_resolution(7))
 _DESCRIPTOR = re.compile(r"/dev/fd/(\d+)|/proc/self/fd/(\d+)|/dev/(stdout)|/dev/(stderr)")
 
 
-def write(file: Path, content: bytes) -> None:
-    """Puts the content there. A pipe or a device is written to as it is, and so is `/dev/stdout` or `/dev/fd/N`. BadInput."""
+def write(file: Path, content: bytes, *, may_replace: bool = True) -> None:
+    """Puts the content there. A pipe or a device is written to as it is, and so is `/dev/stdout` or `/dev/fd/N`. BadInput.
+
+    may_replace: else what is there already is refused, whatever it is, and a terminal by its descriptor's name too.
+    """
     try:
         descriptor = _open_descriptor(file)
         if descriptor is not None:
+            if not may_replace and os.isatty(descriptor):
+                raise BadInput(f"what mail holds may move a terminal, which {file} is: --force writes there")
             with os.fdopen(descriptor, "wb", closefd=False) as stream:
                 stream.write(content)
             return
         with _folder_of(file, follow_last=False) as (folder, name):
+            if not may_replace and _look(folder, name):
+                raise BadInput(f"{file} is there already: name another one, or --force takes its place")
             _put(folder, name, content)
     except OSError as error:
         raise BadInput(f"{file} can't be written: {error.strerror or error}") from error

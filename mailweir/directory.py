@@ -11,12 +11,13 @@ from mailweir.folding import EXACT, Folding
 
 
 class DeploymentRef(NamedTuple):
-    """A tenant, as matching sees it."""
+    """A tenant, as matching sees it. automatic_todos: what programs answer is a to-do too."""
 
     id: int
     name: str
     domain: str
     folding: Folding = EXACT
+    automatic_todos: bool = False
 
 
 class UserRef(NamedTuple):

@@ -280,7 +280,7 @@ def _captured(
         direction=direction,
         contacts=_each_once(contacts),
         users=users,
-        todo_users=users if is_incoming and _asks_for_something(view, author) else (),
+        todo_users=users if is_incoming and _asks_for_something(deployment, view, author) else (),
         sightings=sightings,
         doubt=author.doubt,
         named=named(view),
@@ -326,9 +326,9 @@ def _why_unknown(deployment: DeploymentRef, view: HeaderView, author: Author, di
     return Reason.UNKNOWN_GROUP if is_known else Reason.UNKNOWN_AUTHOR
 
 
-def _asks_for_something(view: HeaderView, author: Author) -> bool:
-    """Is it a to-do? Not what an out-of-office says, nor what could be somebody else's."""
-    return author.doubt is not Doubt.SEVERAL and not view.is_automatic_answer
+def _asks_for_something(deployment: DeploymentRef, view: HeaderView, author: Author) -> bool:
+    """Is it a to-do? Not what could be somebody else's, nor what an out-of-office says, unless the deployment wants that."""
+    return author.doubt is not Doubt.SEVERAL and (deployment.automatic_todos or not view.is_automatic_answer)
 
 
 def _each_once(contacts: tuple[ContactRef, ...]) -> tuple[ContactRef, ...]:

@@ -18,8 +18,9 @@ from mailweir.sender_verdict import VerdictReason
 from mailweir.store.database.connection import Database
 from mailweir.store.people import relay_logins
 from mailweir.store.people.relay_logins import UseRow
-from mailweir.store.record import verdicts, visibility
+from mailweir.store.record import leading, verdicts, visibility
 from mailweir.store.record.confirmations import ConfirmationWriter
+from mailweir.store.record.verdicts import Led
 from mailweir.store.record.writing import ActivityRow, DecisionRow, RawRow, SightingRow, Stored, Writer
 from mailweir.visibility import is_private
 
@@ -179,11 +180,14 @@ def _record_activities(database: Database, entries: Sequence[Entry]) -> dict[int
     writer.put_users(users)
     writer.put_todos(todos)
     _settle_visibility(database, entries, stored)
+    led: list[Led] = []
     for entry in entries:
         if entry.content and entry.content.is_proven:
             activity_id = ids[id(entry)]
             raw_id = raw_ids[activity_id, entry.content.version_digest]
-            verdicts.prove(database, raw_id, activity_id, entry.seen_at)
+            led += filter(None, [verdicts.prove(database, raw_id, activity_id, entry.seen_at)])
+    if led:
+        leading.join_threads(database, led, max(entry.seen_at for entry in entries))
     return ids
 
 

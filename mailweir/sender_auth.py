@@ -28,7 +28,11 @@ _LEAST_DNS_SECONDS = 0.001  # enough for what is in the cache
 _ORGANISATIONS = 4_096
 _KEPT_ANSWERS = 4_096
 
+# Each customer of these mailbox providers signs by a name of his own below them, and the list of public suffixes lacks them
+_SHARED = ("mail.onmicrosoft.com", "onmicrosoft.com", "onmicrosoft.us", "partner.onmschina.cn", "gappssmtp.com")
+
 IsWanted = Callable[[str], bool]
+Organisation = Callable[[str], str | None]
 
 
 class DkimProver:
@@ -38,11 +42,9 @@ class DkimProver:
         self._dns = dns
         self._places = threading.BoundedSemaphore(_MAX_AT_ONCE)
         self._keep_answers = keep_answers
-        self._cache: Any = (
-            None  # of dnspython, which takes a tenth of a millisecond to look into it; it keeps that there is none, too
-        )
+        self._cache: Any = None  # of dnspython: a look into it takes a tenth of a millisecond
         self._kept: dict[str, tuple[float, bytes]] = {}
-        self._organisation: Callable[[str], str | None] = lambda _: None
+        self._organisation: Organisation = lambda _: None
 
     def load(self) -> None:
         """Imports and reads at once what is else had when it is needed, for children to share."""
@@ -54,7 +56,7 @@ class DkimProver:
         assert all((hashes, ed25519, padding, rsa))
         if self._keep_answers:
             self._cache = dns.resolver.LRUCache(10_000)
-        self._organisation = lru_cache(_ORGANISATIONS)(PublicSuffixList().privatesuffix)
+        self._organisation = lru_cache(_ORGANISATIONS)(_below_shared(PublicSuffixList().privatesuffix))
 
     def verdict(
         self, raw: bytes, author: str, sealers: Collection[str] = (), seen_at: datetime | None = None
@@ -183,6 +185,20 @@ class DkimProver:
             raise DnsUnavailable(f"no answer for {name}: {error}") from error
         # RFC 6376 3.6.2.2: one record, or undefined
         return answer.expiration, b"".join(answer[0].strings) if len(answer) == 1 else b""
+
+
+def _below_shared(organisation: Organisation) -> Organisation:
+    """As if what many share were in the list of public suffixes. organisation: by that list."""
+
+    def found(domain: str) -> str | None:
+        for shared in _SHARED:
+            if domain == shared:
+                return None
+            if domain.endswith(f".{shared}"):
+                return f"{domain.removesuffix(f'.{shared}').rpartition('.')[2]}.{shared}"
+        return organisation(domain)
+
+    return found
 
 
 def _moment(seen_at: datetime | None) -> float:

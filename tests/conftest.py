@@ -221,6 +221,7 @@ def record(database: Database, now: datetime) -> Record:
         subject: str = "An offer",
         queue_id: str | None = None,
         doubt: Doubt | None = None,
+        is_proven: bool = False,
     ) -> int:
         tenant = deployments.find(database, deployment)
         directory = SqlDirectory(database)
@@ -246,6 +247,7 @@ def record(database: Database, now: datetime) -> Record:
             size_bytes=len(raw),
             subject=subject,
             sent_at=now,
+            is_proven=is_proven,
         )
         seen_at = now + timedelta(minutes=number)
         entry = recording.Entry(decision, queue_id or f"4Xy{number}", seen_at, content)

@@ -8,17 +8,28 @@ from typing import Annotated
 
 import typer
 
-from admin_cli import attachment_file, context, options, output, reading_text, tables, target_files, wording
+from admin_cli import (
+    activity_text,
+    attachment_file,
+    context,
+    options,
+    output,
+    reading_text,
+    tables,
+    target_files,
+    wording,
+)
 from admin_cli.printable import printable
 from mailweir.errors import BadInput, NotFound
 from mailweir.explain import record
-from mailweir.explain.explanation import Explanation
-from mailweir.store.record import activities, digest_queue, raw_messages, readings, threads, visibility
-from mailweir.store.record.activities import Activity, Participant
-from mailweir.store.record.raw_messages import Sighting, Version
+from mailweir.reading.labels import Label
+from mailweir.store.database.connection import Database
+from mailweir.store.people import deployments
+from mailweir.store.record import activities, conversations, digest_queue, raw_messages, readings, visibility
+from mailweir.store.record.activities import Activity
+from mailweir.store.record.readings import KeptReading
 
 BY_COMMAND = "operator"  # who changes things here
-COLUMNS = ("id", "recorded", "direction", "author", "verdict", "contacts", "users", "subject")
 
 ActivityId = Annotated[int, typer.Argument(metavar="ID", help="The number that 'mailweir activity list' shows.")]
 
@@ -38,6 +49,7 @@ def register(app: typer.Typer) -> None:
     listing = "mailweir activity list --user richard --since 7d", "mailweir activity list --contact jane@client.example"
     group.command("list", epilog=options.example(*listing))(list_some)
     group.command("show", epilog=options.example("mailweir activity show 12"))(show)
+    group.command("thread", epilog=options.example("mailweir activity thread 12"))(thread)
     group.command("set", epilog=options.example("mailweir activity set 12 --visibility participants"))(set_choices)
     one_file = "mailweir activity attachment 12 1 --out offer.pdf"
     group.command("attachment", epilog=options.example(one_file))(attachment)
@@ -58,19 +70,23 @@ def list_some(
     reader: Annotated[
         str | None, typer.Option("--as", metavar="USER", help="As this user may see it; you yourself see all.")
     ] = None,
+    label: Annotated[
+        Label | None, typer.Option("--label", metavar="L", help=f"Only what has this label: {', '.join(Label)}.")
+    ] = None,
     deployment: options.DeploymentOption = None,
     as_json: options.JsonOption = False,
 ) -> None:
     """Lists activities, the one recorded last first."""
     moment = read_since(since, context.now()) if since is not None else None
-    wanted = activities.Filter(user, contact, moment, limit, reader)
+    wanted = activities.Filter(user, contact, moment, limit, reader, label)
     with context.opened() as database:
         chosen = context.choose(database, deployment)
         found = activities.select(database, chosen, wanted)
     if as_json:
         output.show_json([output.plain(activity) for activity in found])
         return
-    tables.show(COLUMNS, [row(activity) for activity in found], empty=f"There is no such activity in {chosen.name}.")
+    rows = [activity_text.row(activity) for activity in found]
+    tables.show(activity_text.COLUMNS, rows, empty=f"There is no such activity in {chosen.name}.")
 
 
 def show(
@@ -85,19 +101,62 @@ def show(
         seen = raw_messages.sightings(database, activity)
         kept = raw_messages.versions(database, activity)
         reading = readings.leading(database, activity.id)
-        thread = threads.of(database, activity.id)
+        copies = _copies(database, activity, reading) if reading and not as_json else {}
     if as_json:
         sightings, versions = [output.plain(item) for item in seen], [output.plain(item) for item in kept]
-        of_reading = reading_text.as_json(reading, thread)
+        of_reading = reading_text.as_json(reading)
         output.show_json({**output.plain(activity), "sightings": sightings, "versions": versions, **of_reading})
         return
-    _say_details(activity)
-    _say_sightings(seen, kept)
+    activity_text.say_details(activity)
+    activity_text.say_sightings(seen, kept)
     if reading is None:
         output.say("  not read yet: 'mailweir digest status' says what waits")
         return
-    for line in reading_text.lines(reading, is_full=is_full):
+    if activity.thread is not None:
+        output.say(f"  {'thread':<11} {activity.thread}: 'mailweir activity thread {activity.id}' shows it")
+    for line in reading_text.lines(reading, copies, is_full=is_full):
         output.say(line)
+
+
+def _copies(database: Database, activity: Activity, reading: KeptReading) -> dict[int, list[int]]:
+    """The other activities of the deployment that have the same file, by its number. Not of what stands in the text,
+    for a signature's picture is in every mail, nor of empty ones."""
+    tenant = deployments.find(database, activity.deployment)
+    most = reading_text.MOST_COPIES + 2  # one more than is shown, and this one
+    found = {}
+    for number, file in enumerate(reading.attachments, 1):
+        if file.size_bytes and not file.is_inline:
+            same = readings.same_file(database, tenant.id, file.sha256, most)
+            found[number] = [one for one in dict.fromkeys(other for other, _ in same) if one != activity.id]
+    return found
+
+
+def thread(
+    activity_id: ActivityId,
+    reader: Annotated[
+        str | None, typer.Option("--as", metavar="USER", help="As this user may see it; you yourself see all.")
+    ] = None,
+    deployment: options.DeploymentOption = None,
+    as_json: options.JsonOption = False,
+) -> None:
+    """Shows the conversation that an activity belongs to, what was sent first first. Its id stays when it is merged with a later
+    one."""
+    with context.opened() as database:
+        activity = activities.find(database, activity_id, context.narrow(database, deployment))
+        tenant = deployments.find(database, activity.deployment)
+        found = conversations.of(database, tenant, activity.id, reader)
+    if as_json:
+        shown = [output.plain(one) for one in found.activities]
+        output.show_json({"thread": found.thread, "activities": shown})
+        return
+    if found.thread is not None:
+        count = len(found.activities)
+        output.say(f"Thread {found.thread} of {tenant.name}: {count} {'activity' if count == 1 else 'activities'}")
+    elif reader is None:
+        output.say("not read yet, so its thread isn't known: 'mailweir digest status' says what waits")
+    else:
+        output.say(f"No thread is known, or {reader} may not see it:")
+    activity_text.say_conversation(found.activities)
 
 
 def set_choices(
@@ -142,17 +201,22 @@ def attachment(
     out: Annotated[
         Path | None, typer.Option("--out", metavar="FILE", help="Where it is written; without it, to stdout.")
     ] = None,
+    is_forced: Annotated[
+        bool, typer.Option("--force", help="In place of a file that is there; to a terminal, whatever that does to it.")
+    ] = False,
     deployment: options.DeploymentOption = None,
 ) -> None:
     """Writes a file of the message, under the name that you give. The name that the mail has for it is never used."""
-    if out is None:
-        _refuse_terminal("give --out FILE")
+    if out is None and not is_forced:
+        _refuse_terminal("--out FILE keeps it, and --force shows it")
     with context.opened() as database:
         activity = activities.find(database, activity_id, context.narrow(database, deployment))
         reading = readings.leading(database, activity.id)
         files = reading.attachments if reading else ()
-        if number > len(files) or reading is None:
-            raise NotFound(f"activity {activity.id} has no attachment {number}: {len(files)} are known, from 1 on")
+        if reading is None:
+            raise NotFound(f"activity {activity.id} isn't read yet: 'mailweir digest status' says what waits")
+        if number > len(files):
+            raise NotFound(f"activity {activity.id} has no attachment {number}: {_count(len(files))}")
         version = digest_queue.version(database, reading.raw_id)
     if version is None:
         raise NotFound(f"activity {activity_id} is off the record")
@@ -160,7 +224,11 @@ def attachment(
     if out is None:
         output.exact(content)
     else:
-        target_files.write(out, content)
+        target_files.write(out, content, may_replace=is_forced)
+
+
+def _count(files: int) -> str:
+    return f"it has {files}, from 1 on" if files > 1 else ("it has one, which is 1" if files else "it has none")
 
 
 def _refuse_terminal(instead: str) -> None:
@@ -180,59 +248,3 @@ def read_since(text: str, now: datetime) -> datetime:
     except (ValueError, OverflowError):
         pass
     raise typer.BadParameter(f"'{printable(text)}' is no time: give 2026-11-24, 2026-11-24T03:12:55Z, 7d or 24h")
-
-
-def row(activity: Activity) -> tuple[str, ...]:
-    """An activity as a row under COLUMNS."""
-    return (
-        str(activity.id),
-        output.moment(activity.recorded_at),
-        activity.direction,
-        activity.author + (f" via {activity.via}" if activity.via else ""),
-        activity.sender_verdict,
-        ", ".join(dict.fromkeys(contact.name for contact in activity.contacts)),
-        ", ".join(activity.users),
-        activity.subject,
-    )
-
-
-def _say_details(activity: Activity) -> None:
-    direction, verdict = record.direction(activity.direction), record.verdict(activity.sender_verdict)
-    output.say(f"Activity {activity.id} of {activity.deployment}: {wording.text(direction)}")
-    for name, value in (
-        ("subject", activity.subject),
-        ("author", f"{activity.author} (sender verdict: {wording.text(verdict)})"),
-        *(("", wording.text(one)) for one in _about_author(activity)),
-        ("users", ", ".join(activity.users)),
-        ("sent", output.moment(activity.sent_at)),
-        ("recorded", output.moment(activity.recorded_at)),
-        ("Message-ID", activity.message_id or "-"),
-        ("visibility", wording.text(record.visibility(activity.visibility))),
-        *(("contact", _in_words(contact) + (" (Bcc)" if contact.bcc else "")) for contact in activity.contacts),
-    ):
-        output.say(f"  {name:<11} {value}")
-
-
-def _about_author(activity: Activity) -> list[Explanation]:
-    reason = record.verdict_reason(activity.sender_verdict_reason, activity.sender_verdict_domain)
-    return [*([reason] if reason else ()), *record.author(activity)]
-
-
-def _in_words(contact: Participant) -> str:
-    return f"{contact.name} <{contact.address}>" + (f", {contact.company}" if contact.company else "")
-
-
-def _say_sightings(seen: list[Sighting], kept: list[Version]) -> None:
-    for sighting in seen:
-        who = f" for {sighting.user}" if sighting.user else ""
-        version = f", version {sighting.version}" if len(kept) > 1 else ""
-        when, route = output.moment(sighting.seen_at), wording.text(record.route(sighting.route))
-        output.say(f"  seen        {when} by {route}{who} as {sighting.source_id}{version}")
-    for item in kept:
-        leads = ", leading" if item.leading and len(kept) > 1 else ""
-        reason = record.verdict_reason(item.verdict_reason, item.verdict_domain)
-        why = f" ({wording.text(reason)})" if reason else ""
-        output.say(
-            f"  kept        version {item.number}: {item.size_bytes} bytes, {output.moment(item.recorded_at)},"
-            f" verdict {wording.text(record.verdict(item.verdict))}{why}{leads}"
-        )

@@ -63,21 +63,29 @@ def set_choices(
             help='Mail with one of these in its subject is its participants\' alone: "private,confidential"; "" for none.',
         ),
     ] = None,
+    automatic_todos: Annotated[
+        options.Switch | None,
+        typer.Option("--automatic-todos", help="Does automatic mail, such as an out-of-office, make to-dos?"),
+    ] = None,
     as_json: options.JsonOption = False,
 ) -> None:
-    """Changes which spellings of an address are one person's, and which words in a subject make mail private. All are off at
-    first; counts at the next message."""
+    """Changes which spellings of an address are one person's, which words in a subject make mail private, and whether automatic
+    mail makes to-dos. All are off at first; counts at the next message."""
     with context.opened() as database:
         changed = deployments.change_folding(database, name, plus_addresses=plus_addresses, gmail_dots=gmail_dots)
         if private_words is not None:
             changed = deployments.set_private_words(database, name, private_words)
+        if automatic_todos is not None:
+            is_on = automatic_todos is options.Switch.ON
+            changed = deployments.set_automatic_todos(database, name, is_on=is_on)
     if as_json:
         output.show_json(output.plain(changed))
         return
     plus = "jane+news@ is jane@" if changed.plus_addresses else "jane+news@ is not jane@"
     dots = "dots at gmail.com don't count" if changed.gmail_dots else "dots at gmail.com count"
     words = f"; private: {changed.private_words.replace(',', ', ')}" if changed.private_words else ""
-    output.say(f"The deployment {changed.name}: {plus}; {dots}{words}.")
+    automatic = "; automatic mail makes to-dos" if changed.automatic_todos else ""
+    output.say(f"The deployment {changed.name}: {plus}; {dots}{words}{automatic}.")
 
 
 def list_all(as_json: options.JsonOption = False) -> None:

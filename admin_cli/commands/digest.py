@@ -36,6 +36,10 @@ def again(
     """Reads recorded mail anew, or examines its author anew, from the raw bytes: at low priority, while mail flows."""
     if activity_ids and is_all:
         raise BadInput("give activities, or --all, and not both")
+    if deployment is not None and not activity_ids:
+        raise BadInput(
+            "--deployment goes with activities: what is done anew without them is the record of all deployments"
+        )
     with context.opened() as database:
         narrowed = context.narrow(database, deployment)
         for one in activity_ids or ():
@@ -72,4 +76,7 @@ def status(as_json: options.JsonOption = False) -> None:
             f"The record is done anew ({rebuild.stage.value}, {rebuild.which.value}): {rebuild.queued} so far,"
             f" and at most {rebuild.left} are still to be looked at."
         )
-    output.say(f"{unreadable} could not be read. {older} were read by an older version: 'mailweir digest again'.")
+    output.say(f"{unreadable} could not be read.")
+    output.say(
+        f"{older} were read by an older version" + (": 'mailweir digest again' reads them anew." if older else ".")
+    )

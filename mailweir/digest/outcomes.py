@@ -5,7 +5,7 @@ read"; it never blocks other mail. Called by `server`.
 """
 
 from collections import deque
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -19,11 +19,14 @@ from mailweir.reading import frame, search_entry
 from mailweir.reading.reading import Reading
 from mailweir.sender_verdict import SenderVerdict, VerdictReason
 from mailweir.store.database.connection import Database
-from mailweir.store.record import digest_queue, raw_messages, readings, search_index, threads, verdicts
+from mailweir.store.record import digest_queue, leading, raw_messages, readings, search_index, verdicts
 from mailweir.store.record.digest_queue import Entry, Stage
-from mailweir.store.record.verdicts import Examined
+from mailweir.store.record.verdicts import Examined, Led
 
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=30), timedelta(days=1)
+# Law 11: DNS may say for a while that there is no such key, or what isn't one. It is asked again, later each time.
+_OF_ONE_ANSWER = frozenset({VerdictReason.KEY_MISSING, VerdictReason.KEY_UNUSABLE})
+FIRST_LOOK_AGAIN, LOOKS_AGAIN_WITHIN = timedelta(hours=1), timedelta(days=2)
 MAX_DEATHS = 3
 
 
@@ -104,38 +107,39 @@ class Outcomes:
                 for outcome, found in decided
                 if isinstance(found, SenderVerdict)
             ]
-            proven = verdicts.settle(self._database, settled, now) if settled else []
-            found_of = {
+            led = verdicts.settle(self._database, settled, now)
+            read = {
                 outcome.entry.raw_id: found for outcome, found in decided if isinstance(found, Reading | _Unreadable)
             }
-            read = self._keep(found_of, now)
+            kept, of_first = self._keep(read, now)
+            led += [Led(activity_ids[raw_id], raw_id in of_first) for raw_id in kept]
+            for outcome, found in decided:
+                if isinstance(found, SenderVerdict) and found.reason in _OF_ONE_ANSWER:
+                    self._look_again(outcome.entry, now)
             for _, found in decided:
                 if isinstance(found, Entry):
                     digest_queue.postpone(self._database, found, now + pause_after(found.attempts + found.deaths - 1))
-            search_index.put(self._database, [entries[raw_id] for raw_id in read if raw_id in entries])
-            self._assign_threads([*proven, *(activity_ids[raw_id] for raw_id in read)], now)
+            search_index.put(self._database, [entries[raw_id] for raw_id in kept if raw_id in entries])
+            leading.join_threads(self._database, led, now)
 
-    def _keep(self, read: Mapping[int, Reading | _Unreadable], now: datetime) -> list[int]:
-        """Keeps readings; of which versions. Not of those that are off the record by now."""
+    def _look_again(self, entry: Entry, now: datetime) -> None:
+        """Has an author who isn't proven yet examined once more, as long as his mail is new."""
+        recorded_at = verdicts.unproven_since(self._database, entry.raw_id)
+        if recorded_at is not None and now - recorded_at < LOOKS_AGAIN_WITHIN:
+            until = now + max(FIRST_LOOK_AGAIN, now - recorded_at)
+            digest_queue.put_later(self._database, replace(entry, attempts=0, deaths=0), until)
+
+    def _keep(self, read: Mapping[int, Reading | _Unreadable], now: datetime) -> tuple[list[int], set[int]]:
+        """Keeps readings; of which versions, without those that are off the record by now. And those of them that lead and were
+        never read: they may have come to lead before."""
         digest_queue.done(self._database, Stage.READING, *read)
         kept = raw_messages.present(self._database, read)
-        readings.write_all(
-            self._database, {raw_id: one for raw_id in kept if isinstance(one := read[raw_id], Reading)}, now
-        )
+        found = {raw_id: one for raw_id in kept if isinstance(one := read[raw_id], Reading)}
+        first = readings.write_all(self._database, found, now)
         for raw_id in kept:
             if isinstance(one := read[raw_id], _Unreadable):
                 readings.write_unreadable(self._database, raw_id, str(one), now)
-        return kept
-
-    def _assign_threads(self, activity_ids: Collection[int], now: datetime) -> None:
-        """Those of a deployment together: its threads are held until the end."""
-        keys = readings.keys_of_leading(self._database, list(dict.fromkeys(activity_ids)))
-        joining: dict[int, list[threads.Joining]] = {}
-        for deployment_id, activity_id, author, verdict in verdicts.authors(self._database, keys):
-            one = threads.Joining(activity_id, keys[activity_id], author, verdict == "pass")
-            joining.setdefault(deployment_id, []).append(one)
-        for deployment_id, of_deployment in joining.items():
-            threads.assign(self._database, deployment_id, of_deployment, now)
+        return kept, verdicts.leading(self._database, first)
 
     # --- what an answer means ---------------------------------------------------------------------------------------------
 

@@ -136,6 +136,7 @@ class Digest:
     ) -> None:
         self._database = database
         self._desks = {key: _Desk(pool) for key, pool in pools.items()}
+        self._left: list[Entry] = []  # what was let go of, and is leased still
         self._outcomes = Outcomes(database, logger, clock)
         self._logger = logger
         self._clock = clock
@@ -161,7 +162,8 @@ class Digest:
                 return done
 
     def forget(self) -> None:
-        """Lets go of all that isn't written: the queue has it still."""
+        """Lets go of all that isn't written: the queue has it still, and gets it back once it can be asked."""
+        self._left += self._all_in_hand()
         for desk in self._desks.values():
             desk.pool.stop()
             desk.waiting.clear()
@@ -172,13 +174,21 @@ class Digest:
 
     def stop(self) -> None:
         """Ends the children, and gives back what they had."""
-        left = [entry for desk in self._desks.values() for entry in desk.in_hand.values()]
+        self._left += self._all_in_hand()
         for desk in self._desks.values():
             desk.pool.stop()
         try:
-            digest_queue.release(self._database, left)
+            self._give_back()
         except DatabaseUnavailable as error:
             self._logger.warning("what was in hand is done once its lease is over", error=str(error))
+
+    def _all_in_hand(self) -> list[Entry]:
+        return [entry for desk in self._desks.values() for entry in desk.in_hand.values()]
+
+    def _give_back(self) -> None:
+        if self._left:
+            digest_queue.release(self._database, self._left)
+            self._left = []
 
     def _pause(self, poll_seconds: float) -> float:
         """How long nothing is to be done but for what children say. A desk without room looks at nothing until then."""
@@ -186,6 +196,7 @@ class Digest:
         return max(0.0, min(looks, default=poll_seconds))
 
     def _give_out(self, poll_seconds: float) -> None:
+        self._give_back()
         for (stage, lane), desk in self._desks.items():
             while desk.pool.has_room:
                 if not desk.waiting and not self._take(stage, lane, desk, poll_seconds):

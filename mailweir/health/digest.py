@@ -1,4 +1,4 @@
-"""The digest: is it behind, and what could it not read?"""
+"""The digest: is it behind, what could it not read, and whose raw bytes are damaged?"""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -24,15 +24,38 @@ def check_queue(database: Database, now: datetime) -> Iterator[Finding]:
             key="digest.late",
             since=oldest,
         )
+        return
+    without_dns = digest_queue.count_without_dns(database)
+    if without_dns:
+        authors = (
+            "the author of 1 message isn't" if without_dns == 1 else f"the authors of {without_dns:,} messages aren't"
+        )
+        yield note(
+            AREA,
+            f"{authors} examined yet, for DNS gave no answer",
+            "it is asked again, later each time, up to once a day; where it is all of DNS, see to the resolver ([dns])",
+            key="digest.without_dns",
+            messages=without_dns,
+        )
     else:
         yield ok(AREA, "new mail is read and examined", key="digest.in_time")
 
 
 def check_unreadable(database: Database, deployment: Deployment) -> Iterator[Finding]:
-    """What ended the child that read it, three times."""
-    found = readings.unreadable(database, deployment.id, _SHOWN + 1)
+    """What ended the child that read it, three times; and what is lost."""
+    damaged = readings.unreadable(database, deployment.id, _SHOWN + 1, is_damaged=True)
+    if damaged:
+        shown = _listed(damaged)
+        yield wrong(
+            f"record {deployment.name}",
+            f"the raw bytes are damaged in the database: activity {shown}",
+            "restore a backup that has them whole (docs/operations.md, Backup and restore)",
+            key="record.damaged",
+            activities=shown,
+        )
+    found = readings.unreadable(database, deployment.id, _SHOWN + 1, is_damaged=False)
     if found:
-        shown = ", ".join(map(str, found[:_SHOWN])) + (", …" if len(found) > _SHOWN else "")
+        shown = _listed(found)
         yield note(
             f"record {deployment.name}",
             f"could not be read: activity {shown}",
@@ -40,3 +63,7 @@ def check_unreadable(database: Database, deployment: Deployment) -> Iterator[Fin
             key="record.unreadable",
             activities=shown,
         )
+
+
+def _listed(activity_ids: list[int]) -> str:
+    return ", ".join(map(str, activity_ids[:_SHOWN])) + (", …" if len(activity_ids) > _SHOWN else "")

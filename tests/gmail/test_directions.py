@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mailweir.store.people import contacts, users
+from mailweir.store.people import contacts, deployments, users
 from mailweir.store.record import activities, todos
 from mailweir.store.record.activities import Filter
 from tests.gmail.calls import Kind
@@ -209,3 +209,15 @@ def test_to_dos_are_of_what_came_since_connecting(world: World) -> None:
     assert sorted(world.subjects()) == ["after", "before", "late contact's"]
     listed = [one.activity.subject for one in todos.select(world.database, world.demo, None, with_done=True)]
     assert listed == ["after"]
+
+
+@pytest.mark.parametrize("is_on", [True, False])
+def test_an_automatic_answer_is_a_todo_where_the_deployment_wants_that(world: World, is_on: bool) -> None:
+    deployments.set_automatic_todos(world.database, world.demo.name, is_on=is_on)
+    box = world.connect("richard")
+    world.settle()
+    world.later(minutes=1)
+    box.insert(mail("Away", JANE, "richard@firm.example", "Auto-Submitted: auto-replied"), at=world.at)
+    world.settle()
+    assert world.subjects() == ["Away"]
+    assert len(todos.select(world.database, world.demo, None, with_done=True)) == int(is_on)

@@ -17,15 +17,21 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 
 from admin_cli import processes, settings_files
 from admin_cli.processes import Program
 from mailweir import settings as reader
+from mailweir.digest import server
+from mailweir.digest.server import Digest
 from mailweir.settings import Settings
+from mailweir.store.database.connection import Database
+from mailweir.store.record.digest_queue import Stage
 from postfix.instance import SEARCH_PATH
 from tests import programs
 from tests.needs import lacks
@@ -408,3 +414,20 @@ def make_module_sink() -> Iterator[MakeSink]:
 def sink(make_sink: MakeSink) -> Sink:
     """An SMTP sink that takes everything."""
     return make_sink()
+
+
+@pytest.fixture
+def work_off(database: Database, now: datetime, tmp_path: Path) -> Iterator[Callable[[], int]]:
+    """The digest, with its own children."""
+    made: list[Digest] = []
+
+    def run() -> int:
+        of_reading = {
+            key: pool for key, pool in server.pools(Settings(data_dir=tmp_path)).items() if key[0] is Stage.READING
+        }
+        made.append(Digest(database, of_reading, structlog.get_logger(), lambda: now + timedelta(hours=1)))
+        return made[-1].work_off()
+
+    yield run
+    for digest in made:
+        digest.stop()

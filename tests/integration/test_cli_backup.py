@@ -70,11 +70,22 @@ def test_a_backup_is_one_whole_file_for_its_owner_alone(with_one_mail: Mailweir,
     assert ran.code == 0, ran.err
     assert ran.json["file"] == str(file)
     assert ran.json["size_bytes"] == file.stat().st_size
-    assert (ran.json["counts"]["activities"], ran.json["counts"]["raw_messages"]) == (1, 1)
+    counts = ran.json["counts"]
+    assert (counts["activities"], counts["raw_messages"], counts["readings"]) == (1, 1, 0)
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert [one.name for one in file.parent.iterdir()] == [file.name]
     assert file.read_bytes()[18:20] == b"\x01\x01"  # no write-ahead log belongs to it
     assert activities(file) == 1
+
+
+def test_a_backup_that_is_older_than_readings_is_one_of_ours(with_one_mail: Mailweir, file: Path) -> None:
+    assert with_one_mail("db", "backup", str(file)).code == 0
+    with closing(sqlite3.connect(file)) as older:
+        older.execute("DROP TABLE attachments")
+        older.execute("DROP TABLE readings")
+    counts = backup.verify(file)
+    assert counts["activities"] == 1
+    assert "readings" not in counts
 
 
 def test_a_backup_says_what_is_in_it(with_one_mail: Mailweir, file: Path) -> None:

@@ -5,19 +5,13 @@ import os
 import pty
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-import structlog
 
-from mailweir.digest import server
-from mailweir.digest.server import Digest
-from mailweir.settings import Settings
 from mailweir.store.database.connection import Database
-from mailweir.store.record.digest_queue import Stage
 
 Mailweir = Any
 Put = Callable[..., int]
@@ -59,23 +53,6 @@ def demo(mailweir: Mailweir) -> Mailweir:
     return mailweir
 
 
-@pytest.fixture
-def work_off(database: Database, now: datetime, tmp_path: Path) -> Iterator[Callable[[], int]]:
-    """The digest, with its own children."""
-    made: list[Digest] = []
-
-    def run() -> int:
-        of_reading = {
-            key: pool for key, pool in server.pools(Settings(data_dir=tmp_path)).items() if key[0] is Stage.READING
-        }
-        made.append(Digest(database, of_reading, structlog.get_logger(), lambda: now + timedelta(hours=1)))
-        return made[-1].work_off()
-
-    yield run
-    for digest in made:
-        digest.stop()
-
-
 def test_an_activity_is_shown_with_its_text_and_quotes_folded(
     demo: Mailweir, record: Put, work_off: Callable[[], int]
 ) -> None:
@@ -108,26 +85,52 @@ def test_the_json_of_a_reading_is_as_programs_rely_on_it(
     assert "/" not in file["name"]
     assert shown["original"] is None
     assert isinstance(shown["thread"], int)
+    (listed,) = demo("activity", "list", "--json").json
+    assert listed == {key: shown[key] for key in listed}
+    assert set(shown) - set(listed) == {"sightings", "versions", "text", "original", "unreadable", "folds"}
+    assert listed["snippet"].startswith("We take it.")
+
+
+def test_law_13_who_sees_the_metadata_alone_sees_nothing_that_was_read(
+    demo: Mailweir, record: Put, work_off: Callable[[], int]
+) -> None:
+    activity_id = str(record("demo", "richard", JANE, raw=MAIL))
+    work_off()
+    demo("user", "add", "mary", "--email", "mary@firm.example")
+    demo("activity", "set", activity_id, "--visibility", "metadata")
+    (seen,) = demo("activity", "list", "--as", "mary", "--json").json
+    assert (seen["author"], seen["subject"], seen["snippet"], seen["attachments"]) == (JANE, "", "", [])
+    assert (seen["labels"], seen["thread"]) == ([], None)
+    (whole,) = demo("activity", "list", "--as", "richard", "--json").json
+    assert len(whole["attachments"]) == 1
 
 
 def test_a_file_comes_out_under_the_name_that_was_given(
     demo: Mailweir, record: Put, work_off: Callable[[], int], tmp_path: Path
 ) -> None:
     activity_id = str(record("demo", "richard", JANE, raw=MAIL))
-    assert demo("activity", "attachment", activity_id, "1").code == 1
+    ran = demo("activity", "attachment", activity_id, "1")
+    assert (ran.code, "isn't read yet" in ran.err) == (1, True)
     work_off()
     folder = tmp_path / "out"
     folder.mkdir()
     assert demo("activity", "attachment", activity_id, "1", "--out", str(folder / "mine.csv")).code == 0
     assert [one.name for one in folder.iterdir()] == ["mine.csv"]
     assert (folder / "mine.csv").read_bytes() == FILE
+    ran = demo("activity", "attachment", activity_id, "1", "--out", str(folder / "mine.csv"))
+    assert (ran.code, "is there already" in ran.err) == (1, True)
+    (folder / "mine.csv").write_bytes(b"other")
+    assert demo("activity", "attachment", activity_id, "1", "--force", "--out", str(folder / "mine.csv")).code == 0
+    assert (folder / "mine.csv").read_bytes() == FILE
     assert demo("activity", "attachment", activity_id, "1").raw_out == FILE
     ran = demo("activity", "attachment", activity_id, "2")
     assert (ran.code, ran.raw_out) == (1, b"")
-    assert "no attachment 2: 1 are known" in ran.err
+    assert "no attachment 2: it has one, which is 1" in ran.err
 
 
-@pytest.mark.parametrize("arguments", [("raw", "1"), ("attachment", "1", "1")])
+@pytest.mark.parametrize(
+    "arguments", [("raw", "1"), ("attachment", "1", "1"), ("attachment", "1", "1", "--out", "/dev/stdout")]
+)
 def test_law_14_a_terminal_is_refused(
     demo: Mailweir, record: Put, work_off: Callable[[], int], arguments: tuple[str, ...]
 ) -> None:
@@ -166,6 +169,9 @@ def test_mail_is_read_again_when_an_admin_says_so(demo: Mailweir, record: Put, w
     assert demo("digest", "status", "--json").json["rebuilds"] == []
     assert demo("digest", "again", "99").code == 1
     assert demo("digest", "again", activity_id, "--all").code == 1
+    assert demo("digest", "again", activity_id, "--deployment", "demo").code == 0
+    of_one = demo("digest", "again", "--deployment", "demo")
+    assert (of_one.code, "of all deployments" in of_one.err) == (1, True)
 
 
 def test_what_could_not_be_read_says_so(
@@ -175,5 +181,5 @@ def test_what_could_not_be_read_says_so(
     database.execute("UPDATE digest_queue SET deaths = 2")
     database.execute("UPDATE raw_messages SET content_zstd = ?", (b"no zstd",))
     work_off()
-    assert "could not be read" in demo("activity", "show", activity_id).out
+    assert "could not be read: its bytes are damaged in the database" in demo("activity", "show", activity_id).out
     assert "1 could not be read." in demo("digest", "status").out

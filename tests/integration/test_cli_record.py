@@ -47,6 +47,10 @@ def test_the_json_of_an_activity_is_as_programs_rely_on_it(demo: Mailweir, recor
         "message_id": "<1@client.example>",
         "sender_verdict": "pending",
         "visibility": "everyone",
+        "thread": None,
+        "labels": [],
+        "snippet": "",
+        "attachments": [],
     }
     assert demo("activity", "list", "--json").json == [expected]
     shown = demo("activity", "show", str(activity_id), "--json").json

@@ -58,8 +58,7 @@ def test_programs_get_activities_with_a_snippet(demo: Mailweir) -> None:
     assert (found["id"], found["author"]) == (2, JANE)
     assert "fixed price" in found["snippet"]
     listed = demo("activity", "list", "--limit", "1", "--json").json[0]
-    assert {key: found[key] for key in listed} == listed
-    assert found.keys() - listed.keys() == {"snippet"}
+    assert {**found, "snippet": ""} == {**listed, "snippet": ""}
 
 
 def test_the_next_page_is_told(demo: Mailweir) -> None:

@@ -14,7 +14,7 @@ from mailweir.decision import Outcome, Reason
 from mailweir.digest import indexing
 from mailweir.reading import message
 from mailweir.store.database.connection import Database
-from mailweir.store.record import readings, search_index
+from mailweir.store.record import readings, search_index, threads
 from tests import frozen
 
 FROZEN = Path(__file__).parents[1] / "unit" / "frozen"
@@ -49,6 +49,7 @@ RECORD
 activity list --deployment demo
 activity show {activity} --deployment demo
 activity show {read} --deployment demo
+activity thread {read} --deployment demo
 activity set {activity} --visibility everyone --deployment demo
 digest status
 search day --deployment demo
@@ -122,6 +123,16 @@ To: Jane <jane@client.example>\r
 \r
 Good day.\r
 --b\r
+Content-Type: text/calendar; method=REQUEST\r
+\r
+BEGIN:VCALENDAR\r
+BEGIN:VEVENT\r
+SUMMARY:Lunch\r
+DTSTART:20261124T110000Z\r
+DTEND:20261124T120000Z\r
+END:VEVENT\r
+END:VCALENDAR\r
+--b\r
 Content-Type: text/csv; name="a.csv"\r
 \r
 a,b\r
@@ -132,10 +143,14 @@ a,b\r
 def _read(database: Database, raw: bytes, now: datetime) -> None:
     """As the digest does; of what was recorded last."""
     (raw_id,) = database.execute("SELECT MAX(id) FROM raw_messages").fetchone()
+    sql = "SELECT a.id, a.deployment_id, a.author FROM activities a WHERE a.leading_raw_id = ?"
+    activity_id, tenant, author = database.execute(sql, (raw_id,)).fetchone()
     found = message.read(raw)
     entries = indexing.entries(database, {raw_id: found})
     with database.transaction():
         readings.write(database, raw_id, found, now)
+        keys = found.thread_keys
+        threads.assign(database, activity_id, tenant, keys, author=author, is_proven=False, now=now)
         search_index.put(database, entries.values())
 
 

@@ -28,6 +28,7 @@ def test_restoring_brings_back_what_was_and_keeps_what_is(
     file = tmp_path / "kept.dump"
     made = with_one_mail("db", "backup", str(file), "--json")
     assert made.code == 0, made.err
+    assert made.json["counts"]["readings"] == 0
     assert (made.json["counts"]["activities"], stat.S_IMODE(file.stat().st_mode)) == (1, 0o600)
     assert not [one for one in tmp_path.iterdir() if one.name.startswith(".")]
     record("demo", "richard", JANE, number=2)

@@ -24,6 +24,7 @@ RAW = (
 DOMAINS = (
     *("client.example", "mail.client.example", "news.client.example", "evil.example", "github.io", "a.github.io"),
     *("google.com", "xn--bcher-kva.example"),
+    *(f"{name}onmicrosoft.com" for name in ("", "a.", "b.", "news.a.", "mail.", "b.mail.")),
 )
 
 
@@ -71,6 +72,13 @@ def sign(
         ("a.github.io", "jane@b.github.io", Verdict.NONE),
         ("a.github.io", "jane@a.github.io", Verdict.PASS),
         ("github.io", "jane@github.io", Verdict.PASS),
+        # likewise what isn't in the list: Microsoft signs for each customer who has no key of his own
+        ("a.onmicrosoft.com", "jane@a.onmicrosoft.com", Verdict.PASS),
+        ("b.onmicrosoft.com", "jane@a.onmicrosoft.com", Verdict.NONE),
+        ("onmicrosoft.com", "jane@a.onmicrosoft.com", Verdict.NONE),
+        ("news.a.onmicrosoft.com", "jane@a.onmicrosoft.com", Verdict.PASS),
+        ("b.mail.onmicrosoft.com", "jane@a.mail.onmicrosoft.com", Verdict.NONE),
+        ("mail.onmicrosoft.com", "jane@a.mail.onmicrosoft.com", Verdict.NONE),
     ],
 )
 def test_only_the_authors_organisation_proves_the_author(

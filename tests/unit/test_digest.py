@@ -269,6 +269,62 @@ def test_without_dns_a_body_waits_longer_each_time(
     assert verdicts.count_pending(demo) == 1
 
 
+@pytest.mark.parametrize("reason", ["key_missing", "key_unusable"])
+def test_law_11_a_key_that_is_not_there_is_asked_for_again(
+    demo: Database, record: Put, now: datetime, tmp_path: Path, reason: str
+) -> None:
+    """What DNS says once may be its bad moment. Its author isn't proven meanwhile."""
+    answer = tmp_path / "answer"
+    times = [now]
+    pools = _pools(lambda *_: children.DONE + answer.read_bytes())
+    digest = Digest(demo, pools, structlog.get_logger(), lambda: times[-1])
+    activity_id = record("demo", "richard", JANE, raw=_body("x"))
+    missing = f"none {reason} client.example"
+    for hours, said, done, verdict in (
+        (0.1, missing, 1, "none"),
+        (1.0, missing, 0, "none"),
+        (1.2, missing, 1, "none"),
+        (2.3, "pass dkim client.example", 0, "none"),
+        (2.5, "pass dkim client.example", 1, "pass"),
+        (99.0, missing, 0, "pass"),
+    ):
+        answer.write_text(said)
+        times.append(now + timedelta(hours=hours))
+        assert (hours, digest.work_off(), _activity(demo, activity_id)) == (hours, done, (1, verdict))
+    digest.stop()
+    assert demo.execute(_COUNTS).fetchall() == []
+
+
+def test_law_11_a_key_that_is_never_there_is_not_asked_for_for_ever(demo: Database, record: Put, now: datetime) -> None:
+    times = [now]
+    pools = _pools(lambda *_: children.DONE + b"none key_missing client.example")
+    digest = Digest(demo, pools, structlog.get_logger(), lambda: times[-1])
+    activity_id = record("demo", "richard", JANE, raw=_body("x"))
+    done = []
+    for hours in range(100):
+        times.append(now + timedelta(hours=hours, minutes=6))
+        done.append(digest.work_off())
+        assert verdicts.count_pending(demo) == 0
+    digest.stop()
+    assert 5 < sum(done) < 10
+    assert _activity(demo, activity_id) == (1, "none")
+    assert demo.execute(_COUNTS).fetchall() == []
+
+
+def test_what_waits_for_tomorrow_is_done_at_once_when_an_admin_says_so(
+    demo: Database, record: Put, work_off: Callable[..., int]
+) -> None:
+    """DNS is there again."""
+    activity_id = record("demo", "richard", JANE, raw=_body("dns"))
+    demo.execute("DELETE FROM digest_queue WHERE stage = 'reading'")
+    demo.execute("UPDATE digest_queue SET attempts = 20")
+    assert work_off(timedelta(hours=1)) == 1
+    assert work_off(timedelta(hours=2)) == 0
+    with demo.transaction():
+        digest_queue.again(demo, Stage.VERDICT, digest_queue.versions(demo, [activity_id]))
+    assert work_off(timedelta(hours=2)) == 1
+
+
 _COUNTS = "SELECT lane, attempts, deaths FROM digest_queue WHERE stage = 'verdict'"
 
 

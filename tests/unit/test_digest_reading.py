@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -127,8 +127,8 @@ def test_a_message_is_read_and_kept(demo: Database, record: Put, work_off: Calla
     assert Label.LIST in found.labels
     (file,) = found.attachments
     assert (file.name, file.size_bytes, file.encoding) == ("a.csv", 4, "base64")
-    assert readings.same_file(demo, 1, file.sha256) == [(activity_id, 1)]
-    assert readings.same_file(demo, 2, file.sha256) == []
+    assert readings.same_file(demo, 1, file.sha256, 9) == [(activity_id, 1)]
+    assert readings.same_file(demo, 2, file.sha256, 9) == []
     assert threads.of(demo, activity_id) is not None
     assert digest_queue.waiting(demo)[1] == digest_queue.Waiting(stage=Stage.READING, new=0, later=0, ended=0)
 
@@ -179,7 +179,7 @@ def test_what_ends_its_reader_is_kept_as_unreadable_with_its_subject(
     found = readings.leading(demo, deadly)
     assert found
     assert (found.is_unreadable, found.subject, found.text, found.problems) == (True, "A trap", "", ("examiner_died",))
-    assert readings.unreadable(demo, 1, 10) == [deadly]
+    assert readings.unreadable(demo, 1, 10, is_damaged=False) == [deadly]
     assert work_off(99) == 0
 
 
@@ -253,6 +253,66 @@ def test_a_verdict_that_comes_later_merges_threads_in_its_own_transaction(
     assert {threads.of(demo, one) for one in (first, second, third)} == {threads.of(demo, first)}
 
 
+def test_a_login_that_proves_what_was_read_merges_threads(
+    demo: Database, record: Put, work_off: Callable[..., int]
+) -> None:
+    """The copy to log@ came first; then the relay's own, which is the same to the byte."""
+    first = record("demo", "richard", JANE, number=1, raw=_mail("one"))
+    second = record("demo", "richard", JANE, number=2, raw=_mail("two"))
+    raw = _mail("three", answers="<one@client.example> <two@client.example>").replace(b"proven", b"plain")
+    third = record("demo", "richard", JANE, number=3, raw=raw)
+    work_off()
+    assert threads.of(demo, second) != threads.of(demo, first)
+    record("demo", "richard", JANE, number=3, raw=raw, queue_id="4XyB", is_proven=True)
+    assert {threads.of(demo, one) for one in (first, second, third)} == {threads.of(demo, first)}
+
+
+@pytest.mark.parametrize("is_read_before", [False, True])
+@pytest.mark.parametrize("is_proven_by_login", [False, True])
+def test_the_thread_that_a_forged_copy_names_is_not_the_mails(
+    demo: Database,
+    record: Put,
+    work_off: Callable[..., int],
+    is_read_before: bool,
+    is_proven_by_login: bool,
+) -> None:
+    """Who is in Cc has the mail, too, and may have his copy here first. It leads until the mail itself is proven."""
+    other = record("demo", "richard", JANE, number=1, raw=_mail("other"))
+    forged = _mail("offer", answers="<other@client.example>").replace(b"proven", b"forged")
+    activity_id = record("demo", "richard", JANE, number=2, raw=forged)
+    work_off()
+    assert threads.of(demo, activity_id) == threads.of(demo, other)
+    genuine = _mail("offer")
+    if_read = {True: b"pending", False: b"proven"}[is_read_before]
+    record("demo", "richard", JANE, number=2, raw=genuine.replace(b"proven", if_read), queue_id="4XyB")
+    work_off()
+    again = {"raw": genuine.replace(b"proven", if_read), "queue_id": "4XyC", "is_proven": is_proven_by_login}
+    record("demo", "richard", JANE, number=2, **again)
+    work_off()
+    is_genuine = not is_read_before or is_proven_by_login
+    assert (threads.of(demo, activity_id) != threads.of(demo, other)) is is_genuine
+    answer = record("demo", "richard", JANE, number=3, raw=_mail("answer", answers="<offer@client.example>"))
+    work_off()
+    assert threads.of(demo, answer) == threads.of(demo, activity_id)
+    thread = threads.of(demo, activity_id)
+    demo.execute("UPDATE readings SET reader_version = 0")
+    digest_rebuilds.begin(demo, Stage.READING, Which.OLDER, datetime.now(UTC))
+    assert work_off() >= 4
+    assert threads.of(demo, activity_id) == thread
+
+
+def test_a_version_that_does_not_lead_moves_nothing(demo: Database, record: Put, work_off: Callable[..., int]) -> None:
+    activity_id = record("demo", "richard", JANE, number=1, raw=_mail("one"))
+    answer = record("demo", "richard", JANE, number=2, raw=_mail("two", answers="<one@client.example>"))
+    other = record("demo", "richard", JANE, number=3, raw=_mail("other"))
+    work_off()
+    before = [threads.of(demo, one) for one in (activity_id, answer, other)]
+    copy = _mail("one", answers="<other@client.example>").replace(b"proven", b"forged")
+    record("demo", "richard", JANE, number=1, raw=copy, queue_id="4XyB")
+    work_off()
+    assert [threads.of(demo, one) for one in (activity_id, answer, other)] == before
+
+
 def test_twice_read_is_the_same(demo: Database, record: Put, work_off: Callable[..., int], now: datetime) -> None:
     for number in (1, 2, 3):
         record("demo", "richard", JANE, number=number, raw=MAIL)
@@ -279,6 +339,14 @@ def test_the_record_is_read_by_pages_from_the_newest_down(demo: Database, record
         assert digest_rebuilds.step(demo, Stage.READING, 3)
     assert not digest_rebuilds.step(demo, Stage.READING, 3)
     assert demo.execute(queued).fetchall() == [(1, raw_id) for raw_id in raw_ids]
+
+
+def test_who_asks_for_the_rest_of_the_record_does_not_take_back_all(demo: Database, record: Put, now: datetime) -> None:
+    record("demo", "richard", JANE, raw=MAIL)
+    for which, going_on in ((Which.OLDER, Which.OLDER), (Which.ALL, Which.ALL), (Which.OLDER, Which.ALL)):
+        with demo.transaction():
+            digest_rebuilds.begin(demo, Stage.READING, which, now)
+        assert [one.which for one in digest_rebuilds.going_on(demo)] == [going_on]
 
 
 def test_what_is_of_this_reader_is_not_read_again_and_what_waits_is_not_queued_twice(
@@ -366,6 +434,27 @@ def test_what_cant_be_written_is_done_again_once_it_can(demo: Database, record: 
         assert demo.execute("SELECT COUNT(*) FROM readings").fetchone() == (0,)
         assert digest.work_off() == 6
         digest.stop()
+
+
+def test_what_was_let_go_of_waits_for_no_lease(demo: Database, record: Put, now: datetime, tmp_path: Path) -> None:
+    """A database that restarts holds new mail up for no longer than that."""
+    busy = tmp_path / "busy"
+    busy.touch()
+
+    def read(about: Facts, content_zstd: bytes) -> bytes:
+        while busy.exists():
+            time.sleep(0.01)
+        return children.read(about, content_zstd)
+
+    for number in (1, 2, 3):
+        record("demo", "richard", JANE, number=number, raw=MAIL)
+    pools: Any = {(Stage.READING, lane): Pool(1, read, LIMITS) for lane in Lane}
+    digest = Digest(demo, pools, structlog.get_logger(), lambda: now + timedelta(hours=1))
+    assert digest.turn(0.0) == 0
+    digest.forget()
+    busy.unlink()
+    assert digest.work_off() == 3
+    digest.stop()
 
 
 def test_a_file_as_large_as_mail_may_be_is_read_within_the_limits(tmp_path: Path, now: datetime) -> None:

@@ -48,3 +48,24 @@ def test_what_could_not_be_read_is_told_to_its_deployment_alone(
     (found,) = digest.check_unreadable(demo, deployments.find(demo, "demo"))
     assert found.sentence == f"could not be read: activity {activity_id}"
     assert list(digest.check_unreadable(demo, deployments.find(demo, "other"))) == []
+
+
+def test_law_1_raw_bytes_that_are_damaged_are_told_as_what_they_are(demo: Database, record: Put, now: datetime) -> None:
+    """That they are kept, and can be read after an upgrade, isn't so."""
+    activity_id = record("demo", "richard", "jane@client.example")
+    (raw_id,) = demo.execute("SELECT id FROM raw_messages").fetchone()
+    with demo.transaction():
+        readings.write_unreadable(demo, raw_id, "damaged", now)
+    (found,) = digest.check_unreadable(demo, deployments.find(demo, "demo"))
+    assert (found.level, found.key) == ("wrong", "record.damaged")
+    assert found.sentence == f"the raw bytes are damaged in the database: activity {activity_id}"
+
+
+def test_what_waits_for_dns_is_not_examined(demo: Database, record: Put, now: datetime) -> None:
+    record("demo", "richard", "jane@client.example")
+    with demo.transaction():
+        demo.execute("DELETE FROM digest_queue WHERE stage = 'reading'")
+        demo.execute("UPDATE digest_queue SET lane = 1, attempts = 2")
+    (found,) = digest.check_queue(demo, now)
+    assert (found.level, found.key, found.facts) == ("note", "digest.without_dns", {"messages": 1})
+    assert found.sentence == "the author of 1 message isn't examined yet, for DNS gave no answer"

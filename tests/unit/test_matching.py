@@ -230,6 +230,17 @@ def test_an_author_who_is_less_sure_is_marked_and_one_of_several_is_on_no_list(
     assert decision.named == named
 
 
+@pytest.mark.parametrize("recipients", [TO_RICHARD, TO_LOG])
+@pytest.mark.parametrize(("wanted", "todo_users"), [(False, ()), (True, (1,))])
+def test_an_automatic_answer_is_a_todo_where_the_deployment_wants_that(
+    people: "MemoryDirectory", recipients: str, wanted: bool, todo_users: tuple[int, ...]
+) -> None:
+    tenants = [one._replace(automatic_todos=wanted) for one in people.tenants]
+    lines = [("From", JANE), ("To", RICHARD), ("Auto-Submitted", "auto-replied")]
+    (decision,) = _decide(replace(people, tenants=tenants), recipients, lines)
+    assert (decision.outcome, decision.users, decision.todo_users) == (Outcome.CAPTURED, (1,), todo_users)
+
+
 def test_an_ignored_message_names_all_that_its_from_could_show(directory: Directory) -> None:
     (decision,) = _decide(directory, TO_RICHARD, [("From", f"{JANE} <x@stranger.example>")])
     assert (decision.author, decision.named) == (None, (JANE, "x@stranger.example"))

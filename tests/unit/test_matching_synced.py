@@ -106,6 +106,15 @@ RECEIVED = [
 ]
 
 
+@pytest.mark.parametrize(("wanted", "todo_users"), [(False, ()), (True, (1,))])
+def test_an_automatic_answer_is_a_todo_where_the_deployment_wants_that(
+    people: "MemoryDirectory", wanted: bool, todo_users: tuple[int, ...]
+) -> None:
+    view = headers.look([(b"From", JANE.encode()), (b"To", RICHARD.encode()), (b"Auto-Submitted", b"auto-replied")])
+    mailbox = OF_RICHARD._replace(deployment=DEMO._replace(automatic_todos=wanted))
+    assert matching.decide_synced(mailbox, view, (), people, is_sent=False).todo_users == todo_users
+
+
 def _says(case: Case) -> str:
     return case.says
 

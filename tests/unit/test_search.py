@@ -232,6 +232,8 @@ def test_readers_find_what_they_may_see(database: Database, demo: Deployment, pu
     assert found(database, demo, "jane") == [hidden, metadata, whole]
     assert found(database, demo, "jane", reader) == [metadata, whole]
     assert found(database, demo, JANE, reader, limit=1) == [metadata]
+    hits = search.select(database, demo, parse("jane"), Wanted(limit=9), reader)
+    assert [(hit.is_whole, hit.activity.subject) for hit in hits] == [(False, ""), (True, "x")]
     assert found(database, demo, "boiler", reader) == [whole]
     for typed in ("secret", "plan", "plan.pdf", '"jane boiler"', "jane boiler secret"):
         assert found(database, demo, typed, reader) == []

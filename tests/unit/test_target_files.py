@@ -173,3 +173,37 @@ def test_nothing_stays_open(tmp_path: Path) -> None:
             target_files.write(tmp_path / name, CONTENT)
         target_files.refuse_foreign_links(tmp_path / name)
     assert sorted(Path("/proc/self/fd").iterdir()) == before
+
+
+def test_what_is_there_is_left_alone_where_it_may_not_be_replaced(tmp_path: Path) -> None:
+    file, pipe, link = tmp_path / "offer.pdf", tmp_path / "pipe", tmp_path / "link"
+    target_files.write(file, CONTENT, may_replace=False)
+    os.mkfifo(pipe)
+    link.symlink_to(tmp_path / "not-there")
+    for there in (file, pipe, tmp_path, Path("/dev/null")):
+        with pytest.raises(BadInput, match="is there already"):
+            target_files.write(there, b"other", may_replace=False)
+    with pytest.raises(BadInput, match="symbolic link"):
+        target_files.write(link, b"other", may_replace=False)
+    assert file.read_bytes() == CONTENT
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["link", "offer.pdf", "pipe"]
+
+
+def test_law_14_a_terminal_is_refused_by_its_descriptor_too() -> None:
+    ours, theirs = os.openpty()
+    with pytest.raises(BadInput, match="may move a terminal"):
+        target_files.write(Path(f"/dev/fd/{theirs}"), CONTENT, may_replace=False)
+    target_files.write(Path(f"/dev/fd/{theirs}"), b"x", may_replace=True)
+    assert os.read(ours, 9) == b"x"
+    os.close(theirs)
+    os.close(ours)
+
+
+def test_nothing_is_left_of_a_file_that_could_not_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(BadInput, match="No space left"):
+        target_files.write(tmp_path / "offer.pdf", CONTENT, may_replace=False)
+    assert list(tmp_path.iterdir()) == []

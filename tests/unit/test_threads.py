@@ -9,6 +9,7 @@ import pytest
 
 from mailweir.reading.thread_keys import ThreadKeys, digest
 from mailweir.store.database.connection import Database
+from mailweir.store.database.moments import rfc3339
 from mailweir.store.record import threads
 from tests.people import MemoryDirectory
 
@@ -24,29 +25,23 @@ class Record:
         people.write(database)
 
     def add(self, own: str = "", *, answers: tuple[str, ...] = (), names: tuple[str, ...] = (), subject: str = "an offer",
-            author: str = JANE, proven: bool = True, deployment: int = 1, days: int = 0, contact: int = 1) -> tuple[int, int]:  # fmt: skip  # noqa: E501
+            author: str = JANE, proven: bool = True, deployment: int = 1, days: int = 0, contact: int = 1,
+            sent_days: int | None = None, sent: str | None = None) -> tuple[int, int]:  # fmt: skip
         """An activity with its thread: (activity, thread)."""
-        activity_id = self.bare(
-            author, subject=subject, proven=proven, deployment=deployment, days=days, contact=contact
-        )
-        return activity_id, self.again(activity_id, own, answers=answers, names=names, subject=subject, author=author,
-                                       proven=proven, deployment=deployment, days=days)  # fmt: skip
-
-    def bare(self, author: str, *, subject: str = "x", proven: bool = True, deployment: int = 1, days: int = 0,
-             contact: int = 1) -> int:  # fmt: skip
-        """An activity without a thread."""
-        moment = (NOW + timedelta(days=days)).isoformat(timespec="microseconds").replace("+00:00", "Z")
+        moment = rfc3339(NOW + timedelta(days=days))
+        sent = sent if sent_days is None else rfc3339(NOW + timedelta(days=sent_days))
         with self.database.transaction():
-            sql = "INSERT INTO activities (deployment_id, identity, direction, author, subject, recorded_at, sender_verdict)"
-            sql += " VALUES (?, ?, 'incoming', ?, ?, ?, ?) RETURNING id"
+            sql = "INSERT INTO activities (deployment_id, identity, direction, author, subject, recorded_at, sender_verdict,"
+            sql += " sent_at) VALUES (?, ?, 'incoming', ?, ?, ?, ?, ?) RETURNING id"
             count = self.database.execute("SELECT COUNT(*) FROM activities").fetchone()[0]
-            values = (deployment, b"%d" % count, author, subject, moment, "pass" if proven else "none")
+            values = (deployment, b"%d" % count, author, subject, moment, "pass" if proven else "none", sent)
             activity_id = int(self.database.execute(sql, values).fetchone()[0])
             sql = "INSERT INTO raw_messages (activity_id, version_digest, size_bytes, content_zstd, recorded_at) VALUES (?, ?, 1, ?, ?)"  # noqa: E501
             raw_id = self.database.execute(f"{sql} RETURNING id", (activity_id, b"v", b"z", moment)).fetchone()[0]
             sql = "INSERT INTO activity_contacts (activity_id, contact_id, address, raw_message_id, is_bcc) VALUES (?, ?, ?, ?, 0)"  # noqa: E501
             self.database.execute(sql, (activity_id, contact, author, raw_id))
-        return activity_id
+        return activity_id, self.again(activity_id, own, answers=answers, names=names, subject=subject, author=author,
+                                       proven=proven, deployment=deployment, days=days)  # fmt: skip
 
     def again(self, activity_id: int, own: str = "", *, answers: tuple[str, ...] = (), names: tuple[str, ...] = (),
               subject: str = "an offer", author: str = JANE, proven: bool = True, deployment: int = 1, days: int = 0) -> int:  # fmt: skip  # noqa: E501
@@ -57,8 +52,15 @@ class Record:
             base_subject=subject, is_reply=bool(answers or names) or not own, has_ids=bool(answers or names),
         )  # fmt: skip
         with self.database.transaction():
-            joining = threads.Joining(activity_id, keys, author, proven)
-            return threads.assign(self.database, deployment, [joining], NOW + timedelta(days=days))[activity_id]
+            return threads.assign(
+                self.database,
+                activity_id,
+                deployment,
+                keys,
+                author=author,
+                is_proven=proven,
+                now=NOW + timedelta(days=days),
+            )
 
 
 @pytest.fixture
@@ -154,6 +156,22 @@ def test_by_subject_where_there_are_no_ids_the_same_contact_and_a_week(record: R
     assert record.add(contact=2)[1] != thread
 
 
+def test_by_subject_it_is_the_time_that_it_was_sent_at_that_counts(record: Record) -> None:
+    """A mailbox's mail of years is recorded within an hour; and what is on the record is read long after it came."""
+    _, old = record.add("one", days=-800)
+    _, new = record.add("two", days=0)
+    record.database.execute("UPDATE activities SET sent_at = recorded_at, recorded_at = '2026-11-24T04:00:00.000000Z'")
+    assert record.add(sent_days=-795, days=1)[1] == old
+    assert record.add(days=3)[1] == new
+    assert record.add(sent_days=-900, days=1)[1] not in (old, new)
+
+
+@pytest.mark.parametrize("text", ["0001-01-01T00:00:00.000000Z", "9999-12-31T23:59:59.000000Z"])
+def test_by_subject_any_date_will_do(record: Record, text: str) -> None:
+    _, thread = record.add("one")
+    assert record.add(sent=text)[1] != thread
+
+
 def test_an_erased_activitys_thread_is_never_given_again(record: Record) -> None:
     activity_id, thread = record.add("one")
     with record.database.transaction():
@@ -180,7 +198,7 @@ def test_four_writers_that_merge_at_random_leave_one_thread_and_lose_no_alias(re
                     base_subject=names[place], is_reply=True, has_ids=True,
                 )  # fmt: skip
                 with own.transaction(alone=False):
-                    threads.assign(own, 1, [threads.Joining(made[place][0], keys, JANE, True)], NOW)
+                    threads.assign(own, made[place][0], 1, keys, author=JANE, is_proven=True, now=NOW)
 
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(write, range(4)))
@@ -189,46 +207,3 @@ def test_four_writers_that_merge_at_random_leave_one_thread_and_lose_no_alias(re
     assert threads.activities(record.database, 1, first) == sorted(activity for activity, _ in made)
     of_ids = record.database.execute("SELECT DISTINCT thread_id FROM thread_message_ids").fetchall()
     assert of_ids == [(first,)]
-
-
-@pytest.mark.parametrize("seed", range(12))
-def test_many_together_join_as_one_after_the_other(record: Record, seed: int) -> None:
-    """Ids, answers, references, the same subject, merging: whatever they name, before or after it came."""
-    dice = random.Random(seed)
-    names = [f"m{number}" for number in range(14)]
-    wanted: list[tuple[ThreadKeys, str, bool]] = []
-    for _ in range(24):
-        in_reply_to = tuple(
-            digest(f"<{one}@x.example>") or b"" for one in dice.sample(names, dice.choice((0, 0, 1, 2)))
-        )
-        references = tuple(digest(f"<{one}@x.example>") or b"" for one in dice.sample(names, dice.choice((0, 0, 1, 3))))
-        keys = ThreadKeys(
-            own=digest(f"<{dice.choice(names)}@x.example>"), in_reply_to=in_reply_to, references=references,
-            base_subject=dice.choice(("offer", "invoice", "")), is_reply=dice.random() < 0.7,
-            has_ids=bool(in_reply_to or references),
-        )  # fmt: skip
-        wanted.append((keys, dice.choice((JANE, EVE)), dice.random() < 0.7))
-    found = [_partition(record, wanted, deployment, size) for deployment, size in ((1, 1), (2, 24), (3, 5))]
-    assert found[0] == found[1] == found[2]
-
-
-def _partition(
-    record: Record, wanted: list[tuple[ThreadKeys, str, bool]], deployment: int, size: int
-) -> tuple[list[int], list[tuple[int, int | None]]]:
-    """Which of them are in one thread, and what is known of the ids: by numbers in their order. size: so many together."""
-    with record.database.transaction():
-        record.database.execute(
-            "INSERT INTO deployments (id, name, domain, created_at) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
-            (deployment, f"d{deployment}", f"d{deployment}.example", "2026-11-24T03:12:55.123456Z"),
-        )
-    ids = [record.bare(author, proven=proven, deployment=deployment) for _, author, proven in wanted]
-    joining = [threads.Joining(one, *rest) for one, rest in zip(ids, wanted, strict=True)]
-    for at in range(0, len(joining), size):
-        with record.database.transaction():
-            threads.assign(record.database, deployment, joining[at : at + size], NOW)
-    of_threads = [threads.of(record.database, one) or 0 for one in ids]
-    first = {thread: of_threads.index(thread) for thread in of_threads}
-    sql = "SELECT thread_id, held_by FROM thread_message_ids WHERE deployment_id = ? ORDER BY id_digest"
-    rows = record.database.execute(sql, (deployment,)).fetchall()
-    held = [(first[threads.current(record.database, thread)], by and by - ids[0]) for thread, by in rows]
-    return [first[one] for one in of_threads], held

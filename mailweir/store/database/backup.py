@@ -15,7 +15,9 @@ from mailweir.errors import BackupError, DatabaseUnavailable
 from mailweir.store.database import versions
 from mailweir.store.database.connection import BUSY_TIMEOUT_SECONDS, Database
 
-COUNTED = ("deployments", "users", "contacts", "activities", "raw_messages", "todos", "decisions")
+# Tables that each version of ours has had, by which a database is known for one of ours
+OURS = ("deployments", "users", "contacts", "activities", "raw_messages", "todos", "decisions")
+COUNTED = (*OURS, "readings")
 PAGES_A_STEP = 2_000  # 8 MB: a progress bar moves, and Ctrl-C is heard
 
 Progress = Callable[[int, int], None]
@@ -62,9 +64,10 @@ def verify(path: Path, named: Path | None = None) -> dict[str, int]:
         if found != ["ok"]:
             raise BackupError(f"{name} is damaged: {' '.join(str(found[0]).split())}")
         tables = {row[0] for row in copy.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-        if not tables.issuperset(COUNTED):
+        if not tables.issuperset(OURS):
             raise BackupError(f"{name} is none of mailweir's databases")
-        return {table: copy.execute(f"SELECT COUNT(*) FROM {table}").fetchone()[0] for table in COUNTED}
+        counted = [table for table in COUNTED if table in tables]  # a backup may be older than some
+        return {table: copy.execute(f"SELECT COUNT(*) FROM {table}").fetchone()[0] for table in counted}
 
 
 def make_current(path: Path) -> list[str]:

@@ -16,7 +16,7 @@ from pathlib import Path
 from mailweir.database_url import Postgresql
 from mailweir.errors import BackupError
 from mailweir.store.database import versions
-from mailweir.store.database.backup import COUNTED
+from mailweir.store.database.backup import COUNTED, OURS
 from mailweir.store.database.connection import Database
 
 _DEBIAN_PROGRAMS = Path("/usr/lib/postgresql")
@@ -44,7 +44,7 @@ def refuse_foreign(file: Path, named: Path | None = None) -> None:
         if opened.read(len(_MAGIC)) != _MAGIC:
             raise BackupError(f"{name} is no backup of a PostgreSQL database")
     listed = _run(None, "pg_restore", "--list", str(file))
-    missing = [table for table in (*COUNTED, "schema_migration") if f" TABLE DATA public {table} " not in listed]
+    missing = [table for table in (*OURS, "schema_migration") if f" TABLE DATA public {table} " not in listed]
     if missing:
         raise BackupError(f"{name} is a database, but none of mailweir's: it lacks {', '.join(missing)}")
     _run(None, "pg_restore", "--file=/dev/null", str(file))  # reads every row
@@ -98,7 +98,10 @@ def _bring_back(database_url: Postgresql, kept: str | None) -> None:
 
 
 def _count(database: Database) -> dict[str, int]:
-    return {table: int(database.execute(f"SELECT COUNT(*) FROM {table}").fetchone()[0]) for table in COUNTED}
+    sql = "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
+    tables = {table for (table,) in database.execute(sql).fetchall()}
+    counted = [table for table in COUNTED if table in tables]  # it may be older than some
+    return {table: int(database.execute(f"SELECT COUNT(*) FROM {table}").fetchone()[0]) for table in counted}
 
 
 def _run(database_url: Postgresql | None, name: str, *arguments: str) -> str:

@@ -81,6 +81,7 @@ class Rest(NamedTuple):
 
 _SELECTED = (
     "m.id, m.epoch, d.id AS deployment_id, d.name AS deployment_name, d.domain, d.plus_addresses, d.gmail_dots,"
+    " d.automatic_todos,"
     " u.id AS user_id, u.username, u.mailbox AS user_mailbox, m.address, m.inbound, m.outbound, m.cursor, m.list_since,"
     " m.covered_since, m.backfilled_address_id, m.swept_at, m.failures, m.units, m.units_at, m.audit_due_at, m.connected_at,"
     " m.token_sealed, m.error, m.state = 'connected' AS is_readable, m.refused_since, m.refusals,"
@@ -158,7 +159,13 @@ def _leased(row: rows.Row) -> Leased:
     return Leased(
         id=row["id"],
         epoch=row["epoch"],
-        deployment=DeploymentRef(row["deployment_id"], row["deployment_name"], row["domain"], folding),
+        deployment=DeploymentRef(
+            row["deployment_id"],
+            row["deployment_name"],
+            row["domain"],
+            folding,
+            automatic_todos=bool(row["automatic_todos"]),
+        ),
         user=UserRef(row["user_id"], row["username"], row["user_mailbox"]),
         address=row["address"],
         inbound=bool(row["inbound"]),

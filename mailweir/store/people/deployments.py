@@ -12,13 +12,15 @@ from mailweir.store.database.moments import parse, rfc3339
 from mailweir.store.people import checks, match_keys
 from mailweir.visibility import Visibility
 
-_SELECTED = "SELECT id, name, domain, created_at, plus_addresses, gmail_dots, private_words FROM deployments"
+_SELECTED = (
+    "SELECT id, name, domain, created_at, plus_addresses, gmail_dots, private_words, automatic_todos FROM deployments"
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
     """A tenant. created_at: UTC. plus_addresses, gmail_dots: see `folding`. private_words: with commas
-    between, see `visibility`."""
+    between, see `visibility`. automatic_todos: what programs answer is a to-do too."""
 
     id: int
     name: str
@@ -27,6 +29,7 @@ class Deployment:
     plus_addresses: bool = False
     gmail_dots: bool = False
     private_words: str = ""
+    automatic_todos: bool = False
 
     @property
     def folding(self) -> Folding:
@@ -98,6 +101,14 @@ def set_private_words(database: Database, name: str, words: str) -> Deployment:
         return replace(found, private_words=kept)
 
 
+def set_automatic_todos(database: Database, name: str, *, is_on: bool) -> Deployment:
+    """Switches whether automatic mail, such as an out-of-office, makes to-dos. Counts at the next message. NotFound."""
+    with database.bound(), database.transaction():
+        found = find(database, name)
+        models.Deployment.update(automatic_todos=int(is_on)).where(models.Deployment.id == found.id).execute()
+        return replace(found, automatic_todos=is_on)
+
+
 def note_restriction(deployment: Deployment, wanted: Visibility) -> None:
     """Within the transaction that sets what somebody's mail gets: from then on recording asks for that."""
     if wanted is not Visibility.EVERYONE:
@@ -133,4 +144,5 @@ def _made_of(row: rows.Row) -> Deployment:
         plus_addresses=bool(row["plus_addresses"]),
         gmail_dots=bool(row["gmail_dots"]),
         private_words=row["private_words"],
+        automatic_todos=bool(row["automatic_todos"]),
     )

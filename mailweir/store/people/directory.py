@@ -85,10 +85,14 @@ class SqlDirectory:
 
     def deployments(self, domains: Collection[str]) -> dict[str, DeploymentRef]:
         """See mailweir.directory.Directory."""
-        sql = "SELECT id, name, domain, plus_addresses, gmail_dots FROM deployments WHERE domain IN ({})"
+        sql = (
+            "SELECT id, name, domain, plus_addresses, gmail_dots, automatic_todos FROM deployments WHERE domain IN ({})"
+        )
         return {
-            domain: DeploymentRef(row_id, name, domain, Folding(bool(plus), bool(dots)))
-            for row_id, name, domain, plus, dots in self._rows(sql, (), domains)
+            domain: DeploymentRef(
+                row_id, name, domain, Folding(bool(plus), bool(dots)), automatic_todos=bool(automatic)
+            )
+            for row_id, name, domain, plus, dots, automatic in self._rows(sql, (), domains)
         }
 
     def signing_key(self, deployment_id: int, domain: str) -> SealedKey | None:

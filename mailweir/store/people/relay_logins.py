@@ -23,7 +23,7 @@ from mailweir.store.people.deployments import Deployment
 _LOGIN_COLUMNS = "u.username, l.created_at, l.rotated_at, l.suspended_at, l.suspended_reason"
 _HOLDER_COLUMNS = (
     "l.id, u.id AS user_id, u.username, u.mailbox, d.id AS deployment_id, d.name AS deployment_name, d.domain,"
-    " d.plus_addresses, d.gmail_dots, l.suspended_at"
+    " d.plus_addresses, d.gmail_dots, d.automatic_todos, l.suspended_at"
 )
 
 
@@ -186,7 +186,13 @@ def _holder(row: rows.Row) -> Holder:
     return Holder(
         id=row["id"],
         user=UserRef(row["user_id"], row["username"], row["mailbox"]),
-        deployment=DeploymentRef(row["deployment_id"], row["deployment_name"], row["domain"], folding),
+        deployment=DeploymentRef(
+            row["deployment_id"],
+            row["deployment_name"],
+            row["domain"],
+            folding,
+            automatic_todos=bool(row["automatic_todos"]),
+        ),
         suspended=row["suspended_at"] is not None,
     )
 

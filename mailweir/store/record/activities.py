@@ -1,6 +1,7 @@
 """Activities: what is on the record, read. Never writes: `writing` does.
 
-A listing costs four statements for each 500 activities, whatever they hold. Called by the command line and by `todos`.
+A listing costs seven statements for each 500 activities, whatever they hold. Called by the command line, and by `todos`,
+`conversations` and `search`.
 """
 
 from collections import defaultdict
@@ -10,12 +11,14 @@ from datetime import datetime
 from typing import Any
 
 from mailweir.errors import NotFound
+from mailweir.reading.labels import Label, from_bits
 from mailweir.store.database import batches, rows
 from mailweir.store.database.connection import Database
 from mailweir.store.database.moments import parse, parse_or_none, rfc3339
 from mailweir.store.people import checks
 from mailweir.store.people.deployments import Deployment
-from mailweir.store.record import visibility
+from mailweir.store.record import summaries, visibility
+from mailweir.store.record.summaries import AttachedFile
 from mailweir.store.record.visibility import Access, Reader
 from mailweir.visibility import Visibility
 
@@ -43,7 +46,8 @@ class Activity:
     """A captured message. routes: each once, sorted. users: usernames, sorted. author_doubt: see decision.Doubt. via: the
     group's or list's address by which it came, which stands in From instead of the author. sender_verdict_reason,
     sender_verdict_domain: see `sender_verdict`; None where it isn't examined yet, or was before that was kept. visibility: see
-    `visibility`. Times: UTC."""
+    `visibility`. labels, thread, snippet, attachments: see `summaries.Summary`; labels are sorted, and those of the headers are
+    known before the rest is read. Times: UTC."""
 
     id: int
     deployment: str
@@ -62,12 +66,17 @@ class Activity:
     sender_verdict_reason: str | None = None
     sender_verdict_domain: str | None = None
     visibility: str = Visibility.EVERYONE
+    labels: tuple[str, ...] = ()
+    thread: int | None = None
+    snippet: str = ""
+    attachments: tuple[AttachedFile, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Filter:
     """Which activities are asked for; None asks for all. user: a username. contact: one of a contact's addresses. reader: the
-    username of who is to see them, and sees what that user may; None is an operator, who sees all.
+    username of who is to see them, and sees what that user may; None is an operator, who sees all. label: what has it; to a
+    reader, only where that is told.
 
     What a user is shown has the contacts in Bcc only where it is the user's own mail.
     """
@@ -77,6 +86,7 @@ class Filter:
     since: datetime | None = None
     limit: int | None = None
     reader: str | None = None
+    label: Label | None = None
 
 
 def select(database: Database, deployment: Deployment, wanted: Filter) -> list[Activity]:
@@ -97,9 +107,17 @@ def select(database: Database, deployment: Deployment, wanted: Filter) -> list[A
     if wanted.since is not None:
         conditions.append(" AND a.recorded_at >= ?")
         parameters.append(rfc3339(wanted.since))
+    if wanted.label is not None:
+        condition, labels = summaries.labelled(wanted.label)
+        conditions.append(f" AND {condition}")
+        parameters += labels
     further = "".join(conditions)
     if wanted.reader is not None:
-        return _as_read_by(database, deployment, wanted.reader, further, parameters, wanted.limit)
+        reader = reader_named(database, deployment, wanted.reader)
+        # whoever is told the labelled ones without the label has been told the label
+        whole_only = wanted.label is not None
+        ids = visibility.listed(database, reader, further, parameters, wanted.limit, whole_only=whole_only)
+        return seen_by(database, deployment, wanted.reader, ids)
     # ids grow with time
     sql = f"SELECT a.id FROM activities a WHERE a.deployment_id = ?{further} ORDER BY a.id DESC"
     if wanted.limit is not None:
@@ -116,19 +134,22 @@ def reader_named(database: Database, deployment: Deployment, username: str) -> R
     return Reader(deployment.id, tuple(user_ids(database, deployment, username)))
 
 
-def _as_read_by(
-    database: Database, deployment: Deployment, username: str, further: str, values: Sequence[Any], limit: int | None
-) -> list[Activity]:
-    """What a user may see, as the user sees it: without the subject where that is the metadata alone."""
+def seen_by(database: Database, deployment: Deployment, username: str, activity_ids: Sequence[int]) -> list[Activity]:
+    """Of these activities what a user may see, as the user sees it (law 13), in this order."""
     reader = reader_named(database, deployment, username)
-    ids = visibility.listed(database, reader, further, values, limit)
-    found, may = load(database, ids), visibility.access(database, reader, ids)
+    found, may = load(database, activity_ids), visibility.access(database, reader, activity_ids)
     seen = [
-        found[one] if may[one] is Access.WHOLE else replace(found[one], subject="")
-        for one in ids
+        found[one] if may[one] is Access.WHOLE else metadata_of(found[one])
+        for one in activity_ids
         if one in found and one in may
     ]
     return as_shown_to(database, deployment, username, seen)
+
+
+def metadata_of(activity: Activity) -> Activity:
+    """Who, when, in which direction, and nothing that tells what it is about (law 13). Labels do (`invitation`), and so does the
+    conversation that it belongs to."""
+    return replace(activity, subject="", snippet="", labels=(), thread=None, attachments=())
 
 
 def load(database: Database, activity_ids: Sequence[int]) -> dict[int, Activity]:
@@ -140,8 +161,13 @@ def find(database: Database, activity_id: int, deployment: Deployment | None = N
     """The activity of this id, in this deployment if one is given. NotFound."""
     activity = load(database, [activity_id]).get(activity_id) if abs(activity_id) < 2**63 else None
     if activity is None or (deployment is not None and activity.deployment != deployment.name):
-        raise NotFound(f"there is no activity {activity_id}" + (f" in {deployment.name}" if deployment else ""))
+        raise no_such(activity_id, deployment)
     return activity
+
+
+def no_such(activity_id: int, deployment: Deployment | None) -> NotFound:
+    """The error that says so, whether there is none or it is another deployment's."""
+    return NotFound(f"there is no activity {activity_id}" + (f" in {deployment.name}" if deployment else ""))
 
 
 def as_shown_to(database: Database, deployment: Deployment, username: str, found: Sequence[Activity]) -> list[Activity]:
@@ -187,13 +213,16 @@ def contact_ids(database: Database, deployment: Deployment, text: str) -> list[i
 
 def _load_part(database: Database, ids: Sequence[int]) -> Iterator[Activity]:
     routes, contacts, users = _routes(database, ids), _contacts(database, ids), _users(database, ids)
+    told = summaries.load(database, ids)
     sql = (
         "SELECT a.id, d.name AS deployment, a.direction, a.author, a.subject, a.sent_at, a.recorded_at, a.message_id,"
-        " a.sender_verdict, a.visibility, led.author_doubt, led.author_via, led.verdict_reason, led.verdict_domain"
+        " a.sender_verdict, a.visibility, led.author_doubt, led.author_via, led.verdict_reason, led.verdict_domain,"
+        " led.header_labels"
         " FROM activities AS a JOIN deployments AS d ON d.id = a.deployment_id"
         f" LEFT JOIN raw_messages AS led ON led.id = a.leading_raw_id WHERE a.id IN ({_marks(ids)})"
     )
     for row in rows.named(database.execute(sql, ids)):
+        summary = told[row["id"]]
         yield Activity(
             id=row["id"],
             deployment=row["deployment"],
@@ -212,6 +241,10 @@ def _load_part(database: Database, ids: Sequence[int]) -> Iterator[Activity]:
             sender_verdict_reason=row["verdict_reason"],
             sender_verdict_domain=row["verdict_domain"],
             visibility=row["visibility"],
+            labels=tuple(sorted(map(str, summary.labels | from_bits(row["header_labels"])))),
+            thread=summary.thread,
+            snippet=summary.snippet,
+            attachments=summary.attachments,
         )
 
 

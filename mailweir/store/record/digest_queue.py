@@ -183,17 +183,22 @@ def postpone(database: Database, entry: Entry, until: datetime) -> None:
     if database.execute(here, key).fetchone() is None:
         return
     database.execute("DELETE FROM digest_queue WHERE lane = 0 AND stage = ? AND raw_id = ?", key)
+    put_later(database, entry, until)
+
+
+def put_later(database: Database, entry: Entry, until: datetime) -> None:
+    """Has it done in the later lane, from then on; in the caller's transaction, which holds its activity."""
     ending = (
         "ON CONFLICT (lane, stage, raw_id) DO UPDATE SET attempts = excluded.attempts, deaths = excluded.deaths,"
         " next_try_at = excluded.next_try_at"
     )
     columns = ("lane", "stage", "raw_id", "attempts", "deaths", "next_try_at")
-    row = (int(Lane.LATER), *key, entry.attempts, entry.deaths, rfc3339(until))
+    row = (int(Lane.LATER), entry.stage.value, entry.raw_id, entry.attempts, entry.deaths, rfc3339(until))
     batches.insert(database, "digest_queue", columns, [row], ending)
 
 
 def again(database: Database, stage: Stage, raw_ids: Sequence[int]) -> None:
-    """Has these done anew at low priority, but for what waits already; in the caller's transaction.
+    """Has these done anew at low priority; what waits already does so no longer than that. In the caller's transaction.
 
     What is off the record meanwhile is left out: its row is held against that until the transaction's end.
     """
@@ -202,6 +207,12 @@ def again(database: Database, stage: Stage, raw_ids: Sequence[int]) -> None:
     kept = [raw_id for (raw_id,) in found]
     waiting = "SELECT raw_id FROM digest_queue WHERE lane IN (0, 1) AND stage = ? AND raw_id IN ({})"
     known = {raw_id for (raw_id,) in batches.among(database, waiting, (stage.value,), kept)}
+    batches.change(
+        database,
+        "UPDATE digest_queue SET next_try_at = '' WHERE lane = 1 AND stage = ? AND raw_id IN ({})",
+        (stage.value,),
+        sorted(known),
+    )
     new = [(int(Lane.LATER), stage.value, raw_id) for raw_id in kept if raw_id not in known]
     batches.insert(database, "digest_queue", ("lane", "stage", "raw_id"), new, "ON CONFLICT DO NOTHING")
 
@@ -214,6 +225,13 @@ def oldest_new(database: Database) -> datetime | None:
     )
     found = [database.execute(sql, (stage.value,)).fetchone() for stage in Stage]
     return min((parse(row[0]) for row in found if row), default=None)
+
+
+def count_without_dns(database: Database) -> int:
+    """How many wait for a verdict that DNS had no answer for."""
+    sql = "SELECT COUNT(*) FROM digest_queue WHERE lane = 1 AND stage = 'verdict' AND attempts > 0"
+    (count,) = database.execute(sql).fetchone()
+    return int(count)
 
 
 def versions(database: Database, activity_ids: Sequence[int]) -> list[int]:

@@ -46,8 +46,13 @@ class Rebuild:
 
 
 def begin(database: Database, stage: Stage, which: Which, now: datetime) -> None:
-    """Has the record done anew from its newest version on, in place of a rebuild that goes on; in the caller's transaction."""
-    database.execute("DELETE FROM digest_rebuilds WHERE stage = ?", (stage.value,))
+    """Has the record done anew from its newest version on, in place of a rebuild that goes on; in the caller's transaction.
+
+    Of one that does all of it, all is still done: who asks for the rest doesn't take that back.
+    """
+    deleted = "DELETE FROM digest_rebuilds WHERE stage = ? RETURNING which"
+    if database.execute(deleted, (stage.value,)).fetchall() == [(Which.ALL.value,)]:
+        which = Which.ALL
     database.execute(
         "INSERT INTO digest_rebuilds (stage, which, below_raw_id, began_at)"
         " SELECT ?, ?, MAX(id) + 1, ? FROM raw_messages HAVING MAX(id) IS NOT NULL",

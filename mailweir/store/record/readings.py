@@ -5,7 +5,7 @@ SQL. Written by the digest, within its transaction; read by the command line.
 """
 
 import json
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -19,7 +19,6 @@ from mailweir.reading.forwarded import Original
 from mailweir.reading.invitation import Invitation
 from mailweir.reading.labels import Label, from_bits, to_bits
 from mailweir.reading.reading import READER_VERSION, Reading
-from mailweir.reading.thread_keys import ThreadKeys
 from mailweir.store.database import batches, rows
 from mailweir.store.database.connection import Database
 from mailweir.store.database.moments import (
@@ -30,9 +29,12 @@ from mailweir.store.database.moments import (
     rfc3339_or_none,
     with_offset,
 )
+from mailweir.store.record import leading as leading_versions
+from mailweir.store.record.visibility import Reader
 
 READ, UNREADABLE = "read", "unreadable"
 _LEVEL = 3
+_MOST_COPIES = 1_000  # of a file that are looked at, whoever has them
 _MAX_TEXT_BYTES = 16_000_000  # of what was compressed here: far more than a reading has
 _COLUMNS = (
     "raw_id",
@@ -93,15 +95,16 @@ class KeptReading:
     attachments: tuple[Attachment, ...]
 
 
-def write(database: Database, raw_id: int, reading: Reading, now: datetime) -> None:
-    """Keeps what was read, in place of what was before; in the caller's transaction."""
-    write_all(database, {raw_id: reading}, now)
+def write(database: Database, raw_id: int, reading: Reading, now: datetime) -> bool:
+    """Keeps what was read, in place of what was before; in the caller's transaction. Was the version never read before?"""
+    return raw_id in write_all(database, {raw_id: reading}, now)
 
 
-def write_all(database: Database, found: Mapping[int, Reading], now: datetime) -> None:
-    """Keeps what was read of versions, in place of what was before; in the caller's transaction."""
+def write_all(database: Database, found: Mapping[int, Reading], now: datetime) -> set[int]:
+    """Keeps what was read of versions, in place of what was before; in the caller's transaction. Those that were never read."""
     compressor = zstandard.ZstdCompressor(level=_LEVEL)
-    _replace(database, {raw_id: _row(raw_id, reading, now, compressor) for raw_id, reading in found.items()})
+    rows_of = {raw_id: _row(raw_id, reading, now, compressor) for raw_id, reading in found.items()}
+    keys_before = _replace(database, rows_of)
     files = [
         (
             raw_id,
@@ -120,23 +123,33 @@ def write_all(database: Database, found: Mapping[int, Reading], now: datetime) -
         for number, one in enumerate(reading.attachments, 1)
     ]
     batches.insert(database, "attachments", _ATTACHMENT_COLUMNS, files)
+    return {raw_id for raw_id in found if not keys_before.get(raw_id)}
 
 
-def _row(raw_id: int, reading: Reading, now: datetime, compressor: zstandard.ZstdCompressor) -> tuple[Any, ...]:
-    """In the order of `_COLUMNS`."""
+def _row(raw_id: int, reading: Reading, now: datetime, compressor: zstandard.ZstdCompressor) -> dict[str, Any]:
     original, view = reading.original, reading.view
-    of_original: tuple[Any, ...] = (None, None, None, None, None)
-    if original:
-        date = rfc3339_or_none(original.date)
-        of_original = (original.author, original.author_name, date, original.subject, original.start)
-    return (
-        *(raw_id, READER_VERSION, READ, rfc3339(now), reading.subject, reading.snippet, to_bits(reading.labels)),
-        *(_packed_keys(reading.thread_keys), " ".join(reading.problems), view.remote_images if view else 0),
-        *(reading.sanitizer_version if view else None, *of_original, _packed_invitation(reading.invitation)),
-        json.dumps([[str(one.kind), one.start, one.end] for one in reading.folds]),
-        compressor.compress(reading.text.encode()),
-        compressor.compress(view.html.encode()) if view else None,
-    )
+    return {
+        "raw_id": raw_id,
+        "reader_version": READER_VERSION,
+        "state": READ,
+        "read_at": rfc3339(now),
+        "subject": reading.subject,
+        "snippet": reading.snippet,
+        "labels": to_bits(reading.labels),
+        "thread_keys": leading_versions.packed_keys(reading.thread_keys),
+        "problems": " ".join(reading.problems),
+        "remote_images": view.remote_images if view else 0,
+        "sanitizer_version": reading.sanitizer_version if view else None,
+        "original_author": original.author if original else None,
+        "original_name": original.author_name if original else None,
+        "original_date": rfc3339_or_none(original.date) if original else None,
+        "original_subject": original.subject if original else None,
+        "original_start": original.start if original else None,
+        "invitation": _packed_invitation(reading.invitation),
+        "folds": json.dumps([[str(one.kind), one.start, one.end] for one in reading.folds]),
+        "text_zstd": compressor.compress(reading.text.encode()),
+        "html_zstd": compressor.compress(view.html.encode()) if view else None,
+    }
 
 
 def write_unreadable(database: Database, raw_id: int, problem: str, now: datetime) -> None:
@@ -148,15 +161,22 @@ def write_unreadable(database: Database, raw_id: int, problem: str, now: datetim
     known = {"raw_id": raw_id, "reader_version": READER_VERSION, "state": UNREADABLE, "read_at": rfc3339(now)}
     empty = {"snippet": "", "labels": 0, "thread_keys": "", "remote_images": 0, "folds": "[]"}
     told = {"subject": row[0] or "", "problems": problem, "text_zstd": _compressed("")}
-    row = {**nothing, **known, **empty, **told}
-    _replace(database, {raw_id: [row[column] for column in _COLUMNS]})
+    _replace(database, {raw_id: {**nothing, **known, **empty, **told}})
 
 
-def _replace(database: Database, rows_of: Mapping[int, Sequence[Any]]) -> None:
-    """rows_of: by version, in the order of `_COLUMNS`."""
+def _replace(database: Database, rows_of: Mapping[int, dict[str, Any]]) -> dict[int, str]:
+    """By version, the keys that what was there before had; none where it had no text, or there was nothing."""
+    # the envelope decides whether mail is automatic, too, and only the filter has seen it
+    of_headers = "SELECT id, header_labels FROM raw_messages WHERE id IN ({})"
+    for raw_id, labels in batches.among(database, of_headers, (), rows_of):
+        rows_of[raw_id]["labels"] |= labels or 0
+    sql = "SELECT raw_id, thread_keys FROM readings WHERE raw_id IN ({})"
+    before = dict(batches.among(database, sql, (), rows_of))
     batches.change(database, "DELETE FROM attachments WHERE raw_id IN ({})", (), rows_of)
     batches.change(database, "DELETE FROM readings WHERE raw_id IN ({})", (), rows_of)
-    batches.insert(database, "readings", _COLUMNS, rows_of.values())
+    rows_new = [[row[column] for column in _COLUMNS] for row in rows_of.values()]
+    batches.insert(database, "readings", _COLUMNS, rows_new)
+    return before
 
 
 def read(database: Database, raw_id: int) -> KeptReading | None:
@@ -221,25 +241,35 @@ def texts(database: Database, raw_ids: Iterable[int]) -> dict[int, str]:
     }
 
 
-def keys_of_leading(database: Database, activity_ids: Collection[int]) -> dict[int, ThreadKeys]:
-    """What their leading versions say of activities' threads, by activity; without those where that isn't read."""
-    sql = (
-        "SELECT a.id, d.thread_keys FROM readings d JOIN activities a ON a.leading_raw_id = d.raw_id"
-        " WHERE d.thread_keys <> '' AND a.id IN ({})"
-    )
-    return {activity_id: _keys(text) for activity_id, text in batches.among(database, sql, (), activity_ids)}
+def same_file(
+    database: Database, deployment_id: int, sha256: bytes, limit: int, reader: Reader | None = None
+) -> list[tuple[int, int]]:
+    """Where a deployment has a file with this digest: (activity's id, number of the file) in leading versions, the last recorded
+    first; among the last copies, for there may be any number of a firm's logo.
 
-
-def same_file(database: Database, deployment_id: int, sha256: bytes) -> list[tuple[int, int]]:
-    """Where a deployment has a file with this digest: (activity's id, number of the file) in leading versions, the newest first.
-
-    The caller leaves out what its reader may not see.
+    reader: of these, only what that user may see all of, for a file tells what mail is about (law 13); one of another deployment
+    sees nothing. None is an operator.
     """
+    if reader is not None and reader.deployment_id != deployment_id:
+        return []
+    narrower = ""
+    users: tuple[int, ...] = ()
+    if reader is not None:
+        of_reader = ",".join("?" * len(reader.user_ids))
+        users = reader.user_ids
+        # an OR costs nothing here: the digest's own index leads, and gives few
+        narrower = (
+            " AND (a.visibility = 'everyone' OR EXISTS (SELECT 1 FROM activity_users mine"
+            f" WHERE mine.activity_id = a.id AND mine.user_id IN ({of_reader})))"
+        )
     sql = (
         "SELECT a.id, f.number FROM attachments f JOIN raw_messages r ON r.id = f.raw_id"
-        " JOIN activities a ON a.leading_raw_id = r.id WHERE f.sha256 = ? AND a.deployment_id = ? ORDER BY a.id DESC, f.number"
+        " JOIN activities a ON a.id = r.activity_id AND a.leading_raw_id = r.id WHERE f.sha256 = ? AND f.raw_id IN"
+        " (SELECT g.raw_id FROM attachments g WHERE g.sha256 = ? ORDER BY g.raw_id DESC LIMIT ?)"
+        f" AND a.deployment_id = ?{narrower} ORDER BY f.raw_id DESC, f.number LIMIT ?"
     )
-    return [(row[0], row[1]) for row in database.execute(sql, (sha256, deployment_id)).fetchall()]
+    values = (sha256, sha256, _MOST_COPIES, deployment_id, *users, limit)
+    return [(row[0], row[1]) for row in database.execute(sql, values).fetchall()]
 
 
 def count_unreadable(database: Database) -> int:
@@ -255,13 +285,16 @@ def count_older(database: Database) -> int:
     return int(count)
 
 
-def unreadable(database: Database, deployment_id: int, limit: int) -> list[int]:
-    """The activities of a deployment whose leading version could not be read, the newest first."""
+def unreadable(database: Database, deployment_id: int, limit: int, *, is_damaged: bool) -> list[int]:
+    """The activities of a deployment whose leading version could not be read, the newest first. is_damaged: as its raw bytes
+    are damaged in the database; else for what it is."""
     sql = (
         "SELECT a.id FROM readings d JOIN activities a ON a.leading_raw_id = d.raw_id"
-        " WHERE d.state = 'unreadable' AND a.deployment_id = ? ORDER BY d.raw_id DESC LIMIT ?"
+        " WHERE d.state = 'unreadable' AND CASE WHEN d.problems = 'damaged' THEN 1 ELSE 0 END = ? AND a.deployment_id = ?"
+        " ORDER BY d.raw_id DESC LIMIT ?"
     )
-    return [activity_id for (activity_id,) in database.execute(sql, (deployment_id, limit)).fetchall()]
+    values = (int(is_damaged), deployment_id, limit)
+    return [activity_id for (activity_id,) in database.execute(sql, values).fetchall()]
 
 
 # --- how it is kept -------------------------------------------------------------------------------------------------------
@@ -278,31 +311,6 @@ def _text(content_zstd: Any, raw_id: int) -> str:
         raise MailweirError(
             f"the reading of version {raw_id} is damaged in the database: {error}: 'mailweir digest again' reads it anew"
         ) from error
-
-
-def _packed_keys(keys: ThreadKeys) -> str:
-    return json.dumps(
-        [
-            keys.own.hex() if keys.own else None,
-            [one.hex() for one in keys.in_reply_to],
-            [one.hex() for one in keys.references],
-            keys.base_subject,
-            keys.is_reply,
-            keys.has_ids,
-        ]
-    )
-
-
-def _keys(text: str) -> ThreadKeys:
-    own, in_reply_to, references, base_subject, is_reply, has_ids = json.loads(text)
-    return ThreadKeys(
-        own=bytes.fromhex(own) if own else None,
-        in_reply_to=tuple(map(bytes.fromhex, in_reply_to)),
-        references=tuple(map(bytes.fromhex, references)),
-        base_subject=base_subject,
-        is_reply=is_reply,
-        has_ids=has_ids,
-    )
 
 
 def _packed_invitation(found: Invitation | None) -> str | None:

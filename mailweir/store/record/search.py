@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 from mailweir.reading import search_entry
 from mailweir.reading.search_query import Term
@@ -40,10 +40,12 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hit:
-    """raw_id: the version that leads the activity, in which the words were found."""
+    """raw_id: the version that leads the activity, in which the words were found. is_whole: else the reader sees its metadata
+    alone, and is to be shown no text of it."""
 
     raw_id: int
     activity: Activity
+    is_whole: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,23 +68,35 @@ def select(
         return []
     with _by_the_index(database):
         found = list(islice(_matching(database, deployment, terms, wanted, reader), wanted.limit))
-        loaded = activities.load(database, [activity_id for _, activity_id in found])
-        shown = [loaded[activity_id] for _, activity_id in found if activity_id in loaded]
+        loaded = activities.load(database, [one.activity_id for one in found])
+        shown = [
+            loaded[one.activity_id] if one.is_whole else activities.metadata_of(loaded[one.activity_id])
+            for one in found
+            if one.activity_id in loaded
+        ]
         if wanted.user is not None:
             shown = activities.as_shown_to(database, deployment, wanted.user, shown)
-    raw_ids = {activity_id: raw_id for raw_id, activity_id in found}
-    return [Hit(raw_id=raw_ids[one.id], activity=one) for one in shown]
+    known = {one.activity_id: one for one in found}
+    return [Hit(raw_id=known[one.id].raw_id, activity=one, is_whole=known[one.id].is_whole) for one in shown]
+
+
+class _Found(NamedTuple):
+    """is_whole: the reader may see all of it."""
+
+    raw_id: int
+    activity_id: int
+    is_whole: bool
 
 
 def _matching(
     database: Database, deployment: Deployment, terms: Sequence[Term], wanted: Wanted, reader: Reader | None
-) -> Iterator[tuple[int, int]]:
-    """(version, activity), the newest first."""
+) -> Iterator[_Found]:
+    """The newest first."""
     condition, values = _conditions(database, deployment, wanted)
     low, high = _bounds(database, wanted)
     asked = _Asked(deployment.id, terms, low, high)
     if reader is None:
-        yield from _leading(database, asked, condition, values)
+        yield from (_Found(*one, is_whole=True) for one in _leading(database, asked, condition, values))
         return
     whole = _leading(database, asked, f"{condition} AND ({reader.whole})", (*values, *reader.whole_values))
     names = _leading(
@@ -91,11 +105,12 @@ def _matching(
         f"{condition} AND ({reader.names})",
         (*values, *reader.names_values),
     )
+    each = (_Found(*one, is_whole=True) for one in whole), (_Found(*one, is_whole=False) for one in names)
     before = None
-    for one in heapq.merge(whole, names, reverse=True):
-        if one != before:
-            yield one
-        before = one
+    for found in heapq.merge(*each, reverse=True):  # of one that is found both ways, the whole comes first
+        if found.raw_id != before:
+            yield found
+        before = found.raw_id
 
 
 def _conditions(database: Database, deployment: Deployment, wanted: Wanted) -> tuple[str, list[Any]]:

@@ -6,11 +6,12 @@ Never touches a body. Safe to do twice, and with two digests at once: a body's v
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from mailweir.sender_verdict import SenderVerdict, Verdict, VerdictReason
 from mailweir.store.database import batches
 from mailweir.store.database.connection import Database
-from mailweir.store.database.moments import rfc3339
+from mailweir.store.database.moments import parse, rfc3339
 from mailweir.store.record import digest_queue
 from mailweir.store.record.digest_queue import Stage
 
@@ -25,11 +26,20 @@ class Examined:
     activity_id: int
 
 
+class Led(NamedTuple):
+    """An activity that is led otherwise than before. is_other: by another body; else by the same one, which is proven now."""
+
+    activity_id: int
+    is_other: bool
+
+
 def count_pending(database: Database) -> int:
-    """How many wait, those whose turn isn't yet included."""
-    (count,) = database.execute(
-        "SELECT COUNT(*) FROM digest_queue WHERE stage = 'verdict' AND lane IN (0, 1)"
-    ).fetchone()
+    """How many wait for their first verdict, those whose turn isn't yet included: not what has one and is examined again."""
+    sql = (
+        "SELECT COUNT(*) FROM digest_queue WHERE (lane = 0 AND stage = 'verdict')"
+        " OR (lane = 1 AND stage = 'verdict' AND attempts + deaths > 0)"
+    )
+    (count,) = database.execute(sql).fetchone()
     return int(count)
 
 
@@ -48,9 +58,9 @@ def lock(database: Database, activity_ids: Iterable[int]) -> None:
         )
 
 
-def settle(database: Database, verdicts: Iterable[tuple[Examined, SenderVerdict]], now: datetime) -> list[int]:
+def settle(database: Database, verdicts: Iterable[tuple[Examined, SenderVerdict]], now: datetime) -> list[Led]:
     """Writes final verdicts with their reasons, and lets the right body lead each activity; in the caller's transaction,
-    which holds their activities (`lock`). The ids of the activities that another body leads now, or that are proven now.
+    which holds their activities (`lock`). The activities that another body leads now, or that are proven now.
 
     The first body that is proven leads; where none is, the first one. Its verdict and subject are the activity's (law 2).
     """
@@ -82,25 +92,41 @@ def _replaces(before: str, doubt: str | None, verdict: SenderVerdict) -> bool:
     return verdict.value is not Verdict.NONE or before == str(Verdict.NONE)
 
 
+def unproven_since(database: Database, raw_id: int) -> datetime | None:
+    """When a body came that was examined and isn't proven; None where it is, or is off the record. UTC."""
+    sql = "SELECT recorded_at FROM raw_messages WHERE id = ? AND verdict IN ('none', 'fail')"
+    row = database.execute(sql, (raw_id,)).fetchone()
+    return parse(row[0]) if row else None
+
+
+def leading(database: Database, raw_ids: Collection[int]) -> set[int]:
+    """Those of these bodies that lead their activities."""
+    sql = "SELECT r.id FROM raw_messages r JOIN activities a ON a.leading_raw_id = r.id WHERE r.id IN ({})"
+    return {raw_id for (raw_id,) in batches.among(database, sql, (), raw_ids)}
+
+
 def authors(database: Database, activity_ids: Iterable[int]) -> list[tuple[int, int, str, str]]:
     """(deployment's id, activity's id, author, sender verdict) of each that is on the record, in this order."""
     sql = "SELECT deployment_id, id, author, sender_verdict FROM activities WHERE id IN ({})"
     return sorted(tuple(row) for row in batches.among(database, sql, (), list(dict.fromkeys(activity_ids))))
 
 
-def prove(database: Database, raw_id: int, activity_id: int, now: datetime) -> None:
-    """Writes that a body's author is proven, by a login, whatever its signatures say; in the caller's transaction."""
+def prove(database: Database, raw_id: int, activity_id: int, now: datetime) -> Led | None:
+    """Writes that a body's author is proven, by a login, whatever its signatures say; in the caller's transaction.
+
+    What it says of its activity, if anything, as `settle` says it.
+    """
     database.execute(
         "UPDATE raw_messages SET verdict = 'pass', verdict_reason = ?, verdict_domain = NULL, examined_at = ?"
         " WHERE id = ? AND verdict <> 'pass'",
         (str(VerdictReason.LOGIN), rfc3339(now), raw_id),
     )
     digest_queue.done(database, Stage.VERDICT, raw_id)
-    _lead(database, [activity_id])
+    return next(iter(_lead(database, [activity_id])), None)
 
 
-def _lead(database: Database, activity_ids: Collection[int]) -> list[int]:
-    """Lets the right body lead each; those where that is another one now, or proven now. Nothing leads what is off the record."""
+def _lead(database: Database, activity_ids: Collection[int]) -> list[Led]:
+    """Lets the right body lead each. Without those where it did and isn't proven now, and what is off the record."""
     sql = "SELECT activity_id, id, verdict, subject FROM raw_messages WHERE activity_id IN ({}) ORDER BY id"
     first: dict[int, tuple[int, str, str | None]] = {}
     proven: dict[int, tuple[int, str, str | None]] = {}
@@ -109,7 +135,7 @@ def _lead(database: Database, activity_ids: Collection[int]) -> list[int]:
         if version[1] == "pass":
             proven.setdefault(activity_id, (version[0], version[1], version[2]))
     sql = "SELECT id, leading_raw_id, sender_verdict, subject FROM activities WHERE id IN ({})"
-    led: list[int] = []
+    led: list[Led] = []
     rows: list[tuple[int, int, str, str]] = []
     for activity_id, before_id, before_verdict, before_subject in batches.among(database, sql, (), activity_ids):
         raw_id, verdict, subject = (
@@ -119,7 +145,7 @@ def _lead(database: Database, activity_ids: Collection[int]) -> list[int]:
             continue
         rows.append((activity_id, raw_id, verdict, before_subject if subject is None else subject))
         if raw_id != before_id or verdict == "pass":
-            led.append(activity_id)
+            led.append(Led(activity_id, raw_id != before_id))
     columns = {"leading_raw_id": "BIGINT", "sender_verdict": "TEXT", "subject": "TEXT"}
     batches.update(database, "activities", "id", columns, rows)
     return led

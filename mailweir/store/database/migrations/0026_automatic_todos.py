@@ -1,0 +1,14 @@
+"""Whether automatic mail makes to-dos in a deployment: 0, as it was for all, or 1. And an index of readings with labels."""
+
+from typing import Any
+
+_COLUMN = "automatic_todos {kind} NOT NULL DEFAULT 0"
+# holds the labels, so that a list by label reads no page of the texts
+_INDEX = "CREATE INDEX readings_labelled ON readings(raw_id, labels) WHERE labels <> 0"
+
+
+def up(migrator: Any, db: Any) -> None:
+    """Adds the column and the index."""
+    kind = "INTEGER" if type(db).__name__ == "SqliteDatabase" else "BIGINT"
+    db.execute_sql(f"ALTER TABLE deployments ADD COLUMN {_COLUMN.format(kind=kind)}")
+    db.execute_sql(_INDEX)
