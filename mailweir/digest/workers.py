@@ -39,19 +39,21 @@ Work = Callable[[Facts, bytes], bytes]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     """Of one mail. data_bytes: of the child, beside what it has of its parent (RLIMIT_DATA). cpu_seconds: user's and system's.
-    wall_seconds: whatever it does."""
+    wall_seconds: whatever it does, and so much more for each megabyte of it: a busy machine leaves a child little of it."""
 
     data_bytes: int
     cpu_seconds: float
     wall_seconds: float
     answer_bytes: int
     niceness: int = 0
+    wall_seconds_a_megabyte: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class _Task(Generic[Job]):
     job: Job
     frame: bytes
+    wall_seconds: float
 
 
 @dataclass(slots=True)
@@ -91,10 +93,11 @@ class Pool(Generic[Job]):
         return not self._returned and not any(child.tasks for child in self._children)
 
     def give(self, job: Job, facts: Facts, content: bytes) -> None:
-        """Hands a job over, without waiting. To be called where there is room."""
+        """Hands a job over, without waiting. To be called where there is room. facts: `size` in bytes, where it takes longer."""
         about = json.dumps(facts).encode()
         body = b"".join((len(about).to_bytes(_LENGTH_BYTES), about, content))
-        self._assign(_Task(job, len(body).to_bytes(_LENGTH_BYTES) + body))
+        seconds = self._limits.wall_seconds + self._limits.wall_seconds_a_megabyte * facts.get("size", 0) / 1e6
+        self._assign(_Task(job, len(body).to_bytes(_LENGTH_BYTES) + body, seconds))
 
     def stop(self) -> None:
         """Ends all children, and forgets what they had."""
@@ -153,7 +156,8 @@ class Pool(Generic[Job]):
 
     def _begins(self, child: _Child[Job]) -> None:
         now = time.monotonic()
-        child.deadline, child.patience_until = now + self._limits.wall_seconds, now + _PATIENCE_SECONDS
+        if child.tasks:
+            child.deadline, child.patience_until = now + child.tasks[0].wall_seconds, now + _PATIENCE_SECONDS
 
     def _bury(self, child: _Child[Job]) -> Iterator[tuple[Job, None]]:
         self._children.remove(child)
@@ -171,10 +175,10 @@ class Pool(Generic[Job]):
         if not idle and len(self._children) < self._count:
             idle = [self._start()]
         child = idle[0] if idle else min(self._children, key=lambda one: (one.is_last, len(one.tasks)))
-        if not child.tasks:
-            self._begins(child)
         child.tasks.append(task)
         child.ahead_bytes += len(task.frame)
+        if len(child.tasks) == 1:
+            self._begins(child)
         child.unsent.append(memoryview(task.frame))
         _send(child)
 
