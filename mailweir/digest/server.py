@@ -39,6 +39,7 @@ _CPU_SECONDS = 5.0
 _VERDICT_BYTES, _READING_BYTES = 530_000_000, 230_000_000  # of memory, beside some 70 MB of this process's
 # Of one mail, on a busy machine, too. Two that take all of it, one after the other, still leave ordinary mail its 30 seconds.
 _WALL_SECONDS = {Lane.NEW: 12.0, Lane.LATER: 60.0}
+_WALL_SECONDS_A_MEGABYTE = 1.5
 _WALL_BEYOND_DNS_SECONDS = 7.5
 _NICENESS = {
     Lane.NEW: 15,
@@ -100,6 +101,7 @@ def pools(config: Settings) -> Pools:
                 wall_seconds=_wall_seconds(stage, lane, config),
                 answer_bytes=answers[stage],
                 niceness=_NICENESS[lane],
+                wall_seconds_a_megabyte=_WALL_SECONDS_A_MEGABYTE,
             )
             made[stage, lane] = Pool(config.digest.workers if lane is Lane.NEW else 1, works[stage], limits)
     return made
