@@ -41,10 +41,7 @@ _VERDICT_BYTES, _READING_BYTES = 530_000_000, 230_000_000  # of memory, beside s
 _WALL_SECONDS = {Lane.NEW: 12.0, Lane.LATER: 60.0}
 _WALL_SECONDS_A_MEGABYTE = 1.5
 _WALL_BEYOND_DNS_SECONDS = 7.5
-_NICENESS = {
-    Lane.NEW: 15,
-    Lane.LATER: 19,
-}  # capture goes before: at 10, four children took a tenth of two busy processors
+_NICENESS = {Lane.NEW: 10, Lane.LATER: 15}  # capture goes before
 
 Desk = tuple[Stage, Lane]
 Hand = tuple[Entry, int]  # and the activity's id
