@@ -87,7 +87,8 @@ def test_the_json_of_a_reading_is_as_programs_rely_on_it(
     assert isinstance(shown["thread"], int)
     (listed,) = demo("activity", "list", "--json").json
     assert listed == {key: shown[key] for key in listed}
-    assert set(shown) - set(listed) == {"sightings", "versions", "text", "original", "unreadable", "folds"}
+    own = {"sightings", "versions", "text", "original", "unreadable", "folds", "invitation"}
+    assert set(shown) - set(listed) == own
     assert listed["snippet"].startswith("We take it.")
 
 
