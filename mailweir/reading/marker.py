@@ -15,6 +15,7 @@ _BETWEEN = re.compile(
     rf"\*{{0,2}}(?P<left>[{_SIGNS}]{{2,80}})[ \t]{{0,4}}(?P<words>[^{_SIGNS}\n][^\n]{{0,120}}?)[ \t]{{0,4}}"
     rf"[{_SIGNS}]{{2,80}}:?\*{{0,2}}"
 )
+_RULE_SIGNS = frozenset("*-_=~—–")
 _MAX_WORDS = 8
 _MAX_UNRULED_WORDS = 6
 _MAX_BARE_CHARS = 60  # `Begin forwarded message:`, without rules
@@ -33,7 +34,7 @@ class Marker(Enum):
 
 def read(body: str) -> tuple[Marker, str] | None:
     """What a line says, and what stands behind the marker in it (Yahoo's labels); None where it is no such line."""
-    between = _BETWEEN.match(body)
+    between = _BETWEEN.match(body) if body[:1] in _RULE_SIGNS else None
     if between:
         words = between["words"]
         if len(words.split()) > _MAX_WORDS or WROTE.search(words):
@@ -42,6 +43,8 @@ def read(body: str) -> tuple[Marker, str] | None:
         if FORWARDED.search(words):
             return Marker.FORWARDED, rest
         return (Marker.ORIGINAL, rest) if MESSAGE.search(words) else None
+    if ":" not in body and "：" not in body:
+        return None
     bare = body.strip("*_ ")
     if len(bare) <= _MAX_BARE_CHARS and bare.endswith((":", "：")) and FORWARDED.search(bare) and MESSAGE.search(bare):
         return Marker.FORWARDED, ""

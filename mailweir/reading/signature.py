@@ -127,9 +127,8 @@ def _by_closing(lines: Sequence[Line], low: int, high: int) -> int | None:
     """A closing (`Regards,`), a name, and one line more; or a name with two ways to reach somebody, in a paragraph of its own."""
     bodies = [line.body for line in lines[low:high]]
     is_asked_for = False
-    for index in range(max(0, len(bodies) - _MAX_CLOSED_LINES), len(bodies) - 1):
-        if any(is_sentence(body) or _ITEM.match(body) or len(body) > _MAX_LINE_CHARS for body in bodies[index + 1 :]):
-            continue
+    first = max(0, len(bodies) - _MAX_CLOSED_LINES)
+    for index in range(_first_of_card(bodies, first + 1) - 1, len(bodies) - 1):
         line = lines[low + index]
         if (
             _is_closing(line.body)
@@ -144,6 +143,15 @@ def _by_closing(lines: Sequence[Line], low: int, high: int) -> int | None:
             if not is_asked_for and len(ways) >= 2 and _is_card(bodies[index + 1 :]):
                 return low + index
     return None
+
+
+def _first_of_card(bodies: Sequence[str], low: int) -> int:
+    """From where on no line is a sentence, an item or too long for a card."""
+    for index in range(len(bodies) - 1, low - 1, -1):
+        body = bodies[index]
+        if len(body) > _MAX_LINE_CHARS or is_sentence(body) or _ITEM.match(body):
+            return index + 1
+    return low
 
 
 def _is_closing(body: str) -> bool:
