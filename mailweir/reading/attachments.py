@@ -44,8 +44,9 @@ class Attachment:
 
 def index(raw: bytes, parts: Sequence[Part], html: str | None) -> tuple[Attachment, ...]:
     """The attachments in the order of the document. parts: what `parts.walk` found; html: what `body.read` did."""
-    shown = cids(html) if html else frozenset()
-    return tuple(_read(raw, part, number, shown) for number, part in enumerate(_files(parts), start=1))
+    files = list(_files(parts))
+    shown = cids(html) if html and any(part.content_id for part in files) else frozenset()
+    return tuple(_read(raw, part, number, shown) for number, part in enumerate(files, start=1))
 
 
 def decode(raw: bytes, attachment: Attachment) -> bytes:

@@ -6,6 +6,7 @@ Pure. Called by `folds` and `openings`.
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from mailweir.reading import moments
@@ -115,12 +116,13 @@ def _is_broken_address(lines: Sequence[Line], first: int) -> bool:
     )
 
 
+@lru_cache(maxsize=64)  # of one mail: the same few lines are looked at for folds of each kind
 def _evidence(text: str) -> Evidence:
     return Evidence(
         address=_ADDRESS.search(text) is not None,
         date=moments.has_date(text),
         time=moments.has_time(text),
-        wrote=WROTE.search(_ADDRESS.sub(" ", text)) is not None,
+        wrote=MAY_HOLD_WROTE.of(text) > 0 and WROTE.search(_ADDRESS.sub(" ", text)) is not None,
     )
 
 

@@ -184,6 +184,8 @@ def _as_html(text: str) -> str:
 def _better(plain: str, html: list[str]) -> str | None:
     """The HTML's text, where the plain form is empty or a stub; None where that is the text."""
     is_markup = _LOOKS_LIKE_HTML.match(plain) is not None
+    if _words_in(plain[: 2 * STUB_CHARS]) > STUB_CHARS and not is_markup:
+        return None
     size = _words_in(plain)
     if size and not is_markup and not _is_short(plain, size):
         return None

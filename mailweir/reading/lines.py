@@ -115,7 +115,7 @@ def _bar(text: str, line: Line) -> re.Match[str] | None:
 
 def is_rule(body: str) -> bool:
     """Is a line drawn of one sign, three times or more? Or one sign alone that trackers leave behind."""
-    if body[:1].isalnum():
+    if body[:1].isalnum() and body[0] != _TRACKER:
         return False
     signs = body.replace(" ", "")
     if signs == _TRACKER:

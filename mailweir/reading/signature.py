@@ -17,7 +17,8 @@ _MAX_CLOSED_LINES = 10
 _MAX_LINE_CHARS = 90
 _SENTENCE_WORDS = 6
 _LONG_WORDS = 14
-_SENTENCE_END = re.compile(r"[.?!。？！؟।…][\"')»”]*$")
+_SENTENCE_ENDS = (".", "?", "!", "。", "？", "！", "؟", "।", "…")
+_CLOSING_SIGNS = "\"')»”"  # behind the end of a sentence
 # a postscript is text, wherever it stands
 _POSTSCRIPT = re.compile(
     r"(?:p\.? ?s\.?|p\.? ?d\.?|n\.? ?b\.?|п\.? ?с\.?|з\.? ?ы\.?|υ\.? ?γ\.?|נ\.? ?ב\.?|追伸|追記|추신|附言|又及)(?:\W|$)",
@@ -118,9 +119,14 @@ def is_sentence(body: str) -> bool:
     words = body.split()
     return (
         len(words) >= _LONG_WORDS
-        or (len(words) >= _SENTENCE_WORDS and bool(_SENTENCE_END.search(body)))
+        or (len(words) >= _SENTENCE_WORDS and ends_sentence(body))
         or body.endswith(("?", "？", "؟"))
     )
+
+
+def ends_sentence(body: str) -> bool:
+    """Does it end in a sign that ends a sentence?"""
+    return body.rstrip(_CLOSING_SIGNS).endswith(_SENTENCE_ENDS)
 
 
 def _by_closing(lines: Sequence[Line], low: int, high: int) -> int | None:
@@ -157,10 +163,10 @@ def _first_of_card(bodies: Sequence[str], low: int) -> int:
 def _is_closing(body: str) -> bool:
     """`Regards,`, `Mit freundlichen Grüßen`: a few words without a number that end in a comma, or in nothing."""
     return (
-        len(body.split()) <= 4
+        body.endswith((",", "，", "、"))
         and len(body) <= 40
+        and len(body.split()) <= 4
         and not any(map(str.isdigit, body))
-        and body.endswith((",", "，", "、"))
     )
 
 
@@ -183,7 +189,7 @@ def _is_title(body: str) -> bool:
     return (
         len(body) <= 60
         and 2 * sum(not word[0].islower() for word in words) >= len(words)
-        and not _SENTENCE_END.search(body.removesuffix("!"))
+        and not ends_sentence(body.removesuffix("!"))
     )
 
 
