@@ -95,7 +95,7 @@ def _name(raw: bytes, part: Part, media_type: str, number: int) -> str:
     name = file_names.safe(part.filename)
     if not name and part.is_message:
         subject = file_names.safe(_subject(raw, part).replace("/", "_").replace("\\", "_"))
-        name = f"{subject}.eml" if subject else ""
+        name = file_names.safe(f"{subject}.eml") if subject else ""  # cut anew, with the extension kept
     if not name and media_type == media_types.TNEF:
         name = _TNEF_NAME
     return name or f"attachment-{number}.{media_types.extension(media_type)}"
