@@ -270,7 +270,8 @@ MUTATING = [
     f"<a href='https://a.example/&quot;onmouseover=&quot;alert(1)'>x</a>{_RAN}",
     f"<font face='\"><script>alert(1)</script>' size='1\" onclick=alert(1) x=\"'>x{_RAN}</font>",
     # scripts by schemes
-    "<a href='&#14;javascript:alert(1)'>x</a><a href='java&#0;script:alert(1)'>x</a><a href='java&#x9;script&#58;alert(1)'>x</a>",
+    "<a href='&#14;javascript:alert(1)'>x</a><a href='java&#0;script:alert(1)'>x</a>"
+    "<a href='java&#x9;script&#58;alert(1)'>x</a>",
     "<a href='https:javascript:alert(1)'>x</a><a href='javascript://a.example/%0aalert(1)'>x</a>",
     "<a href='mailto:x' xlink:href='javascript:alert(1)'>x</a>",
     "<a href='DATA:text/html;base64,PHNjcmlwdD5hbGVydCgxKTwvc2NyaXB0Pg=='>x</a>",
@@ -294,9 +295,11 @@ MUTATING = [
     f"<base href='{_OUT}/'><img src=x alt=x><p style='background:url(y)'>x",
     f"<base href='{_OUT}/'><img src=attachments/3 alt=x><a href=y>x</a>",
     f"<meta http-equiv=refresh content='0; URL={_OUT}'><meta http-equiv=Link content='<{_OUT}>; rel=preload'>",
-    f"<meta http-equiv=Content-Security-Policy content='default-src *; report-uri {_OUT}'><meta name=referrer content=unsafe-url>",
+    f"<meta http-equiv=Content-Security-Policy content='default-src *; report-uri {_OUT}'>"
+    "<meta name=referrer content=unsafe-url>",
     f"<svg><image href={_OUT} /><image xlink:href={_OUT} /><use href={_OUT}#a /><filter><feImage href={_OUT} /></filter></svg>",
-    f"<svg><rect fill='url({_OUT}#a)' filter='url({_OUT}#b)' mask='url({_OUT}#c)' clip-path='url({_OUT}#d)' width=9 height=9 /></svg>",
+    f"<svg><rect fill='url({_OUT}#a)' filter='url({_OUT}#b)' mask='url({_OUT}#c)' clip-path='url({_OUT}#d)' "
+    "width=9 height=9 /></svg>",
     f"<svg><script href={_OUT} /><style>@import '{_OUT}';</style><font-face-uri xlink:href={_OUT} /></svg>",
     f"<iframe src={_OUT} loading=eager></iframe><fencedframe></fencedframe><portal src={_OUT}></portal><webview src={_OUT}>",
     f"<body background={_OUT} style='background:url({_OUT})'><html manifest={_OUT}>x",
@@ -304,26 +307,33 @@ MUTATING = [
     f"<img src=attachments/3#{_OUT} alt=x><img src='attachments/3?{_OUT}' alt=x><img src='attachments/..{_OUT}' alt=x>",
     # style
     f"<p style='background-image:image-set(url({_OUT}) 1x)'>x<p style='background:-webkit-image-set(url({_OUT}) 1x)'>x",
-    f"<p style='background-image:cross-fade(url({_OUT}),red,50%)'>x<p style='background:-webkit-cross-fade(url({_OUT}),url({_OUT}),1)'>x",
+    f"<p style='background-image:cross-fade(url({_OUT}),red,50%)'>x<p "
+    f"style='background:-webkit-cross-fade(url({_OUT}),url({_OUT}),1)'>x",
     f"<p style='background:paint(x);background:element(#x);list-style:square url({_OUT})'>x",
     f"<p style='shape-outside:url({_OUT});offset-path:url({_OUT});clip-path:url({_OUT});mask-image:url({_OUT})'>x",
     f"<p style='border-image-source:url({_OUT});cursor:url({_OUT}),auto;content:url({_OUT});quotes:\"x\"'>x",
     f"<p style='width:expression(alert(1));w\\69 dth:1;behavior:url({_OUT});-moz-binding:url({_OUT})'>x",
-    f"<p style='color:red;\\62 ackground:url({_OUT})'>x<p style='background:\\55RL({_OUT})'>x<p style='background:u\nrl({_OUT})'>x",
+    f"<p style='color:red;\\62 ackground:url({_OUT})'>x<p style='background:\\55RL({_OUT})'>x<p "
+    f"style='background:u\nrl({_OUT})'>x",
     f'<p style="font-family:\'x;background:url({_OUT})">x<p style=\'font-family:"x\\";background:url({_OUT})\'>x',
     f"<p style='color:rgb(1,2,3);background:url(&quot;{_OUT}&quot;)'>x<p style='--x:url({_OUT});background:var(--x)'>x",
     f"<p style='color:red;}} @import url({_OUT}); p{{x:y'>x<p style='color:/*x*/red;background/**/:url({_OUT})'>x",
-    f"<style>@import url({_OUT});@font-face{{font-family:x;src:url({_OUT})}}@namespace url({_OUT});p{{font-family:x}}</style><p>x",
-    f"<style>p::before{{content:url({_OUT})}} a:visited{{background:url({_OUT})}} @media all{{p{{background:url({_OUT})}}}}</style>x",
-    f"<style media=all onload=alert(1)>x{{}}</style><svg><style onload=alert(1)></style></svg><link rel=stylesheet href={_OUT} onload=alert(1)>",
+    f"<style>@import url({_OUT});@font-face{{font-family:x;src:url({_OUT})}}@namespace url({_OUT});"
+    f"p{{font-family:x}}</style><p>x",
+    f"<style>p::before{{content:url({_OUT})}} a:visited{{background:url({_OUT})}} @media "
+    f"all{{p{{background:url({_OUT})}}}}</style>x",
+    f"<style media=all onload=alert(1)>x{{}}</style><svg><style onload=alert(1)></style></svg>"
+    f"<link rel=stylesheet href={_OUT} onload=alert(1)>",
     "<div style='position:sticky;inset:0;z-index:99999;opacity:0'>x</div><div style='position:absolute;left:-9999px'>x</div>",
     "<div style='display:flex;display:grid;width:100vw;height:100dvh;margin:-9px;transform:none;contain:strict'>x</div>",
     # names that stand in the page's way
     "<img name=getElementById alt=x><form id=document name=cookie><input name=attributes></form><a id=defaultView name=x>x</a>",
-    "<p id=__proto__ name=body class='modal fixed' data-x='{}' slot=x is=x-y part=x popover tabindex=1 accesskey=x contenteditable>x",
+    "<p id=__proto__ name=body class='modal fixed' data-x='{}' slot=x is=x-y part=x popover tabindex=1 "
+    "accesskey=x contenteditable>x",
     "<form id=x></form><input form=x name=parentNode><output for=x name=childNodes></output><iframe name=self></iframe>",
     # oversized
-    f"<a href='https://a.example/{'a' * 5_000}' title='{'b' * 5_000}' style='{'color:red;' * 900}background:url({_OUT})' onclick=alert(1)>x</a>",
+    f"<a href='https://a.example/{'a' * 5_000}' title='{'b' * 5_000}' "
+    f"style='{'color:red;' * 900}background:url({_OUT})' onclick=alert(1)>x</a>",
     f"<img {' '.join(f'a{number}=x' for number in range(900))} src={_OUT} onerror=alert(1)>",
     f"<p {'x' * 4_090}='>' onclick=alert(1) style='background:url({_OUT})'>x</p>{_RAN}",
     f"{'<div>' * 600}{_RAN}{'</div>' * 600}<p style='background:url({_OUT})'>x",

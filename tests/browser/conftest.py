@@ -1,6 +1,6 @@
 """A real browser for the tests of what a page shows: Debian's chromium, driven by playwright. `make test-browser` installs both.
 
-Whatever name of the samples it looks up leads to a trap of the tests' own, so that not even a connection that sends nothing is overlooked.
+Whatever name of the samples it looks up leads to a trap of the tests' own: a connection that sends nothing counts, too.
 """
 
 import importlib

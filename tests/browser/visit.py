@@ -6,8 +6,8 @@ from tests.browser.site import Site, Trap
 
 _SETTLES_MILLISECONDS = 40  # for what a page does by itself a little later: it goes elsewhere, or fetches ahead
 PAGE = "<!doctype html><html><head><meta charset=utf-8><title>x</title></head><body>{}</body></html>"
-# What the browser made of the page, and what happens when somebody touches all of it. Then the same with the page's own HTML, read
-# again, as scripts of a page would do that.
+# What the browser made of the page, and what happens when somebody touches all of it. Then the same with the page's own HTML,
+# read again, as scripts of a page would do that.
 _LOOK = """
 async () => {
   const faults = [];
@@ -30,7 +30,8 @@ async () => {
       for (const type of EVENTS) one.dispatchEvent(new Event(type, {cancelable: true}));
     }
     for (const name of NAMES)
-      if (document[name] instanceof Element || document[name] instanceof HTMLCollection) faults.push(`${when}: ${name} is hidden`);
+      if (document[name] instanceof Element || document[name] instanceof HTMLCollection)
+        faults.push(`${when}: ${name} is hidden`);
   };
   look('first');
   const html = document.body.innerHTML;
@@ -45,13 +46,14 @@ async () => {
 }
 """
 _FORBIDDEN = (
-    *("script", "style", "link", "meta", "base", "iframe", "frame", "frameset", "object", "embed", "applet", "form", "input", "button"),
-    *("select", "textarea", "svg", "math", "template", "noscript", "video", "audio", "source", "track", "picture", "portal", "dialog"),
-    *("title", "xmp", "plaintext", "noembed", "noframes", "marquee", "map", "area", "slot", "canvas"),
+    *("script", "style", "link", "meta", "base", "iframe", "frame", "frameset", "object", "embed", "applet", "form", "input"),
+    *("button", "select", "textarea", "svg", "math", "template", "noscript", "video", "audio", "source", "track", "picture", "portal"),
+    *("dialog", "title", "xmp", "plaintext", "noembed", "noframes", "marquee", "map", "area", "slot", "canvas"),
 )  # fmt: skip
 _FORBIDDEN_ATTRIBUTES = (
     *("id", "name", "class", "srcset", "ping", "background", "srcdoc", "formaction", "action", "poster", "is", "slot", "usemap"),
-    *("contenteditable", "tabindex", "accesskey", "popover", "autofocus", "download", "cite", "xlink:href", "data", "attributionsrc"),
+    *("contenteditable", "tabindex", "accesskey", "popover", "autofocus", "download", "cite", "xlink:href", "data"),
+    *("attributionsrc",),
 )  # fmt: skip
 _PICTURES = (
     "backgroundImage",
@@ -64,8 +66,8 @@ _PICTURES = (
     "content",
 )
 _EVENTS = (
-    *("load", "error", "click", "mouseover", "mouseenter", "focus", "blur", "toggle", "scroll", "input", "submit", "animationstart"),
-    *("pageshow", "change", "pointerover", "begin", "start"),
+    *("load", "error", "click", "mouseover", "mouseenter", "focus", "blur", "toggle", "scroll", "input", "submit"),
+    *("animationstart", "pageshow", "change", "pointerover", "begin", "start"),
 )  # fmt: skip
 _NAMES = ("getElementById", "attributes", "childNodes", "parentNode", "querySelector", "defaultView")
 _LOOK_HERE = (

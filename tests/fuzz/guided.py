@@ -18,9 +18,9 @@ _MAX_SEED_BYTES = 6_000
 _WORDS = (
     *("Content-Type: ", "multipart/", "boundary=", "message/rfc822", "text/html", "text/calendar", "format=flowed"),
     *("Content-Transfer-Encoding: ", "base64", "quoted-printable", "charset=", "Content-Disposition: attachment", "filename*0*="),
-    *("begin 644 a\\x0a", "=?utf-8?q?", "?=", "<blockquote>", "<style>", "<table><tr><td>", "<!--", "-->", "<![CDATA[", "&#", "cid:"),
-    *("From: ", "Subject: Fwd: ", "-----Original Message-----", "wrote:\\x0a> ", "-- \\x0a", "BEGIN:VEVENT\\x0a", "DTSTART:", "RRULE:"),
-    *("\\x0d\\x0a\\x0d\\x0a", "\\x0a--", "\\x00", "\\xff", "\\x1b$B"),
+    *("begin 644 a\\x0a", "=?utf-8?q?", "?=", "<blockquote>", "<style>", "<table><tr><td>", "<!--", "-->", "<![CDATA["),
+    *("&#", "cid:", "From: ", "Subject: Fwd: ", "-----Original Message-----", "wrote:\\x0a> ", "-- \\x0a", "BEGIN:VEVENT\\x0a"),
+    *("DTSTART:", "RRULE:", "\\x0d\\x0a\\x0d\\x0a", "\\x0a--", "\\x00", "\\xff", "\\x1b$B"),
 )  # fmt: skip
 
 
