@@ -47,8 +47,8 @@ async () => {
 """
 _FORBIDDEN = (
     *("script", "style", "link", "meta", "base", "iframe", "frame", "frameset", "object", "embed", "applet", "form", "input"),
-    *("button", "select", "textarea", "svg", "math", "template", "noscript", "video", "audio", "source", "track", "picture", "portal"),
-    *("dialog", "title", "xmp", "plaintext", "noembed", "noframes", "marquee", "map", "area", "slot", "canvas"),
+    *("button", "select", "textarea", "svg", "math", "template", "noscript", "video", "audio", "source", "track", "picture"),
+    *("portal", "dialog", "title", "xmp", "plaintext", "noembed", "noframes", "marquee", "map", "area", "slot", "canvas"),
 )  # fmt: skip
 _FORBIDDEN_ATTRIBUTES = (
     *("id", "name", "class", "srcset", "ping", "background", "srcdoc", "formaction", "action", "poster", "is", "slot", "usemap"),
