@@ -116,7 +116,10 @@ WROTE = re.compile(
 )
 
 # A cheap look before a search for it: the first letters of each
-MAY_HOLD_WROTE = Hints(("|".join(sorted({re.split(r"[\s\\]", one)[0] for one in f"{_WROTE}|のメール".split("|")})),))
+_FIRST_LETTERS = re.compile(r"[^\s\\|]+")
+MAY_HOLD_WROTE = Hints(
+    ("|".join(sorted({one[0] for one in map(_FIRST_LETTERS.match, f"{_WROTE}|のメール".split("|")) if one})),)
+)
 
 # How words begin that say "forwarded"
 _FORWARDED = (

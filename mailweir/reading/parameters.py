@@ -27,7 +27,7 @@ _WHITE = re.compile(rb"\s")
 _NO_PARAMETER = re.compile(rb"[;\s]*+[^;]*+")
 _ESCAPED = re.compile(rb'\\(["\\])')  # no other: C:\temp\new.doc is a path
 _SECTION = re.compile(rb"([!#-)+-.0-9A-Z^-~]{1,60})(?:\*(\d{1,3}))?(\*)?", re.IGNORECASE)  # RFC 2231 3, 4.1: name*2*
-_COMMENT = re.compile(rb"\s*\(.*\Z", re.DOTALL)
+_COMMENT = re.compile(rb"(?<!\s)\s*+\(.*\Z", re.DOTALL)  # a run of blanks is tried once, from its start
 _JAPANESE = re.compile(rb"\x1b[$(]")
 _WORDY = frozenset({b"name", b"filename"})
 

@@ -33,6 +33,7 @@ _CONTACT = re.compile(
 _ITEM = re.compile(r"(?:[-*•+]|\d{1,2}[.)])\s")
 _CODE = re.compile(r"[;{}\\]$|^[$#] ")
 _CLOSING_END = re.compile(r"[,，、!;.]?$")
+_LETTERS = re.compile(r"[^\W\d_]+")
 _NAME_WORD = re.compile(r"[^\W\d_].*")
 
 
@@ -185,7 +186,7 @@ def _is_card(bodies: Sequence[str]) -> bool:
 
 
 def _is_title(body: str) -> bool:
-    words = [word for word in re.findall(r"[^\W\d_]+", body) if len(word) > 3]
+    words = [word for word in _LETTERS.findall(body) if len(word) > 3]
     return (
         len(body) <= 60
         and 2 * sum(not word[0].islower() for word in words) >= len(words)
