@@ -15,7 +15,6 @@ _BETWEEN = re.compile(
     rf"\*{{0,2}}(?P<left>[{_SIGNS}]{{2,80}})[ \t]{{0,4}}(?P<words>[^{_SIGNS}\n][^\n]{{0,120}}?)[ \t]{{0,4}}"
     rf"[{_SIGNS}]{{2,80}}:?\*{{0,2}}"
 )
-_FIRST_SIGNS = frozenset(f"*{_SIGNS}")  # with which the expression above can begin
 _MAX_WORDS = 8
 _MAX_UNRULED_WORDS = 6
 _MAX_BARE_CHARS = 60  # `Begin forwarded message:`, without rules
@@ -34,7 +33,7 @@ class Marker(Enum):
 
 def read(body: str) -> tuple[Marker, str] | None:
     """What a line says, and what stands behind the marker in it (Yahoo's labels); None where it is no such line."""
-    between = _BETWEEN.match(body) if body[:1] in _FIRST_SIGNS else None
+    between = _BETWEEN.match(body) if begins_with_rule(body) else None
     if between:
         words = between["words"]
         if len(words.split()) > _MAX_WORDS or WROTE.search(words):
@@ -43,8 +42,6 @@ def read(body: str) -> tuple[Marker, str] | None:
         if FORWARDED.search(words):
             return Marker.FORWARDED, rest
         return (Marker.ORIGINAL, rest) if MESSAGE.search(words) else None
-    if ":" not in body and "：" not in body:
-        return None
     bare = body.strip("*_ ")
     if len(bare) <= _MAX_BARE_CHARS and bare.endswith((":", "：")) and FORWARDED.search(bare) and MESSAGE.search(bare):
         return Marker.FORWARDED, ""
