@@ -6,13 +6,14 @@ Pure. Called by `folds` and `openings`.
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from mailweir.reading import moments
-from mailweir.reading.label_words import WROTE
+from mailweir.reading.label_words import MAY_HOLD_WROTE, WROTE
 from mailweir.reading.lines import Line
 
-_MAX_LINES = 5
+MAX_LINES = 5
 _MAX_CHARS = 350
 _MAX_LEAD_WORDS = 3  # before a date with which an attribution begins: `In data 11 ottobre`, `El lun., 3 jun`
 _MAX_BARE_CHARS = 40  # of a line that has neither an address nor a number
@@ -24,6 +25,9 @@ _ADDRESS_LAST = re.compile(r"@[^\s<>]{1,255}?[>\])\"'*;]{0,4}(?:&gt;)?[ \t]{0,3}
 _COLON = re.compile(r"[:：][*_ \t]{0,3}$")
 # Gmail's form where it has no language: `2024-06-03 10:00 GMT+02:00 Jane`
 _ISO_ZONE = re.compile(r"\d{4}[-/]\d{1,2}[-/]\d{1,2} \d{1,2}:\d{2} (?:GMT|UTC)[+-]\d{1,2}:\d{2} \S")
+# Nextcloud's: `Jane Roe <jane@client.example> – 3 June 2024 10:00`
+_NAME_FIRST = re.compile(r"[^\n<>]{0,60}<[^\s<>]{1,80}@[^\s<>]{1,80}>[^\n<>]{1,60}\d")
+_NUMBER = re.compile(r"\d")
 _RULED = re.compile(r"-{3,10} ?(?P<words>.{10,300}?) ?-{3,10}")
 
 
@@ -48,30 +52,51 @@ def ending_at(lines: Sequence[Line], last: int, *, is_above_quote: bool) -> int 
     line = lines[last]
     if line.depth or not could_end(line.body):
         return None
+    if _is_divider(line.body):
+        return last if moments.has_date(line.body) and moments.has_time(line.body) else None
     best: tuple[int, int] | None = None
     spans = _spans(lines, last)
     for first, text in spans:
-        if _is_attribution(text, is_above_quote=is_above_quote):
+        if _is_attribution(text, is_above_quote=is_above_quote) and (is_above_quote or _is_apart(lines, first, text)):
             weight = _evidence(text).weight
             if best is None or weight > best[0]:
                 best = (weight, first)
     return best[1] if best else None
 
 
+def _is_apart(lines: Sequence[Line], first: int, text: str) -> bool:
+    """Where neither a time nor an address is told: is it a paragraph of its own with a whole date, and no line of a story?"""
+    found = _evidence(text)
+    if found.time or found.address or _RULED.fullmatch(text):
+        return True
+    return (first == 0 or lines[first].after_blank) and moments.has_year(text)
+
+
 def could_end(body: str) -> bool:
     """Could an attribution end in this line? A cheap look, before `ending_at`."""
-    if body.endswith((":", "：", ":*", ":_")):
+    if body.endswith((":", "：", ":*", ":_")) or _is_divider(body):
         return True
-    if len(body) > _MAX_BARE_CHARS and "@" not in body and not any(map(str.isdigit, body)):
+    if len(body) > _MAX_BARE_CHARS and "@" not in body and _NUMBER.search(body) is None:
         return False
-    return bool(WROTE.search(body[-40:]) or _ISO_ZONE.match(body) or (body.endswith(">") and "@" in body))
+    if "@" in body and _NUMBER.search(body):
+        return True
+    tail = body[-40:]
+    return bool(
+        (MAY_HOLD_WROTE.of(tail) and WROTE.search(tail))
+        or _ISO_ZONE.match(body)
+        or (body.endswith(">") and "@" in body)
+    )
+
+
+def _is_divider(body: str) -> bool:
+    return body.startswith(">>>") and body.endswith(">>>")
 
 
 def _spans(lines: Sequence[Line], last: int) -> list[tuple[int, str]]:
     """The line and those right above it, one more each time."""
     spans = []
     text = ""
-    for first in range(last, max(-1, last - _MAX_LINES), -1):
+    for first in range(last, max(-1, last - MAX_LINES), -1):
         line = lines[first]
         if line.depth or not line.body:
             break
@@ -91,12 +116,13 @@ def _is_broken_address(lines: Sequence[Line], first: int) -> bool:
     )
 
 
+@lru_cache(maxsize=64)  # of one mail: the same few lines are looked at for folds of each kind
 def _evidence(text: str) -> Evidence:
     return Evidence(
         address=_ADDRESS.search(text) is not None,
         date=moments.has_date(text),
         time=moments.has_time(text),
-        wrote=WROTE.search(_ADDRESS.sub(" ", text)) is not None,
+        wrote=MAY_HOLD_WROTE.of(text) > 0 and WROTE.search(_ADDRESS.sub(" ", text)) is not None,
     )
 
 
@@ -133,7 +159,9 @@ def _is_without_colon(text: str, found: Evidence, *, is_above_quote: bool) -> bo
         return True
     if found.wrote and found.address and found.date:
         return WROTE.search(text[-30:]) is not None
-    return is_above_quote and found.date and found.address and _begins_with_date(text)
+    if not (is_above_quote and found.date and found.address):
+        return False
+    return _begins_with_date(text) or (found.time and _NAME_FIRST.fullmatch(text) is not None)
 
 
 def _begins_with_date(text: str) -> bool:

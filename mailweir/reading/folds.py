@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from mailweir.reading import attribution, disclaimer, openings, signature
-from mailweir.reading.lines import MAX_LINES, Line, says_something, split
-from mailweir.reading.openings import Context
+from mailweir.reading.lines import MAX_LINES, Line, has_picture, says_something
+from mailweir.reading.openings import Context, Outline
 
 _ANY_DEPTH = 1_000_000
 _MAX_ATTRIBUTION_LINES = 5
@@ -41,13 +41,18 @@ class Fold:
     end: int
 
 
-def find(text: str, subject: str = "") -> tuple[Fold, ...]:
+def find(text: str, subject: str = "", *, people: frozenset[str] | None = None) -> tuple[Fold, ...]:
     """The folds, ascending; none overlaps another. They never cover all that says something outside quotes.
 
     subject: the mail's. Where it begins as a forward does, the first header in the text is a forwarded message's.
+    people: see `openings.Context`.
     """
-    lines = split(text)
-    opening = openings.find(text, lines, Context(subject=subject))
+    return of(openings.outline(text, Context(subject=subject, people=people)))
+
+
+def of(outline: Outline) -> tuple[Fold, ...]:
+    """The same of a text whose outline is known."""
+    text, lines, opening = outline
     spans: list[_Span] = []
     high = opening.first
     if high < MAX_LINES:  # else nobody knows what stands at the end
@@ -92,14 +97,15 @@ def _peeled(lines: Sequence[Line], high: int) -> tuple[list[_Span], int]:
 
 
 def _leading(lines: Sequence[Line], high: int) -> list[_Span]:
-    """The quote that an answer stands below, where it is the only one and says whose it is; or the attribution alone."""
+    """The quote that an answer stands below, where it is the only one and says whose it is."""
     last = next((index for index in range(min(high, _MAX_ATTRIBUTION_LINES)) if _ends_attribution(lines, index)), None)
     if last is None or last + 1 >= high:
         return []
     end = last + 1
     while end < high and (lines[end].depth or (end + 1 < high and _is_wrapped(lines, end))):
         end += 1
-    if any(line.depth for line in lines[end:high]) or not _is_said(lines, end, high):
+    has_quote = any(line.depth for line in lines[last + 1 : end])
+    if not has_quote or any(line.depth for line in lines[end:high]) or not _is_said(lines, end, high):
         return []
     return [(FoldKind.QUOTE, 0, end)]
 
@@ -119,10 +125,15 @@ def _last(lines: Sequence[Line], high: int) -> _Span | None:
         above = attribution.ending_at(lines, first - 1, is_above_quote=True) if first else None
         return FoldKind.QUOTE, first if above is None else above, high
     first_line = disclaimer.begins(lines, 0, high)
-    if first_line is not None:
+    if first_line is not None and not _is_greeting(lines, first_line):
         return FoldKind.DISCLAIMER, first_line, high
     first_line = signature.begins(lines, 0, high)
     return None if first_line is None else (FoldKind.SIGNATURE, first_line, high)
+
+
+def _is_greeting(lines: Sequence[Line], high: int) -> bool:
+    """Is all that stands above a line that ends in a comma? Then a message follows."""
+    return high == 1 and lines[0].body.endswith((",", "，", "、", ":", "："))
 
 
 def _quote_begins(lines: Sequence[Line], high: int) -> int:
@@ -154,7 +165,8 @@ def _without_all(lines: Sequence[Line], spans: Sequence[_Span]) -> list[_Span]:
     quotes = [span for span in spans if span[0] is FoldKind.QUOTE]
     covered = {index for _, first, end in quotes for index in range(first, end)}
     said = any(
-        not line.depth and index not in covered and says_something(line.body) for index, line in enumerate(lines)
+        not line.depth and index not in covered and (says_something(line.body) or has_picture(line.body))
+        for index, line in enumerate(lines)
     )
     return quotes if said else []
 

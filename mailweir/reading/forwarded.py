@@ -15,13 +15,14 @@ from mailweir import address
 from mailweir.reading import header_block, moments, openings
 from mailweir.reading.header_block import HeaderBlock
 from mailweir.reading.label_words import WROTE, Field
-from mailweir.reading.lines import Line, split
-from mailweir.reading.openings import Context
+from mailweir.reading.lines import Line
+from mailweir.reading.openings import Context, Outline
 
 _MAX_NAME_CHARS = 200
 _MAX_ORIGINALS = 20
 _ADDRESS = re.compile(r"(?<![^\s<>\[\]()\"',;:@])[^\s<>\[\]()\"',;:@]{1,64}@[^\s<>\[\]()\"',;:@]{2,255}")
 _IN_BRACKETS = re.compile(r"<[^<>]{0,400}>?>?|\[[^\[\]]{0,400}\]|\([^()]{0,60}@[^()]{0,300}\)")
+_AROUND_NAMES = "\"'“”„«»*_<>[]|;:, "
 _QUOTED = re.compile(r"[\"'“„«](?P<name>[^\"“”„«»\n]{1,200})[\"'”“»]")
 # what stands before a name: the date, and a word of the language's
 _NAME_BEHIND_DATE = re.compile(
@@ -44,22 +45,29 @@ class Original:
     start: int
 
 
-def find(text: str, subject: str, zone: str = "", *, is_meant: bool = False) -> Original | None:
+def find(
+    text: str, subject: str, zone: str = "", *, is_meant: bool = False, people: frozenset[str] | None = None
+) -> Original | None:
     """The outermost message that was forwarded in this text, or None.
 
     subject: of the mail that holds the text. zone: `+0200`, of that mail's own Date: programs write a forwarded
     header in the forwarder's zone, and rarely tell it. Without it a date that tells no zone is None. is_meant: was
     the mail sent to nobody but the log address? Then a header counts below the writer's own words too, unless the
-    subject is a reply's.
+    subject is a reply's. people: see `openings.Context`.
     """
-    lines = split(text)
-    opening = openings.find(text, lines, Context(subject=subject, is_meant=is_meant))
+    return of(openings.outline(text, Context(subject=subject, is_meant=is_meant, people=people)), zone)
+
+
+def of(outline: Outline, zone: str = "") -> Original | None:
+    """The same of a text whose outline is known."""
+    _, lines, opening = outline
     if not opening.is_forwarded:
         return None
     start = lines[opening.first].start
     if opening.block is not None:
         return _of_block(opening.block, start, zone)
-    return _of_attribution(lines[opening.first : opening.end], start, zone)
+    attribution = opening.first if opening.attribution is None else opening.attribution
+    return _of_attribution(lines[attribution : opening.end], start, zone)
 
 
 def find_all(text: str, subject: str, zone: str = "", *, is_meant: bool = False) -> tuple[Original, ...]:
@@ -67,10 +75,11 @@ def find_all(text: str, subject: str, zone: str = "", *, is_meant: bool = False)
 
     The arguments are those of `find`. At most 20.
     """
-    outermost = find(text, subject, zone, is_meant=is_meant)
+    outline = openings.outline(text, Context(subject=subject, is_meant=is_meant))
+    outermost = of(outline, zone)
     if outermost is None:
         return ()
-    lines = split(text)
+    lines = outline.lines
     below = (block for block in header_block.find_all(lines) if lines[block.first].start > outermost.start)
     originals = (_of_block(block, lines[block.first].start, zone) for block in islice(below, _MAX_ORIGINALS - 1))
     return (outermost, *(one for one in originals if one is not None))
@@ -121,5 +130,7 @@ def author_of(value: str) -> tuple[str | None, str]:
 
 
 def _plain_name(text: str) -> str:
-    name = " ".join(text.replace("mailto:", " ").split()).strip("\"'“”„«»*_<>[]()|;:, ")
-    return name[:_MAX_NAME_CHARS]
+    name = " ".join(text.replace("mailto:", " ").split()).strip(_AROUND_NAMES).lstrip(")]").rstrip("([")
+    if name.startswith("(") or name.count(")") > name.count("("):
+        name = name.strip("()")
+    return name.strip(_AROUND_NAMES)[:_MAX_NAME_CHARS]

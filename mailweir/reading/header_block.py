@@ -7,13 +7,17 @@ Pure. Called by `openings` and `forwarded`.
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 
 from mailweir.reading import marker
-from mailweir.reading.label_words import FIELDS, Field, normal
+from mailweir.reading.label_words import FIELDS, FORWARDED, MESSAGE, Field, normal
 from mailweir.reading.lines import Line, is_rule
 from mailweir.reading.marker import Marker
 from mailweir.reading.moments import has_date, has_time
 
+_NOTES = re.compile(
+    r"[^\n]{1,300}? ---[\d./-]{6,10} \d{1,2}:\d{2}[^\n-]{0,6}---"
+)  # `Jane Roe ---03/06/2024 10:00:00---Hello`
 # `From:`, `*From:*`, `**From**:`, `Envoyé le :`; no sentence: at most four words
 _LABEL = re.compile(
     r"[*_]{0,2}(?P<label>[^\W\d_][^:：*\n<>@\"]{0,30}?)[ \t\u00a0]{0,3}[*_]{0,2}[:：][*_]{0,2}"
@@ -23,7 +27,11 @@ _ADDRESS = re.compile(r"(?<![^\s<>\[\]()\"',;:@])[^\s<>\[\]()\"',;:@]{1,64}@[^\s
 _MAX_LABEL_WORDS = 4
 _MAX_BLOCK_LINES = 40
 _MAX_CONTINUED = 6  # lines of one value: a long list of recipients
+_MAX_CONTINUED_CHARS = 300
 _MIN_LABELS = 3
+_MAX_TABLE_LINES = 12
+_MAX_DATED_WORDS = 6
+_MIN_CLOSING_RULE = 10
 _INLINE_LABELS = re.compile(
     "(?P<label>"
     + "|".join(sorted((re.escape(one) for one in FIELDS if len(one) > 1 or not one.isascii()), key=len, reverse=True))
@@ -52,7 +60,8 @@ def find_all(lines: Sequence[Line]) -> Iterator[HeaderBlock]:
     """The headers of other messages, in order; none overlaps another."""
     index = end = 0
     while index < len(lines):
-        block = _read(lines, index, end) if ":" in lines[index].body or "：" in lines[index].body else None
+        body = lines[index].body
+        block = _read(lines, index, end) if ":" in body or "：" in body else _read_table(lines, index, end)
         if block is None:
             index += 1
             continue
@@ -70,14 +79,85 @@ def _read(lines: Sequence[Line], index: int, lowest: int) -> HeaderBlock | None:
     ):
         return None
     entries, end = _entries(lines, index)
-    first, above = _above(lines, index, lowest)
-    is_under_rule = first < index
     values, from_label = _values(entries)
+    top = index - _is_dated(lines, index, lowest)
+    if top < index:
+        values.setdefault(Field.DATE, lines[top].body)
+    first, above = _above(lines, top, lowest)
+    subject = _conversation(lines, first, lowest)
+    if subject is not None:
+        first, above = first - 2, Marker.FORWARDED
+        values.setdefault(Field.SUBJECT, subject)
+    is_under_rule = first < index
     if not _is_header(entries, values, is_under_rule=is_under_rule, is_marked=above is not None):
         return None
+    end += _is_closed(lines, first, end)
     return HeaderBlock(
         first=first, end=end, depth=lines[index].depth, values=values, marker=above, from_label=from_label
     )
+
+
+def _read_table(lines: Sequence[Line], index: int, lowest: int) -> HeaderBlock | None:
+    """Labels without colons, right under a marker: cells, or eM Client's `From "Jane Roe" <jane@client.example>`."""
+    if index == 0 or index < lowest or not marker.begins_with_rule(lines[index - 1].body):
+        return None
+    if _cells(lines[index].body) is None or marker.read(lines[index - 1].body) is None:
+        return None
+    rows = [_cells(line.body) for line in lines[index : index + _MAX_TABLE_LINES] if line.depth == lines[index].depth]
+    entries = list(takewhile(bool, rows))
+    values, from_label = _values([row for row in entries if row])
+    if Field.FROM not in values or len(values) < _MIN_LABELS:
+        return None
+    first, above = _above(lines, index, lowest)
+    return HeaderBlock(
+        first=first,
+        end=index + len(entries),
+        depth=lines[index].depth,
+        values=values,
+        marker=above,
+        from_label=from_label,
+    )
+
+
+def _cells(body: str) -> tuple[str, str] | None:
+    """A known label, and what stands behind it."""
+    words = body.strip("| \t").replace("|", " ", 1).split()
+    for count in range(min(_MAX_LABEL_WORDS, len(words)), 0, -1):
+        label = normal(" ".join(words[:count]))
+        if label in FIELDS:
+            return label, " ".join(words[count:])
+    return None
+
+
+def _is_dated(lines: Sequence[Line], index: int, lowest: int) -> bool:
+    """Does `Message du 03/06/24 10:00` stand right above, as a French provider writes, or Notes' line?"""
+    if index <= lowest or lines[index - 1].depth != lines[index].depth:
+        return False
+    body = lines[index - 1].body
+    if _NOTES.match(body):
+        return True
+    return not lines[index].after_blank and (
+        len(body.split()) <= _MAX_DATED_WORDS and MESSAGE.match(body) is not None and has_date(body) and has_time(body)
+    )
+
+
+def _conversation(lines: Sequence[Line], first: int, lowest: int) -> str | None:
+    """Gmail's `Forwarded Conversation`, the subject and a rule, above the first header of several: the subject."""
+    if first - 2 < lowest or not is_rule(lines[first].body) or not FORWARDED.search(lines[first - 2].body):
+        return None
+    label = _label(lines[first - 1].body)
+    is_short = len(lines[first - 2].body.split()) <= _MAX_LABEL_WORDS
+    return label[1] if label and is_short and FIELDS.get(label[0]) is Field.SUBJECT else None
+
+
+def _is_closed(lines: Sequence[Line], first: int, end: int) -> bool:
+    """Is there a rule below the header, or its marker once more?"""
+    if end >= len(lines) or lines[end].depth != lines[end - 1].depth:
+        return False
+    body = lines[end].body
+    following = _label(lines[end + 1].body) if end + 1 < len(lines) else None
+    is_repeated = lines[first].body == body and marker.read(body) is not None and following is None
+    return is_repeated or (is_rule(body) and len(body) >= _MIN_CLOSING_RULE)
 
 
 def _label(body: str) -> tuple[str, str] | None:
@@ -111,7 +191,7 @@ def _entries(lines: Sequence[Line], first: int) -> tuple[list[tuple[str, str]], 
     while index < top and lines[index].depth == lines[first].depth:
         label = _label(lines[index].body)
         if label is None:
-            after = _continued(lines, index, top, is_value_open=bool(entries) and not entries[-1][1])
+            after = _continued(lines, index, top, value=entries[-1][1] if entries else "-")
             if after is None:
                 break
             entries[-1] = (
@@ -129,14 +209,20 @@ def _entries(lines: Sequence[Line], first: int) -> tuple[list[tuple[str, str]], 
             seen.add(field)
         entries.append(label)
         index += 1
-    while entries and entries[-1][0] not in FIELDS and len(seen) >= _MIN_LABELS:  # `Hello: ...` right under the header
+    # `Hello: ...` right under the header, and not `User-Agent: ...`
+    while entries and entries[-1][0] not in FIELDS and "-" not in entries[-1][0] and len(seen) >= _MIN_LABELS:
         entries.pop()
         index -= 1
     return entries, index
 
 
-def _continued(lines: Sequence[Line], index: int, top: int, *, is_value_open: bool) -> int | None:
-    """Where a value goes on in lines without a label and a known label follows: that one's line."""
+def _continued(lines: Sequence[Line], index: int, top: int, *, value: str) -> int | None:
+    """Where a value goes on in lines without a label and a known label follows: that one's line. value: what is told so far."""
+    is_value_open = not value
+    is_next = not lines[index].after_blank and len(lines[index].body) < _MAX_CONTINUED_CHARS
+    is_list_open = value.endswith((",", ";")) or value.rfind("<") > value.rfind(">")
+    if is_next and is_list_open and "@" in lines[index].body:
+        return index + 1
     for after in range(index, min(top, index + _MAX_CONTINUED)):
         if not lines[after].body or lines[after].depth != lines[index].depth or is_rule(lines[after].body):
             return None
@@ -145,7 +231,7 @@ def _continued(lines: Sequence[Line], index: int, top: int, *, is_value_open: bo
             return after
         if lines[after].after_blank and not is_value_open:
             return None
-    return index + 1 if is_value_open and len(lines[index].body) < 300 else None
+    return index + 1 if is_value_open and is_next else None
 
 
 def _above(lines: Sequence[Line], index: int, lowest: int) -> tuple[int, Marker | None]:
@@ -157,8 +243,15 @@ def _above(lines: Sequence[Line], index: int, lowest: int) -> tuple[int, Marker 
         same_depth = above.depth == lines[index].depth
         if said and not said[1] and (same_depth or said[0] is Marker.FORWARDED):
             found = found or said[0]
-        elif same_depth and _is_blank(lines, first, index) and marker.is_intro(above.body):
+        elif (
+            same_depth
+            and _is_blank(lines, first, index)
+            and marker.is_intro(above.body)
+            and FORWARDED.search(above.body)
+        ):
             found = Marker.INTRO
+        elif same_depth and not found and _is_blank(lines, first, index) and marker.unruled(above.body):
+            found = marker.unruled(above.body)
         elif not (same_depth and (is_rule(above.body) or not above.body or marker.has_rules(above.body))):
             break
         first -= 1
@@ -196,16 +289,20 @@ def _is_header(
     has_address = any(_ADDRESS.search(value) for _, value in entries)
     if is_marked and known >= 2:
         return True
-    if known >= _MIN_LABELS:
-        return Field.SUBJECT in values or has_address
     date = values.get(Field.DATE, "")
-    if known == 2 and _ADDRESS.search(values[Field.FROM]) and has_date(date) and has_time(date):
+    if known >= _MIN_LABELS:
+        return has_address or is_under_rule or (Field.SUBJECT in values and _is_moment(date))
+    if known == 2 and _ADDRESS.search(values[Field.FROM]) and _is_moment(date):
         return True
     if known == 2 and len(entries) == 2 and is_under_rule:
         return has_address and (Field.DATE in values or Field.SUBJECT in values)
     return (
         is_under_rule and len(entries) >= _MIN_LABELS and has_address and any(has_date(value) for _, value in entries)
     )
+
+
+def _is_moment(date: str) -> bool:
+    return has_date(date) and has_time(date)
 
 
 def _read_squashed(lines: Sequence[Line], index: int, said: tuple[Marker, str]) -> HeaderBlock | None:

@@ -9,6 +9,8 @@ import re
 import unicodedata
 from enum import Enum, auto
 
+from mailweir.reading.word_hints import Hints
+
 
 class Field(Enum):
     """What a label means."""
@@ -31,7 +33,7 @@ _LABELS = {
     "/จาก/ผู้ส่ง/من/المرسل/از/فرستنده/מאת/dari/pengirim/daripada/nuo/siuntėjas/no/sūtītājs/frá/nork/nga/प्रेषक/से/থেকে/প্রেরক/ад"
     "/кімнен/mula kay"
     "/kutoka/oddi wrth/ó/remetente/šalje/expeditorul/od koho/від кого/enviado por/expedidor/remitent/envoyé par"
-    "/gesendet von/ფრომ/გამომგზავნი/ում կողմից/ուղարկող/sender/şuradan",
+    "/gesendet von/ფრომ/გამომგზავნი/ում կողմից/ուղարկող/sender/şuradan/od kogo/от кого/verzender",
     Field.DATE: "date/dată/sent/sent on/sent at/datum/gesendet/gesendet am/envoyé/envoyé le/envoyée/fecha/enviado"
     "/enviado el/enviado em/enviada"
     "/enviada em/enviado a/data/data de envio/inviato/inviata/data invio/verzonden/verzonden op/verstuurd/wysłano/wysłane"
@@ -47,25 +49,28 @@ _LABELS = {
     "/tanggal/terkirim/dikirim/tarikh/dihantar/išsiųsta/data ir laikas/datums/nosūtīts/dagsetning/sent/bidalita/enviat"
     "/dërguar/दिनांक/तारीख"
     "/भेजा गया/তারিখ/күні/petsa/tarehe/dyddiad/dáta/message du/datum und uhrzeit/date et heure/fecha y hora/date d'envoi"
-    "/datum/tid/timp/când/kiedy",
+    "/datum/tid/timp/când/kiedy/发送日期/發送日期/αποστολή/poslato/испратено/გაგზავნილია/жіберілді/адпраўлена"
+    "/enviado a las/data e ora/envoyé à/ارسال شده/wysłane dnia/date sent",
     Field.TO: "to/an/à/a/pour/destinataire/destinatario/para/aan/do/komu/adresát/prima/primatelj/til/till/vastaanottaja"
     "/kenelle/saaja/kellele"
     "/címzett/către/catre/destinatar/destinatarul/кому/получатель/до/одержувач/за/прима/προς/παραλήπτης/kime/alıcı/收件人"
     "/收件者/至/宛先/送信先/受信者/받는 사람"
     "/받는사람/수신자/수신인/đến/tới/người nhận/ถึง/إلى/الى/به/گیرنده/אל/kepada/ke/untuk/kam/gavėjas/kam/saņēmējs/nori/për"
     "/प्रति/को/প্রাপক/каму/кімге"
-    "/para kay/kwa/at/chuig/za/mottaker/modtager/mottagare/destinatari/empfänger/prejemnik/an/recipient/sent to",
+    "/para kay/kwa/at/chuig/za/mottaker/modtager/mottagare/destinatari/empfänger/prejemnik/an/recipient/sent to"
+    "/adresat/addressee/adressaat/iki/per a/ტო/odběratel/příjemce/odbiorca",
     Field.SUBJECT: "subject/re/betreff/betr/objet/sujet/asunto/assunto/oggetto/onderwerp/temat/předmět/predmet/emne/ämne"
     "/aihe/teema/pealkiri/tárgy"
     "/subiect/subiectul/тема/относно/предмет/наслов/θέμα/konu/主题/主旨/主題/标题/標題/件名/タイトル/제목/chủ đề/tiêu đề"
     "/เรื่อง/หัวเรื่อง/الموضوع/موضوع/נושא/perihal"
     "/subjek/subyek/judul/tema/temats/tēma/efni/gaia/assumpte/subjekt/विषय/বিষয়/тақырыбы/тэма/paksa/mada/pwnc/ábhar/lënda"
-    "/zadeva/asunt/ემა/თემა/թեմա",
+    "/zadeva/asunt/ემა/თემა/թեմա/subjekti/ogg/rubrik",
     Field.CC: "cc/c.c./kopie/copie/copie à/copia/copia a/con copia/com cópia/cópia/ccn/cópia para/dw/kopia/kopi/kopio/kópia"
     "/másolat/másolatot kap/копия"
     "/копія/копие/κοιν/κοινοποίηση/bilgi/抄送/副本/참조/đồng kính gửi/สำเนา/نسخة/רونوشت/עותק/tembusan/salinan/koopia/kopija"
     "/kopsavilkums"
-    "/afrit/bcc/copie carbone/cc'ed/v kopii/ke/kopie an/copia conforme/dk/kópie/i kopi/kk/per conoscenza/p.c./sc/ub/同报",
+    "/afrit/bcc/copie carbone/cc'ed/v kopii/ke/kopie an/copia conforme/dk/kópie/i kopi/kk/per conoscenza/p.c./sc/ub/同报"
+    "/抄送至/抄送人/密送/参照",
     Field.OTHER: "reply-to/reply to/antwort an/antwort-an/répondre à/responder a/rispondi a/risposta/responder para"
     "/antwoorden aan/odpovědět/odpověď na"
     "/odpowiedź do/svar til/svara till/vastausosoite/válaszcím/ответить/yanıt adresi/回复/回覆給/返信先/importance"
@@ -74,7 +79,10 @@ _LABELS = {
     "/archivos adjuntos/datos adjuntos/anexos"
     "/allegati/bijlagen/załączniki/přílohy/vedhæftede filer/bifogade filer/liitteet/вложения/ekler/附件/添付ファイル/첨부"
     "/organization/organisation/message-id"
-    "/categories/sensitivity/reply address/newsgroups/mailed-by/signed-by/conversation/flag/list-id/on behalf of",
+    "/categories/sensitivity/reply address/newsgroups/mailed-by/signed-by/conversation/flag/list-id/on behalf of"
+    "/date received/tags/priorytet/ważność/prioridade/prioridad/anhang/allegato/attachment/bilaga"
+    "/vedhæftning/vedlegg/bijlage/anexo/adjunto"
+    "/pièce jointe/załącznik/příloha/melléklet",
 }
 
 
@@ -101,9 +109,16 @@ _WROTE = (
     "|כתב|כתבה|כתב/ה|כתב\\.ה|كتب|كتبت|نوشت|नेलिखा|लिखा|ने लिखा|লিখেছেন|rašė|parašė|rakstīja|skrifaði|va escriure|escrigué"
     "|idatzi|shkroi|ka shkruar|escribiu"
     "|scribed|ysgrifennodd|scríobh|geskryf|het geskryf|isinulat|aliandika|напісаў|жазды|գրել է|დაწერა|schreef het volgende"
+    "|napisana przez|missatge de|написао|написао/ла|さんは書きました|쓴 글"
 )
 WROTE = re.compile(
     rf"(?<![^\W\d_])(?:{_WROTE})(?![^\W\d_])|写道|寫道|写到|書きました|のメール|작성|เขียน", re.IGNORECASE
+)
+
+# A cheap look before a search for it: the first letters of each
+_FIRST_LETTERS = re.compile(r"[^\s\\|]+")
+MAY_HOLD_WROTE = Hints(
+    ("|".join(sorted({one[0] for one in map(_FIRST_LETTERS.match, f"{_WROTE}|のメール".split("|")) if one})),)
 )
 
 # How words begin that say "forwarded"
@@ -115,7 +130,7 @@ _FORWARDED = (
     "|перенаправ|препрат|просле|πρωθη|προωθ|iletil|ileti |yönlendir|转发|轉寄|轉發|转寄|已轉|転送|전달|chuyển tiếp"
     "|diteruskan|dimajukan|ส่งต่อ|הועבר|מועבר|محول|إعادة توجيه"
     "|معاد توجيه|بازارسال|هدایت|proslij|proslje|posredov|persi|pārsūt|áframsen|reenviat|birbidal|përcjell|अग्रेषित|ফরওয়ার্ড"
-    "|renvoyé|resent|redirig"
+    "|renvoyé|resent|redirig|přeposíl|przekazyw|переадрес|пересил|שהועבר|المعاد توجيه"
 )
 # scripts that put no blanks between words begin one anywhere
 FORWARDED = re.compile(rf"(?<![^\W\d_])(?:{_FORWARDED})|转发|轉寄|轉發|转寄|転送|전달|ส่งต่อ", re.IGNORECASE)
@@ -126,7 +141,7 @@ _MESSAGE = (
     "|zpráv|správ|viesti|alkuper"
     "|üzenet|eredeti|mesaj|ileti|сообщени|повідомлен|письмо|лист|съобщение|порук|μήνυμα|邮件|郵件|原始|メッセージ|메시지"
     "|원본|thư|tin nhắn|pesan|surat|ข้อความ|הודעה"
-    "|رسالة|الرسالة|پیام|poruk|sporočil|laišk|žinut|vēstul|skilaboð|missatge|correo|correio|pôvodn|původn|izvor|prvotn"
+    "|رسالة|الرسالة|ההודעה|levél|brev|μηνύματ|meddelelse|پیام|poruk|sporočil|laišk|žinut|vēstul|skilaboð|missatge|correo|correio|pôvodn|původn|izvor|prvotn"
     "|algne|kiri|tértil|e-post|posta|bréf"
 )
 MESSAGE = re.compile(rf"(?<![^\W\d_])(?:{_MESSAGE})|邮件|郵件|原始|メッセージ|메시지|원본|ข้อความ", re.IGNORECASE)
@@ -142,7 +157,16 @@ FORWARD_PREFIX = re.compile(
 )
 REPLY_PREFIX = re.compile(
     r"(?:re|aw|antw|antwort|sv|rif|r|odp|ynt|yan|res|ant|bls|atb|ref|vá|vast|vs re|отв|отг|απ|回复|回覆|答复|答覆|返信|회신"
-    r"|رد|השב|trả lời|ตอบ|balas|blg)"
+    r"|رد|השב|trả lời|ตอบ|balas|blg|odg|ats|на|답장|rép|resp|svar|回信)"
     r"\s*(?:\[\d{1,3}\]|\(\d{1,3}\))?\s*[:：]",
+    re.IGNORECASE,
+)
+
+# How words begin that say "original"
+ORIGINAL = re.compile(
+    r"(?<![^\W\d_])(?:origin|urspr|oorspronk|oprindelig|opprinnelig|alkuper|eredeti|oryginaln|pôvodn|původn|izvor|prvotn|algne"
+    r"|исходн|первонач|оригинал|початков|αρχικ|orijinal|asal|gốc|d['’]origine|upprun|sākotn|pradin)"
+    r"|repl(?:y|ied)|antwort|antwoord|répon|respuesta|rispost|odpowied|odpověd|ответ"
+    r"|原始|原邮件|回复|回覆|元の|원본|원래|ต้นฉบับ|המקורי|الأصلي|اصلی",
     re.IGNORECASE,
 )

@@ -17,9 +17,13 @@ _MARKS = re.compile(r"[ \t]{0,4}((?:[>»][ \t]{0,2}){1,200})")
 _INITIALS = re.compile(
     r"[ \t]?[A-Z][A-Za-z]{0,11}((?:>[ \t]?){1,50})(?![^<\n]{0,200}>)"
 )  # Supercite: `JD> `, and not `Name>`
+# GroupWise's, above what it answers: `>>> Jane Roe <jane@client.example> 6/3/2024 10:00 AM >>>`
+_DIVIDER = re.compile(r"[ \t]{0,4}>>> ?[^>\s][^\n]{2,250}\d{1,2}[:.]\d{2}[^\d\n]{0,12}>>>[ \t]{0,4}")
 _UNSEEN = "\ufeff\u200b\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2060\u2066\u2067\u2068\u2069\u00ad"
 _WITHOUT_UNSEEN = dict.fromkeys(map(ord, _UNSEEN))
+_UNSEEN_CHAR = re.compile(f"[{_UNSEEN}]")
 _BAR = re.compile(r"[ \t]{0,3}\|(?![^|\n]*\|)")
+_PICTURE = re.compile("[\u2600-\u27bf\U0001f300-\U0001faff]")
 _TRACKER = "\u1427"  # Canadian syllabics: a picture that tells whether a mail was read leaves it in the text
 _WROTE_BEHIND = re.compile(r">[ \t]{0,2}[^\d\W][^\d\n]{0,30}[:：]$")
 _ADDRESS_END = re.compile(r"[^<>]{0,200}>[ \t]{0,2}[^\s<>]{0,12}[ \t]?[:：]$")
@@ -42,17 +46,27 @@ class Line(NamedTuple):
 def split(text: str) -> list[Line]:
     """The first MAX_LINES lines of a text; those that hold quote marks alone are lines with an empty body."""
     lines: list[Line] = []
+    has_unseen = not text.isascii() and _UNSEEN_CHAR.search(text) is not None
     end = 0
+    body = " "  # of the line before
     for match in _LINE.finditer(text):
-        whole = match[0][:MAX_BODY_CHARS]
-        if not whole.strip():
+        whole = match[0]
+        if len(whole) > MAX_BODY_CHARS:
+            whole = whole[:MAX_BODY_CHARS]
+        said = whole.strip()
+        if not said:
             continue
-        gap = match.start() - end > 1 or (bool(lines) and not lines[-1].body)
-        depth, body = _read(whole)
-        if depth and lines and _closes(lines[-3:], whole):
-            depth, body = 0, whole.strip()
-        lines.append(Line(match.start(), match.end(), depth, body, gap))
+        start = match.start()
+        gap = start - end > 1 or not body
+        depth = 0
+        if ">" not in said and "»" not in said and not has_unseen:
+            body = said
+        else:
+            depth, body = _read(whole)
+            if depth and lines and _closes(lines[-3:], whole):
+                depth, body = 0, said
         end = match.end()
+        lines.append(Line(start, end, depth, body, gap))
         if len(lines) >= MAX_LINES:
             break
     return lines
@@ -61,6 +75,8 @@ def split(text: str) -> list[Line]:
 def _read(whole: str) -> tuple[int, str]:
     if not whole.isascii():
         whole = whole.translate(_WITHOUT_UNSEEN)
+    if whole.lstrip(" \t").startswith(">>>") and _DIVIDER.fullmatch(whole):
+        return 0, whole.strip()
     marks = _MARKS.match(whole) or _INITIALS.match(whole)
     if marks is None:
         return 0, whole.strip()
@@ -99,12 +115,19 @@ def _bar(text: str, line: Line) -> re.Match[str] | None:
 
 def is_rule(body: str) -> bool:
     """Is a line drawn of one sign, three times or more? Or one sign alone that trackers leave behind."""
+    if body[:1].isalnum() and body[0] != _TRACKER:
+        return False
     signs = body.replace(" ", "")
     if signs == _TRACKER:
         return True
-    return len(signs) >= 3 and signs[0] in "-_=*~#+—–―─━‐·•.⸻" and signs == signs[0] * len(signs)
+    return len(signs) >= 3 and signs[0] in "-_=*~#+—–―─━‐‑‒·•.⸻" and signs == signs[0] * len(signs)
 
 
 def says_something(body: str) -> bool:
     """Has it a letter or digit?"""
-    return any(map(str.isalnum, body))
+    return body[:1].isalnum() or any(map(str.isalnum, body))
+
+
+def has_picture(body: str) -> bool:
+    """Has it a sign that says as much as words: a raised thumb?"""
+    return _PICTURE.search(body) is not None

@@ -9,10 +9,14 @@ from enum import Enum, auto
 from mailweir.reading.label_words import FORWARDED, MESSAGE, WROTE
 
 # words between two rules, with what a program has put behind them in the same line; `*---- ... ----*` is bold
+_SIGNS = "-_=~\u2010-\u2015\u2500\u2501"  # of rules; the typewriter's first, for it means a range elsewhere
+_FIRST_SIGNS = frozenset("*-_=~\u2010\u2011\u2012\u2013\u2014\u2015\u2500\u2501")
 _BETWEEN = re.compile(
-    r"\*{0,2}(?P<left>[-_=~—–]{2,80})[ \t]{0,4}(?P<words>[^-_=~—–\n][^\n]{0,120}?)[ \t]{0,4}[-_=~—–]{2,80}:?\*{0,2}"
+    rf"\*{{0,2}}(?P<left>[{_SIGNS}]{{2,80}})[ \t]{{0,4}}(?P<words>[^{_SIGNS}\n][^\n]{{0,120}}?)[ \t]{{0,4}}"
+    rf"[{_SIGNS}]{{2,80}}:?\*{{0,2}}"
 )
 _MAX_WORDS = 8
+_MAX_UNRULED_WORDS = 6
 _MAX_BARE_CHARS = 60  # `Begin forwarded message:`, without rules
 
 
@@ -29,7 +33,7 @@ class Marker(Enum):
 
 def read(body: str) -> tuple[Marker, str] | None:
     """What a line says, and what stands behind the marker in it (Yahoo's labels); None where it is no such line."""
-    between = _BETWEEN.match(body)
+    between = _BETWEEN.match(body) if begins_with_rule(body) else None
     if between:
         words = between["words"]
         if len(words.split()) > _MAX_WORDS or WROTE.search(words):
@@ -44,6 +48,11 @@ def read(body: str) -> tuple[Marker, str] | None:
     return None
 
 
+def begins_with_rule(body: str) -> bool:
+    """Could it be a marker with rules? A cheap look, before `read`."""
+    return body[:1] in _FIRST_SIGNS
+
+
 def has_rules(body: str) -> bool:
     """Do the words stand between two rules, whatever they say?"""
     return _BETWEEN.fullmatch(body) is not None
@@ -54,3 +63,13 @@ def is_intro(body: str) -> bool:
     if not body.endswith((":", "：")) or len(body) > _MAX_BARE_CHARS or len(body.split()) > _MAX_WORDS:
         return False
     return "@" not in body and not any(map(str.isdigit, body)) and WROTE.search(body) is None
+
+
+def unruled(body: str) -> Marker | None:
+    """A marker without rules or a colon, right above a header: `Original Message`, `This is a forwarded message`."""
+    words = body.strip("*_ ").split()
+    if not 2 <= len(words) <= _MAX_UNRULED_WORDS or len(body) > _MAX_BARE_CHARS:
+        return None
+    if FORWARDED.search(body) and MESSAGE.search(body):
+        return Marker.FORWARDED
+    return Marker.ORIGINAL if all(MESSAGE.match(word.partition("'")[2] or word) for word in words) else None

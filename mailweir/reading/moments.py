@@ -9,28 +9,43 @@ import unicodedata
 from datetime import datetime
 
 from mailweir import dates
-from mailweir.month_names import MONTHS
+from mailweir.reading import months
+from mailweir.reading.months import MONTHS
 
 _MAX_CHARS = 400
-# 3/6/2024, 03.06.24, 2024-06-03, 2024. 06. 03., 2024年6月3日, ٣/٦/٢٠٢٤
+# 24. 6. 3. (Korea: the year, the month, the day), 3/6/2024, 03.06.24, 2024-06-03, 2024. 06. 03., 2024年6月3日, ٣/٦/٢٠٢٤
 _NUMERIC = re.compile(
-    r"(?<!\d)(?:\d{1,2} ?[./-] ?\d{1,2} ?[./-] ?(?:\d{4}|\d{2})|\d{4} ?[./-] ?\d{1,2} ?[./-] ?\d{1,2})(?!\d)"
-    r"|\d{4} ?[年년] ?\d{1,2} ?[月월]"
+    r"(?P<short>(?<![\d.] )(?<!\d)\d{2}\. \d{1,2}\. \d{1,2}\.(?= ))"
+    r"|(?<!\d)(?:\d{1,2} ?[./-] ?\d{1,2} ?[./-] ?(?:\d{4}|\d{2})|\d{4} ?[./-] ?\d{1,2} ?[./-] ?\d{1,2})(?!\d)"
+    r"|\d{4} ?[年년] ?\d{1,2} ?[月월](?: ?\d{1,2} ?[日일])?"
 )
 _YEAR = re.compile(r"(?<![\d:.,/])(?:\d{4})(?![\d:])")
 _DAY = re.compile(r"(?<![\d:.,/+-])\d{1,2}(?![\d:/%])")
-_WORD = re.compile(r"[^\W\d_]{3,20}")
+# letters, with the signs for vowels that Indian and Thai scripts put beside them; Thai shortens to two letters
+_WORD = re.compile(r"[^\W\d_](?:[^\W\d_]|[\u0900-\u0963\u0e31-\u0e4e]){2,20}|[\u0e01-\u0e2e]{2}")
 _TIME = re.compile(
     r"(?<![\d:])\d{1,2} ?[:hH.：] ?\d{2}(?![\d])(?: ?[:.：]\d{2})?|\d{1,2} ?[AaPp]\.? ?[Mm]\b|\d{1,2} ?[時시点點]"
 )
-_CLOCK = re.compile(r"(?<![\d:.])(\d{1,2})[:h.](\d{2})(?:[:.](\d{2}))?(?![\d:])")
+_CLOCK = re.compile(r"(?<![\d:.])(\d{1,2})(?:[:.]| ?h ?)(\d{2})(?:[:.](\d{2}))?(?![\d:])")
 _HALF = re.compile(r"\b([ap])\.? ?m\b", re.IGNORECASE)
 _ZONE = re.compile(
     r"[\s(,;]{0,4}(?:[AaPp]\.? ?[Mm]\b\.?)?[\s(,;]{0,4}(?:(?:GMT|UTC|gmt|utc) ?([+-]\d{1,2}(?::?\d{2})?)?"
-    r"|([+-]\d{2}:?\d{2})(?!\d)|([A-Z]{3,5})\b)"
+    r"|([+-]\d{2}:?\d{2})(?!\d)|([^\W\d_a-z]{3,5})\b)"
 )
 _ENGLISH = ["", "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
+_DIGIT = re.compile(r"\d")
+_DOTTED = re.compile(r"\d\. ?\d{1,2}\. ?\d")
 _NUMBERS = re.compile(r"\d+")
+# names of zones that Apple's programs write in their languages, and that mean one thing
+_ZONES = {
+    "SELČ": "+0200",
+    "SEČ": "+0100",
+    "HAEC": "+0200",
+    "HNEC": "+0100",
+    "BRT": "-0300",
+    "HAE": "-0400",
+    "HNE": "-0500",
+}
 
 
 def has_date(text: str) -> bool:
@@ -44,9 +59,14 @@ def has_date(text: str) -> bool:
     return bool(_YEAR.search(without_times)) or _has_month(without_times)
 
 
+def has_year(text: str) -> bool:
+    """A date in numbers, or a year of four."""
+    return _NUMERIC.search(text[:_MAX_CHARS]) is not None or _YEAR.search(text[:_MAX_CHARS]) is not None
+
+
 def date_start(text: str) -> int | None:
     """Where the first number or month's name of a date stands."""
-    found = re.search(r"\d", text[:_MAX_CHARS])
+    found = _DIGIT.search(text[:_MAX_CHARS])
     month = next((match.start() for match in _WORD.finditer(text[:_MAX_CHARS]) if _is_month(match[0])), None)
     starts = [start for start in (found.start() if found else None, month) if start is not None]
     return min(starts, default=None)
@@ -71,7 +91,7 @@ def written(text: str, zone: str = "") -> datetime | None:
     zone: `+0200`, read where the date tells none: programs write a header for people in their own zone. Without it
     such a date is None. Two numbers that could be the day or the month are None.
     """
-    plain = unicodedata.normalize("NFKC", text[:_MAX_CHARS]).strip(" *_\t")
+    plain = months.plain(text[:_MAX_CHARS]).strip(" *_\t")
     found = dates.read(plain.encode())
     if found is not None:
         return found
@@ -99,26 +119,30 @@ def written(text: str, zone: str = "") -> datetime | None:
 
 def _day(text: str) -> tuple[int, int, int] | None:
     """Year, month and day: by the month's name, by a year in front, by dots, or by a number over 12."""
+    whole = _NUMERIC.search(text)
+    text = whole[0] if whole else text
     numbers = [int(one) for one in _NUMBERS.findall(text)[:8] if len(one) <= 4]
-    months = [
+    named = [
         MONTHS[name]
         for name in (unicodedata.normalize("NFKC", one[0].casefold()) for one in _WORD.finditer(text))
         if name in MONTHS
     ]
-    if months:
+    if named:
         year = next((one for one in numbers if one >= 1900), None)
         day = next((one for one in numbers if 1 <= one <= 31), None)
         # the day of a week may be named as a month is (`mar`): the month stands behind it
-        return (year, months[-1] if len(months) < 3 else months[0], day) if year and day else None
-    if len(numbers) < 3:
+        return (year, named[-1] if len(named) < 3 else named[0], day) if year and day else None
+    if len(numbers) < 3 or ("年" in text and numbers[0] < 1900):  # a year of Japan's eras
         return None
     one, two, three = numbers[:3]
+    if whole and whole["short"]:
+        return 2000 + one, two, three
     if one >= 1900:
         return one, two, three
     year = three if three >= 1900 else 2000 + three if three < 100 else 0
     if not year:
         return None
-    if re.search(r"\d\. ?\d{1,2}\. ?\d", text) or one > 12:
+    if _DOTTED.search(text) or one > 12:
         return year, two, one
     return (year, one, two) if two > 12 else None
 
@@ -129,6 +153,8 @@ def _zone(text: str) -> str | None:
     if match is None:
         return None
     if match[3] and not match[1] and not match[2]:
+        if match[3] in _ZONES:
+            return _ZONES[match[3]]
         return match[3] if dates.read(f"1 Jan 2020 00:00:00 {match[3]}".encode()) else ""
     offset = match[1] or match[2]
     if offset is None:

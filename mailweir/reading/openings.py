@@ -6,9 +6,12 @@ phone's own line in the middle. Pure. Called by `folds` and `forwarded`.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
+from mailweir import subjects
 from mailweir.reading import attribution, header_block, lines, marker, phone_lines
 from mailweir.reading.header_block import HeaderBlock
+from mailweir.reading.label_words import ORIGINAL, Field
 from mailweir.reading.lines import Line, says_something
 from mailweir.reading.marker import Marker
 from mailweir.reading.prefixes import is_forward, is_reply
@@ -22,7 +25,7 @@ class Opening:
 
     first, end: the lines of its header, half open; all of them behind the last where there is none. is_forwarded: is it a
     message that was forwarded? quote: the first line of what is quoted, up to the text's end. phones_line: that in the middle.
-    block: its header, where it has labels.
+    block: its header, where it has labels. attribution: where it is one, its first line, behind the marker above it.
     """
 
     lines: Sequence[Line]
@@ -32,16 +35,20 @@ class Opening:
     quote: int | None = None
     phones_line: int | None = None
     block: HeaderBlock | None = None
+    attribution: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
     """What is known of the mail that holds the text. subject: its own. is_meant: was it sent to nobody but the log
-    address, so that its writer means the message below? Then only a reply's subject speaks against it.
+    address, so that its writer means the message below? Then only a reply's subject speaks against it. people: the
+    addresses in its From, To and Cc, in normal form, where it names no other message (RFC 5322 3.6.4); None where it
+    does, or nothing is known of it.
     """
 
     subject: str
     is_meant: bool = False
+    people: frozenset[str] | None = None
 
     def is_forward(self) -> bool:
         """Does it say of itself that it forwards what is below, whatever that is?"""
@@ -50,16 +57,35 @@ class Context:
 
 @dataclass(slots=True)
 class _Seen:
-    """The first line that says something outside quotes, and the first quoted one that isn't empty; far behind until met."""
+    """The first line that says something outside quotes, and the first quoted one that isn't empty; far behind until met.
+
+    is_told_of: did the writer show a header, as in a report? Then he shows those below it, too.
+    """
 
     said: int = 2 * lines.MAX_LINES
     quoted: int = 2 * lines.MAX_LINES
+    is_told_of: bool = False
 
     def add(self, index: int, line: Line) -> None:
-        if line.depth and line.body:
-            self.quoted = min(self.quoted, index)
-        if not line.depth and says_something(line.body):
-            self.said = min(self.said, index)
+        if line.depth:
+            if line.body and index < self.quoted:
+                self.quoted = index
+        elif index < self.said and says_something(line.body):
+            self.said = index
+
+
+class Outline(NamedTuple):
+    """A text's lines, and where another message begins in it. Both folds and forwarded messages are found by it."""
+
+    text: str
+    lines: list[Line]
+    opening: Opening
+
+
+def outline(text: str, context: Context) -> Outline:
+    """What is looked at once for a text."""
+    all_lines = lines.split(text)
+    return Outline(text, all_lines, find(text, all_lines, context))
 
 
 def find(text: str, all_lines: Sequence[Line], context: Context) -> Opening:
@@ -70,7 +96,7 @@ def find(text: str, all_lines: Sequence[Line], context: Context) -> Opening:
         block = blocks.get(index)
         opening = _at_block(current, block, context, seen) if block else None
         if opening is None and not current[index].depth:
-            opening = _at_marker(current, index, seen) or _at_phones_line(current, index, seen)
+            opening = _at_marker(current, index, context, seen) or _at_phones_line(current, index, context, seen)
             if opening is None and tried < _MAX_ATTRIBUTIONS and attribution.could_end(line.body):
                 tried += 1
                 current = _with_bars(text, current, index)
@@ -94,10 +120,22 @@ def _with_bars(text: str, all_lines: Sequence[Line], last: int) -> Sequence[Line
 def _at_block(all_lines: Sequence[Line], block: HeaderBlock, context: Context, seen: _Seen) -> Opening | None:
     said = seen.said < block.first
     if _is_forwarded(all_lines, block, context, seen):
-        return Opening(lines=all_lines, first=block.first, end=block.end, is_forwarded=True, block=block)
-    if block.depth or not said:
+        end = block.end
+        while end < len(all_lines) and not all_lines[end].body:
+            end += 1
+        return Opening(lines=all_lines, first=block.first, end=end, is_forwarded=True, block=block)
+    seen.is_told_of = seen.is_told_of or (said and not block.depth and _is_told_of(all_lines, block, context))
+    if block.depth or not said or seen.is_told_of:
         return None
     return Opening(lines=all_lines, first=block.first, end=block.end, quote=block.first, block=block)
+
+
+def _is_told_of(all_lines: Sequence[Line], block: HeaderBlock, context: Context) -> bool:
+    """Does the writer show a header, say in a report? He announces it, or it tells no date, and the mail is no reply."""
+    if is_reply(context.subject, block.from_label) or block.marker is not None:
+        return False
+    above = all_lines[block.first - 1].body if block.first else ""
+    return above.endswith((":", "：")) or Field.DATE not in block.values
 
 
 def _is_forwarded(all_lines: Sequence[Line], block: HeaderBlock, context: Context, seen: _Seen) -> bool:
@@ -109,7 +147,17 @@ def _is_forwarded(all_lines: Sequence[Line], block: HeaderBlock, context: Contex
     if is_reply(context.subject, block.from_label):
         return False
     is_quoted_header = block.depth > 0 and block.marker is not None
-    return context.is_meant or is_quoted_header or seen.said > block.first
+    return context.is_meant or is_quoted_header or seen.said > block.first or _is_of_others(all_lines, block, context)
+
+
+def _is_of_others(all_lines: Sequence[Line], block: HeaderBlock, context: Context) -> bool:
+    """Is it a mail about something else, to others than the author below, that names no message? No reply is like that."""
+    author, subject = block.values.get(Field.FROM, "").casefold(), block.values.get(Field.SUBJECT, "")
+    if context.people is None or block.depth or "@" not in author or not subjects.core(subject):
+        return False
+    if any(one in author for one in context.people) or subjects.same(subject, context.subject or "-"):
+        return False
+    return not all_lines[block.first - 1].body.endswith((":", "："))
 
 
 def _stands_below_attribution(all_lines: Sequence[Line], first: int) -> bool:
@@ -118,15 +166,30 @@ def _stands_below_attribution(all_lines: Sequence[Line], first: int) -> bool:
     return first > 0 and attribution.ending_at(all_lines, first - 1, is_above_quote=True) is not None
 
 
-def _at_marker(all_lines: Sequence[Line], index: int, seen: _Seen) -> Opening | None:
+def _at_marker(all_lines: Sequence[Line], index: int, context: Context, seen: _Seen) -> Opening | None:
     found = marker.read(all_lines[index].body)
     if found is None or found[1]:
         return None
     if found[0] is Marker.FORWARDED:
         if not marker.has_rules(all_lines[index].body):
             return None
-        return Opening(lines=all_lines, first=index, end=index + 1, is_forwarded=True)
-    return Opening(lines=all_lines, first=index, end=index + 1, quote=index) if seen.said < index else None
+        end = _end_of_attribution(all_lines, index + 1)
+        return Opening(
+            lines=all_lines, first=index, end=end or index + 1, is_forwarded=True, attribution=end and index + 1
+        )
+    is_original = ORIGINAL.search(all_lines[index].body) is not None  # else it may head what somebody wrote
+    if context.is_forward() or seen.said > index or not is_original:
+        return None
+    return Opening(lines=all_lines, first=index, end=index + 1, quote=index)
+
+
+def _end_of_attribution(all_lines: Sequence[Line], first: int) -> int | None:
+    """Where the attribution ends that begins with this line."""
+    for last in range(first, min(first + attribution.MAX_LINES, len(all_lines))):
+        is_above_quote = last + 1 < len(all_lines) and all_lines[last + 1].depth > 0
+        if attribution.ending_at(all_lines, last, is_above_quote=is_above_quote) == first:
+            return last + 1
+    return None
 
 
 def _at_attribution(all_lines: Sequence[Line], last: int, context: Context, seen: _Seen) -> Opening | None:
@@ -139,13 +202,20 @@ def _at_attribution(all_lines: Sequence[Line], last: int, context: Context, seen
     if first is None:
         return None
     if is_forwarded:
-        return Opening(lines=all_lines, first=first, end=last + 1, is_forwarded=True)
+        top = first
+        while top and (marker.read(all_lines[top - 1].body) or ("", "x"))[1] == "":
+            top -= 1
+        return Opening(lines=all_lines, first=top, end=last + 1, is_forwarded=True, attribution=first)
     return Opening(lines=all_lines, first=first, end=last + 1, quote=first) if seen.said < first else None
 
 
-def _at_phones_line(all_lines: Sequence[Line], index: int, seen: _Seen) -> Opening | None:
+def _at_phones_line(all_lines: Sequence[Line], index: int, context: Context, seen: _Seen) -> Opening | None:
     """`Sent from my phone`, in a paragraph of its own, with text behind it that has no quote mark: that is the mail before."""
     line, following = all_lines[index], all_lines[index + 1] if index + 1 < len(all_lines) else None
+    if context.subject and not is_reply(context.subject):
+        return None
+    if all_lines[index - 1].body.endswith((":", "：")) or (following and following.body[:1].islower()):
+        return None
     if seen.said >= index or following is None or following.depth or not (line.after_blank and following.after_blank):
         return None
     if not phone_lines.is_programs_own(line.body) or phone_lines.is_programs_own(following.body):

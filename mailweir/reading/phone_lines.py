@@ -34,15 +34,18 @@ _SENT = re.compile(
 _DEVICE = re.compile(
     r"iphon|ipad|ipod|\bios\b|android|blackberry|\bgalaxy\b|samsung|huawei|xiaomi|redmi|nokia|\bhtc\b|\bsony\b|xperia"
     r"|motorola|oneplus|pixel \d|alcatel|windows|outlook"
-    r"|yahoo|gmail|\bmail(?:box)?\b|e-?mail|thunderbird|airmail|spark|\bk-9\b|typeapp|proton|fastmail|\bnine\b|bluemail"
+    r"|yahoo|gmail|mailbox|thunderbird|airmail|spark|\bk-9\b|typeapp|proton|fastmail|\bnine\b|bluemail"
     r"|aquamail|newton|edison|zoho|\bgmx\b|web\.de|t-online"
     r"|tutanota|mobil|handy|smartphone|telefon|teléfono|telefono|téléphone|telefoon|phone|\bcell\b|tablet|手机|手機|携帯"
     r"|휴대폰|телефон|κινητό|มือถือ|هاتف|جوال|\bmy\b|\bmein|\bmon\b|\bmi\b|\bmeu\b|\bmio\b|\bmijn\b|\bmin\b|\bmoj|\bmého\b"
     r"|моего|мого",
     re.IGNORECASE,
 )
+_PROGRAM = re.compile(
+    r"\b[A-Z0-9][\w.-]{0,20} Mail\b|[^\W\d_]{2}Mail\b"
+)  # `Any Mail`, `AnyMail`, and not `sent by mail`
 _EXCUSE = re.compile(r"excus|typo|brevity|pardon|kürze|tippfehler|fautes|breve|errores|erreurs", re.IGNORECASE)
-_LINK = re.compile(r"<[^<>]{0,300}>|\(https?://[^()\s]{0,300}\)|https?://\S{0,300}")
+_LINK = re.compile(r"<[^<>]{0,300}>|\(\s?https?://[^()\s]{0,300}\s?\)|https?://\S{0,300}")
 _MAX_PHONE_WORDS = 9
 _MAX_PHONE_CHARS = 300
 
@@ -63,7 +66,7 @@ def _begins_as_sent(body: str) -> bool:
     if len(body) > _MAX_PHONE_CHARS or not _SENT.match(body):
         return False
     text = body if body.startswith(("<", "(", "[")) else _LINK.sub(" ", body)
-    if not _DEVICE.search(text) and not _is_named_with_link(body, text):
+    if not _DEVICE.search(text) and not _PROGRAM.search(text) and not _is_named_with_link(body, text):
         return False
     if _EXCUSE.search(text):
         return len(text.split()) <= 25

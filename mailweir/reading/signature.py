@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 
 from mailweir.reading.lines import Line, is_rule
-from mailweir.reading.phone_lines import is_phones_line
+from mailweir.reading.phone_lines import is_phones_line, is_programs_own
 
 _MARKS = frozenset({"--", "—", "–", "__", "- -", "*--*", "\\--"})
 _MAX_MARKED_LINES = 25
@@ -17,7 +17,13 @@ _MAX_CLOSED_LINES = 10
 _MAX_LINE_CHARS = 90
 _SENTENCE_WORDS = 6
 _LONG_WORDS = 14
-_SENTENCE_END = re.compile(r"[.?!。？！؟।…][\"')»”]*$")
+_SENTENCE_ENDS = (".", "?", "!", "。", "？", "！", "؟", "।", "…")
+_CLOSING_SIGNS = "\"')»”"  # behind the end of a sentence
+# a postscript is text, wherever it stands
+_POSTSCRIPT = re.compile(
+    r"(?:p\.? ?s\.?|p\.? ?d\.?|n\.? ?b\.?|п\.? ?с\.?|з\.? ?ы\.?|υ\.? ?γ\.?|נ\.? ?ב\.?|追伸|追記|추신|附言|又及)(?:\W|$)",
+    re.IGNORECASE,
+)
 _CONTACT = re.compile(
     r"(?P<mail>[^\s<>@]{1,64}@[^\s<>@]{2,255}\.[^\s<>@]{2,})|(?P<web>https?://|www\.|\b[a-z0-9-]{2,40}\.(?:com|org|net|de"
     r"|fr|it|es|io|eu|co|example)\b)"
@@ -25,7 +31,9 @@ _CONTACT = re.compile(
     re.IGNORECASE,
 )
 _ITEM = re.compile(r"(?:[-*•+]|\d{1,2}[.)])\s")
+_CODE = re.compile(r"[;{}\\]$|^[$#] ")
 _CLOSING_END = re.compile(r"[,，、!;.]?$")
+_LETTERS = re.compile(r"[^\W\d_]+")
 _NAME_WORD = re.compile(r"[^\W\d_].*")
 
 
@@ -36,6 +44,8 @@ def begins(lines: Sequence[Line], low: int, high: int) -> int | None:
     """
     low = max(low, high - 60)
     own = _last_unquoted_from(lines, low, high)
+    if any(_is_wanted(lines[index]) for index in range(own + 1, high)):
+        own = max(index for index in range(own + 1, high) if _is_wanted(lines[index])) + 1
     marked = _by_mark(lines, own, high)
     if marked is not None:
         return marked
@@ -49,6 +59,11 @@ def _last_unquoted_from(lines: Sequence[Line], low: int, high: int) -> int:
     while first > low and lines[first - 1].depth == 0 and lines[first - 1].body:
         first -= 1
     return first
+
+
+def _is_wanted(line: Line) -> bool:
+    """A postscript, or a question in a paragraph of its own: no signature has these."""
+    return _POSTSCRIPT.match(line.body) is not None or (line.after_blank and line.body.endswith(("?", "？", "؟")))
 
 
 def _by_mark(lines: Sequence[Line], low: int, high: int) -> int | None:
@@ -71,7 +86,12 @@ def _by_mark(lines: Sequence[Line], low: int, high: int) -> int | None:
 def _is_sure(lines: Sequence[Line], index: int, high: int) -> bool:
     """Is it the standard's mark, with its blank; or without it, and a name right below?"""
     line = lines[index]
-    return line.body == "--" and (line.end - line.start > len("--") or not _has_gap(lines, index + 1, high))
+    if line.body != "--" or line.end - line.start > len("--"):
+        return line.body == "--"
+    return not _has_gap(lines, index + 1, high) and not any(
+        (len(one.body.split()) >= _LONG_WORDS and not is_programs_own(one.body)) or _CODE.search(one.body)
+        for one in lines[index + 1 : min(index + 2, high)]
+    )
 
 
 def _has_gap(lines: Sequence[Line], index: int, high: int) -> bool:
@@ -85,7 +105,12 @@ def _is_in_code(lines: Sequence[Line], low: int, index: int) -> bool:
 def _looks_signed(lines: Sequence[Line], low: int, high: int, *, needs_contact: bool) -> bool:
     """Are these lines a name, and how to reach somebody? Also where there are none."""
     after = [line.body for line in lines[low:high] if not is_rule(line.body) and line.body not in _MARKS]
-    if any(len(body) > 4 * _MAX_LINE_CHARS or is_sentence(body) or _ITEM.match(body) for body in after):
+    if any(
+        len(body) > 4 * _MAX_LINE_CHARS or is_sentence(body) or _ITEM.match(body) or _CODE.search(body)
+        for body in after
+    ):
+        return False
+    if needs_contact and any(": " in body and not _CONTACT.search(body) for body in after):  # an amount, a room
         return False
     return not after or not needs_contact or any(_CONTACT.search(body) for body in after)
 
@@ -95,17 +120,22 @@ def is_sentence(body: str) -> bool:
     words = body.split()
     return (
         len(words) >= _LONG_WORDS
-        or (len(words) >= _SENTENCE_WORDS and bool(_SENTENCE_END.search(body)))
+        or (len(words) >= _SENTENCE_WORDS and ends_sentence(body))
         or body.endswith(("?", "？", "؟"))
     )
+
+
+def ends_sentence(body: str) -> bool:
+    """Does it end in a sign that ends a sentence?"""
+    return body.rstrip(_CLOSING_SIGNS).endswith(_SENTENCE_ENDS)
 
 
 def _by_closing(lines: Sequence[Line], low: int, high: int) -> int | None:
     """A closing (`Regards,`), a name, and one line more; or a name with two ways to reach somebody, in a paragraph of its own."""
     bodies = [line.body for line in lines[low:high]]
-    for index in range(max(0, len(bodies) - _MAX_CLOSED_LINES), len(bodies) - 1):
-        if any(is_sentence(body) or _ITEM.match(body) or len(body) > _MAX_LINE_CHARS for body in bodies[index + 1 :]):
-            continue
+    is_asked_for = False
+    first = max(0, len(bodies) - _MAX_CLOSED_LINES)
+    for index in range(_first_of_card(bodies, first + 1) - 1, len(bodies) - 1):
         line = lines[low + index]
         if (
             _is_closing(line.body)
@@ -114,20 +144,30 @@ def _by_closing(lines: Sequence[Line], low: int, high: int) -> int | None:
             and _is_card(bodies[index + 2 :])
         ):
             return low + index
-        if line.after_blank and index and _is_name(line.body) and not bodies[index - 1].endswith((":", "：")):
+        if line.after_blank and index and _is_name(line.body):
+            is_asked_for = is_asked_for or bodies[index - 1].endswith((":", "："))  # then all cards below are
             ways = {kind for body in bodies[index + 1 :] for kind in _kinds(body)}
-            if len(ways) >= 2 and _is_card(bodies[index + 1 :]):
+            if not is_asked_for and len(ways) >= 2 and _is_card(bodies[index + 1 :]):
                 return low + index
     return None
+
+
+def _first_of_card(bodies: Sequence[str], low: int) -> int:
+    """From where on no line is a sentence, an item or too long for a card."""
+    for index in range(len(bodies) - 1, low - 1, -1):
+        body = bodies[index]
+        if len(body) > _MAX_LINE_CHARS or is_sentence(body) or _ITEM.match(body):
+            return index + 1
+    return low
 
 
 def _is_closing(body: str) -> bool:
     """`Regards,`, `Mit freundlichen Grüßen`: a few words without a number that end in a comma, or in nothing."""
     return (
-        len(body.split()) <= 4
+        body.endswith((",", "，", "、"))
         and len(body) <= 40
+        and len(body.split()) <= 4
         and not any(map(str.isdigit, body))
-        and body.endswith((",", "，", "、"))
     )
 
 
@@ -146,11 +186,11 @@ def _is_card(bodies: Sequence[str]) -> bool:
 
 
 def _is_title(body: str) -> bool:
-    words = [word for word in re.findall(r"[^\W\d_]+", body) if len(word) > 3]
+    words = [word for word in _LETTERS.findall(body) if len(word) > 3]
     return (
         len(body) <= 60
         and 2 * sum(not word[0].islower() for word in words) >= len(words)
-        and not _SENTENCE_END.search(body.removesuffix("!"))
+        and not ends_sentence(body.removesuffix("!"))
     )
 
 
