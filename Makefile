@@ -21,7 +21,7 @@ AS_ROOT = $(if $(filter-out 0,$(shell id -u)),sudo)
 IN_DEBIAN = exec $(AS_ROOT) env CI="$(CI)" MAILWEIR_SHARED="$(MAILWEIR_SHARED)" MAILWEIR_DEBIANS="$(MAILWEIR_DEBIANS)" sh scripts/in-debian.sh
 SHELL_SCRIPTS = scripts/*.sh .ci/run
 
-.PHONY: help setup demo test test-quick test-debian12 test-debian13 test-deploy fuzz chaos chaos-gmail check sizes dist bench bench-all accuracy clean
+.PHONY: help setup demo test test-browser test-quick test-debian12 test-debian13 test-deploy fuzz chaos chaos-gmail check sizes dist bench bench-all accuracy clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
@@ -40,6 +40,10 @@ test-quick: ## the unit tests, without root and without PostgreSQL, in about a m
 	@# CI=: the few tests that need root are skipped there, with the reason; `make test` is where nothing may be lacking
 	@env CI= "$(BIN)/python" -m pytest -n $(QUICK_WORKERS) --quick tests/unit $(PYTEST_OPTIONS)
 
+test-browser: ## HTML views of hostile mail in a real browser; installs Debian's chromium and playwright
+	@PYTHON="$(PYTHON)" VENV="$(VENV)" EXTRAS=test,browser sh scripts/setup.sh
+	@env CI="$(CI)" MAILWEIR_TEST_BROWSER=1 "$(BIN)/python" -m pytest tests/browser $(PYTEST_OPTIONS)
+
 test-debian12: ## the same as `make test` in a bare Debian 12 (made by debootstrap, kept in MAILWEIR_DEBIANS), on a copy of this checkout
 	@$(IN_DEBIAN) bookworm $(DEBIAN_RUN)
 
@@ -50,10 +54,12 @@ test-deploy: ## the Ansible role on hosts of its own (Docker Engine, minutes); D
 	@PYTHON="$(PYTHON)" VENV="$(VENV)" EXTRAS=test,check,deploy sh scripts/setup.sh
 	@$(AS_ROOT) env CI="$(CI)" MAILWEIR_TEST_DEPLOY=1 "$(BIN)/python" -m pytest tests/deploy $(DEPLOY_OPTIONS)
 
-fuzz: setup ## a million hostile lines to mailweir-auth, then hostile headers and addresses, and whole messages, for FUZZ_SECONDS (an hour) each; stops at the first finding
+fuzz: ## a million hostile lines to mailweir-auth, then hostile headers and addresses, and whole messages at random and by their branches, for FUZZ_SECONDS (an hour) each; stops at the first finding
+	@PYTHON="$(PYTHON)" VENV="$(VENV)" EXTRAS=test,fuzz sh scripts/setup.sh
 	"$(BIN)/python" -m tests.fuzz.auth_lines
 	"$(BIN)/python" -m tests.fuzz.run --seconds $(FUZZ_SECONDS)
 	"$(BIN)/python" -m tests.fuzz.messages --seconds $(FUZZ_SECONDS)
+	"$(BIN)/python" -m tests.fuzz.guided --seconds $(FUZZ_SECONDS)
 
 chaos: setup ## kill -9 of everything, thousands of times, on SQLite and PostgreSQL; a table of what was seen
 	@$(AS_ROOT) "$(BIN)/python" -m tests.chaos.run --kills $(CHAOS_KILLS) $(CHAOS_OPTIONS)

@@ -2,7 +2,8 @@
 
 Mail of 4 kB (text beside HTML, a quote, a small file), each signed, its key in a DNS server of the bench's own; recorded by the
 code that the filter uses. Then the digest does both stages of all of it with its own children. It prints messages a second, the
-CPU of the digest and of its children for each, and what the database grows by. Exit 1 where the goal is missed.
+CPU of the digest and of its children for each, how long transactions hold the write lock, and what the database grows by. Exit 1
+where the goal is missed.
 """
 
 import argparse
@@ -12,6 +13,7 @@ import json
 import logging
 import os
 import resource
+import statistics
 import sys
 import tempfile
 import time
@@ -52,14 +54,14 @@ def main() -> int:
     zone = {(signing.key_name(_SELECTOR, _DOMAIN), "TXT"): [key.record]}
     with tempfile.TemporaryDirectory(prefix="mailweir-bench-", dir="/var/tmp") as folder, MoodyZoneServer(zone) as dns:
         settings = Settings.model_validate({"data_dir": folder, "dns": {"nameserver": "127.0.0.1", "port": dns.port}})
-        with _url(options.database, folder) as url:
-            found = _measure(url, settings, key, options.messages)
+        with url(options.database, folder) as at:
+            found = _measure(at, settings, key, options.messages)
     print(json.dumps(found, indent=2) if options.json else _text(found))
     return 1 if found["messages_a_second"] < GOAL and not options.no_goal else 0
 
 
 @contextmanager
-def _url(kind: str, folder: str) -> Iterator[DatabaseUrl]:
+def url(kind: str, folder: str) -> Iterator[DatabaseUrl]:
     if kind == "sqlite":
         yield Path(folder) / "mailweir.db"
         return
@@ -71,15 +73,16 @@ def _url(kind: str, folder: str) -> Iterator[DatabaseUrl]:
 
 def _measure(url: DatabaseUrl, settings: Settings, key: SigningKey, count: int) -> dict[str, Any]:
     versions.upgrade(url)
-    with closing(Database(url)) as database:
+    with closing(Database(url, durable=False)) as database:  # as the digest's own
         growth.make_people(database)
-        entries = (_signed(entry, number, key) for number, entry in enumerate(growth.entries(0, count)))
+        entries = (signed(entry, number, key) for number, entry in enumerate(growth.entries(0, count)))
         for batch in parts(entries, 500):
             with database.transaction(alone=False):
                 recording.record_all(database, batch)
         bytes_before = _size_bytes(database)
         os.sync()
         digest = Digest(database, server.pools(settings), structlog.get_logger(), lambda: datetime.now(UTC))
+        held = _held_seconds(database)
         own, wall = time.process_time(), time.perf_counter()
         done = digest.work_off()
         seconds, own_seconds = time.perf_counter() - wall, time.process_time() - own
@@ -94,8 +97,32 @@ def _measure(url: DatabaseUrl, settings: Settings, key: SigningKey, count: int) 
             "messages_a_second": round(count / seconds),
             "own_cpu_milliseconds": round(own_seconds / count * 1e3, 3),
             "childrens_cpu_milliseconds": round((of_children.ru_utime + of_children.ru_stime) / count * 1e3, 3),
+            "processor_messages_a_second": round(
+                2 * count / (own_seconds + of_children.ru_utime + of_children.ru_stime)
+            ),
+            "transactions": len(held),
+            "transaction_median_milliseconds": round(statistics.median(held) * 1e3, 1),
+            "transaction_p99_milliseconds": round(sorted(held)[len(held) * 99 // 100] * 1e3, 1),
+            "transaction_longest_milliseconds": round(max(held) * 1e3, 1),
             "growth_bytes": round((_size_bytes(database) - bytes_before) / count),
         }
+
+
+def _held_seconds(database: Database) -> list[float]:
+    """How long each transaction from now on takes, once it has the write lock; on SQLite the filter waits for it."""
+    held: list[float] = []
+    transaction = database.transaction
+
+    @contextmanager
+    def timed(*, alone: bool = True) -> Iterator[None]:
+        began = 0.0
+        with transaction(alone=alone):
+            began = time.perf_counter()
+            yield
+        held.append(time.perf_counter() - began)
+
+    database.transaction = timed  # type: ignore[method-assign]
+    return held
 
 
 def _size_bytes(database: Database) -> int:
@@ -105,7 +132,7 @@ def _size_bytes(database: Database) -> int:
     return health.size_bytes(database)
 
 
-def _signed(entry: recording.Entry, number: int, key: SigningKey) -> recording.Entry:
+def signed(entry: recording.Entry, number: int, key: SigningKey) -> recording.Entry:
     """A captured mail with bytes of its own, by an author whose organisation signed it."""
     assert entry.content
     author = f"contact@{_DOMAIN}"
@@ -133,8 +160,10 @@ def _signed(entry: recording.Entry, number: int, key: SigningKey) -> recording.E
 def _text(found: dict[str, Any]) -> str:
     return (
         f"{found['messages_a_second']:,} messages/s (goal: {GOAL:,}); CPU for each: {found['own_cpu_milliseconds']} ms of the"
-        f" digest, {found['childrens_cpu_milliseconds']} ms of its children; the database grows by"
-        f" {found['growth_bytes']:,} bytes for each"
+        f" digest, {found['childrens_cpu_milliseconds']} ms of its children, which is {found['processor_messages_a_second']:,}"
+        f" messages/s of two processors' time; {found['transactions']:,} transactions: median"
+        f" {found['transaction_median_milliseconds']} ms, 99th percentile {found['transaction_p99_milliseconds']} ms, longest"
+        f" {found['transaction_longest_milliseconds']} ms; the database grows by {found['growth_bytes']:,} bytes for each"
     )
 
 

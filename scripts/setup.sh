@@ -53,8 +53,13 @@ for_deployment() {
     case ",$EXTRAS," in *,deploy,*) echo docker.io debootstrap ;; esac
 }
 
+# What `make test-browser` shows HTML to.
+for_browser() {
+    case ",$EXTRAS," in *,browser,*) echo chromium ;; esac
+}
+
 missing_packages() {
-    for package in postfix gcc libc6-dev libmilter-dev logrotate opendkim opendkim-tools postgresql python3-apt python3-dev python3-venv $(for_tests) $(for_checks) $(for_deployment); do
+    for package in postfix gcc libc6-dev libmilter-dev logrotate opendkim opendkim-tools postgresql python3-apt python3-dev python3-venv $(for_tests) $(for_checks) $(for_deployment) $(for_browser); do
         installed "$package" || printf '%s ' "$package"
     done
 }

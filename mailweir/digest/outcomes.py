@@ -4,6 +4,7 @@ What ends a child is tried again MAX_DEATHS times in all. Then its author counts
 read"; it never blocks other mail. Called by `server`.
 """
 
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -12,12 +13,13 @@ import structlog
 
 from mailweir import backoff, sender_verdict
 from mailweir.digest import children, indexing
+from mailweir.digest.portions import Portions
 from mailweir.errors import DatabaseUnavailable
 from mailweir.reading import frame, search_entry
 from mailweir.reading.reading import Reading
 from mailweir.sender_verdict import SenderVerdict, VerdictReason
 from mailweir.store.database.connection import Database
-from mailweir.store.record import digest_queue, leading, readings, search_index, verdicts
+from mailweir.store.record import digest_queue, leading, raw_messages, readings, search_index, verdicts
 from mailweir.store.record.digest_queue import Entry, Stage
 from mailweir.store.record.verdicts import Examined, Led
 
@@ -56,6 +58,7 @@ class Outcomes:
         self._database = database
         self._logger = logger
         self._clock = clock
+        self._portions = Portions()
 
     def write(self, outcomes: Sequence[Outcome]) -> None:
         """Writes what came of them, in transactions of few milliseconds. One that can't be written holds up none of the others,
@@ -85,9 +88,11 @@ class Outcomes:
         entries = indexing.entries(
             self._database, {raw_id: one if isinstance(one, Reading) else None for raw_id, one in found.items()}
         )
-        words = {raw_id: entry.size for raw_id, entry in entries.items()}
-        for part in indexing.portions((one, words.get(one[0].entry.raw_id, 0)) for one in decided):
+        left = deque((one, _cost(one[1], entries.get(one[0].entry.raw_id))) for one in decided)
+        while left:
+            part = self._portions.take(left)
             self._write_part(part, entries)
+            self._portions.end()
 
     def _write_part(
         self, decided: Sequence[tuple[Outcome, _Final | Entry]], entries: Mapping[int, search_entry.Entry]
@@ -95,6 +100,7 @@ class Outcomes:
         now = self._clock()
         activity_ids = {outcome.entry.raw_id: outcome.activity_id for outcome, _ in decided}
         with self._database.transaction(alone=False):
+            self._portions.begin()
             verdicts.lock(self._database, list(activity_ids.values()))
             settled = [
                 (Examined(outcome.entry.raw_id, outcome.activity_id), found)
@@ -102,11 +108,12 @@ class Outcomes:
                 if isinstance(found, SenderVerdict)
             ]
             led = verdicts.settle(self._database, settled, now)
-            kept: list[int] = []
+            read = {
+                outcome.entry.raw_id: found for outcome, found in decided if isinstance(found, Reading | _Unreadable)
+            }
+            kept, of_first = self._keep(read, now)
+            led += [Led(activity_ids[raw_id], raw_id in of_first) for raw_id in kept]
             for outcome, found in decided:
-                if isinstance(found, Reading | _Unreadable) and (of_reading := self._keep(outcome, found, now)):
-                    kept.append(outcome.entry.raw_id)
-                    led.append(of_reading)
                 if isinstance(found, SenderVerdict) and found.reason in _OF_ONE_ANSWER:
                     self._look_again(outcome.entry, now)
             for _, found in decided:
@@ -122,18 +129,17 @@ class Outcomes:
             until = now + max(FIRST_LOOK_AGAIN, now - recorded_at)
             digest_queue.put_later(self._database, replace(entry, attempts=0, deaths=0), until)
 
-    def _keep(self, outcome: Outcome, found: Reading | _Unreadable, now: datetime) -> Led | None:
-        """Keeps it; None where the version is off the record by now. Else the activity, which may join a thread now."""
-        raw_id = outcome.entry.raw_id
-        digest_queue.done(self._database, Stage.READING, raw_id)
-        if self._database.execute("SELECT 1 FROM raw_messages WHERE id = ?", (raw_id,)).fetchone() is None:
-            return None
-        if isinstance(found, _Unreadable):
-            readings.write_unreadable(self._database, raw_id, str(found), now)
-            return Led(outcome.activity_id, False)
-        is_first = readings.write(self._database, raw_id, found, now)
-        # it may have come to lead before it was read
-        return Led(outcome.activity_id, is_first and verdicts.leads(self._database, raw_id))
+    def _keep(self, read: Mapping[int, Reading | _Unreadable], now: datetime) -> tuple[list[int], set[int]]:
+        """Keeps readings; of which versions, without those that are off the record by now. And those of them that lead and were
+        never read: they may have come to lead before."""
+        digest_queue.done(self._database, Stage.READING, *read)
+        kept = raw_messages.present(self._database, read)
+        found = {raw_id: one for raw_id in kept if isinstance(one := read[raw_id], Reading)}
+        first = readings.write_all(self._database, found, now)
+        for raw_id in kept:
+            if isinstance(one := read[raw_id], _Unreadable):
+                readings.write_unreadable(self._database, raw_id, str(one), now)
+        return kept, verdicts.leading(self._database, first)
 
     # --- what an answer means ---------------------------------------------------------------------------------------------
 
@@ -175,6 +181,17 @@ def _said(outcome: Outcome) -> SenderVerdict | Reading | None:
         return frame.unpack(answer[1:])
     except ValueError:
         return None
+
+
+def _cost(found: _Final | Entry, entry: search_entry.Entry | None) -> int:
+    """What it takes to write, in words of the index: a reading is bytes, files and ids as well."""
+    cost = 20 + (entry.size if entry else 0)
+    if isinstance(found, Reading):
+        html = len(found.view.html) if found.view else 0
+        keys = found.thread_keys
+        cost += (len(found.text) + html) // 500 + 20 * len(found.attachments)
+        cost += 10 * (len(keys.in_reply_to) + len(keys.references))
+    return cost
 
 
 def _given_up(stage: Stage, reason: VerdictReason) -> SenderVerdict | _Unreadable:

@@ -2,8 +2,8 @@
 
 Never loses or alters raw mail, and never verifies or reads anything in this process: `workers` does, under limits. Where DNS
 gives no answer a body stays pending and is tried again, later each time. Each stage has children of its own, and what is tried
-again or done anew has one that is niced: neither waits for the other. Started by `mailweir up` or systemd, as the unprivileged
-user.
+again or done anew has one of its own: neither waits for the other. Capture comes before both. Started by `mailweir up` or
+systemd, as the unprivileged user.
 """
 
 import signal
@@ -31,15 +31,20 @@ from mailweir.store.record.digest_queue import Entry, Lane, Stage
 
 PROCESS = daemons.DIGEST.name
 LEASE = timedelta(minutes=2)  # more than what is in hand takes; what a host that died had is another's then
-_TAKEN_AT_ONCE = 64
+_TAKEN_AT_ONCE = 128
+_SMALL_BYTES = 64_000  # of mail that is taken out of the database many at a time
 MAX_TOGETHER = 50  # results in a transaction: few milliseconds, for the filter waits for the write lock meanwhile
 _TOGETHER_SECONDS = 0.02  # results that come within it share a transaction
+_GATHER_SECONDS = 0.005  # less than what the children have been given takes
 _BUSY_SECONDS = 20.0
 _CPU_SECONDS = 5.0
 _HELD_BYTES = 600_000_000
 _VERDICT_BYTES, _READING_BYTES = 530_000_000, 230_000_000  # of memory, beside some 70 MB of this process's
-_WALL_SECONDS = {Lane.NEW: 25.0, Lane.LATER: 60.0}  # DNS has its own, shorter deadline
-_NICENESS = 10
+# Of one mail, on a busy machine, too. Two that take all of it, one after the other, still leave ordinary mail its 30 seconds.
+_WALL_SECONDS = {Lane.NEW: 12.0, Lane.LATER: 60.0}
+_WALL_SECONDS_A_MEGABYTE = 1.5
+_WALL_BEYOND_DNS_SECONDS = 7.5
+_NICENESS = {Lane.NEW: 10, Lane.LATER: 15}  # capture goes before
 
 Desk = tuple[Stage, Lane]
 Hand = tuple[Entry, int]  # and the activity's id
@@ -51,7 +56,7 @@ def main() -> None:
     logger = log.configure(PROCESS)
     try:
         config = settings.load()
-        database = Database(config.database_url, busy_timeout_seconds=_BUSY_SECONDS)
+        database = connect(config)
         versions.check(database)
     except MailweirError as error:
         sys.exit(f"{PROCESS}: {error}")
@@ -64,6 +69,12 @@ def main() -> None:
     finally:
         digest.stop()
         logger.info("stopped")
+
+
+def connect(config: Settings) -> Database:
+    """The digest's connection. What it writes, and that it is done, go into one transaction. So power that fails takes both
+    back, and it is done again: no commit waits for the disk, where the filter would have to wait with it."""
+    return Database(config.database_url, busy_timeout_seconds=_BUSY_SECONDS, durable=False)
 
 
 def _serve(digest: "Digest", poll_seconds: float, logger: structlog.stdlib.BoundLogger) -> None:
@@ -104,21 +115,29 @@ def pools(config: Settings, examiner: children.Examiner | None = None) -> Pools:
             limits = Limits(
                 data_bytes=memory[stage],
                 cpu_seconds=_CPU_SECONDS,
-                wall_seconds=_WALL_SECONDS[lane],
+                wall_seconds=_wall_seconds(stage, lane, config),
                 answer_bytes=answers[stage],
-                niceness=0 if lane is Lane.NEW else _NICENESS,
+                niceness=_NICENESS[lane],
+                wall_seconds_a_megabyte=_WALL_SECONDS_A_MEGABYTE,
             )
             made[stage, lane] = Pool(config.digest.workers if lane is Lane.NEW else 1, works[stage], limits)
     return made
 
 
+def _wall_seconds(stage: Stage, lane: Lane, config: Settings) -> float:
+    if stage is Stage.READING:
+        return _WALL_SECONDS[lane]
+    return max(_WALL_SECONDS[lane], config.dns.timeout_seconds + _WALL_BEYOND_DNS_SECONDS)
+
+
 @dataclass(slots=True)
 class _Desk:
-    """What was taken from the queue: waiting is still to be given to a child; in_hand has that, too. next_look: at the queue.
-    is_rebuilding: there may be more of the record to be done anew."""
+    """What was taken from the queue: waiting is still to be given to a child; in_hand has that, too. versions: of what waits, the
+    small ones. next_look: at the queue. is_rebuilding: there may be more of the record to be done anew."""
 
     pool: Pool[Hand]
     waiting: deque[Entry] = field(default_factory=deque)
+    versions: dict[int, digest_queue.Version] = field(default_factory=dict)
     in_hand: dict[int, Entry] = field(default_factory=dict)
     next_look: float = 0.0
     is_rebuilding: bool = False
@@ -171,6 +190,7 @@ class Digest:
         for desk in self._desks.values():
             desk.pool.stop()
             desk.waiting.clear()
+            desk.versions.clear()
             desk.in_hand.clear()
             desk.next_look = 0.0
         if self._held:
@@ -219,7 +239,7 @@ class Digest:
                 if not desk.waiting and not self._take(stage, lane, desk, poll_seconds):
                     break
                 entry = desk.waiting.popleft()
-                version = digest_queue.version(self._database, entry.raw_id)
+                version = desk.versions.pop(entry.raw_id, None) or digest_queue.version(self._database, entry.raw_id)
                 if version is None:
                     digest_queue.done(self._database, stage, entry.raw_id)
                     del desk.in_hand[entry.raw_id]
@@ -235,6 +255,7 @@ class Digest:
             self._database, stage, lane, _TAKEN_AT_ONCE, now=now, until=now + LEASE, without=desk.in_hand
         )
         desk.waiting.extend(found)
+        desk.versions = digest_queue.small_versions(self._database, [one.raw_id for one in found], _SMALL_BYTES)
         desk.in_hand.update((one.raw_id, one) for one in found)
         if not found and lane is Lane.LATER and not desk.in_hand:
             desk.is_rebuilding = digest_rebuilds.step(self._database, stage)
@@ -250,7 +271,9 @@ class Digest:
             left = end - time.monotonic()
             if left <= 0:
                 break
-            found += self._answers(left)
+            # children have more to do; each answer by itself would wake this process
+            time.sleep(min(left, _GATHER_SECONDS))
+            found += self._answers(0.0)
         return found
 
     def _answers(self, timeout_seconds: float) -> list[Outcome]:

@@ -2,7 +2,8 @@
 
 What goes over to a child and what comes back are frames: a length of 4 bytes and so many bytes. Nothing that a child sends is
 unpickled, and this process never waits for one that stops midway. One that dies, says too much or takes too long is killed and
-replaced. Which mail ended it is certain, for a child has only one in work; what was given to it besides goes to another.
+replaced. Which mail ended it is certain, for a child has only one in work; what was given to it besides goes to another, and so
+does what waits behind a mail that takes long.
 Called by `server`.
 """
 
@@ -25,8 +26,9 @@ import structlog
 from mailweir import forking
 
 _LENGTH_BYTES = 4
-_AHEAD = 8  # mails given to a child before it has done the first: it then never waits for this process
+_AHEAD = 32  # mails given to a child before it has done the first: it then never waits for this process
 _AHEAD_BYTES = 256_000
+_PATIENCE_SECONDS = 1.0  # nearly all mail takes a hundredth of it
 _CHUNK_BYTES = 262_144
 
 Job = TypeVar("Job")
@@ -37,31 +39,37 @@ Work = Callable[[Facts, bytes], bytes]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     """Of one mail. data_bytes: of the child, beside what it has of its parent (RLIMIT_DATA). cpu_seconds: user's and system's.
-    wall_seconds: whatever it does."""
+    wall_seconds: whatever it does, and so much more for each megabyte of it: a busy machine leaves a child little of it."""
 
     data_bytes: int
     cpu_seconds: float
     wall_seconds: float
     answer_bytes: int
     niceness: int = 0
+    wall_seconds_a_megabyte: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class _Task(Generic[Job]):
     job: Job
     frame: bytes
+    wall_seconds: float
 
 
 @dataclass(slots=True)
 class _Child(Generic[Job]):
-    """tasks: the first is in work. deadline: of that one, on the monotonic clock."""
+    """tasks: the first is in work. ahead_bytes: of all. deadline: of the first, on the monotonic clock. patience_until: then what
+    is behind it goes to others. is_last: it ends once this one is done, for it has got mail that others do by now."""
 
     pid: int
     socket: socket.socket
     tasks: deque[_Task[Job]] = field(default_factory=deque)
     unsent: deque[memoryview] = field(default_factory=deque)
     received: bytearray = field(default_factory=bytearray)
+    ahead_bytes: int = 0
     deadline: float = 0.0
+    patience_until: float = 0.0
+    is_last: bool = False
 
 
 class Pool(Generic[Job]):
@@ -77,9 +85,7 @@ class Pool(Generic[Job]):
     @property
     def has_room(self) -> bool:
         """May another job be given?"""
-        return not self._returned and (
-            len(self._children) < self._count or any(_has_room(child) for child in self._children)
-        )
+        return not self._returned and self._can_take
 
     @property
     def is_idle(self) -> bool:
@@ -87,10 +93,11 @@ class Pool(Generic[Job]):
         return not self._returned and not any(child.tasks for child in self._children)
 
     def give(self, job: Job, facts: Facts, content: bytes) -> None:
-        """Hands a job over, without waiting. To be called where there is room."""
+        """Hands a job over, without waiting. To be called where there is room. facts: `size` in bytes, where it takes longer."""
         about = json.dumps(facts).encode()
         body = b"".join((len(about).to_bytes(_LENGTH_BYTES), about, content))
-        self._assign(_Task(job, len(body).to_bytes(_LENGTH_BYTES) + body))
+        seconds = self._limits.wall_seconds + self._limits.wall_seconds_a_megabyte * facts.get("size", 0) / 1e6
+        self._assign(_Task(job, len(body).to_bytes(_LENGTH_BYTES) + body, seconds))
 
     def stop(self) -> None:
         """Ends all children, and forgets what they had."""
@@ -107,8 +114,8 @@ class Pool(Generic[Job]):
                 yield child.socket.fileno(), select.POLLIN | (select.POLLOUT if child.unsent else 0)
 
     def deadline(self) -> float:
-        """When the next child is out of time; infinity where none has anything to do."""
-        return min((child.deadline for child in self._children if child.tasks), default=float("inf"))
+        """When the next child is out of time, or mail behind it is to go to others; infinity where none has anything to do."""
+        return min(map(self._next_look, (child for child in self._children if child.tasks)), default=float("inf"))
 
     def collect(self, ready: Mapping[int, int]) -> Iterator[tuple[Job, bytes | None]]:
         """What is done by now, and None for what ended its child. ready: by descriptor, what poll said."""
@@ -121,15 +128,36 @@ class Pool(Generic[Job]):
                 is_alive = _receive(child, self._limits.answer_bytes)
                 yield from self._answers(child)
                 is_alive = is_alive and not _is_too_long(child, self._limits.answer_bytes)
-            if not is_alive or (child.tasks and child.deadline <= time.monotonic()):
+            now = time.monotonic()
+            if not is_alive or (child.tasks and child.deadline <= now) or (child.is_last and not child.tasks):
                 yield from self._bury(child)
-        while self._returned and self._children_with_room():
+            elif child.tasks and self._next_look(child) <= now:
+                self._withdraw(child)
+        while self._returned and self._can_take:
             self._assign(self._returned.popleft())
+
+    def _next_look(self, child: _Child[Job]) -> float:
+        is_waited_for = len(child.tasks) > 1 and any(not one.is_last for one in self._children if one is not child)
+        return min(child.deadline, child.patience_until) if is_waited_for else child.deadline
+
+    def _withdraw(self, child: _Child[Job]) -> None:
+        """What is behind its first goes to others. The child would do it, too, once it comes to it; so it ends before."""
+        first, *others = child.tasks
+        child.tasks = deque([first])
+        child.is_last = True
+        self._returned.extend(others)
 
     def _answers(self, child: _Child[Job]) -> Iterator[tuple[Job, bytes]]:
         while child.tasks and (answer := _next_frame(child.received, self._limits.answer_bytes)) is not None:
-            child.deadline = time.monotonic() + self._limits.wall_seconds
-            yield child.tasks.popleft().job, answer
+            task = child.tasks.popleft()
+            child.ahead_bytes -= len(task.frame)
+            self._begins(child)
+            yield task.job, answer
+
+    def _begins(self, child: _Child[Job]) -> None:
+        now = time.monotonic()
+        if child.tasks:
+            child.deadline, child.patience_until = now + child.tasks[0].wall_seconds, now + _PATIENCE_SECONDS
 
     def _bury(self, child: _Child[Job]) -> Iterator[tuple[Job, None]]:
         self._children.remove(child)
@@ -138,17 +166,19 @@ class Pool(Generic[Job]):
             yield child.tasks.popleft().job, None
         self._returned.extend(child.tasks)
 
-    def _children_with_room(self) -> bool:
+    @property
+    def _can_take(self) -> bool:
         return len(self._children) < self._count or any(_has_room(child) for child in self._children)
 
     def _assign(self, task: _Task[Job]) -> None:
         idle = [child for child in list(self._children) if not child.tasks and self._is_alive(child)]
         if not idle and len(self._children) < self._count:
             idle = [self._start()]
-        child = idle[0] if idle else min(self._children, key=lambda one: len(one.tasks))
-        if not child.tasks:
-            child.deadline = time.monotonic() + self._limits.wall_seconds
+        child = idle[0] if idle else min(self._children, key=lambda one: (one.is_last, len(one.tasks)))
         child.tasks.append(task)
+        child.ahead_bytes += len(task.frame)
+        if len(child.tasks) == 1:
+            self._begins(child)
         child.unsent.append(memoryview(task.frame))
         _send(child)
 
@@ -184,7 +214,7 @@ def wait(pools: Sequence[Pool[Job]], timeout_seconds: float) -> Iterator[tuple[J
 
 
 def _has_room(child: _Child[Any]) -> bool:
-    return len(child.tasks) < _AHEAD and sum(len(task.frame) for task in child.tasks) < _AHEAD_BYTES
+    return len(child.tasks) < _AHEAD and child.ahead_bytes < _AHEAD_BYTES and not child.is_last
 
 
 def _send(child: _Child[Any]) -> None:
@@ -267,7 +297,19 @@ def _confine(pipe: socket.socket, limits: Limits) -> None:
     data_bytes = _data_bytes() + limits.data_bytes
     resource.setrlimit(resource.RLIMIT_DATA, (data_bytes, data_bytes))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    os.nice(limits.niceness)
+    _step_back(limits.niceness)
+
+
+def _step_back(niceness: int) -> None:
+    """Whoever is waited for goes first: the filter and Postfix, and the parent, which may hold the database's write lock.
+
+    Where the kernel shares processors among sessions (sched(7), autogroup), niceness counts within one alone. So the child has
+    one of its own.
+    """
+    os.nice(niceness)
+    with suppress(OSError):
+        os.setsid()
+        Path("/proc/self/autogroup").write_text(str(niceness))
 
 
 def _data_bytes() -> int:

@@ -44,8 +44,9 @@ class Attachment:
 
 def index(raw: bytes, parts: Sequence[Part], html: str | None) -> tuple[Attachment, ...]:
     """The attachments in the order of the document. parts: what `parts.walk` found; html: what `body.read` did."""
-    shown = cids(html) if html else frozenset()
-    return tuple(_read(raw, part, number, shown) for number, part in enumerate(_files(parts), start=1))
+    files = list(_files(parts))
+    shown = cids(html) if html and any(part.content_id for part in files) else frozenset()
+    return tuple(_read(raw, part, number, shown) for number, part in enumerate(files, start=1))
 
 
 def decode(raw: bytes, attachment: Attachment) -> bytes:
@@ -94,7 +95,7 @@ def _name(raw: bytes, part: Part, media_type: str, number: int) -> str:
     name = file_names.safe(part.filename)
     if not name and part.is_message:
         subject = file_names.safe(_subject(raw, part).replace("/", "_").replace("\\", "_"))
-        name = f"{subject}.eml" if subject else ""
+        name = file_names.safe(f"{subject}.eml") if subject else ""  # cut anew, with the extension kept
     if not name and media_type == media_types.TNEF:
         name = _TNEF_NAME
     return name or f"attachment-{number}.{media_types.extension(media_type)}"

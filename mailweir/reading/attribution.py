@@ -6,10 +6,11 @@ Pure. Called by `folds` and `openings`.
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from mailweir.reading import moments
-from mailweir.reading.label_words import WROTE
+from mailweir.reading.label_words import MAY_HOLD_WROTE, WROTE
 from mailweir.reading.lines import Line
 
 MAX_LINES = 5
@@ -26,6 +27,7 @@ _COLON = re.compile(r"[:：][*_ \t]{0,3}$")
 _ISO_ZONE = re.compile(r"\d{4}[-/]\d{1,2}[-/]\d{1,2} \d{1,2}:\d{2} (?:GMT|UTC)[+-]\d{1,2}:\d{2} \S")
 # Nextcloud's: `Jane Roe <jane@client.example> – 3 June 2024 10:00`
 _NAME_FIRST = re.compile(r"[^\n<>]{0,60}<[^\s<>]{1,80}@[^\s<>]{1,80}>[^\n<>]{1,60}\d")
+_NUMBER = re.compile(r"\d")
 _RULED = re.compile(r"-{3,10} ?(?P<words>.{10,300}?) ?-{3,10}")
 
 
@@ -74,11 +76,16 @@ def could_end(body: str) -> bool:
     """Could an attribution end in this line? A cheap look, before `ending_at`."""
     if body.endswith((":", "：", ":*", ":_")) or _is_divider(body):
         return True
-    if len(body) > _MAX_BARE_CHARS and "@" not in body and not any(map(str.isdigit, body)):
+    if len(body) > _MAX_BARE_CHARS and "@" not in body and _NUMBER.search(body) is None:
         return False
-    if "@" in body and any(map(str.isdigit, body)):
+    if "@" in body and _NUMBER.search(body):
         return True
-    return bool(WROTE.search(body[-40:]) or _ISO_ZONE.match(body) or (body.endswith(">") and "@" in body))
+    tail = body[-40:]
+    return bool(
+        (MAY_HOLD_WROTE.of(tail) and WROTE.search(tail))
+        or _ISO_ZONE.match(body)
+        or (body.endswith(">") and "@" in body)
+    )
 
 
 def _is_divider(body: str) -> bool:
@@ -109,12 +116,13 @@ def _is_broken_address(lines: Sequence[Line], first: int) -> bool:
     )
 
 
+@lru_cache(maxsize=64)  # of one mail: the same few lines are looked at for folds of each kind
 def _evidence(text: str) -> Evidence:
     return Evidence(
         address=_ADDRESS.search(text) is not None,
         date=moments.has_date(text),
         time=moments.has_time(text),
-        wrote=WROTE.search(_ADDRESS.sub(" ", text)) is not None,
+        wrote=MAY_HOLD_WROTE.of(text) > 0 and WROTE.search(_ADDRESS.sub(" ", text)) is not None,
     )
 
 

@@ -27,7 +27,7 @@ CUT_MARK = "\n[The text is longer, and was cut here.]\n"
 STUB_LINES = 3
 STUB_CHARS = 600  # letters and digits
 STUB_RATIO = 4
-_WORD_CHARS = re.compile(r"\w")
+_WORDS = re.compile(r"\w+")
 _LOOKS_LIKE_HTML = re.compile(r"\s*+<(?:!doctype\b|html\b|head\b|body\b|table\b|div\b|meta\b|style\b)", re.IGNORECASE)
 _SHOWN_HEADERS = ("From", "Date", "Subject", "To", "Cc")
 _HEADER_LINE = re.compile(
@@ -184,6 +184,8 @@ def _as_html(text: str) -> str:
 def _better(plain: str, html: list[str]) -> str | None:
     """The HTML's text, where the plain form is empty or a stub; None where that is the text."""
     is_markup = _LOOKS_LIKE_HTML.match(plain) is not None
+    if _words_in(plain[: 2 * STUB_CHARS]) > STUB_CHARS and not is_markup:
+        return None
     size = _words_in(plain)
     if size and not is_markup and not _is_short(plain, size):
         return None
@@ -195,7 +197,7 @@ def _better(plain: str, html: list[str]) -> str | None:
 
 def _words_in(text: str) -> int:
     """Letters and digits; of a long text those at its beginning."""
-    return len(_WORD_CHARS.findall(text[: STUB_CHARS * STUB_RATIO * 5]))
+    return sum(map(len, _WORDS.findall(text[: STUB_CHARS * STUB_RATIO * 5])))
 
 
 def _is_short(text: str, size: int) -> bool:

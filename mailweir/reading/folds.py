@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from mailweir.reading import attribution, disclaimer, openings, signature
-from mailweir.reading.lines import MAX_LINES, Line, has_picture, says_something, split
-from mailweir.reading.openings import Context
+from mailweir.reading.lines import MAX_LINES, Line, has_picture, says_something
+from mailweir.reading.openings import Context, Outline
 
 _ANY_DEPTH = 1_000_000
 _MAX_ATTRIBUTION_LINES = 5
@@ -47,8 +47,12 @@ def find(text: str, subject: str = "", *, people: frozenset[str] | None = None) 
     subject: the mail's. Where it begins as a forward does, the first header in the text is a forwarded message's.
     people: see `openings.Context`.
     """
-    lines = split(text)
-    opening = openings.find(text, lines, Context(subject=subject, people=people))
+    return of(openings.outline(text, Context(subject=subject, people=people)))
+
+
+def of(outline: Outline) -> tuple[Fold, ...]:
+    """The same of a text whose outline is known."""
+    text, lines, opening = outline
     spans: list[_Span] = []
     high = opening.first
     if high < MAX_LINES:  # else nobody knows what stands at the end

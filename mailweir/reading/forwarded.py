@@ -15,8 +15,8 @@ from mailweir import address
 from mailweir.reading import header_block, moments, openings
 from mailweir.reading.header_block import HeaderBlock
 from mailweir.reading.label_words import WROTE, Field
-from mailweir.reading.lines import Line, split
-from mailweir.reading.openings import Context
+from mailweir.reading.lines import Line
+from mailweir.reading.openings import Context, Outline
 
 _MAX_NAME_CHARS = 200
 _MAX_ORIGINALS = 20
@@ -55,8 +55,12 @@ def find(
     the mail sent to nobody but the log address? Then a header counts below the writer's own words too, unless the
     subject is a reply's. people: see `openings.Context`.
     """
-    lines = split(text)
-    opening = openings.find(text, lines, Context(subject=subject, is_meant=is_meant, people=people))
+    return of(openings.outline(text, Context(subject=subject, is_meant=is_meant, people=people)), zone)
+
+
+def of(outline: Outline, zone: str = "") -> Original | None:
+    """The same of a text whose outline is known."""
+    _, lines, opening = outline
     if not opening.is_forwarded:
         return None
     start = lines[opening.first].start
@@ -71,10 +75,11 @@ def find_all(text: str, subject: str, zone: str = "", *, is_meant: bool = False)
 
     The arguments are those of `find`. At most 20.
     """
-    outermost = find(text, subject, zone, is_meant=is_meant)
+    outline = openings.outline(text, Context(subject=subject, is_meant=is_meant))
+    outermost = of(outline, zone)
     if outermost is None:
         return ()
-    lines = split(text)
+    lines = outline.lines
     below = (block for block in header_block.find_all(lines) if lines[block.first].start > outermost.start)
     originals = (_of_block(block, lines[block.first].start, zone) for block in islice(below, _MAX_ORIGINALS - 1))
     return (outermost, *(one for one in originals if one is not None))

@@ -28,6 +28,7 @@ _MAX_FOLDS = 50_000
 _MAX_IDS = 200
 _MAX_INT = 2**40
 _LENGTH_BYTES = 4
+_JSON = json.JSONEncoder(ensure_ascii=False, check_circular=False)
 _NO_HTML = 2**32 - 1
 _ENCODINGS = (parts.IDENTITY, parts.BASE64, parts.QUOTED_PRINTABLE, parts.UUENCODE)
 
@@ -41,7 +42,7 @@ def pack(reading: Reading) -> bytes:
     html = reading.view.html.encode() if reading.view else None
     if html is not None and len(html) > _MAX_HTML_BYTES:
         return pack(replace(reading, view=None, problems=(*reading.problems, HTML_TOO_LARGE)))
-    head = json.dumps(_head(reading), ensure_ascii=False).encode()
+    head = _JSON.encode(_head(reading)).encode()
     text = reading.text.encode()
     lengths = (len(head), len(text), _NO_HTML if html is None else len(html))
     return b"".join((*(length.to_bytes(_LENGTH_BYTES) for length in lengths), head, text, html or b""))

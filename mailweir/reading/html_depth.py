@@ -40,9 +40,11 @@ _ENDS: dict[str, tuple[frozenset[str], frozenset[str]]] = {
     "col": (frozenset({"tbody", "thead", "tfoot", "tr", "td", "th", "caption"}), frozenset({"table"})),
     "a": (frozenset({"a"}), frozenset({"td", "th", "caption"})),
 }
+_NOWHERE = (-1,)  # the places of what isn't open
+_NO_ENDS: tuple[frozenset[str], frozenset[str]] = (frozenset(), frozenset())
 _TABLE_PARTS = frozenset(["tbody", "thead", "tfoot", "tr", "td", "th", "caption", "col", "colgroup"])
 _CELLS = frozenset(["td", "th", "caption"])
-_BARRIERS = _CELLS | {"table"}  # an end tag within ends nothing that is around them
+# Cells and tables are barriers, too: an end tag within ends nothing that is around them
 
 # Gives a tag's attributes as they shall stand, with a blank before; None: the tag is left out.
 Attributes = Callable[[str, Tag], str | None]
@@ -61,7 +63,8 @@ class _Rewriter:
         self._source, self._known, self._attributes, self._other = source, known, attributes, other
         self._out: list[str] = []
         self._open: list[tuple[str, bool]] = []  # name, and is it written
-        self._at: dict[str, list[int]] = {}  # places in _open by name
+        self._at: dict[str, list[int]] = {}  # places in _open by name, behind -1
+        self._tables, self._cells = [-1], [-1]  # their places in the same way
         self._formatting = 0
         self._depth = 0
         self._begins_pre = False
@@ -89,7 +92,8 @@ class _Rewriter:
         return "".join(self._out)
 
     def _text(self, text: str) -> None:
-        text = html_tags.clean(html_tags.decode(text))
+        if "&" in text:
+            text = html_tags.clean(html_tags.decode(text))
         if self._begins_pre:  # a parser drops the first line end of a `pre`, each time anew
             text = text.lstrip("\n")
             self._begins_pre = not text
@@ -103,10 +107,10 @@ class _Rewriter:
 
     def _start(self, tag: Tag) -> None:
         name = tag.name
-        self._end_others(name)
+        if name in _CONTAINERS or name in _ENDS:
+            self._end_others(name)
         if not self._has_place(name):
             return
-        is_void = name in VOID
         is_formatting = name in _FORMATTING
         written = None
         if self._depth < MAX_DEPTH and not (is_formatting and self._formatting >= _MAX_FORMATTING):
@@ -114,52 +118,66 @@ class _Rewriter:
         if written is not None:
             self._out.append(f"<{name}{written}>")
             self._begins_pre = name == "pre"
-        if not is_void:
-            self._at.setdefault(name, []).append(len(self._open))
+        if name not in VOID:
+            place = len(self._open)
+            if name in self._at:
+                self._at[name].append(place)
+            else:
+                self._at[name] = [-1, place]
+            if name in _CELLS:
+                self._cells.append(place)
+            elif name == "table":
+                self._tables.append(place)
             self._open.append((name, written is not None))
             self._depth += written is not None
             self._formatting += is_formatting
 
     def _end_others(self, name: str) -> None:
-        if name == "table" and self._last("table") > self._last_of(_CELLS):
-            self._close_from(self._last("table"))  # not within a cell of the other one
-        if name in _CONTAINERS and self._last("p") > self._last_of(_BARRIERS):
-            self._close_from(self._last("p"))
-        ends = _ENDS.get(name)
-        if ends:
-            ended, within = ends
-            barrier = self._last_of(within)
-            places = [place for place in map(self._last, ended) if place > barrier]
+        if name == "table" and self._tables[-1] > self._cells[-1]:
+            self._close_from(self._tables[-1])  # not within a cell of the other one
+        if name in _CONTAINERS:
+            paragraph = self._last("p")
+            if paragraph > self._tables[-1] and paragraph > self._cells[-1]:
+                self._close_from(paragraph)
+        ended, within = _ENDS.get(name, _NO_ENDS)
+        places = [place for place in map(self._last, ended) if place >= 0]
+        if places:
+            barrier = max(map(self._last, within))
             # the outermost is what the others stand in
-            if places:
-                self._close_from(min(places))
+            outermost = min((place for place in places if place > barrier), default=-1)
+            if outermost >= 0:
+                self._close_from(outermost)
 
     def _has_place(self, name: str) -> bool:
         """Would a parser leave the element where it stands? Parts of a table are in one, and between its cells there is nothing
         else (13.2.6.4.9): a parser would move it elsewhere, with all that follows."""
+        table = self._tables[-1]
         if name in _TABLE_PARTS:
-            return self._last("table") >= 0
-        is_between_cells = self._last("table") > self._last_of(_CELLS)
+            return table >= 0
+        is_between_cells = table > self._cells[-1]
         return not is_between_cells or name in ("img", "br")
 
     def _last(self, name: str) -> int:
-        places = self._at.get(name)
-        return places[-1] if places else -1
-
-    def _last_of(self, names: frozenset[str]) -> int:
-        return max(map(self._last, names))
+        return self._at.get(name, _NOWHERE)[-1]
 
     def _end(self, name: str) -> None:
         place = self._last(name)
-        barrier = self._last("table") if name in _TABLE_PARTS else self._last_of(_BARRIERS)
-        if place >= 0 and (place >= barrier or name == "table"):
+        if place < 0:
+            return
+        table, cell = self._tables[-1], self._cells[-1]
+        if place >= table and (place >= cell or name in _TABLE_PARTS or name == "table"):
             self._close_from(place)
 
     def _close_from(self, place: int) -> None:
         while len(self._open) > place:
             name, is_written = self._open.pop()
             self._at[name].pop()
-            self._formatting -= name in _FORMATTING
+            if name in _CELLS:
+                self._cells.pop()
+            elif name == "table":
+                self._tables.pop()
+            elif name in _FORMATTING:
+                self._formatting -= 1
             if is_written:
                 self._depth -= 1
                 self._out.append(f"</{name}>")
@@ -168,4 +186,6 @@ class _Rewriter:
 
 def escape(text: str) -> str:
     """text as it stands in HTML, between tags or in double quotes."""
+    if "&" not in text and "<" not in text and ">" not in text and '"' not in text:
+        return text
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace('"', "&#34;")

@@ -22,6 +22,7 @@ MAX_CHARS = 1_000_000  # of HTML; what is beyond is cut off, and `…` stands th
 MAX_DATA_URL_CHARS = 400_000  # of one image that is in the HTML itself
 ATTACHMENT_URL = "attachments/{number}"  # relative: the page answers under the message's own address
 
+_MAX_REMEMBERED_CHARS = 1_000
 _CUT = "<p>…</p>"
 _TAGS = frozenset(
     [
@@ -50,6 +51,7 @@ _ALLOWED = {
     "br": frozenset({"clear"}),
     "bdo": frozenset(),
 }
+_LOOKED_AT_TWICE = frozenset({"href", "src", "style"})
 _FREE_TEXT = frozenset({"alt", "title"})
 _VALUE = re.compile(r"[-\w#%.,'+ ]{0,100}")
 _LINK = re.compile(r"https?://[^/\\\s]|mailto:[^\s]|tel:[^\s]", re.IGNORECASE)
@@ -67,14 +69,14 @@ _URL_JUNK = re.compile(r"[\x00-\x20\x7f-\x9f]+")
 
 def _second_look(element: str, attribute: str, value: str) -> str | None:
     """The second wall, value by value: what nh3 is to keep of an attribute that its lists allow."""
+    if attribute not in _LOOKED_AT_TWICE:
+        return value
     if attribute == "href":
         is_fine = bool(_LINK.match(value))
     elif attribute == "src":
         is_fine = element == "img" and bool(_OURS.fullmatch(value) or _RASTER.fullmatch(value))
-    elif attribute == "style":
-        is_fine = bool(view_style.SAFE.fullmatch(value))
     else:
-        is_fine = True
+        is_fine = bool(view_style.SAFE.fullmatch(value))
     return value if is_fine else None
 
 
@@ -152,12 +154,14 @@ class _Writer:
     def _image(self, tag: Tag) -> str | None:
         raw = tag.whole_attributes if "data:" in tag.attributes[:4096] else tag.attributes
         found = attributes_of(raw)
-        kept = _attributes("img", {name: value for name, value in found.items() if name != "src"})
-        self.remote.update(_remote_of(found))
-        source = self._source_of(found.get("src", ""))
+        url = found.pop("src", "")
+        kept = _attributes("img", found)
+        if "style" in found or "background" in found:
+            self.remote.update(_remote_of(found))
+        source = self._source_of(url) if url else ""
         if source:
             return f'{kept} src="{escape(source)}"'
-        self._count(found.get("src", "")) or self._count(_first_of(found.get("srcset", "")))
+        self._count(url) or self._count(_first_of(found.get("srcset", "")))
         return kept if found.get("alt", "").strip() else None
 
     def _source_of(self, url: str) -> str:
@@ -193,33 +197,48 @@ def _attributes(name: str, found: Mapping[str, str]) -> str:
         if attribute not in _ANYWHERE and attribute not in allowed:
             continue
         if attribute == "style":
-            value = view_style.kept(value)
+            value = escape(_style(value)[0])
         elif attribute == "href":
-            value = _link(value)
+            value = escape(_link(value))
         elif attribute in _FREE_TEXT:
-            value = html_tags.clean(value)
+            value = escape(html_tags.clean(value))
         elif not _VALUE.fullmatch(value):
             continue
         if value or attribute in ("alt", "nowrap", "noshade"):
-            written.append(f' {attribute}="{escape(value)}"')
+            written.append(f' {attribute}="{value}"')
     return "".join(written)
 
 
 def _link(url: str) -> str:
     """The target of a link as browsers read it (WHATWG URL 4.4: line ends and tabs go); empty where it is none of ours."""
-    url = re.sub(r"[\t\n\r]+", "", html_tags.clean(url)).strip(" ")
+    url = html_tags.clean(url)
+    if "\n" in url or "\t" in url:
+        url = url.replace("\n", "").replace("\t", "")
+    url = url.strip(" ")
     return url if _LINK.match(url) else ""
 
 
 def _remote_of(found: Mapping[str, str]) -> frozenset[str]:
     """The remote images of the attributes that any element may have."""
-    urls = _css_images(found["style"]) if "style" in found else set()
+    urls = _style(found["style"])[1] if "style" in found else frozenset()
     background = found.get("background", "").strip()
-    return frozenset(urls | {background} if _REMOTE.match(background) else urls)
+    return urls | {background} if _REMOTE.match(background) else urls
+
+
+def _style(style: str) -> tuple[str, frozenset[str]]:
+    """What stays of a style, and the remote images in it. A mail says the same style hundreds of times."""
+    return _remembered_style(style) if len(style) <= _MAX_REMEMBERED_CHARS else _read_style(style)
+
+
+def _read_style(style: str) -> tuple[str, frozenset[str]]:
+    return view_style.kept(style), frozenset(_css_images(style))
+
+
+_remembered_style = lru_cache(maxsize=2048)(_read_style)
 
 
 def _css_images(css: str) -> set[str]:
-    return {url for url in _CSS_URL.findall(css) if not _NO_IMAGE.search(url)}
+    return {url for url in _CSS_URL.findall(css) if not _NO_IMAGE.search(url)} if "//" in css else set()
 
 
 def _first_of(srcset: str) -> str:

@@ -9,6 +9,8 @@ import re
 import unicodedata
 from enum import Enum, auto
 
+from mailweir.reading.word_hints import Hints
+
 
 class Field(Enum):
     """What a label means."""
@@ -111,6 +113,12 @@ _WROTE = (
 )
 WROTE = re.compile(
     rf"(?<![^\W\d_])(?:{_WROTE})(?![^\W\d_])|写道|寫道|写到|書きました|のメール|작성|เขียน", re.IGNORECASE
+)
+
+# A cheap look before a search for it: the first letters of each
+_FIRST_LETTERS = re.compile(r"[^\s\\|]+")
+MAY_HOLD_WROTE = Hints(
+    ("|".join(sorted({one[0] for one in map(_FIRST_LETTERS.match, f"{_WROTE}|のメール".split("|")) if one})),)
 )
 
 # How words begin that say "forwarded"

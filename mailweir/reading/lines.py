@@ -21,6 +21,7 @@ _INITIALS = re.compile(
 _DIVIDER = re.compile(r"[ \t]{0,4}>>> ?[^>\s][^\n]{2,250}\d{1,2}[:.]\d{2}[^\d\n]{0,12}>>>[ \t]{0,4}")
 _UNSEEN = "\ufeff\u200b\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2060\u2066\u2067\u2068\u2069\u00ad"
 _WITHOUT_UNSEEN = dict.fromkeys(map(ord, _UNSEEN))
+_UNSEEN_CHAR = re.compile(f"[{_UNSEEN}]")
 _BAR = re.compile(r"[ \t]{0,3}\|(?![^|\n]*\|)")
 _PICTURE = re.compile("[\u2600-\u27bf\U0001f300-\U0001faff]")
 _TRACKER = "\u1427"  # Canadian syllabics: a picture that tells whether a mail was read leaves it in the text
@@ -45,17 +46,27 @@ class Line(NamedTuple):
 def split(text: str) -> list[Line]:
     """The first MAX_LINES lines of a text; those that hold quote marks alone are lines with an empty body."""
     lines: list[Line] = []
+    has_unseen = not text.isascii() and _UNSEEN_CHAR.search(text) is not None
     end = 0
+    body = " "  # of the line before
     for match in _LINE.finditer(text):
-        whole = match[0][:MAX_BODY_CHARS]
-        if not whole.strip():
+        whole = match[0]
+        if len(whole) > MAX_BODY_CHARS:
+            whole = whole[:MAX_BODY_CHARS]
+        said = whole.strip()
+        if not said:
             continue
-        gap = match.start() - end > 1 or (bool(lines) and not lines[-1].body)
-        depth, body = _read(whole)
-        if depth and lines and _closes(lines[-3:], whole):
-            depth, body = 0, whole.strip()
-        lines.append(Line(match.start(), match.end(), depth, body, gap))
+        start = match.start()
+        gap = start - end > 1 or not body
+        depth = 0
+        if ">" not in said and "»" not in said and not has_unseen:
+            body = said
+        else:
+            depth, body = _read(whole)
+            if depth and lines and _closes(lines[-3:], whole):
+                depth, body = 0, said
         end = match.end()
+        lines.append(Line(start, end, depth, body, gap))
         if len(lines) >= MAX_LINES:
             break
     return lines
@@ -104,6 +115,8 @@ def _bar(text: str, line: Line) -> re.Match[str] | None:
 
 def is_rule(body: str) -> bool:
     """Is a line drawn of one sign, three times or more? Or one sign alone that trackers leave behind."""
+    if body[:1].isalnum() and body[0] != _TRACKER:
+        return False
     signs = body.replace(" ", "")
     if signs == _TRACKER:
         return True
@@ -112,7 +125,7 @@ def is_rule(body: str) -> bool:
 
 def says_something(body: str) -> bool:
     """Has it a letter or digit?"""
-    return any(map(str.isalnum, body))
+    return body[:1].isalnum() or any(map(str.isalnum, body))
 
 
 def has_picture(body: str) -> bool:

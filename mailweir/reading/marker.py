@@ -33,7 +33,7 @@ class Marker(Enum):
 
 def read(body: str) -> tuple[Marker, str] | None:
     """What a line says, and what stands behind the marker in it (Yahoo's labels); None where it is no such line."""
-    between = _BETWEEN.match(body)
+    between = _BETWEEN.match(body) if begins_with_rule(body) else None
     if between:
         words = between["words"]
         if len(words.split()) > _MAX_WORDS or WROTE.search(words):

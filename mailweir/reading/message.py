@@ -16,6 +16,7 @@ from mailweir.reading import (
     html_view,
     invitation,
     labels,
+    openings,
     part_text,
     parts,
     thread_keys,
@@ -25,6 +26,7 @@ from mailweir.reading.attachments import Attachment
 from mailweir.reading.folds import Fold
 from mailweir.reading.html_view import View
 from mailweir.reading.invitation import Invitation
+from mailweir.reading.openings import Context
 from mailweir.reading.parts import Part
 from mailweir.reading.reading import HTML_CUT, TEXT_CUT, Reading
 
@@ -46,7 +48,8 @@ def read(raw: bytes, *, envelope_sender: str | None = None) -> Reading:
     subject = part_text.clean(view.subject).strip()
     keys = thread_keys.read(view)
     people = None if keys.has_ids else frozenset((*view.candidates, *view.recipients))
-    spans = folds.find(written.text, subject, people=people)
+    outline = openings.outline(written.text, Context(subject=subject, people=people))
+    spans = folds.of(outline)
     shown = _view(written.html, files)
     return Reading(
         subject=subject,
@@ -55,7 +58,7 @@ def read(raw: bytes, *, envelope_sender: str | None = None) -> Reading:
         view=shown,
         sanitizer_version=html_view.SANITIZER_VERSION,
         folds=spans,
-        original=forwarded.find(written.text, subject, _zone(view), people=people),
+        original=forwarded.of(outline, _zone(view)),
         labels=labels.of(view, found, envelope_sender, text=written.text, method=method),
         attachments=files,
         invitation=event,

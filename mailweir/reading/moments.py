@@ -33,6 +33,8 @@ _ZONE = re.compile(
     r"|([+-]\d{2}:?\d{2})(?!\d)|([^\W\d_a-z]{3,5})\b)"
 )
 _ENGLISH = ["", "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
+_DIGIT = re.compile(r"\d")
+_DOTTED = re.compile(r"\d\. ?\d{1,2}\. ?\d")
 _NUMBERS = re.compile(r"\d+")
 # names of zones that Apple's programs write in their languages, and that mean one thing
 _ZONES = {
@@ -64,7 +66,7 @@ def has_year(text: str) -> bool:
 
 def date_start(text: str) -> int | None:
     """Where the first number or month's name of a date stands."""
-    found = re.search(r"\d", text[:_MAX_CHARS])
+    found = _DIGIT.search(text[:_MAX_CHARS])
     month = next((match.start() for match in _WORD.finditer(text[:_MAX_CHARS]) if _is_month(match[0])), None)
     starts = [start for start in (found.start() if found else None, month) if start is not None]
     return min(starts, default=None)
@@ -140,7 +142,7 @@ def _day(text: str) -> tuple[int, int, int] | None:
     year = three if three >= 1900 else 2000 + three if three < 100 else 0
     if not year:
         return None
-    if re.search(r"\d\. ?\d{1,2}\. ?\d", text) or one > 12:
+    if _DOTTED.search(text) or one > 12:
         return year, two, one
     return (year, one, two) if two > 12 else None
 

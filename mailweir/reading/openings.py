@@ -6,6 +6,7 @@ phone's own line in the middle. Pure. Called by `folds` and `forwarded`.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from mailweir import subjects
 from mailweir.reading import attribution, header_block, lines, marker, phone_lines
@@ -66,10 +67,25 @@ class _Seen:
     is_told_of: bool = False
 
     def add(self, index: int, line: Line) -> None:
-        if line.depth and line.body:
-            self.quoted = min(self.quoted, index)
-        if not line.depth and says_something(line.body):
-            self.said = min(self.said, index)
+        if line.depth:
+            if line.body and index < self.quoted:
+                self.quoted = index
+        elif index < self.said and says_something(line.body):
+            self.said = index
+
+
+class Outline(NamedTuple):
+    """A text's lines, and where another message begins in it. Both folds and forwarded messages are found by it."""
+
+    text: str
+    lines: list[Line]
+    opening: Opening
+
+
+def outline(text: str, context: Context) -> Outline:
+    """What is looked at once for a text."""
+    all_lines = lines.split(text)
+    return Outline(text, all_lines, find(text, all_lines, context))
 
 
 def find(text: str, all_lines: Sequence[Line], context: Context) -> Opening:

@@ -6,6 +6,7 @@ missing quotes and semicolons. Never raises, on any bytes, and time grows with t
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from urllib.parse import unquote_to_bytes
 
 from mailweir import charsets, encoded_words
@@ -13,6 +14,8 @@ from mailweir import charsets, encoded_words
 MAX_VALUE_BYTES = 16_000  # of a header; what is behind isn't read
 MAX_PARAMETERS = 200
 MAX_PARAMETER_CHARS = 2_000
+
+_MAX_REMEMBERED_BYTES = 60  # `text/plain; charset=utf-8` is most mails' own
 
 _FOLD = re.compile(rb"\r?\n(?=[ \t])")
 _PARAMETER = re.compile(
@@ -24,16 +27,20 @@ _WHITE = re.compile(rb"\s")
 _NO_PARAMETER = re.compile(rb"[;\s]*+[^;]*+")
 _ESCAPED = re.compile(rb'\\(["\\])')  # no other: C:\temp\new.doc is a path
 _SECTION = re.compile(rb"([!#-)+-.0-9A-Z^-~]{1,60})(?:\*(\d{1,3}))?(\*)?", re.IGNORECASE)  # RFC 2231 3, 4.1: name*2*
-_COMMENT = re.compile(rb"\s*\(.*\Z", re.DOTALL)
+_COMMENT = re.compile(rb"(?<!\s)\s*+\(.*\Z", re.DOTALL)  # a run of blanks is tried once, from its start
 _JAPANESE = re.compile(rb"\x1b[$(]")
 _WORDY = frozenset({b"name", b"filename"})
 
 
-def split(value: bytes) -> tuple[bytes, dict[bytes, bytes]]:
+def split(value: bytes) -> tuple[bytes, Mapping[bytes, bytes]]:
     """What stands in front of the first semicolon, and the parameters as bytes: name in lower case, the first of each counts.
 
     A name of RFC 2231 keeps its asterisks here: `filename*0*`.
     """
+    return _remembered(value) if len(value) <= _MAX_REMEMBERED_BYTES else _split(value)
+
+
+def _split(value: bytes) -> tuple[bytes, Mapping[bytes, bytes]]:
     value = _FOLD.sub(b"", value[:MAX_VALUE_BYTES]).strip()
     head, semicolon, rest = value.partition(b";")
     if not semicolon and b"=" in head:  # `text/plain charset=utf-8`
@@ -52,6 +59,9 @@ def split(value: bytes) -> tuple[bytes, dict[bytes, bytes]]:
         found.setdefault(match[1].lower(), given)
         at = match.end()
     return _COMMENT.sub(b"", head).strip().lower(), found
+
+
+_remembered = lru_cache(maxsize=512)(_split)
 
 
 def as_text(found: Mapping[bytes, bytes]) -> dict[str, str]:

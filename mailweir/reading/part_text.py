@@ -21,6 +21,7 @@ _META = re.compile(rb"<meta\s[^>]{0,300}?charset\s{0,9}=\s{0,9}[\"']?\s{0,9}([\w
 _META_WITHIN = 4_096
 _MANY_NULS_WITHIN = 1_000
 _LINE_ENDS = re.compile("\r\n?|[\x0b\x0c\x85\u2028\u2029]")
+_FINE = re.compile("[\t\n -~\xa0-\u2027\u202a-\ud7ff\ue000-\U0010ffff]*")
 _UNSAFE = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x9f\ud800-\udfff]+")
 
 
@@ -33,6 +34,9 @@ def clean(text: str) -> str:
     """Text that a database and a page can take, its line ends LF. Form feeds end a line."""
     if text.isprintable():
         return text
+    with_line_feeds = text.replace("\r\n", "\n") if "\r" in text else text
+    if _FINE.fullmatch(with_line_feeds):  # several times as fast as a search for what is not
+        return with_line_feeds
     return _UNSAFE.sub("", _LINE_ENDS.sub("\n", text))
 
 

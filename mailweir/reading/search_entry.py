@@ -6,9 +6,10 @@ stand for "beside each other". What is too much is left out by what PostgreSQL c
 words beyond 16,000, and a word's places beyond 255. Pure. Called by the digest, `store/record/search_index` and `search`.
 """
 
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain, islice
 
 from mailweir.reading import search_query
 
@@ -63,12 +64,15 @@ def named(deployment_id: int) -> str:
     return f"{deployment_id}n"
 
 
-def stream(entry: Entry, left_out: str) -> Iterator[str]:
-    """What is indexed, in the order of its places: the names, once more for the whole message, and the rest of it."""
+def indexed(entry: Entry, left_out: str) -> str:
+    """What is indexed, with blanks between, in the order of its places: the names, once more for the whole message, and the rest
+    of it."""
     alone, everything = named(entry.deployment_id), whole(entry.deployment_id)
-    for begin, found in ((alone, entry.names), (everything, entry.names), (everything, entry.others)):
-        for word in found:
-            yield left_out if word == LEFT_OUT else begin + word
+    pieces = ((alone, entry.names), (everything, (*entry.names, *entry.others)))
+    # no word holds what stands for one that is left out
+    return " ".join(
+        (begin + f" {begin}".join(found)).replace(begin + LEFT_OUT, left_out) for begin, found in pieces if found
+    )
 
 
 def _of_fields(fields: Iterable[str]) -> Iterator[str]:
@@ -77,9 +81,8 @@ def _of_fields(fields: Iterable[str]) -> Iterator[str]:
         yield LEFT_OUT
 
 
-def _of_message(subject: str, file_names: Sequence[str], text: str) -> Iterator[str]:
-    yield from _of_fields((subject, *file_names))
-    yield from search_query.words(text[:_MAX_TEXT_CHARS])
+def _of_message(subject: str, file_names: Sequence[str], text: str) -> Iterable[str]:
+    return chain(_of_fields((subject, *file_names)), search_query.words(text[:_MAX_TEXT_CHARS]))
 
 
 class _Bounds:
@@ -87,10 +90,17 @@ class _Bounds:
 
     def __init__(self) -> None:
         self._bytes_left = MAX_BYTES
-        self._seen: dict[str, int] = defaultdict(int)
+        self._seen: Counter[str] = Counter()
 
     def keep(self, found: Iterable[str], max_words: int) -> list[str]:
         """The words up to where it is too much; what stands too often is left out."""
+        found = list(islice(found, max_words + 1))
+        taken = len("".join(found).encode()) + _WORD_OVERHEAD_BYTES * len(found)
+        seen = self._seen + Counter(found)
+        if taken <= self._bytes_left and len(found) <= max_words and max(seen.values(), default=0) <= MAX_REPEATS:
+            self._bytes_left -= taken
+            self._seen = seen
+            return found  # whole, as nearly all are
         kept: list[str] = []
         for word in found:
             self._bytes_left -= len(word.encode()) + _WORD_OVERHEAD_BYTES

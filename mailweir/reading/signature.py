@@ -17,7 +17,8 @@ _MAX_CLOSED_LINES = 10
 _MAX_LINE_CHARS = 90
 _SENTENCE_WORDS = 6
 _LONG_WORDS = 14
-_SENTENCE_END = re.compile(r"[.?!。？！؟।…][\"')»”]*$")
+_SENTENCE_ENDS = (".", "?", "!", "。", "？", "！", "؟", "।", "…")
+_CLOSING_SIGNS = "\"')»”"  # behind the end of a sentence
 # a postscript is text, wherever it stands
 _POSTSCRIPT = re.compile(
     r"(?:p\.? ?s\.?|p\.? ?d\.?|n\.? ?b\.?|п\.? ?с\.?|з\.? ?ы\.?|υ\.? ?γ\.?|נ\.? ?ב\.?|追伸|追記|추신|附言|又及)(?:\W|$)",
@@ -32,6 +33,7 @@ _CONTACT = re.compile(
 _ITEM = re.compile(r"(?:[-*•+]|\d{1,2}[.)])\s")
 _CODE = re.compile(r"[;{}\\]$|^[$#] ")
 _CLOSING_END = re.compile(r"[,，、!;.]?$")
+_LETTERS = re.compile(r"[^\W\d_]+")
 _NAME_WORD = re.compile(r"[^\W\d_].*")
 
 
@@ -118,18 +120,22 @@ def is_sentence(body: str) -> bool:
     words = body.split()
     return (
         len(words) >= _LONG_WORDS
-        or (len(words) >= _SENTENCE_WORDS and bool(_SENTENCE_END.search(body)))
+        or (len(words) >= _SENTENCE_WORDS and ends_sentence(body))
         or body.endswith(("?", "？", "؟"))
     )
+
+
+def ends_sentence(body: str) -> bool:
+    """Does it end in a sign that ends a sentence?"""
+    return body.rstrip(_CLOSING_SIGNS).endswith(_SENTENCE_ENDS)
 
 
 def _by_closing(lines: Sequence[Line], low: int, high: int) -> int | None:
     """A closing (`Regards,`), a name, and one line more; or a name with two ways to reach somebody, in a paragraph of its own."""
     bodies = [line.body for line in lines[low:high]]
     is_asked_for = False
-    for index in range(max(0, len(bodies) - _MAX_CLOSED_LINES), len(bodies) - 1):
-        if any(is_sentence(body) or _ITEM.match(body) or len(body) > _MAX_LINE_CHARS for body in bodies[index + 1 :]):
-            continue
+    first = max(0, len(bodies) - _MAX_CLOSED_LINES)
+    for index in range(_first_of_card(bodies, first + 1) - 1, len(bodies) - 1):
         line = lines[low + index]
         if (
             _is_closing(line.body)
@@ -146,13 +152,22 @@ def _by_closing(lines: Sequence[Line], low: int, high: int) -> int | None:
     return None
 
 
+def _first_of_card(bodies: Sequence[str], low: int) -> int:
+    """From where on no line is a sentence, an item or too long for a card."""
+    for index in range(len(bodies) - 1, low - 1, -1):
+        body = bodies[index]
+        if len(body) > _MAX_LINE_CHARS or is_sentence(body) or _ITEM.match(body):
+            return index + 1
+    return low
+
+
 def _is_closing(body: str) -> bool:
     """`Regards,`, `Mit freundlichen Grüßen`: a few words without a number that end in a comma, or in nothing."""
     return (
-        len(body.split()) <= 4
+        body.endswith((",", "，", "、"))
         and len(body) <= 40
+        and len(body.split()) <= 4
         and not any(map(str.isdigit, body))
-        and body.endswith((",", "，", "、"))
     )
 
 
@@ -171,11 +186,11 @@ def _is_card(bodies: Sequence[str]) -> bool:
 
 
 def _is_title(body: str) -> bool:
-    words = [word for word in re.findall(r"[^\W\d_]+", body) if len(word) > 3]
+    words = [word for word in _LETTERS.findall(body) if len(word) > 3]
     return (
         len(body) <= 60
         and 2 * sum(not word[0].islower() for word in words) >= len(words)
-        and not _SENTENCE_END.search(body.removesuffix("!"))
+        and not ends_sentence(body.removesuffix("!"))
     )
 
 

@@ -25,6 +25,30 @@ Message-ID: <%d@client.example>\r
 hello\r
 """
 COUNT = 60
+# A mail that says so has its child spin, or eat memory, in place of being read or examined
+HOSTILE = """
+from mailweir.digest import children, server
+from mailweir.store.record import raw_messages
+
+def trap(work):
+    def do(about, content_zstd):
+        raw = raw_messages.decompress(content_zstd, about["size"], about["activity"])
+        while b"spin" in raw:
+            pass
+        eaten = []
+        while b"eat" in raw:
+            eaten.append(bytearray(b"x") * 10_000_000)
+        return work(about, content_zstd)
+    return do
+
+class Examiner(children.Examiner):
+    def __call__(self, about, content_zstd):
+        return trap(super().__call__)(about, content_zstd)
+
+children.read = trap(children.read)
+children.Examiner = Examiner
+server.main()
+"""
 
 
 @pytest.fixture
@@ -39,12 +63,12 @@ def demo(mailweir: Any, database: Database) -> Database:
 
 
 @pytest.fixture
-def start(tmp_path: Path) -> Iterator[Callable[[], "subprocess.Popen[bytes]"]]:
+def start(tmp_path: Path) -> Iterator[Callable[..., "subprocess.Popen[bytes]"]]:
     """Starts the process; all that run still end with the test."""
     made: list[subprocess.Popen[bytes]] = []
 
-    def run() -> "subprocess.Popen[bytes]":
-        made.append(programs.start("mailweir-digest", COMMAND, tmp_path / "digest.log"))
+    def run(command: list[str] = COMMAND) -> "subprocess.Popen[bytes]":
+        made.append(programs.start("mailweir-digest", command, tmp_path / "digest.log"))
         return made[-1]
 
     yield run
@@ -121,5 +145,25 @@ def test_one_child_that_is_killed_harms_nothing(
         os.kill(int(pid), signal.SIGKILL)
     for number in range(2, COUNT + 1):
         record("demo", "richard", JANE, number=number, raw=MAIL % number)
-    _wait(lambda: _is_whole(demo), 20.0)
+    _wait(lambda: _is_whole(demo))
     assert process.poll() is None
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_two_hostile_mails_at_once_delay_others_by_less_than_30_seconds(
+    demo: Database, record: Put, start: Callable[..., "subprocess.Popen[bytes]"], workers: int
+) -> None:
+    """The process with its own limits. One spins and one eats memory, and ordinary mail comes while they are at it."""
+    with Path(os.environ["MAILWEIR_CONFIG"]).open("a") as config:
+        config.write(f"workers = {workers}\n")
+    start([sys.executable, "-c", HOSTILE])
+    record("demo", "richard", JANE, number=COUNT + 1, raw=MAIL % 1)
+    _wait(lambda: _count(demo, "readings") == 1)
+    for number, said in ((COUNT + 2, b"spin"), (COUNT + 3, b"eat")):
+        record("demo", "richard", JANE, number=number, raw=MAIL.replace(b"hello", said) % number)
+    for number in range(1, COUNT + 1):
+        record("demo", "richard", JANE, number=number, raw=MAIL % number)
+    pending = "raw_messages WHERE verdict = 'pending'"
+    _wait(lambda: (_count(demo, "readings"), _count(demo, pending)) == (COUNT + 1, 2), 30.0)

@@ -18,7 +18,7 @@ import structlog.testing
 import zstandard
 
 from mailweir.digest import children, server, workers
-from mailweir.digest.outcomes import MAX_DEATHS
+from mailweir.digest.outcomes import MAX_DEATHS, Outcome, Outcomes
 from mailweir.digest.server import Digest
 from mailweir.digest.workers import Facts, Limits, Pool
 from mailweir.errors import DatabaseUnavailable
@@ -181,6 +181,24 @@ def test_what_ends_its_reader_is_kept_as_unreadable_with_its_subject(
     assert (found.is_unreadable, found.subject, found.text, found.problems) == (True, "A trap", "", ("examiner_died",))
     assert readings.unreadable(demo, 1, 10, is_damaged=False) == [deadly]
     assert work_off(99) == 0
+
+
+def test_both_stages_of_a_message_are_written_together(demo: Database, record: Put, now: datetime) -> None:
+    activity_ids = [record("demo", "richard", JANE, number=number, raw=_mail(f"proven{number}")) for number in (1, 2)]
+    found: list[Outcome] = []
+    for raw_id, activity_id in zip(digest_queue.versions(demo, activity_ids), activity_ids, strict=True):
+        version = digest_queue.version(demo, raw_id)
+        assert version
+        for stage, work in ((Stage.READING, _read), (Stage.VERDICT, _prove)):
+            entry = digest_queue.Entry(raw_id=raw_id, stage=stage, lane=Lane.NEW)
+            found.append(Outcome(entry, activity_id, work(children.facts(version), version.content_zstd)))
+    Outcomes(demo, structlog.get_logger(), lambda: now).write(found)
+    assert demo.execute("SELECT COUNT(*) FROM digest_queue").fetchone() == (0,)
+    assert (
+        demo.execute("SELECT verdict, state FROM raw_messages JOIN readings ON raw_id = id").fetchall()
+        == [("pass", "read")] * 2
+    )
+    assert None not in [threads.of(demo, one) for one in activity_ids]
 
 
 def test_damaged_raw_bytes_have_no_reading(demo: Database, record: Put, now: datetime) -> None:

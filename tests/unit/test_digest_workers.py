@@ -43,6 +43,46 @@ def test_a_child_that_died_is_replaced_and_takes_nothing_with_it(children_count:
         pool.stop()
 
 
+def _sleeps(about: Facts, content: bytes) -> bytes:
+    time.sleep(about["seconds"])
+    return content
+
+
+def test_what_waits_behind_a_slow_one_goes_to_others() -> None:
+    """Which say what comes of it, once; and the slow one isn't to blame for being slow."""
+    pool: Pool[int] = Pool(2, _sleeps, LIMITS)
+    try:
+        for number in range(12):
+            pool.give(number, {"seconds": {0: 4.0}.get(number, 0.0)}, b"%d" % number)
+        began = time.monotonic()
+        found: list[tuple[int, bytes | None]] = []
+        while len(found) < 11:
+            found += workers.wait([pool], 5.0)
+        assert time.monotonic() - began < 3.5
+        assert sorted(found) == [(number, b"%d" % number) for number in range(1, 12)]
+        assert _answers(pool, 1) == {0: b"0"}
+        assert pool.is_idle
+        pool.give(99, {"seconds": 0.0}, b"99")
+        assert _answers(pool, 1) == {99: b"99"}
+    finally:
+        pool.stop()
+
+
+def test_a_child_that_had_nothing_to_do_for_long_is_as_good_as_new(monkeypatch: pytest.MonkeyPatch) -> None:
+    pool: Pool[int] = Pool(2, _sleeps, LIMITS)
+    try:
+        for number in range(2):
+            pool.give(number, {"seconds": 0.0}, b"x")
+        assert _answers(pool, 2) == {0: b"x", 1: b"x"}
+        moment = time.monotonic() + 3_600
+        monkeypatch.setattr(time, "monotonic", lambda: moment)
+        assert list(workers.wait([pool], 0.1)) == []
+        pool.give(2, {"seconds": 0.0}, b"y")
+        assert _answers(pool, 1) == {2: b"y"}
+    finally:
+        pool.stop()
+
+
 def _files() -> dict[int, str]:
     """What each open descriptor is."""
     links = [link for link in Path("/proc/self/fd").iterdir() if os.path.lexists(link)]

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from mailweir.reading import html_depth, html_view
 from mailweir.reading.html_view import View
 from tests import frozen
-from tests.hostile_html import HOSTILE
+from tests.hostile_html import HOSTILE, MUTATING
 from tests.html_samples import LONG_RUNS, html_parts, tag_soup
 from tests.linear_time import GrowsLinearly
 
@@ -141,7 +141,7 @@ def test_the_judge_finds_what_must_not_be(html: str) -> None:
     assert faults(html)
 
 
-@pytest.mark.parametrize("html", HOSTILE)
+@pytest.mark.parametrize("html", [*HOSTILE, *MUTATING])
 def test_nothing_hostile_is_left(html: str) -> None:
     for one in (
         html,
@@ -156,7 +156,7 @@ def test_nothing_hostile_is_left(html: str) -> None:
         assert faults(view(shown.html).html) == []
 
 
-@pytest.mark.parametrize("html", HOSTILE)
+@pytest.mark.parametrize("html", [*HOSTILE, *MUTATING])
 def test_the_second_wall_holds_alone(html: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """nh3, given the mail as it came. It doesn't know how many attachments there are."""
     monkeypatch.setattr(html_depth, "rewrite", lambda source, *_: source)

@@ -58,7 +58,7 @@ _VARIABLES: dict[str, Any] = {
     "reader": Reader(whole="1 = 1", whole_values=(), names="1 = 1", names_values=()),
 }
 _BUILDERS = {
-    batches.__name__: {"insert"},
+    batches.__name__: {"insert", "update"},
     writing.__name__: {"_insert"},
     erasing.__name__: {"_overwriting"},
 }  # of any table's statement

@@ -1,6 +1,6 @@
 """Many rows in few statements: plain SQL in batches, alike on both databases. Called by the rest of the store."""
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, TypeVar
 
@@ -31,6 +31,17 @@ def insert(
         if ending.startswith("RETURNING"):  # psycopg has nothing to fetch without it, and says so
             found += cursor.fetchall()
     return found
+
+
+def update(database: Database, table: str, key: str, columns: Mapping[str, str], rows: Iterable[Sequence[Any]]) -> None:
+    """Changes rows, each to values of its own. columns: by name, what PostgreSQL is to take a value for (it can't tell where all
+    are NULL). rows: the key, an integer, then a value for each column; a key stands once."""
+    casts = ", ".join(f"{name} = CAST(new.v{at} AS {kind})" for at, (name, kind) in enumerate(columns.items()))
+    named = ", ".join(f"v{at}" for at in range(len(columns)))
+    marks = f"({', '.join('?' * (1 + len(columns)))})"
+    for part in parts(rows):
+        sql = f"WITH new (k, {named}) AS (VALUES {', '.join([marks] * len(part))}) UPDATE {table} SET {casts} FROM new"
+        database.execute(f"{sql} WHERE {table}.{key} = new.k", [value for row in part for value in row])
 
 
 def among(database: Database, sql: str, first: Sequence[Any], values: Collection[Any]) -> Iterator[tuple[Any, ...]]:

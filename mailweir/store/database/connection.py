@@ -35,14 +35,21 @@ class _Backend(Protocol):
 class Database:
     """A connection, opened at first use. SQL has `?` for a parameter.
 
+    durable: a commit is on the disk. Without it a commit may be undone where the machine loses its power shortly after, as if it
+    hadn't been, and never a part of it: for what is done anew then. Nobody else's commits are less durable by that.
     Errors: DatabaseUnavailable where the database can't be opened, is locked for longer than the time-out, is full or gone.
     """
 
     def __init__(
-        self, database_url: DatabaseUrl, *, busy_timeout_seconds: float = BUSY_TIMEOUT_SECONDS, create: bool = False
+        self,
+        database_url: DatabaseUrl,
+        *,
+        busy_timeout_seconds: float = BUSY_TIMEOUT_SECONDS,
+        create: bool = False,
+        durable: bool = True,
     ) -> None:
         self.url = database_url
-        self._backend = _backend(database_url, busy_timeout_seconds, create)
+        self._backend = _backend(database_url, busy_timeout_seconds, create=create, durable=durable)
         self.peewee = self._backend.peewee
 
     @property
@@ -141,10 +148,10 @@ class Database:
             raise DatabaseUnavailable(f"database {self.url}: {' '.join(str(error).split())}") from error
 
 
-def _backend(database_url: DatabaseUrl, busy_timeout_seconds: float, create: bool) -> _Backend:
+def _backend(database_url: DatabaseUrl, busy_timeout_seconds: float, *, create: bool, durable: bool) -> _Backend:
     if isinstance(database_url, Path):
-        return Sqlite(database_url, busy_timeout_seconds, create)
+        return Sqlite(database_url, busy_timeout_seconds, create=create, durable=durable)
     # imported when needed: psycopg takes 27 MB and 0.14 s
     from mailweir.store.database.postgresql import Postgresql
 
-    return Postgresql(database_url, busy_timeout_seconds)
+    return Postgresql(database_url, busy_timeout_seconds, durable=durable)

@@ -28,7 +28,7 @@ _WRITERS_KEY = 7_305_806  # of the advisory lock by which commands write one aft
 class Postgresql:
     """One connection to a server."""
 
-    def __init__(self, database_url: DatabaseUrl, busy_timeout_seconds: float) -> None:
+    def __init__(self, database_url: DatabaseUrl, busy_timeout_seconds: float, *, durable: bool) -> None:
         try:
             import psycopg
         except ImportError as error:
@@ -39,7 +39,7 @@ class Postgresql:
         options = {
             "lock_timeout": f"{int(busy_timeout_seconds * 1000)}ms",
             "statement_timeout": f"{max(busy_timeout_seconds, STATEMENT_TIMEOUT_SECONDS):.0f}s",
-            "synchronous_commit": "on",  # law 1: a commit is on the disk, whatever the server's default
+            "synchronous_commit": "on" if durable else "off",  # law 1: on the disk, whatever the server's default
             "idle_in_transaction_session_timeout": "60s",
             "timezone": "UTC",
         }

@@ -17,7 +17,7 @@ import peewee
 class Sqlite:
     """One connection to a file."""
 
-    def __init__(self, path: Path, busy_timeout_seconds: float, create: bool) -> None:
+    def __init__(self, path: Path, busy_timeout_seconds: float, *, create: bool, durable: bool) -> None:
         self._path = path
         self._create = create
         self._file: tuple[int, int] | None = None
@@ -32,7 +32,7 @@ class Sqlite:
             autoconnect=False,
             pragmas={
                 "journal_mode": "wal",
-                "synchronous": "full",  # law 1: a commit is on the disk
+                "synchronous": "full" if durable else "normal",  # law 1: a commit is on the disk
                 # Pages, 64 MB. Mail changes the leaves of a large record's indexes in no order. The longer the log, the more
                 # messages share one write of a leaf into the file: 16,000 cost half the CPU that 4,000 do.
                 "wal_autocheckpoint": 16000,

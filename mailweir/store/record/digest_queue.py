@@ -149,11 +149,31 @@ def version(database: Database, raw_id: int) -> Version | None:
     )
 
 
-def done(database: Database, stage: Stage, raw_id: int) -> None:
-    """Takes it off, whatever lane it is in; in the caller's transaction."""
-    database.execute(
-        "DELETE FROM digest_queue WHERE lane IN (0, 1) AND stage = ? AND raw_id = ?", (stage.value, raw_id)
+def small_versions(database: Database, raw_ids: Collection[int], max_bytes: int) -> dict[int, Version]:
+    """The versions, by id, that are on the record and whose mail has at most so many bytes; many at a time."""
+    sql = (
+        "SELECT r.id, r.activity_id, a.author, r.author_via, r.size_bytes, r.recorded_at, r.content_zstd"
+        " FROM raw_messages r JOIN activities a ON a.id = r.activity_id WHERE r.size_bytes <= ? AND r.id IN ({})"
     )
+    return {
+        raw_id: Version(
+            activity_id=activity_id,
+            author=author,
+            via=via,
+            size_bytes=size_bytes,
+            recorded_at=parse(recorded_at),
+            content_zstd=bytes(content_zstd),
+        )
+        for raw_id, activity_id, author, via, size_bytes, recorded_at, content_zstd in batches.among(
+            database, sql, (max_bytes,), raw_ids
+        )
+    }
+
+
+def done(database: Database, stage: Stage, *raw_ids: int) -> None:
+    """Takes them off, whatever lane they are in; in the caller's transaction."""
+    sql = "DELETE FROM digest_queue WHERE lane IN (0, 1) AND stage = ? AND raw_id IN ({})"
+    batches.change(database, sql, (stage.value,), raw_ids)
 
 
 def postpone(database: Database, entry: Entry, until: datetime) -> None:

@@ -4,13 +4,14 @@ Called by the command line and the digest.
 """
 
 import io
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
 import zstandard
 
 from mailweir.errors import MailweirError, NotFound
-from mailweir.store.database import rows
+from mailweir.store.database import batches, rows
 from mailweir.store.database.connection import Database
 from mailweir.store.database.moments import parse
 from mailweir.store.record.activities import Activity
@@ -109,6 +110,12 @@ def decompress(content_zstd: bytes, size_bytes: int, activity_id: int) -> bytes:
             f"the raw message of activity {activity_id} is damaged in the database: {len(raw)} of {size_bytes} bytes"
         )
     return raw
+
+
+def present(database: Database, raw_ids: Collection[int]) -> list[int]:
+    """Those of these versions that are on the record, in the order of their ids."""
+    sql = "SELECT id FROM raw_messages WHERE id IN ({}) ORDER BY id"
+    return [raw_id for (raw_id,) in batches.among(database, sql, (), raw_ids)]
 
 
 def _kept(database: Database, activity: Activity) -> list[rows.Row]:

@@ -5,7 +5,7 @@ SQL. Written by the digest, within its transaction; read by the command line.
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -97,55 +97,59 @@ class KeptReading:
 
 def write(database: Database, raw_id: int, reading: Reading, now: datetime) -> bool:
     """Keeps what was read, in place of what was before; in the caller's transaction. Was the version never read before?"""
-    original = reading.original
-    view = reading.view
-    keys_before = _replace(
-        database,
-        {
-            "raw_id": raw_id,
-            "reader_version": READER_VERSION,
-            "state": READ,
-            "read_at": rfc3339(now),
-            "subject": reading.subject,
-            "snippet": reading.snippet,
-            "labels": to_bits(reading.labels),
-            "thread_keys": leading_versions.packed_keys(reading.thread_keys),
-            "problems": " ".join(reading.problems),
-            "remote_images": view.remote_images if view else 0,
-            "sanitizer_version": reading.sanitizer_version if view else None,
-            "original_author": original.author if original else None,
-            "original_name": original.author_name if original else None,
-            "original_date": rfc3339_or_none(original.date) if original else None,
-            "original_subject": original.subject if original else None,
-            "original_start": original.start if original else None,
-            "invitation": _packed_invitation(reading.invitation),
-            "folds": json.dumps([[str(one.kind), one.start, one.end] for one in reading.folds]),
-            "text_zstd": _compressed(reading.text),
-            "html_zstd": _compressed(view.html) if view else None,
-        },
-    )
-    batches.insert(
-        database,
-        "attachments",
-        _ATTACHMENT_COLUMNS,
-        [
-            (
-                raw_id,
-                number,
-                one.name,
-                one.media_type,
-                one.size_bytes,
-                one.sha256,
-                int(one.is_inline),
-                one.content_id,
-                one.offset,
-                one.length,
-                one.encoding,
-            )
-            for number, one in enumerate(reading.attachments, 1)
-        ],
-    )
-    return not keys_before
+    return raw_id in write_all(database, {raw_id: reading}, now)
+
+
+def write_all(database: Database, found: Mapping[int, Reading], now: datetime) -> set[int]:
+    """Keeps what was read of versions, in place of what was before; in the caller's transaction. Those that were never read."""
+    compressor = zstandard.ZstdCompressor(level=_LEVEL)
+    rows_of = {raw_id: _row(raw_id, reading, now, compressor) for raw_id, reading in found.items()}
+    keys_before = _replace(database, rows_of)
+    files = [
+        (
+            raw_id,
+            number,
+            one.name,
+            one.media_type,
+            one.size_bytes,
+            one.sha256,
+            int(one.is_inline),
+            one.content_id,
+            one.offset,
+            one.length,
+            one.encoding,
+        )
+        for raw_id, reading in found.items()
+        for number, one in enumerate(reading.attachments, 1)
+    ]
+    batches.insert(database, "attachments", _ATTACHMENT_COLUMNS, files)
+    return {raw_id for raw_id in found if not keys_before.get(raw_id)}
+
+
+def _row(raw_id: int, reading: Reading, now: datetime, compressor: zstandard.ZstdCompressor) -> dict[str, Any]:
+    original, view = reading.original, reading.view
+    return {
+        "raw_id": raw_id,
+        "reader_version": READER_VERSION,
+        "state": READ,
+        "read_at": rfc3339(now),
+        "subject": reading.subject,
+        "snippet": reading.snippet,
+        "labels": to_bits(reading.labels),
+        "thread_keys": leading_versions.packed_keys(reading.thread_keys),
+        "problems": " ".join(reading.problems),
+        "remote_images": view.remote_images if view else 0,
+        "sanitizer_version": reading.sanitizer_version if view else None,
+        "original_author": original.author if original else None,
+        "original_name": original.author_name if original else None,
+        "original_date": rfc3339_or_none(original.date) if original else None,
+        "original_subject": original.subject if original else None,
+        "original_start": original.start if original else None,
+        "invitation": _packed_invitation(reading.invitation),
+        "folds": json.dumps([[str(one.kind), one.start, one.end] for one in reading.folds]),
+        "text_zstd": compressor.compress(reading.text.encode()),
+        "html_zstd": compressor.compress(view.html.encode()) if view else None,
+    }
 
 
 def write_unreadable(database: Database, raw_id: int, problem: str, now: datetime) -> None:
@@ -157,19 +161,22 @@ def write_unreadable(database: Database, raw_id: int, problem: str, now: datetim
     known = {"raw_id": raw_id, "reader_version": READER_VERSION, "state": UNREADABLE, "read_at": rfc3339(now)}
     empty = {"snippet": "", "labels": 0, "thread_keys": "", "remote_images": 0, "folds": "[]"}
     told = {"subject": row[0] or "", "problems": problem, "text_zstd": _compressed("")}
-    _replace(database, {**nothing, **known, **empty, **told})
+    _replace(database, {raw_id: {**nothing, **known, **empty, **told}})
 
 
-def _replace(database: Database, row: dict[str, Any]) -> str | None:
-    """The keys that what was there before had; none where it had no text, or there was nothing."""
-    raw_id = row["raw_id"]
+def _replace(database: Database, rows_of: Mapping[int, dict[str, Any]]) -> dict[int, str]:
+    """By version, the keys that what was there before had; none where it had no text, or there was nothing."""
     # the envelope decides whether mail is automatic, too, and only the filter has seen it
-    kept = database.execute("SELECT header_labels FROM raw_messages WHERE id = ?", (raw_id,)).fetchone()
-    row["labels"] |= (kept and kept[0]) or 0
-    database.execute("DELETE FROM attachments WHERE raw_id = ?", (raw_id,))
-    before = database.execute("DELETE FROM readings WHERE raw_id = ? RETURNING thread_keys", (raw_id,)).fetchone()
-    batches.insert(database, "readings", _COLUMNS, [[row[column] for column in _COLUMNS]])
-    return str(before[0]) if before else None
+    of_headers = "SELECT id, header_labels FROM raw_messages WHERE id IN ({})"
+    for raw_id, labels in batches.among(database, of_headers, (), rows_of):
+        rows_of[raw_id]["labels"] |= labels or 0
+    sql = "SELECT raw_id, thread_keys FROM readings WHERE raw_id IN ({})"
+    before = dict(batches.among(database, sql, (), rows_of))
+    batches.change(database, "DELETE FROM attachments WHERE raw_id IN ({})", (), rows_of)
+    batches.change(database, "DELETE FROM readings WHERE raw_id IN ({})", (), rows_of)
+    rows_new = [[row[column] for column in _COLUMNS] for row in rows_of.values()]
+    batches.insert(database, "readings", _COLUMNS, rows_new)
+    return before
 
 
 def read(database: Database, raw_id: int) -> KeptReading | None:

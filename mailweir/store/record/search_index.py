@@ -65,16 +65,19 @@ def _put_into_fts(database: Database, wanted: dict[int, Entry]) -> None:
     before = _stored(database, wanted)
     remove(database, [raw_id for raw_id, entry in before.items() if entry != wanted[raw_id]])
     compressor = zstandard.ZstdCompressor()
-    execute = database.fast_execute()
-    for raw_id, entry in sorted(wanted.items()):
-        if before.get(raw_id) == entry:
-            continue
-        packed = compressor.compress(f"{' '.join(entry.names)}\n{' '.join(entry.others)}".encode())
-        execute(
-            "INSERT INTO search_texts (raw_id, deployment_id, words) VALUES (?, ?, ?)",
-            (raw_id, entry.deployment_id, packed),
+    new = [entry for raw_id, entry in sorted(wanted.items()) if before.get(raw_id) != entry]
+    texts = [
+        (
+            entry.raw_id,
+            entry.deployment_id,
+            compressor.compress(f"{' '.join(entry.names)}\n{' '.join(entry.others)}".encode()),
         )
-        execute("INSERT INTO search_words (rowid, words) VALUES (?, ?)", (raw_id, _text(entry)))
+        for entry in new
+    ]
+    batches.insert(database, "search_texts", ("raw_id", "deployment_id", "words"), texts)
+    execute = database.fast_execute()
+    for entry in new:
+        execute("INSERT INTO search_words (rowid, words) VALUES (?, ?)", (entry.raw_id, _text(entry)))
 
 
 def _stored(database: Database, raw_ids: Collection[int]) -> dict[int, Entry]:
@@ -100,19 +103,19 @@ def _take_out_of_fts(database: Database, stored: Iterable[Entry]) -> None:
 
 
 def _text(entry: Entry) -> str:
-    return " ".join(search_entry.stream(entry, _NOBODYS))
+    return search_entry.indexed(entry, _NOBODYS)
 
 
 def _put_texts(database: Database, wanted: dict[int, Entry]) -> None:
-    execute = database.fast_execute()
+    rows = []
     for raw_id, entry in sorted(wanted.items()):
         windows = " ".join(window(entry.deployment_id, bits, raw_id >> bits) for bits in WINDOW_BITS)
-        execute(
-            "INSERT INTO search_texts (raw_id, deployment_id, words) VALUES (?, ?, ?)"
-            " ON CONFLICT (raw_id) DO UPDATE SET deployment_id = excluded.deployment_id, words = excluded.words"
-            " WHERE search_texts.words <> excluded.words",
-            (raw_id, entry.deployment_id, f"{_text(entry)} {windows}"),
-        )
+        rows.append((raw_id, entry.deployment_id, f"{_text(entry)} {windows}"))
+    ending = (
+        "ON CONFLICT (raw_id) DO UPDATE SET deployment_id = excluded.deployment_id, words = excluded.words"
+        " WHERE search_texts.words <> excluded.words"
+    )
+    batches.insert(database, "search_texts", ("raw_id", "deployment_id", "words"), rows, ending)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,7 @@
 Never touches a body. Safe to do twice, and with two digests at once: a body's verdict is settled once.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
@@ -64,18 +64,22 @@ def settle(database: Database, verdicts: Iterable[tuple[Examined, SenderVerdict]
 
     The first body that is proven leads; where none is, the first one. Its verdict and subject are the activity's (law 2).
     """
-    activity_ids: dict[int, None] = {}
-    for one, verdict in verdicts:
-        digest_queue.done(database, Stage.VERDICT, one.raw_id)
-        row = database.execute("SELECT verdict, author_doubt FROM raw_messages WHERE id = ?", (one.raw_id,)).fetchone()
-        if row is None or not _replaces(row[0], row[1], verdict):
-            continue
-        database.execute(
-            "UPDATE raw_messages SET verdict = ?, verdict_reason = ?, verdict_domain = ?, examined_at = ? WHERE id = ?",
-            (str(verdict.value), str(verdict.reason), verdict.domain or None, rfc3339(now), one.raw_id),
-        )
-        activity_ids[one.activity_id] = None
-    return [led for activity_id in activity_ids if (led := _lead(database, activity_id))]
+    wanted = {one.raw_id: (one.activity_id, verdict) for one, verdict in verdicts}
+    digest_queue.done(database, Stage.VERDICT, *wanted)
+    sql = "SELECT id, verdict, author_doubt FROM raw_messages WHERE id IN ({})"
+    before = {raw_id: (verdict, doubt) for raw_id, verdict, doubt in batches.among(database, sql, (), wanted)}
+    new = {
+        raw_id: (activity_id, verdict)
+        for raw_id, (activity_id, verdict) in wanted.items()
+        if raw_id in before and _replaces(*before[raw_id], verdict)
+    }
+    rows = [
+        (raw_id, str(verdict.value), str(verdict.reason), verdict.domain or None, rfc3339(now))
+        for raw_id, (_, verdict) in new.items()
+    ]
+    columns = dict.fromkeys(("verdict", "verdict_reason", "verdict_domain", "examined_at"), "TEXT")
+    batches.update(database, "raw_messages", "id", columns, rows)
+    return _lead(database, sorted({activity_id for activity_id, _ in new.values()}))
 
 
 def _replaces(before: str, doubt: str | None, verdict: SenderVerdict) -> bool:
@@ -95,10 +99,10 @@ def unproven_since(database: Database, raw_id: int) -> datetime | None:
     return parse(row[0]) if row else None
 
 
-def leads(database: Database, raw_id: int) -> bool:
-    """Does this body lead its activity?"""
-    sql = "SELECT 1 FROM raw_messages r JOIN activities a ON a.leading_raw_id = r.id WHERE r.id = ?"
-    return database.execute(sql, (raw_id,)).fetchone() is not None
+def leading(database: Database, raw_ids: Collection[int]) -> set[int]:
+    """Those of these bodies that lead their activities."""
+    sql = "SELECT r.id FROM raw_messages r JOIN activities a ON a.leading_raw_id = r.id WHERE r.id IN ({})"
+    return {raw_id for (raw_id,) in batches.among(database, sql, (), raw_ids)}
 
 
 def authors(database: Database, activity_ids: Iterable[int]) -> list[tuple[int, int, str, str]]:
@@ -118,26 +122,30 @@ def prove(database: Database, raw_id: int, activity_id: int, now: datetime) -> L
         (str(VerdictReason.LOGIN), rfc3339(now), raw_id),
     )
     digest_queue.done(database, Stage.VERDICT, raw_id)
-    return _lead(database, activity_id)
+    return next(iter(_lead(database, [activity_id])), None)
 
 
-def _lead(database: Database, activity_id: int) -> Led | None:
-    """Lets the right body lead. None where it did and isn't proven now, and for what is off the record."""
-    found = database.execute(
-        "SELECT id, verdict FROM raw_messages WHERE activity_id = ? ORDER BY id", (activity_id,)
-    ).fetchall()
-    if not found:
-        return None
-    raw_id, verdict = next((row for row in found if row[1] == "pass"), found[0])
-    before = database.execute(
-        "SELECT leading_raw_id, sender_verdict FROM activities WHERE id = ?", (activity_id,)
-    ).fetchone()
-    if tuple(before) == (raw_id, verdict):
-        return None
-    database.execute(
-        "UPDATE activities SET leading_raw_id = ?, sender_verdict = ?,"
-        " subject = COALESCE((SELECT r.subject FROM raw_messages r WHERE r.id = ?), subject) WHERE id = ?",
-        (raw_id, verdict, raw_id, activity_id),
-    )
-    is_other = raw_id != before[0]
-    return Led(activity_id, is_other) if is_other or verdict == "pass" else None
+def _lead(database: Database, activity_ids: Collection[int]) -> list[Led]:
+    """Lets the right body lead each. Without those where it did and isn't proven now, and what is off the record."""
+    sql = "SELECT activity_id, id, verdict, subject FROM raw_messages WHERE activity_id IN ({}) ORDER BY id"
+    first: dict[int, tuple[int, str, str | None]] = {}
+    proven: dict[int, tuple[int, str, str | None]] = {}
+    for activity_id, *version in batches.among(database, sql, (), activity_ids):
+        first.setdefault(activity_id, (version[0], version[1], version[2]))
+        if version[1] == "pass":
+            proven.setdefault(activity_id, (version[0], version[1], version[2]))
+    sql = "SELECT id, leading_raw_id, sender_verdict, subject FROM activities WHERE id IN ({})"
+    led: list[Led] = []
+    rows: list[tuple[int, int, str, str]] = []
+    for activity_id, before_id, before_verdict, before_subject in batches.among(database, sql, (), activity_ids):
+        raw_id, verdict, subject = (
+            proven.get(activity_id) or first.get(activity_id) or (before_id, before_verdict, None)
+        )
+        if (raw_id, verdict) == (before_id, before_verdict):
+            continue
+        rows.append((activity_id, raw_id, verdict, before_subject if subject is None else subject))
+        if raw_id != before_id or verdict == "pass":
+            led.append(Led(activity_id, raw_id != before_id))
+    columns = {"leading_raw_id": "BIGINT", "sender_verdict": "TEXT", "subject": "TEXT"}
+    batches.update(database, "activities", "id", columns, rows)
+    return led

@@ -102,6 +102,7 @@ def test_inline_is_what_the_html_shows(disposition: str) -> None:
         ("Subject: =?utf-8?q?f=C3=BCr?=", "für.eml"),
         ("X-Other: y", "attachment-1.eml"),
         ("Subject: " + "x" * 500, "x" * 150 + ".eml"),
+        ("Subject: " + "日" * 500, "日" * 65 + ".eml"),
     ],
 )
 @pytest.mark.parametrize("make", [part, in_base64])

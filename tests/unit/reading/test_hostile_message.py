@@ -28,6 +28,14 @@ assert len(packed) <= frame.MAX_BYTES
 peak = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
 print(int(peak.split()[1]) // 1024, time.process_time())
 """
+_BLANKS = "a/b" + "\t" * 15_900 + "x; c=d"
+_SECTIONS = "application/x; " + "; ".join(f"name*{number}*=%41%42" for number in range(150))
+_QUOTED = "Content-Transfer-Encoding: quoted-printable"
+_ZONES = "BEGIN:VCALENDAR\r\nBEGIN:VTIMEZONE\r\nTZID:X\r\n" + (
+    "BEGIN:STANDARD\r\nDTSTART:19700101T000000\r\nTZOFFSETTO:+0200\r\nRRULE:FREQ=SECONDLY;COUNT=999999999\r\nEND:STANDARD\r\n"
+    * 8_000
+    + "END:VTIMEZONE\r\n"
+)
 _ATTRIBUTES = " ".join(f"a{number}=x" for number in range(125_000))
 
 
@@ -75,6 +83,22 @@ def _forwards(count: int) -> bytes:
         pytest.param(lambda: b"References: " + b"<a@a.example> " * 1_000_000 + b"\r\n\r\nhello", id="a million references"),
         pytest.param(lambda: b"Subject: " + b"=?utf-8?q?a?= " * 1_000_000 + b"\r\n\r\nhello", id="encoded words"),
         pytest.param(lambda: b"Subject: " + b"Re: " * 1_000_000 + b"\r\n\r\nhello", id="Re:"),
+        pytest.param(lambda: multipart("mixed", *[part(_BLANKS, "x")] * 1_000), id="1,000 headers of blanks"),
+        pytest.param(lambda: multipart("mixed", *[part(_SECTIONS, "x", headers=ATTACHED)] * 1_000), id="RFC 2231's sections"),
+        pytest.param(lambda: b"".join(b"X-%d: a\r\n" % n for n in range(100_000)) + b"\r\nhello", id="100,000 headers"),
+        pytest.param(lambda: b"X-A: " + b"a\r\n " * 3_300_000 + b"\r\n\r\nhello", id="one header of 16 MB"),
+        pytest.param(lambda: in_base64("text/html", b"") + b"PH=A!+P hi\r\n" * 2_000_000, id="base64 with junk"),
+        pytest.param(lambda: part("text/html", b"=3Cp=3E" * 3_500_000, headers=_QUOTED), id="quoted-printable without line ends"),
+        pytest.param(lambda: part("text/plain; format=flowed", ">" * 1_000_000), id="flowed quotes"),
+        pytest.param(lambda: part("text/html", "<p>x</p>" * 125_000), id="125,000 tags"),
+        pytest.param(lambda: part("text/html", "<table>" + "<tr><td>x<td>y<td>z" * 150_000), id="a table of 450,000 cells"),
+        pytest.param(lambda: part("text/html", "<a href=http://a.example/>" + "b<i>" * 700_000), id="a link around it all"),
+        pytest.param(lambda: part("text/html", "<![CDATA[<!--<?" * 200_000), id="comments without an end"),
+        pytest.param(lambda: part("text/html", "&#38;&lt;&#x41;&nbsp;" * 150_000), id="references"),
+        pytest.param(lambda: part("text/plain; charset=iso-2022-jp", b"\x1b$B!!" * 400_000), id="a charset's escapes"),
+        pytest.param(lambda: part("text/plain", "begin 644 a\n%:&5L;&\\\n`\nend\n" * 600_000), id="uuencode in uuencode's text"),
+        pytest.param(lambda: in_base64("application/ms-tnef", b"\x78\x9f\x3e\x22" + b"\xff" * 10_000_000), id="winmail.dat"),
+        pytest.param(lambda: part("text/calendar", _ZONES + "BEGIN:VEVENT\r\nDTSTART;TZID=X:20261124T100000\r\n"), id="zones"),
         pytest.param(lambda: b"Subject: " + "\u0430\u0301".encode() * 500_000 + b"\r\n\r\nhello", id="accents"),
     ],
 )  # fmt: skip

@@ -23,7 +23,10 @@ ON_POSTGRESQL = (
         raw_id BIGINT PRIMARY KEY REFERENCES raw_messages(id),
         deployment_id BIGINT NOT NULL REFERENCES deployments(id),
         words TEXT NOT NULL)""",
-    "CREATE INDEX search_texts_words ON search_texts USING gin (array_to_tsvector(string_to_array(words, ' ')))",
+    # The list of what isn't in the index yet is short (kB): whoever fills it puts all of it in. At the default of 4 MB one
+    # transaction of a hundred took over a second for it, at 128 kB a quarter of that, and all of them together a tenth longer.
+    "CREATE INDEX search_texts_words ON search_texts USING gin (array_to_tsvector(string_to_array(words, ' ')))"
+    " WITH (gin_pending_list_limit = 128)",
 )
 ON_BOTH = (
     # what is read already isn't indexed yet, nor what a rebuild that goes on has come to before

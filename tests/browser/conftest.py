@@ -1,0 +1,47 @@
+"""A real browser for the tests of what a page shows: Debian's chromium, driven by playwright. `make test-browser` installs both.
+
+Whatever name of the samples it looks up leads to a trap of the tests' own: a connection that sends nothing counts, too.
+"""
+
+import importlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.browser.site import Site, Trap
+from tests.browser.visit import Visitor
+from tests.needs import lacks
+
+CHROMIUM = Path("/usr/bin/chromium")
+
+
+def _playwright() -> Any:
+    """Skips where the browser isn't there; fails where it was asked for."""
+    refuse = lacks if os.environ.get("MAILWEIR_TEST_BROWSER") else pytest.skip
+    try:
+        playwright = importlib.import_module("playwright.sync_api")
+    except ImportError:
+        refuse("needs the Python package playwright: `make test-browser` installs it")
+    if not CHROMIUM.exists():
+        refuse(f"needs the Debian package chromium ({CHROMIUM}): `make test-browser` installs it")
+    return playwright
+
+
+@pytest.fixture(scope="module")
+def visitor() -> Iterator[Visitor]:
+    """Shows HTML to a browser, each piece as a page of its own, without any policy."""
+    playwright = _playwright()
+    with Site() as site, Trap() as trap, playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(
+            executable_path=str(CHROMIUM),
+            args=[
+                # what the browser itself asks of its makers leads nowhere
+                f"--host-resolver-rules=MAP *.example 127.0.0.1:{trap.port}, MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+                *(["--no-sandbox"] if os.geteuid() == 0 else []),  # as root it refuses to start otherwise
+            ],
+        )
+        yield Visitor(browser, site, trap)
+        browser.close()

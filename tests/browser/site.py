@@ -1,0 +1,72 @@
+"""Where the tests' browser gets its pages from, and where it ends up when it wants to go anywhere else."""
+
+import socket
+import threading
+from contextlib import suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Self
+
+from tests.unit.reading.mails import PNG
+
+
+class Site:
+    """Pages on 127.0.0.1, by path. What is asked for and isn't there is answered with a picture."""
+
+    def __init__(self) -> None:
+        self.pages: dict[str, bytes] = {}
+        pages = self.pages
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                page = pages.get(self.path)
+                self.send_response(200)
+                self.send_header("Content-Type", "image/png" if page is None else "text/html; charset=utf-8")
+                self.send_header("Cache-Control", "no-store")
+                self.end_headers()
+                with suppress(OSError):  # the browser went elsewhere
+                    self.wfile.write(PNG if page is None else page)
+
+            def log_message(self, *_: object) -> None:
+                """Nothing: the tests tell what was asked for."""
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+class Trap:
+    """Where the names of the samples lead. connections: the first bytes of each, empty where none came."""
+
+    def __init__(self) -> None:
+        self.connections: list[bytes] = []
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._socket.getsockname()[1]
+        self._thread = threading.Thread(target=self._accept, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._socket.close()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                connection, _ = self._socket.accept()
+            except OSError:  # closed
+                return
+            with connection:
+                connection.settimeout(0.2)
+                try:
+                    self.connections.append(connection.recv(300))
+                except OSError:
+                    self.connections.append(b"")

@@ -1,0 +1,55 @@
+"""How much the digest writes in a transaction: so much as takes some milliseconds, whatever the machine."""
+
+from collections import deque
+from collections.abc import Iterator
+
+import pytest
+
+from mailweir.digest.portions import WANTED_SECONDS, Portions
+
+
+class Disk:
+    """A clock, and a database that takes so long for each word; fixed_seconds: for each transaction besides."""
+
+    def __init__(self, seconds_a_word: float, fixed_seconds: float = 0.0) -> None:
+        self.now = 0.0
+        self.seconds_a_word = seconds_a_word
+        self.fixed_seconds = fixed_seconds
+
+    def write(self, costs: list[int]) -> Iterator[tuple[int, float]]:
+        """What it costs to write so much: of each transaction (how many, seconds)."""
+        portions = Portions(lambda: self.now)
+        left = deque((cost, cost) for cost in costs)
+        while left:
+            portion = portions.take(left)
+            portions.begin()
+            took = sum(portion) * self.seconds_a_word + self.fixed_seconds
+            self.now += took
+            portions.end()
+            yield len(portion), took
+
+
+@pytest.mark.parametrize("seconds_a_word", [1e-7, 1.5e-6, 5e-6, 1e-5])
+def test_a_transaction_takes_at_most_50_ms(seconds_a_word: float) -> None:
+    """But for the first, where the machine is slow; nothing is left out."""
+    written = list(Disk(seconds_a_word).write([200] * 2_000))
+    assert sum(count for count, _ in written) == 2_000
+    assert max(took for _, took in written[1:]) <= 0.05
+    later = [took for _, took in written[20:-1]]
+    assert sum(later) / len(later) <= WANTED_SECONDS * 1.5
+
+
+def test_a_fast_machine_writes_many_together() -> None:
+    written = list(Disk(1e-6).write([200] * 2_000))
+    assert max(count for count, _ in written) >= 60
+
+
+def test_a_disk_that_is_slow_for_each_transaction_is_not_asked_for_each_message() -> None:
+    """Smaller ones would make it no better."""
+    written = list(Disk(1e-7, fixed_seconds=0.1).write([200] * 2_000))
+    assert min(count for count, _ in written[:-1]) >= 7
+
+
+def test_what_is_too_much_goes_alone() -> None:
+    written = list(Disk(1e-6).write([10, 100_000, 10]))
+    assert [count for count, _ in written] == [1, 1, 1]
