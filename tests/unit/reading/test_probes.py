@@ -7,8 +7,8 @@ import pytest
 from mailweir.reading import folds, forwarded, message
 from mailweir.reading.folds import FoldKind
 from mailweir.reading.forwarded import Original
-from tests.unit.reading import probes
-from tests.unit.reading.probes import Probe
+from tests import reading_probes as probes
+from tests.reading_probes import Probe
 
 REPLIES = probes.of("replies.txt")
 TRAPS = [*probes.of("traps.txt"), *probes.of("ends.txt")]
