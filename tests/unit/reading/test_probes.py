@@ -7,8 +7,8 @@ import pytest
 from mailweir.reading import folds, forwarded, message
 from mailweir.reading.folds import FoldKind
 from mailweir.reading.forwarded import Original
-from tests.unit.reading import probes
-from tests.unit.reading.probes import Probe
+from tests import reading_probes as probes
+from tests.reading_probes import Probe
 
 REPLIES = probes.of("replies.txt")
 TRAPS = [*probes.of("traps.txt"), *probes.of("ends.txt")]
@@ -48,9 +48,10 @@ def test_of_a_forwarded_message_the_header_is_folded(probe: Probe) -> None:
 
 @pytest.mark.parametrize("probe", FORWARDS, ids=lambda probe: probe.name)
 def test_a_forward_begins_with_its_header(probe: Probe) -> None:
-    found = forwarded.find(probe.text, probe.told_once("subject"), is_meant="meant" in probe.told)
+    found = forwarded.find_all(probe.text, probe.told_once("subject"), is_meant="meant" in probe.told)
     head = "".join(f"{line}\n" for kind, line in takewhile(lambda row: row[0] is not FoldKind.FORWARDED, probe.lines))
-    assert probe.text[: found.start if found else None].split() == head.split()
+    starts = [*(one.start for one in found), len(probe.text)]
+    assert probe.text[: starts[0]].split() == head.split()
 
 
 @pytest.mark.parametrize("subject", ["", "Re: Offer"])

@@ -1,4 +1,4 @@
-"""Mails as programs write them, in own words, with what is to be made of each: the files beside this one.
+"""Mails as programs write them, in own words, with what is to be made of each: the files in tests/unit/reading/probes.
 
 Their form is told in `replies.txt`.
 """
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from mailweir.reading.folds import Fold, FoldKind
 
-_HERE = Path(__file__).parent
+_HERE = Path(__file__).parent / "unit" / "reading" / "probes"
 _NUMBERED = re.compile(r"\\u([0-9a-f]{4})")
 _KINDS = {"q": FoldKind.QUOTE, "s": FoldKind.SIGNATURE, "d": FoldKind.DISCLAIMER, "f": FoldKind.FORWARDED}
 
