@@ -14,6 +14,7 @@ from mailweir.reading import labels
 from mailweir.reading.folds import Fold, FoldKind
 from mailweir.reading.invitation import Invitation
 from mailweir.sender_verdict import VerdictReason
+from mailweir.store.record.forwarded_versions import Said
 from mailweir.store.record.readings import KeptReading
 
 MOST_COPIES = 5  # other activities with the same file that are named
@@ -33,16 +34,19 @@ _METHODS = {
 }
 
 
-def as_json(reading: KeptReading | None) -> dict[str, Any]:
-    """The keys that it adds to an activity's. Without a reading text is null."""
+def as_json(reading: KeptReading | None, said: Said | None) -> dict[str, Any]:
+    """The keys that it adds to an activity's. Without a reading text is null. said: what the user says who forwarded it."""
+    original = said or (reading.original if reading else None)
+    told = (
+        {"author": original.author, "date": output.json_value(original.date), "subject": original.subject}
+        if original
+        else None
+    )
     if reading is None:
-        return {"text": None, "original": None, "invitation": None, "unreadable": False, "folds": []}
-    original = reading.original
+        return {"text": None, "original": told, "invitation": None, "unreadable": False, "folds": []}
     return {
         "text": reading.text,
-        "original": {"author": original.author, "date": output.json_value(original.date), "subject": original.subject}
-        if original
-        else None,
+        "original": told,
         "invitation": _event(reading.invitation) if reading.invitation else None,
         "unreadable": reading.is_unreadable,
         "folds": [{"kind": str(one.kind), "start": one.start, "end": one.end} for one in reading.folds],
@@ -62,12 +66,14 @@ def _event(event: Invitation) -> dict[str, Any]:
     }
 
 
-def lines(reading: KeptReading, copies: Mapping[int, Sequence[int]], *, is_full: bool) -> Iterator[str]:
+def lines(
+    reading: KeptReading, copies: Mapping[int, Sequence[int]], *, is_full: bool, is_told: bool = False
+) -> Iterator[str]:
     """Facts, an empty line, the text. copies: other activities with the same file, by the file's number. is_full: with what is
-    folded away else."""
+    folded away else. is_told: its original is told of already."""
     if reading.labels:
         yield f"  {'labels':<11} {', '.join(labels.in_order(reading.labels))}"
-    if reading.original:
+    if reading.original and not is_told:
         original = reading.original
         yield f"  {'original':<11} {original.author or original.author_name or '?'}, {output.moment(original.date)}"
     if reading.invitation:

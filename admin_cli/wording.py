@@ -61,6 +61,30 @@ WORDS: Mapping[str, str] = {
     "decision.not_synced": (
         "the mailbox is synced, but not in this direction: 'mailweir gmail connect USERNAME --inbound --outbound' sets both"
     ),
+    "decision.held_forward": (
+        "author {author} is a user of {deployment}, and may have forwarded a client's mail: "
+        "it waits until its reading says whose it is"
+    ),
+    "decision.held_company": (
+        "author {author} may be a new contact of a known company: it waits until its reading says whose it is"
+    ),
+    "decision.held_thread": (
+        "author {author} may answer in a known conversation: it waits until its reading says whose it is"
+    ),
+    "decision.held_too_much": (
+        "from {author}; it would have waited for its reading, but more of such mail waits in {deployment} already than the "
+        "settings allow (digest.held_author_bytes, digest.held_deployment_bytes)"
+    ),
+    "decision.held_unread": "from {author}; it waited for its reading, could not be read in time, and was erased",
+    "decision.forwarded_by_user": "forwarded by {user}, says from {original}",
+    "decision.unproven_forwarder": (
+        "author {author} is a user of {deployment}, but it isn't proven that this user sent it, so nobody looks whom it forwards"
+    ),
+    "decision.forward_of_staff": "forwarded by {author}, but what is forwarded was written by users of {deployment}",
+    "decision.forward_of_nobody": (
+        "forwarded by {author}, but nobody who wrote what is forwarded is a contact of {deployment}; make the contact, "
+        "and forward it to the log address again"
+    ),
     "decision.no_such_recipient": "nobody has the capture address that it was for",
     "decision.postfix_refused": "Postfix refused it for good; its log, on the host that it came to, has what the sender was told",
     "decision.postfix_put_off": "Postfix told the sender to come again; its log, on the host that it came to, says why",
@@ -137,11 +161,14 @@ WORDS: Mapping[str, str] = {
     "verdict_reason.too_many_headers": "it has too many headers for its signatures to be checked",
     "verdict_reason.through_group": "a group passed it on and changed it, and left no proof of the author",
     "verdict_reason.author_in_doubt": "From leaves a doubt about its author, so no signature can prove one",
+    "verdict_reason.forwarded_by_hand": "the author is whom the forwarder names: the mail itself is the forwarder's",
     "verdict_reason.damaged": "its bytes are damaged in the database",
     "verdict_reason.examiner_died": "it couldn't be examined: the examiner failed on it, several times",
     "author.repaired": ("From was repaired: no common reader shows it without doubt, and no signature can prove it"),
+    "author.forwarded": "whoever forwarded the mail by hand says so: no signature can prove it",
     "author.several": ("From can be read in several ways, all of them this contact's: no signature can prove it"),
     "author.via": "it came by {via}, which put its own address into From; the author is who the mail says wrote it before",
+    "forwarded.by": "by {user}, says from {original}",
     "todo.open": "open",
     "todo.done": "done since {since:%Y-%m-%d %H:%M:%SZ}",
     "mailbox.connected": "connected",

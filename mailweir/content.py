@@ -1,19 +1,21 @@
 """What is kept of a captured message, made of its headers, its body and its bytes: the same by whatever route it came.
 
-Never parses a body, and asks nothing. Called by the filter (`handling`; `assembly` compresses) and by the sync (`fetch`).
+Likewise of held mail. Never parses a body, and asks nothing. Called by the filter (`handling`; `assembly` compresses), by the
+sync (`fetch`) and by the digest (`held_entries`).
 """
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 import zstandard
 
-from mailweir import identity
+from mailweir import holding, identity
 from mailweir.decision import Decision
 from mailweir.headers import Header, HeaderView
 from mailweir.reading import labels
-from mailweir.recording import Content
+from mailweir.recording import Content, Hold
+from mailweir.settings import Digest as HoldLimits
 
 LEVEL = 3  # of zstd; level 1 saves 5 % of the time, level 9 costs four times as much for 4 % less
 _MOST_SPARE = 2
@@ -69,4 +71,34 @@ def of(
         sent_at=sent_at or view.sent_at,
         is_proven=is_proven,
         header_labels=labels.to_bits(labels.of_headers(view, None)),
+    )
+
+
+def held(
+    decision: Decision,
+    view: HeaderView,
+    message: Bytes,
+    limits: HoldLimits,
+    *,
+    has_proven_author: bool,
+    envelope_sender: str | None = None,
+) -> Hold:
+    """What is kept of it where it waits for its reading. view: as of `of`. envelope_sender: None where it isn't known."""
+    kept = of(decision, view, message, is_proven=has_proven_author)
+    facts = holding.facts(
+        decision,
+        view,
+        identity=kept.identity,
+        version_digest=kept.version_digest,
+        header_labels=kept.header_labels,
+        envelope_sender=envelope_sender,
+        has_proven_author=has_proven_author,
+    )
+    return Hold(
+        facts=facts.to_json(),
+        content_zstd=message.raw_zstd,
+        size_bytes=message.size_bytes,
+        keep=timedelta(hours=limits.held_keep_hours),
+        max_author_bytes=limits.held_author_bytes,
+        max_deployment_bytes=limits.held_deployment_bytes,
     )

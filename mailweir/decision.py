@@ -44,6 +44,15 @@ class Reason(enum.StrEnum):
     NEVER_LOG_OF_USER = "never-log rule of a user"
     NOT_SYNCED = "direction that isn't synced"
     NO_SUCH_RECIPIENT = "no such recipient"
+    HELD_FORWARD = "held forward"
+    HELD_COMPANY = "held mail of a company"
+    HELD_THREAD = "held mail of a thread"
+    HELD_TOO_MUCH = "more mail than may be held"
+    HELD_UNREAD = "held mail that was never read"
+    FORWARDED_BY_USER = "forwarded by a user"
+    UNPROVEN_FORWARDER = "forwarded by nobody who is proven"
+    FORWARD_OF_NOBODY = "forward of nobody who is known"
+    FORWARD_OF_STAFF = "forward of a colleague's mail"
     POSTFIX_REFUSED = "refused by Postfix"
     POSTFIX_PUT_OFF = "put off by Postfix"
 
@@ -52,15 +61,33 @@ class Reason(enum.StrEnum):
 FROM_THE_LOG = frozenset({Reason.NO_SUCH_RECIPIENT, Reason.POSTFIX_REFUSED, Reason.POSTFIX_PUT_OFF})
 
 
+class HeldKind(enum.StrEnum):
+    """Why mail is held until its reading says whose it is (law 3, decision 0036): a user may have forwarded a client's mail by
+    hand; the author may be a new contact of a known company; it may be an answer in a known thread."""
+
+    FORWARD = "forward"
+    COMPANY = "company"
+    THREAD = "thread"
+
+
+# What a decision says while the mail is held
+REASON_OF_HELD = {
+    HeldKind.FORWARD: Reason.HELD_FORWARD,
+    HeldKind.COMPANY: Reason.HELD_COMPANY,
+    HeldKind.THREAD: Reason.HELD_THREAD,
+}
+
+
 class Doubt(enum.StrEnum):
     """Why an author is less sure than others are (decision 0003).
 
     REPAIRED: From holds the one address only where nothing in it is taken for a quote or a comment. SEVERAL: readers may show
-    several, and all are one contact's.
+    several, and all are one contact's. FORWARDED: the one who forwarded the mail by hand says so.
     """
 
     REPAIRED = "repaired"
     SEVERAL = "several"
+    FORWARDED = "forwarded"
 
 
 class Direction(enum.StrEnum):
@@ -87,7 +114,8 @@ class Decision:
     author: None where nobody can be told. addresses: the capture addresses that it came for, if any. direction: None where
     nothing is captured. users: ids of those on whose record it is. todo_users: those on whose list it is. sightings: (route,
     user id or None). named: all whom From and the headers of a group could name, where that isn't the author alone. via: see
-    `authorship.Author`. rule: the never-log rule that hid it.
+    `authorship.Author`. rule: the never-log rule that hid it. held: why the mail is held; the outcome is `ignored` until that
+    is decided, and users and sightings are those of the mail, should it be recorded.
     """
 
     deployment: DeploymentRef
@@ -106,3 +134,4 @@ class Decision:
     named: tuple[str, ...] = ()
     via: str | None = None
     rule: RuleRef | None = None
+    held: HeldKind | None = None

@@ -11,13 +11,15 @@ from mailweir.folding import EXACT, Folding
 
 
 class DeploymentRef(NamedTuple):
-    """A tenant, as matching sees it. automatic_todos: what programs answer is a to-do too."""
+    """A tenant, as matching sees it. automatic_todos: what programs answer is a to-do too. holds_forwards: what its users forward
+    to log@ by hand is held until it is read."""
 
     id: int
     name: str
     domain: str
     folding: Folding = EXACT
     automatic_todos: bool = False
+    holds_forwards: bool = True
 
 
 class UserRef(NamedTuple):

@@ -6,12 +6,13 @@ own users and contacts alone. Called by the filter and the sync. Standard librar
 """
 
 from collections.abc import Collection
+from dataclasses import replace
 from typing import NamedTuple
 
-from mailweir import address, never_log
+from mailweir import address, never_log, subjects
 from mailweir.arrivals import Arrival
 from mailweir.authorship import Author, named, who_wrote
-from mailweir.decision import Decision, Direction, Doubt, Outcome, Reason, Route
+from mailweir.decision import REASON_OF_HELD, Decision, Direction, Doubt, HeldKind, Outcome, Reason, Route
 from mailweir.directory import ContactRef, DeploymentRef, Directory, People, UserRef, are_groups, people_among
 from mailweir.envelope import Envelope
 from mailweir.headers import HeaderView
@@ -62,10 +63,14 @@ def _decided(arrival: Arrival, view: HeaderView, directory: Directory) -> Decisi
     users, contacts = people
     if author.address in users:
         found = tuple(ref for a in recipients if a not in users for ref in contacts.get(a, ()))
-        if not found:
-            reason = _why_no_contact(deployment, view, recipients, people, directory)
-            return ignore(deployment, view, reason, arrival=arrival)
-        return _outgoing(arrival, view, author, users[author.address], found)
+        writer = users[author.address]
+        if found:
+            return _outgoing(arrival, view, author, writer, found)
+        reason = _why_no_contact(deployment, view, recipients, people, directory)
+        ignored = ignore(deployment, view, reason, arrival=arrival)
+        if author.doubt or author.via or not _may_forward(arrival, view, writer, recipients, people, directory):
+            return ignored
+        return _held(ignored, HeldKind.FORWARD, users=(writer.id,), sightings=((Route.LOG, writer.id),))
     if author.address in contacts:
         return _incoming(arrival, view, author, people)
     reason = _why_unknown(deployment, view, author, directory)
@@ -120,6 +125,33 @@ def _sightings(arrival: Arrival, log_user: int | None) -> tuple[tuple[Route, int
     return (*forwards, *([(Route.LOG, log_user)] if arrival.at_log else []))
 
 
+def _may_forward(
+    arrival: Arrival,
+    view: HeaderView,
+    writer: UserRef,
+    recipients: Collection[str],
+    people: People,
+    directory: Directory,
+) -> bool:
+    """May it be a client's mail that a user forwarded to log@ by hand? To nobody else whom we know, but to the same user; where
+    others get it too, its headers must say that it is a forward, for what is written to strangers isn't kept for a moment."""
+    deployment = arrival.deployment
+    if not arrival.at_log or not deployment.holds_forwards or view.is_automatic_answer or view.unread_recipients:
+        return False
+    if any(user.id != writer.id for a, user in people.users.items() if a in recipients):
+        return False
+    others = [a for a in recipients if a not in people.users]
+    is_forward = subjects.read(view.subject).is_forward or b"x-forwarded-message-id" in view.found
+    return not others or (is_forward and not are_groups(deployment, others, directory))
+
+
+def _held(
+    ignored: Decision, kind: HeldKind, *, users: tuple[int, ...], sightings: tuple[tuple[Route, int | None], ...]
+) -> Decision:
+    """The decision that mail waits for its reading (law 3). users, sightings: those of the mail, should it be recorded."""
+    return replace(ignored, reason=REASON_OF_HELD[kind], held=kind, users=users, sightings=sightings)
+
+
 # --- sent by the relay ------------------------------------------------------------------------------------------------
 
 
@@ -145,7 +177,10 @@ def decide_relayed(
     found = _found(deployment, view, recipients, people)
     if not found:
         reason = _why_no_contact(deployment, view, recipients, people, directory)
-        return ignore(deployment, view, reason, arrival=arrival)
+        ignored = ignore(deployment, view, reason, arrival=arrival)
+        if arrival is None or not _may_forward(arrival, view, user, recipients, people, directory):
+            return ignored
+        return _held(ignored, HeldKind.FORWARD, users=(user.id,), sightings=((Route.LOG, user.id),))
     owners = [owner.id for owner in arrival.owners.values()] if arrival else []
     copies = _sightings(arrival, user.id) if arrival else ()
     decision = Decision(

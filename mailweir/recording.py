@@ -13,13 +13,14 @@ from datetime import datetime, timedelta
 
 from mailweir import subjects
 from mailweir.confirmation import Confirmation
-from mailweir.decision import Decision, Outcome, Reason
+from mailweir.decision import Decision, Doubt, Outcome, Reason
 from mailweir.sender_verdict import VerdictReason
 from mailweir.store.database.connection import Database
 from mailweir.store.people import relay_logins
 from mailweir.store.people.relay_logins import UseRow
-from mailweir.store.record import leading, verdicts, visibility
+from mailweir.store.record import held, leading, verdicts, visibility
 from mailweir.store.record.confirmations import ConfirmationWriter
+from mailweir.store.record.held import NewHeld
 from mailweir.store.record.verdicts import Led
 from mailweir.store.record.writing import ActivityRow, DecisionRow, RawRow, SightingRow, Stored, Writer
 from mailweir.visibility import is_private
@@ -53,9 +54,22 @@ class Redirect:
     max_per_user_and_hour: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hold:
+    """What is kept of mail that waits for its reading. facts: JSON of `holding.Facts`. The limits: see `NewHeld`."""
+
+    facts: str
+    content_zstd: bytes
+    size_bytes: int
+    keep: timedelta
+    max_author_bytes: int
+    max_deployment_bytes: int
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One message in one deployment. source_id: queue id or Gmail id. content is there exactly where it is captured.
+    """One message in one deployment. source_id: queue id or Gmail id. content is there exactly where it is captured, and hold
+    where the decision says that it is held.
 
     use: what it adds to the count of the login that sent it. traces: of header recipients, see `traces`. labels: Gmail's, that
     the decision went by (`gmail_labels`).
@@ -70,6 +84,7 @@ class Entry:
     use: UseRow | None = None
     traces: bytes | None = None
     labels: int | None = None
+    hold: Hold | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,10 +131,40 @@ def _record_together(database: Database, entries: Sequence[Entry]) -> list[Recor
         recorded.append(result)
         decisions.append(_decision_row(entry, result, reason))
     Writer(database).put_decisions(decisions)
+    _hold(database, entries, recorded)
     uses = [entry.use for entry in entries if entry.use]
     if uses:
         relay_logins.put_uses(database, uses, max(entry.seen_at for entry in entries))
     return recorded
+
+
+def _hold(database: Database, entries: Sequence[Entry], recorded: list[Recorded]) -> None:
+    """Holds what is to be held, and notes of the rest that there was no room."""
+    positions = [position for position, entry in enumerate(entries) if entry.hold and entry.decision.held]
+    if not positions:
+        return
+    for found in held.put(database, [_new_held(entries[position]) for position in positions]):
+        position = positions[found]
+        recorded[position] = replace(recorded[position], reason=Reason.HELD_TOO_MUCH)
+
+
+def _new_held(entry: Entry) -> NewHeld:
+    decision, hold = entry.decision, entry.hold
+    assert hold is not None
+    assert decision.held is not None
+    return NewHeld(
+        deployment_id=decision.deployment.id,
+        kind=decision.held,
+        source_id=entry.source_id,
+        author=decision.author or "",
+        held_at=entry.seen_at,
+        keep=hold.keep,
+        size_bytes=hold.size_bytes,
+        facts=hold.facts,
+        content_zstd=hold.content_zstd,
+        max_author_bytes=hold.max_author_bytes,
+        max_deployment_bytes=hold.max_deployment_bytes,
+    )
 
 
 def _key(entry: Entry) -> tuple[int, bytes]:
@@ -231,8 +276,14 @@ def _raw_row(activity_id: int, entry: Entry, content: Content) -> RawRow:
         author_doubt=str(entry.decision.doubt) if entry.decision.doubt else None,
         author_via=entry.decision.via,
         header_labels=content.header_labels,
-        verdict_reason=str(VerdictReason.AUTHOR_IN_DOUBT) if entry.decision.doubt else None,
+        verdict_reason=_why_in_doubt(entry.decision.doubt),
     )
+
+
+def _why_in_doubt(doubt: Doubt | None) -> str | None:
+    if doubt is None:
+        return None
+    return str(VerdictReason.FORWARDED_BY_HAND if doubt is Doubt.FORWARDED else VerdictReason.AUTHOR_IN_DOUBT)
 
 
 def _record_redirect(writer: ConfirmationWriter, entry: Entry, redirect: Redirect) -> tuple[Recorded, Reason]:

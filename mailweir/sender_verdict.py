@@ -52,6 +52,7 @@ class VerdictReason(enum.StrEnum):
     TOO_MANY_HEADERS = "too_many_headers"
     THROUGH_GROUP = "through_group"
     AUTHOR_IN_DOUBT = "author_in_doubt"
+    FORWARDED_BY_HAND = "forwarded_by_hand"
     # not examined
     DAMAGED = "damaged"
     EXAMINER_DIED = "examiner_died"

@@ -147,6 +147,10 @@ class Digest(_Section):
     workers: int = Field(2, ge=1, le=64)
     poll_seconds: float = Field(1.0, ge=0.05, le=3600)
     trusted_sealers: tuple[Annotated[str, AfterValidator(_domain)], ...] = ("google.com", "microsoft.com")
+    held_erase_seconds: float = Field(60.0, ge=0, le=86_400)
+    held_keep_hours: float = Field(24.0, ge=1, le=720)
+    held_author_bytes: int = Field(50_000_000, ge=0)
+    held_deployment_bytes: int = Field(500_000_000, ge=0)
 
 
 class Gmail(_Section):

@@ -25,7 +25,15 @@ from mailweir.explain import record
 from mailweir.reading.labels import Label
 from mailweir.store.database.connection import Database
 from mailweir.store.people import deployments
-from mailweir.store.record import activities, conversations, digest_queue, raw_messages, readings, visibility
+from mailweir.store.record import (
+    activities,
+    conversations,
+    digest_queue,
+    forwarded_versions,
+    raw_messages,
+    readings,
+    visibility,
+)
 from mailweir.store.record.activities import Activity
 from mailweir.store.record.readings import KeptReading
 
@@ -101,20 +109,23 @@ def show(
         seen = raw_messages.sightings(database, activity)
         kept = raw_messages.versions(database, activity)
         reading = readings.leading(database, activity.id)
+        said = forwarded_versions.of_leading(database, activity.id)
         copies = _copies(database, activity, reading) if reading and not as_json else {}
     if as_json:
         sightings, versions = [output.plain(item) for item in seen], [output.plain(item) for item in kept]
-        of_reading = reading_text.as_json(reading)
+        of_reading = reading_text.as_json(reading, said)
         output.show_json({**output.plain(activity), "sightings": sightings, "versions": versions, **of_reading})
         return
     activity_text.say_details(activity)
+    if said:
+        output.say(f"  {'forwarded':<11} {wording.text(record.forwarded(said))}")
     activity_text.say_sightings(seen, kept)
     if reading is None:
         output.say("  not read yet: 'mailweir digest status' says what waits")
         return
     if activity.thread is not None:
         output.say(f"  {'thread':<11} {activity.thread}: 'mailweir activity thread {activity.id}' shows it")
-    for line in reading_text.lines(reading, copies, is_full=is_full):
+    for line in reading_text.lines(reading, copies, is_full=is_full, is_told=said is not None):
         output.say(line)
 
 

@@ -12,7 +12,7 @@ from mailweir.errors import DatabaseUnavailable
 from mailweir.settings import load
 from mailweir.store.database import versions
 from mailweir.store.people import relay_logins
-from mailweir.store.record import erasing, retention
+from mailweir.store.record import erasing, held, retention
 
 FileArgument = Annotated[Path, typer.Argument(metavar="FILE", help="The backup's file.")]
 
@@ -56,7 +56,8 @@ def prune(as_json: options.JsonOption = False) -> None:
         deleted = retention.prune_decisions(database, context.now(), days)
         relay_logins.prune_uses(database, context.now(), days)
         with progress.copying("Erasing") as show:
-            is_erased = erasing.finish(database, show) and erasing.truncate_log(database)
+            _, is_held_erased = held.erase_expired(database, context.now())
+            is_erased = erasing.finish(database, show) and erasing.truncate_log(database) and is_held_erased
     if not is_erased:
         output.remark(
             "What was deleted is still in the database's log: a backup or another program reads it. It goes next time."

@@ -67,10 +67,17 @@ def set_choices(
         options.Switch | None,
         typer.Option("--automatic-todos", help="Does automatic mail, such as an out-of-office, make to-dos?"),
     ] = None,
+    held_forwards: Annotated[
+        options.Switch | None,
+        typer.Option(
+            "--held-forwards",
+            help="A client's mail that a user forwards to log@ by hand is the client's on the record; on at first.",
+        ),
+    ] = None,
     as_json: options.JsonOption = False,
 ) -> None:
     """Changes which spellings of an address are one person's, which words in a subject make mail private, and whether automatic
-    mail makes to-dos. All are off at first; counts at the next message."""
+    mail makes to-dos (all off at first), and what is made of mail that users forward by hand. Counts at the next message."""
     with context.opened() as database:
         changed = deployments.change_folding(database, name, plus_addresses=plus_addresses, gmail_dots=gmail_dots)
         if private_words is not None:
@@ -78,6 +85,8 @@ def set_choices(
         if automatic_todos is not None:
             is_on = automatic_todos is options.Switch.ON
             changed = deployments.set_automatic_todos(database, name, is_on=is_on)
+        if held_forwards is not None:
+            changed = deployments.set_held_forwards(database, name, is_on=held_forwards is options.Switch.ON)
     if as_json:
         output.show_json(output.plain(changed))
         return
@@ -85,7 +94,8 @@ def set_choices(
     dots = "dots at gmail.com don't count" if changed.gmail_dots else "dots at gmail.com count"
     words = f"; private: {changed.private_words.replace(',', ', ')}" if changed.private_words else ""
     automatic = "; automatic mail makes to-dos" if changed.automatic_todos else ""
-    output.say(f"The deployment {changed.name}: {plus}; {dots}{words}{automatic}.")
+    forwards = "" if changed.held_forwards else "; what users forward to log@ by hand isn't looked into"
+    output.say(f"The deployment {changed.name}: {plus}; {dots}{words}{automatic}{forwards}.")
 
 
 def list_all(as_json: options.JsonOption = False) -> None:

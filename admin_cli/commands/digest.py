@@ -6,7 +6,7 @@ import typer
 
 from admin_cli import context, options, output
 from mailweir.errors import BadInput
-from mailweir.store.record import activities, digest_queue, digest_rebuilds, readings
+from mailweir.store.record import activities, digest_queue, digest_rebuilds, held, readings
 from mailweir.store.record.digest_queue import Stage
 from mailweir.store.record.digest_rebuilds import Which
 
@@ -57,6 +57,7 @@ def status(as_json: options.JsonOption = False) -> None:
     with context.opened() as database:
         waiting = digest_queue.waiting(database)
         rebuilds = digest_rebuilds.going_on(database)
+        holding = held.waiting(database)
         unreadable, older = readings.count_unreadable(database), readings.count_older(database)
     if as_json:
         output.show_json(
@@ -65,12 +66,15 @@ def status(as_json: options.JsonOption = False) -> None:
                 "rebuilds": [output.plain(one) for one in rebuilds],
                 "unreadable": unreadable,
                 "older": older,
+                "held": output.plain(holding),
             }
         )
         return
     for one in waiting:
         ended = f"; {one.ended} of them ended their examiner before" if one.ended else ""
         output.say(f"{one.new + one.later} wait {_WHAT[one.stage]}, {one.new} of them new{ended}.")
+    ended = f"; {holding.ended} of them ended their examiner before" if holding.ended else ""
+    output.say(f"{holding.waits} are held until their reading says whose they are{ended}.")
     for rebuild in rebuilds:
         output.say(
             f"The record is done anew ({rebuild.stage.value}, {rebuild.which.value}): {rebuild.queued} so far,"

@@ -1,24 +1,30 @@
 """What a child of the digest does with one mail: says who proved its author, or reads it. Answers are bounded bytes.
 
 The first byte of an answer is one of the signs below. Errors are whatever hostile mail brings about: they end the child.
-Called by `server` and `outcomes`; what it does runs in the child.
+Called by `server`, `outcomes` and `held`; what it does runs in the child.
 """
 
-from mailweir import sender_verdict
+from mailweir import content, sender_verdict
+from mailweir.digest import held_frame
+from mailweir.digest.held_frame import Said
 from mailweir.digest.workers import Facts
 from mailweir.errors import DnsUnavailable, MailweirError
-from mailweir.reading import frame, message
+from mailweir.reading import frame, message, originals
+from mailweir.reading.originals import Originals
 from mailweir.sender_auth import DkimProver
+from mailweir.sender_verdict import SenderVerdict, Verdict, VerdictReason
 from mailweir.settings import Settings
 from mailweir.store.database.moments import parse, rfc3339
 from mailweir.store.record import raw_messages
 from mailweir.store.record.digest_queue import Version
 
+_BY_LOGIN = SenderVerdict(Verdict.PASS, VerdictReason.LOGIN)
 DONE = b"+"  # what was found follows
 NO_DNS = b"?"
 DAMAGED = b"!"
 MAX_VERDICT_BYTES = 1 + sender_verdict.MAX_PACKED_BYTES
 MAX_READING_BYTES = 1 + frame.MAX_BYTES
+MAX_HELD_BYTES = 1 + held_frame.MAX_BYTES
 
 
 def facts(version: Version) -> Facts:
@@ -46,11 +52,38 @@ class Examiner:
             raw = raw_messages.decompress(content_zstd, about["size"], about["activity"])
         except MailweirError:
             return DAMAGED
-        ask = self._prover.verdict_through_group if about["via_group"] else self._prover.verdict
         try:
-            return DONE + ask(raw, about["author"], self._sealers, parse(about["recorded"])).pack()
+            return DONE + self.verdict(about, raw).pack()
         except DnsUnavailable:
             return NO_DNS
+
+    def verdict(self, about: Facts, raw: bytes) -> SenderVerdict:
+        """about: see `facts`. Errors: DnsUnavailable."""
+        ask = self._prover.verdict_through_group if about["via_group"] else self._prover.verdict
+        return ask(raw, about["author"], self._sealers, parse(about["recorded"]))
+
+
+class HeldExaminer:
+    """Says a packed `held_frame.Said` of held mail: verdict and what it forwards, in one go."""
+
+    def __init__(self, examiner: Examiner) -> None:
+        self._examiner = examiner
+
+    def __call__(self, about: Facts, content_zstd: bytes) -> bytes:
+        """about: as of `facts`; has_login: the author is proven without a look; forwards: is it read for what it forwards;
+        is_meant: see `originals.find`."""
+        try:
+            raw = raw_messages.decompress(content_zstd, about["size"], about["activity"])
+        except MailweirError:
+            return DAMAGED
+        try:
+            verdict = _BY_LOGIN if about["has_login"] else self._examiner.verdict(about, raw)
+        except DnsUnavailable:
+            return NO_DNS
+        found = Originals()
+        if verdict.is_pass and about["forwards"]:  # else nobody asks whose it is
+            found = originals.find(raw, is_meant=about["is_meant"], keep=content.compress)
+        return DONE + held_frame.pack(Said(verdict, found))
 
 
 def read(about: Facts, content_zstd: bytes) -> bytes:

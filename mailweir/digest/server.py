@@ -13,11 +13,13 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import structlog
 
 from mailweir import daemons, log, settings
 from mailweir.digest import children, workers
+from mailweir.digest.held import HeldDesk, HeldHand
 from mailweir.digest.outcomes import Outcome, Outcomes
 from mailweir.digest.workers import Limits, Pool, Work
 from mailweir.errors import DatabaseUnavailable, MailweirError
@@ -36,6 +38,7 @@ _TOGETHER_SECONDS = 0.02  # results that come within it share a transaction
 _GATHER_SECONDS = 0.005  # less than what the children have been given takes
 _BUSY_SECONDS = 20.0
 _CPU_SECONDS = 5.0
+_HELD_BYTES = 600_000_000
 _VERDICT_BYTES, _READING_BYTES = 530_000_000, 230_000_000  # of memory, beside some 70 MB of this process's
 # Of one mail, on a busy machine, too. Two that take all of it, one after the other, still leave ordinary mail its 30 seconds.
 _WALL_SECONDS = {Lane.NEW: 12.0, Lane.LATER: 60.0}
@@ -59,7 +62,7 @@ def main() -> None:
         sys.exit(f"{PROCESS}: {error}")
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: sys.exit(0))
-    digest = Digest(database, pools(config), logger, lambda: datetime.now(UTC))
+    digest = make(config, database, logger, lambda: datetime.now(UTC))
     logger.info("serving", workers=config.digest.workers)
     try:
         _serve(digest, config.digest.poll_seconds, logger)
@@ -84,9 +87,26 @@ def _serve(digest: "Digest", poll_seconds: float, logger: structlog.stdlib.Bound
             time.sleep(poll_seconds)
 
 
-def pools(config: Settings) -> Pools:
+def make(
+    config: Settings, database: Database, logger: structlog.stdlib.BoundLogger, clock: Callable[[], datetime]
+) -> "Digest":
+    """A digest with all its stages."""
+    examiner = children.Examiner(config)
+    limits = Limits(
+        data_bytes=_HELD_BYTES,
+        cpu_seconds=2 * _CPU_SECONDS,
+        wall_seconds=_WALL_SECONDS[Lane.LATER],
+        answer_bytes=children.MAX_HELD_BYTES,
+    )
+    pool: Pool[HeldHand] = Pool(1, children.HeldExaminer(examiner), limits)
+    erase_after = timedelta(seconds=config.digest.held_erase_seconds)
+    held = HeldDesk(database, pool, logger, clock, erase_after)
+    return Digest(database, pools(config, examiner), logger, clock, held)
+
+
+def pools(config: Settings, examiner: children.Examiner | None = None) -> Pools:
     """The children of each stage and lane."""
-    works: dict[Stage, Work] = {Stage.VERDICT: children.Examiner(config), Stage.READING: children.read}
+    works: dict[Stage, Work] = {Stage.VERDICT: examiner or children.Examiner(config), Stage.READING: children.read}
     answers = {Stage.VERDICT: children.MAX_VERDICT_BYTES, Stage.READING: children.MAX_READING_BYTES}
     memory = {Stage.VERDICT: _VERDICT_BYTES, Stage.READING: _READING_BYTES}
     made: dict[Desk, Pool[Hand]] = {}
@@ -132,8 +152,10 @@ class Digest:
         pools: Pools,
         logger: structlog.stdlib.BoundLogger,
         clock: Callable[[], datetime],
+        held: HeldDesk | None = None,
     ) -> None:
         self._database = database
+        self._held = held
         self._desks = {key: _Desk(pool) for key, pool in pools.items()}
         self._left: list[Entry] = []  # what was let go of, and is leased still
         self._outcomes = Outcomes(database, logger, clock)
@@ -143,7 +165,7 @@ class Digest:
     def turn(self, poll_seconds: float) -> int:
         """Gives out what is due, and writes what is done; how many are done. Waits at most so long. DatabaseUnavailable."""
         self._give_out(poll_seconds)
-        if all(desk.pool.is_idle for desk in self._desks.values()):
+        if self._is_idle():
             time.sleep(self._pause(poll_seconds))
             return 0
         return self._write(self._collect(self._pause(poll_seconds)))
@@ -153,9 +175,11 @@ class Digest:
         done = 0
         for desk in self._desks.values():
             desk.next_look = 0.0
+        if self._held:
+            self._held.look_at_once()
         while True:
             self._give_out(0.0)
-            if not all(desk.pool.is_idle for desk in self._desks.values()):
+            if not self._is_idle():
                 done += self._write(self._collect(60.0))
             elif not any(desk.is_rebuilding for desk in self._desks.values()):
                 return done
@@ -169,6 +193,8 @@ class Digest:
             desk.versions.clear()
             desk.in_hand.clear()
             desk.next_look = 0.0
+        if self._held:
+            self._held.forget()
         self._database.close()
 
     def stop(self) -> None:
@@ -177,6 +203,8 @@ class Digest:
         for desk in self._desks.values():
             desk.pool.stop()
         try:
+            if self._held:
+                self._held.stop()
             self._give_back()
         except DatabaseUnavailable as error:
             self._logger.warning("what was in hand is done once its lease is over", error=str(error))
@@ -192,10 +220,20 @@ class Digest:
     def _pause(self, poll_seconds: float) -> float:
         """How long nothing is to be done but for what children say. A desk without room looks at nothing until then."""
         looks = [desk.next_look - time.monotonic() for desk in self._desks.values() if desk.pool.has_room]
+        if self._held and self._held.pool.has_room:
+            looks.append(self._held.next_look - time.monotonic())
         return max(0.0, min(looks, default=poll_seconds))
+
+    def _is_idle(self) -> bool:
+        return all(desk.pool.is_idle for desk in self._desks.values()) and (
+            self._held is None or self._held.pool.is_idle
+        )
 
     def _give_out(self, poll_seconds: float) -> None:
         self._give_back()
+        if self._held:
+            self._held.sweep()
+            self._held.give_out(poll_seconds)
         for (stage, lane), desk in self._desks.items():
             while desk.pool.has_room:
                 if not desk.waiting and not self._take(stage, lane, desk, poll_seconds):
@@ -227,20 +265,34 @@ class Digest:
 
     def _collect(self, timeout_seconds: float) -> list[Outcome]:
         """What is done, after a wait for the first; more that comes shortly after is taken along."""
-        all_pools = [desk.pool for desk in self._desks.values()]
-        found = [Outcome(*hand, answer) for hand, answer in workers.wait(all_pools, timeout_seconds)]
+        found = self._answers(timeout_seconds)
         end = time.monotonic() + _TOGETHER_SECONDS
-        while 0 < len(found) < MAX_TOGETHER and not all(pool.is_idle for pool in all_pools):
+        while 0 < len(found) < MAX_TOGETHER and not self._is_idle():
             left = end - time.monotonic()
             if left <= 0:
                 break
-            time.sleep(
-                min(left, _GATHER_SECONDS)
-            )  # children have more to do; each answer by itself would wake this process
-            found += [Outcome(*hand, answer) for hand, answer in workers.wait(all_pools, 0.0)]
+            # children have more to do; each answer by itself would wake this process
+            time.sleep(min(left, _GATHER_SECONDS))
+            found += self._answers(0.0)
+        return found
+
+    def _answers(self, timeout_seconds: float) -> list[Outcome]:
+        """What children say in this time. Of held mail, its desk is told."""
+        pools: list[Pool[Any]] = [desk.pool for desk in self._desks.values()]
+        if self._held:
+            pools.append(self._held.pool)
+        found: list[Outcome] = []
+        for hand, answer in workers.wait(pools, timeout_seconds):
+            if isinstance(hand, HeldHand):
+                assert self._held is not None
+                self._held.answered(hand, answer)
+            else:
+                entry, activity_id = hand
+                found.append(Outcome(entry, activity_id, answer))
         return found
 
     def _write(self, found: list[Outcome]) -> int:
+        count = self._held.write() if self._held else 0
         for part in batches.parts(found, MAX_TOGETHER):
             self._outcomes.write(part)
         for outcome in found:
@@ -248,4 +300,4 @@ class Digest:
             desk.in_hand.pop(outcome.entry.raw_id, None)
             if desk.is_rebuilding and not desk.in_hand:
                 desk.next_look = 0.0  # the next page
-        return len(found)
+        return count + len(found)

@@ -23,7 +23,8 @@ def reason(decision: Decision) -> Explanation:
         "deployment": decision.deployment,
         "names": ", ".join(decision.named),
         "rule": decision.rule or "",
-        "user": decision.rule_user or "",
+        "user": decision.rule_user or decision.forwarder or "",
+        "original": decision.original_author or "",
     }
     return explain(key, **{name: value for name, value in values.items() if name in PARAMETERS[key]})
 

@@ -3,6 +3,7 @@
 from mailweir.explain.explanation import Explanation, explain, word
 from mailweir.explain.keys import PARAMETERS
 from mailweir.store.record.activities import Activity
+from mailweir.store.record.forwarded_versions import Said
 from mailweir.store.record.todos import Todo
 
 
@@ -43,6 +44,11 @@ def author(activity: Activity) -> list[Explanation]:
     """Why the author is less sure than others are, and by which group's address the mail came; empty as a rule."""
     found = [word("author", activity.author_doubt)] if activity.author_doubt else []
     return [*found, explain("author.via", via=activity.via)] if activity.via else found
+
+
+def forwarded(said: Said) -> Explanation:
+    """Who forwarded it by hand, and whose mail that user says it is."""
+    return explain("forwarded.by", user=said.user, original=said.author)
 
 
 def todo(todo: Todo) -> Explanation:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from mailweir.health.findings import Finding, note, ok, wrong
 from mailweir.store.database.connection import Database
 from mailweir.store.people.deployments import Deployment
-from mailweir.store.record import digest_queue, readings
+from mailweir.store.record import digest_queue, held, readings
 
 AREA = "digest"
 _LATE = timedelta(minutes=15)
@@ -39,6 +39,24 @@ def check_queue(database: Database, now: datetime) -> Iterator[Finding]:
         )
     else:
         yield ok(AREA, "new mail is read and examined", key="digest.in_time")
+
+
+def check_held(database: Database, now: datetime) -> Iterator[Finding]:
+    """What is held is decided within moments, unless DNS doesn't answer or the digest doesn't run."""
+    waiting = held.waiting(database)
+    if waiting.oldest is not None and now - waiting.oldest > _LATE:
+        yield wrong(
+            AREA,
+            f"{waiting.waits} mails wait for their reading since {waiting.oldest:%Y-%m-%d %H:%M:%SZ}, and nobody knows yet"
+            " whose they are",
+            "does mailweir-digest run, and does DNS answer? Its log says why not; what isn't read in time is erased"
+            " (digest.held_keep_hours)",
+            key="digest.held_late",
+            since=waiting.oldest,
+            number=waiting.waits,
+        )
+    else:
+        yield ok(AREA, "held mail is decided in time", key="digest.held_in_time")
 
 
 def check_unreadable(database: Database, deployment: Deployment) -> Iterator[Finding]:

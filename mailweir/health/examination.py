@@ -48,6 +48,7 @@ def _of_record(
 ) -> Iterator[Finding]:
     yield from run("clock", partial(_bounded, database, partial(record.check_clock, database, now)))
     yield from run(digest.AREA, partial(_bounded, database, partial(digest.check_queue, database, now)))
+    yield from run(digest.AREA, partial(_bounded, database, partial(digest.check_held, database, now)))
     chosen: list[Deployment] = []
 
     def choose() -> Iterator[Finding]:

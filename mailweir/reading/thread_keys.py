@@ -67,6 +67,13 @@ def read(view: HeaderView) -> ThreadKeys:
     )
 
 
+def digests_of(view: HeaderView, name: bytes) -> list[bytes]:
+    """Of the ids that a header holds, in their order. name: in lower case, of those that `headers` keeps."""
+    values = view.found.get(name, ())
+    people = {*view.candidates, *view.named_in_from, *view.recipients}
+    return _digests(_ids(values, bare=True), people, {None})
+
+
 def digest(message_id: str) -> bytes | None:
     """Of a Message-ID, with its angles or without; None where it can't tell one message from others."""
     plain = identity.plain_id(message_id).strip("<>")

@@ -17,9 +17,11 @@ from mailweir.headers import Header, HeaderView
 from mailweir.recording import Entry, Recorded, Redirect
 from mailweir.sender_auth import DkimProver
 from mailweir.settings import Confirmation as ConfirmationLimits
+from mailweir.settings import Digest as HoldLimits
 from mailweir.store.people.relay_logins import UseRow
 from mailweir.traces import Traces
 
+_USUAL_LIMITS = HoldLimits()
 MAX_CONFIRMATION_BYTES = 262_144  # Google's are 5 kB; a larger look-alike isn't worth proving
 
 
@@ -52,8 +54,8 @@ class Plan:
 
     @property
     def wants_body(self) -> bool:
-        """Is the body needed: for the record, or to prove a confirmation?"""
-        return self.possible_confirmation or any(d.outcome is Outcome.CAPTURED for d in self.decisions)
+        """Is the body needed: for the record, to be held, or to prove a confirmation?"""
+        return self.possible_confirmation or any(d.outcome is Outcome.CAPTURED or d.held for d in self.decisions)
 
 
 def plan(envelope: Envelope, header_lines: list[Header], directory: Directory) -> Plan:
@@ -74,15 +76,26 @@ def complete(plan: Plan, added: tuple[Header, ...]) -> Plan:
     return replace(plan, added=added, decisions=decisions)
 
 
-def entries(plan: Plan, assembly: Assembly | None, queue_id: str, traces: Traces | None = None) -> list[Entry]:
-    """What is to be recorded of a message that isn't a proven confirmation."""
-    return [_entry(plan, decision, assembly, queue_id, traces) for decision in plan.decisions]
+def entries(
+    plan: Plan,
+    assembly: Assembly | None,
+    queue_id: str,
+    traces: Traces | None = None,
+    limits: HoldLimits = _USUAL_LIMITS,
+) -> list[Entry]:
+    """What is to be recorded of a message that isn't a proven confirmation. limits: on what is held."""
+    return [_entry(plan, decision, assembly, queue_id, traces, limits) for decision in plan.decisions]
 
 
 def _entry(
-    plan: Plan, decision: Decision, assembly: Assembly | None, queue_id: str, traces: Traces | None = None
+    plan: Plan,
+    decision: Decision,
+    assembly: Assembly | None,
+    queue_id: str,
+    traces: Traces | None = None,
+    limits: HoldLimits = _USUAL_LIMITS,
 ) -> Entry:
-    kept, digests = None, None
+    kept, digests, hold = None, None, None
     # the login proves the author to its own deployment alone (law 8)
     use = plan.use if decision is plan.decisions[0] else None
     if decision.outcome is Outcome.CAPTURED:
@@ -91,7 +104,17 @@ def _entry(
         kept = content.of(decision, plan.view, assembly.as_bytes(), is_proven=use is not None, sent_at=sent_at)
     elif traces:
         digests = traces.of(decision.deployment, plan.view.recipients)
-    return Entry(decision, queue_id, plan.envelope.received_at, kept, use=use, traces=digests)
+    if decision.held:
+        assert assembly is not None
+        hold = content.held(
+            decision,
+            plan.view,
+            assembly.as_bytes(),
+            limits,
+            has_proven_author=use is not None,
+            envelope_sender=plan.envelope.sender,
+        )
+    return Entry(decision, queue_id, plan.envelope.received_at, kept, use=use, traces=digests, hold=hold)
 
 
 class ConfirmationDesk:

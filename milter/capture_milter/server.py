@@ -166,7 +166,8 @@ def _work(
     signers = Signers(config.token_key_path, enabled=config.dkim.sign)
     traces, completer = Traces(config.token_key_path), Completer(config.token_key_path)
     sessions.services = Services(
-        Readers(open_to_read), group_commit, desk, signers, logger, events, config.relay, traces, completer
+        *(Readers(open_to_read), group_commit, desk, signers, logger, events, config.relay, traces, completer),
+        hold_limits=config.digest,
     )
     milter.main()
 

@@ -31,6 +31,7 @@ from mailweir.envelope import Envelope, Recipient, read_recipient, read_sender
 from mailweir.errors import DatabaseUnavailable, DnsUnavailable
 from mailweir.headers import LOOP_HEADER, Header
 from mailweir.recording import Entry
+from mailweir.settings import Digest as HoldLimits
 from mailweir.settings import Relay as RelayLimits
 from mailweir.traces import Traces
 
@@ -58,6 +59,7 @@ class Services:
     relay_limits: RelayLimits
     traces: Traces
     completer: Completer
+    hold_limits: HoldLimits = field(default_factory=HoldLimits)
     large_turn: threading.Lock = field(default_factory=threading.Lock)
 
 
@@ -240,7 +242,7 @@ class Session:
         if plan.possible_confirmation:
             assert assembly is not None
             return self._services.desk.entries(plan, self._headers, b"".join(self._body), assembly, queue_id)
-        return handling.entries(plan, assembly, queue_id, self._services.traces)
+        return handling.entries(plan, assembly, queue_id, self._services.traces, self._services.hold_limits)
 
     def _carry_out(self, answer: Answer) -> int:
         if answer.discard:

@@ -27,6 +27,7 @@ from mailweir.store.people.relay_logins import RelayLogin
 from mailweir.store.people.users import User
 from mailweir.store.record.activities import Activity
 from mailweir.store.record.decisions import Decision
+from mailweir.store.record.forwarded_versions import Said
 from mailweir.store.record.overview import Pending
 from mailweir.store.record.todos import Todo
 from mailweir.visibility import Visibility
@@ -94,6 +95,7 @@ def _of_the_record() -> Iterator[Explanation | None]:
     yield from map(record.visibility, Visibility)
     for doubt in Doubt:
         yield from record.author(replace(ACTIVITY, author_doubt=doubt, via="sales@firm.example"))
+    yield record.forwarded(Said(user="richard", author="jane@client.example", date=None, subject="x"))
     yield record.todo(TODO)
     yield record.todo(replace(TODO, done_at=MOMENT))
 

@@ -10,6 +10,7 @@ from mailweir.health import digest
 from mailweir.store.database.connection import Database
 from mailweir.store.people import deployments
 from mailweir.store.record import readings
+from tests import forwarded_mail, held_mail
 
 Put = Callable[..., int]
 
@@ -30,6 +31,13 @@ def test_a_queue_that_stands_still_is_told(
     record("demo", "richard", "jane@client.example", number=1)
     (found,) = digest.check_queue(demo, now + timedelta(minutes=minutes))
     assert (found.level, found.key) == (level, key)
+
+
+@pytest.mark.parametrize(("minutes", "key"), [(10, "digest.held_in_time"), (20, "digest.held_late")])
+def test_held_mail_that_nobody_decides_is_told(demo: Database, now: datetime, minutes: int, key: str) -> None:
+    held_mail.send(demo, forwarded_mail.inline("gmail en"), at=now)
+    (found,) = digest.check_held(demo, now + timedelta(minutes=minutes))
+    assert found.key == key
 
 
 def test_an_empty_queue_is_fine(demo: Database, now: datetime) -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from mailweir import headers, matching
 from mailweir.arrivals import Sorted, sort_recipients
-from mailweir.decision import Decision, Direction, Doubt, Outcome, Reason, Route
+from mailweir.decision import Decision, Direction, Doubt, HeldKind, Outcome, Reason, Route
 from mailweir.directory import Directory
 from mailweir.envelope import read_recipient
 
@@ -173,9 +173,6 @@ def _check_captured(directory: Directory, case: Case) -> Decision:
             [("From", "richard@firm.example"), ("To", "mary@firm.example, x@stranger.example")],
             Reason.NO_CONTACT,
         ),
-        (TO_LOG, [("From", "richard@firm.example"), ("To", TO_LOG)], Reason.NO_CONTACT),
-        (TO_LOG, [("From", "richard@firm.example"), ("Bcc", "jane@client.example")], Reason.NO_CONTACT),
-        (TO_LOG, [("From", "richard@firm.example")], Reason.NO_CONTACT),
         (TO_LOG, [("To", "jane@client.example")], Reason.UNREADABLE_AUTHOR),
         (TO_RICHARD, [("From", "")], Reason.UNREADABLE_AUTHOR),
         (TO_RICHARD, [("From", "jane@client.example"), ("From", "jane@client.example")], Reason.UNREADABLE_AUTHOR),
@@ -188,8 +185,6 @@ def _check_captured(directory: Directory, case: Case) -> Decision:
         (TO_LOG, [("From", f"{PAT}, pat@outside.example"), ("To", JANE)], Reason.UNREADABLE_AUTHOR),
         (TO_RICHARD, [("From", "x@stranger.example, y@stranger.example")], Reason.UNREADABLE_AUTHOR),
         (TO_LOG, [("From", RICHARD), ("To", "Jane Doe")], Reason.UNREADABLE_RECIPIENTS),
-        (TO_LOG, [("From", RICHARD), ("To", TO_LOG), ("Cc", "Jane Doe <>")], Reason.NO_CONTACT),
-        (TO_LOG, [("From", RICHARD), ("To", "undisclosed-recipients:;")], Reason.NO_CONTACT),
         # a user who was removed between RCPT and the end of the message
         ("gone@demo.example.net", [("From", "jane@client.example")], Reason.UNKNOWN_RECIPIENT),
         ("gone@demo.example.net", [], Reason.UNKNOWN_RECIPIENT),
@@ -208,6 +203,54 @@ def test_all_else_is_ignored_and_says_why(
     assert (decision.outcome, decision.reason) == (Outcome.IGNORED, reason)
     assert decision.addresses == tuple(recipients.split())
     assert (decision.direction, decision.contacts, decision.users, decision.sightings) == (None, (), (), ())
+
+
+STRANGER = "x@stranger.example"
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        [("From", RICHARD), ("To", TO_LOG)],
+        [("From", RICHARD), ("To", TO_LOG), ("Cc", "rick@firm.example")],
+        [("From", "rick@firm.example"), ("Bcc", "jane@client.example")],
+        [("From", RICHARD)],
+        [("From", RICHARD), ("To", TO_LOG), ("Cc", "Jane Doe <>")],
+        [("From", RICHARD), ("To", "undisclosed-recipients:;")],
+        [("From", RICHARD), ("To", STRANGER), ("Subject", "WG: Angebot")],
+        [("From", RICHARD), ("To", STRANGER), ("X-Forwarded-Message-Id", "<1@client.example>")],
+    ],
+)
+def test_what_a_user_sends_to_the_log_address_alone_is_held(directory: Directory, lines: list[tuple[str, str]]) -> None:
+    (decision,) = _decide(directory, TO_LOG, lines)
+    assert (decision.outcome, decision.reason, decision.held) == (
+        *(Outcome.IGNORED, Reason.HELD_FORWARD),
+        HeldKind.FORWARD,
+    )
+    assert (decision.users, decision.sightings, decision.todo_users) == ((1,), ((Route.LOG, 1),), ())
+
+
+@pytest.mark.parametrize(
+    ("recipients", "lines"),
+    [
+        (TO_RICHARD, [("From", RICHARD), ("Subject", "Fwd: x")]),
+        (TO_LOG, [("From", RICHARD), ("To", "mary@firm.example"), ("Subject", "Fwd: x")]),
+        (TO_LOG, [("From", RICHARD), ("To", STRANGER), ("Subject", "Re: Fwd: x")]),
+        (TO_LOG, [("From", STRANGER), ("To", TO_LOG), ("Subject", "Fwd: x")]),
+        (TO_LOG, [("From", f'"\x01x\\" <{RICHARD}>, "'), ("To", TO_LOG), ("Subject", "Fwd: x")]),
+        (TO_LOG, [("From", RICHARD), ("To", TO_LOG), ("Auto-Submitted", "auto-replied")]),
+        (TO_LOG, [("From", RICHARD), ("To", "jane@client.example")]),
+    ],
+)
+def test_nothing_else_is_held(directory: Directory, recipients: str, lines: list[tuple[str, str]]) -> None:
+    assert [one.held for one in _decide(directory, recipients, lines)] == [None]
+
+
+@pytest.mark.parametrize("recipients", [TO_LOG])
+def test_nothing_is_held_where_that_is_off(people: "MemoryDirectory", recipients: str) -> None:
+    tenants = [tenant._replace(holds_forwards=False) for tenant in people.tenants]
+    (decision,) = _decide(replace(people, tenants=tenants), recipients, [("From", RICHARD), ("To", TO_LOG)])
+    assert (decision.reason, decision.held) == (Reason.NO_CONTACT, None)
 
 
 @pytest.mark.parametrize(

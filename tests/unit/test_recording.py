@@ -140,17 +140,22 @@ def test_a_captured_message_leaves_each_of_its_rows_once(
     ]
 
 
-@pytest.mark.parametrize("doubt", Doubt)
+@pytest.mark.parametrize(
+    ("doubt", "reason"),
+    [
+        (Doubt.REPAIRED, "author_in_doubt"),
+        (Doubt.SEVERAL, "author_in_doubt"),
+        (Doubt.FORWARDED, "forwarded_by_hand"),
+    ],
+)
 def test_a_version_whose_author_is_less_sure_waits_for_no_verdict(
-    filled: Database, write: Write, decide: Decide, now: datetime, doubt: Doubt
+    filled: Database, write: Write, decide: Decide, now: datetime, doubt: Doubt, reason: str
 ) -> None:
     decision = replace(
         decide("richard@demo.example.net"), doubt=doubt, named=("jane@client.example", '"é b"@x.example')
     )
     write(Entry(decision, "4Xy1", now, _content()))
-    assert _rows(filled, "raw_messages", "verdict, author_doubt, verdict_reason") == [
-        ("none", doubt, "author_in_doubt")
-    ]
+    assert _rows(filled, "raw_messages", "verdict, author_doubt, verdict_reason") == [("none", doubt, reason)]
     assert _rows(filled, "activities", "sender_verdict, leading_raw_id") == [("none", 1)]
     assert _rows(filled, "decisions", "named") == [('["jane@client.example", "\\"é b\\"@x.example"]',)]
     assert verdicts.count_pending(filled) == 0

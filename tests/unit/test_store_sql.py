@@ -72,7 +72,7 @@ _FUNCTIONS = ("current_database", "current_setting", "set_config", "array_to_tsv
 _QUOTED = re.compile(rf"'[^']*'|\bpg_\w+|\b(?:{'|'.join(_FUNCTIONS)}|xmax|rowid|false)\b|SET LOCAL .*")
 _WORD = re.compile(r"\b[a-z_]+\b")
 _ONE_DATABASES_OWN = {
-    True: re.compile(r"pg_\w+\(|FOR UPDATE|POSITION\(|@@|_config|_setting|SET LOCAL"),
+    True: re.compile(r"pg_\w+\(|FOR (?:NO KEY )?UPDATE|POSITION\(|@@|_config|_setting|SET LOCAL"),
     False: re.compile(r"INSTR\(|sqlite_master|sqlite_sequence|search_words|ZEROBLOB"),
 }
 

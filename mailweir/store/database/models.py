@@ -57,6 +57,7 @@ class Deployment(_Base):
     gmail_dots = peewee.IntegerField(default=0)
     private_words = peewee.TextField(default="")
     restricts_people = peewee.IntegerField(default=0)
+    held_forwards = peewee.IntegerField(default=1)
     automatic_todos = peewee.IntegerField(default=0)
 
     class Meta:

@@ -13,14 +13,16 @@ from mailweir.store.people import checks, match_keys
 from mailweir.visibility import Visibility
 
 _SELECTED = (
-    "SELECT id, name, domain, created_at, plus_addresses, gmail_dots, private_words, automatic_todos FROM deployments"
+    "SELECT id, name, domain, created_at, plus_addresses, gmail_dots, private_words, automatic_todos, held_forwards"
+    " FROM deployments"
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
     """A tenant. created_at: UTC. plus_addresses, gmail_dots: see `folding`. private_words: with commas
-    between, see `visibility`. automatic_todos: what programs answer is a to-do too."""
+    between, see `visibility`. automatic_todos: what programs answer is a to-do too. held_forwards: what users forward to log@ by
+    hand is held until it is read."""
 
     id: int
     name: str
@@ -30,6 +32,7 @@ class Deployment:
     gmail_dots: bool = False
     private_words: str = ""
     automatic_todos: bool = False
+    held_forwards: bool = True
 
     @property
     def folding(self) -> Folding:
@@ -101,6 +104,14 @@ def set_private_words(database: Database, name: str, words: str) -> Deployment:
         return replace(found, private_words=kept)
 
 
+def set_held_forwards(database: Database, name: str, *, is_on: bool) -> Deployment:
+    """Is a client's mail recorded that a user forwards to log@ by hand? Counts at once, for what is held too. NotFound."""
+    with database.bound(), database.transaction():
+        found = find(database, name)
+        models.Deployment.update(held_forwards=int(is_on)).where(models.Deployment.id == found.id).execute()
+        return replace(found, held_forwards=is_on)
+
+
 def set_automatic_todos(database: Database, name: str, *, is_on: bool) -> Deployment:
     """Switches whether automatic mail, such as an out-of-office, makes to-dos. Counts at the next message. NotFound."""
     with database.bound(), database.transaction():
@@ -145,4 +156,5 @@ def _made_of(row: rows.Row) -> Deployment:
         gmail_dots=bool(row["gmail_dots"]),
         private_words=row["private_words"],
         automatic_todos=bool(row["automatic_todos"]),
+        held_forwards=bool(row["held_forwards"]),
     )

@@ -86,13 +86,16 @@ class SqlDirectory:
     def deployments(self, domains: Collection[str]) -> dict[str, DeploymentRef]:
         """See mailweir.directory.Directory."""
         sql = (
-            "SELECT id, name, domain, plus_addresses, gmail_dots, automatic_todos FROM deployments WHERE domain IN ({})"
+            "SELECT id, name, domain, plus_addresses, gmail_dots, automatic_todos, held_forwards FROM deployments"
+            " WHERE domain IN ({})"
         )
         return {
             domain: DeploymentRef(
-                row_id, name, domain, Folding(bool(plus), bool(dots)), automatic_todos=bool(automatic)
+                *(row_id, name, domain, Folding(bool(plus), bool(dots))),
+                automatic_todos=bool(automatic),
+                holds_forwards=bool(holds),
             )
-            for row_id, name, domain, plus, dots, automatic in self._rows(sql, (), domains)
+            for row_id, name, domain, plus, dots, automatic, holds in self._rows(sql, (), domains)
         }
 
     def signing_key(self, deployment_id: int, domain: str) -> SealedKey | None:

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from mailweir import address
-from mailweir.decision import FROM_THE_LOG
+from mailweir.decision import FROM_THE_LOG, Reason
 from mailweir.store.database import batches, like, rows
 from mailweir.store.database.connection import Database
 from mailweir.store.database.moments import parse
@@ -25,7 +25,8 @@ class Decision:
 
     queue_id: Postfix's, or what `gmail_queue.source_id` makes of Gmail's id; None where mail was refused before it had one.
     recipients: capture addresses. activity, direction: of what was captured, else None. named: what From holds where that isn't
-    the author alone. rule, rule_user: the never-log rule that hid it, and whose it is. mailbox: the address of the Gmail mailbox
+    the author alone. rule, rule_user: the never-log rule that hid it, and whose it is. forwarder: the username of who
+    forwarded a client's mail by hand; original_author: the client's address. mailbox: the address of the Gmail mailbox
     that was synced, else None. sender_verdict and what follows: the activity's, see there; None where nothing was captured.
     """
 
@@ -46,6 +47,8 @@ class Decision:
     sender_verdict_domain: str | None = None
     rule: str | None = None
     rule_user: str | None = None
+    forwarder: str | None = None
+    original_author: str | None = None
 
     @property
     def gmail_id(self) -> str | None:
@@ -84,7 +87,11 @@ def find(
         values.append(limit)
     sql = (
         "SELECT c.decided_at, d.name AS deployment, c.source_id, c.recipients, c.author, c.named, c.message_id, c.outcome,"
-        " c.reason, c.activity_id, c.rule, a.direction, a.sender_verdict, led.verdict_reason, led.verdict_domain FROM decisions c"
+        " c.reason, c.activity_id, c.rule, a.direction, a.author AS recorded_author, a.sender_verdict,"
+        " (SELECT u.username FROM sightings s JOIN users u ON u.id = s.user_id WHERE s.activity_id = c.activity_id"
+        " AND s.source_id = c.source_id AND s.route = 'log' ORDER BY s.id LIMIT 1) AS log_user,"
+        " led.verdict_reason, led.verdict_domain"
+        " FROM decisions c"
         " JOIN deployments d ON d.id = c.deployment_id LEFT JOIN activities a ON a.id = c.activity_id"
         f" LEFT JOIN raw_messages led ON led.id = a.leading_raw_id WHERE {condition}"
         f" ORDER BY c.decided_at DESC, c.id DESC{ending}"
@@ -141,6 +148,7 @@ def _mailbox_number(source_id: str) -> int | None:
 
 def _made_of(row: rows.Row, mailbox: str | None) -> Decision:
     rule, rule_user = json.loads(row["rule"]) if row["rule"] else (None, None)
+    is_forward = row["reason"] == Reason.FORWARDED_BY_USER
     return Decision(
         time=parse(row["decided_at"]),
         deployment=row["deployment"],
@@ -159,4 +167,6 @@ def _made_of(row: rows.Row, mailbox: str | None) -> Decision:
         sender_verdict_domain=row["verdict_domain"],
         rule=rule,
         rule_user=rule_user,
+        forwarder=row["log_user"] if is_forward else None,
+        original_author=row["recorded_author"] if is_forward else None,
     )

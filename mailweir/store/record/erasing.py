@@ -33,10 +33,11 @@ _SAYING: tuple[tuple[str, str, tuple[str, ...], tuple[str, ...]], ...] = (
         ("text_zstd", "html_zstd"),
     ),
     ("attachments", "raw_id", ("name", "content_id"), ("sha256",)),
+    ("forwarded_versions", "raw_id", ("author", "subject"), ()),
 )
 _CLEARED = (
     *("activities", "raw_messages", "readings", "attachments", "search_texts", "sightings", "activity_contacts"),
-    "decisions",
+    *("decisions", "forwarded_versions"),
 )
 
 
@@ -156,10 +157,15 @@ def _vacuum(database: Database) -> bool:
     """Has PostgreSQL clear deleted rows away; did it?"""
     with database.transaction():
         database.execute("UPDATE erasures SET merging = deletions WHERE id = 1")
+    return vacuum(database, *_CLEARED)
+
+
+def vacuum(database: Database, *tables: str) -> bool:
+    """Has PostgreSQL clear away what was deleted from these tables; did it?"""
     (patience,) = database.execute("SELECT current_setting('statement_timeout')").fetchone()
     database.execute("SELECT set_config('statement_timeout', '0', false)")
     try:
-        for table in _CLEARED:
+        for table in tables:
             database.execute(f"VACUUM {table}")
     except DatabaseUnavailable:  # somebody else is at it, and holds it
         return False

@@ -27,7 +27,7 @@ OF_ACTIVITY = (
     "raw_messages",
 )
 
-_OF_VERSION = ("digest_queue", "attachments", "readings")
+_OF_VERSION = ("digest_queue", "attachments", "readings", "forwarded_versions")
 
 # Tables whose rows name an activity or a version
 NAMING = frozenset({"todos", "decisions", "thread_message_ids", "search_texts", *_OF_VERSION, *OF_ACTIVITY})
@@ -97,6 +97,7 @@ def _forget(database: Database, activity_id: int) -> None:
     execute(f"DELETE FROM digest_queue WHERE raw_id IN ({versions})", (activity_id,))
     execute(f"DELETE FROM attachments WHERE raw_id IN ({versions})", (activity_id,))
     execute(f"DELETE FROM readings WHERE raw_id IN ({versions})", (activity_id,))
+    execute(f"DELETE FROM forwarded_versions WHERE raw_id IN ({versions})", (activity_id,))
     for table in OF_ACTIVITY:
         execute(f"DELETE FROM {table} WHERE activity_id = ?", (activity_id,))
     execute("DELETE FROM activities WHERE id = ?", (activity_id,))

@@ -1,0 +1,320 @@
+"""Held mail: what waits until its reading says whose it is, and how it goes. In plain SQL (decision 0036).
+
+A row comes with its decision, in one transaction, and goes with it: the transaction that puts the mail on the record takes it
+off, and what is decided against stays some seconds and is erased. Nothing else of the record reads these rows. Called by
+`recording`, the digest, `mailweir digest status`, `mailweir db prune` and `doctor`.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from mailweir.decision import REASON_OF_HELD, HeldKind, Reason
+from mailweir.directory import DeploymentRef, RuleRef
+from mailweir.folding import Folding
+from mailweir.store.database import batches, rows
+from mailweir.store.database.connection import Database
+from mailweir.store.database.moments import parse, rfc3339
+from mailweir.store.record import erasing
+from mailweir.store.record.retraction import rule_text
+
+_MOST_CLEAN = 2_000
+_BATCH_ROWS = 50  # a transaction: some milliseconds, for the filter waits for the write lock meanwhile
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewHeld:
+    """Mail to be held. facts: JSON, see `holding.Facts`. keep: how long at most. max_author_bytes, max_deployment_bytes: of what
+    is held of this author, and of all, with this one."""
+
+    deployment_id: int
+    kind: HeldKind
+    source_id: str
+    author: str
+    held_at: datetime
+    keep: timedelta
+    size_bytes: int
+    facts: str
+    content_zstd: bytes
+    max_author_bytes: int
+    max_deployment_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """Mail that is held. facts: as it was put. attempts, deaths: as of `digest_queue.Entry`. Times: UTC."""
+
+    id: int
+    deployment: DeploymentRef
+    kind: HeldKind
+    source_id: str
+    author: str
+    facts: str
+    size_bytes: int
+    held_at: datetime
+    attempts: int
+    deaths: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """How much is held. waits: not decided yet; later: of these, what is tried again; ended: what ended a child before. against:
+    decided against, and soon erased. oldest: when the first came of what isn't decided, or None."""
+
+    waits: int
+    later: int
+    ended: int
+    against: int
+    oldest: datetime | None
+
+
+# --- put, with the decision -------------------------------------------------------------------------------------------
+
+
+def put(database: Database, new: Sequence[NewHeld]) -> set[int]:
+    """Holds mail, in the transaction that writes its decisions, and after these; the positions in `new` of what is beyond the
+    limits, whose decisions are changed to say so.
+
+    Held is exactly what has a decision that says it is held: a repeat of a source that is decided by now is nothing.
+    """
+    execute = database.fast_execute()
+    if not database.is_sqlite:  # two hosts would else each find room for the last bytes
+        for deployment_id in sorted({one.deployment_id for one in new}):
+            execute("SELECT id FROM deployments WHERE id = ? FOR NO KEY UPDATE", (deployment_id,))
+    beyond: set[int] = set()
+    for position, one in enumerate(new):
+        reason = str(REASON_OF_HELD[one.kind])
+        is_held = execute(
+            "SELECT 1 FROM decisions WHERE source_id = ? AND deployment_id = ? AND reason = ?",
+            (one.source_id, one.deployment_id, reason),
+        ).fetchone()
+        if is_held is None:
+            continue
+        if _has_room(database, one):
+            _insert(database, one)
+        else:
+            beyond.add(position)
+            _say(database, one.deployment_id, one.source_id, Reason.HELD_TOO_MUCH)
+    return beyond
+
+
+def _has_room(database: Database, one: NewHeld) -> bool:
+    sums = (
+        "SELECT COALESCE(SUM(CASE WHEN author = ? THEN size_bytes ELSE 0 END), 0), COALESCE(SUM(size_bytes), 0)"
+        " FROM held_messages WHERE deployment_id = ? AND source_id <> ?"
+    )
+    of_author, of_all = database.fast_execute()(sums, (one.author, one.deployment_id, one.source_id)).fetchone()
+    return bool(
+        of_author + one.size_bytes <= one.max_author_bytes and of_all + one.size_bytes <= one.max_deployment_bytes
+    )
+
+
+def _insert(database: Database, one: NewHeld) -> None:
+    columns = ("deployment_id", "kind", "source_id", "author", "held_at", "expires_at", "size_bytes", "facts")
+    expires_at = one.held_at + one.keep
+    row = (one.deployment_id, str(one.kind), one.source_id, one.author, rfc3339(one.held_at), rfc3339(expires_at))
+    database.fast_execute()(
+        f"INSERT INTO held_messages ({', '.join(columns)}, content_zstd) VALUES ({', '.join('?' * 9)})"
+        " ON CONFLICT (deployment_id, source_id) DO NOTHING",
+        (*row, one.size_bytes, one.facts, one.content_zstd),
+    )
+
+
+# --- the digest's queue -----------------------------------------------------------------------------------------------
+
+
+def take(database: Database, limit: int, *, now: datetime, until: datetime, without: Iterable[int] = ()) -> list[Held]:
+    """What is due, at most so much, the first first. until: the lease's end, on PostgreSQL, where several hosts may digest; on
+    SQLite the one digest remembers what it has in hand: `without`."""
+    left_out = set(without)
+    due = "SELECT id FROM held_messages WHERE state = 'waits' AND next_try_at <= ? ORDER BY next_try_at, id LIMIT ?"
+    if database.is_sqlite:
+        found = database.execute(due, (rfc3339(now), limit + len(left_out))).fetchall()
+    else:
+        if database.execute(due, (rfc3339(now), 1)).fetchone() is None:
+            return []
+        with database.transaction(alone=False):
+            found = database.execute(f"{due} FOR UPDATE SKIP LOCKED", (rfc3339(now), limit)).fetchall()
+            lease = "UPDATE held_messages SET next_try_at = ? WHERE id IN ({})"
+            batches.change(database, lease, (rfc3339(until),), [row[0] for row in found])
+    ids = [held_id for (held_id,) in found if held_id not in left_out][:limit]
+    return [one for held_id in ids if (one := find(database, held_id)) is not None]
+
+
+def find(database: Database, held_id: int, *, for_update: bool = False) -> Held | None:
+    """What isn't decided yet; None where it is, or is gone. for_update: nobody else decides it until the transaction's end."""
+    lock = " FOR UPDATE OF h" if for_update and not database.is_sqlite else ""
+    sql = (
+        "SELECT h.id, h.deployment_id, d.name, d.domain, d.plus_addresses, d.gmail_dots, d.automatic_todos, d.held_forwards,"
+        " h.kind, h.source_id,"
+        " h.author, h.facts, h.size_bytes, h.held_at, h.attempts, h.deaths FROM held_messages h"
+        f" JOIN deployments d ON d.id = h.deployment_id WHERE h.id = ? AND h.state = 'waits'{lock}"
+    )
+    row = rows.first(database.execute(sql, (held_id,)))
+    if row is None:
+        return None
+    folding = Folding(bool(row["plus_addresses"]), bool(row["gmail_dots"]))
+    return Held(
+        id=row["id"],
+        deployment=DeploymentRef(
+            *(row["deployment_id"], row["name"], row["domain"], folding),
+            automatic_todos=bool(row["automatic_todos"]),
+            holds_forwards=bool(row["held_forwards"]),
+        ),
+        kind=HeldKind(row["kind"]),
+        source_id=row["source_id"],
+        author=row["author"],
+        facts=row["facts"],
+        size_bytes=row["size_bytes"],
+        held_at=parse(row["held_at"]),
+        attempts=row["attempts"],
+        deaths=row["deaths"],
+    )
+
+
+def content(database: Database, held_id: int) -> bytes | None:
+    """The bytes of what isn't decided yet, compressed."""
+    row = database.execute(
+        "SELECT content_zstd FROM held_messages WHERE id = ? AND state = 'waits'", (held_id,)
+    ).fetchone()
+    return None if row is None else bytes(row[0])
+
+
+def postpone(database: Database, held_id: int, until: datetime, *, attempts: int, deaths: int) -> None:
+    """Has it tried again, in the caller's transaction."""
+    database.execute(
+        "UPDATE held_messages SET next_try_at = ?, attempts = ?, deaths = ? WHERE id = ? AND state = 'waits'",
+        (rfc3339(until), attempts, deaths, held_id),
+    )
+
+
+def release(database: Database, held_ids: Sequence[int]) -> None:
+    """Gives back what was taken and isn't done, on PostgreSQL; on SQLite nobody else takes it."""
+    if not database.is_sqlite:
+        batches.change(database, "UPDATE held_messages SET next_try_at = '' WHERE id IN ({})", (), held_ids)
+
+
+# --- decided, in the caller's transaction, which has found it `for_update` --------------------------------------------
+
+
+def captured(database: Database, one: Held, reason: Reason, activity_id: int) -> None:
+    """It is on the record now: the decision says as what, and nothing is held any more."""
+    database.execute(
+        "UPDATE decisions SET outcome = 'captured', reason = ?, activity_id = ? WHERE source_id = ? AND deployment_id = ?",
+        (str(reason), activity_id, one.source_id, one.deployment.id),
+    )
+    _blank(database, [one.id])
+
+
+def ignored(
+    database: Database, one: Held, reason: Reason, rule: RuleRef | None, *, now: datetime, erase_after: timedelta
+) -> None:
+    """It is decided against: the decision says why, and it is erased after a while."""
+    _say(database, one.deployment.id, one.source_id, reason, rule)
+    database.execute(
+        "UPDATE held_messages SET state = 'against', expires_at = ? WHERE id = ?",
+        (rfc3339(now + erase_after), one.id),
+    )
+
+
+def _say(database: Database, deployment_id: int, source_id: str, reason: Reason, rule: RuleRef | None = None) -> None:
+    database.fast_execute()(
+        "UPDATE decisions SET reason = ?, rule = ? WHERE source_id = ? AND deployment_id = ?",
+        (str(reason), rule_text(rule.pattern, rule.username) if rule else None, source_id, deployment_id),
+    )
+
+
+# --- erased -----------------------------------------------------------------------------------------------------------
+
+
+def erase_expired(database: Database, now: datetime) -> tuple[int, bool]:
+    """Erases what has had its time, so that the database's files don't keep it; how much has had it, and have the files nothing
+    of it any more?
+
+    What nobody has decided by then is ignored as never read. Safe to break off anywhere: a row stays, blank, until the files are
+    clean. False: somebody still reads what was there before (a backup that is being made); to be tried again. Errors:
+    DatabaseUnavailable.
+    """
+    expired = 0
+    while count := _blank_expired(database, now):
+        expired += count
+    blank = [
+        held_id for (held_id,) in database.execute("SELECT id FROM held_messages WHERE state = 'blank'").fetchall()
+    ]
+    is_clean = not blank or (
+        erasing.truncate_log(database) if database.is_sqlite else erasing.vacuum(database, "held_messages")
+    )
+    if blank and is_clean:
+        with database.transaction(alone=False):
+            batches.change(database, "UPDATE held_messages SET state = 'clean' WHERE id IN ({})", (), blank)
+    _delete_clean(database)
+    return expired, is_clean
+
+
+def _delete_clean(database: Database) -> None:
+    """Takes off what says nothing any more. Where SQLite joins two pages for it, it leaves copies of their other rows behind,
+    which nothing reaches later: so that waits until no row says anything, or there are many."""
+    (count,) = database.execute("SELECT COUNT(*) FROM held_messages WHERE state = 'clean'").fetchone()
+    if not count:
+        return
+    says = "SELECT 1 FROM held_messages WHERE state <> 'clean' LIMIT 1"
+    with database.transaction(alone=False):
+        if database.is_sqlite and count < _MOST_CLEAN and database.execute(says).fetchone() is not None:
+            return
+        database.execute("DELETE FROM held_messages WHERE state = 'clean'")
+
+
+def _blank_expired(database: Database, now: datetime) -> int:
+    """Overwrites a few of them; how many."""
+    lock = "" if database.is_sqlite else " FOR UPDATE SKIP LOCKED"
+    sql = (
+        "SELECT id, state, deployment_id, source_id FROM held_messages WHERE state IN ('waits', 'against') AND expires_at <= ?"
+        " ORDER BY expires_at LIMIT ?"
+    )
+    if database.execute(sql, (rfc3339(now), 1)).fetchone() is None:
+        return 0
+    with database.transaction(alone=False):
+        found = database.execute(f"{sql}{lock}", (rfc3339(now), _BATCH_ROWS)).fetchall()
+        for _, state, deployment_id, source_id in found:
+            if state == "waits":
+                _say(database, deployment_id, source_id, Reason.HELD_UNREAD)
+        _blank(database, [row[0] for row in found])
+    return len(found)
+
+
+def _blank(database: Database, held_ids: Sequence[int]) -> None:
+    """Its words go at once. Of equal length, they stay in place (see `erasing.forget_words`)."""
+    if database.is_sqlite:
+        sql = (
+            "UPDATE held_messages SET content_zstd = ZEROBLOB(LENGTH(content_zstd)),"
+            " facts = SUBSTR(HEX(ZEROBLOB(LENGTH(CAST(facts AS BLOB)))), 1, LENGTH(CAST(facts AS BLOB))) WHERE id IN ({})"
+        )
+        batches.change(database, sql, (), held_ids)
+    sql = "UPDATE held_messages SET state = 'blank', size_bytes = 0 WHERE id IN ({})"
+    first: tuple[bytes, ...] = ()
+    if not database.is_sqlite:
+        sql = "UPDATE held_messages SET state = 'blank', size_bytes = 0, facts = '', content_zstd = ? WHERE id IN ({})"
+        first = (b"",)
+    batches.change(database, sql, first, held_ids)
+
+
+# --- told -------------------------------------------------------------------------------------------------------------
+
+
+def waiting(database: Database) -> Waiting:
+    """How much is held."""
+    sql = (
+        "SELECT COALESCE(SUM(CASE WHEN state = 'waits' THEN 1 ELSE 0 END), 0),"
+        " COALESCE(SUM(CASE WHEN state = 'waits' AND attempts + deaths > 0 THEN 1 ELSE 0 END), 0),"
+        " COALESCE(SUM(CASE WHEN state = 'waits' AND deaths > 0 THEN 1 ELSE 0 END), 0),"
+        " COALESCE(SUM(CASE WHEN state = 'against' THEN 1 ELSE 0 END), 0),"
+        " MIN(CASE WHEN state = 'waits' THEN held_at END) FROM held_messages"
+    )
+    waits, later, ended, against, oldest = database.execute(sql).fetchone()
+    return Waiting(
+        waits=int(waits),
+        later=int(later),
+        ended=int(ended),
+        against=int(against),
+        oldest=parse(oldest) if oldest else None,
+    )

@@ -1,0 +1,207 @@
+"""A client's mail that a user forwards to log@ by hand, on the real stack: Postfix, filter, digest, DNS. On both databases."""
+
+import contextlib
+import json
+import os
+import signal
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from admin_cli.demo import signing
+from admin_cli.demo.signing import SigningKey
+from mailweir.store.database.connection import Database
+from tests.forwarded_mail import INLINE, JANE, RICHARD, SUBJECT, attached, inline, original
+from tests.integration.relay import connect, people, submit
+from tests.moody_zone import Mood, MoodyZoneServer
+
+if TYPE_CHECKING:
+    from tests.integration.conftest import MakeStack, Stack
+    from tests.postgresql import Cluster
+
+LOG = "log@demo.example.net"
+SELECTOR = "sel"
+Wait = Callable[..., Any]
+
+
+@dataclass
+class Firm:
+    """A stack, the firm's and the client's key, and their DNS."""
+
+    stack: "Stack"
+    key: SigningKey
+    zone: MoodyZoneServer
+    wait_until: Wait
+
+    def signed(self, raw: bytes, domain: str = "firm.example") -> bytes:
+        """As the domain's own server sends it."""
+        return signing.sign(raw, self.key, selector=SELECTOR, domain=domain)
+
+    def log(self, raw: bytes) -> None:
+        """Brings a mail to the log address, at the world's port."""
+        assert self.stack.deliver(RICHARD, [LOG], raw) == {}
+
+    def rows(self, sql: str) -> list[Any]:
+        """Straight from the database."""
+        with contextlib.closing(Database(self.stack.settings.database_url)) as database:
+            return [tuple(row) for row in database.execute(sql).fetchall()]
+
+    def decided(self, message_id: str) -> tuple[str, str]:
+        """The decision on a mail, once it isn't held any more."""
+        sql = (
+            "SELECT outcome, reason FROM decisions WHERE reason <> 'held forward'"
+            f" AND message_id = '{message_id}' ORDER BY id DESC"
+        )
+        found: tuple[str, str] = self.wait_until(lambda: self.rows(sql), f"a decision on {message_id}", seconds=60)[0]
+        return found
+
+    def shown(self, message_id: str) -> dict[str, Any]:
+        """What `activity show` says of what became of a mail."""
+        ((activity_id,),) = self.rows(f"SELECT activity_id FROM decisions WHERE message_id = '{message_id}'")
+        done = self.stack.cli("activity", "show", str(activity_id), "--json", check=True)
+        found: dict[str, Any] = json.loads(done.stdout)
+        return found
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def firm(request: pytest.FixtureRequest, make_module_stack: "MakeStack", wait_until: Wait) -> Iterator[Firm]:
+    key = SigningKey.generate()
+    records = {(signing.key_name(SELECTOR, one), "TXT"): [key.record] for one in ("firm.example", "client.example")}
+    with contextlib.ExitStack() as kept:
+        zone = kept.enter_context(MoodyZoneServer(records))
+        database = kept.enter_context(_database(request))
+        digest = {"poll_seconds": 0.05, "held_erase_seconds": 1.0}
+        dns = {"nameserver": "127.0.0.1", "port": zone.port, "timeout_seconds": 2.0}
+        stack = make_module_stack(database=database, digest=digest, dns=dns)
+        kept.callback(stack.stop)
+        people(stack)
+        yield Firm(stack, key, zone, wait_until)
+
+
+@contextlib.contextmanager
+def _database(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The setting's value."""
+    if request.param == "sqlite":
+        yield ""
+        return
+    cluster: Cluster = request.getfixturevalue("cluster")
+    url = cluster.make_database()
+    yield str(url)
+    cluster.drop_database(url)
+
+
+@pytest.mark.parametrize("name", INLINE)
+def test_each_programs_forward_is_the_clients_mail(firm: Firm, name: str) -> None:
+    subject = f"{SUBJECT} of {name}"
+    message_id = f"<{name.replace(' ', '-')}@firm.example>"
+    firm.log(firm.signed(inline(name, message_id=message_id).replace(SUBJECT.encode(), subject.encode())))
+    assert firm.decided(message_id) == ("captured", "forwarded by a user")
+    shown = firm.shown(message_id)
+    assert (shown["direction"], shown["author"], shown["subject"]) == ("incoming", JANE, subject)
+    assert (shown["sender_verdict"], shown["sent_at"][:16], shown["users"]) == ("none", "2026-11-23T09:15", ["richard"])
+    assert shown["original"]["author"] == JANE
+    assert shown["original"]["subject"] == subject
+
+
+def test_it_is_told_who_says_so(firm: Firm) -> None:
+    firm.log(firm.signed(inline("gmail en", message_id="<told@firm.example>").replace(SUBJECT.encode(), b"Told")))
+    assert firm.decided("<told@firm.example>")[0] == "captured"
+    told = firm.stack.cli("why", "told@firm.example", check=True).stdout
+    assert f"forwarded by richard, says from {JANE}" in told
+    shown = str(firm.shown("<told@firm.example>")["id"])
+    assert f"by richard, says from {JANE}" in firm.stack.cli("activity", "show", shown, check=True).stdout
+
+
+def test_an_attached_message_proves_itself(firm: Firm) -> None:
+    raw = firm.signed(original(message_id="<proven@client.example>"), "client.example")
+    firm.log(firm.signed(attached(raw, message_id="<attached@firm.example>")))
+    assert firm.decided("<attached@firm.example>")[0] == "captured"
+    verdict = firm.wait_until(
+        lambda: firm.rows(
+            "SELECT sender_verdict FROM activities WHERE message_id = '<proven@client.example>'"
+            " AND sender_verdict <> 'pending'"
+        ),
+        "a verdict",
+    )
+    assert verdict == [("pass",)]
+    firm.stack.deliver(JANE, ["richard@demo.example.net"], raw)
+    sql = "SELECT COUNT(*) FROM activities WHERE message_id = '<proven@client.example>'"
+    routes = (
+        "SELECT DISTINCT route FROM sightings s JOIN activities a ON a.id = s.activity_id"
+        " WHERE a.message_id = '<proven@client.example>' ORDER BY route"
+    )
+    firm.wait_until(lambda: firm.rows(routes) == [("forward",), ("log",)], "the client's own copy")
+    assert firm.rows(sql) == [(1,)]
+
+
+@pytest.mark.parametrize("how", ["unsigned", "changed", "signed by another"])
+def test_law_3_a_forged_forward_is_erased(firm: Firm, how: str) -> None:
+    message_id = f"<forged-{how.replace(' ', '-')}@firm.example>"
+    raw = inline("gmail en", message_id=message_id).replace(SUBJECT.encode(), b"Forged " + how.encode())
+    forged = {
+        "unsigned": raw,
+        "changed": firm.signed(raw).replace(b"We offer", b"We order"),
+        "signed by another": firm.signed(raw, "client.example"),
+    }[how]
+    firm.log(forged)
+    assert firm.decided(message_id) == ("ignored", "forwarded by nobody who is proven")
+    firm.wait_until(lambda: firm.rows("SELECT * FROM held_messages") == [], "that it is erased")
+    assert firm.rows("SELECT COUNT(*) FROM activities WHERE subject LIKE 'Forged%'") == [(0,)]
+    assert "isn't proven" in firm.stack.cli("why", message_id.strip("<>"), check=True).stdout
+
+
+def test_the_repair_that_is_told_works(firm: Firm) -> None:
+    raw = firm.signed(inline("outlook de", message_id="<repair@firm.example>").replace(b"jane@client", b"nina@client"))
+    firm.log(raw)
+    assert firm.decided("<repair@firm.example>") == ("ignored", "forward of nobody who is known")
+    told = firm.stack.cli("why", "repair@firm.example", check=True).stdout
+    assert "make the contact, and forward it to the log address again" in told
+    firm.stack.cli("contact", "add", "Nina", "nina@client.example", "--deployment", "demo", check=True)
+    firm.log(raw)
+    sql = "SELECT author FROM activities WHERE author = 'nina@client.example'"
+    firm.wait_until(lambda: firm.rows(sql) == [("nina@client.example",)], "her mail")
+
+
+def test_a_login_of_the_relay_proves_the_forwarder(firm: Firm) -> None:
+    login = connect(firm.stack, "richard")
+    raw = inline("apple en", message_id="<relayed@firm.example>").replace(SUBJECT.encode(), b"Relayed")
+    assert submit(firm.stack, login, RICHARD, [LOG], raw)[0] == 250
+    assert firm.decided("<relayed@firm.example>") == ("captured", "forwarded by a user")
+
+
+def test_laws_1_and_2_through_kill_9_of_the_digest(firm: Firm) -> None:
+    """While DNS is silent all of it waits; then the digest dies again and again."""
+    firm.zone.mood = Mood.SILENT
+    before = firm.rows("SELECT COUNT(*) FROM activities")[0][0]
+    subjects = [f"Killed {number}" for number in range(12)]
+    for number, subject in enumerate(subjects):
+        raw = inline("gmail de", message_id=f"<killed-{number}@firm.example>").replace(
+            SUBJECT.encode(), subject.encode()
+        )
+        firm.log(firm.signed(raw))
+    firm.zone.mood = Mood.WELL
+    for _ in range(4):
+        firm.wait_until(lambda: firm.stack.pids("mailweir-digest"), "a digest")
+        for pid in firm.stack.pids("mailweir-digest"):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+    database = contextlib.closing(Database(firm.stack.settings.database_url))
+    with database as opened, opened.transaction():  # what DNS was silent for waits half a minute
+        opened.execute("UPDATE held_messages SET next_try_at = '' WHERE state = 'waits'")
+    for number in range(len(subjects)):
+        assert firm.decided(f"<killed-{number}@firm.example>")[0] == "captured"
+    assert firm.rows("SELECT COUNT(*) FROM activities")[0][0] == before + len(subjects)
+    names = "SELECT COUNT(*) FROM sightings s JOIN activities a ON a.id = s.activity_id WHERE a.subject LIKE 'Killed%'"
+    assert firm.rows(names) == [(len(subjects),)]
+    firm.wait_until(lambda: firm.rows("SELECT * FROM held_messages") == [], "an empty table")
+
+
+def test_nothing_is_held_where_that_is_off(firm: Firm) -> None:
+    firm.stack.cli("deployment", "set", "demo", "--held-forwards", "off", check=True)
+    firm.log(firm.signed(inline("gmail en", message_id="<off@firm.example>")))
+    assert firm.rows("SELECT outcome, reason FROM decisions WHERE message_id = '<off@firm.example>'") == [
+        ("ignored", "no contact")
+    ]
+    firm.stack.cli("deployment", "set", "demo", "--held-forwards", "on", check=True)
