@@ -106,21 +106,21 @@ def test_mail_that_isnt_held_is_never_downloaded(world: World) -> None:
     assert world.gmail.calls.counts(box.address)[Kind.GET_RAW] == before
 
 
-@pytest.mark.parametrize(("user", "is_there"), [("richard", True), ("mary", False)])
-def test_an_answer_in_a_thread_of_the_user_is_recorded(world: World, user: str, is_there: bool) -> None:
+@pytest.mark.parametrize(
+    ("user", "marked"), [("richard", {"begins": False, "answers": True}), ("mary", {"begins": False})]
+)
+def test_an_answer_in_a_thread_of_the_user_is_recorded(world: World, user: str, marked: dict[str, bool]) -> None:
     deployments.set_known_threads(world.database, "demo", is_on=True)
-    box = world.connect("richard")
-    world.settle()
+    boxes = {name: world.connect(name) for name in ("richard", "mary")}
+    world.settle("richard")
+    world.settle("mary")
     world.later(minutes=1)
-    box.insert(mail("begins", JANE, RICHARD), at=world.at)
-    world.settle()
+    boxes["richard"].insert(mail("begins", JANE, RICHARD), at=world.at)
+    world.settle("richard")
     _decide(world)
-    other = box if user == "richard" else world.connect(user)
-    world.settle(user)
     world.later(minutes=1)
     answer = mail("answers", STRANGER, f"{user}@firm.example", "In-Reply-To: <begins@mail.example>")
-    other.insert(answer, at=world.at)
+    boxes[user].insert(answer, at=world.at)
     world.settle(user)
     _decide(world)
-    assert ("answers" in world.subjects()) is is_there
-    assert [one.known_thread for one in world.record()] == [False, True][: 1 + is_there]
+    assert {one.subject: one.known_thread for one in world.record()} == marked

@@ -58,9 +58,9 @@ class Deployment(_Base):
     private_words = peewee.TextField(default="")
     restricts_people = peewee.IntegerField(default=0)
     held_forwards = peewee.IntegerField(default=1)
-    automatic_todos = peewee.IntegerField(default=0)
     has_auto_contacts = peewee.IntegerField(default=0)
     known_threads = peewee.IntegerField(default=0)
+    automatic_todos = peewee.IntegerField(default=0)
 
     class Meta:
         table_name = "deployments"
