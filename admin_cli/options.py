@@ -23,13 +23,12 @@ DeploymentOption = Annotated[
 SharedOption = Annotated[
     bool, typer.Option("--shared", help="Take addresses that another contact has; mail is logged for both.")
 ]
-VisibilityOption = Annotated[
-    Visibility,
-    typer.Option(
-        "--visibility",
-        help="Who may read it: everyone; the participants alone; or the participants, and all others its metadata.",
-    ),
-]
+_VISIBILITY = typer.Option(
+    "--visibility",
+    help="Who may read it: everyone; the participants alone; or the participants, and all others its metadata.",
+)
+VisibilityOption = Annotated[Visibility, _VISIBILITY]
+OptionalVisibility = Annotated[Visibility | None, _VISIBILITY]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 

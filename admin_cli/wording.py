@@ -25,6 +25,31 @@ WORDS: Mapping[str, str] = {
         "author {author} is not a contact of {deployment}, but the mail says that somebody known wrote it: it names {names}; if "
         "{author} is a group of the firm's, 'mailweir group add {author}' has such mail recorded from now on"
     ),
+    "decision.company_unproven": (
+        "author {author} writes from a company's domain, which makes contacts in {deployment}, but isn't proven"
+    ),
+    "decision.company_automatic": (
+        "author {author} is not a contact of {deployment}, and a program's mail makes none, also from a company's domain"
+    ),
+    "decision.company_removed": (
+        "{author} was taken off a contact of {deployment}, so no mail makes a contact of it again: 'mailweir contact add' does"
+    ),
+    "decision.company_limit": (
+        "author {author} is not a contact of {deployment}, and the company's domain has made as many contacts as a day may"
+    ),
+    "decision.company_not_alone": (
+        "author {author} is not a contact of {deployment}, and makes none: others than the company write from the domain, too"
+    ),
+    "decision.known_thread": "incoming from {author}, no contact of {deployment}, but in a thread that is on the record",
+    "decision.unknown_thread": (
+        "author {author} is not a contact of {deployment}, and the mail answers nothing that its users have on the record"
+    ),
+    "decision.thread_unproven": (
+        "author {author} is not a contact of {deployment}, answers in a thread, and isn't proven to write from that domain"
+    ),
+    "decision.thread_limit": (
+        "author {author} is not a contact of {deployment}, and as much mail of unknown addresses is in the thread as may be"
+    ),
     "decision.unreadable_author": "its From header doesn't name one author, or can be read in two ways",
     "decision.unreadable_author.naming": (
         "its From header doesn't name one author, or can be read in two ways: it names {names}"
@@ -169,6 +194,9 @@ WORDS: Mapping[str, str] = {
     "author.several": ("From can be read in several ways, all of them this contact's: no signature can prove it"),
     "author.via": "it came by {via}, which put its own address into From; the author is who the mail says wrote it before",
     "forwarded.by": "by {user}, says from {original}",
+    "author.known_thread": "unknown address, in a thread on the record",
+    "author.known_thread.naming": "unknown address, in thread of {names}",
+    "contact.company_domain": "{address}: contact made from the domain of {company} on {made_at:%Y-%m-%d}",
     "todo.open": "open",
     "todo.done": "done since {since:%Y-%m-%d %H:%M:%SZ}",
     "mailbox.connected": "connected",

@@ -53,6 +53,7 @@ class BatchWriter:
             self._held_since = now
         self._held.append((queued, entry))
         self._held_bytes += len(entry.content.raw_zstd) if entry and entry.content else 0
+        self._held_bytes += len(entry.hold.content_zstd) if entry and entry.hold else 0
         if (
             len(self._held) >= MAX_HELD
             or self._held_bytes >= MAX_HELD_BYTES

@@ -5,7 +5,7 @@ waits for Gmail. Used by `job_factory`, which opens it, and through `job` by all
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 
-from mailweir.directory import DeploymentRef, People, RuleRef, UserRef
+from mailweir.directory import DeploymentRef, KnownThread, People, RuleRef, ThreadIds, UserRef
 from mailweir.store.database.connection import Database
 from mailweir.store.database.pool import Pool
 from mailweir.store.people.directory import SqlDirectory
@@ -66,6 +66,31 @@ class PooledDirectory:
         """See mailweir.directory.Directory."""
         with self._lent() as directory:
             return directory.rules_among(deployment_id, keys)
+
+    def auto_domains_among(self, deployment_id: int, domains: Collection[str]) -> Collection[str]:
+        """See mailweir.directory.Directory."""
+        with self._lent() as directory:
+            return directory.auto_domains_among(deployment_id, domains)
+
+    def removed_among(self, deployment_id: int, keys: Collection[str]) -> Collection[str]:
+        """See mailweir.directory.Directory."""
+        with self._lent() as directory:
+            return directory.removed_among(deployment_id, keys)
+
+    def knows_message(self, deployment_id: int, digests: Collection[bytes]) -> bool:
+        """See mailweir.directory.Directory."""
+        with self._lent() as directory:
+            return directory.knows_message(deployment_id, digests)
+
+    def known_thread(self, deployment_id: int, named: ThreadIds) -> KnownThread:
+        """See mailweir.directory.Directory."""
+        with self._lent() as directory:
+            return directory.known_thread(deployment_id, named)
+
+    def knows_domain(self, deployment_id: int, domain: str) -> bool:
+        """See mailweir.directory.Directory."""
+        with self._lent() as directory:
+            return directory.knows_domain(deployment_id, domain)
 
     def gave_token(self, deployment_id: int, tokens: Collection[str]) -> bool:
         """See mailweir.directory.Directory."""

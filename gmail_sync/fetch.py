@@ -1,7 +1,7 @@
 """One message of a mailbox: looked at, and what is to be recorded of it.
 
-Headers first; the whole message only where it is a contact's or to one: mail of strangers is never downloaded. The raw message
-then has the last word, for it is what is kept. Called by `sweep`.
+Headers first; the whole message only where it is a contact's or to one, or is to be held: other mail of strangers is never
+downloaded. The raw message then has the last word, for it is what is kept. Called by `sweep`.
 """
 
 from collections.abc import Callable
@@ -18,10 +18,12 @@ from mailweir.gmail_labels import Label, mask
 from mailweir.headers import Header, HeaderView
 from mailweir.matching import SyncedMailbox
 from mailweir.recording import Entry
+from mailweir.settings import Digest as HoldLimits
 from mailweir.store.gmail.gmail_leases import Leased
 from mailweir.store.gmail.gmail_queue import Origin, Queued, source_id
 from mailweir.traces import Traces
 
+_USUAL_LIMITS = HoldLimits()
 SENT = "SENT"
 # What isn't mail (yet): a draft is stored as it is sent, and spam as it is rescued, which history tells of.
 NOT_MAIL = frozenset({"DRAFT", "CHAT", "SPAM", "TRASH"})
@@ -32,13 +34,14 @@ _NO_RECIPIENT = frozenset({Reason.NO_CONTACT, Reason.INTERNAL, Reason.UNREADABLE
 @dataclass(frozen=True, slots=True)
 class Fetch:
     """How a message is looked at: whose it is, and who is known. make_room: told a message's size in bytes before it is read as
-    a whole; may raise."""
+    a whole; may raise. hold_limits: of what waits for its reading."""
 
     leased: Leased
     directory: Directory
     now: datetime
     make_room: Callable[[int], None] = lambda size_bytes: None
     traces: Traces | None = None
+    hold_limits: HoldLimits = _USUAL_LIMITS
 
     @property
     def mailbox(self) -> SyncedMailbox:
@@ -69,7 +72,8 @@ def fetch_one(look: Fetch, queued: Queued, reader: MailboxReader) -> Entry | Hel
     decision, view = _decide(look, list(seen.headers), is_sent=SENT in seen.labels)
     if SENT not in seen.labels and (until := _due(look, view)):
         return Held(until)
-    if decision.outcome is not Outcome.CAPTURED and not _may_be_captured(look, seen, decision):
+    is_wanted = decision.outcome is Outcome.CAPTURED or decision.held or _may_be_captured(look, seen, decision)
+    if not is_wanted:
         return _ignored(look, queued, decision, view, seen.labels)
     look.make_room(seen.size_bytes)
     whole = reader.raw(queued.message_id)
@@ -78,13 +82,18 @@ def fetch_one(look: Fetch, queued: Queued, reader: MailboxReader) -> Entry | Hel
     lines, body = raw_message.split(whole.raw)
     is_sent = SENT in whole.labels
     decision, view = _decide(look, lines, is_sent=is_sent)
-    if decision.outcome is not Outcome.CAPTURED:
-        return _ignored(look, queued, decision, view, whole.labels)
     is_own = is_sent and matching.is_own(look.mailbox, decision.author, look.directory)
     is_proven = is_own and decision.doubt is None
-    kept = content.of(decision, view, _bytes(lines, body, whole.raw), is_proven=is_proven)
     if queued.origin is Origin.BACKFILL or whole.received_at < look.leased.connected_at:
         decision = replace(decision, todo_users=())  # what is long past is nothing to do
+    if decision.held:
+        hold = content.held(
+            decision, view, _bytes(lines, body, whole.raw), look.hold_limits, has_proven_author=is_proven
+        )
+        return replace(_ignored(look, queued, decision, view, whole.labels), hold=hold)
+    if decision.outcome is not Outcome.CAPTURED:
+        return _ignored(look, queued, decision, view, whole.labels)
+    kept = content.of(decision, view, _bytes(lines, body, whole.raw), is_proven=is_proven)
     return Entry(decision, source_id(look.leased, queued.message_id), look.now, kept, labels=int(mask(whole.labels)))
 
 

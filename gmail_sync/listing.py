@@ -1,7 +1,8 @@
 """What history doesn't tell: lists of a mailbox's messages, compared with the record, and what is missing there queued.
 
 Three occasions: a list of all that came since some time (a mailbox newly connected, or one whose history expired); the audit of
-the last 48 hours; the earlier mail of contacts and groups that were added later, and of never-log rules that were taken off.
+the last 48 hours; the earlier mail of contacts and groups that were added later, of never-log rules that were taken off, and of
+companies' domains that make contacts from then on.
 Called by `sweep`.
 """
 
@@ -30,13 +31,15 @@ MAX_QUERY_CHARS = 1_600
 # turn a search for twenty into one that finds nothing, without a word.
 _ORDINARY = re.compile(r"(?:[a-z0-9][a-z0-9._+%'=/_-]*@)?[a-z0-9.-]+")
 _MEANS_SOMETHING_QUOTED = re.compile(r'["\\]')
-_Address = tuple[int, str]  # a contact's or group's, or the address or domain of a never-log rule, with its id
+# A contact's or group's, the address or domain of a never-log rule, or a company's domain, with its id
+_Address = tuple[int, str]
 _Note = Callable[[Database, Leased, int], None]
 # What may bring earlier mail: its name, what isn't searched for yet, and what notes that it is
 _KINDS: tuple[tuple[str, Callable[[Database, Leased, int], list[_Address]], _Note], ...] = (
     ("contacts", gmail_backfill.addresses_after, gmail_leases.note_backfilled),
     ("groups", gmail_backfill.groups_after, gmail_leases.note_groups_backfilled),
     ("removals of rules", gmail_backfill.removals_after, gmail_leases.note_removals_backfilled),
+    ("companies' domains", gmail_backfill.switches_after, gmail_leases.note_switches_backfilled),
 )
 _ONLY_MAIL = "-in:drafts -in:chats"  # a list leaves out spam and trash by itself
 

@@ -163,7 +163,9 @@ class Sweep:
         def take_room(size_bytes: int) -> None:
             room.enter_context(services.memory.taken(size_bytes))
 
-        look = Fetch(self._job.leased, services.directory, self._now(), take_room, services.traces)
+        look = Fetch(
+            self._job.leased, services.directory, self._now(), take_room, services.traces, services.settings.digest
+        )
         try:
             found = fetch_one(look, queued, self._job.mailbox)
         except MessageGone:

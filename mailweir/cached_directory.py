@@ -7,7 +7,7 @@ kept beyond the message, so what an admin changes counts at the next one. Pure. 
 from collections.abc import Collection, Mapping
 from typing import Generic, TypeVar
 
-from mailweir.directory import ContactRef, DeploymentRef, Directory, People, RuleRef, UserRef
+from mailweir.directory import ContactRef, DeploymentRef, Directory, KnownThread, People, RuleRef, ThreadIds, UserRef
 
 _Known = TypeVar("_Known", bound=Directory)
 
@@ -58,6 +58,21 @@ class CachedDirectory(Generic[_Known]):
 
     def groups_among(self, deployment_id: int, keys: Collection[str]) -> Collection[str]:
         return self.directory.groups_among(deployment_id, keys)
+
+    def auto_domains_among(self, deployment_id: int, domains: Collection[str]) -> Collection[str]:
+        return self.directory.auto_domains_among(deployment_id, domains)
+
+    def removed_among(self, deployment_id: int, keys: Collection[str]) -> Collection[str]:
+        return self.directory.removed_among(deployment_id, keys)
+
+    def knows_message(self, deployment_id: int, digests: Collection[bytes]) -> bool:
+        return self.directory.knows_message(deployment_id, digests)
+
+    def known_thread(self, deployment_id: int, named: ThreadIds) -> KnownThread:
+        return self.directory.known_thread(deployment_id, named)
+
+    def knows_domain(self, deployment_id: int, domain: str) -> bool:
+        return self.directory.knows_domain(deployment_id, domain)
 
     def rules_among(self, deployment_id: int, keys: Collection[str]) -> Collection[RuleRef]:
         return self.directory.rules_among(deployment_id, keys)

@@ -25,6 +25,15 @@ class Reason(enum.StrEnum):
     AUTHOR_IS_CONTACT = "author is a contact"
     UNKNOWN_AUTHOR = "unknown author"
     UNKNOWN_GROUP = "unknown group with a known original author"
+    COMPANY_UNPROVEN = "author of a company's domain who isn't proven"
+    COMPANY_AUTOMATIC = "automatic mail of a company's domain"
+    COMPANY_REMOVED = "address that was taken off a contact"
+    COMPANY_LIMIT = "too many new contacts of a domain"
+    COMPANY_NOT_ALONE = "domain that isn't a company's alone"
+    KNOWN_THREAD = "unknown author in a known thread"
+    UNKNOWN_THREAD = "unknown author in no thread of the users"
+    THREAD_UNPROVEN = "author of a known domain in a thread who isn't proven"
+    THREAD_LIMIT = "too much mail of unknown authors in a thread"
     UNREADABLE_AUTHOR = "unreadable author"
     INTERNAL = "internal"
     NO_CONTACT = "no contact"
@@ -112,10 +121,11 @@ class Decision:
     """What becomes of a message in one deployment.
 
     author: None where nobody can be told. addresses: the capture addresses that it came for, if any. direction: None where
-    nothing is captured. users: ids of those on whose record it is. todo_users: those on whose list it is. sightings: (route,
-    user id or None). named: all whom From and the headers of a group could name, where that isn't the author alone. via: see
-    `authorship.Author`. rule: the never-log rule that hid it. held: why the mail is held; the outcome is `ignored` until that
-    is decided, and users and sightings are those of the mail, should it be recorded.
+    nothing is captured or held. users: ids of those on whose record it is. todo_users: those on whose list it is. sightings:
+    (route, user id or None). named: all whom From and the headers of a group could name, where that isn't the author alone. via:
+    see `authorship.Author`. rule: the never-log rule that hid it. held: why the mail is held; the outcome is `ignored` until that
+    is decided, and direction, users and sightings are those of the mail, should it be recorded. by_known_thread: its author is
+    nobody known, and its thread is.
     """
 
     deployment: DeploymentRef
@@ -135,3 +145,4 @@ class Decision:
     via: str | None = None
     rule: RuleRef | None = None
     held: HeldKind | None = None
+    by_known_thread: bool = False

@@ -12,7 +12,8 @@ from mailweir.folding import EXACT, Folding
 
 class DeploymentRef(NamedTuple):
     """A tenant, as matching sees it. automatic_todos: what programs answer is a to-do too. holds_forwards: what its users forward
-    to log@ by hand is held until it is read."""
+    to log@ by hand is held until it is read. has_auto_contacts: mail from some company's domain makes contacts. known_threads:
+    replies from unknown addresses are recorded where their thread is known."""
 
     id: int
     name: str
@@ -20,6 +21,13 @@ class DeploymentRef(NamedTuple):
     folding: Folding = EXACT
     automatic_todos: bool = False
     holds_forwards: bool = True
+    has_auto_contacts: bool = False
+    known_threads: bool = False
+
+    @property
+    def holds_strangers(self) -> bool:
+        """Could mail of an unknown author be held?"""
+        return self.has_auto_contacts or self.known_threads
 
 
 class UserRef(NamedTuple):
@@ -55,6 +63,25 @@ class People(NamedTuple):
     contacts: Mapping[str, tuple[ContactRef, ...]]
 
 
+class KnownThread(NamedTuple):
+    """What a mail answers, as far as it is on the record. users: ids of those who take part. unknown: how many mails of unknown
+    addresses are in it."""
+
+    users: frozenset[int] = frozenset()
+    unknown: int = 0
+
+
+class ThreadIds(Protocol):
+    """What a mail says of its thread, as digests: see `reading.thread_keys`."""
+
+    @property
+    def in_reply_to(self) -> Collection[bytes]: ...
+    @property
+    def references(self) -> Collection[bytes]: ...
+    @property
+    def subject(self) -> bytes: ...
+
+
 class Directory(Protocol):
     """Who is known. Every method but the first answers for one deployment only."""
 
@@ -69,6 +96,21 @@ class Directory(Protocol):
 
     def groups_among(self, deployment_id: int, keys: Collection[str]) -> Collection[str]:
         """Those of the keys that are addresses of the firm's groups and lists."""
+
+    def auto_domains_among(self, deployment_id: int, domains: Collection[str]) -> Collection[str]:
+        """Those of the domains that make contacts of whom mail comes from."""
+
+    def removed_among(self, deployment_id: int, keys: Collection[str]) -> Collection[str]:
+        """Those of the keys that an admin took off a contact."""
+
+    def knows_message(self, deployment_id: int, digests: Collection[bytes]) -> bool:
+        """Is one of these the Message-ID of a message in a thread on the record? digests: see `reading.thread_keys`."""
+
+    def known_thread(self, deployment_id: int, named: ThreadIds) -> KnownThread:
+        """The thread that holds what a mail answers; references count where the subject is the same."""
+
+    def knows_domain(self, deployment_id: int, domain: str) -> bool:
+        """Is it a company's domain, or one that a user or group has an address in?"""
 
     def rules_among(self, deployment_id: int, keys: Collection[str]) -> Collection[RuleRef]:
         """The never-log rules of these keys, of the deployment and of its users."""

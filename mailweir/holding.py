@@ -6,30 +6,34 @@ handed, writes nothing. Called by the filter and the sync (facts), and by the di
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple, Self
 
-from mailweir import address, forwards, never_log
-from mailweir.decision import Decision, Doubt, HeldKind, Outcome, Reason, Route
+from mailweir import address, display_names, forwards, never_log, strangers
+from mailweir.decision import Decision, Direction, Doubt, HeldKind, Outcome, Reason, Route
 from mailweir.directory import DeploymentRef, Directory, RuleRef, people_among
 from mailweir.headers import HeaderView
 from mailweir.reading.forwarded import Original
 from mailweir.reading.originals import Attached, Originals
 from mailweir.sender_verdict import SenderVerdict
+from mailweir.strangers import NewContacts, Parent, Stranger
 
 MAX_RECIPIENTS = 500  # that are kept of a header
+_MAX_NAMES = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """What headers and envelope said of held mail. addresses, message_id, users, sightings, via, doubt, named: the decision's.
+    """What headers and envelope said of held mail. addresses, message_id, direction, users, todo_users, sightings, via, doubt,
+    named: the decision's.
 
     candidates: all whom From could name. recipients: of To and Cc, in normal form, at most MAX_RECIPIENTS; log_address: was it in
     the envelope. envelope_sender: None where it isn't known. has_proven_author: by a login, or as the mailbox's own.
     is_automatic: an answer that a program gave. header_labels: `reading.labels.to_bits`. subject, sent_at: the headers'.
-    identity, version_digest: `identity.key` and `identity.version` of the whole mail by its own author.
+    identity, version_digest: `identity.key` and `identity.version` of the whole mail by its own author. names: (address, name) of
+    those who could become contacts (`display_names`); parent: what it answers; of the kinds that ask for them.
     """
 
     addresses: tuple[str, ...]
@@ -49,6 +53,10 @@ class Facts:
     sent_at: datetime | None
     identity: bytes
     version_digest: bytes
+    direction: Direction | None = None
+    todo_users: tuple[int, ...] = ()
+    names: tuple[tuple[str, str], ...] = ()
+    parent: Parent | None = None
 
     def to_json(self) -> str:
         """For `from_json`."""
@@ -71,6 +79,11 @@ class Facts:
                 "sent_at": self.sent_at and self.sent_at.isoformat(),
                 "identity": self.identity.hex(),
                 "version_digest": self.version_digest.hex(),
+                "direction": self.direction,
+                "todo_users": self.todo_users,
+                "names": self.names,
+                "parent": self.parent
+                and [[one.hex() for one in ids] for ids in (*self.parent[:2], [self.parent.subject])],
             }
         )
 
@@ -78,8 +91,13 @@ class Facts:
     def from_json(cls, text: str) -> Self:
         """Facts that `to_json` wrote."""
         values = json.loads(text)
-        for name in ("addresses", "users", "named", "candidates", "recipients"):
+        for name in ("addresses", "users", "todo_users", "named", "candidates", "recipients"):
             values[name] = tuple(values[name])
+        values["names"] = tuple((normal, shown) for normal, shown in values["names"])
+        values["direction"] = Direction(values["direction"]) if values["direction"] else None
+        if values["parent"]:
+            answered, referred, (subject,) = (tuple(map(bytes.fromhex, ids)) for ids in values["parent"])
+            values["parent"] = Parent(answered, referred, subject)
         values["sightings"] = tuple((Route(route), user_id) for route, user_id in values["sightings"])
         values["doubt"] = Doubt(values["doubt"]) if values["doubt"] else None
         values["sent_at"] = datetime.fromisoformat(values["sent_at"]) if values["sent_at"] else None
@@ -117,7 +135,20 @@ def facts(
         sent_at=view.sent_at,
         identity=identity,
         version_digest=version_digest,
+        direction=decision.direction,
+        todo_users=decision.todo_users,
+        names=tuple(_names(decision, view)) if decision.held is HeldKind.COMPANY else (),
+        parent=Parent.of(view) if decision.held is HeldKind.THREAD else None,
     )
+
+
+def _names(decision: Decision, view: HeaderView) -> Iterator[tuple[str, str]]:
+    """Of those whom the mail could make contacts."""
+    if decision.direction is Direction.OUTGOING:
+        values = [value for name in (b"to", b"cc") for value in view.found.get(name, ())]
+        yield from ((one, display_names.of(one, values)) for one in view.recipients[:_MAX_NAMES])
+    elif decision.author:
+        yield decision.author, display_names.of(decision.author, view.found.get(b"from", ()))
 
 
 # --- once it is read --------------------------------------------------------------------------------------------------
@@ -164,8 +195,8 @@ def is_meant(facts: Facts, kind: HeldKind, domain: str) -> bool:
     return kind is HeldKind.FORWARD and all(address.split(one)[1] == domain for one in facts.recipients)
 
 
-def decide(mail: Mail, directory: Directory) -> Picks | Ignored:
-    """What becomes of it: at least one pick, or why there is none."""
+def decide(mail: Mail, directory: Directory) -> Picks | Ignored | NewContacts:
+    """What becomes of it: at least one pick, or why there is none, or who is to be a contact first; then this is asked again."""
     return _RULES[mail.kind](mail, directory)
 
 
@@ -192,13 +223,51 @@ def _forward(mail: Mail, directory: Directory) -> Picks | Ignored:
     return Ignored(search.reason)
 
 
-def _nothing(mail: Mail, directory: Directory) -> Picks | Ignored:
-    """A kind that this version holds no mail of."""
-    return Ignored(Reason.UNKNOWN_AUTHOR)
+def _company(mail: Mail, directory: Directory) -> Picks | Ignored | NewContacts:
+    """See `strangers.of_company`. A rule that hides the mail makes no contact of its author either."""
+    found = strangers.of_company(_stranger(mail), directory)
+    if not isinstance(found, NewContacts):
+        return _picked(mail, found, directory)
+    like = never_log.applied(found.like, mail.facts.candidates, directory)
+    if like.outcome is not Outcome.CAPTURED:
+        return Ignored(like.reason, like.rule)
+    kept = {one.address for one in like.contacts}
+    return found._replace(people=tuple(one for one in found.people if one[0] in kept), like=like)
 
 
-_RULES: Mapping[HeldKind, Callable[[Mail, Directory], Picks | Ignored]] = {
+def _thread(mail: Mail, directory: Directory) -> Picks | Ignored:
+    """See `strangers.of_thread`."""
+    return _picked(mail, strangers.of_thread(_stranger(mail), directory), directory)
+
+
+def _picked(mail: Mail, found: Decision | Reason, directory: Directory) -> Picks | Ignored:
+    if isinstance(found, Reason):
+        return Ignored(found)
+    decision = never_log.applied(found, mail.facts.candidates, directory)
+    return (Pick(decision),) if decision.outcome is Outcome.CAPTURED else Ignored(decision.reason, decision.rule)
+
+
+def _stranger(mail: Mail) -> Stranger:
+    facts = mail.facts
+    return Stranger(
+        deployment=mail.deployment,
+        author=mail.author,
+        is_proven=mail.has_proven_author,
+        is_outgoing=facts.direction is Direction.OUTGOING,
+        recipients=facts.recipients,
+        names=facts.names,
+        parent=facts.parent,
+        addresses=facts.addresses,
+        message_id=facts.message_id,
+        users=facts.users,
+        todo_users=facts.todo_users,
+        sightings=facts.sightings,
+        named=facts.named,
+    )
+
+
+_RULES: Mapping[HeldKind, Callable[[Mail, Directory], Picks | Ignored | NewContacts]] = {
     HeldKind.FORWARD: _forward,
-    HeldKind.COMPANY: _nothing,
-    HeldKind.THREAD: _nothing,
+    HeldKind.COMPANY: _company,
+    HeldKind.THREAD: _thread,
 }

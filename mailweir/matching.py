@@ -9,7 +9,7 @@ from collections.abc import Collection
 from dataclasses import replace
 from typing import NamedTuple
 
-from mailweir import address, never_log, subjects
+from mailweir import address, never_log, strangers, subjects
 from mailweir.arrivals import Arrival
 from mailweir.authorship import Author, named, who_wrote
 from mailweir.decision import REASON_OF_HELD, Decision, Direction, Doubt, HeldKind, Outcome, Reason, Route
@@ -68,13 +68,25 @@ def _decided(arrival: Arrival, view: HeaderView, directory: Directory) -> Decisi
             return _outgoing(arrival, view, author, writer, found)
         reason = _why_no_contact(deployment, view, recipients, people, directory)
         ignored = ignore(deployment, view, reason, arrival=arrival)
-        if author.doubt or author.via or not _may_forward(arrival, view, writer, recipients, people, directory):
+        if deployment.has_auto_contacts:
+            unknown = [a for a in recipients if a not in users]
+            like = _outgoing(arrival, view, author, writer, ())
+            ignored = strangers.held_outgoing(ignored, view, unknown, directory, like=like)
+        if (
+            ignored.held
+            or author.doubt
+            or author.via
+            or not _may_forward(arrival, view, writer, recipients, people, directory)
+        ):
             return ignored
         return _held(ignored, HeldKind.FORWARD, users=(writer.id,), sightings=((Route.LOG, writer.id),))
     if author.address in contacts:
         return _incoming(arrival, view, author, people)
     reason = _why_unknown(deployment, view, author, directory)
-    return ignore(deployment, view, reason, arrival=arrival, author=author)
+    ignored = ignore(deployment, view, reason, arrival=arrival, author=author)
+    if reason is not Reason.UNKNOWN_AUTHOR or not deployment.holds_strangers:
+        return ignored
+    return strangers.held_incoming(ignored, view, directory, like=_incoming(arrival, view, author, people))
 
 
 def _ignored_at_sight(arrival: Arrival, view: HeaderView, directory: Directory) -> Reason | None:
@@ -175,12 +187,6 @@ def decide_relayed(
     recipients = [a for a in listed if not _is_capture(a, deployment)]
     people = people_among(deployment, tuple(recipients), directory)
     found = _found(deployment, view, recipients, people)
-    if not found:
-        reason = _why_no_contact(deployment, view, recipients, people, directory)
-        ignored = ignore(deployment, view, reason, arrival=arrival)
-        if arrival is None or not _may_forward(arrival, view, user, recipients, people, directory):
-            return ignored
-        return _held(ignored, HeldKind.FORWARD, users=(user.id,), sightings=((Route.LOG, user.id),))
     owners = [owner.id for owner in arrival.owners.values()] if arrival else []
     copies = _sightings(arrival, user.id) if arrival else ()
     decision = Decision(
@@ -195,6 +201,14 @@ def decide_relayed(
         users=tuple(dict.fromkeys([user.id, *owners])),
         sightings=((Route.RELAY, user.id), *copies),
     )
+    if not found:
+        reason = _why_no_contact(deployment, view, recipients, people, directory)
+        ignored = ignore(deployment, view, reason, arrival=arrival)
+        others = [a for a in recipients if a not in people.users]
+        ignored = strangers.held_outgoing(ignored, view, others, directory, like=decision)
+        if ignored.held or arrival is None or not _may_forward(arrival, view, user, recipients, people, directory):
+            return never_log.applied(ignored, view.candidates, directory)
+        return _held(ignored, HeldKind.FORWARD, users=(user.id,), sightings=((Route.LOG, user.id),))
     return never_log.applied(decision, view.candidates, directory)
 
 
@@ -246,11 +260,14 @@ def _decided_synced(
         others = [ref for ref in found if ref.address not in (author.address, *view.candidates)]
         return _synced_incoming(mailbox, view, author, (*contacts[author.address], *others))
     if not is_sent and author.address not in users:
-        return ignore(deployment, view, _why_unknown(deployment, view, author, directory), author=author)
-    if not found:
-        return ignore(deployment, view, _why_no_contact(deployment, view, recipients, people, directory))
+        reason = _why_unknown(deployment, view, author, directory)
+        ignored = ignore(deployment, view, reason, author=author)
+        if reason is not Reason.UNKNOWN_AUTHOR or not deployment.holds_strangers:
+            return ignored
+        like = _synced_incoming(mailbox, view, author, ())
+        return strangers.held_incoming(ignored, view, directory, like=like)
     author_user = users.get(author.address, mailbox.user)
-    return _captured(
+    decision = _captured(
         Direction.OUTGOING,
         deployment,
         view,
@@ -259,6 +276,11 @@ def _decided_synced(
         users=tuple(dict.fromkeys([author_user.id, mailbox.user.id])),
         sightings=((Route.GMAIL_OUT if is_sent else Route.GMAIL_IN, mailbox.user.id),),
     )
+    if found:
+        return decision
+    ignored = ignore(deployment, view, _why_no_contact(deployment, view, recipients, people, directory))
+    unknown = [a for a in recipients if a not in users]
+    return strangers.held_outgoing(ignored, view, unknown, directory, like=decision)
 
 
 def _synced_incoming(

@@ -11,9 +11,12 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from mailweir import address
-from mailweir.decision import Decision, Outcome, Reason
+from mailweir.decision import Decision, HeldKind, Outcome, Reason
 from mailweir.directory import Directory, RuleRef
 from mailweir.folding import Folding
+
+# What is held of these is its author's own mail; of a forward by hand that is known once it is read
+_HELD_BY_AUTHOR = frozenset({HeldKind.COMPANY, HeldKind.THREAD})
 
 
 def match_key(pattern: str, folding: Folding) -> str:
@@ -63,7 +66,7 @@ class Rules:
 
 def applied(decision: Decision, authors: Sequence[str], directory: Directory) -> Decision:
     """The decision, by the rules. authors: all whom readers of From could see, besides the author."""
-    if decision.outcome is not Outcome.CAPTURED:
+    if decision.outcome is not Outcome.CAPTURED and decision.held not in _HELD_BY_AUTHOR:
         return decision
     deployment = decision.deployment
     authors = tuple(dict.fromkeys(one for one in (decision.author, decision.via, *authors) if one))

@@ -260,6 +260,7 @@ def _activity_row(entry: Entry, content: Content) -> ActivityRow:
         sent_at=content.sent_at,
         recorded_at=entry.seen_at,
         message_id=decision.message_id,
+        by_known_thread=int(decision.by_known_thread),
     )
 
 

@@ -3,6 +3,7 @@
 import os
 import signal
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -107,14 +108,23 @@ def clock(now: datetime) -> Clock:
 @pytest.fixture
 def held_digest(database: Database, clock: Clock) -> Iterator[Digest]:
     """A digest that decides held mail, and reads what is recorded; senders' verdicts are scripted."""
+    with deciding(database, clock) as digest:
+        yield digest
+
+
+@contextmanager
+def deciding(database: Database, clock: Callable[[], datetime]) -> Iterator[Digest]:
+    """The same, by any clock."""
     limits = Limits(data_bytes=600_000_000, cpu_seconds=5.0, wall_seconds=20.0, answer_bytes=children.MAX_HELD_BYTES)
     pool: Pool[HeldHand] = Pool(1, children.HeldExaminer(ScriptedExaminer()), limits)
     desk = HeldDesk(database, pool, structlog.get_logger(), clock, KEPT_AFTER)
     works: dict[Stage, Callable[..., bytes]] = {Stage.VERDICT: ScriptedExaminer(), Stage.READING: children.read}
     pools: server.Pools = {(stage, lane): Pool(1, works[stage], limits) for stage in Stage for lane in Lane}
     digest = Digest(database, pools, structlog.get_logger(), clock, desk)
-    yield digest
-    digest.stop()
+    try:
+        yield digest
+    finally:
+        digest.stop()
 
 
 def decision(database: Database, queue_id: str = "4Xy1") -> tuple[Any, ...]:

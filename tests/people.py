@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from mailweir.directory import ContactRef, DeploymentRef, Directory, People, RuleRef, UserRef
+from mailweir.directory import ContactRef, DeploymentRef, Directory, KnownThread, People, RuleRef, ThreadIds, UserRef
 from mailweir.store.database import versions
 from mailweir.store.database.connection import Database
 from mailweir.store.people.directory import SqlDirectory
@@ -25,6 +25,11 @@ class MemoryDirectory:
     tokens: list[tuple[int, str]] = field(default_factory=list)
     groups: list[tuple[int, str]] = field(default_factory=list)
     rules: list[tuple[int, RuleRef]] = field(default_factory=list)
+    auto_domains: list[tuple[int, str]] = field(default_factory=list)
+    removed: list[tuple[int, str]] = field(default_factory=list)
+    known_messages: list[tuple[int, bytes]] = field(default_factory=list)
+    threads: dict[tuple[int, bytes], KnownThread] = field(default_factory=dict)
+    known_domains: list[tuple[int, str]] = field(default_factory=list)
 
     def add_user(self, tenant: DeploymentRef, user_id: int, username: str, *addresses: str) -> None:
         """The first address is the mailbox."""
@@ -55,6 +60,22 @@ class MemoryDirectory:
 
     def rules_among(self, deployment_id: int, keys: Collection[str]) -> list[RuleRef]:
         return [rule for at, rule in self.rules if at == deployment_id and rule.match_key in keys]
+
+    def auto_domains_among(self, deployment_id: int, domains: Collection[str]) -> set[str]:
+        return {domain for at, domain in self.auto_domains if at == deployment_id and domain in domains}
+
+    def removed_among(self, deployment_id: int, keys: Collection[str]) -> set[str]:
+        return {key for at, key in self.removed if at == deployment_id and key in keys}
+
+    def knows_message(self, deployment_id: int, digests: Collection[bytes]) -> bool:
+        return any((deployment_id, digest) in self.known_messages for digest in digests)
+
+    def known_thread(self, deployment_id: int, named: ThreadIds) -> KnownThread:
+        found = self.threads.get((deployment_id, next(iter(named.in_reply_to), b"")))
+        return found or KnownThread()
+
+    def knows_domain(self, deployment_id: int, domain: str) -> bool:
+        return (deployment_id, domain) in self.known_domains
 
     def gave_token(self, deployment_id: int, tokens: Collection[str]) -> bool:
         return any((deployment_id, token) in self.tokens for token in tokens)

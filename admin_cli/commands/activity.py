@@ -24,7 +24,7 @@ from mailweir.errors import BadInput, NotFound
 from mailweir.explain import record
 from mailweir.reading.labels import Label
 from mailweir.store.database.connection import Database
-from mailweir.store.people import deployments
+from mailweir.store.people import auto_contacts, deployments
 from mailweir.store.record import (
     activities,
     conversations,
@@ -111,6 +111,7 @@ def show(
         reading = readings.leading(database, activity.id)
         said = forwarded_versions.of_leading(database, activity.id)
         copies = _copies(database, activity, reading) if reading and not as_json else {}
+        made = auto_contacts.in_activity(database, activity.id)
     if as_json:
         sightings, versions = [output.plain(item) for item in seen], [output.plain(item) for item in kept]
         of_reading = reading_text.as_json(reading, said)
@@ -119,6 +120,8 @@ def show(
     activity_text.say_details(activity)
     if said:
         output.say(f"  {'forwarded':<11} {wording.text(record.forwarded(said))}")
+    for one in made:
+        output.say(f"  {'':<11} {wording.text(record.origin(one))}")
     activity_text.say_sightings(seen, kept)
     if reading is None:
         output.say("  not read yet: 'mailweir digest status' says what waits")

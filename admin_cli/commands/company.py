@@ -5,8 +5,10 @@ from typing import Annotated
 import typer
 
 from admin_cli import context, options, output, tables, wording
+from mailweir.errors import BadInput
 from mailweir.explain import record
 from mailweir.store.people import companies
+from mailweir.store.people.companies import Company
 
 
 def register(app: typer.Typer) -> None:
@@ -18,8 +20,11 @@ def register(app: typer.Typer) -> None:
         options.example("mailweir company add 'Client Ltd' --domain client.example"),
     )
     group.command("add", epilog=options.example("mailweir company add 'Client Ltd' --domain client.example"))(add)
-    set_line = "mailweir company set 'Client Ltd' --visibility participants"
-    group.command("set", epilog=options.example(set_line))(set_choices)
+    set_lines = (
+        "mailweir company set 'Client Ltd' --visibility participants",
+        "mailweir company set 'Client Ltd' --auto-contacts on",
+    )
+    group.command("set", epilog=options.example(*set_lines))(set_choices)
     group.command("list", epilog=options.example("mailweir company list"))(list_all)
 
 
@@ -42,17 +47,40 @@ def add(
 
 def set_choices(
     name: Annotated[str, typer.Argument(metavar="NAME", help="The company's name.")],
-    visibility: options.VisibilityOption,
+    visibility: options.OptionalVisibility = None,
+    auto_contacts: Annotated[
+        options.Switch | None,
+        typer.Option(
+            "--auto-contacts", help="Does proven mail from the company's domain make contacts of its authors?"
+        ),
+    ] = None,
     deployment: options.DeploymentOption = None,
     as_json: options.JsonOption = False,
 ) -> None:
-    """Sets who may read mail with the company's contacts. Counts at the next message; what is on the record stays as it is."""
+    """Sets who may read mail with the company's contacts, and whether its domain makes contacts. Counts at the next message; what
+    is on the record stays as it is."""
+    if visibility is None and auto_contacts is None:
+        raise BadInput("say what to set: --visibility or --auto-contacts")
     with context.opened() as database:
-        changed = companies.set_visibility(database, context.choose(database, deployment), name, visibility)
+        chosen = context.choose(database, deployment)
+        if auto_contacts is not None:
+            is_on = auto_contacts is options.Switch.ON
+            changed = companies.set_auto_contacts(database, chosen, name, context.now(), is_on=is_on)
+        if visibility is not None:
+            changed = companies.set_visibility(database, chosen, name, visibility)
     if as_json:
         output.show_json(output.plain(changed))
         return
-    output.say(f"New mail with contacts of {changed.name}: {wording.text(record.visibility(changed.visibility))}.")
+    if visibility is not None:
+        output.say(f"New mail with contacts of {changed.name}: {wording.text(record.visibility(changed.visibility))}.")
+    if auto_contacts is not None:
+        output.say(f"{_what_is_made(changed)}.")
+
+
+def _what_is_made(company: Company) -> str:
+    if not company.auto_contacts:
+        return f"No contacts are made by the domain of {company.name}"
+    return f"Who writes from {company.domain}, and is proven, becomes a contact of {company.name}"
 
 
 def list_all(deployment: options.DeploymentOption = None, as_json: options.JsonOption = False) -> None:
@@ -63,5 +91,5 @@ def list_all(deployment: options.DeploymentOption = None, as_json: options.JsonO
     if as_json:
         output.show_json([output.plain(company) for company in found])
         return
-    rows = [(company.name, company.domain or "-") for company in found]
-    tables.show(("name", "domain"), rows, empty=f"There is no company in {chosen.name} yet.")
+    rows = [(company.name, company.domain or "-", "on" if company.auto_contacts else "-") for company in found]
+    tables.show(("name", "domain", "auto-contacts"), rows, empty=f"There is no company in {chosen.name} yet.")

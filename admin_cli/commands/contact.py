@@ -9,6 +9,8 @@ from admin_cli.commands import contact_file
 from mailweir.explain import record
 from mailweir.store.people import contacts
 
+_MADE_BY = {"admin": "-", "company_domain": "domain"}
+
 
 def register(app: typer.Typer) -> None:
     """Adds the noun to the command line."""
@@ -71,8 +73,11 @@ def list_all(deployment: options.DeploymentOption = None, as_json: options.JsonO
         output.show_json([output.plain(contact) for contact in found])
         return
     tables.show(
-        ("name", "company", "addresses"),
-        [(contact.name, contact.company or "-", ", ".join(contact.addresses)) for contact in found],
+        ("name", "company", "addresses", "made by"),
+        [
+            (contact.name, contact.company or "-", ", ".join(contact.addresses), _MADE_BY[contact.origin])
+            for contact in found
+        ],
         empty=f"There is no contact in {chosen.name} yet: make one with 'mailweir contact add'.",
     )
 

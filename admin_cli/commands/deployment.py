@@ -74,10 +74,17 @@ def set_choices(
             help="A client's mail that a user forwards to log@ by hand is the client's on the record; on at first.",
         ),
     ] = None,
+    known_threads: Annotated[
+        options.Switch | None,
+        typer.Option(
+            "--known-threads", help="Are replies from unknown addresses recorded, where their thread is known?"
+        ),
+    ] = None,
     as_json: options.JsonOption = False,
 ) -> None:
-    """Changes which spellings of an address are one person's, which words in a subject make mail private, and whether automatic
-    mail makes to-dos (all off at first), and what is made of mail that users forward by hand. Counts at the next message."""
+    """Changes which spellings of an address are one person's, which words in a subject make mail private, whether automatic mail
+    makes to-dos, and whether replies from unknown addresses are recorded (all off at first), and what is made of mail that users
+    forward by hand. Counts at the next message."""
     with context.opened() as database:
         changed = deployments.change_folding(database, name, plus_addresses=plus_addresses, gmail_dots=gmail_dots)
         if private_words is not None:
@@ -87,6 +94,8 @@ def set_choices(
             changed = deployments.set_automatic_todos(database, name, is_on=is_on)
         if held_forwards is not None:
             changed = deployments.set_held_forwards(database, name, is_on=held_forwards is options.Switch.ON)
+        if known_threads is not None:
+            changed = deployments.set_known_threads(database, name, is_on=known_threads is options.Switch.ON)
     if as_json:
         output.show_json(output.plain(changed))
         return
@@ -95,7 +104,8 @@ def set_choices(
     words = f"; private: {changed.private_words.replace(',', ', ')}" if changed.private_words else ""
     automatic = "; automatic mail makes to-dos" if changed.automatic_todos else ""
     forwards = "" if changed.held_forwards else "; what users forward to log@ by hand isn't looked into"
-    output.say(f"The deployment {changed.name}: {plus}; {dots}{words}{automatic}{forwards}.")
+    replies = "; replies from unknown addresses in known threads are recorded" if changed.known_threads else ""
+    output.say(f"The deployment {changed.name}: {plus}; {dots}{words}{automatic}{forwards}{replies}.")
 
 
 def list_all(as_json: options.JsonOption = False) -> None:

@@ -80,7 +80,9 @@ def _object(found: Tracked) -> dict[str, Any]:
     """All have the keys of a decision."""
     if isinstance(found, Decided):
         decision = found.decision
-        return {**output.plain(decision), "reason": wording.text(found.reason), "gmail_id": decision.gmail_id}
+        origins = [wording.text(one) for one in found.origins]
+        about = {"reason": wording.text(found.reason), "gmail_id": decision.gmail_id, "contact_origins": origins}
+        return {**output.plain(decision), **about}
     return _waiting_object(found) if isinstance(found, Waits) else _refusal_object(found)
 
 
@@ -94,7 +96,8 @@ def _decision_sentence(found: Decided) -> str:
         name = f"Gmail id {decision.gmail_id}, in {decision.mailbox}"
     hint = f"; {wording.text(found.hint)}" if found.hint else ""
     proof = f"; author: {wording.text(found.proof)}" if found.proof else ""
-    return f"{output.moment(decision.time)}  {what}: {cause} ({name}{to}){proof}{hint}"
+    origins = "".join(f"; {wording.text(one)}" for one in found.origins)
+    return f"{output.moment(decision.time)}  {what}: {cause} ({name}{to}){proof}{origins}{hint}"
 
 
 def _waiting_sentence(found: Waits) -> str:

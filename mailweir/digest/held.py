@@ -22,9 +22,11 @@ from mailweir.errors import DatabaseUnavailable
 from mailweir.holding import Ignored, Mail
 from mailweir.store.database.connection import Database
 from mailweir.store.database.moments import rfc3339
+from mailweir.store.people import auto_contacts
 from mailweir.store.people.directory import SqlDirectory
 from mailweir.store.record import forwarded_versions, held
 from mailweir.store.record.held import Held
+from mailweir.strangers import NewContacts
 
 LEASE = timedelta(minutes=3)
 _TAKEN_AT_ONCE = 16
@@ -145,19 +147,41 @@ class HeldDesk:
 
     def _decide(self, hand: HeldHand, said: Said | None, answer: bytes | None) -> None:
         now = self._clock()
+        reason = self._make_contacts(hand, said, now) if said is not None else None
         with self._database.transaction(alone=False):
             one = held.find(self._database, hand.held.id, for_update=True)
             if one is None:  # its time is over, or another host has decided it
                 return
             if said is not None:
-                mail = Mail(one.deployment, one.kind, one.author, hand.facts, said.verdict, said.originals)
+                mail = _mail(one, hand, said)
                 decided = holding.decide(mail, SqlDirectory(self._database))
+                if isinstance(decided, NewContacts):
+                    decided = Ignored(reason or Reason.UNKNOWN_AUTHOR)
                 if isinstance(decided, Ignored):
                     self._ignore(one, decided, now)
                 else:
                     self._record(one, mail, decided)
                 return
             self._try_again(one, answer, now)
+
+    def _make_contacts(self, hand: HeldHand, said: Said, now: datetime) -> Reason | None:
+        """Makes those contacts that the mail is to make, in a transaction that writes alone: their addresses' ids only grow (see
+        `gmail_backfill`). Why one isn't made, if so; whether any is there is asked again when the mail is recorded."""
+        if hand.held.kind is not HeldKind.COMPANY:
+            return None
+        reason: Reason | None = None
+        with self._database.transaction():
+            one = held.find(self._database, hand.held.id)
+            wanted = one and holding.decide(_mail(one, hand, said), SqlDirectory(self._database))
+            if one is None or not isinstance(wanted, NewContacts):
+                return None
+            for normal, name in wanted.people:
+                made = auto_contacts.make(self._database, one.deployment, normal, name, now)
+                reason = reason or made.reason
+                if made.is_new:
+                    company = {"company": made.company, "contact": made.contact_id}
+                    self._logger.info("contact made", address=normal, deployment=one.deployment.name, **company)
+        return reason
 
     def _record(self, one: Held, mail: Mail, picks: holding.Picks) -> None:
         content_zstd = held.content(self._database, one.id)
@@ -198,6 +222,10 @@ class HeldDesk:
         else:
             until = now + pause_after(attempts + deaths - 1)
             held.postpone(self._database, one.id, until, attempts=attempts, deaths=deaths)
+
+
+def _mail(one: Held, hand: HeldHand, said: Said) -> Mail:
+    return Mail(one.deployment, one.kind, one.author, hand.facts, said.verdict, said.originals)
 
 
 def _about(hand: HeldHand) -> Facts:

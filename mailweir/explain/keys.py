@@ -25,6 +25,15 @@ _DECISIONS = {
     "decision.unknown_author": _of("author", "deployment"),
     "decision.unknown_group": _of("author", "deployment"),
     "decision.unknown_group.naming": _of("author", "deployment", "names"),
+    "decision.company_unproven": _of("author", "deployment"),
+    "decision.company_automatic": _of("author", "deployment"),
+    "decision.company_removed": _of("author", "deployment"),
+    "decision.company_limit": _of("author", "deployment"),
+    "decision.company_not_alone": _of("author", "deployment"),
+    "decision.known_thread": _of("author", "deployment"),
+    "decision.unknown_thread": _of("author", "deployment"),
+    "decision.thread_unproven": _of("author", "deployment"),
+    "decision.thread_limit": _of("author", "deployment"),
     "decision.unreadable_author": _NONE,
     "decision.unreadable_author.naming": _of("names"),
     "decision.internal": _of("author", "deployment"),
@@ -134,6 +143,10 @@ PARAMETERS: Mapping[str, frozenset[str]] = {
     "author.via": _of("via"),
     # what a user forwarded by hand; original: the author by the forwarder's word
     "forwarded.by": _of("original", "user"),
+    "author.known_thread": _NONE,
+    "author.known_thread.naming": _of("names"),
+    # a contact that mail made; made_at: when
+    "contact.company_domain": _of("address", "company", "made_at"),
     "todo.open": _NONE,
     "todo.done": _of("since"),
     # a synced mailbox: its state, and what there is to say of it

@@ -2,6 +2,7 @@
 
 from mailweir.explain.explanation import Explanation, explain, word
 from mailweir.explain.keys import PARAMETERS
+from mailweir.store.people.auto_contacts import MadeByMail
 from mailweir.store.record.activities import Activity
 from mailweir.store.record.forwarded_versions import Said
 from mailweir.store.record.todos import Todo
@@ -40,9 +41,19 @@ def visibility(stored: str) -> Explanation:
     return word("visibility", stored)
 
 
+def origin(found: MadeByMail) -> Explanation:
+    """How a contact came about."""
+    return explain("contact.company_domain", address=found.address, company=found.company, made_at=found.made_at)
+
+
 def author(activity: Activity) -> list[Explanation]:
-    """Why the author is less sure than others are, and by which group's address the mail came; empty as a rule."""
+    """Why the author is less sure than others are, that it is nobody known, and by which group's address the mail came; empty as
+    a rule."""
     found = [word("author", activity.author_doubt)] if activity.author_doubt else []
+    if activity.known_thread and activity.known_thread_of:
+        found.append(explain("author.known_thread.naming", names=", ".join(activity.known_thread_of)))
+    elif activity.known_thread:
+        found.append(explain("author.known_thread"))
     return [*found, explain("author.via", via=activity.via)] if activity.via else found
 
 

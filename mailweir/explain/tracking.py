@@ -16,7 +16,7 @@ from mailweir.explain.refusals import Refusal
 from mailweir.store.database.connection import Database
 from mailweir.store.gmail import gmail_waiting
 from mailweir.store.gmail.gmail_waiting import Waiting
-from mailweir.store.people import deployments
+from mailweir.store.people import auto_contacts, deployments
 from mailweir.store.people.deployments import Deployment
 from mailweir.store.record import decisions, overview
 from mailweir.store.record import refusals as recorded
@@ -27,13 +27,14 @@ from mailweir.traces import Traces
 @dataclass(frozen=True, slots=True)
 class Decided:
     """A decision on the message. hint: what a person could do, where something helps. proof: why the author of what was captured
-    is proven or not, once that is known."""
+    is proven or not, once that is known. origins: of the contacts in it that mail made."""
 
     decision: Decision
     outcome: Explanation
     reason: Explanation
     hint: Explanation | None
     proof: Explanation | None
+    origins: tuple[Explanation, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +101,7 @@ def _decided(database: Database, decision: Decision) -> Decided:
         reasons.reason(decision),
         _hint(database, decision),
         record.verdict_reason(decision.sender_verdict_reason, decision.sender_verdict_domain),
+        tuple(map(record.origin, auto_contacts.in_activity(database, decision.activity))) if decision.activity else (),
     )
 
 

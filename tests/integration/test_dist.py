@@ -73,7 +73,7 @@ def test_the_wheel_holds_every_module_template_and_migration_and_nothing_else(bu
     with zipfile.ZipFile(wheel) as archive:
         found = {name for name in archive.namelist() if ".dist-info/" not in name}
     assert found == files_of_packages()
-    assert {"postfix/templates/main.cf.j2", "mailweir/mailweir.toml.example"} < found
+    assert {"postfix/templates/main.cf.j2", "mailweir/mailweir.toml.example", "mailweir/free_mail_domains.txt"} < found
     assert any(name.startswith("mailweir/store/database/migrations/0001") for name in found)
 
 

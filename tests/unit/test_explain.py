@@ -23,6 +23,7 @@ from mailweir.settings import Settings
 from mailweir.store.gmail.gmail_app import AppRefusal
 from mailweir.store.gmail.gmail_mailboxes import GmailMailbox, State
 from mailweir.store.gmail.gmail_waiting import Waiting
+from mailweir.store.people.auto_contacts import MadeByMail
 from mailweir.store.people.relay_logins import RelayLogin
 from mailweir.store.people.users import User
 from mailweir.store.record.activities import Activity
@@ -96,6 +97,9 @@ def _of_the_record() -> Iterator[Explanation | None]:
     for doubt in Doubt:
         yield from record.author(replace(ACTIVITY, author_doubt=doubt, via="sales@firm.example"))
     yield record.forwarded(Said(user="richard", author="jane@client.example", date=None, subject="x"))
+    yield from record.author(replace(ACTIVITY, known_thread=True))
+    yield from record.author(replace(ACTIVITY, known_thread=True, known_thread_of=("j@x.example",)))
+    yield record.origin(MadeByMail("j@x.example", "Client Ltd", MOMENT))
     yield record.todo(TODO)
     yield record.todo(replace(TODO, done_at=MOMENT))
 

@@ -4,16 +4,20 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from capture_milter import relay
+from capture_milter import handling, relay
+from capture_milter.assembly import Assembly
 from capture_milter.handling import Plan
-from mailweir.decision import Direction, Outcome, Reason, Route
+from mailweir import recording
+from mailweir.decision import Direction, HeldKind, Outcome, Reason, Route
+from mailweir.digest.server import Digest
 from mailweir.envelope import Envelope, read_recipient
 from mailweir.settings import Relay as Limits
 from mailweir.store.database.connection import Database
-from mailweir.store.people import contacts, deployments, relay_logins, users
+from mailweir.store.people import companies, contacts, deployments, relay_logins, users
 from mailweir.store.people.deployments import Deployment
 from mailweir.store.people.directory import SqlDirectory
 from mailweir.store.people.relay_logins import UseRow
+from mailweir.store.record import activities
 
 RICHARD, JANE, LOGIN = "richard@firm.example", "jane@client.example", "richard@demo.example.net"
 HEAD = [(b"From", b" Richard <richard@firm.example>"), (b"To", b" jane@client.example")]
@@ -65,6 +69,27 @@ def test_header_recipients_count_beside_the_envelope(database: Database, demo: D
     nobody = [HEAD[0], (b"To", b" x@stranger.example")]
     assert not _plan(database, now, to=("x@stranger.example",), head=nobody).wants_body
     assert _plan(database, now, to=(JANE,), head=nobody).wants_body
+
+
+def test_a_new_person_of_a_company_that_makes_contacts_becomes_one(
+    database: Database, demo: Deployment, now: datetime, held_digest: Digest
+) -> None:
+    """The login proves the author: no signature is asked for."""
+    companies.add(database, demo, "Client Ltd", "client.example", now)
+    companies.set_auto_contacts(database, demo, "Client Ltd", now, is_on=True)
+    head = [HEAD[0], (b"To", b" New Person <new@client.example>")]
+    plan = _plan(database, now, to=("new@client.example", "bcc@client.example"), head=head)
+    (decision,) = plan.decisions
+    assert (decision.held, plan.wants_body) == (HeldKind.COMPANY, True)
+    assembly = Assembly(head)
+    assembly.add(b"Hello\r\n")
+    with database.transaction():
+        recording.record_all(database, handling.entries(plan, assembly, "4Xy1"))
+    held_digest.work_off()
+    (found,) = activities.select(database, demo, activities.Filter())
+    assert (found.direction, found.routes, found.sender_verdict) == ("outgoing", ("relay",), "pass")
+    # an address in Bcc makes none: nobody but the sender is to see it
+    assert [(one.name, one.address) for one in found.contacts] == [("New Person", "new@client.example")]
 
 
 def test_an_unknown_login_sends_nothing(database: Database, demo: Deployment, now: datetime) -> None:

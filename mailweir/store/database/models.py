@@ -58,6 +58,8 @@ class Deployment(_Base):
     private_words = peewee.TextField(default="")
     restricts_people = peewee.IntegerField(default=0)
     held_forwards = peewee.IntegerField(default=1)
+    has_auto_contacts = peewee.IntegerField(default=0)
+    known_threads = peewee.IntegerField(default=0)
     automatic_todos = peewee.IntegerField(default=0)
 
     class Meta:
@@ -138,9 +140,21 @@ class Company(_Base):
     domain = peewee.TextField(null=True)
     created_at = peewee.TextField()
     visibility = peewee.TextField(default="everyone")
+    auto_contacts = peewee.IntegerField(default=0)
 
     class Meta:
         table_name = "companies"
+
+
+class AutoContactSwitch(_Base):
+    """A time that a company's domain was switched on to make contacts."""
+
+    deployment = peewee.ForeignKeyField(Deployment)
+    domain = peewee.TextField()
+    switched_at = peewee.TextField()
+
+    class Meta:
+        table_name = "auto_contact_switches"
 
 
 class Contact(_Base):
@@ -152,6 +166,7 @@ class Contact(_Base):
     created_at = peewee.TextField()
     removed_at = peewee.TextField(null=True)
     visibility = peewee.TextField(default="everyone")
+    origin = peewee.TextField(default="admin")
     company_id: int | None
 
     class Meta:
@@ -169,6 +184,18 @@ class ContactAddress(_Base):
 
     class Meta:
         table_name = "contact_addresses"
+
+
+class RemovedAddress(_Base):
+    """An address that an admin took off a contact."""
+
+    deployment = peewee.ForeignKeyField(Deployment)
+    address = peewee.TextField()
+    match_key = peewee.TextField()
+    removed_at = peewee.TextField()
+
+    class Meta:
+        table_name = "removed_addresses"
 
 
 class DkimKey(_Base):
@@ -253,6 +280,7 @@ class GmailMailbox(_Base):
     refusals = peewee.IntegerField(default=0)
     consent_ends_at = peewee.TextField(null=True)
     backfilled_removal_id = peewee.IntegerField(default=0)
+    backfilled_switch_id = peewee.IntegerField(default=0)
     user_id: int
 
     class Meta:
@@ -267,8 +295,10 @@ ALL = (
     NeverLogRule,
     NeverLogRemoval,
     Company,
+    AutoContactSwitch,
     Contact,
     ContactAddress,
+    RemovedAddress,
     DkimKey,
     RelayLogin,
     RelayUse,

@@ -1,5 +1,5 @@
-"""What came after a mailbox was connected, and brings earlier mail: contacts' and groups' addresses, and never-log rules that
-were taken off.
+"""What came after a mailbox was connected, and brings earlier mail: contacts' and groups' addresses, never-log rules that were
+taken off, and companies' domains that make contacts.
 
 Ids of addresses and removals only grow, and whoever adds contacts writes alone (`Database.transaction`), so an id that is
 passed never comes up later. Called by the sync.
@@ -38,3 +38,13 @@ def removals_after(database: Database, leased: Leased, limit: int) -> list[tuple
         (leased.id, leased.deployment.id, limit),
     ).fetchall()
     return [(int(row[0]), str(row[1]).removeprefix("@")) for row in rows]
+
+
+def switches_after(database: Database, leased: Leased, limit: int) -> list[tuple[int, str]]:
+    """The next domains that aren't searched for yet: (id, domain)."""
+    rows = database.execute(
+        "SELECT s.id, s.domain FROM auto_contact_switches s JOIN gmail_mailboxes m ON m.id = ?"
+        " WHERE s.deployment_id = ? AND s.id > m.backfilled_switch_id ORDER BY s.id LIMIT ?",
+        (leased.id, leased.deployment.id, limit),
+    ).fetchall()
+    return [(int(row[0]), str(row[1])) for row in rows]

@@ -21,6 +21,7 @@ _REMEMBERED = 20  # recorded messages by which a mailbox is known again
 _NEWEST_ADDRESS = "SELECT MAX(id) FROM contact_addresses WHERE deployment_id = ?"
 _NEWEST_GROUP = "SELECT MAX(id) FROM group_addresses WHERE deployment_id = ?"
 _NEWEST_REMOVAL = "SELECT MAX(id) FROM never_log_removals WHERE deployment_id = ?"
+_NEWEST_SWITCH = "SELECT MAX(id) FROM auto_contact_switches WHERE deployment_id = ?"
 FULL = 1_000_000_000  # of the quota: more than any bucket holds
 
 
@@ -100,6 +101,7 @@ def _create(
         backfilled_address_id=_newest(database, _NEWEST_ADDRESS, deployment),
         backfilled_group_id=_newest(database, _NEWEST_GROUP, deployment),
         backfilled_removal_id=_newest(database, _NEWEST_REMOVAL, deployment),
+        backfilled_switch_id=_newest(database, _NEWEST_SWITCH, deployment),
         units=FULL,
         units_at=rfc3339(now),
         audit_due_at=rfc3339(now + timedelta(hours=1)),

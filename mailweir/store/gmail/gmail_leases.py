@@ -81,7 +81,7 @@ class Rest(NamedTuple):
 
 _SELECTED = (
     "m.id, m.epoch, d.id AS deployment_id, d.name AS deployment_name, d.domain, d.plus_addresses, d.gmail_dots,"
-    " d.automatic_todos,"
+    " d.automatic_todos, d.has_auto_contacts, d.known_threads,"
     " u.id AS user_id, u.username, u.mailbox AS user_mailbox, m.address, m.inbound, m.outbound, m.cursor, m.list_since,"
     " m.covered_since, m.backfilled_address_id, m.swept_at, m.failures, m.units, m.units_at, m.audit_due_at, m.connected_at,"
     " m.token_sealed, m.error, m.state = 'connected' AS is_readable, m.refused_since, m.refusals,"
@@ -90,7 +90,9 @@ _SELECTED = (
     " (EXISTS (SELECT 1 FROM contact_addresses a WHERE a.deployment_id = d.id AND a.id > m.backfilled_address_id)"
     " OR EXISTS (SELECT 1 FROM group_addresses g WHERE g.deployment_id = d.id AND g.id > m.backfilled_group_id)"
     " OR EXISTS (SELECT 1 FROM never_log_removals n WHERE n.deployment_id = d.id AND n.id > m.backfilled_removal_id"
-    " AND (n.user_id IS NULL OR n.user_id = m.user_id))) AS has_new_contacts"
+    " AND (n.user_id IS NULL OR n.user_id = m.user_id))"
+    " OR EXISTS (SELECT 1 FROM auto_contact_switches s WHERE s.deployment_id = d.id AND s.id > m.backfilled_switch_id))"
+    " AS has_new_contacts"
 )
 _SOURCES = (
     "gmail_mailboxes m JOIN deployments d ON d.id = m.deployment_id"
@@ -165,6 +167,8 @@ def _leased(row: rows.Row) -> Leased:
             row["domain"],
             folding,
             automatic_todos=bool(row["automatic_todos"]),
+            has_auto_contacts=bool(row["has_auto_contacts"]),
+            known_threads=bool(row["known_threads"]),
         ),
         user=UserRef(row["user_id"], row["username"], row["user_mailbox"]),
         address=row["address"],
@@ -241,6 +245,12 @@ def note_removals_backfilled(database: Database, leased: Leased, removal_id: int
     database.fast_execute()(
         "UPDATE gmail_mailboxes SET backfilled_removal_id = ? WHERE id = ?", (removal_id, leased.id)
     )
+
+
+def note_switches_backfilled(database: Database, leased: Leased, switch_id: int) -> None:
+    """Within the transaction that queued what was found: domains whose companies were switched on, up to this time, are searched
+    for."""
+    database.fast_execute()("UPDATE gmail_mailboxes SET backfilled_switch_id = ? WHERE id = ?", (switch_id, leased.id))
 
 
 def note_message(database: Database, leased: Leased, now: datetime) -> None:

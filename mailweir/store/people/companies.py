@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from mailweir import free_mail
 from mailweir.errors import BadInput, NotFound
-from mailweir.store.database import models, rows
+from mailweir.store.database import like, models, rows
 from mailweir.store.database.connection import Database
 from mailweir.store.database.moments import parse, rfc3339
 from mailweir.store.people import checks, deployments
@@ -14,7 +15,8 @@ from mailweir.visibility import Visibility
 
 @dataclass(frozen=True, slots=True)
 class Company:
-    """A company. domain: of its mail, or None. visibility: what mail with it gets as it is recorded. created_at: UTC."""
+    """A company. domain: of its mail, or None. visibility: what mail with it gets as it is recorded. auto_contacts: does mail
+    from the domain make contacts? created_at: UTC."""
 
     id: int
     deployment: str
@@ -22,6 +24,7 @@ class Company:
     domain: str | None
     created_at: datetime
     visibility: str = Visibility.EVERYONE
+    auto_contacts: bool = False
 
 
 def add(database: Database, deployment: Deployment, name: str, domain: str | None, now: datetime) -> Company:
@@ -44,6 +47,49 @@ def set_visibility(database: Database, deployment: Deployment, name: str, visibi
         return _select(database, deployment, "AND id = ?", (company_id,))[0]
 
 
+def set_auto_contacts(database: Database, deployment: Deployment, name: str, now: datetime, *, is_on: bool) -> Company:
+    """Switches whether proven mail from the company's domain makes contacts. Counts at the next message; the sync searches for
+    earlier mail, at each time that it is said to be on. NotFound; BadInput for a domain that isn't the company's alone."""
+    with database.bound(), database.transaction():
+        company_id = known_id(database, deployment, name)
+        (company,) = _select(database, deployment, "AND id = ?", (company_id,))
+        if is_on:
+            _refuse_for_contacts(database, deployment, company)
+            models.AutoContactSwitch.create(deployment=deployment.id, domain=company.domain, switched_at=rfc3339(now))
+        models.Company.update(auto_contacts=int(is_on)).where(models.Company.id == company_id).execute()
+        database.execute(
+            "UPDATE deployments SET has_auto_contacts = CASE WHEN EXISTS (SELECT 1 FROM companies c"
+            " WHERE c.deployment_id = deployments.id AND c.auto_contacts = 1) THEN 1 ELSE 0 END WHERE id = ?",
+            (deployment.id,),
+        )
+        return _select(database, deployment, "AND id = ?", (company_id,))[0]
+
+
+def why_not_alone(database: Database, deployment_id: int, domain: str) -> str | None:
+    """Why somebody else than one company writes from the domain, too; None where nothing says so."""
+    if free_mail.is_free(domain):
+        return f"anybody may have an address at {domain}"
+    sql = (
+        "SELECT d.name FROM deployments d WHERE d.domain = ? UNION ALL"
+        " SELECT u.username FROM user_addresses a JOIN users u ON u.id = a.user_id WHERE a.deployment_id = ?"
+        " AND a.address LIKE ? ESCAPE '!' UNION ALL"
+        " SELECT g.address FROM group_addresses g WHERE g.deployment_id = ? AND g.address LIKE ? ESCAPE '!' LIMIT 1"
+    )
+    ends = f"%@{like.escaped(domain)}"
+    row = database.execute(sql, (domain, deployment_id, ends, deployment_id, ends)).fetchone()
+    return f"{domain} is the firm's own domain" if row else None
+
+
+def _refuse_for_contacts(database: Database, deployment: Deployment, company: Company) -> None:
+    if company.domain is None:
+        raise BadInput(f"the company {company.name} has no domain: contacts are made by it")
+    if reason := why_not_alone(database, deployment.id, company.domain):
+        raise BadInput(f"no contacts are made by the domain of {company.name}: {reason}")
+    others = (company.domain, company.id)
+    for other in _select(database, deployment, "AND domain = ? AND auto_contacts = 1 AND id <> ?", others):
+        raise BadInput(f"contacts with addresses at {company.domain} are made for the company {other.name} already")
+
+
 def list_all(database: Database, deployment: Deployment) -> list[Company]:
     """The deployment's companies, by name."""
     return _select(database, deployment, "ORDER BY name")
@@ -60,7 +106,7 @@ def known_id(database: Database, deployment: Deployment, name: str) -> int:
 def _select(
     database: Database, deployment: Deployment, ending: str, values: tuple[str | int, ...] = ()
 ) -> list[Company]:
-    sql = f"SELECT id, name, domain, created_at, visibility FROM companies WHERE deployment_id = ? {ending}"
+    sql = f"SELECT id, name, domain, created_at, visibility, auto_contacts FROM companies WHERE deployment_id = ? {ending}"
     return [
         Company(
             id=row["id"],
@@ -69,6 +115,7 @@ def _select(
             domain=row["domain"],
             created_at=parse(row["created_at"]),
             visibility=row["visibility"],
+            auto_contacts=bool(row["auto_contacts"]),
         )
         for row in rows.named(database.execute(sql, (deployment.id, *values)))
     ]

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from mailweir.directory import DeploymentRef
 from mailweir.errors import NotFound
 from mailweir.store.database import batches, models, rows
 from mailweir.store.database.connection import Database
@@ -19,8 +20,8 @@ from mailweir.visibility import Visibility
 
 @dataclass(frozen=True, slots=True)
 class Contact:
-    """An outside person. company: its name, or None. visibility: what mail with the person gets as it is recorded. created_at:
-    UTC."""
+    """An outside person. company: its name, or None. visibility: what mail with the person gets as it is recorded. origin: who
+    made it, an admin or mail from the company's domain. created_at: UTC."""
 
     id: int
     deployment: str
@@ -29,6 +30,7 @@ class Contact:
     addresses: tuple[str, ...]
     created_at: datetime
     visibility: str = Visibility.EVERYONE
+    origin: str = "admin"
 
 
 def add(
@@ -62,9 +64,9 @@ def add(
         return _one(database, deployment, row.id)
 
 
-def put_addresses(database: Database, deployment: Deployment, pairs: Iterable[tuple[int, str]]) -> None:
+def put_addresses(database: Database, deployment: Deployment | DeploymentRef, pairs: Iterable[tuple[int, str]]) -> None:
     """Gives addresses to contacts: (contact, address in normal form). The one place that writes them; for `contact_import`
-    too, within its transaction."""
+    and `auto_contacts` too, within their transactions."""
     columns = ("deployment_id", "contact_id", "address", "match_key")
     values = ((deployment.id, contact_id, found, deployment.folding.key(found)) for contact_id, found in pairs)
     batches.insert(database, "contact_addresses", columns, values)
@@ -116,7 +118,8 @@ def each(database: Database, deployment: Deployment) -> Iterator[tuple[str, tupl
 
 
 def remove_address(database: Database, deployment: Deployment, text: str, now: datetime) -> list[Contact]:
-    """Takes an address off its contact (contacts, where they share it); a contact goes with its last address.
+    """Takes an address off its contact (contacts, where they share it); a contact goes with its last address. No mail makes a
+    contact of it again.
 
     What is left of each: without addresses where it is removed. NotFound.
     """
@@ -128,6 +131,13 @@ def remove_address(database: Database, deployment: Deployment, text: str, now: d
             raise NotFound(f"{found} is not an address of a contact in {deployment.name}")
         table = models.ContactAddress
         table.delete().where(table.deployment == deployment.id, table.address == found).execute()
+        batches.insert(
+            database,
+            "removed_addresses",
+            ("deployment_id", "address", "match_key", "removed_at"),
+            [(deployment.id, found, deployment.folding.key(found), rfc3339(now))],
+            "ON CONFLICT (deployment_id, address) DO UPDATE SET removed_at = excluded.removed_at",
+        )
         return [_left(database, deployment, contact_id, now) for contact_id in contact_ids]
 
 
@@ -153,7 +163,7 @@ def _select(
 ) -> list[Contact]:
     """addresses: by contact."""
     sql = (
-        "SELECT c.id, c.name, o.name AS company, c.created_at, c.visibility FROM contacts AS c"
+        "SELECT c.id, c.name, o.name AS company, c.created_at, c.visibility, c.origin FROM contacts AS c"
         f" LEFT JOIN companies AS o ON o.id = c.company_id WHERE {condition}"
     )
     return [
@@ -165,6 +175,7 @@ def _select(
             addresses=tuple(addresses.get(row["id"], ())),
             created_at=parse(row["created_at"]),
             visibility=row["visibility"],
+            origin=row["origin"],
         )
         for row in rows.named(database.execute(sql, values))
     ]

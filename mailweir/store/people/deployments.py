@@ -13,7 +13,8 @@ from mailweir.store.people import checks, match_keys
 from mailweir.visibility import Visibility
 
 _SELECTED = (
-    "SELECT id, name, domain, created_at, plus_addresses, gmail_dots, private_words, automatic_todos, held_forwards"
+    "SELECT id, name, domain, created_at, plus_addresses, gmail_dots, private_words, automatic_todos, held_forwards,"
+    " known_threads"
     " FROM deployments"
 )
 
@@ -22,7 +23,7 @@ _SELECTED = (
 class Deployment:
     """A tenant. created_at: UTC. plus_addresses, gmail_dots: see `folding`. private_words: with commas
     between, see `visibility`. automatic_todos: what programs answer is a to-do too. held_forwards: what users forward to log@ by
-    hand is held until it is read."""
+    hand is held until it is read. known_threads: are replies from unknown addresses recorded where their thread is known?"""
 
     id: int
     name: str
@@ -33,6 +34,7 @@ class Deployment:
     private_words: str = ""
     automatic_todos: bool = False
     held_forwards: bool = True
+    known_threads: bool = False
 
     @property
     def folding(self) -> Folding:
@@ -120,6 +122,15 @@ def set_automatic_todos(database: Database, name: str, *, is_on: bool) -> Deploy
         return replace(found, automatic_todos=is_on)
 
 
+def set_known_threads(database: Database, name: str, *, is_on: bool) -> Deployment:
+    """Switches whether replies from unknown addresses are recorded where their thread is known. Counts at the next message.
+    NotFound."""
+    with database.bound(), database.transaction():
+        found = find(database, name)
+        models.Deployment.update(known_threads=int(is_on)).where(models.Deployment.id == found.id).execute()
+        return replace(found, known_threads=is_on)
+
+
 def note_restriction(deployment: Deployment, wanted: Visibility) -> None:
     """Within the transaction that sets what somebody's mail gets: from then on recording asks for that."""
     if wanted is not Visibility.EVERYONE:
@@ -157,4 +168,5 @@ def _made_of(row: rows.Row) -> Deployment:
         private_words=row["private_words"],
         automatic_todos=bool(row["automatic_todos"]),
         held_forwards=bool(row["held_forwards"]),
+        known_threads=bool(row["known_threads"]),
     )

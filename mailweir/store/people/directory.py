@@ -10,9 +10,9 @@ from datetime import datetime
 from typing import Any
 
 from mailweir import address
-from mailweir.directory import ContactRef, DeploymentRef, People, RuleRef, UserRef
+from mailweir.directory import ContactRef, DeploymentRef, KnownThread, People, RuleRef, ThreadIds, UserRef
 from mailweir.folding import Folding
-from mailweir.store.database import batches
+from mailweir.store.database import batches, like
 from mailweir.store.database.connection import Database
 from mailweir.store.people import dkim_keys, relay_logins
 from mailweir.store.people.dkim_keys import SealedKey
@@ -78,6 +78,54 @@ class SqlDirectory:
         )
         return [RuleRef(*row) for row in self._rows(sql, (deployment_id,), keys)]
 
+    def auto_domains_among(self, deployment_id: int, domains: Collection[str]) -> set[str]:
+        """See mailweir.directory.Directory."""
+        sql = "SELECT domain FROM companies WHERE deployment_id = ? AND auto_contacts = 1 AND domain IN ({})"
+        return {domain for (domain,) in self._rows(sql, (deployment_id,), domains)}
+
+    def removed_among(self, deployment_id: int, keys: Collection[str]) -> set[str]:
+        """See mailweir.directory.Directory."""
+        sql = "SELECT match_key FROM removed_addresses WHERE deployment_id = ? AND match_key IN ({})"
+        return {key for (key,) in self._rows(sql, (deployment_id,), keys)}
+
+    def knows_message(self, deployment_id: int, digests: Collection[bytes]) -> bool:
+        """See mailweir.directory.Directory."""
+        sql = "SELECT 1 FROM thread_message_ids WHERE deployment_id = ? AND id_digest IN ({}) LIMIT 1"
+        return any(True for _ in self._rows(sql, (deployment_id,), digests))
+
+    def known_thread(self, deployment_id: int, named: ThreadIds) -> KnownThread:
+        """See mailweir.directory.Directory."""
+        answered, referred = set(named.in_reply_to), set(named.references)
+        sql = "SELECT id_digest, thread_id, subject_digest FROM thread_message_ids WHERE deployment_id = ? AND id_digest IN ({})"
+        threads = {
+            thread_id
+            for digest, thread_id, subject in self._rows(sql, (deployment_id,), answered | referred)
+            if bytes(digest) in answered or bytes(subject) == named.subject
+        }
+        users = (
+            "SELECT DISTINCT u.user_id FROM activity_threads t JOIN activity_users u ON u.activity_id = t.activity_id"
+            " WHERE t.deployment_id = ? AND t.thread_id IN ({})"
+        )
+        unknown = (
+            "SELECT COUNT(*) FROM activity_threads t JOIN activities a ON a.id = t.activity_id AND a.by_known_thread = 1"
+            " WHERE t.deployment_id = ? AND t.thread_id IN ({})"
+        )
+        return KnownThread(
+            frozenset(user_id for (user_id,) in self._rows(users, (deployment_id,), threads)),
+            sum(count for (count,) in self._rows(unknown, (deployment_id,), threads)),
+        )
+
+    def knows_domain(self, deployment_id: int, domain: str) -> bool:
+        """See mailweir.directory.Directory. A scan of the users' and groups' addresses: for held mail."""
+        ends = f"%@{like.escaped(domain)}"
+        sql = (
+            "SELECT 1 FROM companies WHERE deployment_id = ? AND domain = ?"
+            " UNION ALL SELECT 1 FROM user_addresses WHERE deployment_id = ? AND address LIKE ? ESCAPE '!'"
+            " UNION ALL SELECT 1 FROM group_addresses WHERE deployment_id = ? AND address LIKE ? ESCAPE '!' LIMIT 1"
+        )
+        values = (deployment_id, domain, deployment_id, ends, deployment_id, ends)
+        return self._database.execute(sql, values).fetchone() is not None
+
     def gave_token(self, deployment_id: int, tokens: Collection[str]) -> bool:
         """See mailweir.directory.Directory."""
         sql = "SELECT 1 FROM forwarding_confirmations WHERE deployment_id = ? AND token IN ({}) LIMIT 1"
@@ -86,16 +134,18 @@ class SqlDirectory:
     def deployments(self, domains: Collection[str]) -> dict[str, DeploymentRef]:
         """See mailweir.directory.Directory."""
         sql = (
-            "SELECT id, name, domain, plus_addresses, gmail_dots, automatic_todos, held_forwards FROM deployments"
-            " WHERE domain IN ({})"
+            "SELECT id, name, domain, plus_addresses, gmail_dots, automatic_todos, held_forwards, has_auto_contacts,"
+            " known_threads FROM deployments WHERE domain IN ({})"
         )
         return {
             domain: DeploymentRef(
                 *(row_id, name, domain, Folding(bool(plus), bool(dots))),
                 automatic_todos=bool(automatic),
-                holds_forwards=bool(holds),
+                holds_forwards=bool(forwards),
+                has_auto_contacts=bool(auto),
+                known_threads=bool(known),
             )
-            for row_id, name, domain, plus, dots, automatic, holds in self._rows(sql, (), domains)
+            for row_id, name, domain, plus, dots, automatic, forwards, auto, known in self._rows(sql, (), domains)
         }
 
     def signing_key(self, deployment_id: int, domain: str) -> SealedKey | None:
@@ -140,7 +190,9 @@ class SqlDirectory:
                 users[key] = UserRef(person_id, username, mailbox)
         return People(users, {found: tuple(sorted(refs)) for found, refs in contacts.items()})
 
-    def _rows(self, sql: str, first: tuple[int, ...], values: Collection[str]) -> Iterator[tuple[Any, ...]]:
+    def _rows(
+        self, sql: str, first: tuple[int, ...], values: Collection[str] | Collection[bytes]
+    ) -> Iterator[tuple[Any, ...]]:
         """sql: each `{}` in it stands for the values, and each time `first` goes before them."""
         execute = self._database.fast_execute()
         for part in batches.parts(values):

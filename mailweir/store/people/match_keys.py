@@ -13,6 +13,18 @@ from mailweir.store.database.connection import Database
 _BATCH_ROWS = 5_000
 # Folding changes no other address; a deployment may have millions
 _COULD_FOLD = "(address LIKE '%+%' OR address LIKE '%@gmail.com' OR address LIKE '%@googlemail.com')"
+_OF_CONTACTS = (
+    (
+        f"SELECT id, address FROM contact_addresses WHERE deployment_id = ? AND id > ? AND {_COULD_FOLD}"
+        f" ORDER BY id LIMIT {_BATCH_ROWS}",
+        "UPDATE contact_addresses SET match_key = ? WHERE id = ?",
+    ),
+    (
+        f"SELECT id, address FROM removed_addresses WHERE deployment_id = ? AND id > ? AND {_COULD_FOLD}"
+        f" ORDER BY id LIMIT {_BATCH_ROWS}",
+        "UPDATE removed_addresses SET match_key = ? WHERE id = ?",
+    ),
+)
 
 
 def rewrite(database: Database, deployment_id: int, folding: Folding) -> None:
@@ -61,18 +73,13 @@ def _rewrite_groups(
 
 
 def _rewrite_contacts(database: Database, deployment_id: int, folding: Folding) -> None:
-    done = 0
-    while True:
-        rows = database.execute(
-            f"SELECT id, address FROM contact_addresses WHERE deployment_id = ? AND id > ? AND {_COULD_FOLD}"
-            f" ORDER BY id LIMIT {_BATCH_ROWS}",
-            (deployment_id, done),
-        ).fetchall()
-        for row_id, address in rows:
-            database.execute("UPDATE contact_addresses SET match_key = ? WHERE id = ?", (folding.key(address), row_id))
-        if len(rows) < _BATCH_ROWS:
-            return
-        done = rows[-1][0]
+    """Contacts' addresses, and those that were taken off them."""
+    for select, update in _OF_CONTACTS:
+        done = 0
+        while rows := database.execute(select, (deployment_id, done)).fetchall():
+            for row_id, address in rows:
+                database.execute(update, (folding.key(address), row_id))
+            done = rows[-1][0]
 
 
 def _rewrite_rules(database: Database, deployment_id: int, folding: Folding) -> None:

@@ -23,7 +23,8 @@ from mailweir.store.people.deployments import Deployment
 _LOGIN_COLUMNS = "u.username, l.created_at, l.rotated_at, l.suspended_at, l.suspended_reason"
 _HOLDER_COLUMNS = (
     "l.id, u.id AS user_id, u.username, u.mailbox, d.id AS deployment_id, d.name AS deployment_name, d.domain,"
-    " d.plus_addresses, d.gmail_dots, d.automatic_todos, d.held_forwards, l.suspended_at"
+    " d.plus_addresses, d.gmail_dots, d.automatic_todos, d.held_forwards, d.has_auto_contacts, d.known_threads,"
+    " l.suspended_at"
 )
 
 
@@ -193,6 +194,8 @@ def _holder(row: rows.Row) -> Holder:
             folding,
             automatic_todos=bool(row["automatic_todos"]),
             holds_forwards=bool(row["held_forwards"]),
+            has_auto_contacts=bool(row["has_auto_contacts"]),
+            known_threads=bool(row["known_threads"]),
         ),
         suspended=row["suspended_at"] is not None,
     )

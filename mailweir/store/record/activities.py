@@ -47,7 +47,8 @@ class Activity:
     group's or list's address by which it came, which stands in From instead of the author. sender_verdict_reason,
     sender_verdict_domain: see `sender_verdict`; None where it isn't examined yet, or was before that was kept. visibility: see
     `visibility`. labels, thread, snippet, attachments: see `summaries.Summary`; labels are sorted, and those of the headers are
-    known before the rest is read. Times: UTC."""
+    known before the rest is read. known_thread: it is there for its thread alone, from an address that is nobody's;
+    known_thread_of: the contacts' addresses in that thread. Times: UTC."""
 
     id: int
     deployment: str
@@ -70,6 +71,8 @@ class Activity:
     thread: int | None = None
     snippet: str = ""
     attachments: tuple[AttachedFile, ...] = ()
+    known_thread: bool = False
+    known_thread_of: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,12 +219,16 @@ def _load_part(database: Database, ids: Sequence[int]) -> Iterator[Activity]:
     told = summaries.load(database, ids)
     sql = (
         "SELECT a.id, d.name AS deployment, a.direction, a.author, a.subject, a.sent_at, a.recorded_at, a.message_id,"
-        " a.sender_verdict, a.visibility, led.author_doubt, led.author_via, led.verdict_reason, led.verdict_domain,"
-        " led.header_labels"
+        " a.sender_verdict, a.visibility, a.by_known_thread, led.author_doubt, led.author_via, led.verdict_reason,"
+        " led.verdict_domain, led.header_labels"
         " FROM activities AS a JOIN deployments AS d ON d.id = a.deployment_id"
         f" LEFT JOIN raw_messages AS led ON led.id = a.leading_raw_id WHERE a.id IN ({_marks(ids)})"
     )
-    for row in rows.named(database.execute(sql, ids)):
+    found = rows.named(database.execute(sql, ids))
+    # who became a contact since then isn't unknown
+    by_thread = [row["id"] for row in found if row["by_known_thread"] and not contacts[row["id"]]]
+    others = _thread_contacts(database, by_thread) if by_thread else {}
+    for row in found:
         summary = told[row["id"]]
         yield Activity(
             id=row["id"],
@@ -245,6 +252,8 @@ def _load_part(database: Database, ids: Sequence[int]) -> Iterator[Activity]:
             thread=summary.thread,
             snippet=summary.snippet,
             attachments=summary.attachments,
+            known_thread=row["id"] in by_thread,
+            known_thread_of=tuple(others.get(row["id"], ())),
         )
 
 
@@ -271,6 +280,18 @@ def _contacts(database: Database, ids: Sequence[int]) -> dict[int, list[Particip
         (activity_id, Participant(name, held, company, bool(bcc)))
         for activity_id, name, held, company, bcc in database.execute(sql, ids).fetchall()
     )
+
+
+def _thread_contacts(database: Database, ids: Sequence[int]) -> dict[int, list[str]]:
+    """The addresses of contacts in the threads of these, as far as everybody may know of them."""
+    sql = (
+        "SELECT DISTINCT own.activity_id, part.address FROM activity_threads AS own"
+        " JOIN activity_threads AS other ON other.thread_id = own.thread_id"
+        " JOIN activities AS a ON a.id = other.activity_id AND a.visibility <> 'participants'"
+        " JOIN activity_contacts AS part ON part.activity_id = a.id AND part.is_bcc = 0"
+        f" WHERE own.activity_id IN ({_marks(ids)}) ORDER BY part.address"
+    )
+    return _grouped(database.execute(sql, ids).fetchall())
 
 
 def _marks(values: Collection[object]) -> str:

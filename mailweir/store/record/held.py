@@ -110,12 +110,16 @@ def _has_room(database: Database, one: NewHeld) -> bool:
 
 
 def _insert(database: Database, one: NewHeld) -> None:
-    columns = ("deployment_id", "kind", "source_id", "author", "held_at", "expires_at", "size_bytes", "facts")
     expires_at = one.held_at + one.keep
     row = (one.deployment_id, str(one.kind), one.source_id, one.author, rfc3339(one.held_at), rfc3339(expires_at))
     database.fast_execute()(
-        f"INSERT INTO held_messages ({', '.join(columns)}, content_zstd) VALUES ({', '.join('?' * 9)})"
-        " ON CONFLICT (deployment_id, source_id) DO NOTHING",
+        "INSERT INTO held_messages (deployment_id, kind, source_id, author, held_at, expires_at, size_bytes, facts, content_zstd)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        # the sync decides again what it decided against a moment ago, where a contact is there by now
+        " ON CONFLICT (deployment_id, source_id) DO UPDATE SET state = 'waits', held_at = excluded.held_at,"
+        " kind = excluded.kind, author = excluded.author, expires_at = excluded.expires_at, size_bytes = excluded.size_bytes,"
+        " facts = excluded.facts, content_zstd = excluded.content_zstd, attempts = 0, deaths = 0, next_try_at = ''"
+        " WHERE held_messages.state <> 'waits'",
         (*row, one.size_bytes, one.facts, one.content_zstd),
     )
 
@@ -146,8 +150,8 @@ def find(database: Database, held_id: int, *, for_update: bool = False) -> Held 
     lock = " FOR UPDATE OF h" if for_update and not database.is_sqlite else ""
     sql = (
         "SELECT h.id, h.deployment_id, d.name, d.domain, d.plus_addresses, d.gmail_dots, d.automatic_todos, d.held_forwards,"
-        " h.kind, h.source_id,"
-        " h.author, h.facts, h.size_bytes, h.held_at, h.attempts, h.deaths FROM held_messages h"
+        " d.has_auto_contacts, d.known_threads, h.kind, h.source_id, h.author, h.facts, h.size_bytes,"
+        " h.held_at, h.attempts, h.deaths FROM held_messages h"
         f" JOIN deployments d ON d.id = h.deployment_id WHERE h.id = ? AND h.state = 'waits'{lock}"
     )
     row = rows.first(database.execute(sql, (held_id,)))
@@ -160,6 +164,8 @@ def find(database: Database, held_id: int, *, for_update: bool = False) -> Held 
             *(row["deployment_id"], row["name"], row["domain"], folding),
             automatic_todos=bool(row["automatic_todos"]),
             holds_forwards=bool(row["held_forwards"]),
+            has_auto_contacts=bool(row["has_auto_contacts"]),
+            known_threads=bool(row["known_threads"]),
         ),
         kind=HeldKind(row["kind"]),
         source_id=row["source_id"],

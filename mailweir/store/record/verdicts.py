@@ -106,8 +106,13 @@ def leading(database: Database, raw_ids: Collection[int]) -> set[int]:
 
 
 def authors(database: Database, activity_ids: Iterable[int]) -> list[tuple[int, int, str, str]]:
-    """(deployment's id, activity's id, author, sender verdict) of each that is on the record, in this order."""
-    sql = "SELECT deployment_id, id, author, sender_verdict FROM activities WHERE id IN ({})"
+    """(deployment's id, activity's id, author, sender verdict) of each that is on the record, in this order. What is there for
+    its thread alone proves nobody: whatever it names, it merges no threads."""
+    sql = (
+        "SELECT a.deployment_id, a.id, a.author, CASE WHEN a.by_known_thread = 1 AND NOT EXISTS"
+        " (SELECT 1 FROM activity_contacts p WHERE p.activity_id = a.id) THEN 'none' ELSE a.sender_verdict END"
+        " FROM activities a WHERE a.id IN ({})"
+    )
     return sorted(tuple(row) for row in batches.among(database, sql, (), list(dict.fromkeys(activity_ids))))
 
 

@@ -25,7 +25,7 @@ _CONTACT_COLUMNS = ("activity_id", "contact_id", "address", "raw_message_id", "i
 
 
 class ActivityRow(NamedTuple):
-    """A captured message. Times: aware, as in the other rows."""
+    """A captured message. by_known_thread: 1 where its author is nobody whom we know. Times: aware, as in the other rows."""
 
     deployment_id: int
     identity: bytes
@@ -35,6 +35,7 @@ class ActivityRow(NamedTuple):
     sent_at: datetime | None
     recorded_at: datetime
     message_id: str | None
+    by_known_thread: int = 0
 
 
 class Stored(NamedTuple):

@@ -1,0 +1,104 @@
+"""The name that a contact gets whom a mail makes: as From, To or Cc show it beside the address, where that is harmless.
+
+A name is anybody's to choose, so one that could be taken for another address, or for somebody who is known, is none: then the
+local part stands for it. Never raises, and its time grows with the headers' length only. Pure. Called where
+contacts are made by a company's domain. Standard library only.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterable
+
+from mailweir import address, encoded_words
+
+MAX_NAME_CHARS = 80
+MAX_ADDRESS_CHARS = 200  # of one that stands for a name
+MAX_VALUE_BYTES = 60_000
+_MAX_BEFORE_CHARS = 600  # of what stands before an address: encoded words are longer than what they stand for
+_MAX_INSIDE_CHARS = 340  # of an address and its angle brackets
+_ENDS = re.compile(r'[,;:>"]')
+# An address or a link, however it is spelt
+_LIKE_AN_ADDRESS = re.compile(
+    r"[@\uff20\ufe6b]|://|\bwww\.|\.(?:com|net|org|[a-z]{2})\b|\b(?:at|dot)\b.{1,40}\b(?:at|dot)\b", re.IGNORECASE
+)
+_QUOTES = "\"'\u2018\u2019\u201c\u201d\u00ab\u00bb`"
+# Scripts with letters that look like another one's
+_ALIKE = ("LATIN", "CYRILLIC", "GREEK", "CHEROKEE", "ARMENIAN")
+
+
+def of(normal: str, values: Iterable[bytes]) -> str:
+    """The name for an address, in normal form. values: of From, or of To and Cc."""
+    for value in values:
+        found = _beside(normal, value[:MAX_VALUE_BYTES].decode("utf-8", "replace"))
+        if name := cleaned(found):
+            return name
+    return _of_local_part(normal)
+
+
+def unless_taken(name: str, normal: str, taken: Iterable[str]) -> str:
+    """The name, or the local part or address where it is one of the names that are taken, such as those of the staff."""
+    refused = {_folded(one) for one in taken}
+    fitting = (one for one in (name, _of_local_part(normal)) if one and _folded(one) not in refused)
+    return next(fitting, normal[:MAX_ADDRESS_CHARS])
+
+
+def _of_local_part(normal: str) -> str:
+    local, _ = address.split(normal)
+    # `j.li` looks like a domain
+    return cleaned(local) or cleaned(local.replace(".", " ")) or normal[:MAX_ADDRESS_CHARS]
+
+
+def cleaned(text: str) -> str:
+    """A name as one line without what can't be seen; "" where it is none, or could mislead."""
+    text = unicodedata.normalize("NFC", encoded_words.decode(text.encode("utf-8", "replace"), max_chars=1_000))
+    name = " ".join("".join(char if _is_seen(char) else " " for char in text).split())
+    name = name.strip(_QUOTES + " ").strip()
+    if not name or len(name) > MAX_NAME_CHARS or not name[0].isalnum() or "\ufffd" in name:
+        return ""
+    is_name = any(char.isalpha() for char in name)
+    return name if is_name and not _LIKE_AN_ADDRESS.search(_plain(name)) and not _is_mixed(name) else ""
+
+
+def _is_seen(char: str) -> bool:
+    """No control character, mark that turns the reading direction, or the like; no character without a meaning of its own."""
+    return unicodedata.category(char)[0] not in "CZ"
+
+
+def _plain(name: str) -> str:
+    """As a reader sees it: full-width letters and dots are plain ones."""
+    return unicodedata.normalize("NFKC", name)
+
+
+def _folded(name: str) -> str:
+    return " ".join(_plain(name).casefold().split())
+
+
+def _is_mixed(name: str) -> bool:
+    """Does a word hold letters of two scripts that look alike?"""
+    return any(len({script for char in word if (script := _script(char))}) > 1 for word in name.split())
+
+
+def _script(char: str) -> str:
+    return next((one for one in _ALIKE if unicodedata.name(char, "").startswith(one)), "")
+
+
+def _beside(normal: str, value: str) -> str:
+    """What stands before an address in angle brackets, quotes taken off; "" where nothing does."""
+    at = value.find("<")
+    while at >= 0:
+        end = value.find(">", at, at + _MAX_INSIDE_CHARS)
+        if end >= 0 and address.normalise(value[at + 1 : end].strip()) == normal:
+            return _last_name(value[max(0, at - _MAX_BEFORE_CHARS) : at])
+        at = value.find("<", at + 1)
+    return ""
+
+
+def _last_name(before: str) -> str:
+    before = before.rstrip()
+    if not before.endswith('"'):
+        ends = [match.end() for match in _ENDS.finditer(before)]
+        return before[ends[-1] :] if ends else before
+    start = before.rfind('"', 0, -1)
+    while start > 0 and before[start - 1] == "\\":
+        start = before.rfind('"', 0, start)
+    return re.sub(r"\\(.)", r"\1", before[start + 1 : -1]) if start >= 0 else ""
