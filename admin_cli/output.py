@@ -54,6 +54,7 @@ def exact(content: bytes) -> None:
 # What is said only where it is so
 _RARE = {
     **{"bcc": False, "author_doubt": None, "via": None, "consent_ends_at": None, "held_until": None, "named": ()},
+    **{"forwarder": None, "original_author": None},
     **{"sender_verdict": None, "sender_verdict_reason": None, "sender_verdict_domain": None},
     **{"verdict_reason": None, "verdict_domain": None},
     **{"rule": None, "rule_user": None},

@@ -1,6 +1,6 @@
 """Addresses that programs write from, by their names: nobody is at `noreply@`.
 
-Pure. Called by `matching` before mail makes a contact. Standard library only.
+Pure. Called before mail makes a contact. Standard library only.
 """
 
 import re

@@ -121,6 +121,7 @@ def _waiting_object(found: Waits) -> dict[str, Any]:
         "direction": None,
         "mailbox": waiting.mailbox,
         "gmail_id": waiting.gmail_id,
+        "contact_origins": [],
     }
 
 
@@ -149,4 +150,5 @@ def _refusal_object(found: Refused) -> dict[str, Any]:
         "direction": None,
         "mailbox": None,
         "gmail_id": None,
+        "contact_origins": [],
     }

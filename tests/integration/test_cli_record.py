@@ -51,6 +51,8 @@ def test_the_json_of_an_activity_is_as_programs_rely_on_it(demo: Mailweir, recor
         "labels": [],
         "snippet": "",
         "attachments": [],
+        "known_thread": False,
+        "known_thread_of": [],
     }
     assert demo("activity", "list", "--json").json == [expected]
     shown = demo("activity", "show", str(activity_id), "--json").json
@@ -268,6 +270,7 @@ def test_why_answers_in_words(demo: Mailweir, ignore: Put, text: str) -> None:
             "direction": None,
             "mailbox": None,
             "gmail_id": None,
+            "contact_origins": [],
         }
     ]
 

@@ -115,7 +115,7 @@ class Recorder(threading.Thread):
 
     def run(self) -> None:
         """Records until it is stopped."""
-        with closing(Database(self._path)) as database:
+        with closing(Database(self._path, busy_timeout_seconds=60.0)) as database:
             while not self._is_over.wait(0.01):
                 begun = time.monotonic()
                 with database.transaction():

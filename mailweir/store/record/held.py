@@ -2,7 +2,7 @@
 
 A row comes with its decision, in one transaction, and goes with it: the transaction that puts the mail on the record takes it
 off, and what is decided against stays some seconds and is erased. Nothing else of the record reads these rows. Called by
-`recording`, the digest, `mailweir digest status`, `mailweir db prune` and `doctor`.
+`recording`, the digest, `mailweir digest status`, `mailweir db prune` and the checks of health.
 """
 
 from collections.abc import Iterable, Sequence
