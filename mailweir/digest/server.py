@@ -8,6 +8,7 @@ systemd, as the unprivileged user.
 
 import signal
 import sys
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -60,13 +61,20 @@ def main() -> None:
         versions.check(database)
     except MailweirError as error:
         sys.exit(f"{PROCESS}: {error}")
+    is_over = threading.Event()
+
+    def end(*_: object) -> None:
+        is_over.set()
+        sys.exit(0)
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: sys.exit(0))
+        signal.signal(number, end)
     digest = make(config, database, logger, lambda: datetime.now(UTC))
     logger.info("serving", workers=config.digest.workers)
     try:
-        _serve(digest, config.digest.poll_seconds, logger)
+        _serve(digest, config.digest.poll_seconds, logger, is_over)
     finally:
+        database.close()  # a signal may have come amid a query; a new connection gives back what is in hand
         digest.stop()
         logger.info("stopped")
 
@@ -77,11 +85,16 @@ def connect(config: Settings) -> Database:
     return Database(config.database_url, busy_timeout_seconds=_BUSY_SECONDS, durable=False)
 
 
-def _serve(digest: "Digest", poll_seconds: float, logger: structlog.stdlib.BoundLogger) -> None:
-    while True:
+def _serve(
+    digest: "Digest", poll_seconds: float, logger: structlog.stdlib.BoundLogger, is_over: threading.Event
+) -> None:
+    """Until the end. Amid a query the exit itself may be lost: the rollback fails, and its error takes the exit's place."""
+    while not is_over.is_set():
         try:
             digest.turn(poll_seconds)
         except DatabaseUnavailable as error:
+            if is_over.is_set():
+                return
             logger.error("database unavailable", error=str(error))
             digest.forget()
             time.sleep(poll_seconds)
