@@ -5,7 +5,7 @@ Writes nothing; asks the record whether an original is there already. Called by 
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from mailweir import content, headers, identity, subjects
@@ -37,11 +37,11 @@ def make(database: Database, mail: Mail, held: Held, picks: Picks, content_zstd:
         elif pick.attached:
             kept = _of_attached(database, mail, pick, pick.attached)
         else:
-            kept = _whole(mail.facts, held, content_zstd, mail)
+            kept = _whole(mail.facts, held, content_zstd)
         yield Made(Entry(pick.decision, held.source_id, held.held_at, kept), pick)
 
 
-def _whole(facts: Facts, held: Held, content_zstd: bytes, mail: Mail) -> Content:
+def _whole(facts: Facts, held: Held, content_zstd: bytes) -> Content:
     """The held mail itself, as it would have been recorded at once."""
     return Content(
         identity=facts.identity,
@@ -63,7 +63,7 @@ def _of_attached(database: Database, mail: Mail, pick: Pick, attached: Attached)
     own_id = thread_keys.digest(view.message_id) if view.message_id else None
     named_ids = (own_id,) if own_id else ()
     known = _known(database, mail, pick, kept.subject, None if own_id else kept.sent_at, named_ids)
-    return _replaced(kept, known) if known else kept
+    return replace(kept, identity=known) if known else kept
 
 
 def _of_text(
@@ -123,15 +123,3 @@ def _without_prefix(subject: str) -> str:
     if not subjects.read(subject).is_forward:
         return subject
     return subject.partition(":" if ":" in subject else "：")[2].strip()
-
-
-def _replaced(kept: Content, known: bytes) -> Content:
-    return Content(
-        identity=known,
-        version_digest=kept.version_digest,
-        raw_zstd=kept.raw_zstd,
-        size_bytes=kept.size_bytes,
-        subject=kept.subject,
-        sent_at=kept.sent_at,
-        header_labels=kept.header_labels,
-    )
