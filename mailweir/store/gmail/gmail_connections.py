@@ -39,13 +39,15 @@ def connect(
     cursor: str | None = None,
     is_renamed: bool = False,
     consent_ends_at: datetime | None = None,
+    client_id: str | None = None,
 ) -> GmailMailbox:
     """Connects a user's mailbox, or the same one again: with a new token, and at the cursor where it stood.
 
     token_sealed: the refresh token (`secrets_file`); None where a service account reads the mailbox. first_days: how far back its
     mail is looked at. cursor: where its history stands now, for a mailbox that wasn't connected before; what comes from
     then on is looked at, whenever the first sweep is. None: unknown, and what came since then is listed.
-    consent_ends_at: when the token ends by itself, if it does. is_renamed: the address is another one than the connected
+    consent_ends_at: when the token ends by itself, if it does. client_id: of the OAuth client that the token belongs to; None: that
+    of `gmail.oauth_client_file`. is_renamed: the address is another one than the connected
     mailbox's, and the mailbox the same. One that was disconnected goes on where it was, too, and what came since its last sweep
     is listed.
     NotFound for the user; BadInput where the address isn't one of the user's own, or another mailbox of the user is connected.
@@ -64,6 +66,7 @@ def connect(
             "inbound": int(inbound),
             "outbound": int(outbound),
             "token_sealed": token_sealed,
+            "client_id": client_id,
             "state": State.CONNECTED.value,
             "consent_ends_at": rfc3339_or_none(consent_ends_at),
             "next_sweep_at": rfc3339(now),
@@ -132,6 +135,21 @@ def _revived(
         audit_due_at=rfc3339(now + timedelta(hours=1)),
     ).where(table.id == row["id"]).execute()
     return int(row["id"])
+
+
+def set_directions(
+    database: Database, deployment: Deployment, username: str, *, inbound: bool, outbound: bool, now: datetime
+) -> GmailMailbox:
+    """Says anew which mail of a connected mailbox is recorded, from the next message on. NotFound; BadInput where it is none."""
+    if not (inbound or outbound):
+        raise BadInput("that would record nothing: choose inbound, outbound or both, or disconnect the mailbox")
+    with database.bound(), database.transaction():
+        found = gmail_mailboxes.find(database, deployment, username)
+        table = models.GmailMailbox
+        # whoever sweeps it now goes by the earlier directions
+        fresh = {"inbound": int(inbound), "outbound": int(outbound), "next_sweep_at": rfc3339(now), **_fenced_off()}
+        table.update(**fresh).where(table.id == found.id).execute()
+    return gmail_mailboxes.find(database, deployment, username)
 
 
 class Connected(NamedTuple):
