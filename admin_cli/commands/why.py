@@ -5,7 +5,8 @@ from typing import Annotated, Any
 import typer
 
 from admin_cli import context, options, output
-from mailweir.explain import english, tracking
+from mailweir.explain import english, missing_mail
+from mailweir.explain.missing_mail import Question
 from mailweir.explain.tracking import Decided, Refused, Tracked, Waits
 from mailweir.settings import Settings, load
 from mailweir.traces import Traces
@@ -46,7 +47,9 @@ def why(
     traces = Traces(settings.token_key_path)
     with context.opened(settings) as database:
         chosen = context.narrow(database, deployment)
-        found = tracking.track(database, text, traces, in_log, chosen, limit)
+        question = Question(text=text, limit=limit, decision_days=settings.retention.decision_days)
+        answer = missing_mail.ask(database, question, traces, deployment=chosen, in_log=in_log)
+    found = [one.tracked for one in answer.found]
     for remark in remarks:
         output.remark(f"mailweir: {remark}")
     if as_json:
@@ -56,7 +59,7 @@ def why(
     if found:
         return
     if not as_json:
-        output.say(english.text(tracking.nothing(text, settings.retention.decision_days)))
+        output.say(" ".join(map(english.text, answer.remarks)))
     raise typer.Exit(1)
 
 

@@ -76,6 +76,7 @@ DECISIONS: Mapping[str, str] = {
     "decision.login_limit": "sent by the relay, and the login is over its limit for this hour",
     "decision.never_log": "never-log rule {rule} of {deployment}",
     "decision.never_log_of_user": "never-log rule {rule} of {user}, and nobody else has it",
+    "decision.never_log_of_others": "a never-log rule of another user, and nobody without one has it",
     "decision.not_synced": (
         "the mailbox is synced, but not in this direction: 'mailweir gmail connect USERNAME --inbound --outbound' sets both"
     ),
@@ -132,6 +133,13 @@ DECISIONS: Mapping[str, str] = {
     "tracking.nothing": (
         "No decision is known for {text}: it has not come here, was refused before the part of the log that is read, "
         "or was ignored more than {days} days ago."
+    ),
+    "tracking.no_subjects": (
+        "Mail that wasn't recorded has no subject here: look for it by its Message-ID, or by its author's or recipient's address."
+    ),
+    "tracking.own_alone": (
+        "Of mail that wasn't recorded you see what came to your capture address, was sent from your addresses or was found in "
+        "your mailbox. An admin can look for the rest."
     ),
     "hint.register_alias": "if {author} is a user's own address: mailweir user alias USERNAME {author}",
 }
