@@ -47,8 +47,12 @@ def check_programs() -> dict[str, str]:
 
 
 def wanted(settings: Settings) -> tuple[Daemon, ...]:
-    """Those that run with these settings: the sync only where Gmail is set up."""
-    return tuple(one for one in daemons.ALL if one is not daemons.SYNC or settings.gmail.is_set_up)
+    """Those that run with these settings: the sync only where Gmail is set up, the page where it has a port."""
+    left_out = {
+        daemons.SYNC: not settings.gmail.is_set_up,
+        daemons.WEB: settings.web.port == 0,
+    }
+    return tuple(one for one in daemons.ALL if not left_out.get(one, False))
 
 
 def check_folder(data_dir: Path) -> None:
