@@ -119,8 +119,8 @@ def _stamp_of(file: Path) -> tuple[int, int, int] | None:
 
 
 def note_public_half(services: Services) -> None:
-    """Lets the page seal tokens for this key file. Nothing where there is none yet, or the database can't be asked: it is noted at
-    the next start."""
+    """Lets the page seal tokens for this key file. Nothing where there is none yet, or the database can't be asked: the next start
+    does it."""
     with suppress(SettingsError, DatabaseUnavailable), services.database_pool.lent() as database:
         public = secrets_file.load(services.settings.token_key_path).public_half
         sealing_keys.note(database, public, services.clock())

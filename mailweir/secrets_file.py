@@ -76,8 +76,8 @@ class Secrets:
         return _FORMAT + nonce + self._cipher.encrypt(nonce, plain, purpose.encode())
 
     def open(self, sealed: bytes, purpose: str) -> bytes:
-        """The value again, whichever way it was sealed. SettingsError where it was sealed under another key or for another purpose,
-        or was altered."""
+        """The value again, whichever way it was sealed. SettingsError where it was sealed under another key or for another
+        purpose, or was altered."""
         from cryptography.exceptions import InvalidTag
 
         nonce, text = sealed[1 : 1 + _NONCE_BYTES], sealed[1 + _NONCE_BYTES :]

@@ -59,8 +59,8 @@ class Identities:
     web: OAuthClient | None
 
     def of(self, client_id: str | None) -> OAuthClient | ServiceAccount | None:
-        """The one that a mailbox's token belongs to. client_id: as the mailbox keeps it. Of a client that the settings don't name it
-        is the main one, if there is one: whether that will do, Google says."""
+        """The one that a mailbox's token belongs to. client_id: as the mailbox keeps it. Of a client that the settings don't name
+        it is the main one, if there is one: whether that will do, Google says."""
         return self.web if self.web and client_id == self.web.client_id else self.main
 
 

@@ -34,8 +34,8 @@ class Leased:
     units: what was left of the user's quota at units_at. list_since: all that came since then is still to be listed.
     has_new_contacts: contacts' addresses after backfilled_address_id, new groups, or never-log rules that were taken off, are
     still to be searched for. error: of the last sweep. is_readable: not in `reconnect`, where a mailbox is only probed.
-    refused_since, refusals: since when, and how often in a row, Gmail has refused it in a way that may pass. client_id: of the OAuth
-    client that the token belongs to, or None for that of `gmail.oauth_client_file`.
+    refused_since, refusals: since when, and how often in a row, Gmail has refused it in a way that may pass. client_id: of the
+    OAuth client that the token belongs to, or None for that of `gmail.oauth_client_file`.
     """
 
     id: int
