@@ -13,12 +13,12 @@ from mailweir.settings import Settings
 from mailweir.store.database.connection import Database
 from mailweir.store.database.pool import Pool
 from webapp import assets, faults, forms, here, languages, safety, times
-from webapp.pages import home
+from webapp.pages import google, home, integrations
 from webapp.sign_in import sign_in
 from webapp.site import EXTENSION, Site
 
 # Each file of `pages/` and `sign_in/` makes one
-BLUEPRINTS = (home.blueprint, sign_in.blueprint)
+BLUEPRINTS = (home.blueprint, sign_in.blueprint, integrations.blueprint, google.blueprint)
 GOOGLE = "https://accounts.google.com"
 _BUSY_SECONDS = 10.0
 
