@@ -1,6 +1,6 @@
-"""What each way of mail comes to, in one line: is it well, does it need somebody, is it not set up. Called by the page of integrations.
+"""What each way of mail comes to, in one line: is it well, does it need somebody, is it not set up.
 
-A colour is never alone: each kind has a sign before it, and words.
+Called by the page of integrations. A colour is never alone: each kind has a sign before it, and words.
 """
 
 from dataclasses import dataclass

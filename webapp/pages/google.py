@@ -192,20 +192,22 @@ def _connected(asked: Question, code: str, directions: Directions) -> str:
 
 def _in_words(error: MailweirError) -> str:
     """What went wrong, as the user can act on it. What the settings lack is the admin's, who reads more in the log."""
-    if isinstance(error, NotOwnAddress):
-        return gettext(
+    if isinstance(error, SettingsError):
+        flask.current_app.logger.error("Google can't be connected: %s", error)
+        said = gettext("Google can't be connected here yet. Tell your admin; the log of mailweir-web says why.")
+    elif isinstance(error, NotOwnAddress):
+        said = gettext(
             "That Google account isn't one of your addresses here. Choose the account of your own mailbox at Google; or ask "
             "your admin to add the address to you."
         )
-    if isinstance(error, ReadForAnother):
-        return gettext("That mailbox is connected for a colleague already. Ask your admin.")
-    if isinstance(error, AnotherMailbox):
-        return gettext(
+    elif isinstance(error, ReadForAnother):
+        said = gettext("That mailbox is connected for a colleague already. Ask your admin.")
+    elif isinstance(error, AnotherMailbox):
+        said = gettext(
             "You are connected with %(before)s, and %(found)s is another mailbox. Disconnect the first one, then connect this.",
             before=error.before,
             found=error.found,
         )
-    if isinstance(error, SettingsError):
-        flask.current_app.logger.error("Google can't be connected: %s", error)
-        return gettext("Google can't be connected here yet. Tell your admin; the log of mailweir-web says why.")
-    return gettext("Google wasn't connected: %(why)s.", why=str(error).rstrip("."))
+    else:
+        said = gettext("Google wasn't connected: %(why)s.", why=str(error).rstrip("."))
+    return str(said)
