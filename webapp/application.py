@@ -34,7 +34,7 @@ def create(settings: Settings, clock: Callable[[], datetime], form_targets: Coll
         MAX_CONTENT_LENGTH=forms.MAX_UPLOAD_BYTES,
         MAX_FORM_MEMORY_SIZE=forms.MAX_FORM_BYTES,
         PROPAGATE_EXCEPTIONS=False,
-        FORM_TARGETS=(GOOGLE, *form_targets),
+        FORM_TARGETS=tuple({GOOGLE, *google.form_targets(settings), *form_targets}),
         IS_HTTPS=urlsplit(site.public_url).scheme == "https",
     )
     app.json.ensure_ascii = True  # type: ignore[attr-defined]  # of the default provider

@@ -9,7 +9,6 @@ from datetime import datetime, timedelta
 from flask_babel import gettext
 from markupsafe import Markup
 
-from mailweir.explain.remedies import Action
 from mailweir.explain.user_integrations import (
     Forwarding,
     ForwardingState,
@@ -76,10 +75,13 @@ def is_late(found: Gmail, settings: Settings, now: datetime) -> bool:
     return now - (found.swept_at or found.connected_since) > late
 
 
-def relay(found: Relay, domain: SendingDomain | None) -> Light:
-    """Of the login for outgoing mail. domain: what DNS says of the user's, or None where it wasn't asked."""
+def relay(found: Relay, domain: SendingDomain | None, *, is_offered: bool) -> Light:
+    """Of the login for outgoing mail. domain: what DNS says of the user's, or None where it wasn't asked. is_offered: has the user
+    an address that this host may send with?"""
     if found.state is RelayState.SUSPENDED:
         return Light(BAD, gettext("Outgoing SMTP is suspended"), _since(found.since))
+    if found.state is RelayState.NOT_CONNECTED and not is_offered:
+        return Light(NEUTRAL, gettext("Outgoing SMTP isn't for gmail.com"))
     if found.state is RelayState.NOT_CONNECTED:
         return Light(NEUTRAL, gettext("No outgoing SMTP yet"))
     if domain is not None and domain.is_bad:
@@ -92,11 +94,6 @@ def log_address(found: LogAddress) -> Light:
     if found.last_mail is None:
         return Light(NEUTRAL, gettext("Nothing at the log address yet"))
     return Light(GOOD, gettext("The log address works"), _last(found.last_mail))
-
-
-def is_mended_by_user(action: Action) -> bool:
-    """Is there a button for it on this page?"""
-    return action in (Action.CONNECT_AGAIN, Action.RETRY, Action.NEW_PASSWORD)
 
 
 def _last(value: datetime | None) -> Markup | str:

@@ -69,10 +69,9 @@ def look(settings: Settings, database: Database, deployment: Deployment, domain:
     except DnsUnavailable as error:
         unknown = Looked(Standing.UNKNOWN, why=(str(error),))
         return SendingDomain(domain, unknown, tuple(unknown for _ in keys))
-    asked = Questions(resolver)
-    with asked.aside(MOST_SECONDS):
-        found = _keys(asked, domain, keys)  # a question each; SPF may need many
-        return SendingDomain(domain, _spf(asked, domain, relay.relay(settings)), found)
+    asked = Questions(resolver, within_seconds=MOST_SECONDS)
+    found = _keys(asked, domain, keys)  # a question each; SPF may need many
+    return SendingDomain(domain, _spf(asked, domain, relay.relay(settings)), found)
 
 
 def _spf(asked: Questions, domain: str, sender: Relay | None) -> Looked:

@@ -1,7 +1,8 @@
 """A user's consent at Google: where the browser is sent, and the token for what it brings back. By google-auth-oauthlib.
 
 PKCE with S256 (RFC 7636) binds the code to who asked for it, `state` (RFC 6749 10.12) what comes back to what was asked. Asks for
-gmail.readonly alone. How the browser comes back is up to the edge: the command line listens on this host, the page has an address.
+gmail.readonly alone. How the browser comes back is up to the edge: the command line listens on this host, the page is at an
+address.
 """
 
 import io

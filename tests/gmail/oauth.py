@@ -37,8 +37,8 @@ class OAuth:
         return grant.address if grant else None
 
     def page(self, fields: Fields) -> Answer:
-        """The page on which a user consents; loopback redirects may have any port and path, as at Google. A client of type Web takes
-        those alone that it was registered with."""
+        """The page on which a user consents; loopback redirects may have any port and path, as at Google. A client of type Web
+        takes those alone that it was registered with."""
         redirect = fields.get("redirect_uri", "")
         split = urllib.parse.urlsplit(redirect)
         is_loopback = split.scheme == "http" and split.hostname in _LOOPBACK

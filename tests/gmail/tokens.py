@@ -16,8 +16,8 @@ class Consent:
 
 @dataclass
 class Grant:
-    """One consent and all tokens made from it. refresh_token: None for a service account's and for an online consent. client_id: of
-    the client that it was given to; "" for a service account's."""
+    """One consent and all tokens made from it. refresh_token: None for a service account's and for an online consent. client_id:
+    of the client that it was given to; "" for a service account's."""
 
     address: str
     scope: str

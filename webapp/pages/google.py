@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import flask
 from flask_babel import gettext
@@ -128,6 +129,15 @@ def disconnect() -> Response | tuple[str, int]:
     except BadInput:
         return _gone()
     return integrations.back("google_disconnected")
+
+
+def form_targets(settings: Settings) -> tuple[str, ...]:
+    """Where Connect sends a browser, as an origin: another one than Google's where the client's file says so, as in tests."""
+    try:
+        parts = urlsplit(oauth_files.load_web_client(Path(settings.gmail.web_client_file)).auth_uri)
+    except MailweirError:  # told where somebody connects
+        return ()
+    return (f"{parts.scheme}://{parts.netloc}",)
 
 
 def _gone() -> tuple[str, int]:

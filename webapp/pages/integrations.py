@@ -4,6 +4,7 @@ Everything is asked anew for each look. What is shown once, a password, is the d
 has the consent at Google.
 """
 
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -118,11 +119,12 @@ def show(*, done: str = "", problem: str = "", contact_fault: str = "", typed: d
     database, settings, now = here.database(), here.site().settings, here.now()
     found = _found()
     is_swept = gmail_workers.alive(database, now) > 0
-    domain = _sending_domain(found)
+    sending = sending_addresses(found)
+    domain = _sending_domain(sending)
     lights = {
         "forwarding": integration_lights.forwarding(found.forwarding),
         "google": integration_lights.google(found.gmail, settings, now, is_swept=is_swept),
-        "smtp": integration_lights.relay(found.relay, domain),
+        "smtp": integration_lights.relay(found.relay, domain, is_offered=bool(sending)),
         "log": integration_lights.log_address(found.log_address),
     }
     return flask.render_template(
@@ -132,7 +134,7 @@ def show(*, done: str = "", problem: str = "", contact_fault: str = "", typed: d
         say=english.page_text,
         is_swept=is_swept,
         app=gmail_app.find(database),
-        sending=sending_addresses(found),
+        sending=sending,
         domain=domain,
         confirmation=_confirmation(found),
         can_consent=bool(settings.gmail.web_client_file) and sealing_keys.find(database) is not None,
@@ -150,11 +152,10 @@ def sending_addresses(found: UserIntegrations) -> list[str]:
     return [one for one in found.user.addresses if addresses.split(one)[1] not in _GMAIL_DOMAINS]
 
 
-def _sending_domain(found: UserIntegrations) -> SendingDomain | None:
-    own = sending_addresses(found)
-    if not own:
+def _sending_domain(sending: Sequence[str]) -> SendingDomain | None:
+    if not sending:
         return None
-    domain = addresses.split(own[0])[1]
+    domain = addresses.split(sending[0])[1]
     return sending_domain.look(here.site().settings, here.database(), here.deployment(), domain)
 
 

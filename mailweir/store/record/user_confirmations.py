@@ -1,4 +1,7 @@
-"""The newest forwarding confirmation that came for a user, with its link and who asked for it. Never writes. Called by the page."""
+"""The newest forwarding confirmation that came for a user, with its link and who asked for it. Never writes.
+
+Called by the page.
+"""
 
 from dataclasses import dataclass
 from datetime import datetime
