@@ -2,8 +2,8 @@
 
 The pair is derived from the file's key, so there is one file to keep. What is sealed: an ephemeral X25519 key's public half (RFC
 7748), then AES-256-GCM under a key that HKDF-SHA256 (RFC 5869) makes of the shared secret and of both public halves. Each value
-has an ephemeral key of its own, so no nonce can come twice. Bound to its purpose, as all that `secrets_file` seals.
-Called by `secrets_file`, and by the page through it.
+has an ephemeral key of its own, so no nonce can come twice. Bound to its purpose, as all that `secrets_file` seals. Called
+by `secrets_file`, and by the page through it.
 """
 
 from cryptography.exceptions import InvalidTag
@@ -17,9 +17,14 @@ _KEY_BYTES = 32
 _NONCE_BYTES = 12
 
 
-def pair_purpose() -> bytes:
+def pair_purpose() -> str:
     """What the pair is derived from the file's key for: by other words, no box opens any more."""
-    return b"the box that the page seals tokens in"
+    return "the box that the page seals tokens in"
+
+
+def box_purpose() -> str:
+    """What a box's own key is derived for: likewise."""
+    return "mailweir box 1"
 
 
 def public_of(file_key: bytes) -> bytes:
@@ -49,11 +54,13 @@ def unseal(file_key: bytes, box: bytes, purpose: str) -> bytes:
 
 
 def _private_of(file_key: bytes) -> X25519PrivateKey:
-    derived = HKDF(SHA256(), _KEY_BYTES, salt=None, info=pair_purpose()).derive(file_key)
+    derived = HKDF(SHA256(), _KEY_BYTES, salt=None, info=pair_purpose().encode()).derive(file_key)
     return X25519PrivateKey.from_private_bytes(derived)
 
 
 def _derived(shared: bytes, sender: bytes, recipient: bytes) -> tuple[bytes, bytes]:
     """The key and the nonce of one box."""
-    made = HKDF(SHA256(), _KEY_BYTES + _NONCE_BYTES, salt=sender + recipient, info=b"mailweir box 1").derive(shared)
+    made = HKDF(SHA256(), _KEY_BYTES + _NONCE_BYTES, salt=sender + recipient, info=box_purpose().encode()).derive(
+        shared
+    )
     return made[:_KEY_BYTES], made[_KEY_BYTES:]

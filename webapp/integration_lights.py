@@ -76,8 +76,8 @@ def is_late(found: Gmail, settings: Settings, now: datetime) -> bool:
 
 
 def relay(found: Relay, domain: SendingDomain | None, *, is_offered: bool) -> Light:
-    """Of the login for outgoing mail. domain: what DNS says of the user's, or None where it wasn't asked. is_offered: has the user
-    an address that this host may send with?"""
+    """Of the login for outgoing mail. domain: what DNS says of the user's, or None where it wasn't asked. is_offered: has the
+    user an address that this host may send with?"""
     if found.state is RelayState.SUSPENDED:
         return Light(BAD, gettext("Outgoing SMTP is suspended"), _since(found.since))
     if found.state is RelayState.NOT_CONNECTED and not is_offered:
