@@ -33,7 +33,7 @@ from mailweir.settings import Settings
 from mailweir.store.database.connection import Database
 from mailweir.store.record.digest_queue import Stage
 from postfix.instance import SEARCH_PATH
-from tests import programs
+from tests import programs, scratch
 from tests.needs import lacks
 from tests.ports import free_port
 
@@ -79,7 +79,7 @@ class Stack:
 
     def __init__(self, overrides: dict[str, Any]) -> None:
         # pytest's own folders are closed to the unprivileged user
-        self.data_dir = Path(tempfile.mkdtemp(prefix="mailweir-test-", dir="/var/tmp"))
+        self.data_dir = Path(tempfile.mkdtemp(prefix="mailweir-test-", dir=scratch.open_folder()))
         self.data_dir.chmod(0o711)
         self.script = mailweir_script()  # a test of faults may put another one here
         self.smtp_port = free_port()

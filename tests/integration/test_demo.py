@@ -15,6 +15,8 @@ from typing import Any
 
 import pytest
 
+from tests import scratch
+
 SCRIPT = Path(sys.executable).with_name("mailweir")
 DEMO_SECONDS = 60  # it takes about five; the machine may be busy with other things
 
@@ -22,7 +24,7 @@ DEMO_SECONDS = 60  # it takes about five; the machine may be busy with other thi
 @pytest.fixture
 def temp_dir(make_stack: object) -> Iterator[Path]:
     """The demo's TMPDIR. make_stack says what is missing, if anything is."""
-    path = Path(tempfile.mkdtemp(prefix="mailweir-test-", dir="/var/tmp"))
+    path = Path(tempfile.mkdtemp(prefix="mailweir-test-", dir=scratch.open_folder()))
     path.chmod(0o711)
     yield path
     shutil.rmtree(path)
