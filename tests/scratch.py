@@ -9,7 +9,7 @@ import stat
 import tempfile
 from pathlib import Path
 
-MEMORY = Path("/dev/shm")  # noqa: S108  nothing of a fixed name is made in it
+MEMORY = Path("/dev/shm")
 NEEDED_BYTES = 3 * 2**30  # all workers together leave less than half of it
 _VARIABLE = "TMPDIR"
 
@@ -22,7 +22,7 @@ def use_memory() -> None:
 
 
 def suits(folder: Path) -> bool:
-    """May everybody make files in it and run them, and is there room? In a container it is often 64 MB, and nothing runs from it."""
+    """May everybody make files in it and run them, and is there room? A container often has 64 MB, from which nothing runs."""
     if not folder.is_dir() or stat.S_IMODE(folder.stat().st_mode) != 0o1777:
         return False
     system = os.statvfs(folder)

@@ -4,6 +4,7 @@ All need root and Postfix: they skip with that reason where it is absent, and fa
 """
 
 import contextlib
+import functools
 import os
 import shutil
 import signal
@@ -36,6 +37,7 @@ from postfix.instance import SEARCH_PATH
 from tests import programs, scratch
 from tests.needs import lacks
 from tests.ports import free_port
+from tests.warm_command import WarmCommand
 
 READY_SECONDS = 90.0  # the machine may be busy with other things
 STOP_SECONDS = 30.0
@@ -56,6 +58,11 @@ def require_root_and_postfix() -> None:
 def mailweir_script() -> Path:
     """The console script of the environment that the tests run in."""
     return Path(sys.executable).with_name("mailweir")
+
+
+@functools.cache
+def _warm_command() -> WarmCommand:
+    return WarmCommand()  # it ends with us
 
 
 def wait_until(condition: Callable[[], Any], what: str, seconds: float = WAIT_SECONDS) -> Any:
@@ -166,14 +173,18 @@ class Stack:
 
     def cli(self, *arguments: str, check: bool = False) -> subprocess.CompletedProcess[str]:
         """Runs `mailweir …` on this stack. check: a failure fails the test."""
-        done = subprocess.run(
-            [self.script, *arguments],
-            env={**os.environ, reader.PATH_VARIABLE: str(self.config)},
-            capture_output=True,
-            text=True,
-            timeout=COMMAND_SECONDS,
-            check=False,
-        )
+        environment = {**os.environ, reader.PATH_VARIABLE: str(self.config)}
+        if self.script == mailweir_script():
+            done = _warm_command().run(arguments, environment, COMMAND_SECONDS)
+        else:
+            done = subprocess.run(
+                [self.script, *arguments],
+                env=environment,
+                capture_output=True,
+                text=True,
+                timeout=COMMAND_SECONDS,
+                check=False,
+            )
         assert not check or done.returncode == 0, f"mailweir {' '.join(arguments)}: {done.stderr}"
         return done
 
