@@ -49,6 +49,7 @@ class WarmCommand:
 
     def close(self) -> None:
         """Ends it."""
+        self._ours.shutdown(socket.SHUT_RDWR)  # a fork of ours may hold it, too
         self._ours.close()
         self._process.wait()
 

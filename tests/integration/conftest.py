@@ -3,6 +3,7 @@
 All need root and Postfix: they skip with that reason where it is absent, and fail where CI=true.
 """
 
+import atexit
 import contextlib
 import functools
 import os
@@ -62,7 +63,9 @@ def mailweir_script() -> Path:
 
 @functools.cache
 def _warm_command() -> WarmCommand:
-    return WarmCommand()  # it ends with us
+    made = WarmCommand()
+    atexit.register(made.close)
+    return made
 
 
 def wait_until(condition: Callable[[], Any], what: str, seconds: float = WAIT_SECONDS) -> Any:
