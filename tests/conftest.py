@@ -31,7 +31,7 @@ from tests.postgresql import Cluster
 # They need Ansible and minutes: `make test-deploy` asks for them.
 collect_ignore = [] if os.environ.get("MAILWEIR_TEST_DEPLOY") else ["deploy"]
 
-pytest_plugins = ("pytester", "tests.held_mail", "tests.linear_time", "tests.people")
+pytest_plugins = ("pytester", "tests.held_mail", "tests.linear_time", "tests.page", "tests.people")
 
 _LEFT_OUT = pytest.StashKey[str]()
 
