@@ -54,7 +54,7 @@ class JobFactory:
         self._look_for_another_file()
         spending = Spending(self._bucket(leased), project, self._services.settings.gmail.history_units)
         mailbox = self._api.mailbox(self._credentials(leased), spending)
-        return Job(self._services, leased, mailbox, spending)
+        return Job(self._services, leased, mailbox, spending, is_by_page=self._identities.is_web(leased.client_id))
 
     def _stamp_now(self) -> _Stamp:
         return tuple(map(_stamp_of, self._services.settings.gmail.identity_files))
@@ -76,6 +76,7 @@ class JobFactory:
             self._stamp, self._identities = stamp, identities
             self._kept.clear()
         self._services.app.changed()
+        self._services.page_app.changed()
         self._services.log.info("the file of the Gmail client was read anew")
 
     def _bucket(self, leased: Leased) -> Bucket:
@@ -119,8 +120,8 @@ def _stamp_of(file: Path) -> tuple[int, int, int] | None:
 
 
 def note_public_half(services: Services) -> None:
-    """Lets the page seal tokens for this key file. Nothing where there is none yet, or the database can't be asked: the next start
-    does it."""
+    """Lets the page seal tokens for this key file. Nothing where there is none yet, or the database can't be asked: the next
+    start does it."""
     with suppress(SettingsError, DatabaseUnavailable), services.database_pool.lent() as database:
         public = secrets_file.load(services.settings.token_key_path).public_half
         sealing_keys.note(database, public, services.clock())

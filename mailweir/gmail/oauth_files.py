@@ -61,7 +61,11 @@ class Identities:
     def of(self, client_id: str | None) -> OAuthClient | ServiceAccount | None:
         """The one that a mailbox's token belongs to. client_id: as the mailbox keeps it. Of a client that the settings don't name
         it is the main one, if there is one: whether that will do, Google says."""
-        return self.web if self.web and client_id == self.web.client_id else self.main
+        return self.web if self.is_web(client_id) else self.main
+
+    def is_web(self, client_id: str | None) -> bool:
+        """Is it the page's client?"""
+        return self.web is not None and client_id == self.web.client_id
 
 
 def load_all(config: settings.Gmail) -> Identities:

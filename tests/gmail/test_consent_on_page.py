@@ -11,6 +11,7 @@ import pytest
 from gmail_sync import job_factory
 from gmail_sync.budget import Project
 from gmail_sync.job_factory import JobFactory
+from gmail_sync.sweep import Sweep
 from mailweir import log, secrets_file
 from mailweir.database_url import DatabaseUrl
 from mailweir.errors import SettingsError
@@ -21,7 +22,10 @@ from mailweir.store.gmail import gmail_connections, gmail_leases, gmail_mailboxe
 from mailweir.store.gmail.gmail_mailboxes import GmailMailbox, token_purpose
 from mailweir.store.people import users
 from mailweir.store.web import change_log
+from tests.gmail import faults
+from tests.gmail.calls import Kind
 from tests.gmail.emulator import WEB_CLIENT_ID
+from tests.gmail.google_errors import token_error
 from tests.gmail.server import METADATA, READONLY, GmailServer
 from tests.held_mail import Clock
 from tests.page import URL, Browser, Page, make_page
@@ -170,6 +174,26 @@ def test_each_token_is_refreshed_by_its_own_client(site: Site) -> None:
     assert site.read_by_the_sync("richard") == "richard@firm.example"
 
 
+def test_a_refused_client_holds_up_its_own_mailboxes_alone(site: Site) -> None:
+    """The page's client is gone, and the command line's is well."""
+    users.add(site.page.database, site.page.demo, "olga", "olga@firm.example", "", site.page.clock())
+    site.connect_by_command("olga")
+    assert site.consent(site.page.browser("richard")).status_code == 303
+    gone = faults.Fault("client gone", token_error("deleted_client", "The OAuth client was deleted.", 401))
+    site.gmail.faults.add(gone, user="richard@firm.example", kind=Kind.TOKEN)
+    services = job_factory.services(site.settings, log.silent())
+    jobs = JobFactory(services)
+    for name, is_well in (("richard", False), ("olga", True), ("richard", False), ("olga", True)):
+        leased = gmail_leases.lease_one(site.page.database, "test", site.page.clock(), site.mailbox(name).id)
+        assert leased
+        rest = Sweep(jobs.job(leased, Project(10**9, 10**9, lambda: 0.0))).run()
+        assert rest
+        gmail_leases.end(site.page.database, [rest])
+        assert (rest.error is None) is is_well, (name, rest.error)
+    services.database_pool.close()
+    assert "Google doesn't take the OAuth client" in (site.mailbox("richard").error or "")
+
+
 def test_connected_again_on_the_page_it_is_the_pages_client(site: Site) -> None:
     site.connect_by_command()
     browser = site.page.browser("richard")
@@ -206,7 +230,7 @@ def test_nobody_else_brings_it_back(site: Site, who: str) -> None:
 def test_who_is_signed_out_connects_nothing(site: Site) -> None:
     location = site.gmail.approve(site.asked(site.page.browser("richard")), "richard@firm.example")
     answer = site.come_back(site.page.browser(), location)
-    assert (answer.status_code, answer.headers["Location"].startswith("/sign-in")) == (303, True)
+    assert (answer.status_code, answer.headers["Location"]) == (303, "/sign-in?to=/integrations/google/return")
     assert gmail_mailboxes.list_all(site.page.database, site.page.demo) == []
 
 

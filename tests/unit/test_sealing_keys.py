@@ -1,10 +1,16 @@
 """The public half in the database, and the client that a mailbox's token belongs to: on both databases."""
 
 from datetime import datetime
+from pathlib import Path
 
 import pytest
 
+from admin_cli import key_files
+from mailweir import secrets_file
+from mailweir.database_url import DatabaseUrl
 from mailweir.errors import BadInput, NotFound
+from mailweir.secrets_file import Sealer
+from mailweir.settings import Settings
 from mailweir.store.database.connection import Database
 from mailweir.store.gmail import gmail_connections, gmail_mailboxes, sealing_keys
 from tests.gmail_rows import connect, make_firm, take
@@ -17,6 +23,19 @@ def test_the_public_half_is_noted_and_replaced(database: Database, now: datetime
         assert sealing_keys.find(database) == public
     database.execute("UPDATE sealing_keys SET public_key = '?'")
     assert sealing_keys.find(database) is None
+
+
+def test_the_command_line_makes_the_key_file_and_notes_its_half(
+    sqlite_database: Database, sqlite_url: DatabaseUrl, tmp_path: Path
+) -> None:
+    settings = Settings(data_dir=tmp_path, database=f"sqlite:{sqlite_url}")
+    key_files.note_public_half(settings)
+    found = sealing_keys.find(sqlite_database)
+    assert found is not None
+    sealed = Sealer(found).seal(b"a token", "its purpose")
+    assert secrets_file.load(settings.token_key_path).open(sealed, "its purpose") == b"a token"
+    key_files.note_public_half(settings)
+    assert sealing_keys.find(sqlite_database) == found
 
 
 def test_a_mailbox_keeps_its_tokens_client(database: Database, now: datetime) -> None:
