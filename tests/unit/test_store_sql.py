@@ -62,7 +62,7 @@ _BUILDERS = {
     writing.__name__: {"_insert"},
     erasing.__name__: {"_overwriting"},
 }  # of any table's statement
-_ANY_TABLE = {"backup", "postgresql_backup", "versions"}  # modules that speak of all tables, or of the database itself
+_ANY_TABLE = {"backup", "indexes", "postgresql_backup", "versions"}  # modules that speak of all tables, or of the database itself
 _STATEMENT = re.compile(r"\s*(?:SELECT|INSERT INTO|UPDATE|DELETE FROM)\s+\S+\s+\S+")
 _FRAGMENT = re.compile(r"\b(?:AND|ORDER BY|WHERE|FROM|JOIN|IN|IS NULL|SELECT|AS|SET)\b|= \?")
 _ALIAS = re.compile(r"\b(?:FROM|JOIN|UPDATE) ([a-z_]+) (?:AS )?([a-z_]+)\b")
