@@ -1,8 +1,8 @@
 """Indexes for lists that are read newest first, and which steps are harmless to the version of the program before.
 
-Each list walks one of them from its newest or last seen row on. `schema_additions` names the steps that only add: where a database
-has no others besides its own, an older program goes on with it (see `versions`). This step is no transaction: on PostgreSQL an
-index is made while mail is recorded. Whatever it was interrupted at, it can be run again.
+Each list walks one of them from its newest or last seen row on. `schema_additions` names the steps that only add: where a
+database has no others besides its own, an older program goes on with it (see `versions`). This step is no transaction: on
+PostgreSQL an index is made while mail is recorded. Whatever it was interrupted at, it can be run again.
 """
 
 from typing import Any
