@@ -100,20 +100,20 @@ class Walk:
             size *= 4
 
     def _step(self, low: int, high: int, size: int, most: int) -> Step:
-        source, source_values, size, ranges = self._source(low, high, size)
-        condition, values = self._condition()
+        chosen, chosen_values, size, ranges = self._source(low, high, size)
+        besides, values = self._condition()
         bcc, bcc_values = self._bcc()
         order, last = ("DESC", "MIN") if self.newest_first else ("ASC", "MAX")
         # MATERIALIZED: the ids are taken once. CROSS JOIN: SQLite asks these ids, and doesn't look for better ones.
         sql = (
-            f"WITH looked AS MATERIALIZED ({source}), found AS (SELECT a.id AS found_id, a.author AS found_author,"
-            f" {bcc} AS only_bcc"
-            f" FROM looked CROSS JOIN activities AS a WHERE a.id = looked_id AND a.deployment_id = ?{condition})"
-            " SELECT found_id, found_author, only_bcc FROM (SELECT found_id, found_author, only_bcc FROM found"
+            f"WITH looked AS MATERIALIZED ({chosen}) SELECT found_id, found_author, only_bcc FROM"
+            " (SELECT found_id, found_author, only_bcc FROM"
+            f" (SELECT a.id AS found_id, a.author AS found_author, {bcc} AS only_bcc FROM looked CROSS JOIN activities AS a"
+            f" WHERE a.id = looked_id AND a.deployment_id = ?{besides}) AS of_these"
             f" WHERE only_bcc IS NOT NULL ORDER BY found_id {order} LIMIT ?) AS first_ones"
             f" UNION ALL SELECT {last}(looked_id), NULL, COUNT(*) FROM looked"
         )
-        parameters = (*source_values, *bcc_values, self.deployment.id, *values, most)
+        parameters = (*chosen_values, *bcc_values, self.deployment.id, *values, most)
         rows = self.database.execute(sql, parameters).fetchall()
         (end, looked) = next((row[0], row[2]) for row in rows if row[1] is None)
         found = sorted((row for row in rows if row[1] is not None), reverse=self.newest_first)
@@ -146,7 +146,7 @@ class Walk:
             parts.append(_range(key, table, condition, newest_first=self.newest_first))
             values += [*of_range, *bounds, size]
         order = "DESC" if self.newest_first else "ASC"
-        united = " UNION ".join(f"SELECT looked_id FROM ({part}) AS range_of_ids" for part in parts)
+        united = " UNION ".join(f"SELECT looked_id FROM ({each}) AS range_of_ids" for each in parts)
         return f"{united} ORDER BY looked_id {order} LIMIT ?", [*values, size], size, len(ranges)
 
     def _contacts(self, low: int, high: int, size: int) -> list[int]:
@@ -255,10 +255,10 @@ def _first_recorded(database: Database, deployment: Deployment, moment: datetime
     return int(row[0]) if row else END
 
 
-def _range(key: str, table: str, condition: str, *, newest_first: bool) -> str:
+def _range(key: str, linked: str, condition: str, *, newest_first: bool) -> str:
     order = "DESC" if newest_first else "ASC"
     return (
-        f"SELECT DISTINCT {key} AS looked_id FROM {table} WHERE {condition} AND {key} > ? AND {key} < ?"
+        f"SELECT DISTINCT {key} AS looked_id FROM {linked} WHERE {condition} AND {key} > ? AND {key} < ?"
         f" ORDER BY {key} {order} LIMIT ?"
     )
 
