@@ -85,7 +85,7 @@ def _statements(database: Database, shape: Shape) -> list[str]:
     if shape.newest:
         private = f"n > {int(shape.activities * (1 - shape.private))}"
     else:
-        private = f"(n * 7) % 100 < {int(shape.private * 100)}"
+        private = f"(n * 2654435761 / 65536) % 100 < {int(shape.private * 100)}"  # in no step with the users
     address = f"'contact' || ({_CONTACT}) || '@client.example'"
     return [
         "INSERT INTO activities (id, deployment_id, identity, direction, author, subject, sent_at, recorded_at, sender_verdict,"
