@@ -17,7 +17,7 @@ from mailweir.store.record import refusals, visibility
 from mailweir.store.record.visibility import Reader
 
 MAX_LIMIT = 200
-_STEPS = (60, 600, 2_000)  # that a page reads, until enough of them are wanted
+STEPS = (60, 600, 2_000)  # that a page reads, until enough of them are wanted
 _MIN_WORD_CHARS = 3
 _GMAIL_ID = re.compile(r"[0-9A-Za-z_-]{8,64}")  # opaque; at Google 16 hexadecimal digits
 
@@ -126,7 +126,7 @@ def page(
         raise ValueError(f"a page has 1 to {MAX_LIMIT} decisions, for a reader of the deployment")
     kept: list[rows.Row] = []
     place, is_last = before, False
-    for size in _STEPS:
+    for size in STEPS:
         read = _newest(database, deployment, place, size)
         kept += _wanted(database, reader, outcome, read)
         is_last = len(read) < size
