@@ -46,7 +46,7 @@ def fill(database: Database, shape: Shape) -> None:
 def _make_people(database: Database) -> None:
     users = range(1, USERS + 1)
     contacts = range(1, CONTACTS + 1)
-    tables = {
+    tables: dict[str, list[tuple[object, ...]]] = {
         "deployments (id, name, domain, created_at)": [(1, "demo", "demo.example.net", _NOW)],
         "users (id, deployment_id, username, name, mailbox, created_at)": [
             (one, 1, f"user{one}", "", f"user{one}@firm.example", _NOW) for one in users

@@ -26,7 +26,7 @@ from mailweir.store.database.connection import Database
 from mailweir.store.database.moments import parse
 from mailweir.store.people import deployments
 from mailweir.store.record import activities, decisions, monthly, streams, todo_lists
-from mailweir.store.record.streams import StreamFilter
+from mailweir.store.record.stream_filter import StreamFilter
 from mailweir.store.record.visibility import Reader
 from tests import postgresql
 

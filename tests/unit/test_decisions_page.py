@@ -43,6 +43,10 @@ def _queue_ids(database: Database, demo: Deployment, reader: Reader | None, outc
     return found
 
 
+def _reader(database: Database, demo: Deployment, username: str | None) -> Reader | None:
+    return activities.reader_named(database, demo, username) if username else None
+
+
 IGNORED = ["4XyI3", "4XyI2", "4XyI1", "4XyI0"]
 
 
@@ -68,8 +72,7 @@ def test_pages_have_all_of_it_once(
     expected: list[str],
 ) -> None:
     monkeypatch.setattr(decisions, "STEPS", steps)
-    reader = activities.reader_named(database, demo, username) if username else None
-    assert _queue_ids(database, demo, reader, outcome) == expected
+    assert _queue_ids(database, demo, _reader(database, demo, username), outcome) == expected
 
 
 def test_a_page_that_can_not_be_is_refused(database: Database, demo: Deployment, now: datetime) -> None:

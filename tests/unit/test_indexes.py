@@ -27,6 +27,12 @@ def _not_valid(database: Database) -> list[str]:
     return [name for (name,) in database.execute(sql).fetchall()]
 
 
+def _wait_for_half_of_it(database: Database, maker: threading.Thread) -> None:
+    """Until an index stands there that isn't made yet, or the attempt is over."""
+    while maker.is_alive() and not _not_valid(database):
+        maker.join(0.01)
+
+
 @pytest.fixture
 def raw(database: Database) -> Any:
     """peewee's own, as a step gets it."""
@@ -95,8 +101,7 @@ def test_nobody_who_writes_waits_while_an_index_can_not_be_had(
             other.execute("UPDATE todos SET done_at = NULL")
             thread = threading.Thread(target=make)
             thread.start()
-            while not _not_valid(postgresql) and thread.is_alive():
-                pass
+            _wait_for_half_of_it(postgresql, thread)
             with closing(Database(postgresql.url, busy_timeout_seconds=0.5)) as writer:
                 writer.execute("UPDATE todos SET done_at = NULL")
             thread.join(30)

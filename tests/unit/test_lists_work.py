@@ -18,7 +18,7 @@ from mailweir.store.database.moments import parse
 from mailweir.store.people import deployments
 from mailweir.store.people.deployments import Deployment
 from mailweir.store.record import activities, decisions, monthly, streams, todo_lists, walking
-from mailweir.store.record.streams import StreamFilter
+from mailweir.store.record.stream_filter import StreamFilter
 from mailweir.store.record.visibility import Reader
 
 pytestmark = pytest.mark.slow  # it needs a large record

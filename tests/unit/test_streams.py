@@ -14,7 +14,8 @@ from mailweir.store.database.moments import rfc3339
 from mailweir.store.people import deployments
 from mailweir.store.people.deployments import Deployment
 from mailweir.store.record import monthly, streams, walking
-from mailweir.store.record.streams import Page, StreamFilter
+from mailweir.store.record.stream_filter import StreamFilter
+from mailweir.store.record.streams import Page
 from mailweir.store.record.visibility import Reader
 from tests.people import DEMO, OTHER, MemoryDirectory
 
@@ -70,7 +71,7 @@ def _made() -> list[Made]:
     made = []
     for number in range(1, COUNT + 1):
         is_others = number % 10 == 0
-        contacts = (4,) if is_others else (1, 2, 3)
+        contacts: tuple[int, ...] = (4,) if is_others else (1, 2, 3)
         parts = {(chance.choice(contacts), chance.random() < 0.3, chance.random() < 0.7) for _ in range(2)}
         made.append(
             Made(
@@ -112,7 +113,7 @@ def demo(database: Database, people: MemoryDirectory) -> Deployment:
 
 def _put(database: Database) -> None:
     """Each activity has an unproven version that leads it, or a proven one, and one of the other kind."""
-    for name, columns, rows in (
+    tables: tuple[tuple[str, str, list[tuple[object, ...]]], ...] = (
         (
             "activities",
             "id, deployment_id, identity, direction, author, subject, recorded_at, sender_verdict, leading_raw_id, visibility",
@@ -183,7 +184,8 @@ def _put(database: Database) -> None:
             "activity_id, deployment_id, thread_id, subject_digest",
             [(one.id, one.deployment, one.thread, b"x") for one in MADE],
         ),
-    ):
+    )
+    for name, columns, rows in tables:
         batches.insert(database, name, columns.split(", "), rows)
 
 
