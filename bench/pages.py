@@ -25,7 +25,7 @@ from mailweir.store.database import versions
 from mailweir.store.database.connection import Database
 from mailweir.store.database.moments import parse
 from mailweir.store.people import deployments
-from mailweir.store.record import activities, decisions, monthly, streams, todo_lists
+from mailweir.store.record import activities, decision_pages, monthly, streams, todo_lists
 from mailweir.store.record.stream_filter import StreamFilter
 from mailweir.store.record.visibility import Reader
 from tests import postgresql
@@ -89,7 +89,7 @@ def _lists(database: Database, count: int) -> Iterator[tuple[str, Ask]]:
     yield "rare: an invitation (0.2 %)", stream(lambda: StreamFilter(label=Label.INVITATION))
     yield "to-dos, open", lambda: todo_lists.open_ones(database, demo, chance.randint(1, USERS))
     yield "to-dos, done", lambda: todo_lists.done_ones(database, demo, chance.randint(1, USERS))
-    yield "decisions", lambda: decisions.page(database, demo, Reader(demo.id, (1,)))
+    yield "decisions", lambda: decision_pages.page(database, demo, None)
     yield from _others(database, demo, chance, parse(newest))
 
 

@@ -10,6 +10,8 @@ import os
 import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
@@ -78,10 +80,35 @@ class Smtp(_Section):
     tls_key_file: Path | None = None
 
 
-class Web(_Section):
-    """Where the web page listens."""
+def _public_url(value: str) -> str:
+    if not value:
+        return value
+    parts = urlsplit(value)
+    is_whole = parts.scheme in ("http", "https") and parts.hostname and parts.path in ("", "/")
+    if not is_whole or parts.query or parts.fragment or parts.username:
+        raise ValueError("must be https://HOST, with nothing behind it")
+    if parts.scheme == "http" and parts.hostname not in ("localhost", "127.0.0.1"):
+        raise ValueError("must begin with https://; http:// is for localhost and 127.0.0.1")
+    return value.rstrip("/")
 
-    port: Port = 8025
+
+def _time_zone(value: str) -> str:
+    try:
+        ZoneInfo(value)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise ValueError("must be a time zone's name, such as Europe/Berlin") from error
+    return value
+
+
+class Web(_Section):
+    """Where the web page listens, where browsers find it, and what an account sees that has chosen nothing."""
+
+    port: int = Field(8025, ge=0, le=65535)
+    bind_address: Annotated[str, AfterValidator(_bind_address)] = "127.0.0.1"
+    public_url: Annotated[str, AfterValidator(_public_url)] = ""
+    threads: int = Field(8, ge=1, le=64)
+    time_zone: Annotated[str, AfterValidator(_time_zone)] = "UTC"
+    language: Literal["en", "de"] = "en"
 
 
 class Filter(_Section):

@@ -27,7 +27,7 @@ quietly ansible-inventory --inventory ansible/inventory.example --list
 # Programs that the units name must be there to be verified: the role's own are none yet.
 program=$out/opt
 mkdir -p "$program/current/bin" "$out/units"
-for name in mailweir mailweir-milter mailweir-lookups mailweir-auth mailweir-digest mailweir-gmail-sync; do
+for name in mailweir mailweir-milter mailweir-lookups mailweir-auth mailweir-digest mailweir-gmail-sync mailweir-web; do
     printf '#!/bin/sh\n' >"$program/current/bin/$name"
     chmod 755 "$program/current/bin/$name"
 done

@@ -16,7 +16,7 @@ import pytest
 
 REPOSITORY = Path(__file__).parents[2]
 PACKAGES = {"mailweir": "mailweir", "capture_milter": "milter/capture_milter", "admin_cli": "admin_cli"}
-PACKAGES |= {"postfix": "postfix", "gmail_sync": "gmail_sync"}
+PACKAGES |= {"postfix": "postfix", "gmail_sync": "gmail_sync", "webapp": "webapp"}
 COMMANDS = {
     "mailweir",
     "mailweir-milter",

@@ -8,8 +8,9 @@ from mailweir.decision import Outcome
 from mailweir.store.database.connection import Database
 from mailweir.store.people import contacts, deployments, users
 from mailweir.store.people.deployments import Deployment
-from mailweir.store.record import activities, decisions, visibility
-from mailweir.store.record.decisions import Place
+from mailweir.store.record import activities, decision_pages, visibility
+from mailweir.store.record.decision_pages import Place
+from mailweir.store.record.decisions import Asker
 from mailweir.store.record.visibility import Reader
 from mailweir.visibility import Visibility
 from tests.conftest import Ignore, Record
@@ -34,17 +35,21 @@ def demo(database: Database, record: Record, ignore: Ignore, now: datetime) -> D
     return made
 
 
-def _queue_ids(database: Database, demo: Deployment, reader: Reader | None, outcome: Outcome | None) -> list[str]:
-    page = decisions.page(database, demo, reader, outcome=outcome, limit=2)
+def _queue_ids(database: Database, demo: Deployment, asker: Asker | None, outcome: Outcome | None) -> list[str]:
+    page = decision_pages.page(database, demo, asker, outcome=outcome, limit=2)
     found = [str(one.queue_id) for one in page.decisions]
     while page.further is not None:
-        page = decisions.page(database, demo, reader, before=page.further, outcome=outcome, limit=2)
+        page = decision_pages.page(database, demo, asker, before=page.further, outcome=outcome, limit=2)
         found += [str(one.queue_id) for one in page.decisions]
     return found
 
 
-def _reader(database: Database, demo: Deployment, username: str | None) -> Reader | None:
-    return activities.reader_named(database, demo, username) if username else None
+def _asker(database: Database, demo: Deployment, username: str | None) -> Asker | None:
+    """An admin who is this user; None is an operator."""
+    if username is None:
+        return None
+    reader = activities.reader_named(database, demo, username)
+    return Asker(reader=reader, username=username, capture_address=demo.capture_address(username), is_admin=True)
 
 
 IGNORED = ["4XyI3", "4XyI2", "4XyI1", "4XyI0"]
@@ -71,15 +76,17 @@ def test_pages_have_all_of_it_once(
     outcome: Outcome | None,
     expected: list[str],
 ) -> None:
-    monkeypatch.setattr(decisions, "STEPS", steps)
-    assert _queue_ids(database, demo, _reader(database, demo, username), outcome) == expected
+    monkeypatch.setattr(decision_pages, "STEPS", steps)
+    assert _queue_ids(database, demo, _asker(database, demo, username), outcome) == expected
 
 
 def test_a_page_that_can_not_be_is_refused(database: Database, demo: Deployment, now: datetime) -> None:
     for limit in (0, 201):
         with pytest.raises(ValueError, match="1 to 200"):
-            decisions.page(database, demo, None, limit=limit)
+            decision_pages.page(database, demo, None, limit=limit)
     with pytest.raises(ValueError, match="a reader of the deployment"):
-        decisions.page(database, demo, Reader(demo.id + 1, (3,)))
-    assert decisions.page(database, demo, None, before=Place(now, -1)).decisions == ()
-    assert len(decisions.page(database, demo, None, before=Place(now + timedelta(days=1), 10**30)).decisions) == 7
+        decision_pages.page(
+            database, demo, Asker(reader=Reader(demo.id + 1, (3,)), username="x", capture_address="x@x")
+        )
+    assert decision_pages.page(database, demo, None, before=Place(now, -1)).decisions == ()
+    assert len(decision_pages.page(database, demo, None, before=Place(now + timedelta(days=1), 10**30)).decisions) == 7

@@ -17,7 +17,8 @@ from mailweir.store.database.connection import Database
 from mailweir.store.database.moments import parse
 from mailweir.store.people import deployments
 from mailweir.store.people.deployments import Deployment
-from mailweir.store.record import activities, decisions, monthly, streams, todo_lists, walking
+from mailweir.store.record import activities, decision_pages, monthly, streams, todo_lists, walking
+from mailweir.store.record.decisions import Asker
 from mailweir.store.record.stream_filter import StreamFilter
 from mailweir.store.record.visibility import Reader
 
@@ -27,6 +28,7 @@ FEW, MANY = 3_000, 60_000
 BOUND = 400  # ids of a page here
 ALL_THAT_IS_LOOKED_AT = 700  # in hundreds of steps of SQLite's machine
 SOME = Reader(1, (7,))
+ADMIN = Asker(reader=SOME, username="user7", capture_address="user7@demo.example.net", is_admin=True)
 NEWEST = parse("2026-01-01T00:00:00.000000Z") + timedelta(seconds=made_record.SECONDS_BETWEEN * FEW)
 _OURS = ("PRAGMA", "EXPLAIN", "SELECT set_config")
 
@@ -78,7 +80,7 @@ LISTS: dict[str, Ask] = {
     "to-dos": lambda database, demo: todo_lists.open_ones(database, demo, 7),
     "to-dos, the oldest first": lambda database, demo: todo_lists.open_ones(database, demo, 7, oldest_first=True),
     "to-dos, done": lambda database, demo: todo_lists.done_ones(database, demo, 7),
-    "decisions": lambda database, demo: decisions.page(database, demo, SOME),
+    "decisions": lambda database, demo: decision_pages.page(database, demo, ADMIN),
     "command line": lambda database, demo: activities.select(database, demo, activities.Filter(limit=50)),
     "command line, a user's": lambda database, demo: activities.select(
         database, demo, activities.Filter(user="user9", limit=50)
@@ -97,7 +99,7 @@ def _small_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(streams, "LOOKED_AT", BOUND)
     monkeypatch.setattr(monthly, "LARGEST_STEP", BOUND)
     monkeypatch.setattr(monthly, "LOOKED_AT", BOUND)
-    monkeypatch.setattr(decisions, "STEPS", (60, BOUND))
+    monkeypatch.setattr(decision_pages, "STEPS", (60, BOUND))
 
 
 @pytest.fixture

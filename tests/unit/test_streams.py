@@ -105,8 +105,7 @@ def demo(database: Database, people: MemoryDirectory) -> Deployment:
         database.execute("UPDATE contacts SET company_id = ? WHERE id IN (1, 2)", (COMPANY,))
         database.execute("UPDATE contacts SET company_id = ? WHERE id = 4", (OTHERS_COMPANY,))
         for thread, tenant in ((1, DEMO.id), (2, OTHER.id), (3, DEMO.id)):
-            columns = ("id", "deployment_id", "created_at")
-            batches.insert(database, "threads", columns, [(thread, tenant, "")])
+            batches.insert(database, "threads", ("id", "deployment_id", "created_at"), [(thread, tenant, "")])
         _put(database)
     return deployments.find(database, DEMO.name)
 

@@ -1,23 +1,22 @@
-"""Decisions: what became of a message, read. Never writes: `writing` does. Called by `mailweir why`."""
+"""Decisions: what became of a message, read. Never writes: `writing` does. Called by `explain.tracking` and
+`decision_pages`."""
 
 import json
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 from mailweir import address
-from mailweir.decision import FROM_THE_LOG, Outcome, Reason
+from mailweir.decision import FROM_THE_LOG, Reason
 from mailweir.store.database import batches, like, rows
 from mailweir.store.database.connection import Database
 from mailweir.store.database.moments import parse, rfc3339
 from mailweir.store.people.deployments import Deployment
-from mailweir.store.record import refusals, visibility
+from mailweir.store.record import refusals
 from mailweir.store.record.visibility import Reader
 
-MAX_LIMIT = 200
-STEPS = (60, 600, 2_000)  # that a page reads, until enough of them are wanted
 _MIN_WORD_CHARS = 3
 _GMAIL_ID = re.compile(r"[0-9A-Za-z_-]{8,64}")  # opaque; at Google 16 hexadecimal digits
 
@@ -59,20 +58,20 @@ class Decision:
         return self.queue_id.rpartition("@")[0] if self.mailbox is not None and self.queue_id else None
 
 
-class Place(NamedTuple):
-    """Where in the list of decisions. decided_at: UTC."""
-
-    decided_at: datetime
-    id: int
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Page:
-    """decisions: the newest first. further: what to ask for as `before` next, None where there are no more. There may be none,
-    where few are wanted: a page reads so many at most."""
+class Asker:
+    """Who asks for decisions of one deployment, and is told what may be seen of them (law 13).
 
-    decisions: tuple[Decision, ...]
-    further: Place | None = None
+    Of what is on the record: what the reader may see. Of the rest an admin is told all, and a user what came to
+    capture_address, was sent from an address of the user's, or was found in the user's mailbox. has_tags: does `+tag` in an
+    address count for nothing?
+    """
+
+    reader: Reader
+    username: str
+    capture_address: str
+    has_tags: bool = False
+    is_admin: bool = False
 
 
 def find(
@@ -82,14 +81,18 @@ def find(
     limit: int | None = None,
     digests: Mapping[int, bytes] | None = None,
     told: Collection[str] | None = None,
+    *,
+    asker: Asker | None = None,
+    since: datetime | None = None,
 ) -> list[Decision]:
     """The decisions on a Message-ID (with <> or without), an author's or recipient's address, a queue id, Gmail's id, or a part
     of what is recorded's subject; the newest first. digests: of the recipient, by deployment (`traces`). told: what was read out
-    of Postfix's log is found too, but for these of it (`refusals.source_id`)."""
+    of Postfix's log is found too, but for these of it (`refusals.source_id`). asker: None is the operator's command line; to
+    others, subjects say nothing here, for some of them may not be known: `search` finds by these."""
     text = text.strip()
     if not text.isprintable():  # bytes of another encoding among them: nothing on the record is called so
         return []
-    fits, values = _fitting(database, text, digests or {})
+    fits, values = _fitting(database, text, digests or {}, asker)
     if told is not None and text.isalnum():
         begins = refusals.source_id(text, "")
         fits.append("SUBSTR(c.source_id, 1, ?) = ?")
@@ -100,75 +103,21 @@ def find(
     if deployment is not None:
         condition += " AND c.deployment_id = ?"
         values.append(deployment.id)
+    if asker is not None:
+        seen = told_to(asker, values)
+        condition += f" AND {seen}"
+    if since is not None:
+        condition += " AND c.decided_at >= ?"
+        values.append(rfc3339(since))
     ending = ""
     if limit is not None:
         ending = " LIMIT ?"
         values.append(limit)
-    return _select(database, condition, values, ending)
+    return select(database, condition, values, ending)
 
 
-def page(
-    database: Database,
-    deployment: Deployment,
-    reader: Reader | None,
-    *,
-    before: Place | None = None,
-    outcome: Outcome | None = None,
-    limit: int = 50,
-) -> Page:
-    """A deployment's decisions, the newest first. before: `further` of the page before.
-
-    reader: leaves out what was captured and the reader may not know of (law 13); None is an operator. What wasn't captured is
-    in it for everybody: the caller shows it to admins alone. ValueError for a limit that isn't 1 to MAX_LIMIT, and for a reader
-    of another deployment. DatabaseUnavailable.
-    """
-    if not 1 <= limit <= MAX_LIMIT or (reader is not None and reader.deployment_id != deployment.id):
-        raise ValueError(f"a page has 1 to {MAX_LIMIT} decisions, for a reader of the deployment")
-    kept: list[rows.Row] = []
-    place, is_last = before, False
-    for size in STEPS:
-        read = _newest(database, deployment, place, size)
-        kept += _wanted(database, reader, outcome, read)
-        is_last = len(read) < size
-        if len(kept) > limit or is_last:
-            break
-        place = _place(read[-1])
-    shown = kept[:limit]
-    marks = ",".join("?" * len(shown))
-    found = _select(database, f"c.id IN ({marks})", [row["id"] for row in shown], "") if shown else []
-    if len(kept) > limit:
-        return Page(decisions=tuple(found), further=_place(shown[-1]))
-    return Page(decisions=tuple(found), further=None if is_last else place)
-
-
-def _newest(database: Database, deployment: Deployment, before: Place | None, count: int) -> list[rows.Row]:
-    further = ""
-    values: list[Any] = [deployment.id]
-    if before is not None:
-        further = " AND (decided_at, id) < (?, ?)"
-        values += [rfc3339(before.decided_at), min(max(before.id, 0), 2**63 - 1)]
-    sql = (
-        f"SELECT id, decided_at, outcome, activity_id FROM decisions WHERE deployment_id = ?{further}"
-        " ORDER BY deployment_id DESC, decided_at DESC, id DESC LIMIT ?"
-    )
-    return rows.named(database.execute(sql, (*values, count)))
-
-
-def _wanted(database: Database, reader: Reader | None, outcome: Outcome | None, read: list[rows.Row]) -> list[rows.Row]:
-    wanted = [row for row in read if outcome is None or row["outcome"] == outcome]
-    if reader is None:
-        return wanted
-    captured = [row["activity_id"] for row in wanted if row["activity_id"] is not None]
-    may = visibility.access(database, reader, captured)
-    return [row for row in wanted if row["activity_id"] is None or row["activity_id"] in may]
-
-
-def _place(row: rows.Row) -> Place:
-    return Place(parse(row["decided_at"]), row["id"])
-
-
-def _select(database: Database, condition: str, values: Sequence[Any], ending: str) -> list[Decision]:
-    """Those of a condition on `c`, the newest first."""
+def select(database: Database, condition: str, values: Sequence[Any], ending: str = "") -> list[Decision]:
+    """Those that a condition on `c` holds for, the newest first."""
     sql = (
         "SELECT c.decided_at, d.name AS deployment, c.source_id, c.recipients, c.author, c.named, c.message_id, c.outcome,"
         " c.reason, c.activity_id, c.rule, a.direction, a.author AS recorded_author, a.sender_verdict,"
@@ -193,7 +142,35 @@ def _without(words: Collection[str], column: str, values: list[Any]) -> str:
     return f" AND {column} NOT IN ({', '.join('?' * len(words))})" if words else ""
 
 
-def _fitting(database: Database, text: str, digests: Mapping[int, bytes]) -> tuple[list[str], list[Any]]:
+def told_to(asker: Asker, values: list[Any]) -> str:
+    """A condition on a decision `c` and its activity `a`, whose values are added. An OR does here: what was
+    asked for has narrowed the rows before."""
+    reader = asker.reader
+    marks = ",".join("?" * len(reader.user_ids))
+    values += [reader.deployment_id, *reader.user_ids]
+    seen = (
+        "(a.visibility <> 'participants' OR EXISTS (SELECT 1 FROM activity_users mine"
+        f" WHERE mine.activity_id = a.id AND mine.user_id IN ({marks})))"
+    )
+    if asker.is_admin:
+        return f"c.deployment_id = ? AND (c.activity_id IS NULL OR {seen})"
+    addressed = ["c.recipients LIKE ? ESCAPE '!'"] * (1 + asker.has_tags)
+    values.append(f'%"{like.escaped(asker.capture_address)}"%')
+    if asker.has_tags:
+        local, domain = address.split(asker.capture_address)
+        values.append(f'%"{like.escaped(local)}+%@{like.escaped(domain)}"%')
+    values += [*reader.user_ids, *reader.user_ids]
+    own = (
+        f"({' OR '.join(addressed)} OR c.author IN (SELECT own.address FROM user_addresses own WHERE own.user_id IN ({marks}))"
+        f" OR EXISTS (SELECT 1 FROM gmail_mailboxes m WHERE m.user_id IN ({marks})"
+        " AND c.source_id LIKE '%@' || CAST(m.id AS TEXT)))"
+    )
+    return f"c.deployment_id = ? AND (c.activity_id IS NOT NULL AND {seen} OR c.activity_id IS NULL AND {own})"
+
+
+def _fitting(
+    database: Database, text: str, digests: Mapping[int, bytes], asker: Asker | None
+) -> tuple[list[str], list[Any]]:
     """Conditions on the decision c, of which one is enough, and their values."""
     fits = ["c.message_id IN (?, ?)", "c.source_id = ?"]
     values: list[Any] = [text, f"<{text}>", text]
@@ -206,17 +183,29 @@ def _fitting(database: Database, text: str, digests: Mapping[int, bytes]) -> tup
         fits += [
             "c.author = ?",
             f"c.named {matches} ? ESCAPE '!'",
-            "c.activity_id IN (SELECT p.activity_id FROM activity_contacts p WHERE p.address = ?)",
+            f"c.activity_id IN (SELECT p.activity_id FROM activity_contacts p WHERE p.address = ?{_but_bcc(asker)})",
         ]
         values += [author, f"%{like.escaped(json.dumps(author, ensure_ascii=False))}%", author]
+        values += asker.reader.user_ids if asker else ()
         position = "INSTR(c.recipient_digests, ?)" if database.is_sqlite else "POSITION(? IN c.recipient_digests)"
         for deployment_id, digest in digests.items():
             fits.append(f"(c.deployment_id = ? AND {position} > 0)")
             values += [deployment_id, digest]
-    elif len(text) >= _MIN_WORD_CHARS:
+    elif len(text) >= _MIN_WORD_CHARS and asker is None:
         fits.append(f"a.subject {matches} ? ESCAPE '!'")
         values.append(f"%{like.escaped(text)}%")
     return fits, values
+
+
+def _but_bcc(asker: Asker | None) -> str:
+    """A further condition on a contact who takes part: not in Bcc, but for the sender. Its values are the user ids."""
+    if asker is None:
+        return ""
+    marks = ",".join("?" * len(asker.reader.user_ids))
+    return (
+        " AND (p.is_bcc = 0 OR EXISTS (SELECT 1 FROM activities sent JOIN user_addresses own ON own.address = sent.author"
+        f" WHERE sent.id = p.activity_id AND own.user_id IN ({marks})))"
+    )
 
 
 def count_synced(database: Database, deployment: Deployment) -> int:

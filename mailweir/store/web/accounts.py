@@ -1,0 +1,160 @@
+"""Accounts: persons who may sign in to the page, and what each may do in which deployment.
+
+An admin or the command line makes an account, never a sign-in. A removed one keeps its row, for logs name it; its sessions and
+links go in the same transaction. Called by the page's sign-in and admin pages, and by `mailweir web`.
+"""
+
+import enum
+from dataclasses import dataclass
+from datetime import datetime
+
+from mailweir.errors import BadInput, NotFound
+from mailweir.store.database import rows
+from mailweir.store.database.connection import Database
+from mailweir.store.database.moments import parse, parse_or_none, rfc3339
+from mailweir.store.people import checks
+from mailweir.store.people.deployments import Deployment
+
+
+class Role(enum.StrEnum):
+    """What an account may do in a deployment. ADMIN: all that an admin does; USER: the own record, to-dos and integrations."""
+
+    ADMIN = "admin"
+    USER = "user"
+
+
+@dataclass(frozen=True, slots=True)
+class Membership:
+    """A role in a deployment. user_id, username: of the user whose record is the account's own; None where it has none there."""
+
+    deployment_id: int
+    deployment: str
+    role: Role
+    user_id: int | None
+    username: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A person's sign-in. is_operator: sees states and settings of all deployments, and no mail. has_password: it can sign in by
+    one. issuer, subject: of OpenID, once it signed in so. zone: an IANA name. zone, language: None where the settings decide.
+    Times: UTC."""
+
+    id: int
+    name: str
+    is_operator: bool
+    has_password: bool
+    issuer: str | None
+    subject: str | None
+    email: str | None
+    zone: str | None
+    language: str | None
+    created_at: datetime
+    last_seen_at: datetime | None
+    memberships: tuple[Membership, ...]
+
+
+def add(
+    database: Database, name: str, now: datetime, *, is_operator: bool = False, email: str | None = None
+) -> Account:
+    """Makes an account without a role. name: what it is called and signs in with; in the form of a username. BadInput where it
+    can't be or is taken."""
+    name = checks.clean_username(name)
+    email = None if email is None else checks.clean_address(email)
+    with database.transaction():
+        if database.execute("SELECT 1 FROM web_accounts WHERE name = ? AND removed_at IS NULL", (name,)).fetchone():
+            raise BadInput(f"there is an account {name} already")
+        sql = "INSERT INTO web_accounts (name, is_operator, email, created_at) VALUES (?, ?, ?, ?) RETURNING id"
+        row = database.execute(sql, (name, int(is_operator), email, rfc3339(now))).fetchone()
+    return find(database, row[0])
+
+
+def give_role(database: Database, account_id: int, deployment: Deployment, role: Role, user_id: int | None) -> Account:
+    """Gives an account a role in a deployment, in place of the one that it had there. user_id: of a user of that deployment."""
+    sql = (
+        "INSERT INTO web_roles (account_id, deployment_id, role, user_id) VALUES (?, ?, ?, ?)"
+        " ON CONFLICT (account_id, deployment_id) DO UPDATE SET role = excluded.role, user_id = excluded.user_id"
+    )
+    with database.transaction():
+        database.execute(sql, (account_id, deployment.id, str(role), user_id))
+    return find(database, account_id)
+
+
+def remove(database: Database, account_id: int, now: datetime) -> None:
+    """Removes an account, with its sessions and links: whoever is signed in by it isn't any more. NotFound."""
+    with database.transaction():
+        sql = "UPDATE web_accounts SET removed_at = ? WHERE id = ? AND removed_at IS NULL"
+        if not database.execute(sql, (rfc3339(now), account_id)).rowcount:
+            raise NotFound(f"there is no account {account_id}")
+        database.execute("DELETE FROM web_sessions WHERE account_id = ?", (account_id,))
+        database.execute("DELETE FROM web_links WHERE account_id = ?", (account_id,))
+        database.execute("DELETE FROM web_roles WHERE account_id = ?", (account_id,))
+
+
+def find(database: Database, account_id: int) -> Account:
+    """The account of this id. NotFound."""
+    found = _select(database, "AND c.id = ?", (account_id,))
+    if not found:
+        raise NotFound(f"there is no account {account_id}")
+    return found[0]
+
+
+def named(database: Database, name: str) -> Account | None:
+    """The account of this name, or None."""
+    found = _select(database, "AND c.name = ?", (name.lower(),))
+    return found[0] if found else None
+
+
+def of_deployment(database: Database, deployment: Deployment) -> list[Account]:
+    """The accounts that have a role in it, by name."""
+    which = "AND c.id IN (SELECT account_id FROM web_roles WHERE deployment_id = ?)"
+    return _select(database, which, (deployment.id,))
+
+
+def list_all(database: Database) -> list[Account]:
+    """All accounts, by name."""
+    return _select(database, "", ())
+
+
+def _select(database: Database, which: str, values: tuple[int | str, ...]) -> list[Account]:
+    sql = (
+        "SELECT c.id, c.name, c.is_operator, c.password_hash IS NOT NULL AS has_password, c.issuer, c.subject, c.email,"
+        " c.zone, c.language, c.created_at, c.last_seen_at FROM web_accounts AS c"
+        f" WHERE c.removed_at IS NULL {which} ORDER BY c.name"
+    )
+    found = rows.named(database.execute(sql, values))
+    memberships = _memberships(database, [row["id"] for row in found])
+    return [
+        Account(
+            id=row["id"],
+            name=row["name"],
+            is_operator=bool(row["is_operator"]),
+            has_password=bool(row["has_password"]),
+            issuer=row["issuer"],
+            subject=row["subject"],
+            email=row["email"],
+            zone=row["zone"],
+            language=row["language"],
+            created_at=parse(row["created_at"]),
+            last_seen_at=parse_or_none(row["last_seen_at"]),
+            memberships=tuple(memberships.get(row["id"], ())),
+        )
+        for row in found
+    ]
+
+
+def _memberships(database: Database, account_ids: list[int]) -> dict[int, list[Membership]]:
+    """Of these accounts. A removed user is nobody's own record any more."""
+    found: dict[int, list[Membership]] = {}
+    marks = ",".join("?" * len(account_ids))
+    if not account_ids:
+        return found
+    sql = (
+        "SELECT r.account_id, r.deployment_id, d.name AS deployment, r.role, u.id AS user_id, u.username FROM web_roles AS r"
+        " JOIN deployments AS d ON d.id = r.deployment_id"
+        " LEFT JOIN users AS u ON u.id = r.user_id AND u.removed_at IS NULL AND u.deployment_id = r.deployment_id"
+        f" WHERE r.account_id IN ({marks}) ORDER BY d.name"
+    )
+    for row in rows.named(database.execute(sql, account_ids)):
+        found.setdefault(row.pop("account_id"), []).append(Membership(**{**row, "role": Role(row["role"])}))
+    return found

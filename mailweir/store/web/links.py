@@ -1,0 +1,50 @@
+"""One-time links that sign somebody in: 256 random bits, of which the SHA-256 is kept, for ten minutes.
+
+Called by `mailweir web link`, and by the page, which spends them.
+"""
+
+from datetime import datetime, timedelta
+
+from mailweir.store.database import rows
+from mailweir.store.database.connection import Database
+from mailweir.store.database.moments import rfc3339
+from mailweir.store.web import sessions
+from mailweir.store.web.sessions import Means
+
+LASTS = timedelta(minutes=10)
+_MAX_TOKEN_CHARS = 64
+
+
+def make(database: Database, account_id: int, deployment_id: int | None, now: datetime) -> str:
+    """A link's token. deployment_id: what the session shows first."""
+    token = sessions.new_token()
+    with database.transaction():
+        database.execute("DELETE FROM web_links WHERE expires_at <= ?", (rfc3339(now),))
+        sql = "INSERT INTO web_links (token_hash, account_id, deployment_id, expires_at) VALUES (?, ?, ?, ?)"
+        database.execute(sql, (sessions.token_hash(token), account_id, deployment_id, rfc3339(now + LASTS)))
+    return token
+
+
+def is_valid(database: Database, token: str, now: datetime) -> bool:
+    """Could this token be spent now?"""
+    return len(token) <= _MAX_TOKEN_CHARS and _found(database, token, now) is not None
+
+
+def spend(database: Database, token: str, browser: str, now: datetime) -> str | None:
+    """Begins a session, and takes the link away; the session's token, or None where the link is spent, too old or none."""
+    if len(token) > _MAX_TOKEN_CHARS:
+        return None
+    with database.transaction():
+        found = _found(database, token, now)
+        sql = "DELETE FROM web_links WHERE token_hash = ?"
+        if found is None or database.execute(sql, (sessions.token_hash(token),)).rowcount != 1:
+            return None
+        return sessions.begin(database, found["account_id"], found["deployment_id"], Means.LINK, browser, now)
+
+
+def _found(database: Database, token: str, now: datetime) -> rows.Row | None:
+    sql = (
+        "SELECT k.account_id, k.deployment_id FROM web_links AS k JOIN web_accounts AS c ON c.id = k.account_id"
+        " WHERE k.token_hash = ? AND k.expires_at > ? AND c.removed_at IS NULL"
+    )
+    return rows.first(database.execute(sql, (sessions.token_hash(token), rfc3339(now))))

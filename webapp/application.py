@@ -1,0 +1,62 @@
+"""Puts the page together: its blueprints, templates, languages, and what stands before and after each view.
+
+Called by `server` and by the tests.
+"""
+
+from collections.abc import Callable, Collection
+from datetime import datetime
+from urllib.parse import urlsplit
+
+import flask
+
+from mailweir.settings import Settings
+from mailweir.store.database.connection import Database
+from mailweir.store.database.pool import Pool
+from webapp import assets, faults, forms, here, languages, safety, times
+from webapp.pages import home
+from webapp.sign_in import sign_in
+from webapp.site import EXTENSION, Site
+
+# Each file of `pages/` and `sign_in/` makes one
+BLUEPRINTS = (home.blueprint, sign_in.blueprint)
+GOOGLE = "https://accounts.google.com"
+_BUSY_SECONDS = 10.0
+
+
+def create(settings: Settings, clock: Callable[[], datetime], form_targets: Collection[str] = ()) -> flask.Flask:
+    """The application. form_targets: origins beside Google's to which a form's answer may redirect, e.g. an OpenID issuer's."""
+    pool = Pool(lambda: Database(settings.database_url, busy_timeout_seconds=_BUSY_SECONDS), settings.web.threads)
+    site = Site(settings, pool, clock)
+    app = flask.Flask("webapp", static_folder=None, template_folder="templates")
+    app.extensions[EXTENSION] = site
+    app.config.update(
+        TRUSTED_HOSTS=site.trusted_hosts,
+        MAX_CONTENT_LENGTH=forms.MAX_UPLOAD_BYTES,
+        MAX_FORM_MEMORY_SIZE=forms.MAX_FORM_BYTES,
+        PROPAGATE_EXCEPTIONS=False,
+        FORM_TARGETS=(GOOGLE, *form_targets),
+        IS_HTTPS=urlsplit(site.public_url).scheme == "https",
+    )
+    app.json.ensure_ascii = True  # type: ignore[attr-defined]  # of the default provider
+    app.add_url_rule("/static/<path:filename>", "static", assets.serve)
+    languages.install(app)
+    faults.install(app)
+    app.before_request(here.begin)
+    app.before_request(forms.check)
+    app.after_request(safety.finish)
+    app.teardown_request(here.end)
+    app.context_processor(here.roles_shown)
+    app.context_processor(_words)
+    app.jinja_env.globals.update(asset=assets.url, moment=times.moment, ago=times.ago, zone_name=times.zone_name)
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    for blueprint in BLUEPRINTS:
+        app.register_blueprint(blueprint)
+    return app
+
+
+def _words() -> dict[str, object]:
+    return {
+        "language": languages.chosen(),
+        "languages": languages.NAMES,
+        "url_exists": flask.current_app.view_functions,
+    }

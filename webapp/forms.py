@@ -1,0 +1,77 @@
+"""Forms: what a POST needs before a view sees it, and what is read of its fields.
+
+Two defences against requests that another site makes: a token of the session in each form, and what the browser says of where the
+request is from (Sec-Fetch-Site, Origin). Called by `application`, and by the pages that read fields.
+"""
+
+import hmac
+
+import flask
+
+from mailweir.errors import BadInput
+from webapp import here
+
+TOKEN_FIELD = "csrf_token"
+MAX_FORM_BYTES = 500_000
+MAX_UPLOAD_BYTES = 20_000_000
+_SAFE = {"GET", "HEAD", "OPTIONS"}
+_MAX_ID = 2**63 - 1
+
+
+def check() -> None:
+    """Before each view: refuses with 403 what another site sent. It comes after the session is found."""
+    request = flask.request
+    if request.method in _SAFE:
+        return
+    if not _is_own_origin():
+        flask.abort(403)
+    if here.account_or_none() is not None and not _has_token():
+        flask.abort(403)
+
+
+def _is_own_origin() -> bool:
+    """Browsers of today send both headers with a POST. One that sends neither, or `Origin: null`, is refused."""
+    fetched = flask.request.headers.get("Sec-Fetch-Site")
+    if fetched is not None and fetched not in ("same-origin", "none"):
+        return False
+    origin = flask.request.headers.get("Origin")
+    if origin is None:
+        return fetched is not None
+    site = here.site()
+    own = {site.public_url, f"{flask.request.scheme}://{flask.request.host}"}
+    return origin in own
+
+
+def _has_token() -> bool:
+    given = flask.request.form.get(TOKEN_FIELD, "")
+    wanted = here.csrf_token()
+    return bool(wanted) and hmac.compare_digest(given.encode(errors="replace"), wanted.encode())
+
+
+def text(name: str, longest: int = 500) -> str:
+    """A field of the form, without white space around it; "" where it isn't there. BadInput where it is too long."""
+    value = flask.request.form.get(name, "").strip()
+    if len(value) > longest:
+        raise BadInput(f"that is longer than {longest} characters")
+    return value
+
+
+def ticked(name: str) -> bool:
+    """Is a box ticked?"""
+    return name in flask.request.form
+
+
+def ids(name: str, most: int = 200) -> list[int]:
+    """The numbers of all fields of this name. 400 where one is none."""
+    found = [whole_number(value) for value in flask.request.form.getlist(name)[:most]]
+    if None in found:
+        flask.abort(400)
+    return [value for value in found if value is not None]
+
+
+def whole_number(text: str | None) -> int | None:
+    """An id out of a URL or a form; None where it can't be one."""
+    if text is None or not text.isascii() or not text.isdigit() or len(text) > 19:
+        return None
+    number = int(text)
+    return number if number <= _MAX_ID else None

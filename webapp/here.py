@@ -1,0 +1,197 @@
+"""The request at hand: its database, its session, its account, the deployment that it looks at.
+
+A request borrows one connection and gives it back at its end. Before each view it is asked who may open it: somebody who isn't
+signed in is sent to the sign-in, somebody who may not is told that there is no such page. Called by all pages.
+"""
+
+import hmac
+from contextlib import ExitStack
+from datetime import datetime
+from typing import Any, cast
+
+import flask
+from werkzeug.wrappers import Response
+
+from mailweir.store.database.connection import Database
+from mailweir.store.people import deployments
+from mailweir.store.people.deployments import Deployment
+from mailweir.store.record.visibility import Reader
+from mailweir.store.web import accounts, sessions
+from mailweir.store.web.accounts import Account, Membership
+from mailweir.store.web.sessions import Session
+from webapp.access import Access, may_open, of_view
+from webapp.site import EXTENSION, Site
+
+COOKIE = "__Host-mailweir"
+_NOBODY = -1  # no user's id
+_CONNECTION_SECONDS = 10.0
+
+
+def site() -> Site:
+    """The application's settings, connections and clock."""
+    return cast(Site, flask.current_app.extensions[EXTENSION])
+
+
+def now() -> datetime:
+    """This moment, UTC, the same for all of the request."""
+    if "now" not in flask.g:
+        flask.g.now = site().clock()
+    return cast(datetime, flask.g.now)
+
+
+def database() -> Database:
+    """The request's connection. DatabaseUnavailable."""
+    if "database" not in flask.g:
+        stack = ExitStack()
+        flask.g.database = stack.enter_context(site().pool.lent(_CONNECTION_SECONDS))
+        flask.g.database_stack = stack
+    return cast(Database, flask.g.database)
+
+
+def account_or_none() -> Account | None:
+    """Who is signed in."""
+    return cast(Account | None, flask.g.get("account"))
+
+
+def account() -> Account:
+    """Who is signed in, in a view that isn't public."""
+    found = account_or_none()
+    assert found is not None
+    return found
+
+
+def session() -> Session:
+    """The browser's session, in a view that isn't public."""
+    return cast(Session, flask.g.session)
+
+
+def membership() -> Membership | None:
+    """The account's role in the deployment that it looks at; None for an operator without one."""
+    return cast(Membership | None, flask.g.get("membership"))
+
+
+def is_admin() -> bool:
+    """May the account administer the deployment that it looks at?"""
+    who = account_or_none()
+    return who is not None and may_open(Access.ADMIN, who, membership())
+
+
+def deployment_or_none() -> Deployment | None:
+    """The deployment that the account looks at; None where there is none yet."""
+    return cast(Deployment | None, flask.g.get("deployment"))
+
+
+def deployment() -> Deployment:
+    """The deployment that the account looks at. 404 where an operator has none to look at."""
+    found = deployment_or_none()
+    if found is None:
+        flask.abort(404)
+    return found
+
+
+def username() -> str:
+    """The user whose record is the account's own; in a view for staff."""
+    own = membership()
+    assert own is not None
+    assert own.username is not None
+    return own.username
+
+
+def user_id() -> int:
+    """The same user's id; in a view for staff."""
+    own = membership()
+    assert own is not None
+    assert own.user_id is not None
+    return own.user_id
+
+
+def reader() -> Reader:
+    """As whom the record is read; in a view for readers. An admin who is no user sees what is open to all."""
+    own = membership()
+    if own is None:
+        flask.abort(404)
+    return Reader(own.deployment_id, (own.user_id if own.user_id is not None else _NOBODY,))
+
+
+def begin() -> Response | None:
+    """Before each view: finds the session, and refuses whoever may not open it."""
+    if flask.request.endpoint == "static":
+        return None
+    _find_session()
+    if flask.request.endpoint is None:
+        return None  # Flask's own 404 or 405
+    access = of_view(flask.current_app.view_functions.get(flask.request.endpoint))
+    if access is None or not may_open(access, account_or_none(), membership()):
+        return _refuse()
+    return None
+
+
+def end(_: BaseException | None = None) -> None:
+    """After each request: gives the connection back."""
+    stack = flask.g.pop("database_stack", None)
+    flask.g.pop("database", None)
+    if stack is not None:
+        stack.close()
+
+
+def csrf_token() -> str:
+    """What each form of the session sends along. Made of the session's own token, which only the browser has."""
+    token = cast(str, flask.g.get("token", ""))
+    return hmac.digest(token.encode(), b"form", "sha256").hex() if token else ""
+
+
+def keep(response: Response, token: str) -> None:
+    """Gives the browser a session's token."""
+    response.set_cookie(COOKIE, token, secure=True, httponly=True, samesite="Lax", path="/")
+
+
+def forget(response: Response) -> None:
+    """Takes it away."""
+    response.delete_cookie(COOKIE, secure=True, httponly=True, samesite="Lax", path="/")
+
+
+def _find_session() -> None:
+    token = flask.request.cookies.get(COOKIE, "")
+    if not token:
+        return
+    found = sessions.find(database(), token, now())
+    if found is None:
+        return
+    sessions.note_seen(database(), found, now())
+    who = accounts.find(database(), found.account_id)
+    flask.g.token, flask.g.session, flask.g.account = token, found, who
+    _look_at(who, found.deployment_id)
+
+
+def _look_at(who: Account, chosen: int | None) -> None:
+    """Notes the deployment that a session chose, or else the first one; an operator may see each."""
+    own = {one.deployment_id: one for one in who.memberships}
+    allowed = {one.id: one for one in deployments.list_all(database()) if who.is_operator or one.id in own}
+    flask.g.choices = list(allowed.values())
+    at = chosen if chosen in allowed else next(iter([*(one for one in own if one in allowed), *allowed]), None)
+    if at is not None:
+        flask.g.deployment, flask.g.membership = allowed[at], own.get(at)
+
+
+def _refuse() -> Response:
+    if account_or_none() is None and flask.request.method == "GET":
+        wanted = flask.request.full_path.rstrip("?")
+        return flask.redirect(flask.url_for("sign_in.page", to=wanted if wanted != "/" else None), 303)
+    if account_or_none() is None:
+        flask.abort(401)
+    flask.abort(404)
+
+
+def roles_shown() -> dict[str, Any]:
+    """What every template may ask: who it is, and what the menu has."""
+    own = membership()
+    return {
+        "account": account_or_none(),
+        "deployment": deployment_or_none(),
+        "membership": own,
+        "is_staff": own is not None and own.user_id is not None,
+        "is_reader": own is not None,
+        "is_admin": is_admin(),
+        "csrf_token": csrf_token,
+        "choices": flask.g.get("choices", ()),
+    }

@@ -1,0 +1,1 @@
+"""The page's pages, one file a subject; each makes a blueprint."""

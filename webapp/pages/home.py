@@ -1,0 +1,38 @@
+"""The first page of each account, and the choice of the deployment that it looks at."""
+
+import flask
+from werkzeug.wrappers import Response
+
+from mailweir.store.people import deployments
+from mailweir.store.web import sessions
+from webapp import here
+from webapp.access import Access, open_to
+from webapp.forms import whole_number
+
+blueprint = flask.Blueprint("home", __name__)
+# What an account is shown first: the first of these that it may open and that is there
+_FIRST = ("todos.open_list", "activities.stream", "health.page")
+
+
+@blueprint.get("/")
+@open_to(Access.SIGNED_IN)
+def start() -> Response | str:
+    """To-dos for staff, the record for other readers, the state of things for an operator."""
+    own = here.membership()
+    wanted = _FIRST[0] if own and own.user_id is not None else _FIRST[1] if own else _FIRST[2]
+    if wanted in flask.current_app.view_functions:
+        return flask.redirect(flask.url_for(wanted), 303)
+    return flask.render_template("home.html")
+
+
+@blueprint.post("/deployment")
+@open_to(Access.SIGNED_IN)
+def choose() -> Response:
+    """Looks at another deployment from now on. 404 for one that isn't the account's."""
+    chosen = whole_number(flask.request.form.get("deployment"))
+    own = {one.deployment_id for one in here.account().memberships}
+    known = {one.id for one in deployments.list_all(here.database())}
+    if chosen is None or chosen not in known or not (here.account().is_operator or chosen in own):
+        flask.abort(404)
+    sessions.choose_deployment(here.database(), here.session(), chosen)
+    return flask.redirect(flask.url_for("home.start"), 303)

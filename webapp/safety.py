@@ -1,0 +1,48 @@
+"""Headers of every answer: what a browser may load, where a form may go, who may frame a page, and what may be kept.
+
+Pages are kept nowhere, for they show mail. Files whose name has their hash are kept for ever. Called by `application`.
+"""
+
+from collections.abc import Collection
+
+import flask
+from werkzeug.wrappers import Response
+
+_POLICY = {
+    "default-src": "'none'",
+    "style-src": "'self'",
+    "script-src": "'self'",
+    "img-src": "'self'",
+    "font-src": "'none'",
+    "connect-src": "'self'",
+    "frame-src": "'self'",
+    "manifest-src": "'none'",
+    "base-uri": "'none'",
+    "frame-ancestors": "'none'",
+}
+FOR_EVER = "public, max-age=31536000, immutable"
+
+
+def policy(form_targets: Collection[str] = ()) -> str:
+    """The pages' Content-Security-Policy. form_targets: origins to which the answer to a POST may redirect."""
+    forms = " ".join(("'self'", *sorted(form_targets)))
+    return "; ".join([*(f"{name} {value}" for name, value in _POLICY.items()), f"form-action {forms}"])
+
+
+def finish(response: Response) -> Response:
+    """After each view. What a view set by itself stays: a message's own document has a policy of its own."""
+    headers = response.headers
+    headers.setdefault("Content-Security-Policy", policy(flask.current_app.config["FORM_TARGETS"]))
+    headers.setdefault("X-Content-Type-Options", "nosniff")
+    headers.setdefault("Referrer-Policy", "no-referrer")
+    headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
+    headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
+    headers.setdefault("X-Frame-Options", "DENY")
+    headers.setdefault("Permissions-Policy", "camera=(), geolocation=(), microphone=()")
+    if flask.current_app.config["IS_HTTPS"]:
+        headers.setdefault("Strict-Transport-Security", "max-age=31536000")
+    if flask.request.endpoint == "static":
+        headers["Cache-Control"] = FOR_EVER
+    else:
+        headers.setdefault("Cache-Control", "no-store")
+    return response

@@ -1,0 +1,63 @@
+"""The sign-in page, one-time links, and signing out."""
+
+from urllib.parse import urlsplit
+
+import flask
+from werkzeug.wrappers import Response
+
+from mailweir.store.web import links, sessions
+from webapp import here
+from webapp.access import Access, open_to
+
+blueprint = flask.Blueprint("sign_in", __name__)
+
+
+@blueprint.get("/sign-in")
+@open_to(Access.PUBLIC)
+def page() -> str | Response:
+    """What ways there are to sign in; whoever is signed in goes on."""
+    if here.account_or_none() is not None:
+        return flask.redirect(onward(flask.request.args.get("to")), 303)
+    return flask.render_template("sign_in.html", to=flask.request.args.get("to", ""))
+
+
+@blueprint.get("/sign-in/link/<token>")
+@open_to(Access.PUBLIC)
+def link(token: str) -> str | tuple[str, int]:
+    """A button. Mail scanners open links, so that opening one spends nothing."""
+    is_valid = links.is_valid(here.database(), token, here.now())
+    return flask.render_template("sign_in_link.html", token=token, is_valid=is_valid), 200 if is_valid else 410
+
+
+@blueprint.post("/sign-in/link/<token>")
+@open_to(Access.PUBLIC)
+def spend(token: str) -> Response | tuple[str, int]:
+    """Begins a session. One that the browser had before ends: a link signs in as whom it says."""
+    before = flask.g.get("session")
+    session = links.spend(here.database(), token, flask.request.headers.get("User-Agent", ""), here.now())
+    if session is None:
+        return flask.render_template("sign_in_link.html", token=token, is_valid=False), 410
+    if before is not None:
+        sessions.end(here.database(), before.id, before.account_id)
+    response = flask.redirect(flask.url_for("home.start"), 303)
+    here.keep(response, session)
+    return response
+
+
+@blueprint.post("/sign-out")
+@open_to(Access.SIGNED_IN)
+def sign_out() -> Response:
+    """Ends the browser's session."""
+    sessions.end(here.database(), here.session().id, here.account().id)
+    response = flask.redirect(flask.url_for("sign_in.page"), 303)
+    here.forget(response)
+    return response
+
+
+def onward(wanted: str | None) -> str:
+    """Where to go after the sign-in: a path of this page, never another host."""
+    parts = urlsplit(wanted or "")
+    is_path = bool(wanted) and not parts.scheme and not parts.netloc and (wanted or "").startswith("/")
+    if not is_path or "\\" in (wanted or "") or (wanted or "").startswith("//") or not (wanted or "").isprintable():
+        return flask.url_for("home.start")
+    return str(wanted)

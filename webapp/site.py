@@ -1,0 +1,40 @@
+"""What all requests of the page share: settings, connections, the clock. One for each application."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from urllib.parse import urlsplit
+
+from mailweir.settings import Settings
+from mailweir.store.database.pool import Pool
+
+EXTENSION = "mailweir"
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """settings: of this host. pool: connections to the database. clock: this moment, UTC."""
+
+    settings: Settings
+    pool: Pool
+    clock: Callable[[], datetime]
+
+    @property
+    def public_url(self) -> str:
+        """Where browsers find the page, without a slash at its end."""
+        return self.settings.web.public_url or f"http://localhost:{self.settings.web.port}"
+
+    @property
+    def host(self) -> str:
+        """The public URL's host and port, as a browser's Host and Origin have them."""
+        return urlsplit(self.public_url).netloc
+
+    @property
+    def trusted_hosts(self) -> list[str]:
+        """Names that a request may use in Host. The loopback ones are there for who runs it on the own machine."""
+        own = urlsplit(self.public_url).hostname or "localhost"
+        return [own, "localhost", "127.0.0.1", "[::1]"] if _is_loopback(own) else [own]
+
+
+def _is_loopback(host: str) -> bool:
+    return host in ("localhost", "127.0.0.1", "::1")

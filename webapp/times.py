@@ -1,0 +1,74 @@
+"""Times as a page shows them: in the reader's zone, which is named, in a `<time>` that has UTC."""
+
+from datetime import datetime, timedelta, tzinfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import flask_babel
+from flask_babel import gettext, ngettext
+from markupsafe import Markup
+
+from webapp import here
+
+
+def zone() -> tzinfo:
+    """The account's zone, or the deployment's default."""
+    account = here.account_or_none()
+    return _named((account.zone if account else None) or here.site().settings.web.time_zone)
+
+
+def _named(name: str) -> tzinfo:
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return ZoneInfo("UTC")
+
+
+def moment(value: datetime | None, *, is_long: bool = False) -> Markup:
+    """A `<time>`: the clock's time for today, the day for earlier; with the zone's name where it is long."""
+    if value is None:
+        return Markup(gettext("not known"))
+    local, today = value.astimezone(zone()), here.now().astimezone(zone())
+    whole = f"{_formatted(local, 'EEEE, d MMMM y, HH:mm')} {local.tzname()}"
+    if is_long:
+        shown = whole
+    elif local.date() == today.date():
+        shown = _formatted(local, "HH:mm")
+    elif local.year == today.year:
+        shown = _formatted(local, "d MMM")
+    else:
+        shown = _formatted(local, "d MMM y")
+    return Markup('<time datetime="{}" title="{}">{}</time>').format(_utc(value), whole, shown)
+
+
+def ago(value: datetime | None) -> Markup:
+    """A `<time>` that says how long ago that was: `12 minutes ago`, or the day where it is more than a week."""
+    if value is None:
+        return Markup(gettext("never"))
+    passed = here.now() - value
+    if passed > timedelta(days=7) or passed < timedelta(minutes=-1):
+        return moment(value)
+    minutes = int(passed.total_seconds() // 60)
+    if minutes < 1:
+        said = gettext("just now")
+    elif minutes < 60:
+        said = ngettext("%(num)d minute ago", "%(num)d minutes ago", minutes)
+    elif minutes < 24 * 60:
+        said = ngettext("%(num)d hour ago", "%(num)d hours ago", minutes // 60)
+    else:
+        said = ngettext("%(num)d day ago", "%(num)d days ago", minutes // 1440)
+    local = value.astimezone(zone())
+    whole = f"{_formatted(local, 'EEEE, d MMMM y, HH:mm')} {local.tzname()}"
+    return Markup('<time datetime="{}" title="{}">{}</time>').format(_utc(value), whole, said)
+
+
+def zone_name() -> str:
+    """What the zone is called, e.g. `Europe/Berlin`."""
+    return str(zone())
+
+
+def _formatted(value: datetime, pattern: str) -> str:
+    return str(flask_babel.format_datetime(value, pattern, rebase=False))
+
+
+def _utc(value: datetime) -> str:
+    return value.isoformat(timespec="seconds").replace("+00:00", "Z")
