@@ -8,7 +8,7 @@ from typing import Any
 import peewee
 import pytest
 
-from mailweir.database_url import Postgresql
+from mailweir.database_url import DatabaseUrl, Postgresql
 from mailweir.store.database import indexes, versions
 from mailweir.store.database.connection import Database
 from tests import schemas
@@ -31,6 +31,15 @@ def _wait_for_half_of_it(database: Database, maker: threading.Thread) -> None:
     """Until an index stands there that isn't made yet, or the attempt is over."""
     while maker.is_alive() and not _not_valid(database):
         maker.join(0.01)
+
+
+def _try_to_make(url: DatabaseUrl, failed: list[BaseException]) -> None:
+    with closing(Database(url)) as database:
+        database.open()
+        try:
+            indexes.make(database.peewee, [STATEMENT], sleep=lambda _: None)
+        except peewee.OperationalError as error:
+            failed.append(error)
 
 
 @pytest.fixture
@@ -87,19 +96,11 @@ def test_nobody_who_writes_waits_while_an_index_can_not_be_had(
     monkeypatch.setattr(indexes, "ATTEMPTS", 2)
     failed: list[BaseException] = []
 
-    def make() -> None:
-        with closing(Database(postgresql.url)) as own:
-            own.open()
-            try:
-                indexes.make(own.peewee, [STATEMENT], sleep=lambda _: None)
-            except peewee.OperationalError as error:
-                failed.append(error)
-
     with closing(Database(postgresql.url)) as other:
         other.open()
         with other.peewee.atomic():
             other.execute("UPDATE todos SET done_at = NULL")
-            thread = threading.Thread(target=make)
+            thread = threading.Thread(target=_try_to_make, args=(postgresql.url, failed))
             thread.start()
             _wait_for_half_of_it(postgresql, thread)
             with closing(Database(postgresql.url, busy_timeout_seconds=0.5)) as writer:
