@@ -17,6 +17,7 @@ from mailweir.store.record import monthly, streams, walking
 from mailweir.store.record.stream_filter import StreamFilter
 from mailweir.store.record.streams import Page
 from mailweir.store.record.visibility import Reader
+from mailweir.store.record.walking import Walk
 from tests.people import DEMO, OTHER, MemoryDirectory
 
 COUNT = 150
@@ -380,3 +381,12 @@ def test_months_of_much_mail_are_partial(database: Database, demo: Deployment, m
     counted = monthly.counts(database, demo, None, StreamFilter(), BEGAN + timedelta(days=40))
     assert counted.is_partial
     assert sum(count for _, count in counted.months) == 20
+
+
+@pytest.mark.parametrize("reader", [None, RICHARD])
+@pytest.mark.parametrize("wanted", [StreamFilter(users=(4,)), StreamFilter(thread=2), StreamFilter(contacts=(4,))])
+def test_a_walk_leaves_another_deployments_ids_out(
+    database: Database, demo: Deployment, reader: Reader | None, wanted: StreamFilter
+) -> None:
+    """Law 4, before anything is loaded that would be left out, too."""
+    assert list(Walk(database, demo, reader, wanted, tells_bcc=True).ids(COUNT)) == []
