@@ -3,7 +3,8 @@
 A walk goes by one index, in steps: each step takes so many ids from it, and asks each whether it is wanted and may be seen. So a
 step's work is bounded whatever the record's size, and a walk can be ended between two of them. Law 13 is part of the step: with
 nothing else to go by, what everybody may see and what the reader takes part in are two index ranges, united. Never writes.
-Called by `streams` and `activities`.
+Called by `streams`, `monthly`, `activities`
+and `decision_pages`.
 """
 
 from collections.abc import Iterator, Sequence
@@ -67,7 +68,7 @@ class Walk:
         size = max(most, FIRST_STEP)
         looked = found = 0
         while low + 1 < high:
-            with _by_the_index(self.database):
+            with by_the_index(self.database):
                 step = self._step(low, high, size, most)
             yield step
             if step.at is None:
@@ -257,7 +258,8 @@ def _takes_part(user_ids: Sequence[int]) -> tuple[str, list[Any]]:
 
 
 @contextmanager
-def _by_the_index(database: Database) -> Iterator[None]:
+def by_the_index(database: Database) -> Iterator[None]:
+    """PostgreSQL reads no whole table in this block, however large a part of one it takes a query for."""
     if database.is_sqlite:
         yield
         return
