@@ -12,13 +12,21 @@ import flask
 from mailweir.settings import Settings
 from mailweir.store.database.connection import Database
 from mailweir.store.database.pool import Pool
-from webapp import assets, faults, forms, here, languages, safety, times
-from webapp.pages import home
+from webapp import assets, faults, forms, here, languages, mail_text, safety, times
+from webapp.pages import activities, companies, contacts, home, todos, why
 from webapp.sign_in import sign_in
 from webapp.site import EXTENSION, Site
 
 # Each file of `pages/` and `sign_in/` makes one
-BLUEPRINTS = (home.blueprint, sign_in.blueprint)
+BLUEPRINTS = (
+    home.blueprint,
+    sign_in.blueprint,
+    todos.blueprint,
+    activities.blueprint,
+    contacts.blueprint,
+    companies.blueprint,
+    why.blueprint,
+)
 GOOGLE = "https://accounts.google.com"
 _BUSY_SECONDS = 10.0
 
@@ -48,6 +56,7 @@ def create(settings: Settings, clock: Callable[[], datetime], form_targets: Coll
     app.context_processor(here.roles_shown)
     app.context_processor(_words)
     app.jinja_env.globals.update(asset=assets.url, moment=times.moment, ago=times.ago, zone_name=times.zone_name)
+    app.jinja_env.globals.update(line=mail_text.line, marked=mail_text.marked)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)

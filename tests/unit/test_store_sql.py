@@ -55,6 +55,7 @@ _VARIABLES: dict[str, Any] = {
     "of_reader": "?",
     "bcc": "0",
     "beyond": "<",
+    "told": "1 = 1",
     "place": "",
     "order": "DESC",
     "last": "MIN",
