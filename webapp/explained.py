@@ -3,10 +3,10 @@
 Called by the pages that show decisions and states. What came by mail is in them as it came: templates escape it.
 """
 
-import flask_babel
 from flask_babel import gettext
 
 from mailweir.explain import english
+from mailweir.explain.english_page import PAGE
 from mailweir.explain.explanation import Explanation
 from mailweir.printable import printable
 
@@ -16,5 +16,6 @@ def said(explanation: Explanation) -> str:
     values = dict(explanation.parameters)
     if values.get("author") == "":
         values["author"] = gettext("(no author)")
-    words = str(flask_babel.gettext(english.WORDS[explanation.key]))
-    return printable(words.format(**values))
+    key = explanation.key
+    words = gettext(PAGE.get(key, english.WORDS[key]))
+    return printable(str(words).format(**values))
