@@ -50,10 +50,15 @@ def _has_token() -> bool:
 
 def text(name: str, longest: int = 500) -> str:
     """A field of the form, without white space around it; "" where it isn't there. BadInput where it is too long."""
-    value = flask.request.form.get(name, "").strip()
+    value = _fit(flask.request.form.get(name, ""))
     if len(value) > longest:
         raise BadInput(f"that is longer than {longest} characters")
     return value
+
+
+def asked(name: str, longest: int = 500) -> str:
+    """A field of the URL, as `text` gives one of the form; what is longer is cut."""
+    return _fit(flask.request.args.get(name, ""))[:longest]
 
 
 def ticked(name: str) -> bool:
@@ -75,3 +80,8 @@ def whole_number(text: str | None) -> int | None:
         return None
     number = int(text)
     return number if number <= _MAX_ID else None
+
+
+def _fit(typed: str) -> str:
+    """PostgreSQL takes no NUL; nobody types one."""
+    return typed.replace("\0", "\ufffd").strip()

@@ -7,7 +7,6 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 
-import flask
 from flask_babel import gettext
 
 from mailweir.errors import BadInput, NotFound
@@ -15,7 +14,7 @@ from mailweir.reading.labels import Label
 from mailweir.store.people import company_lists, users
 from mailweir.store.record import activities
 from mailweir.store.record.walking import StreamFilter
-from webapp import here, rows, times
+from webapp import forms, here, rows, times
 
 NAMES = ("contact", "company", "user", "direction", "label", "route", "verdict", "since", "until")
 _MAX_CHARS = 320
@@ -50,7 +49,7 @@ class Asked:
 
 def read(names: Collection[str] = NAMES) -> Asked:
     """The filters of the request's URL, those of these names."""
-    given = {name: flask.request.args.get(name, "").strip()[:_MAX_CHARS] for name in names}
+    given = {name: forms.asked(name, _MAX_CHARS) for name in names}
     fields = {name: value for name, value in given.items() if value}
     reading = _Reading(fields)
     wanted = reading.filter()

@@ -19,7 +19,7 @@ _PEOPLE = 20
 @open_to(Access.READER)
 def list_all() -> str:
     """By name, fifty at a time."""
-    begins = flask.request.args.get("q", "").strip()[:_MAX_CHARS]
+    begins = forms.asked("q", _MAX_CHARS)
     before = forms.whole_number(flask.request.args.get("before"))
     after = forms.whole_number(flask.request.args.get("after")) if before is None else None
     page = company_lists.page(here.database(), here.deployment(), begins=begins, after=after, before=before)

@@ -28,7 +28,7 @@ _JUST_NOW = timedelta(minutes=10)
 @open_to(Access.READER)
 def list_all() -> str:
     """By name, fifty at a time."""
-    begins = flask.request.args.get("q", "").strip()[:_MAX_CHARS]
+    begins = forms.asked("q", _MAX_CHARS)
     before = forms.whole_number(flask.request.args.get("before"))
     after = forms.whole_number(flask.request.args.get("after")) if before is None else None
     page = contact_lists.page(here.database(), here.deployment(), begins=begins, after=after, before=before)
@@ -67,7 +67,7 @@ def page(contact_id: int) -> str:
 @open_to(Access.READER)
 def new() -> str:
     """The form. `?address=` and `?name=` fill it in; nothing is made before a person has looked at it."""
-    given = {name: flask.request.args.get(name, "").strip()[:_MAX_CHARS] for name in ("name", "address", "company")}
+    given = {name: forms.asked(name, _MAX_CHARS) for name in ("name", "address", "company")}
     return _form(_Typed(given["name"], given["address"], given["company"]))
 
 

@@ -17,7 +17,7 @@ from mailweir.explain.tracking import Decided, Refused, Waits
 from mailweir.store.people import contact_lists
 from mailweir.store.record.decisions import Asker
 from mailweir.traces import Traces
-from webapp import explained, here, mending, rows
+from webapp import explained, forms, here, mending, rows
 from webapp.access import Access, open_to
 from webapp.mending import Mend
 from webapp.rows import Row
@@ -43,7 +43,7 @@ class _Told:
 @open_to(Access.READER)
 def page() -> str:
     """The question, and its answer."""
-    typed = flask.request.args.get("q", "").strip()[:_MAX_CHARS]
+    typed = forms.asked("q", _MAX_CHARS)
     answer = _ask(typed) if typed else None
     return flask.render_template(
         "why/why.html",
