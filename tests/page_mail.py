@@ -3,6 +3,7 @@
 from email.message import EmailMessage
 from email.policy import SMTP
 
+from mailweir.store.people import contacts
 from mailweir.store.record import visibility
 from mailweir.visibility import Visibility
 from tests.held_mail import send
@@ -34,6 +35,18 @@ def deliver_many(page: Page, count: int, to: str = RICHARD, subject: str = "Numb
         ids += [one.activity_id for one in recorded if one.activity_id is not None]
     page.read()
     return ids
+
+
+def deliver_with_hidden_copy(page: Page) -> int:
+    """A mail of richard's to jane, with joe in Bcc, a contact whom the sender alone is told of; the activity's id."""
+    joe = "joe@client.example"
+    contacts.add(page.database, page.demo, "Joe Hidden", [joe], "Client Ltd", page.clock())
+    raw = mail("hidden", From="richard@firm.example", To=f"{JANE}, {joe}", X_Test="proven")
+    (recorded,) = send(page.database, raw, "4Hidden", recipients=LOG, at=page.clock())
+    page.database.execute("UPDATE activity_contacts SET is_bcc = 1 WHERE address = ?", (joe,))
+    page.read()
+    assert recorded.activity_id is not None
+    return recorded.activity_id
 
 
 def restrict(page: Page, activity_id: int, wanted: Visibility) -> None:

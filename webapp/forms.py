@@ -5,6 +5,7 @@ request is from (Sec-Fetch-Site, Origin). Called by `application`, and by the pa
 """
 
 import hmac
+import re
 
 import flask
 
@@ -14,6 +15,7 @@ from webapp import here
 TOKEN_FIELD = "csrf_token"
 MAX_FORM_BYTES = 500_000
 MAX_UPLOAD_BYTES = 20_000_000
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _SAFE = {"GET", "HEAD", "OPTIONS"}
 _MAX_ID = 2**63 - 1
 
@@ -83,5 +85,5 @@ def whole_number(text: str | None) -> int | None:
 
 
 def _fit(typed: str) -> str:
-    """PostgreSQL takes no NUL; nobody types one."""
-    return typed.replace("\0", "\ufffd").strip()
+    """Without control characters but for line ends: nobody types them, PostgreSQL takes no NUL, and HTML has none of them."""
+    return _CONTROL.sub("\ufffd", typed).strip()

@@ -105,9 +105,7 @@ def _hits(terms: tuple[Term, ...], asked: Asked) -> list[Hit]:
 
 def _marked(hits: list[Hit], terms: tuple[Term, ...]) -> list[Row]:
     """The rows of what was found, as this reader sees them; no text of what the reader sees the metadata of alone."""
-    shown = activities.shown_to(
-        here.database(), here.deployment(), here.reader(), [hit.activity.id for hit in hits]
-    )
+    shown = activities.shown_to(here.database(), here.deployment(), here.reader(), [hit.activity.id for hit in hits])
     versions = {hit.activity.id: hit.raw_id for hit in hits if hit.is_whole}
     texts = readings.texts(here.database(), versions.values())
     marked = {

@@ -43,9 +43,7 @@ def page(company_id: int) -> str:
     if company is None:
         flask.abort(404)
     beside = forms.whole_number(flask.request.args.get("people_after"))
-    people = contact_lists.page(
-        here.database(), here.deployment(), company_id=company.id, after=beside, limit=_PEOPLE
-    )
+    people = contact_lists.page(here.database(), here.deployment(), company_id=company.id, after=beside, limit=_PEOPLE)
     wanted = StreamFilter(company=company.id)
     counted = monthly.counts(here.database(), here.deployment(), here.reader(), wanted, here.now())
     return flask.render_template(

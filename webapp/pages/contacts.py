@@ -39,7 +39,11 @@ def list_all() -> str:
     if page.after is not None:
         links.append((gettext("Further"), flask.url_for(".list_all", **kept, after=page.after)))
     return flask.render_template(
-        "contacts/list.html", contacts=page.contacts, begins=begins, is_first=before is None and after is None, links=links
+        "contacts/list.html",
+        contacts=page.contacts,
+        begins=begins,
+        is_first=before is None and after is None,
+        links=links,
     )
 
 
@@ -104,9 +108,7 @@ def _made(typed: _Typed) -> int:
     if typed.company and company is None:
         raise BadInput(gettext("There is no company of this name. Leave it empty, or ask an admin to make it."))
     with database.transaction():
-        made = contacts.add(
-            database, deployment, typed.name, addresses, company.name if company else None, here.now()
-        )
+        made = contacts.add(database, deployment, typed.name, addresses, company.name if company else None, here.now())
         by, subject, detail = here.account().name, made.name, ", ".join(made.addresses)
         change_log.note(database, deployment.id, by, "contact.added", subject, detail, here.now())
     return made.id

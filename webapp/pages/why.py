@@ -59,9 +59,7 @@ def page() -> str:
 def _ask(typed: str) -> Answer:
     settings = here.site().settings
     days = settings.retention.decision_days
-    question = Question(
-        text=typed, limit=_MOST_FOUND, max_activities=_MOST_ACTIVITIES, decision_days=days
-    )
+    question = Question(text=typed, limit=_MOST_FOUND, max_activities=_MOST_ACTIVITIES, decision_days=days)
     traces = Traces(settings.token_key_path)
     return missing_mail.ask(here.database(), question, traces, deployment=here.deployment(), asker=_asker())
 
