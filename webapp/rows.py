@@ -90,7 +90,7 @@ def label(stored: str) -> str:
         "encrypted": gettext("encrypted"),
         "signed": gettext("signed"),
     }
-    return words.get(stored, stored)
+    return str(words.get(stored, stored))
 
 
 def sent_at(activity: Activity) -> datetime:

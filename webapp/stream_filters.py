@@ -6,6 +6,7 @@ A form without script makes such a URL. What can't be is said in a sentence, and
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from typing import Any
 
 from flask_babel import gettext
 
@@ -27,14 +28,14 @@ class Chip:
     """A filter that is on. without: the fields of the list without it."""
 
     words: str
-    without: Mapping[str, str]
+    without: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
     """fields: what was typed or chosen, by the names of NAMES. wanted: None where that can't be; errors say why."""
 
-    fields: Mapping[str, str]
+    fields: Mapping[str, Any]
     wanted: StreamFilter | None
     errors: tuple[str, ...] = ()
 
@@ -188,7 +189,7 @@ def _words(name: str, value: str) -> str:
         "since": gettext("from %(value)s on", value=shown),
         "until": gettext("until %(value)s", value=shown),
     }
-    return said[name]
+    return str(said[name])
 
 
 def usernames() -> list[str]:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 import flask
 from flask_babel import gettext
@@ -32,7 +33,7 @@ def list_all() -> str:
     before = forms.whole_number(flask.request.args.get("before"))
     after = forms.whole_number(flask.request.args.get("after")) if before is None else None
     page = contact_lists.page(here.database(), here.deployment(), begins=begins, after=after, before=before)
-    kept = {"q": begins} if begins else {}
+    kept: dict[str, Any] = {"q": begins} if begins else {}
     links = []
     if page.before is not None:
         links.append((gettext("Back"), flask.url_for(".list_all", **kept, before=page.before)))

@@ -78,7 +78,7 @@ def _told(found: Found) -> _Told:
     mend = mending.of(found.remedy)
     if isinstance(one, Waits):
         waiting = one.waiting
-        about = (gettext("in the mailbox %(address)s", address=waiting.mailbox),)
+        about: tuple[str, ...] = (gettext("in the mailbox %(address)s", address=waiting.mailbox),)
         at = waiting.dead_at or waiting.queued_at
         return _Told(at=at, sentence=explained.said(one.reason), about=about, is_kept=False, url=None, mend=mend)
     if isinstance(one, Refused):

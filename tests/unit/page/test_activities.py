@@ -246,7 +246,7 @@ def test_a_day_is_the_readers(sqlite_page: Page) -> None:
 
 def _walk(browser: Browser, path: str, words: str) -> tuple[list[list[str]], str]:
     """The ids of each page, on and on by the link of these words; and the last page's path."""
-    pages = []
+    pages: list[list[str]] = []
     while len(pages) < 20:
         text = browser.text(path)
         pages.append(shown(text))

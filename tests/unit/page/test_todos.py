@@ -105,7 +105,8 @@ def test_one_mail_to_two_is_two_to_dos(page: Page) -> None:
 
 def _walked(browser: Browser, path: str) -> list[list[str]]:
     """The subjects of each page, to the last one."""
-    pages, further = [], path
+    pages: list[list[str]] = []
+    further = path
     while further and len(pages) < 20:
         text = browser.text(further)
         pages.append(subjects(text))
