@@ -17,7 +17,7 @@ HOSTILE = "<script>alert(1)</script>\"'><b>"
 
 def names(text: str) -> list[str]:
     """Of a list's rows."""
-    return re.findall(r'<th scope="row"><a href="[^"]+"><bdi>([^<]*)</bdi>', text)
+    return re.findall(r'<a class="subject" href="[^"]+"><bdi>([^<]*)</bdi>', text)
 
 
 def link(text: str, words: str) -> str:
