@@ -80,7 +80,9 @@ def test_contacts_are_walked_there_and_back(page: Page) -> None:
     with page.database.transaction():
         for number in range(62):
             contacts.add(page.database, page.demo, "Many", [f"same{number}@many.example"], None, page.clock())
-            contacts.add(page.database, page.demo, f"Many {number:02d}", [f"m{number}@many.example"], None, page.clock())
+            contacts.add(
+                page.database, page.demo, f"Many {number:02d}", [f"m{number}@many.example"], None, page.clock()
+            )
     browser = page.browser("richard")
     there, last = _walk(browser, "/contacts?q=many", "Further")
     assert there == [["Many"] * 50, ["Many"] * 12 + [f"Many {number:02d}" for number in range(38)], there[2]]
