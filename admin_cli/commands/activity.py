@@ -18,7 +18,7 @@ from admin_cli import (
     tables,
     target_files,
 )
-from admin_cli.printable import printable
+from mailweir.printable import printable
 from mailweir.errors import BadInput, NotFound
 from mailweir.explain import english, record
 from mailweir.reading.labels import Label
