@@ -13,12 +13,35 @@ from mailweir.settings import Settings
 from mailweir.store.database.connection import Database
 from mailweir.store.database.pool import Pool
 from webapp import assets, faults, forms, here, languages, safety, times
-from webapp.pages import home
+from webapp.pages import (
+    admin,
+    admin_companies,
+    admin_contact_files,
+    admin_contacts,
+    admin_jobs,
+    admin_rules,
+    admin_users,
+    admin_visibility,
+    changes,
+    home,
+)
 from webapp.sign_in import sign_in
 from webapp.site import EXTENSION, Site
 
 # Each file of `pages/` and `sign_in/` makes one
-BLUEPRINTS = (home.blueprint, sign_in.blueprint)
+BLUEPRINTS = (
+    home.blueprint,
+    sign_in.blueprint,
+    admin.blueprint,
+    admin_users.blueprint,
+    admin_contacts.blueprint,
+    admin_contact_files.blueprint,
+    admin_companies.blueprint,
+    admin_rules.blueprint,
+    admin_visibility.blueprint,
+    admin_jobs.blueprint,
+    changes.blueprint,
+)
 GOOGLE = "https://accounts.google.com"
 _BUSY_SECONDS = 10.0
 
