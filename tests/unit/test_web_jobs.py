@@ -253,9 +253,9 @@ from mailweir.database_url import Postgresql
 from mailweir.store.database.connection import Database
 from webapp import work
 from webapp.jobs import Worker
-kind, url, moment = sys.argv[1:]
+url, moment = sys.argv[1:]
 now = datetime.fromisoformat(moment)
-database_url = Path(url) if kind == "sqlite" else Postgresql(url, None)
+database_url = Postgresql(url) if url.startswith("postgresql:") else Path(url)
 save = work.Work.save
 def slowly(self, done, total, report):
     save(self, done, total, report)
@@ -268,8 +268,7 @@ Worker(database_url, lambda: now, log.silent()).work_once(Database(database_url)
 
 def test_an_import_goes_on_where_a_kill_broke_it_off(office: Office) -> None:
     job_id = office.wanted_import(office.preview(LARGE))
-    kind = "sqlite" if office.database.is_sqlite else "postgresql"
-    command = [sys.executable, "-c", _PROGRAM, kind, str(office.database.url), office.clock().isoformat()]
+    command = [sys.executable, "-c", _PROGRAM, str(office.database.url), office.clock().isoformat()]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, env=os.environ | {"PYTHONPATH": ":".join(sys.path)}
     ) as killed:
