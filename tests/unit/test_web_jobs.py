@@ -181,19 +181,25 @@ def _saves_then_raises(work: Work) -> dict[str, Any]:
 def test_a_job_that_ends_its_workers_is_given_up(office: Office) -> None:
     job_id = office.add("x", {})
     for _ in range(jobs.MAX_ATTEMPTS):
-        assert jobs.lease(office.database, "somebody who dies", office.clock())
-        assert jobs.lease(office.database, "another", office.clock()) is None
+        assert jobs.lease(office.database, "somebody who dies", ("x", contact_files.IMPORT), office.clock())
+        assert jobs.lease(office.database, "another", ("x", contact_files.IMPORT), office.clock()) is None
         office.clock.pass_by(61)
-    assert jobs.lease(office.database, "another", office.clock()) is None
+    assert jobs.lease(office.database, "another", ("x", contact_files.IMPORT), office.clock()) is None
     assert office.find(job_id).state is State.FAILED
+
+
+def test_a_worker_leaves_what_it_doesnt_know_to_a_newer_one(office: Office) -> None:
+    job_id = office.add("of a later version", {})
+    office.work()
+    assert office.find(job_id).state is State.WAITS
 
 
 def test_whoever_lost_the_lease_writes_nothing_more(office: Office) -> None:
     contact_import = office.wanted_import(office.preview(FILE))
-    job = jobs.lease(office.database, "slow", office.clock())
+    job = jobs.lease(office.database, "slow", ("x", contact_files.IMPORT), office.clock())
     assert job is not None
     office.clock.pass_by(61)
-    assert jobs.lease(office.database, "quick", office.clock())
+    assert jobs.lease(office.database, "quick", ("x", contact_files.IMPORT), office.clock())
     slow = Work(office.database, job, "slow", office.clock, threading.Event())
     with pytest.raises(LeaseLost):
         contact_files.import_rows(slow)

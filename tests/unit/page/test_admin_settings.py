@@ -110,7 +110,7 @@ def test_an_erasing_that_is_broken_off_goes_on_and_counts_all(page: Page, boss: 
     (rule,) = never_log_rules.list_all(page.database, page.demo)
     wanted = boss.post(f"/admin/rules/{rule.id}/erase", {"typed": JANE}).headers["Location"]
     stopping = threading.Event()
-    job = jobs.lease(page.database, "one who is stopped", page.clock())
+    job = jobs.lease(page.database, "one who is stopped", (never_log.ERASE,), page.clock())
     assert job is not None
     work = Work(page.database, job, "one who is stopped", page.clock, stopping)
     stopping.set()
