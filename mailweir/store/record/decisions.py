@@ -1,8 +1,9 @@
-"""Decisions: what became of a message, read. Never writes: `writing` does. Called by `explain.tracking`."""
+"""Decisions: what became of a message, read. Never writes: `writing` does. Called by `explain.tracking` and
+`decision_pages`."""
 
 import json
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -103,7 +104,7 @@ def find(
         condition += " AND c.deployment_id = ?"
         values.append(deployment.id)
     if asker is not None:
-        seen = _told_to(asker, values)
+        seen = told_to(asker, values)
         condition += f" AND {seen}"
     if since is not None:
         condition += " AND c.decided_at >= ?"
@@ -112,6 +113,11 @@ def find(
     if limit is not None:
         ending = " LIMIT ?"
         values.append(limit)
+    return select(database, condition, values, ending)
+
+
+def select(database: Database, condition: str, values: Sequence[Any], ending: str = "") -> list[Decision]:
+    """Those that a condition on `c` holds for, the newest first."""
     sql = (
         "SELECT c.decided_at, d.name AS deployment, c.source_id, c.recipients, c.author, c.named, c.message_id, c.outcome,"
         " c.reason, c.activity_id, c.rule, a.direction, a.author AS recorded_author, a.sender_verdict,"
@@ -136,8 +142,9 @@ def _without(words: Collection[str], column: str, values: list[Any]) -> str:
     return f" AND {column} NOT IN ({', '.join('?' * len(words))})" if words else ""
 
 
-def _told_to(asker: Asker, values: list[Any]) -> str:
-    """A further condition, whose values are added. An OR does here: what was asked for has narrowed the rows before."""
+def told_to(asker: Asker, values: list[Any]) -> str:
+    """A condition on a decision `c` and its activity `a`, whose values are added. An OR does here: what was
+    asked for has narrowed the rows before."""
     reader = asker.reader
     marks = ",".join("?" * len(reader.user_ids))
     values += [reader.deployment_id, *reader.user_ids]
