@@ -12,9 +12,18 @@ import flask
 from mailweir.settings import Settings
 from mailweir.store.database.connection import Database
 from mailweir.store.database.pool import Pool
-from webapp import (assets, companies, contacts, faults, forms, here, home, integrations, languages, mail_text, safety, times from webapp.pages import activities, times from webapp.pages import google, todos, why)
+from webapp import assets, faults, forms, here, languages, mail_text, safety, times
 from webapp.pages import (
     activities,
+    admin,
+    admin_companies,
+    admin_contact_files,
+    admin_contacts,
+    admin_jobs,
+    admin_rules,
+    admin_users,
+    admin_visibility,
+    changes,
     companies,
     contacts,
     google,
@@ -37,6 +46,15 @@ BLUEPRINTS = (
     contacts.blueprint,
     companies.blueprint,
     why.blueprint,
+    admin.blueprint,
+    admin_users.blueprint,
+    admin_contacts.blueprint,
+    admin_contact_files.blueprint,
+    admin_companies.blueprint,
+    admin_rules.blueprint,
+    admin_visibility.blueprint,
+    admin_jobs.blueprint,
+    changes.blueprint,
 )
 GOOGLE = "https://accounts.google.com"
 _BUSY_SECONDS = 10.0
