@@ -22,7 +22,7 @@ class Site:
     @property
     def public_url(self) -> str:
         """Where browsers find the page, without a slash at its end."""
-        return self.settings.web.public_url or f"http://localhost:{self.settings.web.port}"
+        return self.settings.web.url
 
     @property
     def host(self) -> str:

@@ -25,8 +25,8 @@ def page() -> str | Response:
 @open_to(Access.PUBLIC)
 def link(token: str) -> str | tuple[str, int]:
     """A button. Mail scanners open links, so that opening one spends nothing."""
-    is_valid = links.is_valid(here.database(), token, here.now())
-    return flask.render_template("sign_in_link.html", token=token, is_valid=is_valid), 200 if is_valid else 410
+    name = links.whose(here.database(), token, here.now())
+    return flask.render_template("sign_in_link.html", token=token, name=name), 410 if name is None else 200
 
 
 @blueprint.post("/sign-in/link/<token>")
@@ -36,7 +36,7 @@ def spend(token: str) -> Response | tuple[str, int]:
     before = flask.g.get("session")
     session = links.spend(here.database(), token, flask.request.headers.get("User-Agent", ""), here.now())
     if session is None:
-        return flask.render_template("sign_in_link.html", token=token, is_valid=False), 410
+        return flask.render_template("sign_in_link.html", token=token, name=None), 410
     if before is not None:
         sessions.end(here.database(), before.id, before.account_id)
     response = flask.redirect(flask.url_for("home.start"), 303)
