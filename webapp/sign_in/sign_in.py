@@ -1,13 +1,12 @@
 """The sign-in page, one-time links, and signing out."""
 
-from urllib.parse import urlsplit
-
 import flask
 from werkzeug.wrappers import Response
 
 from mailweir.store.web import links, sessions
 from webapp import here
 from webapp.access import Access, open_to
+from webapp.sign_in import ways
 
 blueprint = flask.Blueprint("sign_in", __name__)
 
@@ -17,8 +16,8 @@ blueprint = flask.Blueprint("sign_in", __name__)
 def page() -> str | Response:
     """What ways there are to sign in; whoever is signed in goes on."""
     if here.account_or_none() is not None:
-        return flask.redirect(onward(flask.request.args.get("to")), 303)
-    return flask.render_template("sign_in.html", to=flask.request.args.get("to", ""))
+        return flask.redirect(ways.onward(flask.request.args.get("to")), 303)
+    return ways.page()
 
 
 @blueprint.get("/sign-in/link/<token>")
@@ -52,12 +51,3 @@ def sign_out() -> Response:
     response = flask.redirect(flask.url_for("sign_in.page"), 303)
     here.forget(response)
     return response
-
-
-def onward(wanted: str | None) -> str:
-    """Where to go after the sign-in: a path of this page, never another host."""
-    parts = urlsplit(wanted or "")
-    is_path = bool(wanted) and not parts.scheme and not parts.netloc and (wanted or "").startswith("/")
-    if not is_path or "\\" in (wanted or "") or (wanted or "").startswith("//") or not (wanted or "").isprintable():
-        return flask.url_for("home.start")
-    return str(wanted)

@@ -6,6 +6,7 @@ Called by the page's sign-in, and by `mailweir web`.
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from mailweir.errors import NotFound
 from mailweir.store.database import rows
 from mailweir.store.database.connection import Database
 from mailweir.store.database.moments import rfc3339
@@ -65,10 +66,22 @@ def bind(database: Database, email: str, issuer: str, subject: str) -> int | Non
 
 
 def begin_session(
-    database: Database, account_id: int, made_by: Means, browser: str, before: sessions.Session | None, now: datetime
+    database: Database,
+    account_id: int,
+    made_by: Means,
+    browser: str,
+    before: sessions.Session | None,
+    now: datetime,
+    *,
+    digest: str | None = None,
 ) -> str:
-    """Begins a session in the place of the one that the browser had before; its token."""
+    """Begins a session in the place of the one that the browser had before; its token. digest: the password's, where one was
+    looked at. NotFound where the account was removed, or the password changed, while it was looked at."""
     with database.transaction():
+        sql = f"SELECT c.password_hash FROM web_accounts AS c WHERE c.id = ? AND {MAY_SIGN_IN}"
+        found = rows.first(database.execute(sql, (account_id,)))
+        if found is None or digest not in (None, found["password_hash"]):
+            raise NotFound("the account is another one by now: sign in again")
         if before is not None:
             sql = "DELETE FROM web_sessions WHERE id = ? AND account_id = ?"
             database.execute(sql, (before.id, before.account_id))
