@@ -55,6 +55,12 @@ _VARIABLES: dict[str, Any] = {
     "of_reader": "?",
     "sources": "SELECT source_id FROM sightings WHERE activity_id = ?",
     "setting": "jit = off",
+    "asker": None,
+    "user_ids": [1],
+    "seen": "1 = 1",
+    "own": "1 = 1",
+    "mine": "1 = 1",
+    "addressed": ["1 = 1"],
     "reader": Reader(whole="1 = 1", whole_values=(), names="1 = 1", names_values=()),
 }
 _BUILDERS = {
