@@ -86,8 +86,9 @@ class Provider:
         self._keys: Kept[tuple[Key, ...]] = Kept(self._fetch_keys, clock)
         self._exchanges = threading.BoundedSemaphore(_EXCHANGES)
 
-    def login_url(self, redirect_uri: str, state: str, begun: Begun) -> str:
-        """Where the browser goes. ProviderRefusal where the provider gives no answer."""
+    def login_url(self, redirect_uri: str, state: str, begun: Begun, *, asks_which: bool = False) -> str:
+        """Where the browser goes. asks_which: the person is to choose an account there, for the last one wasn't the right one.
+        ProviderRefusal where the provider gives no answer."""
         challenge = base64.urlsafe_b64encode(hashlib.sha256(begun.verifier.encode()).digest()).rstrip(b"=").decode()
         fields = {
             "response_type": "code",
@@ -99,6 +100,7 @@ class Provider:
             "code_challenge": challenge,
             "code_challenge_method": "S256",
             **({"hd": self.hosted_domain} if self.hosted_domain else {}),
+            **({"prompt": "select_account"} if asks_which else {}),
         }
         endpoint = self._discovery.get().authorization_endpoint
         return f"{endpoint}{'&' if '?' in endpoint else '?'}{urlencode(fields)}"

@@ -345,6 +345,16 @@ def test_a_sign_in_makes_no_account_and_believes_no_unproven_address(
     assert account.subject is None
 
 
+def test_who_came_with_the_wrong_account_is_asked_for_another(
+    sqlite_firm: Page, openid_provider: OpenIdProvider
+) -> None:
+    openid_provider.claims = {"email": "stranger@firm.example"}
+    browser, answer = walk(sqlite_firm, openid_provider)
+    assert f'href="{START}?choose=1"' in answer.get_data(as_text=True)
+    assert "&prompt=select_account" in browser.get(f"{START}?choose=1").headers["Location"]
+    assert "prompt" not in browser.get(START).headers["Location"]
+
+
 def test_an_account_is_one_person_for_good(firm: Page, openid_provider: OpenIdProvider) -> None:
     walk(firm, openid_provider)
     openid_provider.person = {**openid_provider.person, "sub": "2002"}
