@@ -152,7 +152,7 @@ def test_sessions_are_listed_and_ended_one_by_one(page: Page) -> None:
     account = page.account("richard")
     found = sessions.of_account(page.database, account.id, page.clock())
     text = own.text("/account")
-    assert text.count("Sign out there") == 1
+    assert text.count(">Sign out there<") == 1
     assert text.count("this one") == 1
     first = min(one.id for one in found)
     assert other.post(f"/account/sessions/{first}/end").status_code == 303
@@ -186,6 +186,40 @@ def test_a_browsers_name_is_text(sqlite_page: Page) -> None:
     text = sqlite_page.browser("richard").text("/account")
     assert "&lt;script&gt;alert(1)&lt;/script&gt;[2J" in text
     assert "<script>alert" not in text
+
+
+@pytest.mark.parametrize(
+    ("user_agent", "name"),
+    [
+        ("Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:140.0) Gecko/20100101 Firefox/140.0", "Firefox on Windows"),
+        (
+            "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36",
+            "Chrome on Linux",
+        ),
+        (
+            "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 Chrome/140.0.0.0 Safari/537.36 Edg/140.0",
+            "Edge on Windows",
+        ),
+        (
+            "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 Version/18.0 Safari/605.1.15",
+            "Safari on macOS",
+        ),
+        (
+            "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) AppleWebKit/605.1.15 Version/18.0 Safari/604.1",
+            "Safari on iPhone",
+        ),
+        (
+            "Mozilla/5.0 (Linux; Android 15) AppleWebKit/537.36 Chrome/140.0.0.0 Mobile Safari/537.36",
+            "Chrome on Android",
+        ),
+        ("curl/8.14.1", "curl/8.14.1"),
+    ],
+)
+def test_a_browser_is_called_as_people_call_it(sqlite_page: Page, user_agent: str, name: str) -> None:
+    account = sqlite_page.account("richard")
+    with sqlite_page.database.transaction():
+        sessions.begin(sqlite_page.database, account.id, None, sessions.Means.LINK, user_agent, sqlite_page.clock())
+    assert f"<strong>{name}</strong>" in sqlite_page.browser("richard").text("/account")
 
 
 def test_forms_of_one_session_are_not_anothers(sqlite_page: Page) -> None:
