@@ -153,6 +153,7 @@ def test_an_unknown_provider_is_no_page(sqlite_firm: Page) -> None:
         {"nonce": None},
         {"aud": "another-client"},
         {"aud": ["another-client", "third"]},
+        {"aud": "another-client", "azp": providers.CLIENT_ID},
         {"aud": None},
         {"aud": [providers.CLIENT_ID, "another"], "azp": "another"},
         {"aud": [providers.CLIENT_ID, "another"]},

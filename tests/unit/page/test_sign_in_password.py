@@ -79,9 +79,8 @@ def test_an_unknown_name_costs_as_much_as_one_that_is_there(sqlite_page: Page, m
         return is_right(stored, given)
 
     monkeypatch.setattr(passwords, "is_right", look)
-    for name in ("richard", "nobody"):
-        sign_in(sqlite_page.browser(), name, BAD)
-    assert len(looked_at) == 2
+    statuses = [sign_in(sqlite_page.browser(), name, BAD).status_code for name in ("richard", "nobody")]
+    assert (statuses, len(looked_at), looked_at[1]) == ([403, 403], 2, checking.NOBODYS)
 
 
 def test_nobodys_password_costs_what_a_chosen_one_costs(monkeypatch: pytest.MonkeyPatch) -> None:
