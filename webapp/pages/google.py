@@ -4,7 +4,6 @@
 with a public key and can't open it again. Nothing that Google sends is in a redirect or a log.
 """
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,6 +31,7 @@ from webapp.access import Access, open_to
 from webapp.pages import integrations
 
 blueprint = flask.Blueprint("google", __name__)
+_YES = {True: "yes", False: "no"}
 _MOST_SECONDS = 10.0  # for one answer of Google's, while a browser waits
 
 
@@ -51,8 +51,8 @@ def connect() -> Response | tuple[str, int]:
         asked = consent.question(client, _redirect_uri(), wanted)
     except MailweirError as error:
         return integrations.show(problem=_in_words(error)), 400
-    kept = {"verifier": asked.verifier, "inbound": chosen.inbound, "outbound": chosen.outbound}
-    states.keep(database, asked.state, Kind.GMAIL, _bound_to(), json.dumps(kept), here.now())
+    kept = {"verifier": asked.verifier, "inbound": _YES[chosen.inbound], "outbound": _YES[chosen.outbound]}
+    states.keep(database, asked.state, Kind.GMAIL, _bound_to(), kept, here.now())
     return flask.redirect(asked.url, 303)
 
 
@@ -62,17 +62,16 @@ def come_back() -> Response | tuple[str, int]:
     """Where Google sends the browser: takes the code, and connects the mailbox that it is for."""
     given = flask.request.args
     state = given.get("state", "")
-    kept = states.take(here.database(), state, Kind.GMAIL, _bound_to(), here.now())
-    if kept is None:
+    found = states.take(here.database(), Kind.GMAIL, _bound_to(), state, here.now())
+    if found is None:
         words = gettext(
             "That answer of Google's is too old, was used already, or is somebody else's. Connect once more."
         )
         return integrations.show(problem=words), 400
-    found = json.loads(kept)
     asked = Question("", _redirect_uri(), state, found["verifier"])
     try:
         code = consent.code_of(given)
-        made = _connected(asked, code, Directions(found["inbound"], found["outbound"]))
+        made = _connected(asked, code, Directions(found["inbound"] == _YES[True], found["outbound"] == _YES[True]))
     except MailweirError as error:
         return integrations.show(problem=_in_words(error)), 400
     integrations.note("gmail.connected", made)

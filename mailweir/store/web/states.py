@@ -1,12 +1,16 @@
-"""What a redirect to another host brings back: a `state` that counts once, for a few minutes, for whom it was made.
+"""States: what a redirect to another host brings back, kept for ten minutes, and given out once.
 
-The SHA-256 of it is kept. bound_to says who may bring it back, e.g. a session and its user: brought by anybody else it counts for
-nothing, and stays. Called by the page.
+A state is bound to what the browser or the session alone has (`bound_to`): nobody can have another's browser end what he began
+himself. One that somebody else brings counts for nothing, and stays. Of both the SHA-256 is kept. Called by the page: by the
+sign-in, and where a user connects Gmail.
 """
 
 import enum
+import json
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
+from mailweir.store.database import rows
 from mailweir.store.database.connection import Database
 from mailweir.store.database.moments import rfc3339
 from mailweir.store.web import sessions
@@ -22,21 +26,30 @@ class Kind(enum.StrEnum):
     OPENID = "openid"
 
 
-def keep(database: Database, state: str, kind: Kind, bound_to: str, content: str, now: datetime) -> None:
-    """Keeps what belongs to a state, for `LASTS`."""
+def make(database: Database, kind: Kind, bound_to: str, content: Mapping[str, str], now: datetime) -> str:
+    """A new state. content: what has to be known when it comes back."""
+    state = sessions.new_token()
+    keep(database, state, kind, bound_to, content, now)
+    return state
+
+
+def keep(database: Database, state: str, kind: Kind, bound_to: str, content: Mapping[str, str], now: datetime) -> None:
+    """The same for a state that was made elsewhere."""
     sql = "INSERT INTO web_states (state_hash, kind, bound_to, content, expires_at) VALUES (?, ?, ?, ?, ?)"
+    values = (sessions.token_hash(bound_to), json.dumps(dict(content)), rfc3339(now + LASTS))
     with database.transaction():
         database.execute("DELETE FROM web_states WHERE expires_at <= ?", (rfc3339(now),))
-        values = (sessions.token_hash(state), str(kind), bound_to, content, rfc3339(now + LASTS))
-        database.execute(sql, values)
+        database.execute(sql, (sessions.token_hash(state), str(kind), *values))
 
 
-def take(database: Database, state: str, kind: Kind, bound_to: str, now: datetime) -> str | None:
-    """What belongs to it, once; None where it is none, too old, taken already, or somebody else's."""
-    if not state or len(state) > _MAX_STATE_CHARS:
+def take(database: Database, kind: Kind, bound_to: str, state: str, now: datetime) -> dict[str, str] | None:
+    """What was kept, once. None where there is no such state, it is too old, of another kind, or somebody else's."""
+    if not state or not bound_to or max(len(state), len(bound_to)) > _MAX_STATE_CHARS:
         return None
-    condition = "state_hash = ? AND kind = ? AND bound_to = ? AND expires_at > ?"
-    values = (sessions.token_hash(state), str(kind), bound_to, rfc3339(now))
+    values = (sessions.token_hash(state), str(kind), sessions.token_hash(bound_to), rfc3339(now))
+    sql = (
+        "DELETE FROM web_states WHERE state_hash = ? AND kind = ? AND bound_to = ? AND expires_at > ? RETURNING content"
+    )
     with database.transaction():
-        row = database.execute(f"DELETE FROM web_states WHERE {condition} RETURNING content", values).fetchone()
-    return str(row[0]) if row else None
+        found = rows.first(database.execute(sql, values))
+    return None if found is None else dict(json.loads(found["content"]))
