@@ -4,9 +4,9 @@ import shutil
 import sys
 from collections.abc import Sequence
 
-from admin_cli import output, wording
+from admin_cli import output
 from admin_cli.printable import printable
-from mailweir.explain import record
+from mailweir.explain import english, record
 from mailweir.explain.explanation import Explanation
 from mailweir.reading.search_snippet import cut
 from mailweir.store.record.activities import Activity, Participant
@@ -39,7 +39,7 @@ def say_conversation(found: Sequence[Activity]) -> None:
     id_columns = max(2, *(len(str(one.id)) for one in found))
     output.say(f"{'id'.rjust(id_columns)}  {'sent':<17}  direction  verdict  author")
     for one in found:
-        sent, verdict = output.moment(one.sent_at or one.recorded_at), wording.text(record.verdict(one.sender_verdict))
+        sent, verdict = output.moment(one.sent_at or one.recorded_at), english.text(record.verdict(one.sender_verdict))
         start = f"{str(one.id).rjust(id_columns)}  {sent[:16]}Z  {one.direction:<9}  {verdict:<7}  "
         output.say(start + cut(printable(_author(one)), width - len(start)))
         subject = cut(printable(one.subject or "(no subject)"), width - len(_INDENT))
@@ -51,16 +51,16 @@ def say_conversation(found: Sequence[Activity]) -> None:
 def say_details(activity: Activity) -> None:
     """What is known of it but for what was written."""
     direction, verdict = record.direction(activity.direction), record.verdict(activity.sender_verdict)
-    output.say(f"Activity {activity.id} of {activity.deployment}: {wording.text(direction)}")
+    output.say(f"Activity {activity.id} of {activity.deployment}: {english.text(direction)}")
     for name, value in (
         ("subject", activity.subject or "-"),
-        ("author", f"{activity.author} (sender verdict: {wording.text(verdict)})"),
-        *(("", wording.text(one)) for one in _about_author(activity)),
+        ("author", f"{activity.author} (sender verdict: {english.text(verdict)})"),
+        *(("", english.text(one)) for one in _about_author(activity)),
         ("users", ", ".join(activity.users) or "-"),
         ("sent", output.moment(activity.sent_at)),
         ("recorded", output.moment(activity.recorded_at)),
         ("Message-ID", activity.message_id or "-"),
-        ("visibility", wording.text(record.visibility(activity.visibility))),
+        ("visibility", english.text(record.visibility(activity.visibility))),
         *(("contact", _in_words(contact) + (" (Bcc)" if contact.bcc else "")) for contact in activity.contacts),
     ):
         output.say(f"  {name:<11} {value}")
@@ -71,15 +71,15 @@ def say_sightings(seen: Sequence[Sighting], kept: Sequence[Version]) -> None:
     for sighting in seen:
         who = f" for {sighting.user}" if sighting.user else ""
         version = f", version {sighting.version}" if len(kept) > 1 else ""
-        when, route = output.moment(sighting.seen_at), wording.text(record.route(sighting.route))
+        when, route = output.moment(sighting.seen_at), english.text(record.route(sighting.route))
         output.say(f"  seen        {when} by {route}{who} as {sighting.source_id}{version}")
     for item in kept:
         leads = ", leading" if item.leading and len(kept) > 1 else ""
         reason = record.verdict_reason(item.verdict_reason, item.verdict_domain)
-        why = f" ({wording.text(reason)})" if reason else ""
+        why = f" ({english.text(reason)})" if reason else ""
         output.say(
             f"  kept        version {item.number}: {item.size_bytes} bytes, {output.moment(item.recorded_at)},"
-            f" verdict {wording.text(record.verdict(item.verdict))}{why}{leads}"
+            f" verdict {english.text(record.verdict(item.verdict))}{why}{leads}"
         )
 
 

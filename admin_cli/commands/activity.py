@@ -17,11 +17,10 @@ from admin_cli import (
     reading_text,
     tables,
     target_files,
-    wording,
 )
 from admin_cli.printable import printable
 from mailweir.errors import BadInput, NotFound
-from mailweir.explain import record
+from mailweir.explain import english, record
 from mailweir.reading.labels import Label
 from mailweir.store.database.connection import Database
 from mailweir.store.people import auto_contacts, deployments
@@ -119,9 +118,9 @@ def show(
         return
     activity_text.say_details(activity)
     if said:
-        output.say(f"  {'forwarded':<11} {wording.text(record.forwarded(said))}")
+        output.say(f"  {'forwarded':<11} {english.text(record.forwarded(said))}")
     for one in made:
-        output.say(f"  {'':<11} {wording.text(record.origin(one))}")
+        output.say(f"  {'':<11} {english.text(record.origin(one))}")
     activity_text.say_sightings(seen, kept)
     if reading is None:
         output.say("  not read yet: 'mailweir digest status' says what waits")
@@ -187,7 +186,7 @@ def set_choices(
     if as_json:
         output.show_json(output.plain(changed))
         return
-    output.say(f"Activity {changed.id} of {changed.deployment}: {wording.text(record.visibility(changed.visibility))}.")
+    output.say(f"Activity {changed.id} of {changed.deployment}: {english.text(record.visibility(changed.visibility))}.")
 
 
 def raw(

@@ -4,9 +4,9 @@ from typing import Annotated
 
 import typer
 
-from admin_cli import context, options, output, tables, wording
+from admin_cli import context, options, output, tables
 from mailweir.errors import BadInput
-from mailweir.explain import record
+from mailweir.explain import english, record
 from mailweir.store.people import companies
 from mailweir.store.people.companies import Company
 
@@ -72,7 +72,7 @@ def set_choices(
         output.show_json(output.plain(changed))
         return
     if visibility is not None:
-        output.say(f"New mail with contacts of {changed.name}: {wording.text(record.visibility(changed.visibility))}.")
+        output.say(f"New mail with contacts of {changed.name}: {english.text(record.visibility(changed.visibility))}.")
     if auto_contacts is not None:
         output.say(f"{_what_is_made(changed)}.")
 

@@ -4,9 +4,9 @@ from typing import Annotated
 
 import typer
 
-from admin_cli import context, options, output, tables, wording
+from admin_cli import context, options, output, tables
 from admin_cli.commands import contact_file
-from mailweir.explain import record
+from mailweir.explain import english, record
 from mailweir.store.people import contacts
 
 _MADE_BY = {"admin": "-", "company_domain": "domain"}
@@ -61,7 +61,7 @@ def set_choices(
         output.show_json([output.plain(contact) for contact in changed])
         return
     for contact in changed:
-        output.say(f"New mail with {contact.name}: {wording.text(record.visibility(contact.visibility))}.")
+        output.say(f"New mail with {contact.name}: {english.text(record.visibility(contact.visibility))}.")
 
 
 def list_all(deployment: options.DeploymentOption = None, as_json: options.JsonOption = False) -> None:

@@ -9,11 +9,11 @@ from typing import Annotated
 
 import typer
 
-from admin_cli import consent, context, key_files, options, output, wording
+from admin_cli import consent, context, key_files, options, output
 from admin_cli.commands.gmail_state import Username
 from mailweir import gmail_access, secrets_file
 from mailweir.errors import BadInput
-from mailweir.explain import consents, synced
+from mailweir.explain import consents, english, synced
 from mailweir.gmail import oauth_files, transport
 from mailweir.gmail.consent import Consent
 from mailweir.gmail.oauth_files import OAuthClient
@@ -83,7 +83,7 @@ def connect(
         output.say(f"It is the mailbox that was {done.renamed_from}: it goes on where it was.")
     _say_connected(done.mailbox)
     for hindrance in synced.hindrances(None, is_swept=done.is_swept):
-        output.remark(wording.text(hindrance))
+        output.remark(english.text(hindrance))
 
 
 def _remark_foreign(settings: Settings) -> None:
@@ -142,7 +142,7 @@ def _say_connected(made: GmailMailbox) -> None:
     output.say(f"Its {kinds} mail with contacts is recorded, also what came since {output.moment(made.covered_since)}.")
     output.say("'mailweir gmail status' shows how it fares.")
     if ends := synced.consent_end(made):
-        output.remark(wording.text(ends))
+        output.remark(english.text(ends))
 
 
 def disconnect(
@@ -171,4 +171,4 @@ def _left(settings: Settings, found: GmailMailbox, sealed: bytes | None, *, is_s
     """Gives the consent back; what is left to do by hand where that doesn't work."""
     left, why = gmail_access.give_up(settings, found, sealed, is_shared=is_shared)
     said = consents.left(left, found.address, why)
-    return wording.text(said) if said else None
+    return english.text(said) if said else None

@@ -4,8 +4,8 @@ from typing import Annotated
 
 import typer
 
-from admin_cli import context, options, output, tables, wording
-from mailweir.explain import synced
+from admin_cli import context, options, output, tables
+from mailweir.explain import english, synced
 from mailweir.store.gmail import gmail_app, gmail_mailboxes, gmail_waiting, gmail_workers
 from mailweir.store.gmail.gmail_mailboxes import GmailMailbox
 
@@ -48,7 +48,7 @@ def status(
     empty = f"No mailbox of {chosen.name} is connected: 'mailweir gmail connect USERNAME --inbound --outbound' does it."
     tables.show(COLUMNS, [_row(one, app.error if app else None) for one in found], empty=empty)
     for hindrance in synced.hindrances(app, is_swept=is_swept) if found else []:
-        output.remark(wording.text(hindrance))
+        output.remark(english.text(hindrance))
     if failing:
         output.say("")
         rows = [(one.message_id, str(one.attempts), output.moment(one.next_try_at), one.error) for one in failing]
@@ -66,13 +66,13 @@ def _row(one: GmailMailbox, app_error: str | None) -> tuple[str, ...]:
         one.username,
         one.address,
         ", ".join(directions),
-        wording.text(synced.state(one)),
+        english.text(synced.state(one)),
         output.moment(one.swept_at) if one.swept_at else "never",
         output.moment(one.last_message_at) if one.last_message_at else "–",
         str(one.waiting),
         str(one.dead),
         "not audited" if one.audited_at is None else f"{one.audit_missing} of {one.audit_listed}",
-        wording.text(note) if note else "",
+        english.text(note) if note else "",
     )
 
 

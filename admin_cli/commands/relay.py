@@ -4,9 +4,9 @@ from typing import Annotated, Any
 
 import typer
 
-from admin_cli import context, in_force, options, output, tables, wording
+from admin_cli import context, in_force, options, output, tables
 from mailweir import send_mail_as
-from mailweir.explain import relay
+from mailweir.explain import english, relay
 from mailweir.send_mail_as import Form
 from mailweir.settings import load
 from mailweir.store.people import relay_logins
@@ -93,7 +93,7 @@ def list_all(deployment: options.DeploymentOption = None, as_json: options.JsonO
             str(one.messages),
             str(one.recipients),
             str(one.refused),
-            wording.text(relay.login(one)),
+            english.text(relay.login(one)),
         )
         for one in found
     ]
@@ -110,7 +110,7 @@ def _show_form(form: Form) -> None:
     output.say("  Secured connection    using TLS")
     output.say(f'With port {form.submissions_port} choose "using SSL" instead. The password isn\'t shown again.')
     if form.hindrances:
-        hindrances = "; ".join(map(wording.text, form.hindrances))
+        hindrances = "; ".join(map(english.text, form.hindrances))
         output.remark(f"mailweir: Gmail itself can't use it yet: {hindrances}. See docs/operations.md, The relay")
 
 

@@ -4,8 +4,8 @@ from typing import Annotated
 
 import typer
 
-from admin_cli import context, options, output, tables, wording
-from mailweir.explain import record
+from admin_cli import context, options, output, tables
+from mailweir.explain import english, record
 from mailweir.store.record import todos
 from mailweir.store.record.todos import Todo
 
@@ -61,7 +61,7 @@ def done(
     if as_json:
         output.show_json(output.plain(finished))
         return
-    state = wording.text(record.todo(finished))
+    state = english.text(record.todo(finished))
     output.say(f"The to-do {finished.id} of {finished.user} is {state}: {finished.activity.subject}")
 
 

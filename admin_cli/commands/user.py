@@ -4,8 +4,8 @@ from typing import Annotated
 
 import typer
 
-from admin_cli import context, options, output, tables, wording
-from mailweir.explain import record
+from admin_cli import context, options, output, tables
+from mailweir.explain import english, record
 from mailweir.store.gmail import gmail_mailboxes
 from mailweir.store.people import users
 from mailweir.store.people.users import User
@@ -78,7 +78,7 @@ def set_choices(
     if as_json:
         output.show_json(output.plain(changed))
         return
-    output.say(f"New mail of {changed.username}: {wording.text(record.visibility(changed.visibility))}.")
+    output.say(f"New mail of {changed.username}: {english.text(record.visibility(changed.visibility))}.")
 
 
 def list_all(deployment: options.DeploymentOption = None, as_json: options.JsonOption = False) -> None:

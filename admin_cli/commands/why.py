@@ -4,8 +4,9 @@ from typing import Annotated, Any
 
 import typer
 
-from admin_cli import context, options, output, wording
-from mailweir.explain import tracking
+from admin_cli import context, options, output
+from mailweir.explain import english, missing_mail
+from mailweir.explain.missing_mail import Question
 from mailweir.explain.tracking import Decided, Refused, Tracked, Waits
 from mailweir.settings import Settings, load
 from mailweir.traces import Traces
@@ -46,7 +47,9 @@ def why(
     traces = Traces(settings.token_key_path)
     with context.opened(settings) as database:
         chosen = context.narrow(database, deployment)
-        found = tracking.track(database, text, traces, in_log, chosen, limit)
+        question = Question(text=text, limit=limit, decision_days=settings.retention.decision_days)
+        answer = missing_mail.ask(database, question, traces, deployment=chosen, in_log=in_log)
+    found = [one.tracked for one in answer.found]
     for remark in remarks:
         output.remark(f"mailweir: {remark}")
     if as_json:
@@ -56,7 +59,7 @@ def why(
     if found:
         return
     if not as_json:
-        output.say(wording.text(tracking.nothing(text, settings.retention.decision_days)))
+        output.say(" ".join(map(english.text, answer.remarks)))
     raise typer.Exit(1)
 
 
@@ -80,30 +83,30 @@ def _object(found: Tracked) -> dict[str, Any]:
     """All have the keys of a decision."""
     if isinstance(found, Decided):
         decision = found.decision
-        origins = [wording.text(one) for one in found.origins]
-        about = {"reason": wording.text(found.reason), "gmail_id": decision.gmail_id, "contact_origins": origins}
+        origins = [english.text(one) for one in found.origins]
+        about = {"reason": english.text(found.reason), "gmail_id": decision.gmail_id, "contact_origins": origins}
         return {**output.plain(decision), **about}
     return _waiting_object(found) if isinstance(found, Waits) else _refusal_object(found)
 
 
 def _decision_sentence(found: Decided) -> str:
     decision = found.decision
-    what, cause = wording.text(found.outcome), wording.text(found.reason)
+    what, cause = english.text(found.outcome), english.text(found.reason)
     # what is relayed may have none of ours
     to = f", to {', '.join(decision.recipients)}" if decision.recipients else ""
     name = f"queue id {decision.queue_id}" if decision.queue_id else "it had no queue id yet"
     if decision.mailbox:
         name = f"Gmail id {decision.gmail_id}, in {decision.mailbox}"
-    hint = f"; {wording.text(found.hint)}" if found.hint else ""
-    proof = f"; author: {wording.text(found.proof)}" if found.proof else ""
-    origins = "".join(f"; {wording.text(one)}" for one in found.origins)
+    hint = f"; {english.text(found.hint)}" if found.hint else ""
+    proof = f"; author: {english.text(found.proof)}" if found.proof else ""
+    origins = "".join(f"; {english.text(one)}" for one in found.origins)
     return f"{output.moment(decision.time)}  {what}: {cause} ({name}{to}){proof}{origins}{hint}"
 
 
 def _waiting_sentence(found: Waits) -> str:
     waiting = found.waiting
     time = output.moment(waiting.dead_at or waiting.queued_at)
-    return f"{time}  {wording.text(found.reason)} (Gmail id {waiting.gmail_id}, in {waiting.mailbox})"
+    return f"{time}  {english.text(found.reason)} (Gmail id {waiting.gmail_id}, in {waiting.mailbox})"
 
 
 def _waiting_object(found: Waits) -> dict[str, Any]:
@@ -116,7 +119,7 @@ def _waiting_object(found: Waits) -> dict[str, Any]:
         "author": None,
         "message_id": None,
         "outcome": "waiting" if waiting.dead_at is None else "given up",
-        "reason": wording.text(found.reason),
+        "reason": english.text(found.reason),
         "activity": None,
         "direction": None,
         "mailbox": waiting.mailbox,
@@ -131,7 +134,7 @@ def _refusal_sentence(found: Refused) -> str:
     to = f", to {refusal.recipient}" if refusal.recipient is not None else ""
     client = f"from {refusal.client}" if refusal.client else "from an unknown client"
     sender = "" if refusal.sender is None else f", envelope sender {refusal.sender or '<>'}"
-    return f"{output.moment(refusal.time)}  {wording.text(found.reason)} ({queue_id}{client}{sender}{to})"
+    return f"{output.moment(refusal.time)}  {english.text(found.reason)} ({queue_id}{client}{sender}{to})"
 
 
 def _refusal_object(found: Refused) -> dict[str, Any]:
@@ -145,7 +148,7 @@ def _refusal_object(found: Refused) -> dict[str, Any]:
         "author": refusal.sender or None,
         "message_id": refusal.message_id,
         "outcome": "broken off" if refusal.is_broken_off else "refused",
-        "reason": wording.text(found.reason) + (f" (from {refusal.client})" if refusal.client else ""),
+        "reason": english.text(found.reason) + (f" (from {refusal.client})" if refusal.client else ""),
         "activity": None,
         "direction": None,
         "mailbox": None,

@@ -10,13 +10,12 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from admin_cli import wording
 from admin_cli.demo import mail
 from admin_cli.demo.scenario import DEPLOYMENT, Delivered, Findings
 from admin_cli.output import moment
 from admin_cli.printable import printable
 from mailweir.decision import Outcome
-from mailweir.explain import reasons
+from mailweir.explain import english, reasons
 
 _WIDTH_WITHOUT_TERMINAL = 110
 
@@ -87,7 +86,7 @@ def _redirected(findings: Findings) -> RenderableType:
 
 def _ignored(findings: Findings) -> RenderableType:
     rows = [
-        (number, decision.author or "-", ", ".join(decision.recipients), wording.text(reasons.reason(decision)))
+        (number, decision.author or "-", ", ".join(decision.recipients), english.text(reasons.reason(decision)))
         for number, one in _numbered(findings)
         for decision in one.decisions
         if decision.outcome == Outcome.IGNORED
@@ -107,7 +106,7 @@ def _reasons(findings: Findings, outcome: Outcome) -> Iterable[Text]:
     for number, one in _numbered(findings):
         for decision in one.decisions:
             if decision.outcome == outcome:
-                yield Text(printable(f"  mail {number}: {wording.text(reasons.reason(decision))}"))
+                yield Text(printable(f"  mail {number}: {english.text(reasons.reason(decision))}"))
 
 
 def _numbered(findings: Findings) -> Iterable[tuple[str, Delivered]]:

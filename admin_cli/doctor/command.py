@@ -11,9 +11,10 @@ from typing import Annotated
 
 import typer
 
-from admin_cli import context, data_folder, in_force, options, output, tables, wording
+from admin_cli import context, data_folder, in_force, options, output, tables
 from admin_cli.doctor import certificate, postfix_files, queue, sockets, stack, units
 from admin_cli.ownership import acting_for
+from mailweir.explain import english
 from mailweir.health import database as checks
 from mailweir.health import disk, examination, hosts, settings_sense
 from mailweir.health.findings import Finding, Level, run, wrong
@@ -116,7 +117,7 @@ def _examine_database(settings: Settings, name: str | None, now: datetime) -> It
         yield from state
         if any(one.level is Level.WRONG for one in state):
             return
-        yield from examination.of_database(settings, database, name, now, wording.text)
+        yield from examination.of_database(settings, database, name, now, english.text)
         yield from run("health", partial(_reported, settings, database, since, now))
 
 

@@ -1,4 +1,5 @@
-"""Decisions, states and hints as keys with parameters, which each edge (command line, page, API) turns into its own words.
+"""Decisions, states and hints as keys with parameters, and their words: once for the command line, the page and the API.
 
-Never holds a sentence, and never writes. `keys` lists what there is to say; `tracking` answers what became of a message.
+Never writes. `keys` lists what there is to say, and `english` says it; `tracking` answers what became of a message. The others
+hold no sentence.
 """

@@ -51,6 +51,7 @@ _DECISIONS = {
     "decision.login_limit": _NONE,
     "decision.never_log": _of("deployment", "rule"),
     "decision.never_log_of_user": _of("rule", "user"),
+    "decision.never_log_of_others": _NONE,
     "decision.not_synced": _NONE,
     "decision.held_forward": _of("author", "deployment"),
     "decision.held_company": _of("author"),
@@ -92,6 +93,8 @@ PARAMETERS: Mapping[str, frozenset[str]] = {
     "postfix.broken_off": _of("stage", "reply"),
     # what became of a message, where nothing is known of it; what would help
     "tracking.nothing": _of("text", "days"),
+    "tracking.no_subjects": _NONE,
+    "tracking.own_alone": _NONE,
     "hint.register_alias": _of("author"),
     # an activity
     "direction.incoming": _NONE,

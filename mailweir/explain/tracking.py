@@ -1,11 +1,12 @@
 """What became of a message: the decisions on it, what waits in the sync, and what Postfix refused. Never writes.
 
 Whoever asks has read Postfix's log before, for the database and the log may be readable to different users of the system.
-Called by `mailweir why`.
+Called by `missing_mail`.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 
 from mailweir import address
 from mailweir.decision import Reason
@@ -20,7 +21,7 @@ from mailweir.store.people import auto_contacts, deployments
 from mailweir.store.people.deployments import Deployment
 from mailweir.store.record import decisions, overview
 from mailweir.store.record import refusals as recorded
-from mailweir.store.record.decisions import Decision
+from mailweir.store.record.decisions import Asker, Decision
 from mailweir.traces import Traces
 
 
@@ -64,22 +65,30 @@ def track(
     in_log: Iterable[Refusal],
     deployment: Deployment | None = None,
     limit: int | None = None,
+    *,
+    asker: Asker | None = None,
+    since: datetime | None = None,
 ) -> list[Tracked]:
     """All that is known of a message: decisions, what waits, refusals; each the newest first, and at most so many of all.
 
     text: a Message-ID, an author's or recipient's address, Postfix's queue id, Gmail's id, or a part of a recorded subject.
     in_log: the refusals that Postfix's log has of this text; what the record has of the same is left out. deployment: None asks
-    all; a refusal that is nobody's is told then alone.
+    all; a refusal that is nobody's is told then alone. asker: sees of the deployment's what `decisions.Asker` says, and of the
+    sync what waits in own mailboxes; an admin, all that waits. since: nothing older.
     """
-    known, in_log = deployments.list_all(database), list(in_log)
+    known, in_log = deployments.list_all(database), [one for one in in_log if since is None or one.time >= since]
+    if deployment is not None:
+        known = [one for one in known if one.id == deployment.id]
     told = [recorded.source_id(one.queue_id, one.key) for one in in_log]
-    found = decisions.find(database, text, deployment, limit, _digests(known, traces, text), told)
-    waiting = gmail_waiting.find(database, text)
+    digests = _digests(known, traces, text)
+    found = decisions.find(database, text, deployment, limit, digests, told, asker=asker, since=since)
+    mailboxes_of = asker.reader.user_ids if asker and not asker.is_admin else None
+    waiting = gmail_waiting.find(database, text, deployment, mailboxes_of)
     names = {one.domain: one.name for one in known}
     refused = [(one, names.get(_domain(one.recipient))) for one in in_log]
     everything: list[Tracked] = [
         *(_decided(database, one) for one in found),
-        *(Waits(one, synced.waiting(one)) for one in waiting if _is_told(one.deployment, deployment)),
+        *(Waits(one, synced.waiting(one)) for one in waiting if since is None or one.queued_at >= since),
         *(Refused(one, name, refusals.refusal(one)) for one, name in refused if _is_told(name, deployment)),
     ]
     return everything[:limit]

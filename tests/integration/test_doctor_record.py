@@ -12,10 +12,10 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from admin_cli import wording
 from admin_cli.doctor import certificate
 from mailweir.decision import Reason
 from mailweir.errors import DatabaseUnavailable
+from mailweir.explain import english
 from mailweir.health import findings, record, settings_sense
 from mailweir.health.findings import Finding, Level
 from mailweir.settings import Settings
@@ -42,7 +42,7 @@ def demo(mailweir: Mailweir) -> Mailweir:
 
 def forwarding(database: Database, now: datetime.datetime) -> dict[str, Finding]:
     """Username -> what is said of him."""
-    found = list(record.check_forwarding(database, deployments.find(database, "demo"), now, wording.text))
+    found = list(record.check_forwarding(database, deployments.find(database, "demo"), now, english.text))
     return {one.sentence.partition(":")[0]: one for one in found}
 
 

@@ -1,4 +1,4 @@
-"""Each state and reason is explained with the parameters of its key, and the key has words in the command line's language."""
+"""Each state and reason is explained with the parameters of its key, and the key has words in English."""
 
 import enum
 import string
@@ -11,9 +11,8 @@ from typing import Any
 
 import pytest
 
-from admin_cli import wording
 from mailweir.decision import Direction, Doubt, Outcome, Reason, Route
-from mailweir.explain import consents, forwarding, reasons, record, refusals, relay, synced, tracking
+from mailweir.explain import consents, english, forwarding, reasons, record, refusals, relay, synced, tracking
 from mailweir.explain.explanation import Explanation, explain, word
 from mailweir.explain.forwarding import Seen
 from mailweir.explain.keys import PARAMETERS
@@ -131,6 +130,7 @@ def _of_the_rest() -> Iterator[Explanation | None]:
     yield from relay.hindrances(_settings(smtp={"bind_address": "127.0.0.1", "submission_port": 10587}))
     yield from (consents.left(left, "r@firm.example", "no answer") for left in Left if left is not Left.NOTHING)
     yield tracking.nothing("j@x.example", 14)
+    yield from map(explain, ("tracking.no_subjects", "tracking.own_alone", "decision.never_log_of_others"))
     yield word("route", "pigeon")
 
 
@@ -139,7 +139,8 @@ def _settings(smtp: dict[str, Any]) -> Settings:
 
 
 def _all() -> list[Explanation]:
-    """Every explanation that the heart gives, but for the hint, which takes a database."""
+    """Every explanation that the heart gives, but for the hint, which takes a database. What takes no parameters
+    and one of several users is named here: `test_missing_mail` sees it."""
     found = [*_of_decisions(), *_of_the_sync(), *_of_the_record(), *_of_forwarding(), *_of_the_rest()]
     return [one for one in found if one is not None]
 
@@ -149,12 +150,12 @@ def _named_in(text: str) -> set[str]:
 
 
 def test_each_key_has_words_and_no_words_are_left_over() -> None:
-    assert set(wording.WORDS) == set(PARAMETERS)
+    assert set(english.WORDS) == set(PARAMETERS)
 
 
 @pytest.mark.parametrize("key", PARAMETERS)
 def test_a_text_names_the_parameters_of_its_key(key: str) -> None:
-    assert _named_in(wording.WORDS[key]) == PARAMETERS[key]
+    assert _named_in(english.WORDS[key]) == PARAMETERS[key]
 
 
 def test_no_key_is_left_over() -> None:
@@ -164,14 +165,14 @@ def test_no_key_is_left_over() -> None:
 def test_each_explanation_has_the_parameters_of_its_key_and_can_be_said() -> None:
     for one in _all():
         assert one.parameters.keys() == PARAMETERS[one.key]
-        assert "{" not in wording.text(one)
+        assert "{" not in english.text(one)
 
 
 @pytest.mark.parametrize("reason", Reason)
 def test_each_reason_has_a_key_of_its_name(reason: Reason) -> None:
     key = reasons.reason(replace(DECISION, reason=reason)).key
     assert key == f"decision.{reason.name.lower()}"
-    assert len(wording.WORDS[key]) > 20
+    assert len(english.WORDS[key]) > 20
 
 
 @pytest.mark.parametrize(
@@ -240,6 +241,6 @@ def test_a_quiet_forwarding_says_since_when_and_what_was_usual() -> None:
     daily = [MOMENT - timedelta(hours=24 * number) for number in range(20)]
     found = forwarding.state(USER, Seen(daily, True, None), MOMENT + timedelta(days=4))
     assert found.state == Explanation("forwarding.quiet", {"days": 4, "last": MOMENT, "usual_days": 1.0})
-    assert wording.text(found.state) == (
+    assert english.text(found.state) == (
         "forwarding went quiet: nothing for 4 days, since 2026-11-24 03:12Z; usually no pause was longer than 1.0 days"
     )

@@ -53,8 +53,29 @@ _VARIABLES: dict[str, Any] = {
     "narrower": "",
     "bound": "",
     "of_reader": "?",
+    "bcc": "0",
+    "beyond": "<",
+    "place": "",
+    "order": "DESC",
+    "last": "MIN",
+    "first": "MAX",
+    "key": "activity_id",
+    "off": "1",
+    "united": "SELECT 1 AS looked_id",
+    "besides": " AND 1 = 1",
+    "chosen": "SELECT 1 AS looked_id",
+    "linked": "activity_threads",
+    "each": "SELECT 1 AS looked_id",
+    "visible": "1 = 1",
+    "own": "1 = 1",
     "sources": "SELECT source_id FROM sightings WHERE activity_id = ?",
     "setting": "jit = off",
+    "asker": None,
+    "user_ids": [1],
+    "seen": "1 = 1",
+    "own": "1 = 1",
+    "mine": "1 = 1",
+    "addressed": ["1 = 1"],
     "reader": Reader(whole="1 = 1", whole_values=(), names="1 = 1", names_values=()),
 }
 _BUILDERS = {
@@ -62,7 +83,12 @@ _BUILDERS = {
     writing.__name__: {"_insert"},
     erasing.__name__: {"_overwriting"},
 }  # of any table's statement
-_ANY_TABLE = {"backup", "postgresql_backup", "versions"}  # modules that speak of all tables, or of the database itself
+_ANY_TABLE = {
+    "backup",
+    "indexes",
+    "postgresql_backup",
+    "versions",
+}  # modules that speak of all tables, or of the database itself
 _STATEMENT = re.compile(r"\s*(?:SELECT|INSERT INTO|UPDATE|DELETE FROM)\s+\S+\s+\S+")
 _FRAGMENT = re.compile(r"\b(?:AND|ORDER BY|WHERE|FROM|JOIN|IN|IS NULL|SELECT|AS|SET)\b|= \?")
 _ALIAS = re.compile(r"\b(?:FROM|JOIN|UPDATE) ([a-z_]+) (?:AS )?([a-z_]+)\b")

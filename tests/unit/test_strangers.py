@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from admin_cli import wording
 from mailweir.digest.server import Digest
-from mailweir.explain import record, tracking
+from mailweir.explain import english, record, tracking
 from mailweir.explain.tracking import Decided
 from mailweir.store.database.connection import Database
 from mailweir.store.people import auto_contacts, companies, contacts, deployments, never_log_rules
@@ -243,7 +242,7 @@ def test_why_and_show_say_how_the_contact_came_about(
     assert record.origin(made).key == "contact.company_domain"
     (told,) = tracking.track(database, "m1@mail.example", Traces(tmp_path / "key"), [], demo)
     assert isinstance(told, Decided)
-    assert [wording.text(one) for one in told.origins] == [
+    assert [english.text(one) for one in told.origins] == [
         f"{NEW}: contact made from the domain of Client Ltd on {clock.at:%Y-%m-%d}"
     ]
 

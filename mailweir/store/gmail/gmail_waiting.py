@@ -3,12 +3,15 @@
 Called by the command line and by `explain.tracking`; the sweeps go by `gmail_queue`.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from mailweir.store.database import rows
 from mailweir.store.database.connection import Database
 from mailweir.store.database.moments import parse, parse_or_none, rfc3339
+from mailweir.store.people.deployments import Deployment
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,15 +97,26 @@ def dead_letters(database: Database, mailbox_id: int) -> list[DeadLetter]:
     ]
 
 
-def find(database: Database, gmail_id: str) -> list[Waiting]:
-    """Where a message waits or was given up, the newest first. gmail_id: any text."""
+def find(
+    database: Database, gmail_id: str, deployment: Deployment | None = None, user_ids: Collection[int] | None = None
+) -> list[Waiting]:
+    """Where a message waits or was given up, the newest first. gmail_id: any text. user_ids: in whose mailboxes."""
     if not gmail_id.isascii() or not gmail_id.isprintable():
         return []
+    which = ""
+    values: list[Any] = [gmail_id]
+    if deployment is not None:
+        which += " AND m.deployment_id = ?"
+        values.append(deployment.id)
+    if user_ids is not None:
+        which += f" AND m.user_id IN ({','.join('?' * len(user_ids))})"
+        values += user_ids
     found = database.execute(
         "SELECT q.message_id, d.name AS deployment, u.username, m.address, q.attempts, q.error, q.queued_at, q.next_try_at,"
         " q.dead_at, q.held_until FROM gmail_mailboxes m JOIN gmail_queue q ON q.mailbox_id = m.id AND q.message_id = ?"
-        " JOIN users u ON u.id = m.user_id JOIN deployments d ON d.id = m.deployment_id ORDER BY q.id DESC",
-        (gmail_id,),
+        " JOIN users u ON u.id = m.user_id JOIN deployments d ON d.id = m.deployment_id"
+        f" WHERE 1 = 1{which} ORDER BY q.id DESC",
+        values,
     )
     return [
         Waiting(

@@ -1,4 +1,4 @@
-"""Decisions: what became of a message, read. Never writes: `writing` does. Called by `mailweir why`."""
+"""Decisions: what became of a message, read. Never writes: `writing` does. Called by `explain.tracking`."""
 
 import json
 import re
@@ -11,9 +11,10 @@ from mailweir import address
 from mailweir.decision import FROM_THE_LOG, Reason
 from mailweir.store.database import batches, like, rows
 from mailweir.store.database.connection import Database
-from mailweir.store.database.moments import parse
+from mailweir.store.database.moments import parse, rfc3339
 from mailweir.store.people.deployments import Deployment
 from mailweir.store.record import refusals
+from mailweir.store.record.visibility import Reader
 
 _MIN_WORD_CHARS = 3
 _GMAIL_ID = re.compile(r"[0-9A-Za-z_-]{8,64}")  # opaque; at Google 16 hexadecimal digits
@@ -56,6 +57,22 @@ class Decision:
         return self.queue_id.rpartition("@")[0] if self.mailbox is not None and self.queue_id else None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asker:
+    """Who asks for decisions of one deployment, and is told what may be seen of them (law 13).
+
+    Of what is on the record: what the reader may see. Of the rest an admin is told all, and a user what came to
+    capture_address, was sent from an address of the user's, or was found in the user's mailbox. has_tags: does `+tag` in an
+    address count for nothing?
+    """
+
+    reader: Reader
+    username: str
+    capture_address: str
+    has_tags: bool = False
+    is_admin: bool = False
+
+
 def find(
     database: Database,
     text: str,
@@ -63,14 +80,18 @@ def find(
     limit: int | None = None,
     digests: Mapping[int, bytes] | None = None,
     told: Collection[str] | None = None,
+    *,
+    asker: Asker | None = None,
+    since: datetime | None = None,
 ) -> list[Decision]:
     """The decisions on a Message-ID (with <> or without), an author's or recipient's address, a queue id, Gmail's id, or a part
     of what is recorded's subject; the newest first. digests: of the recipient, by deployment (`traces`). told: what was read out
-    of Postfix's log is found too, but for these of it (`refusals.source_id`)."""
+    of Postfix's log is found too, but for these of it (`refusals.source_id`). asker: None is the operator's command line; to
+    others, subjects say nothing here, for some of them may not be known: `search` finds by these."""
     text = text.strip()
     if not text.isprintable():  # bytes of another encoding among them: nothing on the record is called so
         return []
-    fits, values = _fitting(database, text, digests or {})
+    fits, values = _fitting(database, text, digests or {}, asker)
     if told is not None and text.isalnum():
         begins = refusals.source_id(text, "")
         fits.append("SUBSTR(c.source_id, 1, ?) = ?")
@@ -81,6 +102,12 @@ def find(
     if deployment is not None:
         condition += " AND c.deployment_id = ?"
         values.append(deployment.id)
+    if asker is not None:
+        seen = _told_to(asker, values)
+        condition += f" AND {seen}"
+    if since is not None:
+        condition += " AND c.decided_at >= ?"
+        values.append(rfc3339(since))
     ending = ""
     if limit is not None:
         ending = " LIMIT ?"
@@ -109,7 +136,34 @@ def _without(words: Collection[str], column: str, values: list[Any]) -> str:
     return f" AND {column} NOT IN ({', '.join('?' * len(words))})" if words else ""
 
 
-def _fitting(database: Database, text: str, digests: Mapping[int, bytes]) -> tuple[list[str], list[Any]]:
+def _told_to(asker: Asker, values: list[Any]) -> str:
+    """A further condition, whose values are added. An OR does here: what was asked for has narrowed the rows before."""
+    reader = asker.reader
+    marks = ",".join("?" * len(reader.user_ids))
+    values += [reader.deployment_id, *reader.user_ids]
+    seen = (
+        "(a.visibility <> 'participants' OR EXISTS (SELECT 1 FROM activity_users mine"
+        f" WHERE mine.activity_id = a.id AND mine.user_id IN ({marks})))"
+    )
+    if asker.is_admin:
+        return f"c.deployment_id = ? AND (c.activity_id IS NULL OR {seen})"
+    addressed = ["c.recipients LIKE ? ESCAPE '!'"] * (1 + asker.has_tags)
+    values.append(f'%"{like.escaped(asker.capture_address)}"%')
+    if asker.has_tags:
+        local, domain = address.split(asker.capture_address)
+        values.append(f'%"{like.escaped(local)}+%@{like.escaped(domain)}"%')
+    values += [*reader.user_ids, *reader.user_ids]
+    own = (
+        f"({' OR '.join(addressed)} OR c.author IN (SELECT own.address FROM user_addresses own WHERE own.user_id IN ({marks}))"
+        f" OR EXISTS (SELECT 1 FROM gmail_mailboxes m WHERE m.user_id IN ({marks})"
+        " AND c.source_id LIKE '%@' || CAST(m.id AS TEXT)))"
+    )
+    return f"c.deployment_id = ? AND (c.activity_id IS NOT NULL AND {seen} OR c.activity_id IS NULL AND {own})"
+
+
+def _fitting(
+    database: Database, text: str, digests: Mapping[int, bytes], asker: Asker | None
+) -> tuple[list[str], list[Any]]:
     """Conditions on the decision c, of which one is enough, and their values."""
     fits = ["c.message_id IN (?, ?)", "c.source_id = ?"]
     values: list[Any] = [text, f"<{text}>", text]
@@ -122,17 +176,29 @@ def _fitting(database: Database, text: str, digests: Mapping[int, bytes]) -> tup
         fits += [
             "c.author = ?",
             f"c.named {matches} ? ESCAPE '!'",
-            "c.activity_id IN (SELECT p.activity_id FROM activity_contacts p WHERE p.address = ?)",
+            f"c.activity_id IN (SELECT p.activity_id FROM activity_contacts p WHERE p.address = ?{_but_bcc(asker)})",
         ]
         values += [author, f"%{like.escaped(json.dumps(author, ensure_ascii=False))}%", author]
+        values += asker.reader.user_ids if asker else ()
         position = "INSTR(c.recipient_digests, ?)" if database.is_sqlite else "POSITION(? IN c.recipient_digests)"
         for deployment_id, digest in digests.items():
             fits.append(f"(c.deployment_id = ? AND {position} > 0)")
             values += [deployment_id, digest]
-    elif len(text) >= _MIN_WORD_CHARS:
+    elif len(text) >= _MIN_WORD_CHARS and asker is None:
         fits.append(f"a.subject {matches} ? ESCAPE '!'")
         values.append(f"%{like.escaped(text)}%")
     return fits, values
+
+
+def _but_bcc(asker: Asker | None) -> str:
+    """A further condition on a contact who takes part: not in Bcc, but for the sender. Its values are the user ids."""
+    if asker is None:
+        return ""
+    marks = ",".join("?" * len(asker.reader.user_ids))
+    return (
+        " AND (p.is_bcc = 0 OR EXISTS (SELECT 1 FROM activities sent JOIN user_addresses own ON own.address = sent.author"
+        f" WHERE sent.id = p.activity_id AND own.user_id IN ({marks})))"
+    )
 
 
 def count_synced(database: Database, deployment: Deployment) -> int:

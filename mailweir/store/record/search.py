@@ -1,7 +1,8 @@
 """Search in the record: the activities that hold all of what was typed, the one recorded last first. Never writes.
 
 The index gives versions, the newest first; of these, the ones that lead an activity are asked whether they are wanted and may be
-seen. So a change of the leading version changes nothing here. Called by `mailweir search`.
+seen. So a change of the leading version changes nothing here. Called by `mailweir search`
+and by `missing_mail`.
 """
 
 import heapq
@@ -18,7 +19,7 @@ from mailweir.store.database import batches
 from mailweir.store.database.connection import Database
 from mailweir.store.database.moments import rfc3339
 from mailweir.store.people.deployments import Deployment
-from mailweir.store.record import activities, search_index
+from mailweir.store.record import activities, search_index, visibility
 from mailweir.store.record.activities import Activity
 
 FIRST_CHUNK, LARGEST_CHUNK = 200, 10_000
@@ -57,6 +58,18 @@ class Reader:
     whole_values: tuple[Any, ...]
     names: str
     names_values: tuple[Any, ...]
+
+
+def of_reader(reader: visibility.Reader) -> Reader:
+    """What this user may see."""
+    marks = ",".join("?" * len(reader.user_ids))
+    mine = f"EXISTS (SELECT 1 FROM activity_users AS own WHERE own.activity_id = a.id AND own.user_id IN ({marks}))"
+    return Reader(
+        whole=f"a.visibility = 'everyone' OR {mine}",
+        whole_values=reader.user_ids,
+        names="a.visibility = 'metadata'",
+        names_values=(),
+    )
 
 
 def select(

@@ -1,0 +1,23 @@
+"""Explanations in English, once for the command line and the page: a text for each key of `keys`.
+
+A text holds the parameters of its key, and moments in the form that stands there. It may hold text that came by mail, as it
+came: whoever shows it escapes it. Pure. Called by the commands, the demo and the page.
+"""
+
+from collections.abc import Mapping
+
+from mailweir.explain.english_decisions import DECISIONS
+from mailweir.explain.english_states import STATES
+from mailweir.explain.explanation import Explanation
+
+_NO_AUTHOR = "(no author)"
+
+WORDS: Mapping[str, str] = {**DECISIONS, **STATES}
+
+
+def text(explanation: Explanation) -> str:
+    """The words of an explanation: a part of a sentence, without a full stop as a rule."""
+    values = dict(explanation.parameters)
+    if values.get("author") == "":
+        values["author"] = _NO_AUTHOR
+    return WORDS[explanation.key].format(**values)

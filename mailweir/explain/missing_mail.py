@@ -1,0 +1,182 @@
+"""Where is that mail? All that an asker may know of a message, what would mend it, and what can't be known.
+
+Answers the operator's command line, which may know all; and a user or an admin of one deployment, who may know what law 13 and
+their own mail leave them. Never writes. Called by `mailweir why` and the page.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from mailweir import address
+from mailweir.explain import remedies, tracking
+from mailweir.explain.explanation import Explanation, explain
+from mailweir.explain.refusals import Refusal
+from mailweir.explain.remedies import Action, Remedy
+from mailweir.explain.tracking import Decided, Refused, Tracked, Waits
+from mailweir.reading import search_query
+from mailweir.store.database.connection import Database
+from mailweir.store.people.deployments import Deployment
+from mailweir.store.record import activities, search, visibility
+from mailweir.store.record.activities import Activity
+from mailweir.store.record.decisions import Asker
+from mailweir.store.record.search import Wanted
+from mailweir.store.record.visibility import Access, Reader
+from mailweir.traces import Traces
+
+_NO_USERS = (0,)  # ids begin with 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """text: a Message-ID, an author's or recipient's address, Postfix's queue id, Gmail's id, or words.
+
+    since: nothing that was decided or recorded before. limit: at most so many decisions, waiting messages and refusals together.
+    max_activities: at most so many activities by the words of text; 0 doesn't look. decision_days: how long decisions on
+    ignored mail stay.
+    """
+
+    text: str
+    since: datetime | None = None
+    limit: int | None = None
+    max_activities: int = 0
+    decision_days: int = 14
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One thing that is known of the message, and what would mend it."""
+
+    tracked: Tracked
+    remedy: Remedy
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """found: decisions, then what waits in the sync, then refusals; each the newest first. activities: found by the words, the
+    one recorded last first, as the asker may see them. remarks: what can't be known, or that nothing is."""
+
+    found: tuple[Found, ...]
+    activities: tuple[Activity, ...]
+    remarks: tuple[Explanation, ...]
+
+
+def asker(database: Database, deployment: Deployment, username: str | None, *, is_admin: bool = False) -> Asker:
+    """Who asks, by username. None: an admin who is no user, and sees of the record what everybody may. NotFound; ValueError where
+    nobody is named who may ask."""
+    if username is None:
+        if not is_admin:
+            raise ValueError("only an admin may ask without a username")
+        return Asker(reader=Reader(deployment.id, _NO_USERS), username="", capture_address="", is_admin=True)
+    return Asker(
+        reader=activities.reader_named(database, deployment, username),
+        username=username.lower(),
+        capture_address=deployment.capture_address(username.lower()),
+        has_tags=deployment.plus_addresses,
+        is_admin=is_admin,
+    )
+
+
+def ask(
+    database: Database,
+    question: Question,
+    traces: Traces,
+    *,
+    deployment: Deployment | None,
+    asker: Asker | None = None,
+    in_log: Iterable[Refusal] = (),
+) -> Answer:
+    """All that is known of a message.
+
+    deployment: only this one's; None is the operator's command line, and asks all. asker: None may know all of it; else of this
+    deployment. in_log: what the caller read of it in Postfix's log, which is for operators and admins.
+    """
+    if asker is not None and (deployment is None or deployment.id != asker.reader.deployment_id):
+        raise ValueError("the asker is of another deployment")
+    tracked = tracking.track(
+        database,
+        question.text,
+        traces,
+        in_log if asker is None or asker.is_admin else (),
+        deployment,
+        question.limit,
+        asker=asker,
+        since=question.since,
+    )
+    if asker is not None:
+        tracked = _as_told_to(database, asker, deployment, tracked)
+    asked = address.normalise_path(question.text) or address.typed(question.text) or ""
+    found = tuple(Found(one, _remedy(one, asked, asker)) for one in tracked)
+    by_words = _by_words(database, question, deployment, asker)
+    return Answer(found, by_words, tuple(_remarks(question, asker, is_found=bool(found or by_words))))
+
+
+def _remarks(question: Question, asker: Asker | None, *, is_found: bool) -> Iterable[Explanation]:
+    if not is_found:
+        yield tracking.nothing(question.text, question.decision_days)
+    if question.max_activities and "@" not in question.text:
+        yield explain("tracking.no_subjects")
+    if asker is not None and not asker.is_admin:
+        yield explain("tracking.own_alone")
+
+
+def _remedy(found: Tracked, asked: str, asker: Asker | None) -> Remedy:
+    if isinstance(found, Waits):
+        return remedies.of_waiting(found.waiting)
+    if isinstance(found, Refused):
+        is_over = found.refusal.is_for_good
+        return remedies.NOTHING if is_over else Remedy(Action.WAIT)
+    remedy = remedies.of_decision(found.decision, found.hint, asked)
+    # a rule of somebody else's is no button
+    is_others = remedy.action is Action.CHANGE_RULE and not remedy.subject
+    return remedies.NOTHING if is_others and asker is not None else remedy
+
+
+# --- as the asker may know it -----------------------------------------------------------------------------------------
+
+
+def _as_told_to(
+    database: Database, asker: Asker, deployment: Deployment | None, tracked: Sequence[Tracked]
+) -> list[Tracked]:
+    """The query has left out what the asker may not know of; here goes what stands beside the rest."""
+    assert deployment is not None
+    ids = [one.decision.activity for one in tracked if isinstance(one, Decided) and one.decision.activity]
+    may = visibility.access(database, asker.reader, ids)
+    own = {asker.capture_address, deployment.log_address}
+    return [_told(one, asker, own, may) if isinstance(one, Decided) else one for one in tracked]
+
+
+def _told(one: Decided, asker: Asker, own: set[str], may: dict[int, Access]) -> Decided:
+    decision = one.decision
+    if decision.activity and may.get(decision.activity) is not Access.WHOLE:
+        one = replace(one, origins=())
+    if asker.is_admin:
+        return one
+    # who else got it may have been in Bcc
+    recipients = tuple(each for each in decision.recipients if _untagged(each, asker) in own)
+    decision = replace(decision, recipients=recipients)
+    if decision.rule_user is not None and decision.rule_user != asker.username:
+        hidden = explain("decision.never_log_of_others")
+        return replace(one, decision=replace(decision, rule=None, rule_user=None), reason=hidden)
+    return replace(one, decision=decision)
+
+
+def _untagged(capture_address: str, asker: Asker) -> str:
+    local, domain = address.split(capture_address)
+    return f"{local.partition('+')[0]}@{domain}" if asker.has_tags else capture_address
+
+
+def _by_words(
+    database: Database, question: Question, deployment: Deployment | None, asker: Asker | None
+) -> tuple[Activity, ...]:
+    terms = search_query.parse(question.text) if question.max_activities and deployment is not None else ()
+    if not terms or deployment is None:
+        return ()
+    wanted = Wanted(limit=question.max_activities, since=question.since)
+    reader = search.of_reader(asker.reader) if asker else None
+    found = [hit.activity for hit in search.select(database, deployment, terms, wanted, reader)]
+    if asker is None:
+        return tuple(found)
+    if asker.username:
+        return tuple(activities.as_shown_to(database, deployment, asker.username, found))
+    return tuple(replace(one, contacts=tuple(each for each in one.contacts if not each.bcc)) for one in found)
