@@ -56,7 +56,7 @@ class Extractor:
         return self._taken_out(kept, wanted, f"the file can't be read out of activity {kept.activity_id}'s message")
 
     def whole(self, kept: Version, *, with_bcc: bool) -> IO[bytes]:
-        """The message, byte for byte. with_bcc: may it name recipients in Bcc? HasBcc where it does and may not. Else as `file`."""
+        """The message, byte for byte. with_bcc: may it name recipients in Bcc? HasBcc where it does and may not."""
         wanted = {"with_bcc": with_bcc, "size": kept.size_bytes}
         return self._taken_out(kept, wanted, f"the message of activity {kept.activity_id} can't be read")
 

@@ -68,8 +68,8 @@ def _part(whole: BinaryIO, order: dict[str, Any]) -> int:
     raw = _exactly(whole, order["length"])
     if len(raw) < order["length"]:
         return DAMAGED
-    for piece in transfer.pieces(raw, _Slice(0, len(raw), order["encoding"])):
-        sys.stdout.buffer.write(piece)
+    for decoded in transfer.pieces(raw, _Slice(0, len(raw), order["encoding"])):
+        sys.stdout.buffer.write(decoded)
     return DONE
 
 

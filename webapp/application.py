@@ -9,16 +9,17 @@ from urllib.parse import urlsplit
 
 import flask
 
+from mailweir.extraction import Extractor
 from mailweir.settings import Settings
 from mailweir.store.database.connection import Database
 from mailweir.store.database.pool import Pool
 from webapp import assets, faults, forms, here, languages, safety, times
-from webapp.pages import home
+from webapp.pages import home, message, message_parts
 from webapp.sign_in import sign_in
 from webapp.site import EXTENSION, Site
 
 # Each file of `pages/` and `sign_in/` makes one
-BLUEPRINTS = (home.blueprint, sign_in.blueprint)
+BLUEPRINTS = (home.blueprint, sign_in.blueprint, message.blueprint, message_parts.blueprint)
 GOOGLE = "https://accounts.google.com"
 _BUSY_SECONDS = 10.0
 
@@ -29,6 +30,7 @@ def create(settings: Settings, clock: Callable[[], datetime], form_targets: Coll
     site = Site(settings, pool, clock)
     app = flask.Flask("webapp", static_folder=None, template_folder="templates")
     app.extensions[EXTENSION] = site
+    app.extensions[message_parts.EXTRACTOR] = Extractor(message_parts.AT_ONCE)
     app.config.update(
         TRUSTED_HOSTS=site.trusted_hosts,
         MAX_CONTENT_LENGTH=forms.MAX_UPLOAD_BYTES,
