@@ -13,13 +13,23 @@ from mailweir.extraction import Extractor
 from mailweir.settings import Settings
 from mailweir.store.database.connection import Database
 from mailweir.store.database.pool import Pool
-from webapp import assets, faults, forms, here, languages, safety, times
-from webapp.pages import home, message, message_parts
+from webapp import assets, faults, forms, here, languages, mail_text, safety, times
+from webapp.pages import activities, companies, contacts, home, message, message_parts, todos, why
 from webapp.sign_in import sign_in
 from webapp.site import EXTENSION, Site
 
 # Each file of `pages/` and `sign_in/` makes one
-BLUEPRINTS = (home.blueprint, sign_in.blueprint, message.blueprint, message_parts.blueprint)
+BLUEPRINTS = (
+    home.blueprint,
+    sign_in.blueprint,
+    todos.blueprint,
+    activities.blueprint,
+    message.blueprint,
+    message_parts.blueprint,
+    contacts.blueprint,
+    companies.blueprint,
+    why.blueprint,
+)
 GOOGLE = "https://accounts.google.com"
 _BUSY_SECONDS = 10.0
 
@@ -50,6 +60,7 @@ def create(settings: Settings, clock: Callable[[], datetime], form_targets: Coll
     app.context_processor(here.roles_shown)
     app.context_processor(_words)
     app.jinja_env.globals.update(asset=assets.url, moment=times.moment, ago=times.ago, zone_name=times.zone_name)
+    app.jinja_env.globals.update(line=mail_text.line, marked=mail_text.marked)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)

@@ -54,21 +54,6 @@ def size(count: int) -> str:
     return str(gettext("%(number)s MB", number=flask_babel.format_decimal(round(count / _DECIMAL**2, 1))))
 
 
-def label(stored: str) -> str:
-    """A label in words."""
-    said = {
-        "automatic": gettext("automatic"),
-        "list": gettext("mailing list"),
-        "bulk": gettext("bulk mail"),
-        "bounce": gettext("bounce"),
-        "receipt": gettext("receipt"),
-        "invitation": gettext("invitation"),
-        "encrypted": gettext("encrypted"),
-        "signed": gettext("signed"),
-    }
-    return str(said.get(stored, stored))
-
-
 def method(event: Invitation) -> str:
     """What an invitation does."""
     said = {

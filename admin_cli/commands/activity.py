@@ -17,7 +17,7 @@ from admin_cli import (
     tables,
     target_files,
 )
-from admin_cli.printable import printable
+from mailweir.printable import printable
 from mailweir.errors import BadInput, NotFound
 from mailweir.explain import english, record
 from mailweir.extraction import Extractor

@@ -7,6 +7,7 @@ came: whoever shows it escapes it. Pure. Called by the commands, the demo and th
 from collections.abc import Mapping
 
 from mailweir.explain.english_decisions import DECISIONS
+from mailweir.explain.english_page import PAGE
 from mailweir.explain.english_states import STATES
 from mailweir.explain.explanation import Explanation
 
@@ -16,8 +17,17 @@ WORDS: Mapping[str, str] = {**DECISIONS, **STATES}
 
 
 def text(explanation: Explanation) -> str:
-    """The words of an explanation: a part of a sentence, without a full stop as a rule."""
+    """The words of an explanation: a part of a sentence, without a full stop as a rule. Names commands."""
+    return _filled(WORDS[explanation.key], explanation)
+
+
+def page_text(explanation: Explanation) -> str:
+    """The same for the page, which has a button where `text` names a command."""
+    return _filled(PAGE.get(explanation.key, WORDS[explanation.key]), explanation)
+
+
+def _filled(words: str, explanation: Explanation) -> str:
     values = dict(explanation.parameters)
     if values.get("author") == "":
         values["author"] = _NO_AUTHOR
-    return WORDS[explanation.key].format(**values)
+    return words.format(**values)

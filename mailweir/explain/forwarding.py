@@ -1,4 +1,5 @@
-"""How each user's forwarding stands, and what to do about it. Never writes. Called by `mailweir doctor`."""
+"""How each user's forwarding stands, and what to do about it. Never writes. Called by `health.record`, `integrations` and
+`user_integrations`."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from mailweir.store.database.connection import Database
 from mailweir.store.people import users
 from mailweir.store.people.deployments import Deployment
 from mailweir.store.people.users import User
-from mailweir.store.record import overview
+from mailweir.store.record import overview, user_routes
 from mailweir.store.record.overview import Pending
 
 _LOOK_BACK = timedelta(days=240)
@@ -48,6 +49,14 @@ def states(database: Database, deployment: Deployment, now: datetime) -> list[Us
         state(user, Seen(times.get(user.id, ()), user.id in ever, confirmations.get(user.id)), now)
         for user in users.list_all(database, deployment)
     ]
+
+
+def of_user(database: Database, deployment: Deployment, user: User, now: datetime, *, is_ever: bool) -> UserForwarding:
+    """One user's, by what is on that user's record and the decisions of the deployment. is_ever: was captured mail ever forwarded
+    for the user?"""
+    times = user_routes.forwarded_times(database, deployment, user, now - _LOOK_BACK)
+    confirmation = user_routes.newest_confirmation(database, deployment, user)
+    return state(user, Seen(times, is_ever or bool(times), confirmation), now)
 
 
 def state(user: User, seen: Seen, now: datetime) -> UserForwarding:

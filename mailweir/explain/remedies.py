@@ -1,7 +1,7 @@
 """What would mend it, for programs: an action and what it is about, beside the sentences that say so.
 
-A page offers a button for it, and asks the person before it acts: what mail says of itself may be forged. Never asks the database.
-Called by `missing_mail`.
+A page offers a button for it, and asks the person before it acts: what mail says of itself may be forged. Never asks the
+database. Called by `missing_mail`, `user_integrations` and `health.remedies`.
 """
 
 import enum
@@ -36,6 +36,7 @@ class Action(enum.StrEnum):
     SYNC_BOTH_WAYS = "sync_both_ways"  # [mailbox]
     RETRY = "retry"  # [mailbox] whose messages were given up
     AUDIT = "audit"  # [mailbox] to be compared again
+    CONNECT_RELAY = "connect_relay"  # [username] for a login
     NEW_PASSWORD = "new_password"  # [login, or username]
 
 

@@ -1,9 +1,21 @@
 """An explanation's English words, as an admin reads them."""
 
+import re
 from datetime import UTC, datetime
 
+import pytest
+
 from mailweir.explain import english
-from mailweir.explain.explanation import explain
+from mailweir.explain.english_page import PAGE
+from mailweir.explain.explanation import Value, explain
+from mailweir.explain.keys import PARAMETERS
+
+VALUES: dict[str, Value] = {
+    **dict.fromkeys(
+        ("since", "until", "again", "ends", "last", "seen_at", "made_at"), datetime(2026, 11, 24, tzinfo=UTC)
+    ),
+    **dict.fromkeys(("days", "usual_days", "attempts", "activity"), 7),
+}
 
 
 def test_the_words_say_who_and_whose() -> None:
@@ -37,3 +49,15 @@ def test_moments_are_said_as_each_text_wants_them() -> None:
     moment = datetime(2026, 11, 24, 3, 12, 55, 120, UTC)
     assert english.text(explain("todo.done", since=moment)) == "done since 2026-11-24 03:12:55Z"
     assert english.text(explain("sync.held", until=moment)).endswith("its date, 2026-11-24T03:12:55.000120Z")
+
+
+@pytest.mark.parametrize("key", PARAMETERS)
+def test_the_page_names_no_command_or_setting_and_says_the_rest_alike(key: str) -> None:
+    one = explain(key, **{name: VALUES.get(name, f"<{name}>") for name in PARAMETERS[key]})
+    said = english.page_text(one)
+    assert not re.search(r"\bmailweir[ -]|USERNAME|\[[a-z]+\] [a-z_]+|[a-z]+\.[a-z]+_", said)
+    assert (said == english.text(one)) == (key not in PAGE)
+
+
+def test_the_page_has_words_of_its_own_for_known_keys_alone() -> None:
+    assert set(PAGE) - set(PARAMETERS) == set()

@@ -55,6 +55,7 @@ _VARIABLES: dict[str, Any] = {
     "of_reader": "?",
     "bcc": "0",
     "beyond": "<",
+    "told": "1 = 1",
     "place": "",
     "order": "DESC",
     "last": "MIN",
@@ -64,6 +65,7 @@ _VARIABLES: dict[str, Any] = {
     "united": "SELECT 1 AS looked_id",
     "besides": " AND 1 = 1",
     "chosen": "SELECT 1 AS looked_id",
+    "several": "FROM contacts AS one CROSS JOIN activity_contacts AS part WHERE part.contact_id = one.id",
     "linked": "activity_threads",
     "each": "SELECT 1 AS looked_id",
     "visible": "1 = 1",
@@ -95,7 +97,7 @@ _ALIAS = re.compile(r"\b(?:FROM|JOIN|UPDATE) ([a-z_]+) (?:AS )?([a-z_]+)\b")
 _NAMED = re.compile(r"\b(?:AS|WITH) ([a-z_]+)\b")
 _QUALIFIED = re.compile(r"\b([a-z_]+)\.([a-z_]+)\b")
 _FUNCTIONS = ("current_database", "current_setting", "set_config", "array_to_tsvector", "string_to_array")
-_QUOTED = re.compile(rf"'[^']*'|\bpg_\w+|\b(?:{'|'.join(_FUNCTIONS)}|xmax|rowid|false)\b|SET LOCAL .*")
+_QUOTED = re.compile(rf"'[^']*'|\bpg_\w+|\b(?:{'|'.join(_FUNCTIONS)}|xmax|rowid|false|true)\b|SET LOCAL .*")
 _WORD = re.compile(r"\b[a-z_]+\b")
 _ONE_DATABASES_OWN = {
     True: re.compile(r"pg_\w+\(|FOR (?:NO KEY )?UPDATE|POSITION\(|@@|_config|_setting|SET LOCAL"),

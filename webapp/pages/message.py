@@ -28,7 +28,7 @@ from mailweir.store.record.walking import StreamFilter
 from mailweir.store.web import change_log
 from mailweir.store.web.reader_log import What
 from mailweir.visibility import Visibility
-from webapp import explained, forms, here, message_text, message_words, safety, seen_message
+from webapp import explained, forms, here, message_text, message_words, rows, safety, seen_message
 from webapp.access import Access, open_to
 from webapp.seen_message import Seen
 
@@ -57,6 +57,7 @@ def words() -> dict[str, object]:
         "file_size": message_words.size,
         "said": explained.said,
         "mail_sandbox": safety.SANDBOX,
+        "row_label": rows.label,
     }
 
 

@@ -92,6 +92,11 @@ def list_all(database: Database, deployment: Deployment) -> list[User]:
     return _select(database, deployment)
 
 
+def find(database: Database, deployment: Deployment, username: str) -> User:
+    """The user of this name. NotFound."""
+    return _one(database, deployment, staff.present(database, deployment, username).id)
+
+
 def remove(database: Database, deployment: Deployment, username: str, now: datetime) -> User:
     """Removes a user, with the connection of the user's Gmail, and answers with what was removed. NotFound."""
     with database.bound(), database.transaction():

@@ -20,6 +20,8 @@ from mailweir.store.record.visibility import Reader, own_keys
 
 END = 2**62  # above every id
 FIRST_STEP, LARGEST_STEP = 60, 5_000  # ids
+LARGEST_WINDOW = 10_000  # rows of several contacts that are put in order
+_SPAN, _SMALLEST_SPAN = 50_000, 100  # ids among which several contacts' are looked for
 _CLOCKS = timedelta(hours=1)  # ids follow the hosts' clocks no closer than that
 # PostgreSQL would read a whole table where a step looks like a large part of it, and plans once for all sizes of steps
 _SETTINGS = ("enable_seqscan", "enable_bitmapscan", "enable_hashjoin", "enable_mergejoin", "jit")
@@ -59,8 +61,8 @@ class StreamFilter:
 
 
 class Step(NamedTuple):
-    """found: ids, in the walk's order. cost: how many were asked, and a tenth of how many were read to choose them. at: the
-    last id that was looked at; None: there are no more."""
+    """found: ids, in the walk's order. cost: how many were asked. at: the last id that was looked at; None: there
+    are no more."""
 
     found: list[int]
     cost: int
@@ -100,7 +102,10 @@ class Walk:
             size *= 4
 
     def _step(self, low: int, high: int, size: int, most: int) -> Step:
-        chosen, chosen_values, size, ranges = self._source(low, high, size)
+        edge: int | None = None
+        if self._has_several_contacts:
+            low, high, edge = self._window(low, high, size)
+        chosen, chosen_values = self._source(low, high, size)
         besides, values = self._condition()
         bcc, bcc_values = self._bcc()
         order, last = ("DESC", "MIN") if self.newest_first else ("ASC", "MAX")
@@ -117,52 +122,71 @@ class Walk:
         rows = self.database.execute(sql, parameters).fetchall()
         (end, looked) = next((row[0], row[2]) for row in rows if row[1] is None)
         found = sorted((row for row in rows if row[1] is not None), reverse=self.newest_first)
-        cost = looked + ranges * size // 10
-        at = found[-1][0] if len(found) == most else end if looked == size else None
-        return Step(list(self._told(found)), cost, at)
+        at = found[-1][0] if len(found) == most else end if looked == size else edge
+        return Step(list(self._told(found)), looked, at)
 
     # --- where the ids come from --------------------------------------------------------------------------------------
 
-    def _source(self, low: int, high: int, size: int) -> tuple[str, list[Any], int, int]:
-        """The next ids as SQL with its values; how many it gives where there are more; of how many ranges."""
-        bounds = [low, high]
-        if self.wanted.thread is not None:
-            ranges = [("activity_id", "activity_threads", "thread_id = ?", [self.wanted.thread])]
-        elif self.wanted.names_contacts:
-            contacts = self._contacts(low, high, size)
-            # Of so many contacts, others may follow: none of theirs is among as many of the next ids as there are of these
-            size = FIRST_STEP if len(contacts) == FIRST_STEP else max(size // len(contacts), FIRST_STEP)
-            ranges = [("activity_id", "activity_contacts", "contact_id = ?", [one]) for one in contacts]
-        elif self.wanted.users:
-            ranges = [("activity_id", "activity_users", "user_id = ?", [one]) for one in self.wanted.users]
-        elif self.reader is None:
-            ranges = [("id", "activities", "deployment_id = ?", [self.deployment.id])]
-        else:
-            is_open = "deployment_id = ? AND visibility <> 'participants'"
-            ranges = [("id", "activities", is_open, [self.deployment.id])]
-            ranges += [("activity_id", "activity_users", "user_id = ?", [one]) for one in self.reader.user_ids]
-        parts, values = [], []
-        for key, table, condition, of_range in ranges:
-            parts.append(_range(key, table, condition, newest_first=self.newest_first))
-            values += [*of_range, *bounds, size]
-        order = "DESC" if self.newest_first else "ASC"
-        united = " UNION ".join(f"SELECT looked_id FROM ({each}) AS range_of_ids" for each in parts)
-        return f"{united} ORDER BY looked_id {order} LIMIT ?", [*values, size], size, len(ranges)
+    @property
+    def _has_several_contacts(self) -> bool:
+        return self.wanted.thread is None and (self.wanted.company is not None or len(self.wanted.contacts) > 1)
 
-    def _contacts(self, low: int, high: int, size: int) -> list[int]:
-        """Whose activities come next: of a company's many contacts, those with the newest ones."""
-        if len(self.wanted.contacts) == 1 and self.wanted.company is None:
-            return list(self.wanted.contacts)
+    def _source(self, low: int, high: int, size: int) -> tuple[str, list[Any]]:
+        """The next ids, so many at most, as SQL with its values."""
+        order = "DESC" if self.newest_first else "ASC"
+        if self._has_several_contacts:
+            several, values = self._of_several()
+            sql = f"SELECT DISTINCT part.activity_id AS looked_id {several} ORDER BY looked_id {order} LIMIT ?"
+            return sql, [*values, low, high, size]
+        parts: list[str] = []
+        found: list[Any] = []
+        for key, linked, condition, value in self._ranges():
+            parts.append(_range(key, linked, condition, newest_first=self.newest_first))
+            found += [value, low, high, size]
+        united = " UNION ".join(f"SELECT looked_id FROM ({each}) AS range_of_ids" for each in parts)
+        return f"{united} ORDER BY looked_id {order} LIMIT ?", [*found, size]
+
+    def _ranges(self) -> list[tuple[str, str, str, int]]:
+        """(key, table, condition with one value, value) of each range of an index in which all ids are."""
+        wanted, reader = self.wanted, self.reader
+        if wanted.thread is not None:
+            return [("activity_id", "activity_threads", "thread_id = ?", wanted.thread)]
+        if wanted.contacts:
+            return [("activity_id", "activity_contacts", "contact_id = ?", wanted.contacts[0])]
+        if wanted.users or reader is None:
+            all_of_it = [("id", "activities", "deployment_id = ?", self.deployment.id)]
+            return [("activity_id", "activity_users", "user_id = ?", one) for one in wanted.users] or all_of_it
+        own = [("activity_id", "activity_users", "user_id = ?", one) for one in reader.user_ids]
+        is_open = "deployment_id = ? AND visibility <> 'participants'"
+        return [("id", "activities", is_open, self.deployment.id), *own]
+
+    def _of_several(self) -> tuple[str, list[Any]]:
+        """The activities of several contacts, as SQL that is to be given two ids besides its values."""
         condition, values = self._of_contacts()
-        order, first = ("DESC", "MAX") if self.newest_first else ("ASC", "MIN")
-        sql = (
-            f"SELECT contact_id FROM (SELECT one.id AS contact_id, (SELECT {first}(part.activity_id)"
-            " FROM activity_contacts AS part WHERE part.contact_id = one.id AND part.activity_id > ? AND part.activity_id < ?)"
-            f" AS next_id FROM contacts AS one WHERE {condition}) AS of_each WHERE next_id IS NOT NULL"
-            f" ORDER BY next_id {order} LIMIT ?"
+        several = (
+            f"FROM contacts AS one CROSS JOIN activity_contacts AS part WHERE {condition} AND part.contact_id = one.id"
+            " AND part.activity_id > ? AND part.activity_id < ?"
         )
-        found = self.database.execute(sql, (low, high, *values, FIRST_STEP)).fetchall()
-        return [row[0] for row in found] or [0]
+        return several, values
+
+    def _window(self, low: int, high: int, size: int) -> tuple[int, int, int | None]:
+        """The next ids of several contacts have no order in any index: between which ids there are enough, and not too many to
+        put them in order. And where to go on when these are looked at; None where nothing is left."""
+        (newest,) = self.database.execute("SELECT COALESCE(MAX(id), 0) FROM activities").fetchone()
+        high = min(high, newest + 1)
+        several, values = self._of_several()
+        sql = f"SELECT COUNT(*) FROM (SELECT 1 {several} LIMIT ?) AS counted"
+        span, grows = _SPAN, True
+        while True:
+            begin, end = (max(low, high - span), high) if self.newest_first else (low, min(low + span, high))
+            is_all = (begin, end) == (low, high)
+            (count,) = self.database.execute(sql, (*values, begin, end, LARGEST_WINDOW)).fetchone()
+            if count == LARGEST_WINDOW and span > _SMALLEST_SPAN:
+                span, grows = span // 4, False
+            elif count < size and grows and not is_all:
+                span *= 4
+            else:
+                return begin, end, None if is_all else begin + 1 if self.newest_first else end - 1
 
     # --- whether they are wanted --------------------------------------------------------------------------------------
 

@@ -302,7 +302,7 @@ def test_bcc_is_shown_to_the_sender_alone(page: Page) -> None:
     shown = other.text(f"/activities/{one}")
     assert "jane@client.example" not in shown
     answer = other.get(f"/activities/{one}/raw")
-    assert (answer.status_code, b"hidden" in answer.get_data()) == (403, False)
+    assert (answer.status_code, b"hidden@" in answer.get_data()) == (403, False)
 
 
 # --- what a reader changes, and what is noted ------------------------------------------------------------------------------

@@ -1,0 +1,34 @@
+"""What would mend a finding, for the page: its advice names commands, and this names the action for a button.
+
+Goes by the finding's key and facts alone, so that it holds for what another host reported too. Called by the
+page.
+"""
+
+from collections.abc import Mapping
+
+from mailweir.explain.remedies import NOTHING, Action, Remedy
+from mailweir.health.findings import Finding
+
+# by a finding's key: the action, and the fact that it is about
+_OF_KEYS: Mapping[str, tuple[Action, str]] = {
+    "gmail.reconnect": (Action.CONNECT_AGAIN, "mailbox"),
+    "gmail.consent_ends": (Action.CONNECT_AGAIN, "mailbox"),
+    "gmail.given_up": (Action.RETRY, "mailbox"),
+    "gmail.audit_missing": (Action.AUDIT, "mailbox"),
+    "gmail.waits": (Action.WAIT, ""),
+    "record.login_suspended": (Action.NEW_PASSWORD, "username"),
+    "record.unknown_group": (Action.ADD_GROUP, "address"),
+    "forwarding.never": (Action.SET_UP_FORWARDING, "username"),
+    "forwarding.quiet": (Action.CHECK_FORWARDING, "username"),
+    "forwarding.rare": (Action.CHECK_FORWARDING, "username"),
+    "forwarding.none_of_late": (Action.CHECK_FORWARDING, "username"),
+    "forwarding.unconfirmed": (Action.CLICK_THE_LINK, "mailbox"),
+    "forwarding.confirmation_bounced": (Action.CHECK_MAILBOX, "mailbox"),
+    "forwarding.confirmation_held_back": (Action.ASK_GMAIL_AGAIN, "username"),
+}
+
+
+def remedy(finding: Finding) -> Remedy:
+    """What a person can do on the page; NOTHING where it takes somebody at the host, or nothing is wrong."""
+    action, fact = _OF_KEYS.get(finding.key, (Action.NONE, ""))
+    return NOTHING if action is Action.NONE else Remedy(action, str(finding.facts.get(fact, "")))
