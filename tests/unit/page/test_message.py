@@ -123,7 +123,7 @@ def test_a_mails_document_has_a_policy_of_its_own(sqlite_page: Page) -> None:
         "sandbox": "allow-popups allow-popups-to-escape-sandbox allow-same-origin",
     }
     assert (headers["X-Frame-Options"], headers["X-Content-Type-Options"]) == ("SAMEORIGIN", "nosniff")
-    assert headers["Cache-Control"] == "no-store"
+    assert (headers["Cache-Control"], headers["Referrer-Policy"]) == ("no-store", "no-referrer")
 
 
 def test_a_mail_without_html_has_no_document(sqlite_page: Page) -> None:
