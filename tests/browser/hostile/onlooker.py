@@ -47,8 +47,9 @@ class Seen:
 
     @property
     def harm(self) -> list[str]:
-        """What did harm: it ran, or went out."""
-        return [*self.ran, *map(repr, self.out)]
+        """What did harm: it ran, or something was sent. For a frame that a policy refuses, Chromium connects all the same, and
+        sends nothing: there the sanitizer is the wall."""
+        return [*self.ran, *(repr(one) for one in self.out if one)]
 
 
 class Onlooker:
