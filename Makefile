@@ -29,8 +29,8 @@ help: ## this list
 setup: ## installs what is missing: Debian packages, the user mailweir, a virtual environment with the project
 	@PYTHON="$(PYTHON)" VENV="$(VENV)" EXTRAS=test sh scripts/setup.sh
 
-demo: setup ## starts everything on loopback, delivers real mail and shows what was captured
-	@$(AS_ROOT) "$(BIN)/mailweir" demo
+demo: setup ## starts everything on loopback, delivers real mail and shows what was captured; DEMO_OPTIONS=--keep lets it run, with its page
+	@$(AS_ROOT) "$(BIN)/mailweir" demo $(DEMO_OPTIONS)
 
 test: setup ## all tests, those with a real Postfix included
 	@$(AS_ROOT) env CI="$(CI)" MAILWEIR_SHARED="$(MAILWEIR_SHARED)" "$(BIN)/python" -m pytest -n $(PYTEST_WORKERS) --dist loadfile --no-loadscope-reorder $(PYTEST_OPTIONS)

@@ -25,8 +25,8 @@ class Commands(LazyGroup):
         LazyCommand(
             "up",
             "admin_cli.commands.up",
-            "Runs Postfix, the look-ups, the relay's logins, the filter and, where it is set up, the sync of Gmail, "
-            "until Ctrl-C.",
+            "Runs Postfix, the look-ups, the relay's logins, the filter, the page and, where it is set up, the sync of "
+            "Gmail, until Ctrl-C.",
         ),
         LazyCommand(
             "demo",

@@ -154,20 +154,21 @@ def check_names(settings: Settings, account: Account) -> None:
 
 
 def check_port(settings: Settings, *, wait_seconds: float = 0.0) -> None:
-    """Are Postfix's three ports free, and not the same? Waits for an earlier run's to become so."""
-    smtp = settings.smtp
-    ports = {
-        "--smtp-port": smtp.smtp_port,
-        "--submission-port": smtp.submission_port,
-        "--submissions-port": smtp.submissions_port,
+    """Are Postfix's three ports and the page's free, and not the same? Waits for an earlier run's to become so."""
+    smtp, web = settings.smtp, settings.web
+    places = {
+        "--smtp-port": (smtp.bind_address, smtp.smtp_port),
+        "--submission-port": (smtp.bind_address, smtp.submission_port),
+        "--submissions-port": (smtp.bind_address, smtp.submissions_port),
+        **({"--web-port": (web.bind_address, web.port)} if web.port else {}),
     }
-    if len(set(ports.values())) < len(ports):
-        raise CannotStart("two of the SMTP ports are the same: each needs one of its own")
+    if len({port for _, port in places.values()}) < len(places):
+        raise CannotStart("two of the ports are the same: each needs one of its own")
     deadline = time.monotonic() + wait_seconds
-    for flag, port in ports.items():
-        while (why := _why_taken(smtp.bind_address, port, flag)) is not None:
+    for flag, (host, port) in places.items():
+        while (why := _why_taken(host, port, flag)) is not None:
             if time.monotonic() >= deadline:
-                raise CannotStart(f"can't listen on {smtp.bind_address} port {port}: {why}")
+                raise CannotStart(f"can't listen on {host} port {port}: {why}")
             time.sleep(_PORT_POLL_SECONDS)
 
 

@@ -53,9 +53,9 @@ for_deployment() {
     case ",$EXTRAS," in *,deploy,*) echo docker.io debootstrap ;; esac
 }
 
-# What `make test-browser` shows HTML to.
+# What `make test-browser` shows HTML to, and the web servers that the documentation has examples of.
 for_browser() {
-    case ",$EXTRAS," in *,browser,*) echo chromium ;; esac
+    case ",$EXTRAS," in *,browser,*) echo chromium nginx-light caddy ;; esac
 }
 
 missing_packages() {
@@ -128,7 +128,7 @@ fingerprint() {
         "$PYTHON" --version
         printf '%s %s\n' "$PYTHON" "$EXTRAS"
         if [ "$mode" = copy ]; then
-            find "$top/mailweir" "$top/milter" "$top/admin_cli" "$top/postfix" "$top/gmail_sync" -type f ! -name '*.pyc' -exec cksum {} +
+            find "$top/mailweir" "$top/milter" "$top/admin_cli" "$top/postfix" "$top/gmail_sync" "$top/webapp" -type f ! -name '*.pyc' -exec cksum {} +
         fi
         cksum "$top/setup.cfg" "$top/pyproject.toml"
     } | cksum

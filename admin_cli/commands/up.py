@@ -64,8 +64,8 @@ def up(
     submissions_port: PortOption = None,
     web_port: PortOption = None,
 ) -> None:
-    """Runs Postfix, the look-ups, the relay's logins, the filter and, where it is set up, the sync of Gmail, until Ctrl-C. Prints
-    'ready' when mail is accepted. Needs root."""
+    """Runs Postfix, the look-ups, the relay's logins, the filter, the page and, where it is set up, the sync of Gmail, until
+    Ctrl-C. Prints 'ready' when mail is accepted. Needs root."""
     run_up(data, Ports(smtp_port, submission_port, submissions_port, web_port), output.say)
 
 
@@ -192,6 +192,8 @@ def _run(settings: Settings, account: Account, scripts: dict[str, str], lock: Lo
     sync = ", and the sync of Gmail" if settings.gmail.is_set_up else ""
     say(f"starting Postfix on {smtp.bind_address} port {smtp.smtp_port}, look-ups and filter{sync}")
     say(f"the relay: ports {smtp.submission_port} (STARTTLS) and {smtp.submissions_port} (TLS)")
+    if settings.web.port:
+        say(f"the page: {settings.web.public_url or f'http://localhost:{settings.web.port}'}")
     say(f"mail that goes out: {_where_out(settings)}; logs: {settings.log_dir}")
     try:
         stack.run(lambda: accepts_mail(settings))

@@ -3,6 +3,7 @@
 Touches nothing outside of a folder of its own, which is gone afterwards.
 """
 
+import contextlib
 import os
 import signal
 from pathlib import Path
@@ -24,7 +25,9 @@ def register(app: typer.Typer) -> None:
 
 
 def demo(
-    keep: Annotated[bool, typer.Option("--keep", help="Keep the demo's folder, to look around in it.")] = False,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Let it run until Ctrl-C, with its page, and keep its folder.")
+    ] = False,
 ) -> None:
     """Captures five real mails on a stack of its own, prints what became of each, and stops. Needs root."""
     if os.geteuid() != 0:
@@ -32,10 +35,25 @@ def demo(
     for number in _STOP_SIGNALS:
         signal.signal(number, _interrupt)
     with scenario.folder(keep) as data_dir:
-        findings = scenario.play(data_dir, lambda text: output.remark(f"demo: {text}"))
-        report.show(findings)
-    if keep:
-        _say_how_to_look(data_dir)
+        with scenario.playing(data_dir, lambda text: output.remark(f"demo: {text}")) as findings:
+            report.show(findings)
+            if keep:
+                _run_on(data_dir)
+        if keep:
+            output.say(f"To run it again: sudo mailweir up --data {data_dir}")
+            output.say(f"To remove it: sudo rm -r {data_dir}")
+        else:
+            output.say("")
+            output.say(
+                "With --keep it runs on, and prints a link that signs you in to its page: make demo DEMO_OPTIONS=--keep"
+            )
+
+
+def _run_on(data_dir: Path) -> None:
+    """Until a signal."""
+    _say_how_to_look(data_dir)
+    with contextlib.suppress(KeyboardInterrupt):
+        signal.pause()
 
 
 def _interrupt(*_: int | FrameType | None) -> None:
@@ -47,8 +65,8 @@ def _interrupt(*_: int | FrameType | None) -> None:
 
 def _say_how_to_look(data_dir: Path) -> None:
     output.say("")
-    output.say(f"The data is kept in {data_dir}. To look around:")
+    output.say(f"The page, signed in as {mail.USERNAME}; the link works once, within ten minutes:")
+    output.say(f"  {scenario.sign_in_link(data_dir)}")
+    output.say(f"It runs until Ctrl-C. The data is kept in {data_dir}. To look around in another terminal:")
     for command in ("activity list", "activity raw 1", f"why {mail.CLIENT}"):
         output.say(f"  sudo MAILWEIR_CONFIG={data_dir}/mailweir.toml mailweir {command}")
-    output.say(f"To run it again: sudo mailweir up --data {data_dir}")
-    output.say(f"To remove it: sudo rm -r {data_dir}")

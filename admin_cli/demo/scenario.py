@@ -10,6 +10,7 @@ import re
 import shlex
 import shutil
 import smtplib
+import socket
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -19,12 +20,13 @@ from email.parser import BytesHeaderParser
 from email.utils import parseaddr
 from pathlib import Path
 
-from admin_cli import context, key_files, main
+from admin_cli import context, key_files, main, web_links
 from admin_cli.demo import mail, signing, stack
 from admin_cli.demo.gmail import REFRESH_TOKEN, MailboxServer
 from admin_cli.demo.mail import Delivery
 from admin_cli.demo.stack import DemoFailed
 from admin_cli.demo.zone import ZoneServer
+from admin_cli.preflight import SETTINGS_NAME
 from mailweir import confirmation, encoded_words, settings
 from mailweir.settings import Settings
 from mailweir.store.gmail import gmail_connections
@@ -39,6 +41,7 @@ DEPLOYMENT = "demo"
 SELECTOR = "demo"
 _INBOX = ("INBOX",)
 DELIVERY_SECONDS = 15.0  # what Postfix may take to put a redirected mail into the outbox
+PAGE_SECONDS = 30.0  # what the page may take to start
 _POLL_SECONDS = 0.05
 _QUEUE_ID = re.compile(rb"queued as (\w+)")
 _SETUP = (
@@ -104,8 +107,9 @@ def folder(keep: bool) -> Iterator[Path]:
             shutil.rmtree(path)
 
 
-def play(data_dir: Path, say: Say) -> Findings:
-    """Starts the stack, plays the scenario, stops the stack. MailweirError where something doesn't work."""
+@contextlib.contextmanager
+def playing(data_dir: Path, say: Say) -> Iterator[Findings]:
+    """Starts the stack and plays the scenario; stops it at the end of the block. MailweirError where something doesn't work."""
     key = signing.SigningKey.generate()
     zone = ZoneServer({(signing.key_name(SELECTOR, confirmation.SIGNING_DOMAIN), "TXT"): [key.record]})
     now = datetime.now(UTC)
@@ -123,8 +127,27 @@ def play(data_dir: Path, say: Say) -> Findings:
         say(f"connecting {mail.MAILBOX} to a stand-in for Gmail, without a browser for the consent")
         _sync(configured, len(mails))
         findings = _read_back(configured, queue_ids, mailbox, len(mails))
+        yield findings
         say("stopping")
-    return findings
+
+
+def sign_in_link(data_dir: Path) -> str:
+    """A link that signs the user of the demo in, while the stack runs. DemoFailed where the page doesn't answer in time."""
+    configured = settings.load(data_dir / SETTINGS_NAME)
+    deadline = time.monotonic() + PAGE_SECONDS
+    while not _answers(configured.web.port):
+        if time.monotonic() > deadline:
+            raise DemoFailed("the page doesn't answer; see mailweir-web.log")
+        time.sleep(_POLL_SECONDS)
+    with context.opened(configured) as database:
+        token = web_links.for_user(database, deployments.find(database, DEPLOYMENT), mail.USERNAME, context.now())
+    return f"http://localhost:{configured.web.port}/sign-in/link/{token}"
+
+
+def _answers(port: int) -> bool:
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+        return True
+    return False
 
 
 def _set_up(path: Path, say: Say) -> None:

@@ -92,7 +92,8 @@ class Stack:
         }
         smtp = {**ports, **overrides.pop("smtp", {})}
         values = {"data_dir": str(self.data_dir), "hostname": "mx.host.example", "admin_mailbox": "admin@host.example"}
-        self.config.write_text(settings_files.to_toml({**values, **overrides, "smtp": smtp}))
+        web = {"port": 0, **overrides.pop("web", {})}  # the page is for those tests that ask for it
+        self.config.write_text(settings_files.to_toml({**values, **overrides, "smtp": smtp, "web": web}))
         self.process: subprocess.Popen[bytes] | None = None
         self._said_before = 0
 
@@ -120,7 +121,14 @@ class Stack:
 
     def _show_logs(self) -> None:
         programs.show("mailweir up", self._output)
-        for name in ("postfix", "mailweir-milter", "mailweir-lookups", "mailweir-auth", "mailweir-digest"):
+        for name in (
+            "postfix",
+            "mailweir-milter",
+            "mailweir-lookups",
+            "mailweir-auth",
+            "mailweir-digest",
+            "mailweir-web",
+        ):
             programs.show(name, self.data_dir / "log" / f"{name}.log")
 
     @property

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -93,11 +94,24 @@ def test_it_shows_what_became_of_each_mail_and_leaves_nothing(temp_dir: Path) ->
 
 
 def test_it_is_kept_if_asked_for(temp_dir: Path) -> None:
-    done = run(temp_dir, "--keep")
-    assert done.returncode == 0, done.stderr
+    process = subprocess.Popen(
+        [SCRIPT, "demo", "--keep"],
+        env={"PATH": os.environ["PATH"], "TMPDIR": str(temp_dir)},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    assert process.stdout is not None
+    printed = "".join(iter(lambda: line if "why jane" not in (line := process.stdout.readline()) else "", ""))
+    (link,) = re.findall(r"http://localhost:\d+/sign-in/link/\S+", printed)
+    assert b"<button" in urllib.request.urlopen(link, timeout=30).read()
+    process.send_signal(signal.SIGINT)
+    rest, _ = process.communicate(timeout=DEMO_SECONDS)
+    assert process.returncode == 0, rest
     (kept,) = temp_dir.iterdir()
-    commands = re.findall(r"MAILWEIR_CONFIG=(\S+) mailweir (.*)", done.stdout)
-    assert [what for _, what in commands] == ["activity list", "activity raw 1", "why jane@client.example"]
+    commands = re.findall(r"MAILWEIR_CONFIG=(\S+) mailweir (.*)", printed)
+    assert [what for _, what in commands] == ["activity list", "activity raw 1"]
     for config, what in commands:
         assert Path(config).parent == kept
         looked = subprocess.run(

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests import needs
+from tests.ports import free_port
 
 if TYPE_CHECKING:
     from tests.integration.conftest import MakeStack, Stack
@@ -126,7 +127,7 @@ def test_the_written_settings_stay_the_admins(make_stack: "MakeStack") -> None:
     stack = make_stack()
     text = stack.config.read_text()
     stack.stop()
-    stack.start("--web-port", "1")
+    stack.start("--web-port", str(free_port()))
     assert stack.config.read_text() == text
 
 

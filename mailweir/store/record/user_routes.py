@@ -31,9 +31,10 @@ def last_of_users(database: Database, deployment: Deployment) -> dict[int, dict[
 
 def last_of_user(database: Database, deployment: Deployment, user: User) -> dict[str, datetime]:
     """Route -> when the user's last captured mail was seen; a copy to the log address is each participant's."""
+    # the plus: SQLite would walk through all activities of the deployment, which an index has, to those of the user
     sql = (
         "SELECT s.route, MAX(s.seen_at) FROM activity_users mine JOIN activities a ON a.id = mine.activity_id"
-        " JOIN sightings s ON s.activity_id = a.id WHERE mine.user_id = ? AND a.deployment_id = ?"
+        " JOIN sightings s ON s.activity_id = a.id WHERE mine.user_id = ? AND +a.deployment_id = ?"
         " AND (s.user_id = ? OR (s.user_id IS NULL AND s.route = 'log')) GROUP BY s.route"
     )
     found = database.execute(sql, (user.id, deployment.id, user.id)).fetchall()
@@ -44,7 +45,7 @@ def forwarded_times(database: Database, deployment: Deployment, user: User, sinc
     """When the user's mail was forwarded: the first and the last time of each day, captured or not."""
     captured = database.execute(
         "SELECT MIN(s.seen_at), MAX(s.seen_at) FROM activity_users mine JOIN activities a ON a.id = mine.activity_id"
-        " JOIN sightings s ON s.activity_id = a.id WHERE mine.user_id = ? AND a.deployment_id = ? AND s.user_id = ?"
+        " JOIN sightings s ON s.activity_id = a.id WHERE mine.user_id = ? AND +a.deployment_id = ? AND s.user_id = ?"
         " AND s.route = 'forward' AND s.seen_at >= ? GROUP BY SUBSTR(s.seen_at, 1, 10)",
         (user.id, deployment.id, user.id, rfc3339(since)),
     ).fetchall()
