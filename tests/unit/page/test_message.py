@@ -136,29 +136,29 @@ def test_a_mail_without_html_has_no_document(sqlite_page: Page) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "declared", "content", "media_type", "is_shown"),
+    ("name", "declared", "content", "media_type", "how"),
     [
-        ("a.png", "image/png", PNG, "image/png", True),
-        ("a.jpg", "text/html", b"\xff\xd8\xff\xe0" + bytes(30), "image/jpeg", True),
-        ("a.gif", "image/gif", b"GIF89a" + bytes(30), "image/gif", True),
-        ("a.webp", "image/webp", b"RIFF\x00\x00\x00\x00WEBPVP8 " + bytes(30), "image/webp", True),
-        ("a.svg", "image/svg+xml", SVG, "application/octet-stream", False),
-        ("a.png", "image/png", SVG, "application/octet-stream", False),
-        ("a.html", "text/html", b"<script>alert(1)</script>", "application/octet-stream", False),
-        ("a.pdf", "application/pdf", b"%PDF-1.7\n" + bytes(30), "application/octet-stream", False),
-        ("a.xml", "text/xml", b"<?xml version='1.0'?><x/>", "application/octet-stream", False),
-        ("a.eml", "message/rfc822", b"From: a@b.example\r\n\r\nx", "application/octet-stream", False),
+        ("a.png", "image/png", PNG, "image/png", "inline"),
+        ("a.jpg", "text/html", b"\xff\xd8\xff\xe0" + bytes(30), "image/jpeg", "inline"),
+        ("a.gif", "image/gif", b"GIF89a" + bytes(30), "image/gif", "inline"),
+        ("a.webp", "image/webp", b"RIFF\x00\x00\x00\x00WEBPVP8 " + bytes(30), "image/webp", "inline"),
+        ("a.svg", "image/svg+xml", SVG, "application/octet-stream", "attachment"),
+        ("a.png", "image/png", SVG, "application/octet-stream", "attachment"),
+        ("a.html", "text/html", b"<script>alert(1)</script>", "application/octet-stream", "attachment"),
+        ("a.pdf", "application/pdf", b"%PDF-1.7\n" + bytes(30), "application/octet-stream", "attachment"),
+        ("a.xml", "text/xml", b"<?xml version='1.0'?><x/>", "application/octet-stream", "attachment"),
+        ("a.eml", "message/rfc822", b"From: a@b.example\r\n\r\nx", "application/octet-stream", "attachment"),
     ],
 )  # fmt: skip
 def test_pictures_alone_are_shown_and_by_their_bytes(
-    sqlite_page: Page, name: str, declared: str, content: bytes, media_type: str, is_shown: bool
+    sqlite_page: Page, name: str, declared: str, content: bytes, media_type: str, how: str
 ) -> None:
     one = sqlite_page.deliver(_with_files((name, declared, content)))
     answer = sqlite_page.browser("richard").get(f"/activities/{one}/attachments/1")
     headers = answer.headers
     assert (answer.status_code, answer.get_data()) == (200, content)
     assert headers["Content-Type"] == media_type
-    assert headers["Content-Disposition"].startswith("inline" if is_shown else "attachment")
+    assert headers["Content-Disposition"].startswith(how)
     assert headers["Content-Security-Policy"] == "default-src 'none'; sandbox"
     assert (headers["X-Content-Type-Options"], headers["Cache-Control"]) == ("nosniff", "no-store")
     assert int(headers["Content-Length"]) == len(content)
