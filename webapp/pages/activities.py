@@ -67,7 +67,7 @@ def thread(thread_id: int) -> str:
 @open_to(Access.READER)
 def search_page() -> tuple[str, int]:
     """What holds all the words, the one recorded last first, with the words marked."""
-    typed = flask.request.args.get("q", "").strip()[:_MAX_QUERY_CHARS]
+    typed = forms.asked("q", _MAX_QUERY_CHARS)
     asked = stream_filters.read(_OF_SEARCH)
     terms = search_query.parse(typed)
     hits = _hits(terms, asked)

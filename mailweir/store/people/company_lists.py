@@ -87,7 +87,8 @@ def named(database: Database, deployment: Deployment, name: str) -> ListedCompan
 
 
 def _wanted(database: Database, deployment: Deployment, begins: str) -> tuple[str, list[Any]]:
-    condition, values = "c.deployment_id = ?", [deployment.id]
+    condition = "c.deployment_id = ?"
+    values: list[Any] = [deployment.id]
     if begins := " ".join(begins.split()):
         matches = "LIKE" if database.is_sqlite else "ILIKE"  # either way, upper and lower case are alike
         condition += (
