@@ -90,6 +90,18 @@ class Onlooker:
             self._page = self._new_page()
         return self._seen
 
+    def follow(self, path: str) -> Seen:
+        """Opens a page and clicks the first link of the mail in its frame."""
+        self._seen = Seen()
+        before = len(self._trap.connections)
+        self._page.goto(self._url + path)
+        with self._context.expect_page() as opened:
+            self._page.frame_locator("iframe.mail").locator("a").first.click()
+        self._page.wait_for_timeout(300)
+        opened.value.close()
+        self._seen.out += self._trap.connections[before:]
+        return self._seen
+
     def _open(self, url: str, settles: int) -> None:
         page = self._page
         page.goto(url)

@@ -100,5 +100,16 @@ def test_without_the_templates_escaping(
     assert bool(onlooker.look(f"/activities/{number}", settles=_SETTLES).ran) is is_harm
 
 
+def test_a_link_of_a_mail_opens_a_tab_and_says_nothing_of_the_page(
+    mail: int, served: Served, onlooker: Onlooker
+) -> None:
+    html = b"<p><a href='http://client.example/offer'>the offer</a></p>"
+    head = b"From: jane@client.example\r\nTo: x@firm.example\r\nSubject: x\r\nMessage-ID: <link@x>\r\nContent-Type: text/html"
+    number = served.deliver(Hostile("link", head + b"\r\n\r\n" + html))
+    requests = [one.lower() for one in onlooker.follow(f"/activities/{number}?view=html").out if one]
+    assert requests[0].startswith(b"get /offer http/1.1\r\nhost: client.example")
+    assert b"referer" not in requests[0]
+
+
 def _with_html() -> Iterator[Hostile]:
     return (one for one in all_mails() if one.html)
