@@ -24,7 +24,7 @@ from mailweir.store.database import versions
 from mailweir.store.database.connection import Database
 from mailweir.store.people import deployments
 from mailweir.store.people.directory import SqlDirectory
-from tests import postgresql, programs
+from tests import postgresql, programs, scratch
 from tests.needs import lacks
 from tests.postgresql import Cluster
 
@@ -41,6 +41,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    scratch.use_memory()
     config.pluginmanager.register(programs.ShowsLogs())
 
 
