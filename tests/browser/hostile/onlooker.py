@@ -61,6 +61,7 @@ class Onlooker:
         self._allowed: set[str] = set()
         self._opens_own = False
         self._context = browser.new_context(accept_downloads=False)
+        self._context.set_default_timeout(10_000)
         self._context.on("request", self._asked)
         self._context.on("page", self._opened)
         self._page = self._new_page()
@@ -106,7 +107,8 @@ class Onlooker:
         page = self._page
         page.goto(url)
         page.wait_for_timeout(settles)
-        for frame in page.frames:
+        # a frame that a policy refused has no document, and nobody would hear from it
+        for frame in [one for one in page.frames if one.url.startswith(self._url)]:
             is_mail = frame is not page.main_frame or frame.url.endswith("/html")
             self._seen.said += frame.evaluate(_TOUCH, is_mail)
         page.wait_for_timeout(settles)
