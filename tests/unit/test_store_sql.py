@@ -56,6 +56,7 @@ _VARIABLES: dict[str, Any] = {
     "bcc": "0",
     "beyond": "<",
     "told": "1 = 1",
+    "begin": "SELECT 1 FROM contacts AS c",
     "place": "",
     "order": "DESC",
     "last": "MIN",

@@ -301,11 +301,10 @@ def test_a_page_that_looked_at_enough_says_where_to_go_on(page: Page, monkeypatc
 
 
 @pytest.mark.parametrize("query", ["before=x", "after=-1", "before=99999999999999999999", "after=9223372036854775807"])
-def test_a_place_that_is_none_is_no_fault(page: Page, query: str) -> None:
-    page.deliver()
-    for path in ("/activities", "/contacts/1", "/search?q=boiler", "/todos"):
-        joined = "&" if "?" in path else "?"
-        assert page.browser("richard").get(f"{path}{joined}{query}").status_code == 200
+@pytest.mark.parametrize("path", ["/activities?", "/contacts/1?", "/search?q=boiler&", "/todos?", "/contacts?"])
+def test_a_place_that_is_none_is_no_fault(sqlite_page: Page, path: str, query: str) -> None:
+    sqlite_page.deliver()
+    assert sqlite_page.browser("richard").get(path + query).status_code == 200
 
 
 @pytest.mark.parametrize("number", ["0", "99", str(2**63), "9" * 30])

@@ -53,6 +53,14 @@ def test_mail_that_came_for_somebody_else_is_not_told(page: Page) -> None:
         assert "An admin can look for the rest." in said
 
 
+def test_who_is_neither_user_nor_admin_is_told_of_the_record_alone(page: Page) -> None:
+    ignore(page)
+    number = page.deliver(mail("2", "About gaskets"))
+    guest = page.browser("guest")
+    assert "is not a contact of demo" not in guest.text(f"/why?q={STRANGER}")
+    assert f"/activities/{number}" in guest.text("/why?q=gaskets")
+
+
 def test_another_deployment_is_told_nothing(page: Page) -> None:
     """Law 4."""
     page.deliver(mail("1", "About gaskets"))
