@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import flask
 
+from mailweir.extraction import Extractor
 from mailweir.openid.provider import Provider
 from mailweir.settings import Settings
 from mailweir.store.database.connection import Database
@@ -32,6 +33,8 @@ from webapp.pages import (
     google,
     home,
     integrations,
+    message,
+    message_parts,
     todos,
     why,
 )
@@ -46,6 +49,8 @@ BLUEPRINTS = (
     google.blueprint,
     todos.blueprint,
     activities.blueprint,
+    message.blueprint,
+    message_parts.blueprint,
     contacts.blueprint,
     companies.blueprint,
     why.blueprint,
@@ -74,6 +79,7 @@ def create(settings: Settings, clock: Callable[[], datetime], form_targets: Coll
     site = Site(settings, pool, clock, Gate.of(settings.web.threads), providers)
     app = flask.Flask("webapp", static_folder=None, template_folder="templates")
     app.extensions[EXTENSION] = site
+    app.extensions[message_parts.EXTRACTOR] = Extractor(message_parts.AT_ONCE)
     app.config.update(
         TRUSTED_HOSTS=site.trusted_hosts,
         MAX_CONTENT_LENGTH=forms.MAX_UPLOAD_BYTES,
