@@ -9,18 +9,19 @@ from mailweir.store.web import states
 from mailweir.store.web.states import Kind
 
 LATER = timedelta(minutes=9)
+KEPT = {"verifier": "v"}
 
 
 @pytest.fixture
 def kept(database: Database, now: datetime) -> Database:
     """A database that keeps one."""
-    states.keep(database, "s1", Kind.GMAIL, "session 1", "verifier", now)
+    states.keep(database, "s1", Kind.GMAIL, "session 1", KEPT, now)
     return database
 
 
 def test_it_counts_once(kept: Database, now: datetime) -> None:
-    assert states.take(kept, "s1", Kind.GMAIL, "session 1", now + LATER) == "verifier"
-    assert states.take(kept, "s1", Kind.GMAIL, "session 1", now + LATER) is None
+    assert states.take(kept, Kind.GMAIL, "session 1", "s1", now + LATER) == KEPT
+    assert states.take(kept, Kind.GMAIL, "session 1", "s1", now + LATER) is None
 
 
 @pytest.mark.parametrize(
@@ -38,12 +39,12 @@ def test_it_counts_once(kept: Database, now: datetime) -> None:
 def test_anything_else_is_refused_and_spends_nothing(
     kept: Database, now: datetime, state: str, kind: Kind, bound_to: str, passed: timedelta
 ) -> None:
-    assert states.take(kept, state, kind, bound_to, now + passed) is None
-    assert states.take(kept, "s1", Kind.GMAIL, "session 1", now) == "verifier"
+    assert states.take(kept, kind, bound_to, state, now + passed) is None
+    assert states.take(kept, Kind.GMAIL, "session 1", "s1", now) == KEPT
 
 
 def test_the_state_itself_isnt_kept_and_old_ones_go(kept: Database, now: datetime) -> None:
     rows = kept.execute("SELECT * FROM web_states").fetchall()
-    assert "s1" not in str(rows).split("'")
-    states.keep(kept, "s2", Kind.GMAIL, "session 1", "", now + timedelta(minutes=10))
+    assert "'s1'" not in str(rows)
+    states.keep(kept, "s2", Kind.GMAIL, "session 1", {}, now + timedelta(minutes=10))
     assert kept.execute("SELECT COUNT(*) FROM web_states").fetchone()[0] == 1

@@ -10,7 +10,7 @@ from mailweir.reading import search_query, search_snippet
 from mailweir.reading.search_query import Term
 from mailweir.store.record import activities, readings, search, search_index, streams
 from mailweir.store.record.search import Hit, Wanted
-from mailweir.store.record.walking import StreamFilter
+from mailweir.store.record.stream_filter import StreamFilter
 from webapp import forms, here, rows, stream_filters, streams_shown
 from webapp.access import Access, open_to
 from webapp.rows import Marked, Row
