@@ -54,5 +54,6 @@ def _words() -> dict[str, str]:
         "never_log.removed": gettext("took off the never-log rule"),
         "never_log.looked": gettext("had the record looked through for the never-log rule"),
         "never_log.erased": gettext("erased what is hidden by the never-log rule"),
+        "account.password": gettext("changed the own password of the account"),
         "gmail.audit_asked": gettext("asked for an audit of the Gmail of the user"),
     }

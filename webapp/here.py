@@ -194,5 +194,5 @@ def roles_shown() -> dict[str, Any]:
         "is_reader": own is not None,
         "is_admin": is_admin(),
         "csrf_token": csrf_token,
-        "choices": flask.g.get("choices", ()),
+        "own_deployments": flask.g.get("choices", ()),
     }
