@@ -14,7 +14,7 @@ from mailweir.errors import BadInput, NotFound
 from mailweir.reading.labels import Label
 from mailweir.store.people import company_lists, users
 from mailweir.store.record import activities
-from mailweir.store.record.walking import StreamFilter
+from mailweir.store.record.stream_filter import StreamFilter
 from webapp import forms, here, rows, times
 
 NAMES = ("contact", "company", "user", "direction", "label", "route", "verdict", "since", "until")
@@ -57,7 +57,7 @@ def read(names: Collection[str] = NAMES) -> Asked:
     return Asked(fields, None if reading.errors else wanted, tuple(reading.errors))
 
 
-def choices() -> dict[str, list[tuple[str, str]]]:
+def options() -> dict[str, list[tuple[str, str]]]:
     """What can be chosen, by field: (value, words)."""
     return {
         "direction": list(_directions().items()),

@@ -11,7 +11,7 @@ import flask
 from flask_babel import gettext
 
 from mailweir.store.record import streams
-from mailweir.store.record.walking import StreamFilter
+from mailweir.store.record.stream_filter import StreamFilter
 from webapp import forms, here, rows
 from webapp.rows import Row
 

@@ -23,11 +23,16 @@ def test_changes_are_a_deployments_own_the_newest_first(database: Database, now:
     assert [one.detail for one in change_log.select(database, None, None, 5)] == ["operator"]
 
 
+def _note_and_fail(database: Database, deployment_id: int, now: datetime) -> None:
+    with database.transaction():
+        change_log.note(database, deployment_id, "boss", "contact.added", "Jane", "", now)
+        raise InterruptedError
+
+
 def test_a_change_goes_with_the_transaction_it_is_noted_in(database: Database, now: datetime) -> None:
     demo = deployments.add(database, "demo", "demo.example.net", now)
-    with pytest.raises(InterruptedError), database.transaction():
-        change_log.note(database, demo.id, "boss", "contact.added", "Jane", "", now)
-        raise InterruptedError
+    with pytest.raises(InterruptedError):
+        _note_and_fail(database, demo.id, now)
     assert change_log.select(database, demo.id, None, 5) == []
 
 

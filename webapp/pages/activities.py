@@ -10,7 +10,7 @@ from mailweir.reading import search_query, search_snippet
 from mailweir.reading.search_query import Term
 from mailweir.store.record import activities, readings, search, search_index, streams
 from mailweir.store.record.search import Hit, Wanted
-from mailweir.store.record.walking import StreamFilter
+from mailweir.store.record.stream_filter import StreamFilter
 from webapp import forms, here, rows, stream_filters, streams_shown
 from webapp.access import Access, open_to
 from webapp.rows import Marked, Row
@@ -35,7 +35,7 @@ def stream() -> tuple[str, int]:
         "activities/stream.html",
         asked=asked,
         found=found,
-        choices=stream_filters.choices(),
+        options=stream_filters.options(),
         usernames=stream_filters.usernames(),
     )
     return page, 200 if found else 400

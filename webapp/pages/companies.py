@@ -8,7 +8,7 @@ from flask_babel import gettext
 from mailweir.explain import record
 from mailweir.store.people import company_lists, contact_lists
 from mailweir.store.record import monthly
-from mailweir.store.record.walking import StreamFilter
+from mailweir.store.record.stream_filter import StreamFilter
 from webapp import explained, forms, here, months, streams_shown
 from webapp.access import Access, open_to
 

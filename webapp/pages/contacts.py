@@ -14,7 +14,7 @@ from mailweir.explain import record
 from mailweir.store.people import company_lists, contact_lists, contacts
 from mailweir.store.people.contact_lists import ListedContact
 from mailweir.store.record import monthly
-from mailweir.store.record.walking import StreamFilter
+from mailweir.store.record.stream_filter import StreamFilter
 from mailweir.store.web import change_log
 from webapp import explained, forms, here, months, streams_shown
 from webapp.access import Access, open_to

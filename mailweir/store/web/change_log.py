@@ -43,7 +43,8 @@ def note(
 
 
 def select(database: Database, deployment_id: int | None, before: int | None, limit: int) -> list[Change]:
-    """A deployment's changes, or with None those that belong to no deployment; the newest first. before: those with a smaller id."""
+    """A deployment's changes, or with None those that belong to no deployment; the newest first. before: those with a smaller
+    id."""
     bound = "" if before is None else "AND id < ?"
     values = () if before is None else (before,)
     columns = "SELECT id, changed_by, changed_at, what, subject, detail FROM change_log"
