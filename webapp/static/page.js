@@ -26,6 +26,7 @@ function fitFrames() {
     const fit = () => {
       const page = frame.contentDocument;
       if (page && page.documentElement) {
+        frame.style.blockSize = "4rem"; // a document is never lower than its frame
         frame.style.blockSize = Math.min(page.documentElement.scrollHeight + 16, 20000) + "px";
       }
     };
