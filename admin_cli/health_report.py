@@ -13,7 +13,7 @@ from datetime import datetime
 from functools import partial
 
 from admin_cli import context, in_force, refusal_chore
-from admin_cli.doctor import certificate, page, postfix_files, queue, sockets, stack, units
+from admin_cli.doctor import certificate, postfix_files, queue, sockets, stack, units
 from mailweir.errors import MailweirError
 from mailweir.health import disk, hosts
 from mailweir.health.findings import Check, Finding, run, worst
@@ -66,9 +66,8 @@ def make(settings: Settings, now: datetime) -> list[HealthReport]:
 def _checks(settings: Settings, host: str, now: datetime) -> Mapping[str, Check]:
     """In the order in which mail meets what they are about."""
     room = partial(disk.check, settings, queue.folders(settings))
-    shown: dict[str, Check] = {page.AREA: partial(page.check_answer, settings)} if page.is_here(settings) else {}
     if settings.run_by == "systemd" and not units.is_front_end():
-        return {units.AREA: partial(units.check, settings), **shown, disk.AREA: room}
+        return {units.AREA: partial(units.check, settings), disk.AREA: room}
     look = units.check if settings.run_by == "systemd" else stack.check_processes
     return {
         stack.AREA: partial(look, settings),
@@ -76,7 +75,6 @@ def _checks(settings: Settings, host: str, now: datetime) -> Mapping[str, Check]
         postfix_files.AREA: partial(postfix_files.check, settings),
         certificate.AREA: partial(certificate.check, settings, now),
         queue.AREA: partial(queue.check, settings, now),
-        **shown,
         disk.AREA: room,
         refusal_chore.AREA: partial(refusal_chore.take, settings, host, now),
     }

@@ -1,6 +1,6 @@
 """The page: does it answer by the name that browsers call it by, is TLS before it, and can it use what its providers gave?
 
-Called by `doctor.command`, and by the privileged chore.
+Called by `doctor.command`. The privileged chore doesn't ask the page: its unit has no network.
 """
 
 import ipaddress

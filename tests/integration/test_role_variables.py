@@ -58,14 +58,9 @@ def made(tmp_path: Path) -> Callable[..., Made]:
         (tmp_path / "play.yml").write_text(yaml.safe_dump([play]))
         (tmp_path / "hosts.yml").write_text(yaml.safe_dump({"all": {"children": children}}))
         chosen = {"mailweir_admin_mailbox": "admin@firm.example", "ansible_python_interpreter": sys.executable}
-        command = [
-            Path(sys.executable).with_name("ansible-playbook"),
-            "-i",
-            tmp_path / "hosts.yml",
-            tmp_path / "play.yml",
-        ]
+        script = str(Path(sys.executable).with_name("ansible-playbook"))
         done = subprocess.run(
-            [*command, "-e", json.dumps(chosen | variables)],
+            [script, "-i", tmp_path / "hosts.yml", tmp_path / "play.yml", "-e", json.dumps(chosen | variables)],
             env=os.environ | {"ANSIBLE_HOME": str(tmp_path / "ansible"), "LC_ALL": "C.UTF-8"},
             capture_output=True,
             text=True,
