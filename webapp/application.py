@@ -9,24 +9,28 @@ from urllib.parse import urlsplit
 
 import flask
 
+from mailweir.openid.provider import Provider
 from mailweir.settings import Settings
 from mailweir.store.database.connection import Database
 from mailweir.store.database.pool import Pool
 from webapp import assets, faults, forms, here, languages, safety, times
-from webapp.pages import home
-from webapp.sign_in import sign_in
+from webapp.gate import Gate
+from webapp.pages import account, home
+from webapp.sign_in import openid, password, sign_in
 from webapp.site import EXTENSION, Site
 
 # Each file of `pages/` and `sign_in/` makes one
-BLUEPRINTS = (home.blueprint, sign_in.blueprint)
+BLUEPRINTS = (home.blueprint, sign_in.blueprint, password.blueprint, openid.blueprint, account.blueprint)
 GOOGLE = "https://accounts.google.com"
 _BUSY_SECONDS = 10.0
 
 
 def create(settings: Settings, clock: Callable[[], datetime], form_targets: Collection[str] = ()) -> flask.Flask:
-    """The application. form_targets: origins beside Google's to which a form's answer may redirect, e.g. an OpenID issuer's."""
+    """The application. form_targets: origins beside Google's to which a form's answer may redirect. A provider of OpenID is none:
+    a link leads there."""
     pool = Pool(lambda: Database(settings.database_url, busy_timeout_seconds=_BUSY_SECONDS), settings.web.threads)
-    site = Site(settings, pool, clock)
+    providers = {name: Provider(name, config) for name, config in settings.web.openid.items()}
+    site = Site(settings, pool, clock, Gate.of(settings.web.threads), providers)
     app = flask.Flask("webapp", static_folder=None, template_folder="templates")
     app.extensions[EXTENSION] = site
     app.config.update(
