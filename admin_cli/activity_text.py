@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 
 from admin_cli import output
-from admin_cli.printable import printable
+from mailweir.printable import printable
 from mailweir.explain import english, record
 from mailweir.explain.explanation import Explanation
 from mailweir.reading.search_snippet import cut

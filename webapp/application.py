@@ -9,18 +9,32 @@ from urllib.parse import urlsplit
 
 import flask
 
+from mailweir.extraction import Extractor
 from mailweir.openid.provider import Provider
 from mailweir.settings import Settings
 from mailweir.store.database.connection import Database
 from mailweir.store.database.pool import Pool
-from webapp import assets, faults, forms, here, languages, safety, times
+from webapp import assets, faults, forms, here, languages, mail_text, safety, times
 from webapp.gate import Gate
-from webapp.pages import account, home
+from webapp.pages import account, activities, companies, contacts, home, message, message_parts, todos, why
 from webapp.sign_in import openid, password, sign_in
 from webapp.site import EXTENSION, Site
 
 # Each file of `pages/` and `sign_in/` makes one
-BLUEPRINTS = (home.blueprint, sign_in.blueprint, password.blueprint, openid.blueprint, account.blueprint)
+BLUEPRINTS = (
+    home.blueprint,
+    sign_in.blueprint,
+    password.blueprint,
+    openid.blueprint,
+    account.blueprint,
+    todos.blueprint,
+    activities.blueprint,
+    message.blueprint,
+    message_parts.blueprint,
+    contacts.blueprint,
+    companies.blueprint,
+    why.blueprint,
+)
 GOOGLE = "https://accounts.google.com"
 _BUSY_SECONDS = 10.0
 
@@ -33,6 +47,7 @@ def create(settings: Settings, clock: Callable[[], datetime], form_targets: Coll
     site = Site(settings, pool, clock, Gate.of(settings.web.threads), providers)
     app = flask.Flask("webapp", static_folder=None, template_folder="templates")
     app.extensions[EXTENSION] = site
+    app.extensions[message_parts.EXTRACTOR] = Extractor(message_parts.AT_ONCE)
     app.config.update(
         TRUSTED_HOSTS=site.trusted_hosts,
         MAX_CONTENT_LENGTH=forms.MAX_UPLOAD_BYTES,
@@ -52,6 +67,7 @@ def create(settings: Settings, clock: Callable[[], datetime], form_targets: Coll
     app.context_processor(here.roles_shown)
     app.context_processor(_words)
     app.jinja_env.globals.update(asset=assets.url, moment=times.moment, ago=times.ago, zone_name=times.zone_name)
+    app.jinja_env.globals.update(line=mail_text.line, marked=mail_text.marked)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)

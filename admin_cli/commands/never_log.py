@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from admin_cli import context, options, output, progress, tables
-from admin_cli.printable import printable
+from mailweir.printable import printable
 from mailweir.errors import BadInput
 from mailweir.store.people import never_log_rules
 from mailweir.store.people.never_log_rules import Rule

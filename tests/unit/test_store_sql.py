@@ -53,6 +53,23 @@ _VARIABLES: dict[str, Any] = {
     "narrower": "",
     "bound": "",
     "of_reader": "?",
+    "bcc": "0",
+    "beyond": "<",
+    "told": "1 = 1",
+    "place": "",
+    "order": "DESC",
+    "last": "MIN",
+    "first": "MAX",
+    "key": "activity_id",
+    "off": "1",
+    "united": "SELECT 1 AS looked_id",
+    "besides": " AND 1 = 1",
+    "chosen": "SELECT 1 AS looked_id",
+    "several": "FROM contacts AS one CROSS JOIN activity_contacts AS part WHERE part.contact_id = one.id",
+    "linked": "activity_threads",
+    "each": "SELECT 1 AS looked_id",
+    "visible": "1 = 1",
+    "own": "1 = 1",
     "sources": "SELECT source_id FROM sightings WHERE activity_id = ?",
     "setting": "jit = off",
     "asker": None,
@@ -68,14 +85,19 @@ _BUILDERS = {
     writing.__name__: {"_insert"},
     erasing.__name__: {"_overwriting"},
 }  # of any table's statement
-_ANY_TABLE = {"backup", "postgresql_backup", "versions"}  # modules that speak of all tables, or of the database itself
+_ANY_TABLE = {
+    "backup",
+    "indexes",
+    "postgresql_backup",
+    "versions",
+}  # modules that speak of all tables, or of the database itself
 _STATEMENT = re.compile(r"\s*(?:SELECT|INSERT INTO|UPDATE|DELETE FROM)\s+\S+\s+\S+")
 _FRAGMENT = re.compile(r"\b(?:AND|ORDER BY|WHERE|FROM|JOIN|IN|IS NULL|SELECT|AS|SET)\b|= \?")
 _ALIAS = re.compile(r"\b(?:FROM|JOIN|UPDATE) ([a-z_]+) (?:AS )?([a-z_]+)\b")
 _NAMED = re.compile(r"\b(?:AS|WITH) ([a-z_]+)\b")
 _QUALIFIED = re.compile(r"\b([a-z_]+)\.([a-z_]+)\b")
 _FUNCTIONS = ("current_database", "current_setting", "set_config", "array_to_tsvector", "string_to_array")
-_QUOTED = re.compile(rf"'[^']*'|\bpg_\w+|\b(?:{'|'.join(_FUNCTIONS)}|xmax|rowid|false)\b|SET LOCAL .*")
+_QUOTED = re.compile(rf"'[^']*'|\bpg_\w+|\b(?:{'|'.join(_FUNCTIONS)}|xmax|rowid|false|true)\b|SET LOCAL .*")
 _WORD = re.compile(r"\b[a-z_]+\b")
 _ONE_DATABASES_OWN = {
     True: re.compile(r"pg_\w+\(|FOR (?:NO KEY )?UPDATE|POSITION\(|@@|_config|_setting|SET LOCAL"),

@@ -1,13 +1,17 @@
 """The database's version: upgrading it, and refusing one that doesn't fit this code.
 
+A step whose module says `ONLY_ADDS = True` adds tables, columns with a default and indexes, and changes nothing of what there is.
+The program before it goes on with a database that has such steps besides its own: hosts can be upgraded one after the other.
 `upgrade` is called by `mailweir up` and `mailweir db upgrade`; `check` by every process before it serves.
 """
 
 import contextlib
 import fcntl
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from mailweir.database_url import DatabaseUrl
 from mailweir.errors import DatabaseUnavailable, DatabaseVersionError
@@ -15,14 +19,17 @@ from mailweir.store.database.connection import Database
 
 STEPS = Path(__file__).parent / "migrations"
 HISTORY_TABLE = "schema_migration"  # playhouse.migrations' own name
+ADDITIONS_TABLE = "schema_additions"  # the names of steps that only add
 _UPGRADE_KEY = 7_305_805  # of PostgreSQL's advisory lock
 _UPGRADE_SECONDS = 3600.0  # a step may rewrite a large table
+_POLL_SECONDS = 0.2
 
 
 def upgrade(database_url: DatabaseUrl) -> list[str]:
     """Makes SQLite's file where there is none, and runs the steps that the database lacks; their names.
 
-    Only one process at a time, on whichever host: the others wait and find nothing left to do. Each step is a transaction.
+    Only one process at a time, on whichever host: the others wait and find nothing left to do. Each step is a transaction, or
+    else can be run again. Which steps only add is said before they are run, for programs may start meanwhile.
     """
     # playhouse.migrations costs the daemons memory for nothing
     from playhouse.migrations import Runner
@@ -30,7 +37,11 @@ def upgrade(database_url: DatabaseUrl) -> list[str]:
     with _locked(database_url) as database:
         _refuse_newer(database)
         with database.bound():
-            names: list[str] = Runner(database.peewee, str(STEPS), table_name=HISTORY_TABLE).up()
+            runner = Runner(database.peewee, str(STEPS), table_name=HISTORY_TABLE)
+            additions = _only_adding(runner)
+            _note_additions(database, additions)
+            names: list[str] = runner.up()
+            _note_additions(database, additions)
         return names
 
 
@@ -44,7 +55,8 @@ def pending(database_url: DatabaseUrl) -> list[str]:
 
 
 def check(database: Database) -> None:
-    """Returns if the database has exactly this code's shape; else DatabaseVersionError, which says what to do."""
+    """Returns if the database has this code's shape, or that and steps which only add; else DatabaseVersionError, which says what
+    to do."""
     if database.is_sqlite and not database.path.is_file():
         raise DatabaseVersionError(f"there is no database at {database.path}: run 'mailweir db upgrade' to make it")
     _refuse_newer(database)
@@ -59,6 +71,8 @@ def check(database: Database) -> None:
 def _refuse_newer(database: Database) -> None:
     unknown = _applied(database) - _known()
     if unknown:
+        unknown -= _names_in(database, ADDITIONS_TABLE)
+    if unknown:
         raise DatabaseVersionError(
             f"the database {database.url} is newer than this program (it has {', '.join(sorted(unknown))}): "
             "install the version of mailweir that it was last used with, or a newer one"
@@ -70,11 +84,33 @@ def _known() -> set[str]:
 
 
 def _applied(database: Database) -> set[str]:
-    on_sqlite, on_postgresql = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?", "SELECT to_regclass(?)"
-    table = database.execute(on_sqlite if database.is_sqlite else on_postgresql, (HISTORY_TABLE,)).fetchone()
-    if table is None or table[0] is None:
+    return _names_in(database, HISTORY_TABLE)
+
+
+def _names_in(database: Database, table: str) -> set[str]:
+    """Of steps; none where there is no such table."""
+    if not _has(database, table):
         return set()
-    return {name for (name,) in database.execute(f"SELECT name FROM {HISTORY_TABLE}").fetchall()}
+    return {name for (name,) in database.execute(f"SELECT name FROM {table}").fetchall()}
+
+
+def _has(database: Database, table: str) -> bool:
+    on_sqlite, on_postgresql = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?", "SELECT to_regclass(?)"
+    row = database.execute(on_sqlite if database.is_sqlite else on_postgresql, (table,)).fetchone()
+    return row is not None and row[0] is not None
+
+
+def _only_adding(runner: Any) -> list[str]:
+    """The names of this code's steps that only add."""
+    return [step.name for step in runner.migrations() if getattr(step.load(), "ONLY_ADDS", False)]
+
+
+def _note_additions(database: Database, names: list[str]) -> None:
+    """Nothing before the table is made, by a step: no program that is older would read it."""
+    if not _has(database, ADDITIONS_TABLE):
+        return
+    for name in names:
+        database.execute(f"INSERT INTO {ADDITIONS_TABLE} (name) VALUES (?) ON CONFLICT (name) DO NOTHING", (name,))
 
 
 @contextlib.contextmanager
@@ -85,9 +121,20 @@ def _locked(database_url: DatabaseUrl) -> Iterator[Database]:
             yield database
         return
     with contextlib.closing(Database(database_url, busy_timeout_seconds=_UPGRADE_SECONDS)) as database:
-        # of the session, for each step is a transaction of its own; it goes with the connection, however that ends
-        database.execute("SELECT pg_advisory_lock(?)", (_UPGRADE_KEY,))
+        _wait_for_the_lock(database)
         yield database
+
+
+def _wait_for_the_lock(database: Database) -> None:
+    """Of the session, for each step is a transaction of its own; it goes with the connection, however that ends.
+
+    Asked for again and again: who waits within a statement would be waited for by an index that is made CONCURRENTLY.
+    """
+    give_up_at = time.monotonic() + _UPGRADE_SECONDS
+    while not database.execute("SELECT pg_try_advisory_lock(?)", (_UPGRADE_KEY,)).fetchone()[0]:
+        if time.monotonic() > give_up_at:
+            raise DatabaseUnavailable(f"database {database.url}: another process upgrades it; try again later")
+        time.sleep(_POLL_SECONDS)
 
 
 @contextlib.contextmanager

@@ -1,25 +1,27 @@
 """Activities: what is on the record, read. Never writes: `writing` does.
 
-A listing costs seven statements for each 500 activities, whatever they hold. Called by the command line, and by `todos`,
-`conversations` and `search`.
+A listing costs seven statements for each 500 activities, whatever they hold. Called by the command line, and by `streams`,
+`todos`, `conversations` and `search`.
 """
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
 from mailweir.errors import NotFound
 from mailweir.reading.labels import Label, from_bits
 from mailweir.store.database import batches, rows
 from mailweir.store.database.connection import Database
-from mailweir.store.database.moments import parse, parse_or_none, rfc3339
+from mailweir.store.database.moments import parse, parse_or_none
 from mailweir.store.people import checks
 from mailweir.store.people.deployments import Deployment
 from mailweir.store.record import summaries, visibility
 from mailweir.store.record.summaries import AttachedFile
 from mailweir.store.record.visibility import Access, Reader
+from mailweir.store.record.walking import LARGEST_STEP, StreamFilter, Walk
 from mailweir.visibility import Visibility
 
 # Law 8: of a proven activity only those whom a proven version of the message names
@@ -94,39 +96,17 @@ class Filter:
 
 def select(database: Database, deployment: Deployment, wanted: Filter) -> list[Activity]:
     """A deployment's activities, the one recorded last first. NotFound where user or contact never was there."""
-    conditions: list[str] = []
-    values: list[int] = []
-    if wanted.user is not None:
-        users = user_ids(database, deployment, wanted.user)
-        conditions.append(f" AND a.id IN (SELECT activity_id FROM activity_users WHERE user_id IN ({_marks(users)}))")
-        values += users
-    if wanted.contact is not None:
-        contacts = contact_ids(database, deployment, wanted.contact)
-        conditions.append(
-            f" AND a.id IN (SELECT part.activity_id {_TAKING_PART} AND part.contact_id IN ({_marks(contacts)}))"
-        )
-        values += contacts
-    parameters: list[Any] = list(values)
-    if wanted.since is not None:
-        conditions.append(" AND a.recorded_at >= ?")
-        parameters.append(rfc3339(wanted.since))
-    if wanted.label is not None:
-        condition, labels = summaries.labelled(wanted.label)
-        conditions.append(f" AND {condition}")
-        parameters += labels
-    further = "".join(conditions)
+    reader = reader_named(database, deployment, wanted.reader) if wanted.reader is not None else None
+    asked = StreamFilter(
+        users=tuple(user_ids(database, deployment, wanted.user)) if wanted.user is not None else (),
+        contacts=tuple(contact_ids(database, deployment, wanted.contact)) if wanted.contact is not None else (),
+        since=wanted.since,
+        label=wanted.label,
+    )
+    walk = Walk(database, deployment, reader, asked, tells_bcc=reader is None)
+    ids = list(islice(walk.ids(wanted.limit or LARGEST_STEP), wanted.limit))
     if wanted.reader is not None:
-        reader = reader_named(database, deployment, wanted.reader)
-        # whoever is told the labelled ones without the label has been told the label
-        whole_only = wanted.label is not None
-        ids = visibility.listed(database, reader, further, parameters, wanted.limit, whole_only=whole_only)
         return seen_by(database, deployment, wanted.reader, ids)
-    # ids grow with time
-    sql = f"SELECT a.id FROM activities a WHERE a.deployment_id = ?{further} ORDER BY a.id DESC"
-    if wanted.limit is not None:
-        sql += " LIMIT ?"
-        parameters.append(wanted.limit)
-    ids = [row[0] for row in database.execute(sql, (deployment.id, *parameters)).fetchall()]
     found = load(database, ids)
     listed = [found[activity_id] for activity_id in ids if activity_id in found]
     return listed if wanted.user is None else as_shown_to(database, deployment, wanted.user, listed)
@@ -139,14 +119,25 @@ def reader_named(database: Database, deployment: Deployment, username: str) -> R
 
 def seen_by(database: Database, deployment: Deployment, username: str, activity_ids: Sequence[int]) -> list[Activity]:
     """Of these activities what a user may see, as the user sees it (law 13), in this order."""
-    reader = reader_named(database, deployment, username)
-    found, may = load(database, activity_ids), visibility.access(database, reader, activity_ids)
-    seen = [
-        found[one] if may[one] is Access.WHOLE else metadata_of(found[one])
+    return shown_to(database, deployment, reader_named(database, deployment, username), activity_ids)
+
+
+def shown_to(
+    database: Database, deployment: Deployment, reader: Reader | None, activity_ids: Sequence[int]
+) -> list[Activity]:
+    """Of these activities what a reader may see, as the reader sees it (law 13), in this order. reader: None is an operator at a
+    page, who sees the metadata of all that is the deployment's."""
+    found = load(database, activity_ids)
+    if reader is None:
+        own = [found[one] for one in activity_ids if one in found and found[one].deployment == deployment.name]
+        return [_without_bcc(metadata_of(one)) for one in own]
+    may = visibility.access(database, reader, activity_ids)
+    keys = visibility.own_keys(database, reader.user_ids)
+    return [
+        _as_seen(found[one] if may[one] is Access.WHOLE else metadata_of(found[one]), deployment, keys)
         for one in activity_ids
         if one in found and one in may
     ]
-    return as_shown_to(database, deployment, username, seen)
 
 
 def metadata_of(activity: Activity) -> Activity:
@@ -175,17 +166,16 @@ def no_such(activity_id: int, deployment: Deployment | None) -> NotFound:
 
 def as_shown_to(database: Database, deployment: Deployment, username: str, found: Sequence[Activity]) -> list[Activity]:
     """Without the contacts in Bcc, but for the user's own mail."""
-    sql = (
-        "SELECT own.match_key FROM user_addresses AS own JOIN users ON users.id = own.user_id"
-        " WHERE users.deployment_id = ? AND users.username = ?"
-    )
-    keys = {row[0] for row in database.execute(sql, (deployment.id, username.lower())).fetchall()}
-    return [
-        one
-        if deployment.folding.key(one.author) in keys
-        else replace(one, contacts=tuple(contact for contact in one.contacts if not contact.bcc))
-        for one in found
-    ]
+    keys = visibility.own_keys(database, user_ids(database, deployment, username))
+    return [_as_seen(one, deployment, keys) for one in found]
+
+
+def _as_seen(activity: Activity, deployment: Deployment, keys: frozenset[str]) -> Activity:
+    return activity if deployment.folding.key(activity.author) in keys else _without_bcc(activity)
+
+
+def _without_bcc(activity: Activity) -> Activity:
+    return replace(activity, contacts=tuple(contact for contact in activity.contacts if not contact.bcc))
 
 
 def user_ids(database: Database, deployment: Deployment, username: str) -> list[int]:

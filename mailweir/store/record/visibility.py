@@ -175,3 +175,9 @@ def access(database: Database, reader: Reader, activity_ids: Sequence[int]) -> d
             elif visibility == Visibility.METADATA:
                 found[activity_id] = Access.METADATA
     return found
+
+
+def own_keys(database: Database, user_ids: Sequence[int]) -> frozenset[str]:
+    """Of the addresses that are these users' own: the keys by which an author is one of them (`Folding.key`)."""
+    sql = "SELECT own.match_key FROM user_addresses AS own WHERE own.user_id IN ({})"
+    return frozenset(key for (key,) in batches.among(database, sql, (), user_ids))

@@ -1,0 +1,114 @@
+"""A large record made up by SQL alone, in minutes: people, activities with raw messages, readings, threads, to-dos, decisions.
+
+Every 100th activity is of contact 1; the others are spread over all. Contacts whose id 25 divides work for company 1, which has
+hundreds of them; the others are 40 to a company. Called by `pages`.
+"""
+
+from dataclasses import dataclass
+
+from mailweir.store.database import batches
+from mailweir.store.database.connection import Database
+
+USERS, CONTACTS, COMPANIES = 50, 20_000, 500
+BUSY_CONTACT, BUSY_COMPANY = 1, 1
+SECONDS_BETWEEN = 30
+RAW_BYTES = 1_500
+_BEGAN = 1_767_225_600  # 2026-01-01, in seconds since 1970
+_NOW = "2026-01-01T00:00:00.000000Z"
+_NUMBERS = "WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < ?)"
+_CONTACT = f"CASE WHEN n % 100 = 0 THEN {BUSY_CONTACT} ELSE 2 + (n * 7919) % {CONTACTS - 1} END"
+_USER = f"(n * 31) % {USERS} + 1"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shape:
+    """private: the part that only who takes part may see. newest: that is the newest part; else it is spread over all."""
+
+    activities: int
+    private: float
+    newest: bool
+
+
+def fill(database: Database, shape: Shape) -> None:
+    """Fills an empty database; a transaction for each table."""
+    if database.is_sqlite:
+        database.execute("PRAGMA synchronous = off")  # while it is made
+    _make_people(database)
+    for statement in _statements(database, shape):
+        with database.transaction(alone=False):
+            database.execute(f"{_NUMBERS} {statement} FROM numbers", (shape.activities,))
+    if database.is_sqlite:
+        database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        database.execute("PRAGMA synchronous = full")
+    database.execute("ANALYZE" if database.is_sqlite else "VACUUM ANALYZE")
+
+
+def _make_people(database: Database) -> None:
+    users = range(1, USERS + 1)
+    contacts = range(1, CONTACTS + 1)
+    tables = {
+        "deployments (id, name, domain, created_at)": [(1, "demo", "demo.example.net", _NOW)],
+        "users (id, deployment_id, username, name, mailbox, created_at)": [
+            (one, 1, f"user{one}", "", f"user{one}@firm.example", _NOW) for one in users
+        ],
+        "user_addresses (deployment_id, user_id, address, match_key)": [
+            (1, one, f"user{one}@firm.example", f"user{one}@firm.example") for one in users
+        ],
+        "companies (id, deployment_id, name, created_at)": [
+            (one, 1, f"Company {one}", _NOW) for one in range(1, COMPANIES + 1)
+        ],
+        "contacts (id, deployment_id, company_id, name, created_at)": [
+            (one, 1, BUSY_COMPANY if one % 25 == 0 else 2 + one % (COMPANIES - 1), f"Client {one}", _NOW)
+            for one in contacts
+        ],
+        "contact_addresses (deployment_id, contact_id, address, match_key)": [
+            (1, one, f"contact{one}@client.example", f"contact{one}@client.example") for one in contacts
+        ],
+    }
+    with database.transaction():
+        for head, rows in tables.items():
+            name, _, columns = head.rstrip(")").partition(" (")
+            batches.insert(database, name, columns.split(", "), rows)
+
+
+def _statements(database: Database, shape: Shape) -> list[str]:
+    """Each is to be followed by FROM numbers."""
+    if database.is_sqlite:
+        blob, raw = "CAST('i' || n AS BLOB)", f"RANDOMBLOB({RAW_BYTES})"
+        moment = f"STRFTIME('%Y-%m-%dT%H:%M:%S', {_BEGAN} + n * {SECONDS_BETWEEN}, 'unixepoch') || '.000000Z'"
+    else:
+        blob = "CAST('i' || n AS BYTEA)"
+        # Each 32 characters are 16 bytes that can't be made smaller
+        raw = f"DECODE((SELECT STRING_AGG(MD5(n || '-' || part), '') FROM GENERATE_SERIES(1, {RAW_BYTES // 16}) part), 'hex')"
+        began = f"TO_TIMESTAMP({_BEGAN} + n * {SECONDS_BETWEEN}) AT TIME ZONE 'UTC'"
+        moment = f"TO_CHAR({began}, 'YYYY-MM-DD\"T\"HH24:MI:SS') || '.000000Z'"
+    if shape.newest:
+        private = f"n > {int(shape.activities * (1 - shape.private))}"
+    else:
+        private = f"(n * 7) % 100 < {int(shape.private * 100)}"
+    address = f"'contact' || ({_CONTACT}) || '@client.example'"
+    return [
+        "INSERT INTO activities (id, deployment_id, identity, direction, author, subject, sent_at, recorded_at, sender_verdict,"
+        f" leading_raw_id, visibility) SELECT n, 1, {blob}, CASE WHEN n % 5 = 0 THEN 'outgoing' ELSE 'incoming' END, {address},"
+        f" 'An offer of a usual length, number ' || n, {moment}, {moment},"
+        " CASE WHEN n % 1000 = 0 THEN 'fail' WHEN n % 5 = 1 THEN 'none' ELSE 'pass' END, n,"
+        f" CASE WHEN {private} THEN 'participants' ELSE 'everyone' END",
+        "INSERT INTO raw_messages (id, activity_id, version_digest, size_bytes, content_zstd, recorded_at, verdict,"
+        f" header_labels) SELECT n, n, {blob}, 5000, {raw}, {moment},"
+        " CASE WHEN n % 1000 = 0 THEN 'fail' WHEN n % 5 = 1 THEN 'none' ELSE 'pass' END, 0",
+        "INSERT INTO sightings (activity_id, route, source_id, user_id, raw_message_id, seen_at)"
+        f" SELECT n, CASE WHEN n % 997 = 0 THEN 'relay' ELSE 'forward' END, 'q' || n, {_USER}, n, {moment}",
+        f"INSERT INTO activity_users (activity_id, user_id) SELECT n, {_USER}",
+        "INSERT INTO activity_contacts (activity_id, contact_id, address, raw_message_id, is_bcc)"
+        f" SELECT n, {_CONTACT}, {address}, n, 0",
+        f"INSERT INTO threads (deployment_id, created_at) SELECT 1, '{_NOW}'",
+        "INSERT INTO activity_threads (activity_id, deployment_id, thread_id, subject_digest)"
+        f" SELECT n, 1, n / 4 + 1, {blob}",
+        "INSERT INTO readings (raw_id, reader_version, state, read_at, subject, snippet, labels, thread_keys, problems,"
+        f" remote_images, folds, text_zstd) SELECT n, 1, 'read', {moment}, 'An offer', 'We can offer you forty of them.',"
+        f" CASE WHEN n % 500 = 0 THEN 32 WHEN n % 7 = 0 THEN 1 ELSE 0 END, '', '[]', 0, '[]', {blob}",
+        "INSERT INTO todos (activity_id, user_id, created_at, done_at)"
+        f" SELECT n, {_USER}, {moment}, CASE WHEN n % 20 = 0 THEN NULL ELSE {moment} END",
+        "INSERT INTO decisions (deployment_id, source_id, decided_at, outcome, reason, recipients, activity_id)"
+        f" SELECT 1, 'q' || n, {moment}, 'captured', 'author is a contact', '[]', n",
+    ]

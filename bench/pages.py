@@ -1,0 +1,164 @@
+"""How long a page's lists take on a large record: `python -m bench.pages [--database postgresql] [--private 0.95]`.
+
+Fills a record of a million activities (`--activities`) by SQL. Asks for each list of 50 many times: for one user or another, a
+contact or another, at the newest place and at others. Prints median and 95th percentile in milliseconds, with the rows made into
+objects. Goal: 5 ms at the median; exit 1 where one is missed. Once there is a web page, it is to be timed as well.
+"""
+
+import argparse
+import importlib.util
+import random
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from bench import made_record, report
+from bench.made_record import BUSY_COMPANY, BUSY_CONTACT, COMPANIES, CONTACTS, USERS, Shape
+from mailweir.reading.labels import Label
+from mailweir.store.database import versions
+from mailweir.store.database.connection import Database
+from mailweir.store.database.moments import parse
+from mailweir.store.people import deployments
+from mailweir.store.record import activities, decisions, monthly, streams, todo_lists
+from mailweir.store.record.streams import StreamFilter
+from mailweir.store.record.visibility import Reader
+from tests import postgresql
+
+MEDIAN_GOAL = 5.0  # milliseconds
+TRIES = 100
+
+Ask = Callable[[], object]
+
+
+def main() -> int:
+    """Fills a database, measures and prints; the exit code."""
+    options = _options()
+    with _database(options.database) as database:
+        begun = time.perf_counter()
+        shape = Shape(activities=options.activities, private=options.private, newest=options.newest)
+        made_record.fill(database, shape)
+        print(f"bench: filled in {time.perf_counter() - begun:.0f} s", file=sys.stderr, flush=True)
+        private = f"{options.private:.0%} private{' (the newest)' if options.newest else ''}"
+        when = f"{datetime.now(UTC):%Y-%m-%d}"
+        print(
+            f"Lists of 50 of {options.activities:,} activities, {private}, {when}, {options.database}, {report.machine()}"
+        )
+        print(f"  {'ms':44}{'median':>10}{'95th':>10}   (goal: median {MEDIAN_GOAL:.0f})")
+        medians = [_print(name, _times(ask)) for name, ask in _lists(database, options.activities)]
+        if importlib.util.find_spec("webapp") is None:
+            print("  no web page yet: only the lists were measured")
+    return 1 if max(medians) > MEDIAN_GOAL and not options.no_goal else 0
+
+
+def _lists(database: Database, count: int) -> Iterator[tuple[str, Ask]]:
+    """(name, what asks for it once)."""
+    chance = random.Random(1)
+    demo = deployments.find(database, "demo")
+    (newest,) = database.execute("SELECT MAX(recorded_at) FROM activities").fetchone()
+
+    def stream(wanted: Callable[[], StreamFilter], *, deep: bool = False, operator: bool = False) -> Ask:
+        def ask() -> object:
+            reader = None if operator else Reader(demo.id, (chance.randint(1, USERS),))
+            before = chance.randint(count // 10, count) if deep else None
+            return streams.stream(database, demo, reader, wanted(), before=before)
+
+        return ask
+
+    yield "all, newest", stream(StreamFilter)
+    yield "all, anywhere", stream(StreamFilter, deep=True)
+    yield "all, newest, to an operator", stream(StreamFilter, operator=True)
+    yield "a user's", stream(lambda: StreamFilter(users=(chance.randint(1, USERS),)))
+    yield "a contact's", stream(lambda: StreamFilter(contacts=(chance.randint(2, CONTACTS),)))
+    yield "a busy contact's", stream(lambda: StreamFilter(contacts=(BUSY_CONTACT,)))
+    yield "a busy contact's, anywhere", stream(lambda: StreamFilter(contacts=(BUSY_CONTACT,)), deep=True)
+    yield "a company's (40 contacts)", stream(lambda: StreamFilter(company=chance.randint(2, COMPANIES)))
+    yield "a company's (800 contacts)", stream(lambda: StreamFilter(company=BUSY_COMPANY))
+    yield "since an hour ago", stream(lambda: StreamFilter(since=parse(newest) - timedelta(hours=1)))
+    yield "until half of the time", stream(lambda: StreamFilter(until=_middle(database, count)))
+    yield "outgoing", stream(lambda: StreamFilter(direction="outgoing"))
+    yield "a thread's", stream(lambda: StreamFilter(thread=chance.randint(1, count // 4)))
+    yield "rare: verdict fail (0.1 %)", stream(lambda: StreamFilter(verdict="fail"))
+    yield "rare: route relay (0.1 %)", stream(lambda: StreamFilter(route="relay"))
+    yield "rare: an invitation (0.2 %)", stream(lambda: StreamFilter(label=Label.INVITATION))
+    yield "to-dos, open", lambda: todo_lists.open_ones(database, demo, chance.randint(1, USERS))
+    yield "to-dos, done", lambda: todo_lists.done_ones(database, demo, chance.randint(1, USERS))
+    yield "decisions", lambda: decisions.page(database, demo, Reader(demo.id, (1,)))
+    yield from _others(database, demo, chance, parse(newest))
+
+
+def _others(
+    database: Database, demo: deployments.Deployment, chance: random.Random, newest: datetime
+) -> Iterator[tuple[str, Ask]]:
+    def picture(contact: Callable[[], int]) -> Ask:
+        def ask() -> object:
+            reader = Reader(demo.id, (chance.randint(1, USERS),))
+            return monthly.counts(database, demo, reader, StreamFilter(contacts=(contact(),)), newest)
+
+        return ask
+
+    def listed(**wanted: object) -> Ask:
+        return lambda: activities.select(database, demo, activities.Filter(limit=50, **wanted))  # type: ignore[arg-type]
+
+    yield "12 months of a contact", picture(lambda: chance.randint(2, CONTACTS))
+    yield "12 months of a busy contact", picture(lambda: BUSY_CONTACT)
+    yield "command line: newest", listed()
+    yield "command line: a user's", listed(user="user7")
+    yield "command line: a contact's", listed(contact="contact7@client.example")
+    yield "command line: since an hour ago", listed(since=newest - timedelta(hours=1))
+
+
+def _middle(database: Database, count: int) -> datetime:
+    (text,) = database.execute("SELECT recorded_at FROM activities WHERE id = ?", (count // 2,)).fetchone()
+    return parse(text)
+
+
+def _times(ask: Ask) -> list[float]:
+    """Milliseconds of each time, the first few left out."""
+    times = []
+    for number in range(TRIES + 5):
+        begun = time.perf_counter()
+        ask()
+        if number >= 5:
+            times.append((time.perf_counter() - begun) * 1e3)
+    return times
+
+
+def _print(name: str, times: list[float]) -> float:
+    median = statistics.median(times)
+    missed = "" if median <= MEDIAN_GOAL else "   missed"
+    print(f"  {name:44}{median:10.2f}{statistics.quantiles(times, n=20)[18]:10.2f}{missed}", flush=True)
+    return median
+
+
+@contextmanager
+def _database(kind: str) -> Iterator[Database]:
+    if kind == "sqlite":
+        with tempfile.TemporaryDirectory(prefix="mailweir-bench-", dir="/var/tmp") as folder:
+            path = Path(folder) / "mailweir.db"
+            versions.upgrade(path)
+            with closing(Database(path)) as database:
+                yield database
+        return
+    with postgresql.running(fsync=False) as cluster:
+        url = cluster.make_database()
+        with closing(Database(url, busy_timeout_seconds=3600)) as database:
+            yield database
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="bench.pages", description="How long a page's lists take on a large record.")
+    parser.add_argument("--database", choices=("sqlite", "postgresql"), default="sqlite")
+    parser.add_argument("--activities", type=int, default=1_000_000)
+    parser.add_argument("--private", type=float, default=0.0, help="the part that only who takes part may see")
+    parser.add_argument("--newest", action="store_true", help="it is the newest part that is private")
+    parser.add_argument("--no-goal", action="store_true", help="exit 0 even where a goal is missed")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,95 @@
+"""Activities as a page lists them: fifty at a time, the newest first, by the id of the last one or the first one that was shown.
+
+Nothing is counted, nothing skipped. Where few are wanted among many, a page ends after so many ids were looked at, and says where
+to go on. Law 13 holds: what a reader may not know of is in no page, and a contact in Bcc has the mail in its stream for its
+author alone. Never writes. Called by the web page.
+"""
+
+from dataclasses import dataclass, replace
+
+from mailweir.store.database.connection import Database
+from mailweir.store.people.deployments import Deployment
+from mailweir.store.record import activities, threads
+from mailweir.store.record.activities import Activity
+from mailweir.store.record.visibility import Reader
+from mailweir.store.record.walking import END, StreamFilter, Walk
+
+LOOKED_AT = 5_000  # ids that a page may cost
+MAX_LIMIT = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """activities: the newest first, as the reader sees them. older, newer: what to ask for as `before` or `after` next, None
+    where there is nothing there; the side that one came from is always named, though all there may be gone since.
+    continues_at: is set where the page ends because enough was looked at. It is `older` or `newer` then, and whether anything
+    is there nobody knows yet."""
+
+    activities: tuple[Activity, ...]
+    older: int | None = None
+    newer: int | None = None
+    continues_at: int | None = None
+
+
+def stream(
+    database: Database,
+    deployment: Deployment,
+    reader: Reader | None,
+    wanted: StreamFilter,
+    *,
+    before: int | None = None,
+    after: int | None = None,
+    limit: int = 50,
+) -> Page:
+    """A page of a deployment's activities. reader: None is an operator, who sees the metadata of all, and no text.
+
+    before: the older ones than this id. after: the newer ones, those next to it. limit: 1 to MAX_LIMIT.
+    ValueError for both, for another limit, and for a reader of another deployment. DatabaseUnavailable.
+    """
+    if (before is not None and after is not None) or not 1 <= limit <= MAX_LIMIT:
+        raise ValueError("a page is asked for by `before` or by `after`, with a limit in its bounds")
+    if reader is not None and reader.deployment_id != deployment.id:
+        raise ValueError("the reader is another deployment's")
+    if reader is None and (wanted.label is not None or wanted.thread is not None):
+        return Page(activities=())
+    if wanted.thread is not None:
+        wanted = replace(wanted, thread=threads.current(database, wanted.thread))
+    newest_first = after is None
+    low, high = _id(after, 0), _id(before, END)
+    walk = Walk(database, deployment, reader, wanted, low=low, high=high, newest_first=newest_first)
+    ids, at = _found(walk, limit + 1)
+    is_more = len(ids) > limit
+    shown = sorted(ids[:limit], reverse=True)
+    page = Page(activities=tuple(activities.shown_to(database, deployment, reader, shown)))
+    further = (shown[-1] if newest_first else shown[0]) if is_more else at
+    back = _back(shown, before, after)
+    continues_at = None if is_more else at
+    if newest_first:
+        return replace(page, older=further, newer=back, continues_at=continues_at)
+    return replace(page, newer=further, older=back, continues_at=continues_at)
+
+
+def _found(walk: Walk, most: int) -> tuple[list[int], int | None]:
+    """The ids of the first ones, and where to go on if it ended before there were so many, or all."""
+    found: list[int] = []
+    cost = 0
+    for step in walk.steps(most):
+        found += step.found
+        cost += step.cost
+        if len(found) >= most or (cost >= LOOKED_AT and step.at is not None):
+            return found[:most], step.at
+    return found, None
+
+
+def _back(shown: list[int], before: int | None, after: int | None) -> int | None:
+    """Where the page that one came from is; None for the first page."""
+    if before is not None:
+        return shown[0] if shown else _id(before, END) - 1
+    if after is not None:
+        return shown[-1] if shown else _id(after, 0) + 1
+    return None
+
+
+def _id(given: int | None, otherwise: int) -> int:
+    """Within what ids can be: both databases refuse a number that is too large."""
+    return otherwise if given is None else min(max(given, 0), END)

@@ -1,0 +1,176 @@
+"""A user's to-dos as a page lists them, and what the user does with many at once: done, and not done after all.
+
+Each statement names the user: nobody's to-dos but the user's own are shown or changed, whatever ids are given. A page goes on by
+the last to-do of the one before. Called by the web page.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from mailweir.errors import BadInput, NotFound
+from mailweir.store.database import batches, rows
+from mailweir.store.database.connection import Database
+from mailweir.store.database.moments import parse, parse_or_none, rfc3339
+from mailweir.store.people.deployments import Deployment
+from mailweir.store.record import activities
+from mailweir.store.record.todos import Todo
+from mailweir.store.record.visibility import Reader
+
+MAX_LIMIT = 200
+MAX_AT_ONCE = batches.MAX_ROWS
+_COLUMNS = "SELECT id, activity_id, created_at, done_at FROM todos"
+
+
+class DonePlace(NamedTuple):
+    """Where in the list of what is done: when it was done, UTC, and its id."""
+
+    done_at: datetime
+    id: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenPage:
+    """further: the id to ask for as `after` next; None where there are no more."""
+
+    todos: tuple[Todo, ...]
+    further: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DonePage:
+    """further: what to ask for as `before` next; None where there are no more."""
+
+    todos: tuple[Todo, ...]
+    further: DonePlace | None = None
+
+
+def open_ones(
+    database: Database,
+    deployment: Deployment,
+    user_id: int,
+    *,
+    oldest_first: bool = False,
+    after: int | None = None,
+    limit: int = 50,
+) -> OpenPage:
+    """A user's open to-dos, the newest first if not the oldest. after: the id of the last one of the page before.
+
+    limit: 1 to MAX_LIMIT, else ValueError. NotFound where the user is another deployment's or removed.
+    """
+    username = _username(database, deployment, user_id)
+    # By both columns of the index: PostgreSQL doesn't see that one of them is the same in all
+    order, beyond = ("ASC", ">") if oldest_first else ("DESC", "<")
+    place, values = "", [user_id]
+    if after is not None:
+        place = f" AND id {beyond} ?"
+        values.append(_within(after))
+    sql = f"{_COLUMNS} WHERE user_id = ? AND done_at IS NULL{place} ORDER BY user_id {order}, done_at {order}, id {order} LIMIT ?"
+    found = rows.named(database.execute(sql, (*values, _checked(limit) + 1)))
+    further = found[limit - 1]["id"] if len(found) > limit else None
+    return OpenPage(todos=_presented(database, deployment, user_id, username, found[:limit]), further=further)
+
+
+def done_ones(
+    database: Database, deployment: Deployment, user_id: int, *, before: DonePlace | None = None, limit: int = 50
+) -> DonePage:
+    """What a user has done, the one that was done last first. before: the place of the last one of the page before.
+
+    limit: 1 to MAX_LIMIT, else ValueError. NotFound where the user is another deployment's or removed.
+    """
+    username = _username(database, deployment, user_id)
+    place = " AND done_at IS NOT NULL"
+    values: list[Any] = [user_id]
+    if before is not None:
+        place = " AND (done_at, id) < (?, ?)"
+        values += [rfc3339(before.done_at), _within(before.id)]
+    sql = f"{_COLUMNS} WHERE user_id = ?{place} ORDER BY user_id DESC, done_at DESC, id DESC LIMIT ?"
+    found = rows.named(database.execute(sql, (*values, _checked(limit) + 1)))
+    last = found[limit - 1] if len(found) > limit else None
+    further = DonePlace(parse(last["done_at"]), last["id"]) if last else None
+    return DonePage(todos=_presented(database, deployment, user_id, username, found[:limit]), further=further)
+
+
+def finish_many(
+    database: Database, deployment: Deployment, user_id: int, todo_ids: Sequence[int], now: datetime
+) -> list[int]:
+    """Takes those of these to-dos off the list that are the user's own and open; their ids, for `reopen_many`.
+
+    BadInput for more than MAX_AT_ONCE. NotFound where the user is another deployment's or removed.
+    """
+    done = "UPDATE todos SET done_at = ? WHERE user_id = ? AND done_at IS NULL AND id IN ({}) RETURNING id"
+    return _change(database, deployment, user_id, todo_ids, done, (rfc3339(now), user_id))
+
+
+def reopen_many(database: Database, deployment: Deployment, user_id: int, todo_ids: Sequence[int]) -> list[int]:
+    """Puts those of these to-dos on the list again that are the user's own and done; their ids. Errors as in `finish_many`."""
+    undone = "UPDATE todos SET done_at = NULL WHERE user_id = ? AND done_at IS NOT NULL AND id IN ({}) RETURNING id"
+    return _change(database, deployment, user_id, todo_ids, undone, (user_id,))
+
+
+def of_activity(database: Database, deployment: Deployment, user_id: int, activity_id: int) -> tuple[int, datetime | None] | None:
+    """A user's to-do for an activity: its id, and when it was done, None while it is open. None where there is none."""
+    sql = (
+        "SELECT t.id, t.done_at FROM todos t JOIN users u ON u.id = t.user_id"
+        " WHERE t.user_id = ? AND t.activity_id = ? AND u.deployment_id = ? AND u.removed_at IS NULL"
+    )
+    values = (_within(user_id), _within(activity_id), deployment.id)
+    row = database.execute(sql, values).fetchone()
+    return (row[0], parse_or_none(row[1])) if row else None
+
+
+def _change(
+    database: Database,
+    deployment: Deployment,
+    user_id: int,
+    todo_ids: Sequence[int],
+    sql: str,
+    first: tuple[Any, ...],
+) -> list[int]:
+    if len(todo_ids) > MAX_AT_ONCE:
+        raise BadInput(f"{len(todo_ids)} to-dos are too many at once: name at most {MAX_AT_ONCE}")
+    possible = sorted({one for one in todo_ids if 0 < one < 2**63})
+    with database.transaction():
+        _username(database, deployment, user_id)
+        return sorted(row[0] for row in batches.among(database, sql, first, possible))
+
+
+def _username(database: Database, deployment: Deployment, user_id: int) -> str:
+    sql = "SELECT username FROM users WHERE id = ? AND deployment_id = ? AND removed_at IS NULL"
+    row = database.execute(sql, (_within(user_id), deployment.id)).fetchone()
+    if row is None:
+        raise NotFound(f"there is no user {user_id} in {deployment.name}")
+    return str(row[0])
+
+
+def _presented(
+    database: Database, deployment: Deployment, user_id: int, username: str, found: Sequence[rows.Row]
+) -> tuple[Todo, ...]:
+    """Each with its activity as the user may see it (law 13)."""
+    wanted = list(dict.fromkeys(row["activity_id"] for row in found))
+    reader = Reader(deployment.id, (user_id,))
+    shown = {one.id: one for one in activities.shown_to(database, deployment, reader, wanted)}
+    return tuple(
+        Todo(
+            id=row["id"],
+            deployment=deployment.name,
+            user=username,
+            activity=shown[row["activity_id"]],
+            created_at=parse(row["created_at"]),
+            done_at=parse_or_none(row["done_at"]),
+        )
+        for row in found
+        if row["activity_id"] in shown
+    )
+
+
+def _checked(limit: int) -> int:
+    if not 1 <= limit <= MAX_LIMIT:
+        raise ValueError(f"a page has 1 to {MAX_LIMIT} to-dos")
+    return limit
+
+
+def _within(number: int) -> int:
+    """As far as the databases have numbers."""
+    return min(max(number, 0), 2**63 - 1)
