@@ -16,7 +16,28 @@ from mailweir.store.database.connection import Database
 from mailweir.store.database.pool import Pool
 from webapp import assets, faults, forms, here, languages, mail_text, safety, times
 from webapp.gate import Gate
-from webapp.pages import account, activities, companies, contacts, home, message, message_parts, todos, why
+from webapp.pages import (
+    account,
+    accounts,
+    activities,
+    admin,
+    admin_companies,
+    admin_contact_files,
+    admin_contacts,
+    admin_jobs,
+    admin_rules,
+    admin_users,
+    admin_visibility,
+    changes,
+    companies,
+    contacts,
+    home,
+    message,
+    message_parts,
+    reading,
+    todos,
+    why,
+)
 from webapp.sign_in import openid, password, sign_in
 from webapp.site import EXTENSION, Site
 
@@ -34,6 +55,17 @@ BLUEPRINTS = (
     contacts.blueprint,
     companies.blueprint,
     why.blueprint,
+    admin.blueprint,
+    admin_users.blueprint,
+    admin_contacts.blueprint,
+    admin_contact_files.blueprint,
+    admin_companies.blueprint,
+    admin_rules.blueprint,
+    admin_visibility.blueprint,
+    admin_jobs.blueprint,
+    changes.blueprint,
+    accounts.blueprint,
+    reading.blueprint,
 )
 GOOGLE = "https://accounts.google.com"
 _BUSY_SECONDS = 10.0

@@ -4,11 +4,14 @@ Two defences against requests that another site makes: a token of the session in
 request is from (Sec-Fetch-Site, Origin). Called by `application`, and by the pages that read fields.
 """
 
+import enum
 import hmac
+from collections.abc import Callable
+from typing import TypeVar
 
 import flask
 
-from mailweir.errors import BadInput
+from mailweir.errors import BadInput, NotFound
 from webapp import here
 
 TOKEN_FIELD = "csrf_token"
@@ -16,6 +19,7 @@ MAX_FORM_BYTES = 500_000
 MAX_UPLOAD_BYTES = 20_000_000
 _SAFE = {"GET", "HEAD", "OPTIONS"}
 _MAX_ID = 2**63 - 1
+_Choice = TypeVar("_Choice", bound=enum.StrEnum)
 
 
 def check() -> None:
@@ -75,3 +79,29 @@ def whole_number(text: str | None) -> int | None:
         return None
     number = int(text)
     return number if number <= _MAX_ID else None
+
+
+def known_id(number: int) -> int:
+    """An id out of a route; 404 where no row can have it."""
+    if number > _MAX_ID:
+        flask.abort(404)
+    return number
+
+
+def fault_of(action: Callable[[], object]) -> str:
+    """Does it; what is wrong with what was given, or "". What isn't there is a 404, as elsewhere."""
+    try:
+        action()
+    except NotFound:
+        raise
+    except BadInput as error:
+        return str(error)
+    return ""
+
+
+def choice(name: str, kind: type[_Choice]) -> _Choice:
+    """A field that is one of a few words. 400 for another."""
+    try:
+        return kind(flask.request.form.get(name, ""))
+    except ValueError:
+        flask.abort(400)

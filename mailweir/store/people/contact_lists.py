@@ -98,9 +98,7 @@ def holders(database: Database, deployment: Deployment, address: str) -> list[Li
     return _made_of(database, rows.named(database.execute(sql, values)))
 
 
-def _wanted(
-    database: Database, deployment: Deployment, begins: str, company_id: int | None
-) -> tuple[str, list[Any]]:
+def _wanted(database: Database, deployment: Deployment, begins: str, company_id: int | None) -> tuple[str, list[Any]]:
     condition, values = "c.deployment_id = ? AND c.removed_at IS NULL", [deployment.id]
     if company_id is not None:
         condition += " AND c.company_id = ?"
