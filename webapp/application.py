@@ -31,6 +31,7 @@ from webapp.pages import (
     changes,
     companies,
     contacts,
+    health,
     home,
     message,
     message_parts,
@@ -66,6 +67,7 @@ BLUEPRINTS = (
     changes.blueprint,
     accounts.blueprint,
     reading.blueprint,
+    health.blueprint,
 )
 GOOGLE = "https://accounts.google.com"
 _BUSY_SECONDS = 10.0

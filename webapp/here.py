@@ -89,6 +89,11 @@ def deployment() -> Deployment:
     return found
 
 
+def choices() -> list[Deployment]:
+    """The deployments that the account may look at: for an operator all there are."""
+    return cast(list[Deployment], flask.g.get("choices", []))
+
+
 def username() -> str:
     """The user whose record is the account's own; in a view for staff."""
     own = membership()
@@ -193,5 +198,5 @@ def roles_shown() -> dict[str, Any]:
         "is_reader": own is not None,
         "is_admin": is_admin(),
         "csrf_token": csrf_token,
-        "choices": flask.g.get("choices", ()),
+        "choices": choices(),
     }

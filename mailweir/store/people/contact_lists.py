@@ -99,7 +99,8 @@ def holders(database: Database, deployment: Deployment, address: str) -> list[Li
 
 
 def _wanted(database: Database, deployment: Deployment, begins: str, company_id: int | None) -> tuple[str, list[Any]]:
-    condition, values = "c.deployment_id = ? AND c.removed_at IS NULL", [deployment.id]
+    condition = "c.deployment_id = ? AND c.removed_at IS NULL"
+    values: list[Any] = [deployment.id]
     if company_id is not None:
         condition += " AND c.company_id = ?"
         values.append(_within(company_id))
