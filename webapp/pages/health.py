@@ -1,6 +1,6 @@
 """How all stands: what `mailweir doctor` says, from the same code, with the page that mends it. Looked at anew each time.
 
-An operator sees all deployments and hosts. A deployment's admin sees its own, and of what all share how it stands, for the details
+An operator sees all deployments and hosts. A deployment's admin sees its own, and of what all share how it stands: the details
 name others.
 """
 
