@@ -13,6 +13,8 @@ from werkzeug.routing import Rule
 from webapp import application, assets
 from webapp.access import Access
 
+_PARAMETER = re.compile(r"<(?:int:)?((?<=int:)\w+|domain)>")
+
 
 @dataclass(frozen=True, slots=True)
 class Known:
@@ -26,16 +28,16 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A route by one method. parameters: the names of its parts that are numbers."""
+    """A route by one method. parameters: the names of its parts that say which row: numbers, and domains."""
 
     endpoint: str
     method: str
     rule: str
     parameters: tuple[str, ...]
 
-    def path(self, ids: Mapping[str, int]) -> str:
-        """With these numbers; another parameter of the same name is 1."""
-        filled = re.sub(r"<int:(\w+)>", lambda found: str(ids.get(found[1], 1)), self.rule)
+    def path(self, ids: Mapping[str, int | str]) -> str:
+        """With these; a number that isn't given is 1."""
+        filled = _PARAMETER.sub(lambda found: str(ids.get(found[1], 1)), self.rule)
         return re.sub(r"<[^>]*>", "x", filled)
 
 
@@ -186,11 +188,11 @@ def bare_application() -> flask.Flask:
 def every_route(app: flask.Flask) -> list[Route]:
     """Each route by each of its methods."""
     return [
-        Route(rule.endpoint, method, rule.rule, _numbers(rule))
+        Route(rule.endpoint, method, rule.rule, _parameters(rule))
         for rule in app.url_map.iter_rules()
         for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"})
     ]
 
 
-def _numbers(rule: Rule) -> tuple[str, ...]:
-    return tuple(re.findall(r"<int:(\w+)>", rule.rule))
+def _parameters(rule: Rule) -> tuple[str, ...]:
+    return tuple(_PARAMETER.findall(rule.rule))

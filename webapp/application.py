@@ -31,6 +31,7 @@ from webapp.pages import (
     changes,
     companies,
     contacts,
+    domains,
     health,
     home,
     message,
@@ -68,6 +69,7 @@ BLUEPRINTS = (
     accounts.blueprint,
     reading.blueprint,
     health.blueprint,
+    domains.blueprint,
 )
 GOOGLE = "https://accounts.google.com"
 _BUSY_SECONDS = 10.0

@@ -133,6 +133,11 @@ def begin() -> Response | None:
 
 def end(_: BaseException | None = None) -> None:
     """After each request: gives the connection back."""
+    give_back()
+
+
+def give_back() -> None:
+    """Gives the request's connection back before something slow; who asks for it afterwards gets one anew."""
     stack = flask.g.pop("database_stack", None)
     flask.g.pop("database", None)
     if stack is not None:

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from mailweir import signing_keys
+from mailweir.secrets_file import Sealer
 from mailweir.store.database.connection import Database
 from mailweir.store.people import companies, contacts, never_log_rules, users
 from mailweir.store.record import threads, visibility
@@ -51,8 +53,8 @@ class Site:
 
     page: Page
     browsers: dict[str, Browser]
-    theirs: dict[str, int]
-    private: dict[str, int]
+    theirs: dict[str, int | str]
+    private: dict[str, int | str]
     hidden_id: int
     joe_id: int
 
@@ -62,7 +64,7 @@ def _mail(subject: str, number: int, more: str = "", sender: str = "Jane Doe <ja
     return f"{head}Date: Mon, 23 Nov 2026 09:00:00 +0100\r\n\r\n{subject}, says the text.\r\n".encode()
 
 
-def _fill_other(page: Page) -> dict[str, int]:
+def _fill_other(page: Page) -> dict[str, int | str]:
     """All kinds of rows in the other deployment; their ids."""
     database, other, now = page.database, page.other, page.clock()
     zebra = users.add(database, other, "zebrauser", "zebrauser@theirs.example", "Zebra User", now)
@@ -77,6 +79,7 @@ def _fill_other(page: Page) -> dict[str, int]:
     assert sessions_of.get("/account").status_code == 200
     (session,) = sessions.of_account(database, account.id, now)
     job_id = jobs.add(database, other.id, account.id, "never_log.look", {"pattern": "@zebra-rule.example"}, now)
+    signing_keys.make(database, other, "theirs.example", None, Sealer(bytes(range(32))), now)
     change_log.note(database, other.id, "zebrauser", "user.added", "zebra", "Zebra", now)
     reader_log.note(database, other.id, account.id, activity_id, reader_log.What.TEXT, now)
     return {
@@ -89,6 +92,7 @@ def _fill_other(page: Page) -> dict[str, int]:
         "account_id": account.id,
         "session_id": session.id,
         "job_id": job_id,
+        "domain": "theirs.example",
     }
 
 
@@ -131,7 +135,7 @@ def site(tmp_path_factory: pytest.TempPathFactory, _sqlite_template: Path) -> It
             "admin": page.browser("boss", Role.ADMIN),
             "operator": page.browser("root", role=None),
         }
-        private = {"activity_id": private_id, "thread_id": _thread(page, private_id)}
+        private: dict[str, int | str] = {"activity_id": private_id, "thread_id": _thread(page, private_id)}
         yield Site(page, browsers, theirs, private, hidden_id, joe.id)
         page.app.extensions["mailweir"].pool.close()
 
@@ -253,7 +257,8 @@ def test_operators_read_no_mail(site: Site, route: Route) -> None:
 @pytest.mark.parametrize("route", OF_IDS, ids=_name)
 @pytest.mark.parametrize("huge", HUGE)
 def test_numbers_that_are_none_of_a_rows_are_not_there(site: Site, route: Route, huge: int) -> None:
-    path = route.path(dict.fromkeys(route.parameters, huge))
+    ids: dict[str, int | str] = dict.fromkeys(route.parameters, huge)
+    path = route.path(ids)
     role = MAY[ROUTES[route.endpoint].access][-1]
     assert _answer(site, role, route, path)[0] == 404
 
@@ -276,7 +281,7 @@ def test_lists_have_nothing_of_anothers_private_mail(site: Site, route: Route) -
 
 @pytest.mark.parametrize("route", [one for one in OF_ACTIVITIES if one.method == "GET"], ids=_name)
 def test_who_got_a_hidden_copy_is_told_to_the_sender_alone(site: Site, route: Route) -> None:
-    ids = {"activity_id": site.hidden_id, "thread_id": _thread(site.page, site.hidden_id)}
+    ids: dict[str, int | str] = {"activity_id": site.hidden_id, "thread_id": _thread(site.page, site.hidden_id)}
     bodies = [_answer(site, role, route, route.path(ids))[1] for role in ("user", "admin")]
     assert ["Joe" in body or "joe@" in body for body in bodies] == [False, False]
 
