@@ -21,7 +21,7 @@ AS_ROOT = $(if $(filter-out 0,$(shell id -u)),sudo)
 IN_DEBIAN = exec $(AS_ROOT) env CI="$(CI)" MAILWEIR_SHARED="$(MAILWEIR_SHARED)" MAILWEIR_DEBIANS="$(MAILWEIR_DEBIANS)" sh scripts/in-debian.sh
 SHELL_SCRIPTS = scripts/*.sh .ci/run
 
-.PHONY: help setup demo test test-browser test-quick test-debian12 test-debian13 test-deploy fuzz chaos chaos-gmail check free-mail sizes dist bench bench-all accuracy clean
+.PHONY: help setup demo test test-browser test-quick test-debian12 test-debian13 test-deploy fuzz chaos chaos-gmail check check-code check-deployment free-mail sizes dist bench bench-all accuracy clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
@@ -69,10 +69,16 @@ chaos-gmail: setup ## kill -9 and SIGSTOP of the workers of Gmail's sync amid CH
 
 check: ## ruff, mypy, import-linter, shellcheck, and the linters of ansible/ and of what it renders
 	@PYTHON="$(PYTHON)" VENV="$(VENV)" EXTRAS=test,check sh scripts/setup.sh
+	@# side by side: each is as long as the other, and works on one core
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target VENV="$(VENV)" check-code check-deployment
+
+check-code:
 	"$(BIN)/ruff" check
 	"$(BIN)/ruff" format --check
 	"$(BIN)/mypy"
 	"$(BIN)/lint-imports"
+
+check-deployment:
 	shellcheck $(SHELL_SCRIPTS)
 	@sh scripts/check-deployment.sh "$(BIN)"
 

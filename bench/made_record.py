@@ -46,7 +46,7 @@ def fill(database: Database, shape: Shape) -> None:
 def _make_people(database: Database) -> None:
     users = range(1, USERS + 1)
     contacts = range(1, CONTACTS + 1)
-    tables = {
+    tables: dict[str, list[tuple[object, ...]]] = {
         "deployments (id, name, domain, created_at)": [(1, "demo", "demo.example.net", _NOW)],
         "users (id, deployment_id, username, name, mailbox, created_at)": [
             (one, 1, f"user{one}", "", f"user{one}@firm.example", _NOW) for one in users
@@ -85,7 +85,7 @@ def _statements(database: Database, shape: Shape) -> list[str]:
     if shape.newest:
         private = f"n > {int(shape.activities * (1 - shape.private))}"
     else:
-        private = f"(n * 7) % 100 < {int(shape.private * 100)}"
+        private = f"(n * 2654435761 / 65536) % 100 < {int(shape.private * 100)}"  # in no step with the users
     address = f"'contact' || ({_CONTACT}) || '@client.example'"
     return [
         "INSERT INTO activities (id, deployment_id, identity, direction, author, subject, sent_at, recorded_at, sender_verdict,"

@@ -224,6 +224,7 @@ class Gmail(_Section):
 
     oauth_client_file: Annotated[str, AfterValidator(_absolute)] = ""
     service_account_file: Annotated[str, AfterValidator(_absolute)] = ""
+    web_client_file: Annotated[str, AfterValidator(_absolute)] = ""
     api_endpoint: str = "https://gmail.googleapis.com/"
     sweep_seconds: float = Field(60.0, ge=1, le=1800)
     threads: int = Field(32, ge=1, le=256)
@@ -246,13 +247,19 @@ class Gmail(_Section):
     @property
     def is_set_up(self) -> bool:
         """Is Gmail synced at all?"""
-        return self.identity_file is not None
+        return bool(self.identity_files)
 
     @property
     def identity_file(self) -> Path | None:
-        """The file that says as whom Gmail is asked, if any."""
+        """The file by which the command line connects mailboxes, if any."""
         name = self.oauth_client_file or self.service_account_file
         return Path(name) if name else None
+
+    @property
+    def identity_files(self) -> tuple[Path, ...]:
+        """All files that say as whom Gmail is asked: the command line's, and the page's."""
+        named = (self.oauth_client_file, self.service_account_file, self.web_client_file)
+        return tuple(Path(name) for name in named if name)
 
 
 class Retention(_Section):

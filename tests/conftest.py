@@ -24,14 +24,21 @@ from mailweir.store.database import versions
 from mailweir.store.database.connection import Database
 from mailweir.store.people import deployments
 from mailweir.store.people.directory import SqlDirectory
-from tests import postgresql, programs
+from tests import postgresql, programs, scratch
 from tests.needs import lacks
 from tests.postgresql import Cluster
 
 # They need Ansible and minutes: `make test-deploy` asks for them.
 collect_ignore = [] if os.environ.get("MAILWEIR_TEST_DEPLOY") else ["deploy"]
 
-pytest_plugins = ("pytester", "tests.held_mail", "tests.linear_time", "tests.page", "tests.people")
+pytest_plugins = (
+    "pytester",
+    "tests.held_mail",
+    "tests.linear_time",
+    "tests.openid_provider",
+    "tests.page",
+    "tests.people",
+)
 
 _LEFT_OUT = pytest.StashKey[str]()
 
@@ -41,6 +48,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    scratch.use_memory()
     config.pluginmanager.register(programs.ShowsLogs())
 
 

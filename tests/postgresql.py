@@ -67,7 +67,7 @@ class Cluster:
             file.write(
                 f"listen_addresses = ''\nunix_socket_directories = '{self.folder / 'socket'}'\n"
                 f"fsync = {'on' if fsync else 'off'}\n"
-                "max_connections = 300\nshared_buffers = 32MB\n"
+                "max_connections = 300\nshared_buffers = 32MB\nmax_wal_size = 128MB\n"
             )
 
     def _run(self, program: str, *arguments: str) -> None:

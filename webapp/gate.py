@@ -16,6 +16,7 @@ class Gate:
     """at_once: so many are within. waiting: so many more wait before it; the next one is sent away. Safe for threads."""
 
     def __init__(self, at_once: int, waiting: int) -> None:
+        self.at_once, self.waiting = at_once, waiting
         self._within = threading.BoundedSemaphore(at_once)
         self._places = threading.BoundedSemaphore(at_once + waiting)
 

@@ -185,7 +185,8 @@ def _look_at(who: Account, chosen: int | None) -> None:
 
 def _refuse() -> Response:
     if account_or_none() is None and flask.request.method == "GET":
-        wanted = flask.request.full_path.rstrip("?")
+        # a code that another host sent along is for one address alone, and in no other
+        wanted = flask.request.path if "code" in flask.request.args else flask.request.full_path.rstrip("?")
         return flask.redirect(flask.url_for("sign_in.page", to=wanted if wanted != "/" else None), 303)
     if account_or_none() is None:
         flask.abort(401)

@@ -84,7 +84,8 @@ class Worker:
     def work_once(self, database: Database) -> bool:
         """Does one job, if there is one. DatabaseUnavailable: what it had is another's once its lease lapses."""
         self._prune(database)
-        job = jobs.lease(database, self._owner, self._clock())
+        # by kind: beside a host of a newer version, which has more kinds
+        job = jobs.lease(database, self._owner, self._kinds, self._clock())
         if job is None:
             return False
         self._logger.info("job begun", job=job.id, kind=job.kind, attempt=job.attempts)

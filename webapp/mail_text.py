@@ -1,4 +1,4 @@
-"""Text that came by mail, or that somebody typed, as one line of a list: it ends before it is long, and shows what is unseen in it.
+"""Text that came by mail, or that somebody typed, as one line of a list: bounded, and with what is unseen in it shown.
 
 Markup is escaped, and a text that turns the reading direction turns its own alone (`<bdi>`). Called by the templates, and by the
 pages that show lists.

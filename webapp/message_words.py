@@ -78,9 +78,7 @@ def when(event: Invitation) -> Markup:
     elif not event.zone:
         found = Markup("{}").format(gettext("%(time)s, by the clock of whoever is there", time=_span(start, end)))
     else:
-        found = times.moment(start, is_long=True)
-        if end and end > start:
-            found += Markup(" – ") + times.moment(end, is_long=True)
+        found = times.until(start, end) if end and end > start else times.moment(start, is_long=True)
     return found + Markup("{}").format(gettext(", repeated")) if event.repeats else found
 
 

@@ -18,18 +18,20 @@ from mailweir.store.record.visibility import Access
 from webapp import explained, here
 
 _MOST_NAMES = 3  # of contacts and of users; the message's own page has all
-_MESSAGE_PAGE = "message.page"
+_MESSAGE_PAGE, _THREAD_PAGE = "message.page", "activities.thread"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
     """An activity in a list. is_whole: else the reader sees who and when alone. at: when it was sent, but no later than it was
     recorded, UTC. subject, snippet: in pieces, each with whether it is marked. verdict: words and the class of their state.
-    remarks: what else there is to say of its author. contacts: names with their companies. further_*: how many more."""
+    remarks: what else there is to say of its author. contacts: names with their companies. further_*: how many more. thread_url:
+    of the conversation, but on its own page."""
 
     activity: Activity
     is_whole: bool
     url: str
+    thread_url: str | None
     at: datetime
     subject: tuple[tuple[str, bool], ...]
     snippet: tuple[tuple[str, bool], ...]
@@ -88,7 +90,7 @@ def label(stored: str) -> str:
         "encrypted": gettext("encrypted"),
         "signed": gettext("signed"),
     }
-    return words.get(stored, stored)
+    return str(words.get(stored, stored))
 
 
 def sent_at(activity: Activity) -> datetime:
@@ -106,6 +108,7 @@ def _row(activity: Activity, is_whole: bool, marked: Marked | None) -> Row:
         activity=activity,
         is_whole=is_whole,
         url=url(activity.id),
+        thread_url=_thread_url(activity),
         at=sent_at(activity),
         subject=tuple(marked.subject.pieces) if marked else ((activity.subject, False),),
         snippet=tuple(marked.text.pieces) if marked else ((activity.snippet, False),),
@@ -123,3 +126,9 @@ def _row(activity: Activity, is_whole: bool, marked: Marked | None) -> Row:
 def _contact(one: Participant) -> str:
     name = f"{one.name} ({one.company})" if one.company else one.name
     return gettext("%(name)s in Bcc", name=name) if one.bcc else name
+
+
+def _thread_url(activity: Activity) -> str | None:
+    if activity.thread is None or flask.request.endpoint == _THREAD_PAGE:
+        return None
+    return flask.url_for(_THREAD_PAGE, thread_id=activity.thread)

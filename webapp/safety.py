@@ -46,7 +46,8 @@ def finish(response: Response) -> Response:
     headers = response.headers
     headers.setdefault("Content-Security-Policy", policy(flask.current_app.config["FORM_TARGETS"]))
     headers.setdefault("X-Content-Type-Options", "nosniff")
-    headers.setdefault("Referrer-Policy", "no-referrer")
+    # with `no-referrer` a browser sends `Origin: null` with a form, and each form would be refused
+    headers.setdefault("Referrer-Policy", "same-origin")
     headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
     headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
     headers.setdefault("X-Frame-Options", "DENY")

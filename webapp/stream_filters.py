@@ -6,16 +6,16 @@ A form without script makes such a URL. What can't be is said in a sentence, and
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from typing import Any
 
-import flask
 from flask_babel import gettext
 
 from mailweir.errors import BadInput, NotFound
 from mailweir.reading.labels import Label
 from mailweir.store.people import company_lists, users
 from mailweir.store.record import activities
-from mailweir.store.record.walking import StreamFilter
-from webapp import here, rows, times
+from mailweir.store.record.stream_filter import StreamFilter
+from webapp import forms, here, rows, times
 
 NAMES = ("contact", "company", "user", "direction", "label", "route", "verdict", "since", "until")
 _MAX_CHARS = 320
@@ -28,14 +28,14 @@ class Chip:
     """A filter that is on. without: the fields of the list without it."""
 
     words: str
-    without: Mapping[str, str]
+    without: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
     """fields: what was typed or chosen, by the names of NAMES. wanted: None where that can't be; errors say why."""
 
-    fields: Mapping[str, str]
+    fields: Mapping[str, Any]
     wanted: StreamFilter | None
     errors: tuple[str, ...] = ()
 
@@ -50,7 +50,7 @@ class Asked:
 
 def read(names: Collection[str] = NAMES) -> Asked:
     """The filters of the request's URL, those of these names."""
-    given = {name: flask.request.args.get(name, "").strip()[:_MAX_CHARS] for name in names}
+    given = {name: forms.asked(name, _MAX_CHARS) for name in names}
     fields = {name: value for name, value in given.items() if value}
     reading = _Reading(fields)
     wanted = reading.filter()
@@ -189,7 +189,7 @@ def _words(name: str, value: str) -> str:
         "since": gettext("from %(value)s on", value=shown),
         "until": gettext("until %(value)s", value=shown),
     }
-    return said[name]
+    return str(said[name])
 
 
 def usernames() -> list[str]:

@@ -5,12 +5,13 @@ Called by the pages that have a stream: activities, contacts and companies.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import flask
 from flask_babel import gettext
 
 from mailweir.store.record import streams
-from mailweir.store.record.walking import StreamFilter
+from mailweir.store.record.stream_filter import StreamFilter
 from webapp import forms, here, rows
 from webapp.rows import Row
 
@@ -28,7 +29,7 @@ class Shown:
     is_first: bool
 
 
-def shown(wanted: StreamFilter, endpoint: str, fields: Mapping[str, str | int], limit: int = LIMIT) -> Shown:
+def shown(wanted: StreamFilter, endpoint: str, fields: Mapping[str, Any], limit: int = LIMIT) -> Shown:
     """The page that the request's `before` or `after` names. fields: what else its URLs have."""
     before = forms.whole_number(flask.request.args.get("before"))
     after = forms.whole_number(flask.request.args.get("after")) if before is None else None
@@ -44,7 +45,7 @@ def shown(wanted: StreamFilter, endpoint: str, fields: Mapping[str, str | int], 
         links.append((gettext("Older"), flask.url_for(endpoint, **fields, before=page.older)))
     go_on = None
     if page.continues_at is not None:
-        place = {"before" if page.continues_at == page.older else "after": page.continues_at}
+        place: dict[str, Any] = {"before" if page.continues_at == page.older else "after": page.continues_at}
         go_on = flask.url_for(endpoint, **fields, **place)
         links = [link for link in links if link[1] != go_on]
     return Shown(rows.of(page.activities), links, go_on, before is None and page.newer is None)

@@ -40,6 +40,17 @@ def moment(value: datetime | None, *, is_long: bool = False) -> Markup:
     return Markup('<time datetime="{}" title="{}">{}</time>').format(_utc(value), whole, shown)
 
 
+def until(start: datetime, end: datetime) -> Markup:
+    """Two `<time>`, with the zone's name; of the second one no more than the clock's time where it is the same day."""
+    first, last = _local(start), _local(end)
+    if first.date() != last.date():
+        return moment(start, is_long=True) + Markup(" – ") + moment(end, is_long=True)
+    begins, ends = _formatted(first, "EEEE, d MMMM y, HH:mm"), f"{_formatted(last, 'HH:mm')} {last.tzname()}"
+    return Markup('<time datetime="{}">{}</time> – <time datetime="{}">{}</time>').format(
+        _utc(start), begins, _utc(end), ends
+    )
+
+
 def ago(value: datetime | None) -> Markup:
     """A `<time>` that says how long ago that was: `12 minutes ago`, or the day where it is more than a week."""
     if value is None:

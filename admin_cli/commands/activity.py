@@ -17,10 +17,10 @@ from admin_cli import (
     tables,
     target_files,
 )
-from mailweir.printable import printable
 from mailweir.errors import BadInput, NotFound
 from mailweir.explain import english, record
 from mailweir.extraction import Extractor
+from mailweir.printable import printable
 from mailweir.reading.labels import Label
 from mailweir.store.database.connection import Database
 from mailweir.store.people import auto_contacts, deployments

@@ -7,7 +7,7 @@ import typer
 
 from admin_cli import context, options, output, tables
 from mailweir import passwords
-from mailweir.errors import BadInput
+from mailweir.errors import BadInput, NotFound
 from mailweir.passwords import Fault
 from mailweir.settings import Settings, load
 from mailweir.store.database.connection import Database
@@ -98,9 +98,8 @@ def add(
             made = accounts.add(database, name, now, is_operator=True, email=email)
         else:
             chosen = context.choose(database, deployment)
-            own = user or (None if admin else name)
             role = Role.ADMIN if admin else Role.USER
-            made = enrolment.add(database, chosen, name, own, now, role=role, email=email)
+            made = enrolment.add(database, chosen, name, user, now, role=role, email=email)
     _show(made, as_json, f"The account {made.name} is made: {_roles(made)}.")
 
 
@@ -147,11 +146,13 @@ def password(
 def _operator_or_user(database: Database, chosen: Deployment | None, name: str, *, is_admin: bool) -> Account:
     if chosen is None:
         return enrolment.operator(database, name, context.now())
-    known = accounts.named(database, name)
-    in_deployment = [one for one in known.memberships if one.deployment_id == chosen.id] if known else []
-    if known and not is_admin and [one for one in in_deployment if one.user_id is None]:
+    try:
+        return enrolment.user(database, chosen, name, context.now(), is_admin=is_admin)
+    except NotFound:
+        known = accounts.named(database, name)
+        if known is None or is_admin or all(one.deployment_id != chosen.id for one in known.memberships):
+            raise
         return known  # an admin who is no user
-    return enrolment.user(database, chosen, name, context.now(), is_admin=is_admin)
 
 
 def _page(settings: Settings) -> str:

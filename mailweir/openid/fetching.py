@@ -9,7 +9,7 @@ import json
 import socket
 import ssl
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import SplitResult, urlencode, urlsplit
@@ -17,8 +17,7 @@ from urllib.parse import SplitResult, urlencode, urlsplit
 from mailweir.gmail import dialing
 from mailweir.openid.refusals import ProviderRefusal, Why
 
-PAUSE_SECONDS = 4.0  # between two bytes
-WHOLE_SECONDS = 8.0
+PAUSE_SECONDS = 4.0  # between two bytes; an answer takes twice as long at most
 _MOST_BYTES = 1_000_000
 _LOOPBACK = frozenset({"127.0.0.1", "localhost"})
 
@@ -54,12 +53,11 @@ def fetch(
     headers: Mapping[str, str] | None = None,
     *,
     pause_seconds: float = PAUSE_SECONDS,
-    whole_seconds: float = WHOLE_SECONDS,
 ) -> Answer:
     """GET, or POST of a form. ProviderRefusal (UNREACHABLE) where no answer comes in time, or it is too long, or no JSON."""
     parts = urlsplit(url)
     try:
-        with _connected(parts, pause_seconds, whole_seconds) as connection:
+        with _connected(parts, pause_seconds) as connection:
             path = f"{parts.path or '/'}{'?' if parts.query else ''}{parts.query}"
             body = None if form is None else urlencode(form)
             kind = {} if form is None else {"Content-Type": "application/x-www-form-urlencoded"}
@@ -86,14 +84,14 @@ def _object(host: str, status: int, content: bytes) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def _connected(parts: SplitResult, pause_seconds: float, whole_seconds: float) -> Any:
+def _connected(parts: SplitResult, pause_seconds: float) -> Iterator[http.client.HTTPConnection]:
     """A connection that is cut when its time is over: each byte in time, an answer could hold a thread for days."""
     host = parts.hostname or ""
     is_tls = parts.scheme == "https"
     made: socket.socket = dialing.dial(host, parts.port or (443 if is_tls else 80), pause_seconds)
     if is_tls:
         made = dialing.trust().wrap_socket(made, server_hostname=host, do_handshake_on_connect=False)
-    end = threading.Timer(whole_seconds, _cut, [made])
+    end = threading.Timer(2 * pause_seconds, _cut, [made])
     end.daemon = True
     end.start()
     connection = http.client.HTTPConnection(host, parts.port or (443 if is_tls else 80))

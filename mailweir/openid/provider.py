@@ -68,19 +68,27 @@ def begun() -> Begun:
 
 
 class Provider:
-    """name: as the settings have it. clock: seconds that never go back. Safe for threads."""
+    """name: as the settings have it. clock: seconds that never go back. pause_seconds: see `fetching`. Safe for threads."""
 
-    def __init__(self, name: str, config: OpenId, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        name: str,
+        config: OpenId,
+        clock: Callable[[], float] = time.monotonic,
+        pause_seconds: float = fetching.PAUSE_SECONDS,
+    ) -> None:
         self.name = name
         self.label = config.label or name
         self.hosted_domain = config.hosted_domain
         self._config = config
+        self._pause_seconds = pause_seconds
         self._discovery = Kept(self._discover, clock)
         self._keys: Kept[tuple[Key, ...]] = Kept(self._fetch_keys, clock)
         self._exchanges = threading.BoundedSemaphore(_EXCHANGES)
 
-    def login_url(self, redirect_uri: str, state: str, begun: Begun) -> str:
-        """Where the browser goes. ProviderRefusal where the provider gives no answer."""
+    def login_url(self, redirect_uri: str, state: str, begun: Begun, *, asks_which: bool = False) -> str:
+        """Where the browser goes. asks_which: the person is to choose an account there, for the last one wasn't the right one.
+        ProviderRefusal where the provider gives no answer."""
         challenge = base64.urlsafe_b64encode(hashlib.sha256(begun.verifier.encode()).digest()).rstrip(b"=").decode()
         fields = {
             "response_type": "code",
@@ -92,6 +100,7 @@ class Provider:
             "code_challenge": challenge,
             "code_challenge_method": "S256",
             **({"hd": self.hosted_domain} if self.hosted_domain else {}),
+            **({"prompt": "select_account"} if asks_which else {}),
         }
         endpoint = self._discovery.get().authorization_endpoint
         return f"{endpoint}{'&' if '?' in endpoint else '?'}{urlencode(fields)}"
@@ -111,7 +120,7 @@ class Provider:
 
     def _discover(self) -> Discovery:
         wanted = self._config.issuer.rstrip("/")
-        answer = fetching.fetch(f"{wanted}/.well-known/openid-configuration")
+        answer = fetching.fetch(f"{wanted}/.well-known/openid-configuration", pause_seconds=self._pause_seconds)
         values = answer.values
         if answer.status != 200:
             raise ProviderRefusal(Why.UNREACHABLE, f"{wanted}: its discovery document is a {answer.status}")
@@ -132,7 +141,7 @@ class Provider:
     def _fetch_keys(self) -> "tuple[Key, ...]":
         from mailweir.openid import id_token  # Authlib: a tenth of a second and 15 MB, for who signs in so
 
-        answer = fetching.fetch(self._discovery.get().jwks_uri)
+        answer = fetching.fetch(self._discovery.get().jwks_uri, pause_seconds=self._pause_seconds)
         if answer.status != 200:
             raise ProviderRefusal(Why.UNREACHABLE, f"{self.name}: its keys are a {answer.status}")
         return id_token.keys_of(answer.values)
@@ -163,7 +172,7 @@ class Provider:
             headers["Authorization"] = f"Basic {base64.b64encode(pair).decode()}"
         else:
             form |= {"client_id": client, "client_secret": secret}
-        answer = fetching.fetch(discovery.token_endpoint, form, headers)
+        answer = fetching.fetch(discovery.token_endpoint, form, headers, pause_seconds=self._pause_seconds)
         token, access_token = answer.values.get("id_token"), answer.values.get("access_token")
         if answer.status != 200 or not isinstance(token, str):
             raise self._refused(answer)

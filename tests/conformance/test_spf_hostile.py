@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from mailweir.domains import spf
 from mailweir.domains.questions import Questions, resolver_at
-from mailweir.domains.spf import BESIDE_SECONDS, MAX_BESIDE_LOOKUPS, Evaluation, evaluate
+from mailweir.domains.spf import MAX_BESIDE_LOOKUPS, Evaluation, evaluate
 from tests.conformance.spf_zone import SuiteZone
 
 RELAY: dict[str, Any] = {"relay.example.com": [{"A": "192.0.2.9"}]}
@@ -35,17 +36,18 @@ def test_terms_past_the_match_take_no_look_up_from_those_that_count() -> None:
     assert (found.result, found.lookups_to_match) == ("pass", 2)
 
 
-def test_terms_past_the_match_take_no_time_from_those_that_count() -> None:
-    silent: dict[str, Any] = {f"x{number}.example.com": ["TIMEOUT"] for number in range(8)}
+def test_terms_past_the_match_take_no_time_from_those_that_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(spf, "BESIDE_SECONDS", 1.0)
+    silent: dict[str, Any] = {f"x{number}.example.com": ["TIMEOUT"] for number in range(40)}
     dead = DEAD + " ".join(f"a:{name}" for name in silent)
     zone = {"d.example.com": _txt("v=spf1 include:c.example.com a:relay.example.com -all"), "c.example.com": _txt(dead)}
     began = time.monotonic()
     with SuiteZone({**zone, **silent, **RELAY}) as server:
-        questions = Questions(resolver_at("127.0.0.1", server.port, 2.0))
+        questions = Questions(resolver_at("127.0.0.1", server.port, 1.0))
         for _ in range(4):  # one for each of the relay's addresses
             found = evaluate(questions, ipaddress.ip_address("192.0.2.9"), "jane@d.example.com", "mail.example.com")
             assert found.result == "pass"
-    assert time.monotonic() - began < 4 * BESIDE_SECONDS + 5
+    assert time.monotonic() - began < 4 * 1.0 + 5  # without that limit it is 40 s
 
 
 @pytest.mark.parametrize(

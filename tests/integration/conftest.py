@@ -3,7 +3,9 @@
 All need root and Postfix: they skip with that reason where it is absent, and fail where CI=true.
 """
 
+import atexit
 import contextlib
+import functools
 import os
 import shutil
 import signal
@@ -33,9 +35,10 @@ from mailweir.settings import Settings
 from mailweir.store.database.connection import Database
 from mailweir.store.record.digest_queue import Stage
 from postfix.instance import SEARCH_PATH
-from tests import programs
+from tests import programs, scratch
 from tests.needs import lacks
 from tests.ports import free_port
+from tests.warm_command import WarmCommand
 
 READY_SECONDS = 90.0  # the machine may be busy with other things
 STOP_SECONDS = 30.0
@@ -56,6 +59,13 @@ def require_root_and_postfix() -> None:
 def mailweir_script() -> Path:
     """The console script of the environment that the tests run in."""
     return Path(sys.executable).with_name("mailweir")
+
+
+@functools.cache
+def _warm_command() -> WarmCommand:
+    made = WarmCommand()
+    atexit.register(made.close)
+    return made
 
 
 def wait_until(condition: Callable[[], Any], what: str, seconds: float = WAIT_SECONDS) -> Any:
@@ -79,7 +89,7 @@ class Stack:
 
     def __init__(self, overrides: dict[str, Any]) -> None:
         # pytest's own folders are closed to the unprivileged user
-        self.data_dir = Path(tempfile.mkdtemp(prefix="mailweir-test-", dir="/var/tmp"))
+        self.data_dir = Path(tempfile.mkdtemp(prefix="mailweir-test-", dir=scratch.open_folder()))
         self.data_dir.chmod(0o711)
         self.script = mailweir_script()  # a test of faults may put another one here
         self.smtp_port = free_port()
@@ -174,14 +184,18 @@ class Stack:
 
     def cli(self, *arguments: str, check: bool = False) -> subprocess.CompletedProcess[str]:
         """Runs `mailweir …` on this stack. check: a failure fails the test."""
-        done = subprocess.run(
-            [self.script, *arguments],
-            env={**os.environ, reader.PATH_VARIABLE: str(self.config)},
-            capture_output=True,
-            text=True,
-            timeout=COMMAND_SECONDS,
-            check=False,
-        )
+        environment = {**os.environ, reader.PATH_VARIABLE: str(self.config)}
+        if self.script == mailweir_script():
+            done = _warm_command().run(arguments, environment, COMMAND_SECONDS)
+        else:
+            done = subprocess.run(
+                [self.script, *arguments],
+                env=environment,
+                capture_output=True,
+                text=True,
+                timeout=COMMAND_SECONDS,
+                check=False,
+            )
         assert not check or done.returncode == 0, f"mailweir {' '.join(arguments)}: {done.stderr}"
         return done
 

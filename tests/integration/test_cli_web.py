@@ -113,6 +113,12 @@ def test_what_can_not_be_is_refused_and_makes_nothing(demo: Mailweir, line: str,
     assert demo("web", "account", "list", "--json").json == []
 
 
+def test_an_admin_who_is_called_as_a_user_has_the_users_record(demo: Mailweir, database: Database) -> None:
+    demo("web", "account", "add", "richard", "--admin", "--deployment", "demo")
+    account = _spent(database, demo("web", "link", "richard", "--deployment", "demo").out)
+    assert [(one.role, one.username) for one in account.memberships] == [(Role.ADMIN, "richard")]
+
+
 def test_accounts_are_added_listed_and_removed(demo: Mailweir, database: Database) -> None:
     added = demo("web", "account", "add", "boss", "--admin", "--email", "Boss@Firm.Example", "--deployment", "demo")
     assert added.out == "The account boss is made: admin of demo.\n"

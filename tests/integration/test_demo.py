@@ -16,6 +16,8 @@ from typing import Any
 
 import pytest
 
+from tests import scratch
+
 SCRIPT = Path(sys.executable).with_name("mailweir")
 DEMO_SECONDS = 60  # it takes about five; the machine may be busy with other things
 
@@ -23,7 +25,7 @@ DEMO_SECONDS = 60  # it takes about five; the machine may be busy with other thi
 @pytest.fixture
 def temp_dir(make_stack: object) -> Iterator[Path]:
     """The demo's TMPDIR. make_stack says what is missing, if anything is."""
-    path = Path(tempfile.mkdtemp(prefix="mailweir-test-", dir="/var/tmp"))
+    path = Path(tempfile.mkdtemp(prefix="mailweir-test-", dir=scratch.open_folder()))
     path.chmod(0o711)
     yield path
     shutil.rmtree(path)
@@ -41,6 +43,31 @@ def run(temp_dir: Path, *flags: str, **options: Any) -> "subprocess.CompletedPro
         check=False,
         **options,
     )
+
+
+def run_on(temp_dir: Path) -> str:
+    """Runs it with --keep until it has said all, opens the link that it prints, and ends it as Ctrl-C does; what it printed."""
+    process = subprocess.Popen(
+        [SCRIPT, "demo", "--keep"],
+        env={"PATH": os.environ["PATH"], "TMPDIR": str(temp_dir)},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    assert process.stdout is not None
+    printed = ""
+    for line in process.stdout:
+        printed += line
+        if "mailweir why" in line:  # the last that it says
+            break
+    (link,) = re.findall(r"http://localhost:\d+/sign-in/link/\S+", printed)
+    with urllib.request.urlopen(link, timeout=DEMO_SECONDS) as page:
+        assert b"<button" in page.read()
+    process.send_signal(signal.SIGINT)
+    rest, _ = process.communicate(timeout=DEMO_SECONDS)
+    assert process.returncode == 0, rest
+    return printed + rest
 
 
 def section(printed: str, heading: str) -> str:
@@ -94,24 +121,10 @@ def test_it_shows_what_became_of_each_mail_and_leaves_nothing(temp_dir: Path) ->
 
 
 def test_it_is_kept_if_asked_for(temp_dir: Path) -> None:
-    process = subprocess.Popen(
-        [SCRIPT, "demo", "--keep"],
-        env={"PATH": os.environ["PATH"], "TMPDIR": str(temp_dir)},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
-    assert process.stdout is not None
-    printed = "".join(iter(lambda: line if "why jane" not in (line := process.stdout.readline()) else "", ""))
-    (link,) = re.findall(r"http://localhost:\d+/sign-in/link/\S+", printed)
-    assert b"<button" in urllib.request.urlopen(link, timeout=30).read()
-    process.send_signal(signal.SIGINT)
-    rest, _ = process.communicate(timeout=DEMO_SECONDS)
-    assert process.returncode == 0, rest
+    printed = run_on(temp_dir)
     (kept,) = temp_dir.iterdir()
     commands = re.findall(r"MAILWEIR_CONFIG=(\S+) mailweir (.*)", printed)
-    assert [what for _, what in commands] == ["activity list", "activity raw 1"]
+    assert [what for _, what in commands] == ["activity list", "activity raw 1", "why jane@client.example"]
     for config, what in commands:
         assert Path(config).parent == kept
         looked = subprocess.run(

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests import needs
+from tests import needs, scratch
 from tests.ports import free_port
 
 if TYPE_CHECKING:
@@ -368,7 +368,7 @@ def test_a_folder_that_postfix_cannot_name(make_stack: "MakeStack", name: str) -
 @pytest.fixture
 def unreachable_interpreter() -> Iterator[Path]:
     """An environment like this one whose interpreter lies in a closed folder."""
-    with tempfile.TemporaryDirectory(dir="/var/tmp") as closed:  # 0700
+    with tempfile.TemporaryDirectory(dir=scratch.open_folder()) as closed:  # 0700
         environment = Path(closed) / "environment"
         subprocess.run([sys.executable, "-m", "venv", "--without-pip", environment], check=True)
         site = next((environment / "lib").iterdir()) / "site-packages"

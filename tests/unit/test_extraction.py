@@ -100,22 +100,25 @@ def test_no_more_run_at_once_than_may(now: datetime) -> None:
     encoded = base64.encodebytes(bytes(20_000_000))
     version = _version(now, HEAD + encoded)
     extractor = Extractor(1, Limits(queue_seconds=0.0))
-    busy: list[Busy] = []
+    faults: list[BaseException | None] = []
     both = threading.Barrier(2)
-
-    def ask() -> None:
-        both.wait()
-        try:
-            extractor.file(version, _file(len(HEAD), len(encoded))).close()
-        except Busy as error:
-            busy.append(error)
-
-    threads = [threading.Thread(target=ask) for _ in range(2)]
+    threads = [threading.Thread(target=_ask, args=(extractor, version, len(encoded), both, faults)) for _ in range(2)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(busy) == 1
+    assert [type(one) for one in faults if one] == [Busy]
+
+
+def _ask(
+    extractor: Extractor, version: Version, length: int, both: threading.Barrier, faults: list[BaseException | None]
+) -> None:
+    both.wait()
+    try:
+        extractor.file(version, _file(len(HEAD), length)).close()
+        faults.append(None)
+    except Busy as error:
+        faults.append(error)
 
 
 def test_a_child_knows_none_of_the_settings(now: datetime, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -56,6 +56,7 @@ _VARIABLES: dict[str, Any] = {
     "bcc": "0",
     "beyond": "<",
     "told": "1 = 1",
+    "begin": "SELECT 1 FROM contacts AS c",
     "place": "",
     "order": "DESC",
     "last": "MIN",
@@ -69,13 +70,13 @@ _VARIABLES: dict[str, Any] = {
     "linked": "activity_threads",
     "each": "SELECT 1 AS looked_id",
     "visible": "1 = 1",
+    "is_open": "1 = 1",
     "own": "1 = 1",
     "sources": "SELECT source_id FROM sightings WHERE activity_id = ?",
     "setting": "jit = off",
     "asker": None,
     "user_ids": [1],
     "seen": "1 = 1",
-    "own": "1 = 1",
     "mine": "1 = 1",
     "addressed": ["1 = 1"],
     "reader": Reader(whole="1 = 1", whole_values=(), names="1 = 1", names_values=()),
@@ -97,7 +98,7 @@ _ALIAS = re.compile(r"\b(?:FROM|JOIN|UPDATE) ([a-z_]+) (?:AS )?([a-z_]+)\b")
 _NAMED = re.compile(r"\b(?:AS|WITH) ([a-z_]+)\b")
 _QUALIFIED = re.compile(r"\b([a-z_]+)\.([a-z_]+)\b")
 _FUNCTIONS = ("current_database", "current_setting", "set_config", "array_to_tsvector", "string_to_array")
-_QUOTED = re.compile(rf"'[^']*'|\bpg_\w+|\b(?:{'|'.join(_FUNCTIONS)}|xmax|rowid|false|true)\b|SET LOCAL .*")
+_QUOTED = re.compile(rf"'[^']*'|\bpg_\w+|\b(?:{'|'.join(_FUNCTIONS)}|xmax|rowid|false|true|looked_id)\b|SET LOCAL .*")
 _WORD = re.compile(r"\b[a-z_]+\b")
 _ONE_DATABASES_OWN = {
     True: re.compile(r"pg_\w+\(|FOR (?:NO KEY )?UPDATE|POSITION\(|@@|_config|_setting|SET LOCAL"),

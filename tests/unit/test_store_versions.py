@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from mailweir.database_url import DatabaseUrl
 from mailweir.errors import DatabaseUnavailable, DatabaseVersionError
 from mailweir.store.database import versions
 from mailweir.store.database.connection import Database
@@ -156,6 +157,56 @@ def test_a_newer_database_is_refused_by_both_and_left_alone(path: Path, steps: P
             f"the database {path} is newer than this program (it has 0999_shape): "
             "install the version of mailweir that it was last used with, or a newer one"
         )
+    assert _shape(path) == shape
+
+
+def _newer_program(database_url: DatabaseUrl, steps: Path, *, adds: bool) -> None:
+    """Upgrades the database by a step that this program hasn't."""
+    _add_step(steps, "0999_shape", "ALTER TABLE deployments ADD COLUMN shape TEXT")
+    step = steps / "0999_shape.py"
+    step.write_text(f"ONLY_ADDS = {adds}\n{step.read_text()}")
+    assert versions.upgrade(database_url) == ["0999_shape"]
+    step.unlink()
+
+
+def test_a_database_that_is_ahead_by_what_only_adds_is_gone_on_with(database_url: DatabaseUrl, steps: Path) -> None:
+    """So that hosts can be upgraded one after the other."""
+    _newer_program(database_url, steps, adds=True)
+    with closing(Database(database_url)) as database:
+        versions.check(database)
+    assert versions.pending(database_url) == []
+    assert versions.upgrade(database_url) == []
+
+
+def test_one_that_is_ahead_by_more_than_that_is_refused(database_url: DatabaseUrl, steps: Path) -> None:
+    _newer_program(database_url, steps, adds=False)
+    with closing(Database(database_url)) as database, pytest.raises(DatabaseVersionError, match="it has 0999_shape"):
+        versions.check(database)
+    for attempt in (versions.pending, versions.upgrade):
+        with pytest.raises(DatabaseVersionError, match="newer than this program"):
+            attempt(database_url)
+
+
+def test_an_older_program_may_start_while_a_step_that_only_adds_is_run(path: Path, steps: Path) -> None:
+    """What adds is said before: it may take minutes."""
+    versions.upgrade(path)
+    _add_step(steps, "0999_shape", "CREATE TABLE shapes (id INTEGER)", "nonsense")
+    step = steps / "0999_shape.py"
+    step.write_text(f"ONLY_ADDS = True\natomic = False\n{step.read_text()}")
+    with pytest.raises(DatabaseUnavailable, match="nonsense"):
+        versions.upgrade(path)
+    with closing(sqlite3.connect(path)) as connection:
+        assert ("0999_shape",) in connection.execute("SELECT name FROM schema_additions").fetchall()
+
+
+def test_the_indexes_of_lists_are_made_anew_after_an_interruption(path: Path, steps: Path) -> None:
+    versions.upgrade(path)
+    shape = _shape(path)
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("DELETE FROM schema_migration WHERE name = '0028_lists'")
+        connection.execute("DROP INDEX todos_done")
+        connection.execute("CREATE INDEX activity_threads_thread ON activity_threads(thread_id)")
+    assert versions.upgrade(path) == ["0028_lists"]
     assert _shape(path) == shape
 
 

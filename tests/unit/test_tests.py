@@ -16,6 +16,7 @@ PRIVATE_EXCEPTIONS = {
     ("chaos/limited_filter.py", "_CLASS._connect"): "a program that is faulty on purpose, from within",
     ("chaos/lying_filter.py", "Session._try_again"): "likewise",
     ("integration/dying_filter.py", "Session._carry_out"): "likewise",
+    ("warm_command.py", "os._exit"): "Python's; its documentation names it as the end of a fork",
     ("unit/test_charsets.py", "encodings._cache"): "Python's; nothing else shows which names it remembers for ever",
     ("unit/test_encoded_words.py", "encodings._cache"): "likewise",
     ("unit/test_models.py", "model._meta"): "peewee's documentation names it as the way to a model's columns",

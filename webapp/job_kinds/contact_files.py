@@ -4,6 +4,7 @@ The import goes on at the row where it was broken off: how many rows are done is
 counted as new in the preview may be there by then; rows twice change nothing. Called by `webapp.jobs`.
 """
 
+import time
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from itertools import islice
@@ -26,7 +27,8 @@ MAX_ROWS = 200_000  # some 1 KB of memory each while they are looked at
 SHOWN_BAD_ROWS = 100
 EXAMPLES = 10
 
-_PART_ROWS = 250  # of one transaction: some 20 ms, for the filter waits for the write lock meanwhile
+_PART_ROWS = 100  # of one transaction: some milliseconds, for the filter waits for the write lock meanwhile
+_PAUSE_SECONDS = 0.01  # between two, for others that wait for it
 _LOOKED_AT_ROWS = 500
 _COUNTS = ("added", "completed", "unchanged", "kept_company", "companies_added", "left_out")
 
@@ -72,7 +74,8 @@ def import_rows(work: Work) -> Report:
             done += len(part)
             report = _with(report, imported)
             work.save(done, total, report)
-    detail = ", ".join(f"{name} {report[name]}" for name in _COUNTS)
+        time.sleep(_PAUSE_SECONDS)
+    detail = ", ".join(f"{name} {report[name]}" for name in _COUNTS if report[name])
     change_log.note(
         work.database,
         deployment.id,

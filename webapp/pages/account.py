@@ -10,7 +10,7 @@ from mailweir import passwords
 from mailweir.passwords import Fault
 from mailweir.store.web import accounts, credentials, sessions
 from mailweir.store.web.sessions import Means
-from webapp import forms, here, languages, zones
+from webapp import browsers, forms, here, languages, zones
 from webapp.access import Access, open_to
 from webapp.gate import Full
 from webapp.sign_in import checking, ways
@@ -134,6 +134,7 @@ def _page(fault: str = "") -> str:
         done=said.get(flask.request.args.get("done", "")) if not fault else None,
         own=here.session().id,
         sessions=sessions.of_account(here.database(), here.account().id, here.now()),
+        browser_name=browsers.name,
         zones=zones.by_region(),
         defaults=here.site().settings.web,
         by_password=ways.by_password(),

@@ -10,7 +10,7 @@ from mailweir.reading import search_query, search_snippet
 from mailweir.reading.search_query import Term
 from mailweir.store.record import activities, readings, search, search_index, streams
 from mailweir.store.record.search import Hit, Wanted
-from mailweir.store.record.walking import StreamFilter
+from mailweir.store.record.stream_filter import StreamFilter
 from webapp import forms, here, rows, stream_filters, streams_shown
 from webapp.access import Access, open_to
 from webapp.rows import Marked, Row
@@ -67,7 +67,7 @@ def thread(thread_id: int) -> str:
 @open_to(Access.READER)
 def search_page() -> tuple[str, int]:
     """What holds all the words, the one recorded last first, with the words marked."""
-    typed = flask.request.args.get("q", "").strip()[:_MAX_QUERY_CHARS]
+    typed = forms.asked("q", _MAX_QUERY_CHARS)
     asked = stream_filters.read(_OF_SEARCH)
     terms = search_query.parse(typed)
     hits = _hits(terms, asked)

@@ -1,12 +1,14 @@
 """Companies: the list, and one company with its people and its mail. An admin makes and changes them elsewhere."""
 
+from typing import Any
+
 import flask
 from flask_babel import gettext
 
 from mailweir.explain import record
 from mailweir.store.people import company_lists, contact_lists
 from mailweir.store.record import monthly
-from mailweir.store.record.walking import StreamFilter
+from mailweir.store.record.stream_filter import StreamFilter
 from webapp import explained, forms, here, months, streams_shown
 from webapp.access import Access, open_to
 
@@ -19,11 +21,11 @@ _PEOPLE = 20
 @open_to(Access.READER)
 def list_all() -> str:
     """By name, fifty at a time."""
-    begins = flask.request.args.get("q", "").strip()[:_MAX_CHARS]
+    begins = forms.asked("q", _MAX_CHARS)
     before = forms.whole_number(flask.request.args.get("before"))
     after = forms.whole_number(flask.request.args.get("after")) if before is None else None
     page = company_lists.page(here.database(), here.deployment(), begins=begins, after=after, before=before)
-    kept = {"q": begins} if begins else {}
+    kept: dict[str, Any] = {"q": begins} if begins else {}
     links = []
     if page.before is not None:
         links.append((gettext("Back"), flask.url_for(".list_all", **kept, before=page.before)))

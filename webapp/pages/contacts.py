@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 import flask
 from flask_babel import gettext
@@ -13,7 +14,7 @@ from mailweir.explain import record
 from mailweir.store.people import company_lists, contact_lists, contacts
 from mailweir.store.people.contact_lists import ListedContact
 from mailweir.store.record import monthly
-from mailweir.store.record.walking import StreamFilter
+from mailweir.store.record.stream_filter import StreamFilter
 from mailweir.store.web import change_log
 from webapp import explained, forms, here, months, streams_shown
 from webapp.access import Access, open_to
@@ -28,11 +29,11 @@ _JUST_NOW = timedelta(minutes=10)
 @open_to(Access.READER)
 def list_all() -> str:
     """By name, fifty at a time."""
-    begins = flask.request.args.get("q", "").strip()[:_MAX_CHARS]
+    begins = forms.asked("q", _MAX_CHARS)
     before = forms.whole_number(flask.request.args.get("before"))
     after = forms.whole_number(flask.request.args.get("after")) if before is None else None
     page = contact_lists.page(here.database(), here.deployment(), begins=begins, after=after, before=before)
-    kept = {"q": begins} if begins else {}
+    kept: dict[str, Any] = {"q": begins} if begins else {}
     links = []
     if page.before is not None:
         links.append((gettext("Back"), flask.url_for(".list_all", **kept, before=page.before)))
@@ -71,7 +72,7 @@ def page(contact_id: int) -> str:
 @open_to(Access.READER)
 def new() -> str:
     """The form. `?address=` and `?name=` fill it in; nothing is made before a person has looked at it."""
-    given = {name: flask.request.args.get(name, "").strip()[:_MAX_CHARS] for name in ("name", "address", "company")}
+    given = {name: forms.asked(name, _MAX_CHARS) for name in ("name", "address", "company")}
     return _form(_Typed(given["name"], given["address"], given["company"]))
 
 

@@ -24,7 +24,7 @@ from mailweir.store.record import (
     visibility,
 )
 from mailweir.store.record.readings import KeptReading
-from mailweir.store.record.walking import StreamFilter
+from mailweir.store.record.stream_filter import StreamFilter
 from mailweir.store.web import change_log
 from mailweir.store.web.reader_log import What
 from mailweir.visibility import Visibility

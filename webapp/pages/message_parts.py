@@ -42,6 +42,7 @@ def html(activity_id: int) -> Response:
     )
     response.headers["Content-Security-Policy"] = safety.mail_policy(files)
     response.headers["X-Frame-Options"] = "SAMEORIGIN"
+    response.headers["Referrer-Policy"] = "no-referrer"
     return response
 
 

@@ -6,6 +6,7 @@ given, nobody's to-dos but the user's own are shown or changed.
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 import flask
 from flask_babel import gettext
@@ -53,7 +54,7 @@ def done_list() -> str:
     page = todo_lists.done_ones(here.database(), here.deployment(), here.user_id(), before=before)
     links = [(gettext("Back to the first ones"), flask.url_for(".done_list"))] if before else []
     if page.further is not None:
-        further = {"at": page.further.done_at.isoformat(), "before": page.further.id}
+        further: dict[str, Any] = {"at": page.further.done_at.isoformat(), "before": page.further.id}
         links.append((gettext("Next ones"), flask.url_for(".done_list", **further)))
     return flask.render_template(
         "todos/done.html",
@@ -95,7 +96,7 @@ def _order() -> str:
 def _back(**changed: list[int]) -> Response:
     """To the list as it was, with what was changed in its URL."""
     after = forms.whole_number(flask.request.form.get("after"))
-    named = {name: _joined(ids) for name, ids in changed.items()}
+    named: dict[str, Any] = {name: _joined(ids) for name, ids in changed.items()}
     return flask.redirect(flask.url_for(".open_list", order=_order(), after=after, **named), 303)
 
 

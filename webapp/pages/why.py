@@ -17,7 +17,7 @@ from mailweir.explain.tracking import Decided, Refused, Waits
 from mailweir.store.people import contact_lists
 from mailweir.store.record.decisions import Asker
 from mailweir.traces import Traces
-from webapp import explained, here, mending, rows
+from webapp import explained, forms, here, mending, rows
 from webapp.access import Access, open_to
 from webapp.mending import Mend
 from webapp.rows import Row
@@ -43,7 +43,7 @@ class _Told:
 @open_to(Access.READER)
 def page() -> str:
     """The question, and its answer."""
-    typed = flask.request.args.get("q", "").strip()[:_MAX_CHARS]
+    typed = forms.asked("q", _MAX_CHARS)
     answer = _ask(typed) if typed else None
     return flask.render_template(
         "why/why.html",
@@ -78,7 +78,7 @@ def _told(found: Found) -> _Told:
     mend = mending.of(found.remedy)
     if isinstance(one, Waits):
         waiting = one.waiting
-        about = (gettext("in the mailbox %(address)s", address=waiting.mailbox),)
+        about: tuple[str, ...] = (gettext("in the mailbox %(address)s", address=waiting.mailbox),)
         at = waiting.dead_at or waiting.queued_at
         return _Told(at=at, sentence=explained.said(one.reason), about=about, is_kept=False, url=None, mend=mend)
     if isinstance(one, Refused):

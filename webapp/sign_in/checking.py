@@ -19,7 +19,7 @@ KNOWN_COOKIE = "__Host-mailweir-known"
 _KNOWN_SECONDS = 365 * 86_400
 _NONCE_CHARS = 22
 # Of a password that nobody has, as costly as everybody's: a name without an account takes as long as one with
-_NOBODYS = "{ARGON2ID}$argon2id$v=19$m=65536,t=3,p=1$394ASny1DvpHl//K40FZaA$u/63auyuYgmRjuoEXCA71mebTW8NWsTN1LTFbZYHgqk"
+NOBODYS = "{ARGON2ID}$argon2id$v=19$m=65536,t=3,p=1$394ASny1DvpHl//K40FZaA$u/63auyuYgmRjuoEXCA71mebTW8NWsTN1LTFbZYHgqk"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ def check(name: str, given: str) -> Checked:
         if wait is not None:
             return Checked(wait=wait)
         is_right = passwords.is_right(
-            own.digest if own else _NOBODYS, passwords.typed(given[: passwords.MOST_CHARS + 1])
+            own.digest if own else NOBODYS, passwords.typed(given[: passwords.MOST_CHARS + 1])
         )
         if own is None or not is_right:
             return Checked()

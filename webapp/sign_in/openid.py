@@ -43,9 +43,11 @@ def begin(name: str) -> Response:
     bound = own if len(own) == _TOKEN_CHARS else sessions.new_token()  # two windows of a browser may sign in
     state = states.make(here.database(), Kind.OPENID, bound, content, here.now())
     try:
-        response = flask.redirect(provider.login_url(_redirect_uri(name), state, begun), 303)
+        asks_which = "choose" in flask.request.args
+        url = provider.login_url(_redirect_uri(name), state, begun, asks_which=asks_which)
     except ProviderRefusal as refusal:
         return _refused(provider, refusal)
+    response = flask.redirect(url, 303)
     lasts = int(states.LASTS.total_seconds())
     response.set_cookie(COOKIE, bound, max_age=lasts, secure=True, httponly=True, samesite="Lax", path="/")
     return response
@@ -86,12 +88,12 @@ def _redirect_uri(name: str) -> str:
 def _signed_in(provider: Provider, identity: Identity, to: str) -> Response:
     if provider.hosted_domain and identity.hosted_domain != provider.hosted_domain:
         words = gettext("This account is none of %(domain)s. Choose the one that is.", domain=provider.hosted_domain)
-        return _said(words, 403)
+        return _said(words, 403, asks_which=True)
     account_id = credentials.of_subject(here.database(), identity.issuer, identity.subject)
     if account_id is None and identity.email is not None:
         account_id = credentials.bind(here.database(), identity.email, identity.issuer, identity.subject)
     if account_id is None:
-        return _said(_unknown(provider, identity), 403)
+        return _said(_unknown(provider, identity), 403, asks_which=True)
     before = flask.g.get("session")
     browser = flask.request.headers.get("User-Agent", "")
     token = credentials.begin_session(here.database(), account_id, Means.OPENID, browser, before, here.now())
@@ -139,5 +141,5 @@ def _refused(provider: Provider, refusal: ProviderRefusal) -> Response:
     return response
 
 
-def _said(words: str, status: int) -> Response:
-    return flask.make_response(ways.page(words), status)
+def _said(words: str, status: int, *, asks_which: bool = False) -> Response:
+    return flask.make_response(ways.page(words, asks_which=asks_which), status)

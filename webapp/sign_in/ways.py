@@ -16,13 +16,15 @@ def by_password() -> bool:
     return not here.site().providers
 
 
-def page(words: str = "") -> str:
-    """The page. words: what went wrong. What was typed is kept, but for a password."""
+def page(words: str = "", *, asks_which: bool = False) -> str:
+    """The page. words: what went wrong. asks_which: the provider asks next for another account. What was typed is kept, but for a
+    password."""
     to = flask.request.values.get("to", "")
     return flask.render_template(
         "sign_in.html",
         to=to if onward(to) == to else "",
         words=words,
+        asks_which=asks_which,
         name=flask.request.form.get("name", "")[:200],
         by_password=by_password(),
         providers=list(here.site().providers.values()),

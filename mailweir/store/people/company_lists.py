@@ -11,9 +11,10 @@ from typing import Any
 from mailweir.store.database import like, rows
 from mailweir.store.database.connection import Database
 from mailweir.store.database.moments import parse
+from mailweir.store.people import name_pages
 from mailweir.store.people.deployments import Deployment
+from mailweir.store.people.name_pages import Place
 
-MAX_LIMIT = 200
 _COLUMNS = "SELECT c.id, c.name, c.domain, c.created_at, c.visibility, c.auto_contacts FROM companies AS c"
 
 
@@ -48,34 +49,21 @@ def page(
     limit: int = 50,
 ) -> CompanyPage:
     """A page of a deployment's companies. begins: how a word of the name, or the domain, begins. after, before: beside this
-    company. limit: 1 to MAX_LIMIT, else ValueError. DatabaseUnavailable."""
-    if not 1 <= limit <= MAX_LIMIT or (after is not None and before is not None):
-        raise ValueError(f"a page has 1 to {MAX_LIMIT} companies, beside one of them at most")
-    condition, values = _wanted(database, deployment, begins)
+    company, one of them at most. limit: 1 to 200, else ValueError. DatabaseUnavailable."""
     is_back = before is not None
-    beside = before if is_back else after
-    order, beyond = ("DESC", "<") if is_back else ("ASC", ">")
-    if beside is not None:
-        condition += (
-            f" AND (LOWER(c.name), c.id) {beyond} (SELECT LOWER(m.name), m.id FROM companies AS m"
-            " WHERE m.id = ? AND m.deployment_id = ?)"
-        )
-        values += [_within(beside), deployment.id]
-    sql = f"{_COLUMNS} WHERE {condition} ORDER BY LOWER(c.name) {order}, c.id {order} LIMIT ?"
-    found = rows.named(database.execute(sql, (*values, limit + 1)))
-    shown = found[:limit][::-1] if is_back else found[:limit]
-    is_more = len(found) > limit
-    return CompanyPage(
-        companies=tuple(_made_of(shown)),
-        after=shown[-1]["id"] if shown and (is_more or is_back) else None,
-        before=shown[0]["id"] if shown and (is_more if is_back else after is not None) else None,
-    )
+    chosen = before if is_back else after
+    beside = _place(database, deployment, chosen) if chosen is not None else None
+    if chosen is not None and beside is None:
+        return CompanyPage(companies=())
+    condition, values = _wanted(database, deployment, begins)
+    found = name_pages.read(database, _COLUMNS, condition, values, beside=beside, is_back=is_back, limit=limit)
+    return CompanyPage(companies=tuple(_made_of(found.rows)), after=found.after, before=found.before)
 
 
 def find(database: Database, deployment: Deployment, company_id: int) -> ListedCompany | None:
     """The company of this id; None where it is another deployment's, or there is none."""
     sql = f"{_COLUMNS} WHERE c.deployment_id = ? AND c.id = ?"
-    found = _made_of(rows.named(database.execute(sql, (deployment.id, _within(company_id)))))
+    found = _made_of(rows.named(database.execute(sql, (deployment.id, name_pages.within(company_id)))))
     return found[0] if found else None
 
 
@@ -86,8 +74,15 @@ def named(database: Database, deployment: Deployment, name: str) -> ListedCompan
     return found[0] if found else None
 
 
+def _place(database: Database, deployment: Deployment, company_id: int) -> Place | None:
+    sql = "SELECT LOWER(name), id FROM companies WHERE id = ? AND deployment_id = ?"
+    row = database.execute(sql, (name_pages.within(company_id), deployment.id)).fetchone()
+    return Place(*row) if row else None
+
+
 def _wanted(database: Database, deployment: Deployment, begins: str) -> tuple[str, list[Any]]:
-    condition, values = "c.deployment_id = ?", [deployment.id]
+    condition = "c.deployment_id = ?"
+    values: list[Any] = [deployment.id]
     if begins := " ".join(begins.split()):
         matches = "LIKE" if database.is_sqlite else "ILIKE"  # either way, upper and lower case are alike
         condition += (
@@ -110,8 +105,3 @@ def _made_of(found: Sequence[rows.Row]) -> list[ListedCompany]:
         )
         for row in found
     ]
-
-
-def _within(number: int) -> int:
-    """As far as the databases have numbers."""
-    return min(max(number, 0), 2**63 - 1)

@@ -13,9 +13,10 @@ from typing import Any
 from mailweir.store.database import batches, like, rows
 from mailweir.store.database.connection import Database
 from mailweir.store.database.moments import parse, parse_or_none
+from mailweir.store.people import name_pages
 from mailweir.store.people.deployments import Deployment
+from mailweir.store.people.name_pages import Place
 
-MAX_LIMIT = 200
 _COLUMNS = (
     "SELECT c.id, c.name, c.company_id, o.name AS company, c.created_at, c.removed_at, c.visibility, c.origin"
     " FROM contacts AS c LEFT JOIN companies AS o ON o.id = c.company_id"
@@ -57,34 +58,21 @@ def page(
     limit: int = 50,
 ) -> ContactPage:
     """A page of a deployment's contacts. begins: how a word of the name, an address or its domain begins. company_id: only those
-    who work there. after, before: beside this contact. limit: 1 to MAX_LIMIT, else ValueError. DatabaseUnavailable."""
-    if not 1 <= limit <= MAX_LIMIT or (after is not None and before is not None):
-        raise ValueError(f"a page has 1 to {MAX_LIMIT} contacts, beside one of them at most")
-    condition, values = _wanted(database, deployment, begins, company_id)
+    who work there. after, before: beside this contact, one at most. limit: 1 to 200, else ValueError. DatabaseUnavailable."""
     is_back = before is not None
-    beside = before if is_back else after
-    order, beyond = ("DESC", "<") if is_back else ("ASC", ">")
-    if beside is not None:
-        condition += (
-            f" AND (LOWER(c.name), c.id) {beyond} (SELECT LOWER(m.name), m.id FROM contacts AS m"
-            " WHERE m.id = ? AND m.deployment_id = ?)"
-        )
-        values += [_within(beside), deployment.id]
-    sql = f"{_COLUMNS} WHERE {condition} ORDER BY LOWER(c.name) {order}, c.id {order} LIMIT ?"
-    found = rows.named(database.execute(sql, (*values, limit + 1)))
-    shown = found[:limit][::-1] if is_back else found[:limit]
-    is_more = len(found) > limit
-    return ContactPage(
-        contacts=tuple(_made_of(database, shown)),
-        after=shown[-1]["id"] if shown and (is_more or is_back) else None,
-        before=shown[0]["id"] if shown and (is_more if is_back else after is not None) else None,
-    )
+    chosen = before if is_back else after
+    beside = _place(database, deployment, chosen) if chosen is not None else None
+    if chosen is not None and beside is None:
+        return ContactPage(contacts=())
+    condition, values = _wanted(database, deployment, begins, company_id)
+    found = name_pages.read(database, _COLUMNS, condition, values, beside=beside, is_back=is_back, limit=limit)
+    return ContactPage(contacts=tuple(_made_of(database, found.rows)), after=found.after, before=found.before)
 
 
 def find(database: Database, deployment: Deployment, contact_id: int) -> ListedContact | None:
     """The contact of this id, removed ones too; None where it is another deployment's, or nobody's."""
     sql = f"{_COLUMNS} WHERE c.deployment_id = ? AND c.id = ?"
-    found = _made_of(database, rows.named(database.execute(sql, (deployment.id, _within(contact_id)))))
+    found = _made_of(database, rows.named(database.execute(sql, (deployment.id, name_pages.within(contact_id)))))
     return found[0] if found else None
 
 
@@ -94,8 +82,14 @@ def holders(database: Database, deployment: Deployment, address: str) -> list[Li
         f"{_COLUMNS} WHERE c.id IN (SELECT h.contact_id FROM contact_addresses AS h"
         " WHERE h.deployment_id = ? AND h.match_key = ?) ORDER BY c.id LIMIT ?"
     )
-    values = (deployment.id, deployment.folding.key(address), MAX_LIMIT)
+    values = (deployment.id, deployment.folding.key(address), name_pages.MAX_LIMIT)
     return _made_of(database, rows.named(database.execute(sql, values)))
+
+
+def _place(database: Database, deployment: Deployment, contact_id: int) -> Place | None:
+    sql = "SELECT LOWER(name), id FROM contacts WHERE id = ? AND deployment_id = ?"
+    row = database.execute(sql, (name_pages.within(contact_id), deployment.id)).fetchone()
+    return Place(*row) if row else None
 
 
 def _wanted(database: Database, deployment: Deployment, begins: str, company_id: int | None) -> tuple[str, list[Any]]:
@@ -103,17 +97,17 @@ def _wanted(database: Database, deployment: Deployment, begins: str, company_id:
     values: list[Any] = [deployment.id]
     if company_id is not None:
         condition += " AND c.company_id = ?"
-        values.append(_within(company_id))
+        values.append(name_pages.within(company_id))
     if begins := " ".join(begins.split()):
         matches = "LIKE" if database.is_sqlite else "ILIKE"  # either way, upper and lower case are alike
         condition += (
-            f" AND (c.name {matches} ? ESCAPE '!' OR c.name {matches} ? ESCAPE '!' OR EXISTS (SELECT 1"
-            " FROM contact_addresses AS h WHERE h.contact_id = c.id"
+            f" AND (c.name {matches} ? ESCAPE '!' OR c.name {matches} ? ESCAPE '!' OR c.id IN (SELECT h.contact_id"
+            " FROM contact_addresses AS h WHERE h.deployment_id = ?"
             f" AND (h.address {matches} ? ESCAPE '!' OR h.address {matches} ? ESCAPE '!')))"
         )
         text = like.escaped(begins)
         domain = text.removeprefix("@")
-        values += [f"{text}%", f"% {text}%", f"{text}%", f"%@{domain}%"]
+        values += [f"{text}%", f"% {text}%", deployment.id, f"{text}%", f"%@{domain}%"]
     return condition, values
 
 
@@ -136,8 +130,3 @@ def _made_of(database: Database, found: Sequence[rows.Row]) -> list[ListedContac
         )
         for row in found
     ]
-
-
-def _within(number: int) -> int:
-    """As far as the databases have numbers."""
-    return min(max(number, 0), 2**63 - 1)

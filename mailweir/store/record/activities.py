@@ -19,9 +19,10 @@ from mailweir.store.database.moments import parse, parse_or_none
 from mailweir.store.people import checks
 from mailweir.store.people.deployments import Deployment
 from mailweir.store.record import summaries, visibility
+from mailweir.store.record.stream_filter import StreamFilter
 from mailweir.store.record.summaries import AttachedFile
 from mailweir.store.record.visibility import Access, Reader
-from mailweir.store.record.walking import LARGEST_STEP, StreamFilter, Walk
+from mailweir.store.record.walking import LARGEST_STEP, Walk
 from mailweir.visibility import Visibility
 
 # Law 8: of a proven activity only those whom a proven version of the message names

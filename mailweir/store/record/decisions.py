@@ -1,23 +1,22 @@
-"""Decisions: what became of a message, read. Never writes: `writing` does. Called by `explain.tracking`."""
+"""Decisions: what became of a message, read. Never writes: `writing` does. Called by `explain.tracking` and
+`decision_pages`."""
 
 import json
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 from mailweir import address
-from mailweir.decision import FROM_THE_LOG, Outcome, Reason
+from mailweir.decision import FROM_THE_LOG, Reason
 from mailweir.store.database import batches, like, rows
 from mailweir.store.database.connection import Database
 from mailweir.store.database.moments import parse, rfc3339
 from mailweir.store.people.deployments import Deployment
-from mailweir.store.record import refusals, visibility
+from mailweir.store.record import refusals
 from mailweir.store.record.visibility import Reader
 
-MAX_LIMIT = 200
-_STEPS = (60, 600, 2_000)  # that a page reads, until enough of them are wanted
 _MIN_WORD_CHARS = 3
 _GMAIL_ID = re.compile(r"[0-9A-Za-z_-]{8,64}")  # opaque; at Google 16 hexadecimal digits
 
@@ -75,22 +74,6 @@ class Asker:
     is_admin: bool = False
 
 
-class Place(NamedTuple):
-    """Where in the list of decisions. decided_at: UTC."""
-
-    decided_at: datetime
-    id: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Page:
-    """decisions: the newest first. further: what to ask for as `before` next, None where there are no more. There may be none,
-    where few are wanted: a page reads so many at most."""
-
-    decisions: tuple[Decision, ...]
-    further: Place | None = None
-
-
 def find(
     database: Database,
     text: str,
@@ -121,7 +104,7 @@ def find(
         condition += " AND c.deployment_id = ?"
         values.append(deployment.id)
     if asker is not None:
-        seen = _told_to(asker, values)
+        seen = told_to(asker, values)
         condition += f" AND {seen}"
     if since is not None:
         condition += " AND c.decided_at >= ?"
@@ -130,71 +113,11 @@ def find(
     if limit is not None:
         ending = " LIMIT ?"
         values.append(limit)
-    return _select(database, condition, values, ending)
+    return select(database, condition, values, ending)
 
 
-def page(
-    database: Database,
-    deployment: Deployment,
-    reader: Reader | None,
-    *,
-    before: Place | None = None,
-    outcome: Outcome | None = None,
-    limit: int = 50,
-) -> Page:
-    """A deployment's decisions, the newest first. before: `further` of the page before.
-
-    reader: leaves out what was captured and the reader may not know of (law 13); None is an operator. What wasn't captured is
-    in it for everybody: the caller shows it to admins alone. ValueError for a limit that isn't 1 to MAX_LIMIT, and for a reader
-    of another deployment. DatabaseUnavailable.
-    """
-    if not 1 <= limit <= MAX_LIMIT or (reader is not None and reader.deployment_id != deployment.id):
-        raise ValueError(f"a page has 1 to {MAX_LIMIT} decisions, for a reader of the deployment")
-    kept: list[rows.Row] = []
-    place, is_last = before, False
-    for size in _STEPS:
-        read = _newest(database, deployment, place, size)
-        kept += _wanted(database, reader, outcome, read)
-        is_last = len(read) < size
-        if len(kept) > limit or is_last:
-            break
-        place = _place(read[-1])
-    shown = kept[:limit]
-    marks = ",".join("?" * len(shown))
-    found = _select(database, f"c.id IN ({marks})", [row["id"] for row in shown], "") if shown else []
-    if len(kept) > limit:
-        return Page(decisions=tuple(found), further=_place(shown[-1]))
-    return Page(decisions=tuple(found), further=None if is_last else place)
-
-
-def _newest(database: Database, deployment: Deployment, before: Place | None, count: int) -> list[rows.Row]:
-    further = ""
-    values: list[Any] = [deployment.id]
-    if before is not None:
-        further = " AND (decided_at, id) < (?, ?)"
-        values += [rfc3339(before.decided_at), min(max(before.id, 0), 2**63 - 1)]
-    sql = (
-        f"SELECT id, decided_at, outcome, activity_id FROM decisions WHERE deployment_id = ?{further}"
-        " ORDER BY deployment_id DESC, decided_at DESC, id DESC LIMIT ?"
-    )
-    return rows.named(database.execute(sql, (*values, count)))
-
-
-def _wanted(database: Database, reader: Reader | None, outcome: Outcome | None, read: list[rows.Row]) -> list[rows.Row]:
-    wanted = [row for row in read if outcome is None or row["outcome"] == outcome]
-    if reader is None:
-        return wanted
-    captured = [row["activity_id"] for row in wanted if row["activity_id"] is not None]
-    may = visibility.access(database, reader, captured)
-    return [row for row in wanted if row["activity_id"] is None or row["activity_id"] in may]
-
-
-def _place(row: rows.Row) -> Place:
-    return Place(parse(row["decided_at"]), row["id"])
-
-
-def _select(database: Database, condition: str, values: Sequence[Any], ending: str) -> list[Decision]:
-    """Those of a condition on `c`, the newest first."""
+def select(database: Database, condition: str, values: Sequence[Any], ending: str = "") -> list[Decision]:
+    """Those that a condition on `c` holds for, the newest first."""
     sql = (
         "SELECT c.decided_at, d.name AS deployment, c.source_id, c.recipients, c.author, c.named, c.message_id, c.outcome,"
         " c.reason, c.activity_id, c.rule, a.direction, a.author AS recorded_author, a.sender_verdict,"
@@ -219,8 +142,9 @@ def _without(words: Collection[str], column: str, values: list[Any]) -> str:
     return f" AND {column} NOT IN ({', '.join('?' * len(words))})" if words else ""
 
 
-def _told_to(asker: Asker, values: list[Any]) -> str:
-    """A further condition, whose values are added. An OR does here: what was asked for has narrowed the rows before."""
+def told_to(asker: Asker, values: list[Any]) -> str:
+    """A condition on a decision `c` and its activity `a`, whose values are added. An OR does here: what was
+    asked for has narrowed the rows before."""
     reader = asker.reader
     marks = ",".join("?" * len(reader.user_ids))
     values += [reader.deployment_id, *reader.user_ids]

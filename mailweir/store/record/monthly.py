@@ -10,8 +10,9 @@ from datetime import UTC, datetime
 from mailweir.store.database import batches
 from mailweir.store.database.connection import Database
 from mailweir.store.people.deployments import Deployment
+from mailweir.store.record.stream_filter import StreamFilter
 from mailweir.store.record.visibility import Reader
-from mailweir.store.record.walking import LARGEST_STEP, StreamFilter, Walk
+from mailweir.store.record.walking import LARGEST_STEP, Walk
 
 MONTHS = 12
 LOOKED_AT = 20_000  # ids that a picture may cost

@@ -11,8 +11,9 @@ from mailweir.store.database.connection import Database
 from mailweir.store.people.deployments import Deployment
 from mailweir.store.record import activities, threads
 from mailweir.store.record.activities import Activity
+from mailweir.store.record.stream_filter import END, StreamFilter
 from mailweir.store.record.visibility import Reader
-from mailweir.store.record.walking import END, StreamFilter, Walk
+from mailweir.store.record.walking import Walk
 
 LOOKED_AT = 5_000  # ids that a page may cost
 MAX_LIMIT = 200

@@ -109,7 +109,9 @@ def reopen_many(database: Database, deployment: Deployment, user_id: int, todo_i
     return _change(database, deployment, user_id, todo_ids, undone, (user_id,))
 
 
-def of_activity(database: Database, deployment: Deployment, user_id: int, activity_id: int) -> tuple[int, datetime | None] | None:
+def of_activity(
+    database: Database, deployment: Deployment, user_id: int, activity_id: int
+) -> tuple[int, datetime | None] | None:
     """A user's to-do for an activity: its id, and when it was done, None while it is open. None where there is none."""
     sql = (
         "SELECT t.id, t.done_at FROM todos t JOIN users u ON u.id = t.user_id"

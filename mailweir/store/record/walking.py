@@ -3,26 +3,25 @@
 A walk goes by one index, in steps: each step takes so many ids from it, and asks each whether it is wanted and may be seen. So a
 step's work is bounded whatever the record's size, and a walk can be ended between two of them. Law 13 is part of the step: with
 nothing else to go by, what everybody may see and what the reader takes part in are two index ranges, united. Never writes.
-Called by `streams` and `activities`.
+Called by `streams`, `monthly`, `activities`
+and `decision_pages`.
 """
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from mailweir.reading.labels import Label, to_bits
+from mailweir.reading.labels import to_bits
 from mailweir.store.database.connection import Database
-from mailweir.store.database.moments import rfc3339
+from mailweir.store.database.moments import rfc3339_or_none
 from mailweir.store.people.deployments import Deployment
+from mailweir.store.record.stream_filter import END, StreamFilter, bounds
 from mailweir.store.record.visibility import Reader, own_keys
 
-END = 2**62  # above every id
 FIRST_STEP, LARGEST_STEP = 60, 5_000  # ids
 LARGEST_WINDOW = 10_000  # rows of several contacts that are put in order
 _SPAN, _SMALLEST_SPAN = 50_000, 100  # ids among which several contacts' are looked for
-_CLOCKS = timedelta(hours=1)  # ids follow the hosts' clocks no closer than that
 # PostgreSQL would read a whole table where a step looks like a large part of it, and plans once for all sizes of steps
 _SETTINGS = ("enable_seqscan", "enable_bitmapscan", "enable_hashjoin", "enable_mergejoin", "jit")
 
@@ -32,32 +31,6 @@ _NAMED = (
     " AND (a.sender_verdict <> 'pass' OR part.raw_message_id = a.leading_raw_id OR EXISTS"
     " (SELECT 1 FROM raw_messages AS version WHERE version.id = part.raw_message_id AND version.verdict = 'pass'))"
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StreamFilter:
-    """Which activities are wanted; what is left out narrows nothing.
-
-    contacts: ids, of which one takes part. company: the id of whom one of those works for. users: ids of all who had one name, on
-    whose record it is. thread: an id, the one that goes on. since: recorded then or later; until: recorded before then.
-    label, thread: to a reader only of what the reader sees all of, and nothing to an operator, for they tell what it is about.
-    """
-
-    contacts: tuple[int, ...] = ()
-    company: int | None = None
-    users: tuple[int, ...] = ()
-    thread: int | None = None
-    direction: str | None = None
-    route: str | None = None
-    verdict: str | None = None
-    label: Label | None = None
-    since: datetime | None = None
-    until: datetime | None = None
-
-    @property
-    def names_contacts(self) -> bool:
-        """Is it a contact's or a company's?"""
-        return bool(self.contacts) or self.company is not None
 
 
 class Step(NamedTuple):
@@ -89,17 +62,21 @@ class Walk:
             yield from step.found
 
     def steps(self, most: int) -> Iterator[Step]:
-        """Step by step, until there are no more ids. most: found in a step. DatabaseUnavailable."""
+        """Step by step, until there are no more ids. most: found in a step, and as a rule in all: a step takes as many ids as are
+        likely to be enough for that, by how many of those before were wanted. DatabaseUnavailable."""
         low, high = bounds(self.database, self.deployment, self.wanted, self.low, self.high)
         size = max(most, FIRST_STEP)
+        looked = found = 0
         while low + 1 < high:
-            with _by_the_index(self.database):
-                step = self._step(low, high, min(size, LARGEST_STEP), most)
+            with by_the_index(self.database):
+                step = self._step(low, high, size, most)
             yield step
             if step.at is None:
                 return
             low, high = (low, step.at) if self.newest_first else (step.at, high)
-            size *= 4
+            looked, found = looked + step.cost, found + len(step.found)
+            likely = (most - found % most) * (looked or size) * 4 // (3 * found or 1)
+            size = min(max(likely if found else size * 8, FIRST_STEP), LARGEST_STEP)
 
     def _step(self, low: int, high: int, size: int, most: int) -> Step:
         edge: int | None = None
@@ -202,8 +179,8 @@ class Walk:
             ("a.direction = ?", wanted.direction),
             ("a.sender_verdict = ?", wanted.verdict),
             ("EXISTS (SELECT 1 FROM sightings AS seen WHERE seen.activity_id = a.id AND seen.route = ?)", wanted.route),
-            ("a.recorded_at >= ?", _text(wanted.since)),
-            ("a.recorded_at < ?", _text(wanted.until)),
+            ("a.recorded_at >= ?", rfc3339_or_none(wanted.since)),
+            ("a.recorded_at < ?", rfc3339_or_none(wanted.until)),
         ):
             if value is not None:
                 parts.append(condition)
@@ -219,12 +196,21 @@ class Walk:
         return " AND ".join((*parts, *visible)), [*values, *of_reader]
 
     def _visible(self) -> tuple[list[str], list[Any]]:
-        if self.reader is None:
+        """Law 13. The ids come from the two ranges that the reader may know of, or else each is looked for in both."""
+        wanted, reader = self.wanted, self.reader
+        if reader is None:
             return [], []
-        own, values = _takes_part(self.reader.user_ids)
-        if self.wanted.label is not None or self.wanted.thread is not None:
+        own, values = _takes_part(reader.user_ids)
+        if wanted.label is not None or wanted.thread is not None:
             return [f"(a.visibility = 'everyone' OR {own})"], values
-        return [f"(a.visibility <> 'participants' OR {own})"], values
+        if not wanted.names_contacts and not wanted.users:
+            return [], []
+        # from one id to the same: SQLite then takes the index of what is open, which is small where little is
+        is_open = (
+            "EXISTS (SELECT 1 FROM activities AS open_one WHERE open_one.deployment_id = ?"
+            " AND open_one.visibility <> 'participants' AND open_one.id >= looked_id AND open_one.id <= looked_id)"
+        )
+        return [f"({is_open} OR {own})"], [self.deployment.id, *values]
 
     def _told(self, found: list[tuple[int, str, int]]) -> Iterator[int]:
         """Without those that a contact is in Bcc of, but for their author."""
@@ -257,28 +243,6 @@ class Walk:
         return condition, values
 
 
-def bounds(
-    database: Database, deployment: Deployment, wanted: StreamFilter, low: int = 0, high: int = END
-) -> tuple[int, int]:
-    """Between which ids all is that was recorded in the time that is wanted."""
-    if wanted.since is not None:
-        low = max(low, _first_recorded(database, deployment, wanted.since, -_CLOCKS) - 1)
-    if wanted.until is not None:
-        high = min(high, _first_recorded(database, deployment, wanted.until, _CLOCKS))
-    return low, high
-
-
-def _first_recorded(database: Database, deployment: Deployment, moment: datetime, further: timedelta) -> int:
-    """The id of what was recorded first from then on; END where nothing was."""
-    try:
-        text = rfc3339(moment + further)
-    except OverflowError:
-        return 1 if further < timedelta() else END
-    sql = "SELECT id FROM activities WHERE deployment_id = ? AND recorded_at >= ? ORDER BY recorded_at LIMIT 1"
-    row = database.execute(sql, (deployment.id, text)).fetchone()
-    return int(row[0]) if row else END
-
-
 def _range(key: str, linked: str, condition: str, *, newest_first: bool) -> str:
     order = "DESC" if newest_first else "ASC"
     return (
@@ -289,16 +253,13 @@ def _range(key: str, linked: str, condition: str, *, newest_first: bool) -> str:
 
 def _takes_part(user_ids: Sequence[int]) -> tuple[str, list[Any]]:
     marks = ",".join("?" * len(user_ids))
-    sql = f"EXISTS (SELECT 1 FROM activity_users AS own WHERE own.activity_id = a.id AND own.user_id IN ({marks}))"
+    sql = f"EXISTS (SELECT 1 FROM activity_users AS own WHERE own.activity_id = looked_id AND own.user_id IN ({marks}))"
     return sql, list(user_ids)
 
 
-def _text(moment: datetime | None) -> str | None:
-    return None if moment is None else rfc3339(moment)
-
-
 @contextmanager
-def _by_the_index(database: Database) -> Iterator[None]:
+def by_the_index(database: Database) -> Iterator[None]:
+    """PostgreSQL reads no whole table in this block, however large a part of one it takes a query for."""
     if database.is_sqlite:
         yield
         return

@@ -59,25 +59,32 @@ def add(
     role: Role,
     email: str | None = None,
 ) -> Account:
-    """Makes an account with a role in a deployment, or gives one that has none there a role. username: whose record is its own.
+    """Makes an account with a role in a deployment, or gives one that has none there a role. username: whose record is its own;
+    None: the user's who is called as the account is. An admin needn't be a user.
 
-    BadInput where it has a role there already, where another account has this user's record, or where it would have neither a
-    record nor the admin's role. NotFound for the user.
+    BadInput where it has a role there already, or where another account has this user's record. NotFound for the user.
     """
     name = checks.clean_username(name)
-    if username is None and role is Role.USER:
-        raise BadInput("say whose record it shows with --user, or make it an admin with --admin")
     with database.transaction():
-        member = None if username is None else staff.present(database, deployment, username)
+        member = _member(database, deployment, username or name, may_lack=username is None and role is Role.ADMIN)
         other = None if member is None else accounts.of_user(database, member.id)
-        if other is not None:
-            raise BadInput(f"the record of {username} is that of the account {other.name} already")
+        if member is not None and other is not None:
+            raise BadInput(f"the record of {member.username} is that of the account {other.name} already")
         found = accounts.named(database, name)
         if found is None:
             found = accounts.add(database, name, now, email=email or (member.mailbox if member else None))
         elif email is not None or any(one.deployment_id == deployment.id for one in found.memberships):
             raise BadInput(f"there is an account {name} already")
         return accounts.give_role(database, found.id, deployment, role, member.id if member else None)
+
+
+def _member(database: Database, deployment: Deployment, username: str, *, may_lack: bool) -> staff.Member | None:
+    try:
+        return staff.present(database, deployment, username)
+    except NotFound:
+        if may_lack:
+            return None
+        raise
 
 
 def present(database: Database, name: str, deployment: Deployment | None) -> Account:

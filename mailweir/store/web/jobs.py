@@ -7,7 +7,7 @@ workers.
 
 import enum
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -143,13 +143,16 @@ def drop_upload(database: Database, deployment_id: int, job_id: int) -> None:
 # --- for workers ------------------------------------------------------------------------------------------------------
 
 
-def lease(database: Database, owner: str, now: datetime) -> Job | None:
-    """The oldest job that nobody works on, leased; None where there is none. One that ended its workers too often has failed."""
+def lease(database: Database, owner: str, kinds: Collection[str], now: datetime) -> Job | None:
+    """The oldest job of these kinds that nobody works on, leased; None where there is none. One that ended its workers too often
+    has failed."""
+    marks = ",".join("?" * len(kinds))
     free = (
-        "SELECT id, attempts FROM web_jobs WHERE state = 'waits' UNION ALL"
-        " SELECT id, attempts FROM web_jobs WHERE state = 'runs' AND lease_until <= ? ORDER BY id LIMIT 1"
+        f"SELECT id, attempts FROM web_jobs WHERE state = 'waits' AND kind IN ({marks}) UNION ALL"
+        f" SELECT id, attempts FROM web_jobs WHERE state = 'runs' AND lease_until <= ? AND kind IN ({marks})"
+        " ORDER BY id LIMIT 1"
     )
-    found = database.execute(free, (rfc3339(now),)).fetchone()
+    found = database.execute(free, (*kinds, rfc3339(now), *kinds)).fetchone()
     if found is None:
         return None
     is_hopeless = found[1] >= MAX_ATTEMPTS

@@ -2,6 +2,8 @@
 
 import pytest
 
+from mailweir.store.database.moments import rfc3339
+from mailweir.store.gmail import gmail_connections
 from mailweir.store.people import companies, company_edits, contact_edits, contacts, users
 from mailweir.store.people.contacts import Contact
 from mailweir.store.people.users import User
@@ -132,8 +134,27 @@ def test_a_removal_says_what_ends_and_wants_the_username_typed(page: Page, boss:
     assert _noted(page) == [("user.removed", "pat", "boss")]
 
 
-def test_an_audit_is_asked_of_a_mailbox_that_is_there(sqlite_page: Page, quick_boss: Browser) -> None:
-    assert quick_boss.post(f"/admin/users/{_user(sqlite_page).id}/audit").status_code == 404
+def test_an_audit_is_asked_of_a_mailbox_that_is_there(page: Page, boss: Browser) -> None:
+    way = f"/admin/users/{_user(page).id}"
+    assert boss.post(f"{way}/audit").status_code == 404
+    gmail_connections.connect(
+        page.database,
+        page.demo,
+        "pat",
+        "pat@firm.example",
+        inbound=True,
+        outbound=True,
+        token_sealed=b"sealed",
+        now=page.clock(),
+        first_days=7,
+    )
+    assert "pat@firm.example is connected." in boss.text(way)
+    assert "The Gmail of pat@firm.example is read no more" in boss.text(f"{way}/remove")
+    page.clock.pass_by(60)
+    assert boss.post(f"{way}/audit").status_code == 303
+    sql = "SELECT audit_due_at, next_sweep_at FROM gmail_mailboxes"
+    assert page.database.execute(sql).fetchall() == [(rfc3339(page.clock()),) * 2]
+    assert _noted(page) == [("gmail.audit_asked", "pat", "boss")]
 
 
 # --- contacts ---------------------------------------------------------------------------------------------------------
@@ -240,6 +261,13 @@ def test_hostile_names_are_shown_as_text(sqlite_page: Page, quick_boss: Browser)
     companies.add(sqlite_page.database, sqlite_page.demo, bad, None, sqlite_page.clock())
     for path in ("/admin/contacts", "/admin/companies", f"/admin/contacts?words={bad}"):
         assert "<script>alert" not in quick_boss.text(path)
+    for path, fields in (
+        ("/admin/users", {"username": bad, "mailbox": bad}),
+        ("/admin/contacts", {"name": "Kim", "addresses": bad, "company": bad}),
+        ("/admin/rules", {"pattern": bad}),
+    ):
+        answer = quick_boss.post(path, fields)
+        assert (answer.status_code, "<script>alert" in answer.get_data(as_text=True)) == (400, False), path
 
 
 # --- companies --------------------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 import io
 import re
+import threading
 
 import pytest
 
@@ -11,8 +12,10 @@ from mailweir.contact_files.rows import Row
 from mailweir.store.people import contacts, deployments, never_log_rules
 from mailweir.store.web import change_log, jobs
 from mailweir.store.web.accounts import Role
-from tests.page import JANE, Browser, Page
+from tests.page import JANE, OFFER, Browser, Page
+from webapp.job_kinds import never_log
 from webapp.jobs import Worker
+from webapp.work import Stopped, Work
 
 
 @pytest.fixture
@@ -97,6 +100,27 @@ def test_a_rule_is_added_and_what_it_hides_is_erased_where_its_name_is_typed(pag
     sql = "SELECT COUNT(*) FROM activities WHERE id = ?"
     assert page.database.execute(sql, (activity_id,)).fetchone()[0] == 0
     assert _noted(page) == ["never_log.erased", "never_log.added"]
+
+
+def test_an_erasing_that_is_broken_off_goes_on_and_counts_all(page: Page, boss: Browser) -> None:
+    for number in range(3):
+        page.deliver(OFFER.replace(b"<offer@", b"<offer%d@" % number))
+    boss.post("/admin/rules", {"pattern": JANE})
+    _work(page)
+    (rule,) = never_log_rules.list_all(page.database, page.demo)
+    wanted = boss.post(f"/admin/rules/{rule.id}/erase", {"typed": JANE}).headers["Location"]
+    stopping = threading.Event()
+    job = jobs.lease(page.database, "one who is stopped", (never_log.ERASE,), page.clock())
+    assert job is not None
+    work = Work(page.database, job, "one who is stopped", page.clock, stopping)
+    stopping.set()
+    with pytest.raises(Stopped):
+        never_log.erase(work)
+    jobs.give_back(page.database, job, "one who is stopped")
+    _work(page)
+    shown = boss.text(wanted)
+    assert "<dt>Erased</dt><dd>3</dd>" in shown, shown
+    assert page.database.execute("SELECT COUNT(*) FROM activities").fetchone()[0] == 0
 
 
 def test_a_users_rule_takes_only_that_users_record(page: Page, boss: Browser) -> None:

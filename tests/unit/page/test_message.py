@@ -1,17 +1,22 @@
 """One message on its page: what is shown of it, to whom, and what goes out of it as files."""
 
 import base64
+from typing import IO
 from urllib.parse import quote
 
 import pytest
 
+from mailweir.extraction import Busy, Extractor
+from mailweir.reading.attachments import Attachment
 from mailweir.store.database.connection import Database
-from mailweir.store.record import visibility
+from mailweir.store.record import readings, visibility
+from mailweir.store.record.digest_queue import Version
 from mailweir.store.web import change_log, reader_log
 from mailweir.store.web.accounts import Role
 from mailweir.store.web.reader_log import What
 from mailweir.visibility import Visibility
 from tests.page import OFFER, Page
+from webapp.pages import message_parts
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(30)
 SVG = b"<svg xmlns='http://www.w3.org/2000/svg' onload='alert(1)'/>"
@@ -123,7 +128,7 @@ def test_a_mails_document_has_a_policy_of_its_own(sqlite_page: Page) -> None:
         "sandbox": "allow-popups allow-popups-to-escape-sandbox allow-same-origin",
     }
     assert (headers["X-Frame-Options"], headers["X-Content-Type-Options"]) == ("SAMEORIGIN", "nosniff")
-    assert headers["Cache-Control"] == "no-store"
+    assert (headers["Cache-Control"], headers["Referrer-Policy"]) == ("no-store", "no-referrer")
 
 
 def test_a_mail_without_html_has_no_document(sqlite_page: Page) -> None:
@@ -136,29 +141,29 @@ def test_a_mail_without_html_has_no_document(sqlite_page: Page) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "declared", "content", "media_type", "is_shown"),
+    ("name", "declared", "content", "media_type", "how"),
     [
-        ("a.png", "image/png", PNG, "image/png", True),
-        ("a.jpg", "text/html", b"\xff\xd8\xff\xe0" + bytes(30), "image/jpeg", True),
-        ("a.gif", "image/gif", b"GIF89a" + bytes(30), "image/gif", True),
-        ("a.webp", "image/webp", b"RIFF\x00\x00\x00\x00WEBPVP8 " + bytes(30), "image/webp", True),
-        ("a.svg", "image/svg+xml", SVG, "application/octet-stream", False),
-        ("a.png", "image/png", SVG, "application/octet-stream", False),
-        ("a.html", "text/html", b"<script>alert(1)</script>", "application/octet-stream", False),
-        ("a.pdf", "application/pdf", b"%PDF-1.7\n" + bytes(30), "application/octet-stream", False),
-        ("a.xml", "text/xml", b"<?xml version='1.0'?><x/>", "application/octet-stream", False),
-        ("a.eml", "message/rfc822", b"From: a@b.example\r\n\r\nx", "application/octet-stream", False),
+        ("a.png", "image/png", PNG, "image/png", "inline"),
+        ("a.jpg", "text/html", b"\xff\xd8\xff\xe0" + bytes(30), "image/jpeg", "inline"),
+        ("a.gif", "image/gif", b"GIF89a" + bytes(30), "image/gif", "inline"),
+        ("a.webp", "image/webp", b"RIFF\x00\x00\x00\x00WEBPVP8 " + bytes(30), "image/webp", "inline"),
+        ("a.svg", "image/svg+xml", SVG, "application/octet-stream", "attachment"),
+        ("a.png", "image/png", SVG, "application/octet-stream", "attachment"),
+        ("a.html", "text/html", b"<script>alert(1)</script>", "application/octet-stream", "attachment"),
+        ("a.pdf", "application/pdf", b"%PDF-1.7\n" + bytes(30), "application/octet-stream", "attachment"),
+        ("a.xml", "text/xml", b"<?xml version='1.0'?><x/>", "application/octet-stream", "attachment"),
+        ("a.eml", "message/rfc822", b"From: a@b.example\r\n\r\nx", "application/octet-stream", "attachment"),
     ],
 )  # fmt: skip
 def test_pictures_alone_are_shown_and_by_their_bytes(
-    sqlite_page: Page, name: str, declared: str, content: bytes, media_type: str, is_shown: bool
+    sqlite_page: Page, name: str, declared: str, content: bytes, media_type: str, how: str
 ) -> None:
     one = sqlite_page.deliver(_with_files((name, declared, content)))
     answer = sqlite_page.browser("richard").get(f"/activities/{one}/attachments/1")
     headers = answer.headers
     assert (answer.status_code, answer.get_data()) == (200, content)
     assert headers["Content-Type"] == media_type
-    assert headers["Content-Disposition"].startswith("inline" if is_shown else "attachment")
+    assert headers["Content-Disposition"].startswith(how)
     assert headers["Content-Security-Policy"] == "default-src 'none'; sandbox"
     assert (headers["X-Content-Type-Options"], headers["Cache-Control"]) == ("nosniff", "no-store")
     assert int(headers["Content-Length"]) == len(content)
@@ -392,3 +397,67 @@ def test_the_conversation_has_what_the_reader_may_see(page: Page) -> None:
     shown = page.browser("richard").text(f"/activities/{one}")
     assert f'href="/activities/{two}"' in shown
     assert f'href="/activities/{three}"' not in shown
+
+
+# --- what is seldom -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("times", "shown"),
+    [
+        (b"DTSTART:20261201T090000Z\r\nDTEND:20261201T100000Z", "09:00</time> – "),
+        (b"DTSTART:20261201T230000Z\r\nDTEND:20261202T010000Z", "Wednesday, 2 December 2026, 01:00 UTC"),
+        (b"DTSTART;VALUE=DATE:20261201\r\nDTEND;VALUE=DATE:20261203", "1 December 2026 to Wednesday, 2 December 2026"),
+        (b"DTSTART:20261201T090000", "09:00, by the clock of whoever is there"),
+        (b"SUMMARY:x", "no time is given"),
+    ],
+)
+def test_an_invitation_says_when_and_where(sqlite_page: Page, times: bytes, shown: str) -> None:
+    event = b"BEGIN:VCALENDAR\r\nMETHOD:REQUEST\r\nBEGIN:VEVENT\r\nSUMMARY:Boiler\r\nLOCATION:Berlin\r\n%b\r\n" % times
+    raw = _mail(event + b"END:VEVENT\r\nEND:VCALENDAR\r\n", b"Content-Type: text/calendar; method=REQUEST")
+    text = sqlite_page.browser("richard").text(f"/activities/{sqlite_page.deliver(raw)}")
+    assert all(word in text for word in ("Invitation: ", "Berlin", shown))
+
+
+def test_a_message_that_isnt_read_yet_says_so(sqlite_page: Page) -> None:
+    one = sqlite_page.deliver(OFFER)
+    sqlite_page.database.execute("DELETE FROM readings")
+    browser = sqlite_page.browser("richard")
+    assert "not read yet" in browser.text(f"/activities/{one}")
+    assert browser.get(f"/activities/{one}/attachments/1").status_code == 404
+
+
+def test_a_message_that_couldnt_be_read_still_has_its_bytes(sqlite_page: Page) -> None:
+    one = sqlite_page.deliver(OFFER)
+    readings.write_unreadable(sqlite_page.database, one, "died", sqlite_page.clock())
+    browser = sqlite_page.browser("richard")
+    assert "It could not be read." in browser.text(f"/activities/{one}")
+    assert OFFER in browser.get(f"/activities/{one}/raw").get_data()
+
+
+class _Full(Extractor):
+    """One whose places are all taken."""
+
+    def file(self, kept: Version, attachment: Attachment) -> IO[bytes]:
+        raise Busy("full")
+
+
+def test_too_many_files_at_once_are_put_off(sqlite_page: Page) -> None:
+    one = sqlite_page.deliver(_with_files(("a.png", "image/png", PNG)))
+    sqlite_page.app.extensions[message_parts.EXTRACTOR] = _Full(1)
+    answer = sqlite_page.browser("richard").get(f"/activities/{one}/attachments/1")
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "10")
+    assert reader_log.select(sqlite_page.database, sqlite_page.demo.id) == []
+
+
+def test_another_version_is_shown_as_what_it_is(page: Page) -> None:
+    proven = OFFER.replace(b"\r\n\r\n", b"\r\nX-Test: proven\r\n\r\n", 1)
+    one = page.deliver(proven)
+    assert page.deliver(OFFER.replace(b"costs 100", b"costs 900"), to="anna@demo.example.net") == one
+    browser = page.browser("richard")
+    assert "costs 100" in browser.text(f"/activities/{one}")
+    other = browser.text(f"/activities/{one}?version=2")
+    assert "costs 900" in other
+    assert "This is version 2 of the message." in other
+    assert browser.get(f"/activities/{one}?version=3").status_code == 404
+    assert b"costs 900" in browser.get(f"/activities/{one}/raw?version=2").get_data()

@@ -1,0 +1,63 @@
+"""Which activities a list is to have, and between which ids all of a time are. Never writes.
+
+Called by `walking`, `streams`, `monthly` and `activities`.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from mailweir.reading.labels import Label
+from mailweir.store.database.connection import Database
+from mailweir.store.database.moments import rfc3339
+from mailweir.store.people.deployments import Deployment
+
+END = 2**62  # above every id
+_CLOCKS = timedelta(hours=1)  # ids follow the hosts' clocks no closer than that
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamFilter:
+    """Which activities are wanted; what is left out narrows nothing.
+
+    contacts: ids, of which one takes part. company: the id of whom one of those works for. users: ids of all who had one name, on
+    whose record it is. thread: an id, the one that goes on. since: recorded then or later; until: recorded before then.
+    label, thread: to a reader only of what the reader sees all of, and nothing to an operator, for they tell what it is about.
+    """
+
+    contacts: tuple[int, ...] = ()
+    company: int | None = None
+    users: tuple[int, ...] = ()
+    thread: int | None = None
+    direction: str | None = None
+    route: str | None = None
+    verdict: str | None = None
+    label: Label | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+    @property
+    def names_contacts(self) -> bool:
+        """Is it a contact's or a company's?"""
+        return bool(self.contacts) or self.company is not None
+
+
+def bounds(
+    database: Database, deployment: Deployment, wanted: StreamFilter, low: int = 0, high: int = END
+) -> tuple[int, int]:
+    """Between which ids all is that was recorded in the time that is wanted."""
+    if wanted.since is not None:
+        low = max(low, _first_recorded(database, deployment, wanted.since, -_CLOCKS) - 1)
+    if wanted.until is not None:
+        high = min(high, _first_recorded(database, deployment, wanted.until, _CLOCKS))
+    return low, high
+
+
+def _first_recorded(database: Database, deployment: Deployment, moment: datetime, further: timedelta) -> int:
+    """The id of what was recorded first from then on; END where nothing was."""
+    try:
+        text = rfc3339(moment + further)
+    except OverflowError:
+        return 1 if further < timedelta() else END
+    sql = "SELECT id FROM activities WHERE deployment_id = ? AND recorded_at >= ? ORDER BY recorded_at LIMIT 1"
+    row = database.execute(sql, (deployment.id, text)).fetchone()
+    return int(row[0]) if row else END

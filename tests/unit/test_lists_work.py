@@ -1,0 +1,191 @@
+"""Lists walk indexes: what a page costs doesn't grow with the record, and no query reads a whole table. On both databases."""
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench import made_record
+from bench.made_record import Shape
+from mailweir.database_url import DatabaseUrl
+from mailweir.reading.labels import Label
+from mailweir.store.database.connection import Database
+from mailweir.store.database.moments import parse
+from mailweir.store.people import deployments
+from mailweir.store.people.deployments import Deployment
+from mailweir.store.record import activities, decision_pages, monthly, streams, todo_lists, walking
+from mailweir.store.record.decisions import Asker
+from mailweir.store.record.stream_filter import StreamFilter
+from mailweir.store.record.visibility import Reader
+
+pytestmark = pytest.mark.slow  # it needs a large record
+
+FEW, MANY = 3_000, 60_000
+BOUND = 400  # ids of a page here
+ALL_THAT_IS_LOOKED_AT = 700  # in hundreds of steps of SQLite's machine
+SOME = Reader(1, (7,))
+ADMIN = Asker(reader=SOME, username="user7", capture_address="user7@demo.example.net", is_admin=True)
+NEWEST = parse("2026-01-01T00:00:00.000000Z") + timedelta(seconds=made_record.SECONDS_BETWEEN * FEW)
+_OURS = ("PRAGMA", "EXPLAIN", "SELECT set_config")
+
+
+class Watched(Database):
+    """Keeps the statements that are run: on PostgreSQL how each was run, too."""
+
+    def __init__(self, url: DatabaseUrl) -> None:
+        super().__init__(url, busy_timeout_seconds=60)
+        self.statements: list[tuple[str, Sequence[Any]]] = []
+        self.plans: list[Any] = []
+
+    def execute(self, sql: str, parameters: Sequence[Any] = ()) -> Any:
+        """See Database."""
+        if not sql.startswith(_OURS):
+            self.statements.append((sql, parameters))
+            if not self.is_sqlite:
+                (plan,) = super().execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {sql}", parameters).fetchone()
+                self.plans.append(plan if isinstance(plan, list) else json.loads(plan))
+        return super().execute(sql, parameters)
+
+
+Ask = Callable[[Database, Deployment], object]
+
+
+def _stream(wanted: StreamFilter, reader: Reader | None = SOME, **place: int) -> Ask:
+    return lambda database, demo: streams.stream(database, demo, reader, wanted, **place)
+
+
+LISTS: dict[str, Ask] = {
+    "all": _stream(StreamFilter()),
+    "all, older": _stream(StreamFilter(), before=2_000),
+    "all, newer": _stream(StreamFilter(), after=500),
+    "all, to an operator": _stream(StreamFilter(), None),
+    "a user's": _stream(StreamFilter(users=(9,))),
+    "a contact's": _stream(StreamFilter(contacts=(1,))),
+    "a contact's, newer": _stream(StreamFilter(contacts=(1,)), after=500),
+    "contacts'": _stream(StreamFilter(contacts=(1, 25, 50))),
+    "a company's": _stream(StreamFilter(company=5)),
+    "a thread's": _stream(StreamFilter(thread=300)),
+    "since": _stream(StreamFilter(since=NEWEST - timedelta(hours=1))),
+    "until": _stream(StreamFilter(until=NEWEST - timedelta(hours=10))),
+    "outgoing": _stream(StreamFilter(direction="outgoing")),
+    "a rare verdict": _stream(StreamFilter(verdict="fail")),
+    "a rare route": _stream(StreamFilter(route="gmail_in")),
+    "a rare label": _stream(StreamFilter(label=Label.ENCRYPTED)),
+    "what nobody has": _stream(StreamFilter(users=(9,), route="gmail_in", direction="outgoing")),
+    "months": lambda database, demo: monthly.counts(database, demo, SOME, StreamFilter(contacts=(1,)), NEWEST),
+    "to-dos": lambda database, demo: todo_lists.open_ones(database, demo, 7),
+    "to-dos, the oldest first": lambda database, demo: todo_lists.open_ones(database, demo, 7, oldest_first=True),
+    "to-dos, done": lambda database, demo: todo_lists.done_ones(database, demo, 7),
+    "decisions": lambda database, demo: decision_pages.page(database, demo, ADMIN),
+    "command line": lambda database, demo: activities.select(database, demo, activities.Filter(limit=50)),
+    "command line, a user's": lambda database, demo: activities.select(
+        database, demo, activities.Filter(user="user9", limit=50)
+    ),
+    "command line, since": lambda database, demo: activities.select(
+        database, demo, activities.Filter(since=NEWEST, limit=50)
+    ),
+}
+
+
+@pytest.fixture(autouse=True)
+def _small_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that they are met with the few, too."""
+    monkeypatch.setattr(walking, "LARGEST_STEP", BOUND)
+    monkeypatch.setattr(walking, "LARGEST_WINDOW", BOUND)
+    monkeypatch.setattr(streams, "LOOKED_AT", BOUND)
+    monkeypatch.setattr(monthly, "LARGEST_STEP", BOUND)
+    monkeypatch.setattr(monthly, "LOOKED_AT", BOUND)
+    monkeypatch.setattr(decision_pages, "STEPS", (60, BOUND))
+
+
+@pytest.fixture
+def sizes(tmp_path: Path, sqlite_url: Path) -> Iterator[list[Watched]]:
+    """SQLite's record of few and of many."""
+    other = tmp_path / "many.db"
+    other.write_bytes(sqlite_url.read_bytes())
+    with closing(Watched(sqlite_url)) as few, closing(Watched(other)) as many:
+        for database, count in ((few, FEW), (many, MANY)):
+            made_record.fill(database, Shape(activities=count, private=0.95, newest=False))
+            database.statements.clear()
+        yield [few, many]
+
+
+def _steps(database: Watched, ask: Ask) -> int:
+    """How many hundreds of steps SQLite's machine takes for a list."""
+    demo = deployments.find(database, "demo")
+    ask(database, demo)
+    taken: list[None] = []
+    connection = database.peewee.connection()
+    connection.set_progress_handler(lambda: taken.append(None), 100)
+    ask(database, demo)
+    connection.set_progress_handler(None, 0)
+    return len(taken)
+
+
+def test_a_page_costs_the_same_of_twenty_times_the_record(sizes: list[Watched]) -> None:
+    """Steps of SQLite's machine, which no other program makes slower."""
+    taken = {name: [_steps(database, ask) for database in sizes] for name, ask in LISTS.items()}
+    # of the few, a contact has fewer than a page looks at
+    assert {
+        name: (few, many) for name, (few, many) in taken.items() if many > max(1.5 * few, ALL_THAT_IS_LOOKED_AT)
+    } == {}
+
+
+def test_no_list_reads_a_whole_table_on_sqlite(sizes: list[Watched]) -> None:
+    database = sizes[0]
+    demo = deployments.find(database, "demo")
+    for ask in LISTS.values():
+        ask(database, demo)
+    tables = [name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()]
+    plans = {
+        (row[3], sql)
+        for sql, parameters in dict(database.statements).items()
+        for row in database.execute(f"EXPLAIN QUERY PLAN {sql}", parameters).fetchall()
+    }
+    aliases = {"a", "own", "part", "one", "seen", "told", "version", "open_one", "c", "f", "led", "mine", *tables}
+    # of few rows: the users, and the deployments, called d
+    scans = [one for one in plans if one[0].startswith("SCAN") and one[0].split()[1] in aliases - {"users"}]
+    assert {plan for plan, _ in scans} == set(), scans
+    used = " ".join(plan for plan, _ in plans)
+    assert {
+        name
+        for name in (
+            "activities_newest",
+            "activities_open",
+            "activities_recorded",
+            "activity_contacts_newest",
+            "activity_threads_newest",
+            "activity_users_user",
+            "contacts_company",
+            "todos_done",
+            "decisions_newest",
+        )
+        if name not in used
+    } == set()
+
+
+def _nodes(plan: Any) -> Iterator[dict[str, Any]]:
+    yield plan
+    for child in plan.get("Plans", ()):
+        yield from _nodes(child)
+
+
+def test_no_list_reads_a_whole_table_on_postgresql(postgresql_url: DatabaseUrl) -> None:
+    with closing(Database(postgresql_url, busy_timeout_seconds=60)) as filled:
+        made_record.fill(filled, Shape(activities=MANY, private=0.95, newest=False))
+    with closing(Watched(postgresql_url)) as database:
+        demo = deployments.find(database, "demo")
+        database.plans.clear()
+        for ask in LISTS.values():
+            ask(database, demo)
+        nodes = [node for (plan,) in database.plans for node in _nodes(plan["Plan"])]
+    read = [(node.get("Relation Name"), node["Actual Rows"] * node["Actual Loops"]) for node in nodes]
+    large = {"activities", "activity_users", "activity_contacts", "activity_threads", "sightings", "todos", "decisions"}
+    seq_scans = [node for node in nodes if node["Node Type"] == "Seq Scan" and node["Relation Name"] in large]
+    assert [(node["Relation Name"], node.get("Filter")) for node in seq_scans] == []
+    assert [(name, rows) for name, rows in read if name in large and rows > 3 * BOUND] == []
+    assert [node for node in nodes if node.get("Rows Removed by Filter", 0) * node["Actual Loops"] > 3 * BOUND] == []
