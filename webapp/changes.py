@@ -64,5 +64,13 @@ def _words() -> dict[str, str]:
         "dkim.next": gettext("made the next DKIM key of the domain"),
         "dkim.activated": gettext("let the next DKIM key of the domain sign"),
         "dkim.removed": gettext("removed a DKIM key of the domain"),
+        "activity.visibility": gettext("changed who may read the activity"),
+        "relay.connected": gettext("got a password for the relay"),
+        "relay.rotated": gettext("got a new password for the relay"),
+        "relay.disconnected": gettext("gave up the password for the relay"),
+        "gmail.connected": gettext("connected the Gmail mailbox"),
+        "gmail.directions_set": gettext("changed what is synced of the Gmail mailbox"),
+        "gmail.retried": gettext("had the sync try again what was given up"),
+        "gmail.disconnected": gettext("disconnected the Gmail mailbox"),
         "gmail.audit_asked": gettext("asked for an audit of the Gmail of the user"),
     }

@@ -10,11 +10,10 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import groupby
 
 from mailweir.health import database as checks
 from mailweir.health import disk, dns, examination, hosts
-from mailweir.health.findings import Finding, Level, Words, run, worst
+from mailweir.health.findings import Finding, Level, Words, run
 from mailweir.settings import Settings
 from mailweir.store.database.connection import Database
 from mailweir.store.people.deployments import Deployment
@@ -94,19 +93,21 @@ def _of_dns(settings: Settings, deployments: Sequence[Deployment], found: list[F
 def standings(everybodys: Iterable[Finding], reports: Iterable[HealthReport], now: datetime) -> list[Standing]:
     """How each area stands that all deployments share, for whoever may not read the findings: they name others' mail and hosts.
 
-    reports: of all hosts. A host that is silent makes what it looks at unknown, unless another one finds something wrong.
+    reports: of all hosts. A host that is silent makes what it looks at unknown, unless somebody else finds something wrong.
     """
-    by_area: dict[str, list[Finding]] = {}
-    for one in everybodys:
-        by_area.setdefault(one.area, []).append(one)
-    found = [Standing(area, worst(of_it), None) for area, of_it in by_area.items()]
-    by_check = sorted(reports, key=lambda one: one.check)
-    return [*found, *(_standing(check, list(of_it), now) for check, of_it in groupby(by_check, lambda one: one.check))]
+    found = [Standing(one.area, one.level, None) for one in everybodys]
+    found += [Standing(one.check, _level(one, now), one.at) for one in reports]
+    areas = dict.fromkeys(one.area for one in found)
+    return [_together([one for one in found if one.area == area]) for area in areas]
 
 
-def _standing(check: str, reports: Sequence[HealthReport], now: datetime) -> Standing:
-    oldest = min(one.at for one in reports)
-    fresh = [Level(one.state) for one in reports if now - one.at <= hosts.TOO_OLD]
-    level = max(fresh, key=list(Level).index, default=None)
-    is_silent = len(fresh) < len(reports)
-    return Standing(check, None if is_silent and level is not Level.WRONG else level, oldest)
+def _level(report: HealthReport, now: datetime) -> Level | None:
+    return Level(report.state) if now - report.at <= hosts.TOO_OLD else None
+
+
+def _together(of_area: Sequence[Standing]) -> Standing:
+    known = [one.level for one in of_area if one.level is not None]
+    worst_known = max(known, key=list(Level).index, default=None)
+    is_unknown = len(known) < len(of_area) and worst_known is not Level.WRONG
+    oldest = min((one.at for one in of_area if one.at is not None), default=None)
+    return Standing(of_area[0].area, None if is_unknown else worst_known, oldest)

@@ -10,7 +10,7 @@ import pytest
 from mailweir.explain import english
 from mailweir.health import examination
 from mailweir.health import page as looking
-from mailweir.health.findings import Level
+from mailweir.health.findings import Finding, Level
 from mailweir.health.page import Standing
 from mailweir.settings import Gmail, Settings
 from mailweir.store.people import users
@@ -139,6 +139,14 @@ def test_how_an_area_stands_on_all_hosts(
     ]
     oldest = min(one.at for one in reports)
     assert looking.standings([], reports, now) == [Standing("queue", level, oldest)]
+
+
+@pytest.mark.parametrize(("minutes", "level"), [(1, Level.NOTE), (11, None)])
+def test_what_was_looked_at_here_and_by_hosts_is_one_area(sqlite_page: Page, minutes: int, level: Level | None) -> None:
+    now = sqlite_page.clock()
+    here = Finding("disk", Level.OK, "room", key="disk.room")
+    reports = [HealthReport("front1", "disk", "note", "[]", now - timedelta(minutes=minutes))]
+    assert looking.standings([here], reports, now) == [Standing("disk", level, reports[0].at)]
 
 
 def _ticking(seconds: float) -> Callable[[], float]:
