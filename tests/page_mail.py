@@ -1,5 +1,6 @@
 """Mail for tests of the page's lists: short to write, of whatever subject, author and text."""
 
+import re
 from email.message import EmailMessage
 from email.policy import SMTP
 
@@ -52,3 +53,14 @@ def deliver_with_hidden_copy(page: Page) -> int:
 def restrict(page: Page, activity_id: int, wanted: Visibility) -> None:
     """Sets by hand who may read it."""
     visibility.set_by_hand(page.database, activity_id, wanted, "admin", page.clock())
+
+
+def shown(text: str) -> list[str]:
+    """The ids of the activities that are listed."""
+    return re.findall(r'class="subject" href="/activities/(\d+)"', text)
+
+
+def link(text: str, words: str) -> str:
+    """Where the link of these words leads; "" where there is none."""
+    found = re.findall(rf'<a class="button" href="([^"]+)">{words}</a>', text)
+    return str(found[0]).replace("&amp;", "&") if found else ""

@@ -54,6 +54,7 @@ def _words() -> dict[str, str]:
         "never_log.removed": gettext("took off the never-log rule"),
         "never_log.looked": gettext("had the record looked through for the never-log rule"),
         "never_log.erased": gettext("erased what is hidden by the never-log rule"),
+        "account.password": gettext("changed the own password of the account"),
         "account.added": gettext("made the account"),
         "account.role": gettext("changed what the account may do"),
         "account.linked": gettext("made a link that signs in as the account"),

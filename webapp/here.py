@@ -204,5 +204,5 @@ def roles_shown() -> dict[str, Any]:
         "is_reader": own is not None,
         "is_admin": is_admin(),
         "csrf_token": csrf_token,
-        "choices": choices(),
+        "own_deployments": choices(),
     }

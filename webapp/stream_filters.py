@@ -57,7 +57,7 @@ def read(names: Collection[str] = NAMES) -> Asked:
     return Asked(fields, None if reading.errors else wanted, tuple(reading.errors))
 
 
-def choices() -> dict[str, list[tuple[str, str]]]:
+def options() -> dict[str, list[tuple[str, str]]]:
     """What can be chosen, by field: (value, words)."""
     return {
         "direction": list(_directions().items()),

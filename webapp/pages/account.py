@@ -10,7 +10,7 @@ from mailweir import passwords
 from mailweir.passwords import Fault
 from mailweir.store.web import accounts, credentials, sessions
 from mailweir.store.web.sessions import Means
-from webapp import browsers, forms, here, languages, zones
+from webapp import browsers, changes, forms, here, languages, zones
 from webapp.access import Access, open_to
 from webapp.gate import Full
 from webapp.sign_in import checking, ways
@@ -57,7 +57,9 @@ def change_password() -> Response:
             digest = passwords.digest(passwords.typed(form.get("new", "")), passwords.CHOSEN)
     except Full:
         return _again(ways.busy(), 503)
-    credentials.set_password(here.database(), who.id, digest, keep=here.session().id)
+    with here.database().transaction():
+        credentials.set_password(here.database(), who.id, digest, keep=here.session().id)
+        changes.note("account.password", who.name)
     response = _done("password")
     checking.remember(response, digest)
     return response

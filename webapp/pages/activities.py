@@ -35,7 +35,7 @@ def stream() -> tuple[str, int]:
         "activities/stream.html",
         asked=asked,
         found=found,
-        choices=stream_filters.choices(),
+        options=stream_filters.options(),
         usernames=stream_filters.usernames(),
     )
     return page, 200 if found else 400

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from mailweir import passwords
-from mailweir.store.web import accounts, credentials, sessions
+from mailweir.store.web import accounts, change_log, credentials, sessions
 from tests.page import Browser, Page
 from webapp import zones
 
@@ -96,6 +96,8 @@ def test_a_new_password_takes_the_old_one_and_ends_other_sessions(page: Page) ->
     assert change(browser, GOOD)[0] == 303
     assert _right(page, NEW)
     assert [one.get("/account").status_code for one in (browser, other, anna)] == [200, 303, 200]
+    (noted,) = change_log.select(page.database, page.demo.id, None, 9)
+    assert (noted.changed_by, noted.what, noted.subject, noted.detail) == ("richard", "account.password", "richard", "")
 
 
 def test_who_came_by_a_link_sets_one_without_the_old_one(sqlite_page: Page) -> None:

@@ -10,7 +10,7 @@ from mailweir.store.web import change_log
 from mailweir.store.web.accounts import Role
 from mailweir.visibility import Visibility
 from tests.page import JANE, Browser, Page
-from tests.page_mail import ANNA, mail, restrict
+from tests.page_mail import ANNA, link, mail, restrict
 
 HOSTILE = "<script>alert(1)</script>\"'><b>"
 
@@ -18,12 +18,6 @@ HOSTILE = "<script>alert(1)</script>\"'><b>"
 def names(text: str) -> list[str]:
     """Of a list's rows."""
     return re.findall(r'<a class="subject" href="[^"]+"><bdi>([^<]*)</bdi>', text)
-
-
-def link(text: str, words: str) -> str:
-    """Where the link of these words leads; "" where there is none."""
-    found = re.findall(rf'<a class="button" href="([^"]+)">{words}</a>', text)
-    return str(found[0]).replace("&amp;", "&") if found else ""
 
 
 def _walk(browser: Browser, path: str, words: str) -> tuple[list[list[str]], str]:
