@@ -16,6 +16,7 @@ from mailweir.gmail import oauth_files
 from mailweir.health import advice
 from mailweir.health.findings import Fact, Finding, note, ok, wrong
 from mailweir.settings import OpenId, Settings
+from mailweir.traces import OWN_KEY, Traces
 
 Facts = dict[str, Fact]
 
@@ -69,6 +70,7 @@ def check_settings(settings: Settings) -> Iterator[Finding]:
     for name, provider in settings.web.openid.items():
         yield _secret(settings, name, provider)
     yield from _google(settings)
+    yield from _traces(settings)
 
 
 def _address(settings: Settings) -> Iterator[Finding]:
@@ -136,6 +138,25 @@ def _google(settings: Settings) -> Iterator[Finding]:
             "add it in Google's console to the client's authorized redirect URIs, and take the file from there anew",
             key="page.google_returns_elsewhere",
             url=wanted,
+        )
+
+
+def _traces(settings: Settings) -> Iterator[Finding]:
+    """Where systemd runs it, the page has the key of the digests alone. What is wrong with the key file is said elsewhere."""
+    if settings.run_by != "systemd":
+        return
+    try:
+        is_apart = Traces(settings.token_key_path).is_apart()
+    except SettingsError:
+        return
+    if not is_apart:
+        file = settings.token_key_path.with_name(OWN_KEY)
+        yield wrong(
+            AREA,
+            f"{file} isn't there, or is of another key file: the page finds no ignored mail by its recipient",
+            "run the playbook again: that makes it",
+            key="page.traces_key",
+            file=str(file),
         )
 
 

@@ -14,8 +14,10 @@ from typing import Any
 import pytest
 
 from admin_cli.doctor import page
+from mailweir import secrets_file
 from mailweir.health.findings import Finding
 from mailweir.settings import Gmail, OpenId, Settings, Web
+from mailweir.traces import Traces
 from tests import programs
 from tests.gmail.oauth import client_file_body
 from tests.ports import free_port
@@ -162,6 +164,17 @@ def test_googles_client_brings_browsers_back_to_this_page(redirect: str, told: l
     file.chmod(0o600)
     settings = _settings(tmp_path, Web(public_url=URL), gmail=Gmail(web_client_file=str(file)))
     assert [one.key for one in page.check_settings(settings)] == told
+
+
+def test_a_key_of_the_digests_that_is_not_of_this_key_file_is_told(tmp_path: Path) -> None:
+    settings = _settings(tmp_path, Web(public_url=URL), run_by="systemd", token_key_file=str(tmp_path / "token.key"))
+    assert list(page.check_settings(settings)) == []
+    secrets_file.make(settings.token_key_path)
+    (found,) = page.check_settings(settings)
+    assert (found.level, found.key) == ("wrong", "page.traces_key")
+    assert found.to_do == "run the playbook again: that makes it"
+    Traces(settings.token_key_path).keep_apart()
+    assert list(page.check_settings(settings)) == []
 
 
 def test_where_there_is_no_page_nothing_is_looked_for(tmp_path: Path) -> None:

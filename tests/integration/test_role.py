@@ -152,6 +152,7 @@ def test_files_have_the_owners_and_modes_that_keep_others_out(converged: Machine
     for path, mode in {
         "/etc/mailweir/mailweir.toml": "root mailweir 640",
         "/etc/mailweir/token.key": "mailweir mailweir 600",
+        "/etc/mailweir/traces.key": "mailweir mailweir 600",
         "/etc/mailweir/openid-google.secret": "mailweir mailweir 600",
         "/etc/postfix/main.cf": "root root 644",
         "/etc/postfix/master.cf": "root root 644",
