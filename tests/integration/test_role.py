@@ -219,4 +219,4 @@ def test_a_page_that_is_not_wanted_any_more_goes_with_its_secrets(converged: Mac
     assert ran.code == 0, ran.output[-6000:]
     assert SECRET not in ran.output
     assert not (converged.root / "etc/systemd/system/mailweir-web.service").exists()
-    assert not (converged.root / "etc/mailweir/openid-google.secret").exists()
+    assert sorted(path.name for path in (converged.root / "etc/mailweir").iterdir()) == ["mailweir.toml", "token.key"]
