@@ -7,7 +7,7 @@ catalogue with what `texts` finds.
 import io
 from pathlib import Path
 
-from babel.messages.catalog import Catalog
+from babel.messages.catalog import Catalog, Message
 from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po, write_po
 
@@ -49,7 +49,12 @@ def update(file: Path, language: str) -> int:
     left_out = tuple(f'"{name}: ' for name in _LEFT_OUT)
     lines = written.getvalue().decode().splitlines(keepends=True)
     file.write_text("".join(line for line in lines if not line.startswith(left_out)), encoding="utf-8")
-    return sum(not all(one.string if one.pluralizable else (one.string,)) for one in catalogue if one.id)
+    return sum(not _is_translated(one) for one in catalogue if one.id)
+
+
+def _is_translated(message: Message) -> bool:
+    forms = message.string
+    return all(forms) if isinstance(forms, tuple | list) else bool(forms)
 
 
 def main() -> None:

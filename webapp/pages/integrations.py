@@ -21,7 +21,7 @@ from mailweir.store.gmail import gmail_app, gmail_workers, sealing_keys
 from mailweir.store.people import contacts, relay_logins
 from mailweir.store.record import user_confirmations
 from mailweir.store.web import change_log
-from webapp import forms, here, integration_lights, sending_domain
+from webapp import explained, forms, here, integration_lights, sending_domain
 from webapp.access import Access, open_to
 from webapp.sending_domain import SendingDomain
 

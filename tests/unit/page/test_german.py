@@ -28,9 +28,9 @@ def catalogue() -> Catalog:
         return read_po(source, locale="de", abort_invalid=True)
 
 
-def ids(found: Iterable[Message]) -> set[str | tuple[str, ...]]:
-    """The English texts; one with a plural as a pair."""
-    return {tuple(one.id) if one.pluralizable else one.id for one in found if one.id}
+def ids(found: Iterable[Message]) -> set[tuple[str, ...]]:
+    """The English texts; one with a plural is a pair."""
+    return {forms(one.id) for one in found if one.id}
 
 
 def forms(text: object) -> tuple[str, ...]:
