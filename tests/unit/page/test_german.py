@@ -12,6 +12,7 @@ from babel.messages.pofile import read_po
 from mailweir.explain import english
 from mailweir.explain.explanation import explain
 from mailweir.explain.keys import PARAMETERS
+from mailweir.store.web.accounts import Role
 from scripts import update_translations
 from tests.held_mail import send
 from tests.page import Page
@@ -147,3 +148,9 @@ def test_updating_again_changes_nothing(tmp_path: Path) -> None:
     first = file.read_text(encoding="utf-8")
     update_translations.update(file, "de")
     assert file.read_text(encoding="utf-8") == first
+
+
+def test_what_is_english_alone_is_marked_as_english(sqlite_page: Page) -> None:
+    shown = sqlite_page.browser("boss", Role.ADMIN).get("/admin/health", headers=IN_GERMAN).get_data(as_text=True)
+    assert '<span lang="en">route forward: no mail has been captured yet</span>' in shown
+    assert "<span>richard: es wurde noch keine weitergeleitete E-Mail gesehen</span>" in shown
