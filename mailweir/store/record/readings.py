@@ -289,7 +289,8 @@ def unreadable(database: Database, deployment_id: int, limit: int, *, is_damaged
     """The activities of a deployment whose leading version could not be read, the newest first. is_damaged: as its raw bytes
     are damaged in the database; else for what it is."""
     sql = (
-        "SELECT a.id FROM readings d JOIN activities a ON a.leading_raw_id = d.raw_id"
+        "SELECT a.id FROM readings d JOIN raw_messages r ON r.id = d.raw_id"
+        " JOIN activities a ON a.id = r.activity_id AND a.leading_raw_id = r.id"
         " WHERE d.state = 'unreadable' AND CASE WHEN d.problems = 'damaged' THEN 1 ELSE 0 END = ? AND a.deployment_id = ?"
         " ORDER BY d.raw_id DESC LIMIT ?"
     )
