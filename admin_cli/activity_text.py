@@ -5,9 +5,9 @@ import sys
 from collections.abc import Sequence
 
 from admin_cli import output
-from admin_cli.printable import printable
 from mailweir.explain import english, record
 from mailweir.explain.explanation import Explanation
+from mailweir.printable import printable
 from mailweir.reading.search_snippet import cut
 from mailweir.store.record.activities import Activity, Participant
 from mailweir.store.record.raw_messages import Sighting, Version

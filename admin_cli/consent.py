@@ -17,10 +17,9 @@ from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from mailweir.errors import SettingsError
-from mailweir.gmail.consent import Consent, exchange, question
+from mailweir.gmail.consent import Consent, code_of, exchange, question
 from mailweir.gmail.errors import ConsentFailed
 from mailweir.gmail.oauth_files import OAuthClient
-from mailweir.gmail.one_line import plain
 
 WAIT_SECONDS = 600.0
 _HOST = "127.0.0.1"
@@ -37,7 +36,6 @@ _PAGE_HEADERS = {
     "Cache-Control": "no-store",
     "Connection": "close",
 }
-_DECLINED = "access_denied"
 
 
 def by_browser(
@@ -100,18 +98,7 @@ def _typed_code(typed: str, state: str) -> str:
         raise ConsentFailed("that is the address to open: give the one where the browser ends after the consent")
     if not _same(fields.get("state", ""), state):
         raise ConsentFailed("that address is of another consent: open the one above, and give the one where it ends")
-    return _code(fields)
-
-
-def _code(fields: dict[str, str]) -> str:
-    """The code that came back; ConsentFailed where an error did (RFC 6749 4.1.2.1)."""
-    if fields.get("error") == _DECLINED:
-        raise ConsentFailed("the consent was declined at Google")
-    if "error" in fields:
-        raise ConsentFailed(f"Google gave no consent: {plain(fields['error'])}")
-    if not fields.get("code"):
-        raise ConsentFailed("Google sent no code")
-    return fields["code"]
+    return code_of(fields)
 
 
 def _fields(query: str) -> dict[str, str]:
@@ -190,7 +177,7 @@ class _Handler(BaseHTTPRequestHandler):
             return
         answer: str | ConsentFailed
         try:
-            answer = _code(fields)
+            answer = code_of(fields)
         except ConsentFailed as error:
             answer = error
         failed = isinstance(answer, ConsentFailed)

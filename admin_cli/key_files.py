@@ -1,7 +1,7 @@
 """The key file, for a command that seals something: read, and made where it was never needed before.
 
 As the folder's owner where root may step down, so that the daemons can read it and no link is followed as root. Called by
-`commands.domain` and `commands.gmail_connect`.
+`commands.domain`, `commands.gmail_connect` and `commands.up`.
 """
 
 import os
@@ -15,7 +15,7 @@ from mailweir import secrets_file
 from mailweir.errors import SettingsError
 from mailweir.secrets_file import Secrets
 from mailweir.settings import Settings
-from mailweir.store.gmail import gmail_mailboxes
+from mailweir.store.gmail import gmail_mailboxes, sealing_keys
 from mailweir.store.people import dkim_keys
 
 
@@ -35,6 +35,13 @@ def opened(settings: Settings) -> Secrets:
         _make(settings, file)
     with acting_as_owner(file.parent):
         return secrets_file.load(file)
+
+
+def note_public_half(settings: Settings) -> None:
+    """Makes the key file where there is none, and lets the page seal tokens for it. Errors: as of `opened`."""
+    public = opened(settings).public_half
+    with context.opened(settings) as database:
+        sealing_keys.note(database, public, context.now())
 
 
 def _refuse_lost(settings: Settings, file: Path) -> None:

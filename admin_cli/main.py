@@ -78,6 +78,7 @@ class Commands(LazyGroup):
             "Finds activities by the words of text, subject, names, addresses and file names; the one recorded last first.",
         ),
         LazyCommand("todo", "admin_cli.commands.todo", "Activities on users' lists until they are done."),
+        LazyCommand("web", "admin_cli.commands.web", "The page: who may sign in."),
         LazyCommand("health", "admin_cli.commands.health", "What hosts report of themselves."),
         LazyCommand("db", "admin_cli.commands.db", "The database."),
         LazyCommand("config", "admin_cli.commands.config", "The settings."),

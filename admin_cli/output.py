@@ -12,7 +12,7 @@ from typing import Any
 
 import typer
 
-from admin_cli.printable import printable, printable_lines
+from mailweir.printable import printable, printable_lines
 from mailweir.store.database.moments import rfc3339
 
 

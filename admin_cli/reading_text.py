@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from admin_cli import output
-from admin_cli.printable import printable
+from mailweir.printable import printable
 from mailweir.reading import labels
 from mailweir.reading.folds import Fold, FoldKind
 from mailweir.reading.invitation import Invitation

@@ -10,7 +10,7 @@ import typer
 from rich.cells import cell_len
 
 from admin_cli import output
-from admin_cli.printable import printable
+from mailweir.printable import printable
 
 _LONGEST_UNBROKEN = 12  # characters of a word that a column of a table isn't made narrower than
 _BETWEEN = 2  # characters between two columns of a table

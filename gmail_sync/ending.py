@@ -76,7 +76,7 @@ class Ending:
 
     def _app_refused(self, error: AppRefused) -> Rest | None:
         """The app is refused, not this mailbox; told once for all of them."""
-        app, leased = self._job.services.app, self._job.leased
+        app, leased = self._job.app, self._job.leased
         if not error.is_certain and app.is_taken_for_others(leased.id):
             return self._refused(NeedsReconnect(str(error)))
         until, failures = error.until if isinstance(error, AppHeld) else app.refused(error), max(1, leased.failures)

@@ -39,18 +39,29 @@ class Services:
 
     @cached_property
     def app(self) -> AppState:
-        """Does Google take the app?"""
+        """Does Google take the app that the command line connects mailboxes with?"""
+        return AppState(self.database_pool, self.log, self.clock)
+
+    @cached_property
+    def page_app(self) -> AppState:
+        """The same of the page's OAuth client: one may be refused while the other one is taken."""
         return AppState(self.database_pool, self.log, self.clock)
 
 
 @dataclass
 class Job:
-    """One sweep's. leased: as things stand by what this sweep wrote itself."""
+    """One sweep's. leased: as things stand by what this sweep wrote itself. is_by_page: was it connected by the page's client?"""
 
     services: Services
     leased: Leased
     mailbox: MailboxReader
     spending: Spending
+    is_by_page: bool = False
+
+    @property
+    def app(self) -> AppState:
+        """Of the app that the mailbox's token belongs to."""
+        return self.services.page_app if self.is_by_page else self.services.app
 
     @contextmanager
     def writing(self) -> Iterator[Database]:

@@ -6,7 +6,9 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
+from pathlib import Path
 
 import structlog
 
@@ -14,18 +16,22 @@ from gmail_sync.budget import Bucket, Project, Spending
 from gmail_sync.database_pool import DatabasePool, PooledDirectory
 from gmail_sync.job import Job, Services
 from mailweir import secrets_file
-from mailweir.errors import SettingsError
+from mailweir.errors import DatabaseUnavailable, SettingsError
 from mailweir.gmail import oauth_files, tokens
 from mailweir.gmail.api import Api
 from mailweir.gmail.tokens import Credentials
 from mailweir.secrets_file import Secrets
 from mailweir.settings import Settings
 from mailweir.store.database.connection import Database
+from mailweir.store.gmail import sealing_keys
 from mailweir.store.gmail.gmail_leases import Leased
 from mailweir.store.gmail.gmail_mailboxes import token_purpose
 
 BUSY_SECONDS = 20.0
 MAX_KEPT = 20_000  # credentials with their access tokens, which would else be asked for anew at each sweep
+
+
+_Stamp = tuple[tuple[int, int, int] | None, ...]  # of each file, as it was read
 
 
 class JobFactory:
@@ -35,9 +41,9 @@ class JobFactory:
         """SettingsError where Gmail isn't set up."""
         self._services = services
         self._stamp = self._stamp_now()
-        self._identity = oauth_files.load(services.settings.gmail)
+        self._identities = oauth_files.load_all(services.settings.gmail)
         self._api = Api(services.settings.gmail)
-        self._faulty_stamp: tuple[int, int, int] | None = None
+        self._faulty_stamp: _Stamp | None = None
         self._secrets: Secrets | None = None
         self._clock = clock
         self._lock = threading.Lock()
@@ -48,15 +54,10 @@ class JobFactory:
         self._look_for_another_file()
         spending = Spending(self._bucket(leased), project, self._services.settings.gmail.history_units)
         mailbox = self._api.mailbox(self._credentials(leased), spending)
-        return Job(self._services, leased, mailbox, spending)
+        return Job(self._services, leased, mailbox, spending, is_by_page=self._identities.is_web(leased.client_id))
 
-    def _stamp_now(self) -> tuple[int, int, int] | None:
-        file = self._services.settings.gmail.identity_file
-        try:
-            found = file.stat() if file else None
-        except OSError:
-            found = None
-        return (found.st_mtime_ns, found.st_size, found.st_ino) if found else None
+    def _stamp_now(self) -> _Stamp:
+        return tuple(map(_stamp_of, self._services.settings.gmail.identity_files))
 
     def _look_for_another_file(self) -> None:
         """The admin may have put another client's or account's file in the place of the one that was read."""
@@ -64,7 +65,7 @@ class JobFactory:
         if stamp == self._stamp:
             return
         try:
-            identity = oauth_files.load(self._services.settings.gmail)
+            identities = oauth_files.load_all(self._services.settings.gmail)
         except SettingsError as error:
             # the old one goes on, for it may be well, and the file half written
             if stamp != self._faulty_stamp:
@@ -72,9 +73,10 @@ class JobFactory:
                 self._services.log.error("the new file of the Gmail client can't be used", error=str(error))
             return
         with self._lock:
-            self._stamp, self._identity = stamp, identity
+            self._stamp, self._identities = stamp, identities
             self._kept.clear()
         self._services.app.changed()
+        self._services.page_app.changed()
         self._services.log.info("the file of the Gmail client was read anew")
 
     def _bucket(self, leased: Leased) -> Bucket:
@@ -91,7 +93,7 @@ class JobFactory:
                 self._kept.move_to_end(leased.id)
                 return found[1]
         token = self._open(leased.address, leased.token_sealed) if leased.token_sealed else None
-        credentials = tokens.credentials(self._identity, leased.address, token)
+        credentials = tokens.credentials_of(self._identities, leased.address, token, leased.client_id)
         with self._lock:
             self._kept[leased.id] = (leased.token_sealed, credentials)
             while len(self._kept) > MAX_KEPT:
@@ -107,6 +109,22 @@ class JobFactory:
         except SettingsError:
             self._secrets = None  # so that the right file is read once it is there
             raise
+
+
+def _stamp_of(file: Path) -> tuple[int, int, int] | None:
+    try:
+        found = file.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino
+
+
+def note_public_half(services: Services) -> None:
+    """Lets the page seal tokens for this key file. Nothing where there is none yet, or the database can't be asked: the next
+    start does it."""
+    with suppress(SettingsError, DatabaseUnavailable), services.database_pool.lent() as database:
+        public = secrets_file.load(services.settings.token_key_path).public_half
+        sealing_keys.note(database, public, services.clock())
 
 
 def services(settings: Settings, log: structlog.stdlib.BoundLogger, busy_seconds: float = BUSY_SECONDS) -> Services:

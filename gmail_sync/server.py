@@ -27,6 +27,7 @@ def main() -> None:
         services = job_factory.services(config, logger)
         with services.database_pool.lent() as database:
             versions.check(database)
+        job_factory.note_public_half(services)
         scheduler = Scheduler(services, JobFactory(services), process_name.own())
     except MailweirError as error:
         sys.exit(f"{PROCESS}: {error}")

@@ -61,11 +61,11 @@ class Sweep:
         foresaw."""
         job = self._job
         try:
-            job.services.app.refuse_if_held()
+            job.app.refuse_if_held()
             if not job.leased.is_readable:
                 self._probe()
             self.catch_up()
-            job.services.app.worked(job.leased.id)
+            job.app.worked(job.leased.id)
             if job.leased.list_since:
                 listing.list_since(job)
             try:

@@ -19,7 +19,7 @@ from mailweir.gmail.consent import Consent
 from mailweir.gmail.oauth_files import OAuthClient, ServiceAccount
 from mailweir.gmail.parse import Profile
 from mailweir.gmail.patience import patiently
-from mailweir.secrets_file import Secrets
+from mailweir.secrets_file import Seals
 from mailweir.settings import Settings
 from mailweir.store.database.connection import Database
 from mailweir.store.gmail import gmail_connections, gmail_mailboxes, gmail_workers
@@ -76,11 +76,11 @@ def proven(
     open_database: OpenDatabase,
     wanted: Wanted,
     identity: OAuthClient | ServiceAccount,
-    consent: tuple[Consent, Secrets] | None,
+    consent: tuple[Consent, Seals] | None,
 ) -> Iterator[Proof]:
     """Which mailbox Gmail lets us read; the block writes it down. If nothing comes of it, the consent is given back.
 
-    consent: with the key that seals its token; None for a service account. Errors: AnotherAccount, AnotherMailbox, BadInput,
+    consent: with what seals its token; None for a service account. Errors: AnotherAccount, AnotherMailbox, BadInput,
     GmailError.
     """
     given, secrets = consent or (None, None)
@@ -92,17 +92,18 @@ def proven(
         sealed = secrets.seal(token.encode(), token_purpose(profile.address)) if secrets and token else None
         yield Proof(profile, sealed, given.ends_at if given else None)
     except MailweirError:
-        if given:
-            _give_back(settings, open_database, given, whose[-1])
+        if given and isinstance(identity, OAuthClient):
+            _give_back(settings, open_database, identity, given, whose[-1])
         raise
 
 
-def _give_back(settings: Settings, open_database: OpenDatabase, given: Consent, address: str) -> None:
+def _give_back(
+    settings: Settings, open_database: OpenDatabase, client: OAuthClient, given: Consent, address: str
+) -> None:
     """What comes to nothing leaves no grant behind at Google, unless the mailbox is read by the same consent already."""
-    client = oauth_files.load(settings.gmail)
     with open_database() as database:
         is_read = gmail_mailboxes.is_read(database, address)
-    if isinstance(client, OAuthClient) and not is_read:
+    if not is_read:
         with suppress(MailweirError):
             tokens.revoke(client, given.refresh_token, settings.gmail.timeout_seconds)
 
@@ -159,7 +160,7 @@ def connect(
     wanted: Wanted,
     directions: Directions,
     identity: OAuthClient | ServiceAccount,
-    consent: tuple[Consent, Secrets] | None,
+    consent: tuple[Consent, Seals] | None,
     clock: Callable[[], datetime],
 ) -> Connection:
     """Connects the mailbox that Gmail lets us read, or the same one again. Errors: those of `proven`, and of
@@ -180,6 +181,7 @@ def connect(
             cursor=proof.profile.history_id,
             is_renamed=is_renamed,
             consent_ends_at=proof.consent_ends_at,
+            client_id=identity.client_id if isinstance(identity, OAuthClient) else None,
         )
         is_swept = gmail_workers.alive(database, clock()) > 0
     return Connection(made, before.address if before and is_renamed else None, is_swept)
@@ -194,17 +196,20 @@ class Left(StrEnum):
     UNTOLD = "untold"  # Google couldn't be told
 
 
-def give_up(settings: Settings, found: GmailMailbox, sealed: bytes | None, *, is_shared: bool) -> tuple[Left, str]:
+def give_up(
+    settings: Settings, found: GmailMailbox, sealed: bytes | None, *, is_shared: bool, client_id: str | None = None
+) -> tuple[Left, str]:
     """Gives a mailbox's consent back; what is left at Google, and why where it couldn't be told.
 
-    sealed: the token, or None for a service account. is_shared: another user's mailbox is read by it.
+    sealed: the token, or None for a service account. is_shared: another user's mailbox is read by it. client_id: of the client
+    that the token belongs to.
     """
     if sealed is None:
         return Left.SERVICE_ACCOUNT, ""
     if is_shared:
         return Left.SHARED, ""
     try:
-        client = oauth_files.load(settings.gmail)
+        client = oauth_files.load_all(settings.gmail).of(client_id)
         if not isinstance(client, OAuthClient):
             raise SettingsError("the settings name no OAuth client any more")
         token = secrets_file.load(settings.token_key_path).open(sealed, token_purpose(found.address)).decode()

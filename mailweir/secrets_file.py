@@ -2,8 +2,9 @@
 
 Whoever has a copy of the database alone has none of these. The file (`token_key_file` of the settings, mode 0600, its owner
 `run_as`) holds one line, 32 random bytes in base64. Several hosts that share a database share a copy of it. AES-256-GCM (NIST SP
-800-38D); each value is bound to its purpose, so that one row's can't be put into another row. Called by the filter and the
-command line; the command line makes the file.
+800-38D); each value is bound to its purpose, so that one row's can't be put into another row. A process that isn't to read what
+it seals has the public half alone (`Sealer`, `sealed_box`). Called by the filter, the sync, the page and the command line; the
+command line makes the file.
 """
 
 import base64
@@ -16,14 +17,39 @@ import stat
 import time
 from contextlib import suppress
 from pathlib import Path
+from typing import Protocol
 
 from mailweir.errors import SettingsError
 
 KEY_BYTES = 32
 _NONCE_BYTES = 12  # random; one key may seal 2^32 values
 _FORMAT = b"\x01"
+_BOX_FORMAT = b"\x02"  # by the public half
 _MAX_KEY_FILE_BYTES = 1_000
 LOOK_AGAIN_SECONDS = 60.0
+
+
+class Seals(Protocol):
+    """Seals short values."""
+
+    def seal(self, plain: bytes, purpose: str) -> bytes:
+        """The value encrypted. purpose: what it is and whose, e.g. its table and its row's name."""
+
+
+class Sealer:
+    """Seals what it can't open again. public: the public half of the key file's pair, 32 bytes."""
+
+    def __init__(self, public: bytes) -> None:
+        self._public = public
+
+    def seal(self, plain: bytes, purpose: str) -> bytes:
+        """The value encrypted, for `Secrets.open`. SettingsError where the public half is none."""
+        from mailweir import sealed_box
+
+        try:
+            return _BOX_FORMAT + sealed_box.seal(self._public, plain, purpose)
+        except ValueError as error:
+            raise SettingsError("what the database holds as public key is none: restart mailweir-gmail-sync") from error
 
 
 class Secrets:
@@ -34,7 +60,15 @@ class Secrets:
         from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
         self._cipher = AESGCM(key)
+        self._key = key
         self._file = file
+
+    @property
+    def public_half(self) -> bytes:
+        """What a `Sealer` needs, 32 bytes. Nobody can open anything with it."""
+        from mailweir import sealed_box
+
+        return sealed_box.public_of(self._key)
 
     def seal(self, plain: bytes, purpose: str) -> bytes:
         """The value encrypted. purpose: what it is and whose, e.g. its table and its row's name."""
@@ -42,11 +76,14 @@ class Secrets:
         return _FORMAT + nonce + self._cipher.encrypt(nonce, plain, purpose.encode())
 
     def open(self, sealed: bytes, purpose: str) -> bytes:
-        """The value again. SettingsError where it was sealed under another key or for another purpose, or was altered."""
+        """The value again, whichever way it was sealed. SettingsError where it was sealed under another key or for another
+        purpose, or was altered."""
         from cryptography.exceptions import InvalidTag
 
         nonce, text = sealed[1 : 1 + _NONCE_BYTES], sealed[1 + _NONCE_BYTES :]
         try:
+            if sealed[:1] == _BOX_FORMAT:
+                return self._unboxed(sealed[1:], purpose)
             if sealed[:1] != _FORMAT:
                 raise InvalidTag
             return self._cipher.decrypt(nonce, text, purpose.encode())
@@ -55,6 +92,11 @@ class Secrets:
                 f"{self._file} doesn't open what the database holds ({purpose}): copy the file from the host that made it, "
                 "or from its backup"
             ) from None
+
+    def _unboxed(self, box: bytes, purpose: str) -> bytes:
+        from mailweir import sealed_box
+
+        return sealed_box.unseal(self._key, box, purpose)
 
 
 class PurposeKey:

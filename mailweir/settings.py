@@ -46,6 +46,10 @@ def _domain(value: str) -> str:
     return found
 
 
+def _domain_or_none(value: str) -> str:
+    return _domain(value) if value else ""
+
+
 def _database(value: str) -> str:
     fault = fault_of(value) if value else None
     if fault:
@@ -100,8 +104,37 @@ def _time_zone(value: str) -> str:
     return value
 
 
+def _issuer(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment or parts.username:
+        raise ValueError("must be https://HOST or https://HOST/PATH, as the provider calls itself")
+    if parts.scheme == "http" and parts.hostname not in ("localhost", "127.0.0.1"):
+        raise ValueError("must begin with https://; http:// is for localhost and 127.0.0.1")
+    return value
+
+
+def _given(value: str) -> str:
+    if not value.strip():
+        raise ValueError("must not be empty")
+    return value.strip()
+
+
+class OpenId(_Section):
+    """A provider of OpenID Connect: who vouches for a person. hosted_domain: the Google Workspace that accounts are of."""
+
+    issuer: Annotated[str, AfterValidator(_issuer)]
+    client_id: Annotated[str, AfterValidator(_given)]
+    client_secret_file: Annotated[str, AfterValidator(_given), AfterValidator(_absolute)]
+    label: str = ""
+    hosted_domain: Annotated[str, AfterValidator(_domain_or_none)] = ""
+
+
+ProviderName = Annotated[str, Field(pattern=r"^[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?$")]
+
+
 class Web(_Section):
-    """Where the web page listens, where browsers find it, and what an account sees that has chosen nothing."""
+    """Where the web page listens, where browsers find it, who vouches for persons, and what an account sees that has chosen
+    nothing."""
 
     port: int = Field(8025, ge=0, le=65535)
     bind_address: Annotated[str, AfterValidator(_bind_address)] = "127.0.0.1"
@@ -109,6 +142,12 @@ class Web(_Section):
     threads: int = Field(8, ge=1, le=64)
     time_zone: Annotated[str, AfterValidator(_time_zone)] = "UTC"
     language: Literal["en", "de"] = "en"
+    openid: dict[ProviderName, OpenId] = {}
+
+    @property
+    def url(self) -> str:
+        """Where browsers find the page, without a slash at its end."""
+        return self.public_url or f"http://localhost:{self.port}"
 
 
 class Filter(_Section):
@@ -185,6 +224,7 @@ class Gmail(_Section):
 
     oauth_client_file: Annotated[str, AfterValidator(_absolute)] = ""
     service_account_file: Annotated[str, AfterValidator(_absolute)] = ""
+    web_client_file: Annotated[str, AfterValidator(_absolute)] = ""
     api_endpoint: str = "https://gmail.googleapis.com/"
     sweep_seconds: float = Field(60.0, ge=1, le=1800)
     threads: int = Field(32, ge=1, le=256)
@@ -207,19 +247,26 @@ class Gmail(_Section):
     @property
     def is_set_up(self) -> bool:
         """Is Gmail synced at all?"""
-        return self.identity_file is not None
+        return bool(self.identity_files)
 
     @property
     def identity_file(self) -> Path | None:
-        """The file that says as whom Gmail is asked, if any."""
+        """The file by which the command line connects mailboxes, if any."""
         name = self.oauth_client_file or self.service_account_file
         return Path(name) if name else None
+
+    @property
+    def identity_files(self) -> tuple[Path, ...]:
+        """All files that say as whom Gmail is asked: the command line's, and the page's."""
+        named = (self.oauth_client_file, self.service_account_file, self.web_client_file)
+        return tuple(Path(name) for name in named if name)
 
 
 class Retention(_Section):
     """How long what is not on the record is kept."""
 
     decision_days: int = Field(14, ge=1)
+    reader_log_days: int = Field(365, ge=1)
     prune_hours: float = Field(24.0, ge=0, le=8760)
 
 

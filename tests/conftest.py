@@ -31,7 +31,14 @@ from tests.postgresql import Cluster
 # They need Ansible and minutes: `make test-deploy` asks for them.
 collect_ignore = [] if os.environ.get("MAILWEIR_TEST_DEPLOY") else ["deploy"]
 
-pytest_plugins = ("pytester", "tests.held_mail", "tests.linear_time", "tests.page", "tests.people")
+pytest_plugins = (
+    "pytester",
+    "tests.held_mail",
+    "tests.linear_time",
+    "tests.openid_provider",
+    "tests.page",
+    "tests.people",
+)
 
 _LEFT_OUT = pytest.StashKey[str]()
 

@@ -132,13 +132,17 @@ class Page:
         return browser
 
 
-def make_page(database: Database, clock: Clock, folder: Path, **web: Any) -> Page:
-    """A page on an empty database, with two firms: `demo` has richard, anna and pat, `other` richard and bob; both know jane."""
+def make_page(
+    database: Database, clock: Clock, folder: Path, sections: dict[str, Any] | None = None, **web: Any
+) -> Page:
+    """A page on an empty database, with two firms: `demo` has richard, anna and pat, `other` richard and bob; both know jane.
+    sections: of the settings, beside [web]."""
     settings = Settings(
         data_dir=folder,
         hostname="mail.example.net",
         database="" if database.is_sqlite else str(database.url),
         web=Web(**{"public_url": URL, **web}),
+        **(sections or {}),
     )
     settings = (
         settings if not database.is_sqlite else settings.model_copy(update={"database": f"sqlite:{database.path}"})

@@ -9,32 +9,91 @@ from urllib.parse import urlsplit
 
 import flask
 
+from mailweir.extraction import Extractor
+from mailweir.openid.provider import Provider
 from mailweir.settings import Settings
 from mailweir.store.database.connection import Database
 from mailweir.store.database.pool import Pool
-from webapp import assets, faults, forms, here, languages, safety, times
-from webapp.pages import home
-from webapp.sign_in import sign_in
+from webapp import assets, faults, forms, here, languages, mail_text, safety, times
+from webapp.gate import Gate
+from webapp.pages import (
+    account,
+    accounts,
+    activities,
+    admin,
+    admin_companies,
+    admin_contact_files,
+    admin_contacts,
+    admin_jobs,
+    admin_rules,
+    admin_users,
+    admin_visibility,
+    changes,
+    companies,
+    contacts,
+    domains,
+    google,
+    health,
+    home,
+    integrations,
+    message,
+    message_parts,
+    reading,
+    todos,
+    why,
+)
+from webapp.sign_in import openid, password, sign_in
 from webapp.site import EXTENSION, Site
 
 # Each file of `pages/` and `sign_in/` makes one
-BLUEPRINTS = (home.blueprint, sign_in.blueprint)
+BLUEPRINTS = (
+    home.blueprint,
+    sign_in.blueprint,
+    integrations.blueprint,
+    google.blueprint,
+    todos.blueprint,
+    activities.blueprint,
+    message.blueprint,
+    message_parts.blueprint,
+    contacts.blueprint,
+    companies.blueprint,
+    why.blueprint,
+    admin.blueprint,
+    admin_users.blueprint,
+    admin_contacts.blueprint,
+    admin_contact_files.blueprint,
+    admin_companies.blueprint,
+    admin_rules.blueprint,
+    admin_visibility.blueprint,
+    admin_jobs.blueprint,
+    changes.blueprint,
+    password.blueprint,
+    openid.blueprint,
+    account.blueprint,
+    accounts.blueprint,
+    reading.blueprint,
+    health.blueprint,
+    domains.blueprint,
+)
 GOOGLE = "https://accounts.google.com"
 _BUSY_SECONDS = 10.0
 
 
 def create(settings: Settings, clock: Callable[[], datetime], form_targets: Collection[str] = ()) -> flask.Flask:
-    """The application. form_targets: origins beside Google's to which a form's answer may redirect, e.g. an OpenID issuer's."""
+    """The application. form_targets: origins beside Google's to which a form's answer may redirect. A provider of OpenID is none:
+    a link leads there."""
     pool = Pool(lambda: Database(settings.database_url, busy_timeout_seconds=_BUSY_SECONDS), settings.web.threads)
-    site = Site(settings, pool, clock)
+    providers = {name: Provider(name, config) for name, config in settings.web.openid.items()}
+    site = Site(settings, pool, clock, Gate.of(settings.web.threads), providers)
     app = flask.Flask("webapp", static_folder=None, template_folder="templates")
     app.extensions[EXTENSION] = site
+    app.extensions[message_parts.EXTRACTOR] = Extractor(message_parts.AT_ONCE)
     app.config.update(
         TRUSTED_HOSTS=site.trusted_hosts,
         MAX_CONTENT_LENGTH=forms.MAX_UPLOAD_BYTES,
         MAX_FORM_MEMORY_SIZE=forms.MAX_FORM_BYTES,
         PROPAGATE_EXCEPTIONS=False,
-        FORM_TARGETS=(GOOGLE, *form_targets),
+        FORM_TARGETS=tuple({GOOGLE, *google.form_targets(settings), *form_targets}),
         IS_HTTPS=urlsplit(site.public_url).scheme == "https",
     )
     app.json.ensure_ascii = True  # type: ignore[attr-defined]  # of the default provider
@@ -48,6 +107,7 @@ def create(settings: Settings, clock: Callable[[], datetime], form_targets: Coll
     app.context_processor(here.roles_shown)
     app.context_processor(_words)
     app.jinja_env.globals.update(asset=assets.url, moment=times.moment, ago=times.ago, zone_name=times.zone_name)
+    app.jinja_env.globals.update(line=mail_text.line, marked=mail_text.marked)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)

@@ -19,7 +19,8 @@ def install(app: flask.Flask) -> None:
     app.register_error_handler(Exception, _ours)
 
 
-def _page(status: int, title: str, words: str) -> Response:
+def page(status: int, title: str, words: str) -> Response:
+    """A page that says no more than this."""
     if (
         flask.globals.request_ctx.url_adapter is None
     ):  # the request names a host that isn't ours: there is no page to link to
@@ -46,22 +47,22 @@ def _http(error: HTTPException) -> Response:
         429: (gettext("Too many tries"), gettext("Wait a minute, and try again.")),
     }
     title, words = said.get(status, (gettext("That failed"), gettext("Try again in a minute.")))
-    response = _page(status, title, words)
+    response = page(status, title, words)
     if status == 405 and error.get_response().headers.get("Allow"):
         response.headers["Allow"] = error.get_response().headers["Allow"]
     return response
 
 
 def _not_found(error: NotFound) -> Response:
-    return _page(404, gettext("That isn't there"), str(error))
+    return page(404, gettext("That isn't there"), str(error))
 
 
 def _bad_input(error: BadInput) -> Response:
-    return _page(400, gettext("That can't be taken"), str(error))
+    return page(400, gettext("That can't be taken"), str(error))
 
 
 def _unavailable(_: DatabaseUnavailable) -> Response:
-    response = _page(
+    response = page(
         503,
         gettext("The database gives no answer"),
         gettext("Nothing is lost. Try again in a minute; an admin's 'doctor' says more."),
@@ -72,6 +73,4 @@ def _unavailable(_: DatabaseUnavailable) -> Response:
 
 def _ours(error: Exception) -> Response:
     flask.current_app.logger.error("request failed", exc_info=error)
-    return _page(
-        500, gettext("That failed"), gettext("The fault is ours, and it is in the log. Try again in a minute.")
-    )
+    return page(500, gettext("That failed"), gettext("The fault is ours, and it is in the log. Try again in a minute."))

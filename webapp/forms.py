@@ -4,18 +4,24 @@ Two defences against requests that another site makes: a token of the session in
 request is from (Sec-Fetch-Site, Origin). Called by `application`, and by the pages that read fields.
 """
 
+import enum
 import hmac
+import re
+from collections.abc import Callable
+from typing import TypeVar
 
 import flask
 
-from mailweir.errors import BadInput
+from mailweir.errors import BadInput, NotFound
 from webapp import here
 
 TOKEN_FIELD = "csrf_token"
 MAX_FORM_BYTES = 500_000
 MAX_UPLOAD_BYTES = 20_000_000
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _SAFE = {"GET", "HEAD", "OPTIONS"}
 _MAX_ID = 2**63 - 1
+_Choice = TypeVar("_Choice", bound=enum.StrEnum)
 
 
 def check() -> None:
@@ -50,10 +56,15 @@ def _has_token() -> bool:
 
 def text(name: str, longest: int = 500) -> str:
     """A field of the form, without white space around it; "" where it isn't there. BadInput where it is too long."""
-    value = flask.request.form.get(name, "").strip()
+    value = _fit(flask.request.form.get(name, ""))
     if len(value) > longest:
         raise BadInput(f"that is longer than {longest} characters")
     return value
+
+
+def asked(name: str, longest: int = 500) -> str:
+    """A field of the URL, as `text` gives one of the form; what is longer is cut."""
+    return _fit(flask.request.args.get(name, ""))[:longest]
 
 
 def ticked(name: str) -> bool:
@@ -75,3 +86,34 @@ def whole_number(text: str | None) -> int | None:
         return None
     number = int(text)
     return number if number <= _MAX_ID else None
+
+
+def _fit(typed: str) -> str:
+    """Without control characters but for line ends: nobody types them, PostgreSQL takes no NUL, and HTML has none of them."""
+    return _CONTROL.sub("\ufffd", typed).strip()
+
+
+def known_id(number: int) -> int:
+    """An id out of a route; 404 where no row can have it."""
+    if number > _MAX_ID:
+        flask.abort(404)
+    return number
+
+
+def fault_of(action: Callable[[], object]) -> str:
+    """Does it; what is wrong with what was given, or "". What isn't there is a 404, as elsewhere."""
+    try:
+        action()
+    except NotFound:
+        raise
+    except BadInput as error:
+        return str(error)
+    return ""
+
+
+def choice(name: str, kind: type[_Choice]) -> _Choice:
+    """A field that is one of a few words. 400 for another."""
+    try:
+        return kind(flask.request.form.get(name, ""))
+    except ValueError:
+        flask.abort(400)

@@ -89,6 +89,11 @@ def deployment() -> Deployment:
     return found
 
 
+def choices() -> list[Deployment]:
+    """The deployments that the account may look at: for an operator all there are."""
+    return cast(list[Deployment], flask.g.get("choices", []))
+
+
 def username() -> str:
     """The user whose record is the account's own; in a view for staff."""
     own = membership()
@@ -128,6 +133,11 @@ def begin() -> Response | None:
 
 def end(_: BaseException | None = None) -> None:
     """After each request: gives the connection back."""
+    give_back()
+
+
+def give_back() -> None:
+    """Gives the request's connection back before something slow; who asks for it afterwards gets one anew."""
     stack = flask.g.pop("database_stack", None)
     flask.g.pop("database", None)
     if stack is not None:
@@ -175,7 +185,8 @@ def _look_at(who: Account, chosen: int | None) -> None:
 
 def _refuse() -> Response:
     if account_or_none() is None and flask.request.method == "GET":
-        wanted = flask.request.full_path.rstrip("?")
+        # a code that another host sent along is for one address alone, and in no other
+        wanted = flask.request.path if "code" in flask.request.args else flask.request.full_path.rstrip("?")
         return flask.redirect(flask.url_for("sign_in.page", to=wanted if wanted != "/" else None), 303)
     if account_or_none() is None:
         flask.abort(401)
@@ -193,5 +204,5 @@ def roles_shown() -> dict[str, Any]:
         "is_reader": own is not None,
         "is_admin": is_admin(),
         "csrf_token": csrf_token,
-        "choices": flask.g.get("choices", ()),
+        "own_deployments": choices(),
     }

@@ -20,6 +20,10 @@ _POLICY = {
     "base-uri": "'none'",
     "frame-ancestors": "'none'",
 }
+# A document that came by mail. No script runs; the document is of our origin, or it would get none of its own pictures, and its
+# frame could not be measured. With `allow-scripts` beside that the sandbox would be none.
+SANDBOX = "allow-popups allow-popups-to-escape-sandbox allow-same-origin"
+FILE_POLICY = "default-src 'none'; sandbox"
 FOR_EVER = "public, max-age=31536000, immutable"
 
 
@@ -29,12 +33,21 @@ def policy(form_targets: Collection[str] = ()) -> str:
     return "; ".join([*(f"{name} {value}" for name, value in _POLICY.items()), f"form-action {forms}"])
 
 
+def mail_policy(pictures: str) -> str:
+    """The policy of a document that came by mail. pictures: the URL that those of the mail itself lie under."""
+    return (
+        f"default-src 'none'; img-src {pictures} data:; style-src 'unsafe-inline'; form-action 'none'; base-uri 'none';"
+        f" frame-ancestors 'self'; sandbox {SANDBOX}"
+    )
+
+
 def finish(response: Response) -> Response:
     """After each view. What a view set by itself stays: a message's own document has a policy of its own."""
     headers = response.headers
     headers.setdefault("Content-Security-Policy", policy(flask.current_app.config["FORM_TARGETS"]))
     headers.setdefault("X-Content-Type-Options", "nosniff")
-    headers.setdefault("Referrer-Policy", "no-referrer")
+    # with `no-referrer` a browser sends `Origin: null` with a form, and each form would be refused
+    headers.setdefault("Referrer-Policy", "same-origin")
     headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
     headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
     headers.setdefault("X-Frame-Options", "DENY")

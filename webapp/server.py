@@ -14,9 +14,10 @@ from mailweir import daemons, log, settings
 from mailweir.errors import MailweirError
 from mailweir.store.database import versions
 from mailweir.store.database.connection import Database
-from webapp import application, forms
+from webapp import application, forms, jobs
 
 PROCESS = daemons.WEB.name
+_STOP_SECONDS = 5.0  # for the part of a job in hand
 
 
 def main() -> None:
@@ -29,7 +30,7 @@ def main() -> None:
         database.close()
     except MailweirError as error:
         sys.exit(f"{PROCESS}: {error}")
-    app = application.create(config, lambda: datetime.now(UTC))
+    app = application.create(config, _now)
     try:
         server = waitress.create_server(
             app,
@@ -48,8 +49,15 @@ def main() -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, end)
+    worker = jobs.Worker(config.database_url, _now, logger)
+    worker.start()
     logger.info("serving", port=config.web.port)
     try:
         server.run()
     finally:
+        worker.stop(_STOP_SECONDS)
         logger.info("stopped")
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

@@ -1,28 +1,33 @@
-"""What all requests of the page share: settings, connections, the clock. One for each application."""
+"""What all requests of the page share: settings, connections, the clock, who vouches for persons. One for each application."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from urllib.parse import urlsplit
 
+from mailweir.openid.provider import Provider
 from mailweir.settings import Settings
 from mailweir.store.database.pool import Pool
+from webapp.gate import Gate
 
 EXTENSION = "mailweir"
 
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """settings: of this host. pool: connections to the database. clock: this moment, UTC."""
+    """settings: of this host. pool: connections to the database. clock: this moment, UTC. gate: what looks at passwords goes
+    through it. providers: of OpenID, by name."""
 
     settings: Settings
     pool: Pool
     clock: Callable[[], datetime]
+    gate: Gate
+    providers: Mapping[str, Provider] = field(default_factory=dict)
 
     @property
     def public_url(self) -> str:
         """Where browsers find the page, without a slash at its end."""
-        return self.settings.web.public_url or f"http://localhost:{self.settings.web.port}"
+        return self.settings.web.url
 
     @property
     def host(self) -> str:

@@ -27,7 +27,7 @@ def moment(value: datetime | None, *, is_long: bool = False) -> Markup:
     """A `<time>`: the clock's time for today, the day for earlier; with the zone's name where it is long."""
     if value is None:
         return Markup(gettext("not known"))
-    local, today = value.astimezone(zone()), here.now().astimezone(zone())
+    local, today = _local(value), here.now().astimezone(zone())
     whole = f"{_formatted(local, 'EEEE, d MMMM y, HH:mm')} {local.tzname()}"
     if is_long:
         shown = whole
@@ -38,6 +38,17 @@ def moment(value: datetime | None, *, is_long: bool = False) -> Markup:
     else:
         shown = _formatted(local, "d MMM y")
     return Markup('<time datetime="{}" title="{}">{}</time>').format(_utc(value), whole, shown)
+
+
+def until(start: datetime, end: datetime) -> Markup:
+    """Two `<time>`, with the zone's name; of the second one no more than the clock's time where it is the same day."""
+    first, last = _local(start), _local(end)
+    if first.date() != last.date():
+        return moment(start, is_long=True) + Markup(" – ") + moment(end, is_long=True)
+    begins, ends = _formatted(first, "EEEE, d MMMM y, HH:mm"), f"{_formatted(last, 'HH:mm')} {last.tzname()}"
+    return Markup('<time datetime="{}">{}</time> – <time datetime="{}">{}</time>').format(
+        _utc(start), begins, _utc(end), ends
+    )
 
 
 def ago(value: datetime | None) -> Markup:
@@ -56,9 +67,17 @@ def ago(value: datetime | None) -> Markup:
         said = ngettext("%(num)d hour ago", "%(num)d hours ago", minutes // 60)
     else:
         said = ngettext("%(num)d day ago", "%(num)d days ago", minutes // 1440)
-    local = value.astimezone(zone())
+    local = _local(value)
     whole = f"{_formatted(local, 'EEEE, d MMMM y, HH:mm')} {local.tzname()}"
     return Markup('<time datetime="{}" title="{}">{}</time>').format(_utc(value), whole, said)
+
+
+def _local(value: datetime) -> datetime:
+    """In the reader's zone. A mail may say that it is of the year 1 or 9999, where not every zone has the day."""
+    try:
+        return value.astimezone(zone())
+    except OverflowError:
+        return value
 
 
 def zone_name() -> str:

@@ -10,7 +10,6 @@ import typer
 
 from admin_cli import (
     activity_text,
-    attachment_file,
     context,
     options,
     output,
@@ -18,9 +17,10 @@ from admin_cli import (
     tables,
     target_files,
 )
-from admin_cli.printable import printable
 from mailweir.errors import BadInput, NotFound
 from mailweir.explain import english, record
+from mailweir.extraction import Extractor
+from mailweir.printable import printable
 from mailweir.reading.labels import Label
 from mailweir.store.database.connection import Database
 from mailweir.store.people import auto_contacts, deployments
@@ -233,7 +233,8 @@ def attachment(
         version = digest_queue.version(database, reading.raw_id)
     if version is None:
         raise NotFound(f"activity {activity_id} is off the record")
-    content = attachment_file.read(version, files[number - 1])
+    with Extractor(1).file(version, files[number - 1]) as taken_out:
+        content = taken_out.read()
     if out is None:
         output.exact(content)
     else:

@@ -37,11 +37,13 @@ def _in_force(settings: Settings) -> dict[str, Any]:
 
 
 def _given(model: BaseModel, prefix: str = "") -> set[str]:
-    keys: set[str] = set()
-    for name in model.model_fields_set:
-        value = getattr(model, name)
-        keys |= _given(value, f"{prefix}{name}.") if isinstance(value, BaseModel) else {prefix + name}
-    return keys
+    return {key for name in model.model_fields_set for key in _keys(getattr(model, name), prefix + name)}
+
+
+def _keys(value: Any, key: str) -> set[str]:
+    if isinstance(value, dict):  # tables whose names the file gives
+        return {key for name, one in value.items() for key in _given(one, f"{key}.{name}.")}
+    return _given(value, f"{key}.") if isinstance(value, BaseModel) else {key}
 
 
 def _flat(values: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:

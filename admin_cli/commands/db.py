@@ -13,6 +13,7 @@ from mailweir.settings import load
 from mailweir.store.database import versions
 from mailweir.store.people import relay_logins
 from mailweir.store.record import erasing, held, retention
+from mailweir.store.web import retention as web_retention
 
 FileArgument = Annotated[Path, typer.Argument(metavar="FILE", help="The backup's file.")]
 
@@ -48,6 +49,7 @@ def upgrade(
 def prune(as_json: options.JsonOption = False) -> None:
     """Deletes old decisions. Those on mail that was not captured, older than the decision_days of the settings.
 
+    With them goes what is over of the page (sessions, links), and its reader log after the reader_log_days of the settings.
     Then it takes what was deleted out of the database's files.
     """
     settings = load()
@@ -55,6 +57,7 @@ def prune(as_json: options.JsonOption = False) -> None:
     with context.opened(settings) as database:
         deleted = retention.prune_decisions(database, context.now(), days)
         relay_logins.prune_uses(database, context.now(), days)
+        web_retention.prune(database, context.now(), settings.retention.reader_log_days)
         with progress.copying("Erasing") as show:
             _, is_held_erased = held.erase_expired(database, context.now())
             is_erased = erasing.finish(database, show) and erasing.truncate_log(database) and is_held_erased

@@ -155,7 +155,8 @@ def disconnect(
         found = gmail_mailboxes.find(database, chosen, username)
         sealed = gmail_mailboxes.token_sealed(database, found.id)
         is_shared = gmail_mailboxes.shares_consent(database, found.id)
-    left = _left(settings, found, sealed, is_shared=is_shared)
+        client_id = gmail_mailboxes.client_id(database, found.id)
+    left = _left(settings, found, sealed, is_shared=is_shared, client_id=client_id)
     with context.opened(settings) as database:
         gmail_connections.disconnect(database, chosen, username, context.now())
     if as_json:
@@ -167,8 +168,10 @@ def disconnect(
         output.complain(left)
 
 
-def _left(settings: Settings, found: GmailMailbox, sealed: bytes | None, *, is_shared: bool) -> str | None:
+def _left(
+    settings: Settings, found: GmailMailbox, sealed: bytes | None, *, is_shared: bool, client_id: str | None
+) -> str | None:
     """Gives the consent back; what is left to do by hand where that doesn't work."""
-    left, why = gmail_access.give_up(settings, found, sealed, is_shared=is_shared)
+    left, why = gmail_access.give_up(settings, found, sealed, is_shared=is_shared, client_id=client_id)
     said = consents.left(left, found.address, why)
     return english.text(said) if said else None

@@ -6,8 +6,8 @@ from typing import Annotated, Any
 import typer
 
 from admin_cli import context, options, output, progress, tables
-from admin_cli.printable import printable
 from mailweir.errors import BadInput
+from mailweir.printable import printable
 from mailweir.store.people import never_log_rules
 from mailweir.store.people.never_log_rules import Rule
 from mailweir.store.record import hidden_by_rule

@@ -11,7 +11,7 @@ import typer
 
 from admin_cli import context, options, output
 from admin_cli.commands.activity import read_since
-from admin_cli.printable import printable
+from mailweir.printable import printable
 from mailweir.reading import search_query, search_snippet
 from mailweir.reading.search_snippet import Snippet
 from mailweir.store.record import readings, search, search_index

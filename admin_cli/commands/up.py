@@ -15,7 +15,7 @@ from typing import Annotated
 
 import typer
 
-from admin_cli import context, options, output, preflight, processes, settings_files, supervisor
+from admin_cli import context, key_files, options, output, preflight, processes, settings_files, supervisor
 from admin_cli.chores import Chore
 from admin_cli.ownership import acting_for
 from admin_cli.processes import CannotStart, Lock, Program, Remembered, still_ending_with_parent
@@ -176,6 +176,8 @@ def _run(settings: Settings, account: Account, scripts: dict[str, str], lock: Lo
     in_force = settings.milter_socket.with_name("mailweir.toml")
     settings_files.write_in_force(settings, in_force)
     _upgrade(settings, account, say)
+    if settings.gmail.web_client_file:
+        key_files.note_public_half(settings)  # so that the page can seal what users consent to
     instance = Instance(settings, account)
     instance.prepare(context.now())
     # Ours, and not mailweir-auth's: while that is started again, who asks waits at it. A fresh smtpd that finds no socket ends.

@@ -13,9 +13,9 @@ from rich.text import Text
 from admin_cli.demo import mail
 from admin_cli.demo.scenario import DEPLOYMENT, Delivered, Findings
 from admin_cli.output import moment
-from admin_cli.printable import printable
 from mailweir.decision import Outcome
 from mailweir.explain import english, reasons
+from mailweir.printable import printable
 
 _WIDTH_WITHOUT_TERMINAL = 110
 

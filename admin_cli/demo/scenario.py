@@ -20,7 +20,7 @@ from email.parser import BytesHeaderParser
 from email.utils import parseaddr
 from pathlib import Path
 
-from admin_cli import context, key_files, main, web_links
+from admin_cli import context, key_files, main
 from admin_cli.demo import mail, signing, stack
 from admin_cli.demo.gmail import REFRESH_TOKEN, MailboxServer
 from admin_cli.demo.mail import Delivery
@@ -36,6 +36,7 @@ from mailweir.store.record import activities, decisions, todos
 from mailweir.store.record.activities import Activity
 from mailweir.store.record.decisions import Decision
 from mailweir.store.record.todos import Todo
+from mailweir.store.web import enrolment, links
 
 DEPLOYMENT = "demo"
 SELECTOR = "demo"
@@ -140,7 +141,9 @@ def sign_in_link(data_dir: Path) -> str:
             raise DemoFailed("the page doesn't answer; see mailweir-web.log")
         time.sleep(_POLL_SECONDS)
     with context.opened(configured) as database:
-        token = web_links.for_user(database, deployments.find(database, DEPLOYMENT), mail.USERNAME, context.now())
+        tenant, now = deployments.find(database, DEPLOYMENT), context.now()
+        account = enrolment.user(database, tenant, mail.USERNAME, now, is_admin=False)
+        token = links.make(database, account.id, tenant.id, now)
     return f"http://localhost:{configured.web.port}/sign-in/link/{token}"
 
 

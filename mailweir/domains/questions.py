@@ -3,6 +3,7 @@
 Called by the checks of this package. A resolver is given; nothing here reads the settings or /etc/resolv.conf.
 """
 
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -38,6 +39,7 @@ class Questions:
     """Asks, and remembers the answers of one check.
 
     overrides: TXT values by lower-case name, taken instead of DNS's: how a suggested record is tried before it is published.
+    within_seconds: nothing is asked any more after so long, whatever it is for; None: no such end.
     """
 
     def __init__(
@@ -45,17 +47,19 @@ class Questions:
         resolver: dns.resolver.Resolver,
         overrides: Mapping[str, str] | None = None,
         clock: Callable[[], float] = time.monotonic,
+        within_seconds: float | None = None,
     ) -> None:
         self._resolver = resolver
         self._overrides = dict(overrides or {})
         self._clock = clock
         self._deadline = clock() + MAX_SECONDS
+        self._ends_at = math.inf if within_seconds is None else clock() + within_seconds
         self._known: dict[tuple[str, str], Answer | DnsUnavailable] = {}
 
     def supposing(self, name: str, txt: str) -> "Questions":
         """The same answers, but for this TXT record."""
         other = Questions(self._resolver, {**self._overrides, name.lower(): txt}, self._clock)
-        other._deadline = self._deadline
+        other._deadline, other._ends_at = self._deadline, self._ends_at
         other._known = {key: value for key, value in self._known.items() if key != (name.lower(), "TXT")}
         return other
 
@@ -79,7 +83,7 @@ class Questions:
             return Answer((self._overrides[key[0]],), 0, key[0])
         found = self._known.get(key)
         if found is None:
-            hurried = self._deadline - self._clock() < self._resolver.lifetime
+            hurried = self._left() < self._resolver.lifetime
             try:
                 found = self._fetch(*key)
             except DnsUnavailable as error:
@@ -97,7 +101,7 @@ class Questions:
             wanted = dns.name.Name([*name.encode().split(b"."), b""])
         except (dns.exception.DNSException, UnicodeEncodeError):
             return _VOID
-        left = self._deadline - self._clock()
+        left = self._left()
         if left <= 0:
             raise DnsUnavailable(f"no answer for {name} in time")
         try:
@@ -114,6 +118,9 @@ class Questions:
             return _VOID
         values = tuple(_value(item, kind) for item in rrset)
         return Answer(values, int(rrset.ttl), answer.canonical_name.to_text(omit_final_dot=True).lower())
+
+    def _left(self) -> float:
+        return min(self._deadline, self._ends_at) - self._clock()
 
 
 def _cause(error: Exception) -> str:

@@ -25,6 +25,9 @@ PAGE: Mapping[str, str] = {
     "verdict_reason.seal_not_trusted": "{domain} sealed it, and isn't one of the sealers that count here",
     "sync.given_up": "given up by the sync after {attempts} tries: {error}",
     "sync.nobody_sweeps": "The sync isn't at work, so no mailbox is swept. Tell whoever runs Mailweir.",
+    "tracking.nothing": (
+        "Nothing is known of {text}: it has not come here, or it was ignored more than {days} days ago, or it was refused."
+    ),
     "hint.register_alias": "if {author} is a user's own address, add it to the user",
     "mailbox.refused": "{error}; asked again {again:%Y-%m-%d %H:%M:%SZ}",
     "hint.look_into_gmail": (

@@ -1,14 +1,15 @@
 """A user's consent at Google: where the browser is sent, and the token for what it brings back. By google-auth-oauthlib.
 
 PKCE with S256 (RFC 7636) binds the code to who asked for it, `state` (RFC 6749 10.12) what comes back to what was asked. Asks for
-gmail.readonly alone. How the browser comes back is up to the edge: the command line listens on this host.
+gmail.readonly alone. How the browser comes back is up to the edge: the command line listens on this host, the page is at an
+address.
 """
 
 import io
 import logging
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -22,11 +23,13 @@ from requests.structures import CaseInsensitiveDict
 from mailweir.gmail import tokens, transport
 from mailweir.gmail.errors import ConsentFailed, NotTaken, Throttled
 from mailweir.gmail.oauth_files import OAuthClient
+from mailweir.gmail.one_line import plain
 from mailweir.gmail.patience import patiently
 from mailweir.gmail.refusals import Asked
 from mailweir.gmail.transport import Connections
 
 _LASTING_SECONDS = 86_400 * 365  # a consent that ends later than that lasts
+_DECLINED = "access_denied"
 _IN_THE_CLEAR = "OAUTHLIB_INSECURE_TRANSPORT"
 
 for _name in ("requests_oauthlib", "oauthlib"):
@@ -62,6 +65,17 @@ def question(client: OAuthClient, redirect_uri: str, login_hint: str) -> Questio
             login_hint=login_hint,
         )
     return Question(url, redirect_uri, state, flow.code_verifier)
+
+
+def code_of(fields: Mapping[str, str]) -> str:
+    """The code that a browser brings back; ConsentFailed where it brings an error (RFC 6749 4.1.2.1)."""
+    if fields.get("error") == _DECLINED:
+        raise ConsentFailed("the consent was declined at Google")
+    if "error" in fields:
+        raise ConsentFailed(f"Google gave no consent: {plain(fields['error'])}")
+    if not fields.get("code"):
+        raise ConsentFailed("Google sent no code")
+    return fields["code"]
 
 
 def exchange(client: OAuthClient, asked: Question, code: str, timeout_seconds: float) -> Consent:

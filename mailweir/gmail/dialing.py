@@ -1,6 +1,7 @@
-"""New connections to Google: which of a host's addresses is tried first, whom we believe, and how soon a dead line is noticed.
+"""New connections to Google, and to providers of OpenID: which of a host's addresses is tried first, whom we believe, and how
+soon a dead line is noticed.
 
-Called by `transport`. Where the system has no certificates, those of certifi count.
+Called by `transport` and by `openid.fetching`. Where the system has no certificates, those of certifi count.
 """
 
 import functools

@@ -22,7 +22,8 @@ _GUIDE = "docs/gmail.md says how to make it"
 
 @dataclass(frozen=True, slots=True)
 class OAuthClient:
-    """An app that users consent to. redirects: addresses on this host that a client of type `web` is bound to; else empty."""
+    """An app that users consent to. redirects: addresses that a client of type `web` is bound to; else empty. The command line's
+    are on this host."""
 
     client_id: str
     client_secret: str = field(repr=False)
@@ -47,6 +48,31 @@ class ServiceAccount:
     client_id: str
     token_uri: str
     signer: Any = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Identities:
+    """As whom Google is asked. main: by which the command line connects mailboxes; web: by which the page does. One of them at
+    least."""
+
+    main: OAuthClient | ServiceAccount | None
+    web: OAuthClient | None
+
+    def of(self, client_id: str | None) -> OAuthClient | ServiceAccount | None:
+        """The one that a mailbox's token belongs to. client_id: as the mailbox keeps it. Of a client that the settings don't name
+        it is the main one, if there is one: whether that will do, Google says."""
+        return self.web if self.is_web(client_id) else self.main
+
+    def is_web(self, client_id: str | None) -> bool:
+        """Is it the page's client?"""
+        return self.web is not None and client_id == self.web.client_id
+
+
+def load_all(config: settings.Gmail) -> Identities:
+    """All that the settings name. SettingsError where there is none, or a file can't be used."""
+    web = load_web_client(Path(config.web_client_file)) if config.web_client_file else None
+    main = load(config) if config.identity_file or web is None else None
+    return Identities(main, web)
 
 
 def load(config: settings.Gmail) -> OAuthClient | ServiceAccount:
@@ -75,6 +101,22 @@ def load_client(file: Path) -> OAuthClient:
         auth_uri=_address(file, values, "auth_uri"),
         token_uri=_address(file, values, "token_uri"),
         redirects=redirects,
+    )
+
+
+def load_web_client(file: Path) -> OAuthClient:
+    """Reads the file of a client of the type Web application. redirects: all that it names. SettingsError."""
+    found = _read(file, "client secret")
+    values = found.get("web")
+    if not isinstance(values, dict):
+        raise SettingsError(f"{file} is no file of an OAuth client of the type Web application; {_GUIDE}")
+    given = values.get("redirect_uris")
+    return OAuthClient(
+        client_id=_text(file, values, "client_id"),
+        client_secret=_text(file, values, "client_secret"),
+        auth_uri=_address(file, values, "auth_uri"),
+        token_uri=_address(file, values, "token_uri"),
+        redirects=tuple(one for one in given if isinstance(one, str)) if isinstance(given, list) else (),
     )
 
 

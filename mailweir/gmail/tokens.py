@@ -20,7 +20,7 @@ from google.auth import jwt
 
 from mailweir.gmail import error_mapping
 from mailweir.gmail.errors import ConsentFailed, NeedsReconnect, Unreachable
-from mailweir.gmail.oauth_files import OAuthClient, ServiceAccount
+from mailweir.gmail.oauth_files import Identities, OAuthClient, ServiceAccount
 from mailweir.gmail.refusals import Asked
 from mailweir.gmail.transport import Answer, Connections
 
@@ -112,6 +112,20 @@ def credentials(identity: OAuthClient | ServiceAccount, address: str, refresh_to
             "it was read by a service account, and the settings name an OAuth client now: connect it again"
         )
     return UserCredentials(identity, refresh_token)
+
+
+def credentials_of(
+    identities: Identities, address: str, refresh_token: str | None, client_id: str | None
+) -> Credentials:
+    """What a connected mailbox is asked with: each token by the client that it belongs to. NeedsReconnect where the settings name
+    nobody who could."""
+    identity = identities.of(client_id)
+    if identity is None:
+        raise NeedsReconnect(
+            "it was connected by another OAuth client than the one of gmail.web_client_file: connect it again, or put that one's "
+            "file into gmail.oauth_client_file"
+        )
+    return credentials(identity, address, refresh_token)
 
 
 def revoke(client: OAuthClient, refresh_token: str, timeout_seconds: float) -> None:

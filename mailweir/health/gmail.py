@@ -19,12 +19,11 @@ _LEAST_LATE = timedelta(minutes=10)
 
 
 def check_file(settings: Settings) -> Iterator[Finding]:
-    """Can the file be used that says as whom Gmail is asked, and by the user that the sync runs as?"""
-    file = settings.gmail.identity_file
-    if file is None:
+    """Can the files be used that say as whom Gmail is asked, and by the user that the sync runs as?"""
+    if not settings.gmail.is_set_up:
         return
     try:
-        oauth_files.load(settings.gmail)
+        oauth_files.load_all(settings.gmail)
     except SettingsError as error:
         yield wrong(
             AREA,
@@ -34,10 +33,11 @@ def check_file(settings: Settings) -> Iterator[Finding]:
             why=str(error),
         )
         return
-    if foreign := secrets_file.foreign(file, settings.run_as):
-        yield wrong(AREA, foreign, f"chown {settings.run_as} {file}", key="gmail.file_foreign", file=str(file))
-    else:
-        yield ok(AREA, f"{file} can be read", key="gmail.file_fine", file=str(file))
+    for file in settings.gmail.identity_files:
+        if foreign := secrets_file.foreign(file, settings.run_as):
+            yield wrong(AREA, foreign, f"chown {settings.run_as} {file}", key="gmail.file_foreign", file=str(file))
+        else:
+            yield ok(AREA, f"{file} can be read", key="gmail.file_fine", file=str(file))
 
 
 def check_sync(settings: Settings, database: Database, now: datetime) -> Iterator[Finding]:

@@ -6,6 +6,7 @@ Whatever name of the samples it looks up leads to a trap of the tests' own: a co
 import importlib
 import os
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -30,18 +31,34 @@ def _playwright() -> Any:
     return playwright
 
 
+@dataclass(frozen=True, slots=True)
+class Chromium:
+    """A browser of playwright's, and where it ends up when it wants to go anywhere else than to this machine."""
+
+    browser: Any
+    trap: Trap
+
+
 @pytest.fixture(scope="module")
-def visitor() -> Iterator[Visitor]:
-    """Shows HTML to a browser, each piece as a page of its own, without any policy."""
+def chromium() -> Iterator[Chromium]:
+    """The browser itself."""
     playwright = _playwright()
-    with Site() as site, Trap() as trap, playwright.sync_playwright() as driver:
+    with Trap() as trap, playwright.sync_playwright() as driver:
         browser = driver.chromium.launch(
             executable_path=str(CHROMIUM),
             args=[
                 # what the browser itself asks of its makers leads nowhere
-                f"--host-resolver-rules=MAP *.example 127.0.0.1:{trap.port}, MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+                f"--host-resolver-rules=MAP *.example 127.0.0.1:{trap.port}, MAP * ~NOTFOUND, EXCLUDE 127.0.0.1,"
+                " EXCLUDE localhost",
                 *(["--no-sandbox"] if os.geteuid() == 0 else []),  # as root it refuses to start otherwise
             ],
         )
-        yield Visitor(browser, site, trap)
+        yield Chromium(browser, trap)
         browser.close()
+
+
+@pytest.fixture(scope="module")
+def visitor(chromium: Chromium) -> Iterator[Visitor]:
+    """Shows HTML to a browser, each piece as a page of its own, without any policy."""
+    with Site() as site:
+        yield Visitor(chromium.browser, site, chromium.trap)

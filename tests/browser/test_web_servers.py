@@ -17,10 +17,10 @@ from pathlib import Path
 
 import pytest
 
-from admin_cli import web_links
 from mailweir.store.database import versions
 from mailweir.store.database.connection import Database
 from mailweir.store.people import deployments, users
+from mailweir.store.web import enrolment, links
 from tests.needs import lacks
 from tests.ports import free_port
 
@@ -137,7 +137,8 @@ def front(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Front]:
         now = datetime.now(UTC)
         demo = deployments.add(database, "demo", "demo.example.net", now)
         users.add(database, demo, "richard", "richard@firm.example", "", now)
-        token = web_links.for_user(database, demo, "richard", now)
+        account = enrolment.user(database, demo, "richard", now, is_admin=False)
+        token = links.make(database, account.id, demo.id, now)
     script = str(Path(sys.executable).with_name("mailweir-web"))
     home = {"HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path), "XDG_DATA_HOME": str(tmp_path)}
     with (

@@ -27,6 +27,7 @@ START_SECONDS = 60.0  # the machine may be busy with other things
 CLIENT_ID = "mailweir-tests.apps.example"
 CLIENT_SECRET = "a-secret-of-the-tests"
 REDIRECT = "http://localhost"  # the only one it is told of: it compares them to the letter
+WEB_CLIENT_ID = "mailweir-tests-web.apps.example"
 SERVICE_CLIENT_ID = "mailweir-tests-admin.apps.example"
 
 
@@ -85,7 +86,7 @@ class Emulator:
 def _seed(addresses: Sequence[str]) -> dict[str, object]:
     clients = [
         {"client_id": name, "client_secret": CLIENT_SECRET, "name": "Mailweir", "redirect_uris": [REDIRECT]}
-        for name in (CLIENT_ID, SERVICE_CLIENT_ID)
+        for name in (CLIENT_ID, WEB_CLIENT_ID, SERVICE_CLIENT_ID)
     ]
     users = [{"email": address, "name": address.partition("@")[0].title()} for address in addresses]
     return {"users": users, "oauth_clients": clients}

@@ -5,7 +5,7 @@ import json
 import urllib.parse
 from collections.abc import Mapping
 
-from tests.gmail.emulator import CLIENT_ID, REDIRECT, SERVICE_CLIENT_ID
+from tests.gmail.emulator import CLIENT_ID, REDIRECT, SERVICE_CLIENT_ID, WEB_CLIENT_ID
 from tests.gmail.google_errors import Answer, token_error
 from tests.gmail.service_account import GRANT_TYPE, Denied, ServiceAccount
 from tests.gmail.tokens import Grant, Tokens
@@ -25,6 +25,7 @@ class OAuth:
         self._tokens = tokens
         self._account = account
         self._token_uri = token_uri
+        self.web_redirects: set[str] = set()
 
     def user_of(self, path: str, fields: Fields) -> str | None:
         """Whose a request to these endpoints is, as far as is known."""
@@ -36,10 +37,12 @@ class OAuth:
         return grant.address if grant else None
 
     def page(self, fields: Fields) -> Answer:
-        """The page on which a user consents; loopback redirects may have any port and path, as at Google."""
+        """The page on which a user consents; loopback redirects may have any port and path, as at Google. A client of type Web
+        takes those alone that it was registered with."""
         redirect = fields.get("redirect_uri", "")
         split = urllib.parse.urlsplit(redirect)
-        if split.scheme != "http" or split.hostname not in _LOOPBACK:
+        is_loopback = split.scheme == "http" and split.hostname in _LOOPBACK
+        if not (redirect in self.web_redirects if fields.get("client_id") == WEB_CLIENT_ID else is_loopback):
             return Answer(400, b"<p>Error 400: redirect_uri_mismatch</p>", _HTML)
         if fields.get("response_type") != "code" or not fields.get("scope"):
             return Answer(400, b"<p>Error 400: invalid_request</p>", _HTML)
@@ -81,13 +84,16 @@ class OAuth:
         body = json.loads(answer.body)
         if not consent.offline:
             del body["refresh_token"]
-        self._tokens.issued(Grant(consent.address, consent.scope, body.get("refresh_token")), body["access_token"])
+        grant = Grant(consent.address, consent.scope, body.get("refresh_token"), client_id=fields.get("client_id", ""))
+        self._tokens.issued(grant, body["access_token"])
         return Answer(200, json.dumps(body).encode())
 
     def _refresh(self, fields: Fields) -> Answer:
         grant = self._tokens.refreshable(fields.get("refresh_token", ""))
         if grant is None:
             return token_error("invalid_grant", "Token has been expired or revoked.")
+        if grant.client_id != fields.get("client_id", ""):
+            return token_error("unauthorized_client", "Unauthorized", 401)
         answer = self._upstream.form("/oauth2/token", fields)
         if answer.status == 200:
             self._tokens.issued(grant, json.loads(answer.body)["access_token"])
@@ -119,6 +125,13 @@ class OAuth:
         """The emulator forgets a grant's tokens too."""
         for token in {grant.refresh_token, *grant.access_tokens} - {None}:
             self._upstream.form("/oauth2/revoke", {"token": str(token)})
+
+
+def web_client_file_body(base: str, redirect: str) -> dict[str, object]:
+    """The same of the type "Web application", which is bound to one redirect."""
+    (values,) = client_file_body(base).values()
+    assert isinstance(values, dict)
+    return {"web": {**values, "client_id": WEB_CLIENT_ID, "redirect_uris": [redirect]}}
 
 
 def client_file_body(base: str) -> dict[str, object]:

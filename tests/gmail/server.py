@@ -21,7 +21,7 @@ from typing import Any
 from google.oauth2.credentials import Credentials
 
 from tests.gmail.emulator import CLIENT_ID, CLIENT_SECRET, REDIRECT, Emulator, mark
-from tests.gmail.oauth import OAuth, client_file_body
+from tests.gmail.oauth import OAuth, client_file_body, web_client_file_body
 from tests.gmail.proxy import Brain, Proxy
 from tests.gmail.service_account import ServiceAccount
 from tests.gmail.tokens import Tokens
@@ -95,6 +95,13 @@ class GmailServer:
         """Writes the OAuth client's file, mode 0600."""
         path.touch(mode=0o600)
         path.write_text(json.dumps(client_file_body(self._proxy.base)))
+        return path
+
+    def web_client_file(self, path: Path, redirect: str) -> Path:
+        """Writes the file of a client of type Web, mode 0600, and registers its redirect."""
+        self._oauth.web_redirects.add(redirect)
+        path.touch(mode=0o600)
+        path.write_text(json.dumps(web_client_file_body(self._proxy.base, redirect)))
         return path
 
     def service_account_file(self, path: Path) -> Path:

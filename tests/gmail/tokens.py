@@ -16,12 +16,14 @@ class Consent:
 
 @dataclass
 class Grant:
-    """One consent and all tokens made from it. refresh_token: None for a service account's and for an online consent."""
+    """One consent and all tokens made from it. refresh_token: None for a service account's and for an online consent. client_id:
+    of the client that it was given to; "" for a service account's."""
 
     address: str
     scope: str
     refresh_token: str | None = None
     access_tokens: set[str] = field(default_factory=set)
+    client_id: str = ""
 
     @property
     def scopes(self) -> frozenset[str]:

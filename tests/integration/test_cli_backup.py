@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,8 @@ from admin_cli import backups
 from mailweir.errors import BackupError
 from mailweir.store.database import backup
 from mailweir.store.database.connection import Database
+from mailweir.store.web import accounts, sessions
+from mailweir.store.web.sessions import Means
 from tests import needs
 
 if TYPE_CHECKING:
@@ -164,6 +167,21 @@ def test_restoring_brings_back_what_was_and_keeps_what_is(
     assert kept.name.startswith("mailweir.db.before-restore-")
     assert activities(kept) == 2
     assert activities(file) == 1  # the backup itself stays
+
+
+def test_restoring_signs_everybody_out(with_one_mail: Mailweir, database: Database, file: Path) -> None:
+    """A session may have been ended since the backup was made, and a link spent."""
+    now = datetime.now(UTC)
+    account = accounts.named(database, with_one_mail("web", "link", "richard", "--json").json["account"])
+    assert account is not None
+    with database.transaction():
+        sessions.begin(database, account.id, None, Means.LINK, "", now)
+    assert with_one_mail("db", "backup", str(file)).code == 0
+    database.close()
+    assert with_one_mail("db", "restore", str(file)).code == 0
+    assert sessions.of_account(database, account.id, now) == []
+    assert database.execute("SELECT COUNT(*) FROM web_links").fetchone() == (0,)
+    assert accounts.find(database, account.id).name == "richard"
 
 
 def test_restoring_keeps_what_only_the_log_held(

@@ -102,7 +102,11 @@ def test_config_show_tells_values_and_where_they_are_from(mailweir: Mailweir, tm
         file.write("[retention]\ndecision_days = 3\n")
     shown = mailweir("config", "show", "--json").json
     assert shown["file"] == str(tmp_path / "mailweir.toml")
-    assert shown["settings"]["retention"] == {"decision_days": 3, "prune_hours": 24.0}
+    assert shown["settings"]["retention"] == {
+        "decision_days": 3,
+        "reader_log_days": 365,
+        "prune_hours": 24.0,
+    }
     assert shown["settings"]["database"] == f"sqlite:{tmp_path}/db/mailweir.db"
     assert shown["settings"]["smtp"]["smtp_port"] == 2525
     assert shown["from_file"] == ["data_dir", "hostname", "retention.decision_days"]

@@ -66,6 +66,11 @@ relay list --deployment demo
 relay rotate richard --deployment demo
 relay disconnect richard --deployment demo
 gmail status --deployment demo
+web link richard --deployment demo
+web account add boss --admin --deployment demo
+web account list --deployment demo
+web account password boss --off
+web account remove boss
 config show
 db upgrade
 db upgrade --check
@@ -101,9 +106,14 @@ def _shape(mailweir: Any, line: str) -> list[str]:
     arguments = line.split()
     ran = mailweir(*arguments, "--json")
     assert ran.code == ("--partial" in arguments), line + ran.err
-    noun = " ".join(arguments[:1] if arguments[0] in ("why", "search") else arguments[:2])
+    noun = " ".join(arguments[: _words(line)])
     options = [one for one in arguments if one in ("--check", "--partial")]
     return list(frozen.shape(" ".join([noun, *options]), ran.json))
+
+
+def _words(line: str) -> int:
+    """Of the command in a line: the rest is its arguments."""
+    return 1 if line.startswith(("why ", "search ")) else 3 if line.startswith("web account ") else 2
 
 
 MAIL = b"""From: Jane <jane@client.example>\r
@@ -187,6 +197,4 @@ def test_each_command_with_json_is_frozen_somewhere() -> None:
 
 def _nouns() -> Iterator[str]:
     for line in RUN.split("\n"):
-        first, _, rest = line.partition(" ")
-        yield first
-        yield f"{first} {rest.partition(' ')[0]}"
+        yield " ".join(line.split()[: _words(line)])

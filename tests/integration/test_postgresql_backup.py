@@ -3,6 +3,7 @@
 import stat
 from collections.abc import Callable
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ import pytest
 from mailweir.database_url import Postgresql
 from mailweir.store.database import postgresql_backup, versions
 from mailweir.store.database.connection import Database
+from mailweir.store.web import accounts, sessions
+from mailweir.store.web.sessions import Means
 
 Mailweir = Any
 JANE = "jane@client.example"
@@ -43,6 +46,19 @@ def test_restoring_brings_back_what_was_and_keeps_what_is(
         again.execute(
             "INSERT INTO companies (deployment_id, name, created_at) SELECT 1, 'New Ltd', MIN(created_at) FROM deployments"
         )
+
+
+def test_restoring_signs_everybody_out(with_one_mail: Mailweir, database: Database, tmp_path: Path) -> None:
+    now = datetime.now(UTC)
+    account = accounts.named(database, with_one_mail("web", "link", "richard", "--json").json["account"])
+    assert account is not None
+    with database.transaction():
+        sessions.begin(database, account.id, None, Means.LINK, "", now)
+    assert with_one_mail("db", "backup", str(tmp_path / "kept.dump")).code == 0
+    database.close()
+    assert with_one_mail("db", "restore", str(tmp_path / "kept.dump")).code == 0
+    assert sessions.of_account(database, account.id, now) == []
+    assert database.execute("SELECT COUNT(*) FROM web_links").fetchone() == (0,)
 
 
 def _newer(with_one_mail: Mailweir, database: Database, file: Path) -> None:

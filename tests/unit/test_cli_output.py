@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from admin_cli import output, tables
-from admin_cli.printable import printable
+from mailweir.printable import printable
 from mailweir.store.people.deployments import Deployment
 from mailweir.store.record.activities import Activity, Participant
 

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from mailweir.errors import SettingsError
-from mailweir.gmail import oauth_files
+from mailweir.gmail import oauth_files, tokens
+from mailweir.gmail.errors import NeedsReconnect
 from mailweir.gmail.oauth_files import OAuthClient, ServiceAccount
 from mailweir.settings import Gmail
 from tests.google_files import WriteFile, account_file, make_private_key, writer
@@ -50,6 +51,36 @@ def test_the_files_that_the_settings_name(write: WriteFile, private_key: str) ->
     assert (robot.email, robot.client_id) == ("sync@project.example", "1234")
     with pytest.raises(SettingsError, match=r"docs/gmail\.md"):
         oauth_files.load(Gmail())
+
+
+WEB = {**INSTALLED, "client_id": "id-2", "redirect_uris": ["https://x.example/back", 7]}
+
+
+def test_each_token_has_the_client_that_it_belongs_to(write: WriteFile) -> None:
+    written = write({"installed": INSTALLED})
+    main = str(written.rename(written.with_name("main.json")))
+    web = str(write({"web": WEB}))
+    both = oauth_files.load_all(Gmail(oauth_client_file=main, web_client_file=web))
+    assert [getattr(both.of(one), "client_id", None) for one in (None, "id-1", "id-2", "gone")] == [
+        "id-1",
+        "id-1",
+        "id-2",
+        "id-1",
+    ]
+    assert both.web
+    assert both.web.redirects == ("https://x.example/back",)
+    alone = oauth_files.load_all(Gmail(web_client_file=web))
+    assert [getattr(alone.of(one), "client_id", None) for one in (None, "gone", "id-2")] == [None, None, "id-2"]
+    assert Gmail(web_client_file=web).is_set_up
+    with pytest.raises(NeedsReconnect, match="another OAuth client"):
+        tokens.credentials_of(alone, "richard@firm.example", "token", None)
+    assert oauth_files.load_all(Gmail(oauth_client_file=main)).of("id-2") is not None
+
+
+@pytest.mark.parametrize("content", [{"installed": INSTALLED}, {"web": 7}, {"web": {**WEB, "client_secret": ""}}, "{"])
+def test_what_is_no_client_of_type_web_is_refused(write: WriteFile, content: Any) -> None:
+    with pytest.raises(SettingsError, match=r"docs/gmail\.md"):
+        oauth_files.load_all(Gmail(web_client_file=str(write(content))))
 
 
 @pytest.mark.parametrize(

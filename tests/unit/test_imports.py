@@ -14,6 +14,7 @@ from tests.imports import Module, intruders, modules, ours, reach, read, sources
 ONLY_IN = {
     ("peewee", "playhouse", "psycopg", "sqlite3"): ("mailweir.store",),
     ("Milter", "milter", "mime"): ("capture_milter",),
+    ("authlib", "joserfc"): ("mailweir.openid",),
     (
         *("google", "googleapiclient", "google_auth_oauthlib", "google_auth_httplib2"),
         *("requests", "urllib3", "httplib2", "urllib.request"),
@@ -116,7 +117,7 @@ def test_a_package_that_knows_no_database_comes_without_one(name: str) -> None:
 
 
 def test_these_packages_know_no_database() -> None:
-    assert {"mailweir.gmail", "mailweir.contact_files", "mailweir.domains"} <= set(WITHOUT_DATABASE)
+    assert {"mailweir.gmail", "mailweir.openid", "mailweir.contact_files", "mailweir.domains"} <= set(WITHOUT_DATABASE)
 
 
 # --- the rules bite ---------------------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ import pytest
 
 from mailweir import secrets_file
 from mailweir.errors import SettingsError
+from mailweir.secrets_file import Sealer
 
 
 @pytest.fixture
@@ -38,8 +39,9 @@ def test_what_is_sealed_opens_and_shows_nothing(file: Path) -> None:
         (lambda sealed: sealed[:9], "thing 1"),
         (lambda sealed: b"", "thing 1"),
         (lambda sealed: b"\x02" + sealed[1:], "thing 1"),
+        (lambda sealed: b"\x03" + sealed[1:], "thing 1"),
     ],
-    ids=["purpose", "a bit", "cut", "empty", "format"],
+    ids=["purpose", "a bit", "cut", "empty", "format", "another format"],
 )
 def test_what_was_altered_or_moved_does_not_open(file: Path, alter: Callable[[bytes], bytes], purpose: str) -> None:
     secrets = secrets_file.load(file)
@@ -54,6 +56,48 @@ def test_another_hosts_own_key_opens_nothing(file: Path, tmp_path: Path) -> None
     secrets_file.make(other)
     with pytest.raises(SettingsError, match=r"other\.key doesn't open"):
         secrets_file.load(other).open(sealed, "thing 1")
+
+
+def test_what_the_public_half_seals_the_file_opens_and_nobody_else(file: Path, tmp_path: Path) -> None:
+    secrets = secrets_file.load(file)
+    sealer = Sealer(secrets.public_half)
+    sealed = sealer.seal(b"a private thing", "thing 1")
+    assert b"private" not in sealed
+    assert sealer.seal(b"a private thing", "thing 1") != sealed
+    assert not hasattr(sealer, "open")
+    assert secrets_file.load(file).open(sealed, "thing 1") == b"a private thing"
+    other = tmp_path / "other.key"
+    secrets_file.make(other)
+    with pytest.raises(SettingsError, match=r"other\.key doesn't open"):
+        secrets_file.load(other).open(sealed, "thing 1")
+
+
+@pytest.mark.parametrize(
+    ("alter", "purpose"),
+    [
+        (lambda sealed: sealed, "thing 2"),
+        (lambda sealed: sealed[:-1] + bytes([sealed[-1] ^ 1]), "thing 1"),
+        (lambda sealed: sealed[:2] + bytes([sealed[2] ^ 1]) + sealed[3:], "thing 1"),
+        (lambda sealed: sealed[:1] + bytes(32) + sealed[33:], "thing 1"),
+        (lambda sealed: sealed[:20], "thing 1"),
+        (lambda sealed: sealed[:33], "thing 1"),
+        (lambda sealed: b"\x01" + sealed[1:], "thing 1"),
+    ],
+    ids=["purpose", "a bit", "a bit of the sender", "a sender that is none", "cut", "no text", "format"],
+)
+def test_a_box_that_was_altered_or_moved_does_not_open(
+    file: Path, alter: Callable[[bytes], bytes], purpose: str
+) -> None:
+    secrets = secrets_file.load(file)
+    sealed = Sealer(secrets.public_half).seal(b"a private thing", "thing 1")
+    with pytest.raises(SettingsError, match=r"token\.key doesn't open .* copy the file"):
+        secrets.open(alter(sealed), purpose)
+
+
+@pytest.mark.parametrize("public", [b"", bytes(31), bytes(32), b"x" * 33])
+def test_a_public_half_that_is_none_seals_nothing(public: bytes) -> None:
+    with pytest.raises(SettingsError, match="public key is none"):
+        Sealer(public).seal(b"a private thing", "thing 1")
 
 
 def test_the_file_is_its_owners_alone_and_is_never_made_anew(file: Path) -> None:

@@ -17,7 +17,7 @@ from mailweir.contact_files.rows import BadRow, Row
 from mailweir.errors import BadInput, DatabaseUnavailable, MailweirError
 from mailweir.store.database import versions
 from mailweir.store.database.connection import Database
-from mailweir.store.people import checks, companies, contact_import, contacts, deployments, users
+from mailweir.store.people import checks, companies, contact_import, contact_plan, contacts, deployments, users
 from mailweir.store.people.contact_import import Imported
 from mailweir.store.people.deployments import Deployment
 from mailweir.store.people.directory import SqlDirectory
@@ -170,7 +170,7 @@ def test_bad_rows_of_every_kind_are_told_in_the_order_of_the_file(database: Data
     )
     assert [row.line for row in imported.bad] == [2, 3, 4, 5]
     many = _import(database, demo, *(f"{'x' * 2_000},{number},B" for number in range(1200)))
-    assert (many.left_out, len(many.bad)) == (1200, contact_import.MAX_BAD_ROWS)
+    assert (many.left_out, len(many.bad)) == (1200, contact_plan.MAX_BAD_ROWS)
     assert all(len(row.reason) < 500 for row in many.bad)
 
 

@@ -55,6 +55,8 @@ _VARIABLES: dict[str, Any] = {
     "of_reader": "?",
     "bcc": "0",
     "beyond": "<",
+    "told": "1 = 1",
+    "begin": "SELECT 1 FROM contacts AS c",
     "place": "",
     "order": "DESC",
     "last": "MIN",

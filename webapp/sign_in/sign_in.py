@@ -1,13 +1,12 @@
 """The sign-in page, one-time links, and signing out."""
 
-from urllib.parse import urlsplit
-
 import flask
 from werkzeug.wrappers import Response
 
 from mailweir.store.web import links, sessions
 from webapp import here
 from webapp.access import Access, open_to
+from webapp.sign_in import ways
 
 blueprint = flask.Blueprint("sign_in", __name__)
 
@@ -17,16 +16,16 @@ blueprint = flask.Blueprint("sign_in", __name__)
 def page() -> str | Response:
     """What ways there are to sign in; whoever is signed in goes on."""
     if here.account_or_none() is not None:
-        return flask.redirect(onward(flask.request.args.get("to")), 303)
-    return flask.render_template("sign_in.html", to=flask.request.args.get("to", ""))
+        return flask.redirect(ways.onward(flask.request.args.get("to")), 303)
+    return ways.page()
 
 
 @blueprint.get("/sign-in/link/<token>")
 @open_to(Access.PUBLIC)
 def link(token: str) -> str | tuple[str, int]:
     """A button. Mail scanners open links, so that opening one spends nothing."""
-    is_valid = links.is_valid(here.database(), token, here.now())
-    return flask.render_template("sign_in_link.html", token=token, is_valid=is_valid), 200 if is_valid else 410
+    name = links.whose(here.database(), token, here.now())
+    return flask.render_template("sign_in_link.html", token=token, name=name), 410 if name is None else 200
 
 
 @blueprint.post("/sign-in/link/<token>")
@@ -36,7 +35,7 @@ def spend(token: str) -> Response | tuple[str, int]:
     before = flask.g.get("session")
     session = links.spend(here.database(), token, flask.request.headers.get("User-Agent", ""), here.now())
     if session is None:
-        return flask.render_template("sign_in_link.html", token=token, is_valid=False), 410
+        return flask.render_template("sign_in_link.html", token=token, name=None), 410
     if before is not None:
         sessions.end(here.database(), before.id, before.account_id)
     response = flask.redirect(flask.url_for("home.start"), 303)
@@ -52,12 +51,3 @@ def sign_out() -> Response:
     response = flask.redirect(flask.url_for("sign_in.page"), 303)
     here.forget(response)
     return response
-
-
-def onward(wanted: str | None) -> str:
-    """Where to go after the sign-in: a path of this page, never another host."""
-    parts = urlsplit(wanted or "")
-    is_path = bool(wanted) and not parts.scheme and not parts.netloc and (wanted or "").startswith("/")
-    if not is_path or "\\" in (wanted or "") or (wanted or "").startswith("//") or not (wanted or "").isprintable():
-        return flask.url_for("home.start")
-    return str(wanted)

@@ -26,6 +26,7 @@ function fitFrames() {
     const fit = () => {
       const page = frame.contentDocument;
       if (page && page.documentElement) {
+        frame.style.blockSize = "4rem"; // a document is never lower than its frame
         frame.style.blockSize = Math.min(page.documentElement.scrollHeight + 16, 20000) + "px";
       }
     };
@@ -38,8 +39,11 @@ function moveByKeys() {
   const rows = [...document.querySelectorAll("[data-row]")];
   if (!rows.length) return;
   let at = -1;
+  for (const hint of document.querySelectorAll("[data-keys]")) hint.hidden = false;
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, select, textarea")) return;
+    const focused = rows.findIndex((row) => row.contains(document.activeElement));
+    if (focused >= 0) at = focused;
     const step = { j: 1, k: -1 }[event.key];
     if (step) {
       at = Math.max(0, Math.min(rows.length - 1, at + step));

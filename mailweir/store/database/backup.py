@@ -14,6 +14,7 @@ from urllib.parse import quote
 from mailweir.errors import BackupError, DatabaseUnavailable
 from mailweir.store.database import versions
 from mailweir.store.database.connection import BUSY_TIMEOUT_SECONDS, Database
+from mailweir.store.web import retention
 
 # Tables that each version of ours has had, by which a database is known for one of ours
 OURS = ("deployments", "users", "contacts", "activities", "raw_messages", "todos", "decisions")
@@ -71,10 +72,14 @@ def verify(path: Path, named: Path | None = None) -> dict[str, int]:
 
 
 def make_current(path: Path) -> list[str]:
-    """Upgrades a copy that is about to be restored; the steps that it lacked. DatabaseVersionError where it is newer."""
+    """Upgrades a copy that is about to be restored, and ends the sessions of the page in it; the steps that it lacked.
+
+    DatabaseVersionError where it is newer.
+    """
     applied = versions.upgrade(path)
     with closing(Database(path)) as database:
         versions.check(database)
+        retention.end_all(database)
         database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     return applied
 

@@ -281,6 +281,7 @@ class GmailMailbox(_Base):
     consent_ends_at = peewee.TextField(null=True)
     backfilled_removal_id = peewee.IntegerField(default=0)
     backfilled_switch_id = peewee.IntegerField(default=0)
+    client_id = peewee.TextField(null=True)
     user_id: int
 
     class Meta:

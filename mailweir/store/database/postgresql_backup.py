@@ -18,6 +18,7 @@ from mailweir.errors import BackupError
 from mailweir.store.database import versions
 from mailweir.store.database.backup import COUNTED, OURS
 from mailweir.store.database.connection import Database
+from mailweir.store.web import retention
 
 _DEBIAN_PROGRAMS = Path("/usr/lib/postgresql")
 _MAGIC = b"PGDMP"
@@ -58,7 +59,8 @@ def count_users(database_url: Postgresql) -> int:
 
 
 def load(database_url: Postgresql, file: Path, now: datetime) -> tuple[str | None, list[str], dict[str, int]]:
-    """Fills the database from the file; the schema that keeps what was there, the upgrade's steps, and the rows of each kind.
+    """Fills the database from the file, without the page's sessions; the schema that keeps what was there, the upgrade's steps,
+    and the rows of each kind.
 
     BackupError or DatabaseVersionError (the backup is newer), and then the database is as it was before.
     """
@@ -75,6 +77,7 @@ def load(database_url: Postgresql, file: Path, now: datetime) -> tuple[str | Non
         applied = versions.upgrade(database_url)
         with closing(Database(database_url)) as database:
             versions.check(database)
+            retention.end_all(database)
             return kept, applied, _count(database)
     except BaseException:
         _bring_back(database_url, kept)

@@ -25,6 +25,14 @@ _NEWEST_SWITCH = "SELECT MAX(id) FROM auto_contact_switches WHERE deployment_id 
 FULL = 1_000_000_000  # of the quota: more than any bucket holds
 
 
+class NotOwnAddress(BadInput):
+    """The mailbox isn't one of the user's own addresses."""
+
+
+class ReadForAnother(BadInput):
+    """The mailbox is connected for another user."""
+
+
 def connect(
     database: Database,
     deployment: Deployment,
@@ -39,13 +47,15 @@ def connect(
     cursor: str | None = None,
     is_renamed: bool = False,
     consent_ends_at: datetime | None = None,
+    client_id: str | None = None,
 ) -> GmailMailbox:
     """Connects a user's mailbox, or the same one again: with a new token, and at the cursor where it stood.
 
     token_sealed: the refresh token (`secrets_file`); None where a service account reads the mailbox. first_days: how far back its
     mail is looked at. cursor: where its history stands now, for a mailbox that wasn't connected before; what comes from
     then on is looked at, whenever the first sweep is. None: unknown, and what came since then is listed.
-    consent_ends_at: when the token ends by itself, if it does. is_renamed: the address is another one than the connected
+    consent_ends_at: when the token ends by itself, if it does. client_id: of the OAuth client that the token belongs to; None:
+    that of `gmail.oauth_client_file`. is_renamed: the address is another one than the connected
     mailbox's, and the mailbox the same. One that was disconnected goes on where it was, too, and what came since its last sweep
     is listed.
     NotFound for the user; BadInput where the address isn't one of the user's own, or another mailbox of the user is connected.
@@ -64,6 +74,7 @@ def connect(
             "inbound": int(inbound),
             "outbound": int(outbound),
             "token_sealed": token_sealed,
+            "client_id": client_id,
             "state": State.CONNECTED.value,
             "consent_ends_at": rfc3339_or_none(consent_ends_at),
             "next_sweep_at": rfc3339(now),
@@ -134,6 +145,21 @@ def _revived(
     return int(row["id"])
 
 
+def set_directions(
+    database: Database, deployment: Deployment, username: str, *, inbound: bool, outbound: bool, now: datetime
+) -> GmailMailbox:
+    """Says anew which mail of a connected mailbox is recorded, from the next message on. NotFound; BadInput where it is none."""
+    if not (inbound or outbound):
+        raise BadInput("that would record nothing: choose inbound, outbound or both, or disconnect the mailbox")
+    with database.bound(), database.transaction():
+        found = gmail_mailboxes.find(database, deployment, username)
+        table = models.GmailMailbox
+        # whoever sweeps it now goes by the earlier directions
+        fresh = {"inbound": int(inbound), "outbound": int(outbound), "next_sweep_at": rfc3339(now), **_fenced_off()}
+        table.update(**fresh).where(table.id == found.id).execute()
+    return gmail_mailboxes.find(database, deployment, username)
+
+
 class Connected(NamedTuple):
     """A mailbox that a user has connected. recorded_ids: of the latest messages of it that are on the record."""
 
@@ -197,7 +223,7 @@ def _refuse_foreign(database: Database, deployment: Deployment, user: staff.Memb
     own = "SELECT 1 FROM user_addresses WHERE deployment_id = ? AND user_id = ? AND match_key = ?"
     key = deployment.folding.key(address)
     if database.execute(own, (deployment.id, user.id, key)).fetchone() is None:
-        raise BadInput(
+        raise NotOwnAddress(
             f"{address} isn't an address of {user.username} in {deployment.name}: choose another Google account, or say "
             f"that it is one with 'mailweir user alias {user.username} {address}'"
         )
@@ -207,7 +233,7 @@ def _refuse_foreign(database: Database, deployment: Deployment, user: staff.Memb
     )
     other = database.execute(others, (deployment.id, address, user.id)).fetchone()
     if other:
-        raise BadInput(f"{address} is connected for {other[0]}: 'mailweir gmail disconnect {other[0]}' first")
+        raise ReadForAnother(f"{address} is connected for {other[0]}: 'mailweir gmail disconnect {other[0]}' first")
 
 
 def refuse_read_for(database: Database, deployment: Deployment, user: staff.Member, address: str) -> None:

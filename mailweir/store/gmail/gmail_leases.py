@@ -34,7 +34,8 @@ class Leased:
     units: what was left of the user's quota at units_at. list_since: all that came since then is still to be listed.
     has_new_contacts: contacts' addresses after backfilled_address_id, new groups, or never-log rules that were taken off, are
     still to be searched for. error: of the last sweep. is_readable: not in `reconnect`, where a mailbox is only probed.
-    refused_since, refusals: since when, and how often in a row, Gmail has refused it in a way that may pass.
+    refused_since, refusals: since when, and how often in a row, Gmail has refused it in a way that may pass. client_id: of the
+    OAuth client that the token belongs to, or None for that of `gmail.oauth_client_file`.
     """
 
     id: int
@@ -61,6 +62,7 @@ class Leased:
     is_readable: bool = True
     refused_since: datetime | None = None
     refusals: int = 0
+    client_id: str | None = None
 
 
 class Rest(NamedTuple):
@@ -84,7 +86,7 @@ _SELECTED = (
     " d.automatic_todos, d.has_auto_contacts, d.known_threads,"
     " u.id AS user_id, u.username, u.mailbox AS user_mailbox, m.address, m.inbound, m.outbound, m.cursor, m.list_since,"
     " m.covered_since, m.backfilled_address_id, m.swept_at, m.failures, m.units, m.units_at, m.audit_due_at, m.connected_at,"
-    " m.token_sealed, m.error, m.state = 'connected' AS is_readable, m.refused_since, m.refusals,"
+    " m.token_sealed, m.client_id, m.error, m.state = 'connected' AS is_readable, m.refused_since, m.refusals,"
     " EXISTS (SELECT 1 FROM gmail_queue q WHERE q.mailbox_id = m.id AND q.dead_at IS NULL"
     " AND (q.next_try_at <= ? OR q.next_try_at > ?) AND (q.held_until IS NULL OR q.held_until <= ?)) AS has_queue,"
     " (EXISTS (SELECT 1 FROM contact_addresses a WHERE a.deployment_id = d.id AND a.id > m.backfilled_address_id)"
@@ -191,6 +193,7 @@ def _leased(row: rows.Row) -> Leased:
         is_readable=bool(row["is_readable"]),
         refused_since=parse_or_none(row["refused_since"]),
         refusals=row["refusals"],
+        client_id=row["client_id"],
     )
 
 

@@ -81,6 +81,12 @@ def token_sealed(database: Database, mailbox_id: int) -> bytes | None:
     return bytes(row[0]) if row and row[0] is not None else None
 
 
+def client_id(database: Database, mailbox_id: int) -> str | None:
+    """The OAuth client that a mailbox's token belongs to; None for that of `gmail.oauth_client_file`."""
+    row = database.execute("SELECT client_id FROM gmail_mailboxes WHERE id = ?", (mailbox_id,)).fetchone()
+    return str(row[0]) if row and row[0] is not None else None
+
+
 def is_read(database: Database, address: str) -> bool:
     """Is the address connected by a consent, for any user of any deployment? At Google they have one consent."""
     sql = "SELECT 1 FROM gmail_mailboxes WHERE address = ? AND token_sealed IS NOT NULL AND disconnected_at IS NULL"

@@ -32,10 +32,10 @@ def add(database: Database, deployment: Deployment, name: str, domain: str | Non
     name = checks.clean_name(name, "company's")
     domain = None if domain is None else checks.clean_domain(domain)
     with database.bound(), database.transaction():
-        if _select(database, deployment, "AND name = ?", (name,)):
+        if select(database, deployment, "AND name = ?", (name,)):
             raise BadInput(f"there is a company '{name}' in {deployment.name} already")
         models.Company.create(deployment=deployment.id, name=name, domain=domain, created_at=rfc3339(now))
-        return _select(database, deployment, "AND name = ?", (name,))[0]
+        return select(database, deployment, "AND name = ?", (name,))[0]
 
 
 def set_visibility(database: Database, deployment: Deployment, name: str, visibility: Visibility) -> Company:
@@ -44,7 +44,7 @@ def set_visibility(database: Database, deployment: Deployment, name: str, visibi
         company_id = known_id(database, deployment, name)
         models.Company.update(visibility=str(visibility)).where(models.Company.id == company_id).execute()
         deployments.note_restriction(deployment, visibility)
-        return _select(database, deployment, "AND id = ?", (company_id,))[0]
+        return select(database, deployment, "AND id = ?", (company_id,))[0]
 
 
 def set_auto_contacts(database: Database, deployment: Deployment, name: str, now: datetime, *, is_on: bool) -> Company:
@@ -52,17 +52,22 @@ def set_auto_contacts(database: Database, deployment: Deployment, name: str, now
     earlier mail, at each time that it is said to be on. NotFound; BadInput for a domain that isn't the company's alone."""
     with database.bound(), database.transaction():
         company_id = known_id(database, deployment, name)
-        (company,) = _select(database, deployment, "AND id = ?", (company_id,))
+        (company,) = select(database, deployment, "AND id = ?", (company_id,))
         if is_on:
             _refuse_for_contacts(database, deployment, company)
             models.AutoContactSwitch.create(deployment=deployment.id, domain=company.domain, switched_at=rfc3339(now))
         models.Company.update(auto_contacts=int(is_on)).where(models.Company.id == company_id).execute()
-        database.execute(
-            "UPDATE deployments SET has_auto_contacts = CASE WHEN EXISTS (SELECT 1 FROM companies c"
-            " WHERE c.deployment_id = deployments.id AND c.auto_contacts = 1) THEN 1 ELSE 0 END WHERE id = ?",
-            (deployment.id,),
-        )
-        return _select(database, deployment, "AND id = ?", (company_id,))[0]
+        note_auto_contacts(database, deployment)
+        return select(database, deployment, "AND id = ?", (company_id,))[0]
+
+
+def note_auto_contacts(database: Database, deployment: Deployment) -> None:
+    """Within the transaction that changes or removes a company: matching is told whether any company's domain makes contacts."""
+    database.execute(
+        "UPDATE deployments SET has_auto_contacts = CASE WHEN EXISTS (SELECT 1 FROM companies c"
+        " WHERE c.deployment_id = deployments.id AND c.auto_contacts = 1) THEN 1 ELSE 0 END WHERE id = ?",
+        (deployment.id,),
+    )
 
 
 def why_not_alone(database: Database, deployment_id: int, domain: str) -> str | None:
@@ -86,26 +91,27 @@ def _refuse_for_contacts(database: Database, deployment: Deployment, company: Co
     if reason := why_not_alone(database, deployment.id, company.domain):
         raise BadInput(f"no contacts are made by the domain of {company.name}: {reason}")
     others = (company.domain, company.id)
-    for other in _select(database, deployment, "AND domain = ? AND auto_contacts = 1 AND id <> ?", others):
+    for other in select(database, deployment, "AND domain = ? AND auto_contacts = 1 AND id <> ?", others):
         raise BadInput(f"contacts with addresses at {company.domain} are made for the company {other.name} already")
 
 
 def list_all(database: Database, deployment: Deployment) -> list[Company]:
     """The deployment's companies, by name."""
-    return _select(database, deployment, "ORDER BY name")
+    return select(database, deployment, "ORDER BY name")
 
 
 def known_id(database: Database, deployment: Deployment, name: str) -> int:
     """The id of the company of this name; for `contacts`, within its transaction. NotFound."""
-    found = _select(database, deployment, "AND name = ?", (checks.clean_name(name, "company's"),))
+    found = select(database, deployment, "AND name = ?", (checks.clean_name(name, "company's"),))
     if not found:
         raise NotFound(f"unknown company '{name}' in {deployment.name}; make it with 'mailweir company add'")
     return found[0].id
 
 
-def _select(
+def select(
     database: Database, deployment: Deployment, ending: str, values: tuple[str | int, ...] = ()
 ) -> list[Company]:
+    """A deployment's companies, by the ending of a query; for `company_edits` too."""
     sql = f"SELECT id, name, domain, created_at, visibility, auto_contacts FROM companies WHERE deployment_id = ? {ending}"
     return [
         Company(

@@ -13,6 +13,7 @@ from mailweir.store.database.moments import parse, rfc3339
 from mailweir.store.gmail import gmail_connections
 from mailweir.store.people import address_checks, checks, deployments, staff
 from mailweir.store.people.deployments import Deployment
+from mailweir.store.web import accounts
 from mailweir.visibility import Visibility
 
 
@@ -98,7 +99,8 @@ def find(database: Database, deployment: Deployment, username: str) -> User:
 
 
 def remove(database: Database, deployment: Deployment, username: str, now: datetime) -> User:
-    """Removes a user, with the connection of the user's Gmail, and answers with what was removed. NotFound."""
+    """Removes a user, with the connection of the user's Gmail and what the user may do on the page, and answers with what was
+    removed. NotFound."""
     with database.bound(), database.transaction():
         user = staff.present(database, deployment, username)
         removed = _one(database, deployment, user.id)
@@ -106,6 +108,7 @@ def remove(database: Database, deployment: Deployment, username: str, now: datet
         models.NeverLogRule.delete().where(models.NeverLogRule.user == user.id).execute()
         models.User.update(removed_at=rfc3339(now)).where(models.User.id == user.id).execute()
         gmail_connections.end_of(database, user, now)
+        accounts.end_of_user(database, user.id, now)
         return removed
 
 

@@ -62,6 +62,16 @@ def versions(database: Database, activity: Activity) -> list[Version]:
     ]
 
 
+def ids(database: Database, activity: Activity) -> list[int]:
+    """The ids of an activity's kept bodies, in the order of their numbers."""
+    return [row["id"] for row in _kept(database, activity)]
+
+
+def leading_id(database: Database, activity: Activity) -> int | None:
+    """The id of the body that speaks for an activity; None where none is kept."""
+    return next((row["id"] for row in _kept(database, activity) if row["id"] == row["leading_raw_id"]), None)
+
+
 def sightings(database: Database, activity: Activity) -> list[Sighting]:
     """Each time that an activity was seen, in order."""
     numbers = {row["id"]: number for number, row in enumerate(_kept(database, activity), 1)}

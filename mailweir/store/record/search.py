@@ -52,12 +52,15 @@ class Hit:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reader:
     """What somebody may see, as SQL on an activity `a`, with its values. whole: all of it. names: no more than who wrote when, so
-    that it is found by the names and addresses alone. Law 13."""
+    that it is found by the names and addresses alone. contact: on a contact `part` of it, whether it may be told that the contact
+    takes part. Law 13."""
 
     whole: str
     whole_values: tuple[Any, ...]
     names: str
     names_values: tuple[Any, ...]
+    contact: str = "part.is_bcc = 0"
+    contact_values: tuple[Any, ...] = ()
 
 
 def of_reader(reader: visibility.Reader) -> Reader:
@@ -69,6 +72,11 @@ def of_reader(reader: visibility.Reader) -> Reader:
         whole_values=reader.user_ids,
         names="a.visibility = 'metadata'",
         names_values=(),
+        contact=(
+            "part.is_bcc = 0 OR EXISTS (SELECT 1 FROM user_addresses AS own WHERE own.address = a.author"
+            f" AND own.user_id IN ({marks}))"
+        ),
+        contact_values=reader.user_ids,
     )
 
 
@@ -105,7 +113,7 @@ def _matching(
     database: Database, deployment: Deployment, terms: Sequence[Term], wanted: Wanted, reader: Reader | None
 ) -> Iterator[_Found]:
     """The newest first."""
-    condition, values = _conditions(database, deployment, wanted)
+    condition, values = _conditions(database, deployment, wanted, reader)
     low, high = _bounds(database, wanted)
     asked = _Asked(deployment.id, terms, low, high)
     if reader is None:
@@ -126,7 +134,9 @@ def _matching(
         before = found.raw_id
 
 
-def _conditions(database: Database, deployment: Deployment, wanted: Wanted) -> tuple[str, list[Any]]:
+def _conditions(
+    database: Database, deployment: Deployment, wanted: Wanted, reader: Reader | None
+) -> tuple[str, list[Any]]:
     """What an activity has to be besides, as SQL, and its values."""
     # the plus: SQLite would walk through all activities of the deployment, which an index has, to those of the versions
     conditions, values = ["+a.deployment_id = ?"], [deployment.id]
@@ -140,13 +150,14 @@ def _conditions(database: Database, deployment: Deployment, wanted: Wanted) -> t
     if wanted.contact is not None:
         contacts = activities.contact_ids(database, deployment, wanted.contact)
         marks = ",".join("?" * len(contacts))
+        told, told_values = (reader.contact, reader.contact_values) if reader else ("1 = 1", ())
         # Law 8: of a proven activity only those whom a proven version of the message names
         conditions.append(
             "EXISTS (SELECT 1 FROM activity_contacts AS part JOIN raw_messages AS version ON version.id = part.raw_message_id"
             " WHERE part.activity_id = a.id AND (a.sender_verdict <> 'pass' OR version.verdict = 'pass')"
-            f" AND part.contact_id IN ({marks}))"
+            f" AND part.contact_id IN ({marks}) AND ({told}))"
         )
-        values += contacts
+        values += [*contacts, *told_values]
     parameters: list[Any] = list(values)
     if wanted.since is not None:
         conditions.append("a.recorded_at >= ?")

@@ -109,6 +109,19 @@ def reopen_many(database: Database, deployment: Deployment, user_id: int, todo_i
     return _change(database, deployment, user_id, todo_ids, undone, (user_id,))
 
 
+def of_activity(
+    database: Database, deployment: Deployment, user_id: int, activity_id: int
+) -> tuple[int, datetime | None] | None:
+    """A user's to-do for an activity: its id, and when it was done, None while it is open. None where there is none."""
+    sql = (
+        "SELECT t.id, t.done_at FROM todos t JOIN users u ON u.id = t.user_id"
+        " WHERE t.user_id = ? AND t.activity_id = ? AND u.deployment_id = ? AND u.removed_at IS NULL"
+    )
+    values = (_within(user_id), _within(activity_id), deployment.id)
+    row = database.execute(sql, values).fetchone()
+    return (row[0], parse_or_none(row[1])) if row else None
+
+
 def _change(
     database: Database,
     deployment: Deployment,

@@ -1,7 +1,8 @@
 """Accounts: persons who may sign in to the page, and what each may do in which deployment.
 
 An admin or the command line makes an account, never a sign-in. A removed one keeps its row, for logs name it; its sessions and
-links go in the same transaction. Called by the page's sign-in and admin pages, and by `mailweir web`.
+links go in the same transaction. Called by the page's sign-in and admin pages, by `mailweir web`, and by `users`, which removes
+what a user may do with the user.
 """
 
 import enum
@@ -14,6 +15,11 @@ from mailweir.store.database.connection import Database
 from mailweir.store.database.moments import parse, parse_or_none, rfc3339
 from mailweir.store.people import checks
 from mailweir.store.people.deployments import Deployment
+
+# Whoever may do nothing anywhere doesn't sign in
+MAY_SIGN_IN = (
+    "c.removed_at IS NULL AND (c.is_operator = 1 OR EXISTS (SELECT 1 FROM web_roles AS r WHERE r.account_id = c.id))"
+)
 
 
 class Role(enum.StrEnum):
@@ -80,6 +86,14 @@ def give_role(database: Database, account_id: int, deployment: Deployment, role:
     return find(database, account_id)
 
 
+def take_role(database: Database, account_id: int, deployment: Deployment) -> None:
+    """Takes what an account may do in a deployment. The account stays, for what it may do elsewhere. NotFound."""
+    with database.transaction():
+        sql = "DELETE FROM web_roles WHERE account_id = ? AND deployment_id = ?"
+        if not database.execute(sql, (account_id, deployment.id)).rowcount:
+            raise NotFound(f"account {account_id} has no role in {deployment.name}")
+
+
 def remove(database: Database, account_id: int, now: datetime) -> None:
     """Removes an account, with its sessions and links: whoever is signed in by it isn't any more. NotFound."""
     with database.transaction():
@@ -89,6 +103,28 @@ def remove(database: Database, account_id: int, now: datetime) -> None:
         database.execute("DELETE FROM web_sessions WHERE account_id = ?", (account_id,))
         database.execute("DELETE FROM web_links WHERE account_id = ?", (account_id,))
         database.execute("DELETE FROM web_roles WHERE account_id = ?", (account_id,))
+
+
+def end_of_user(database: Database, user_id: int, now: datetime) -> None:
+    """Takes what an account may do as this user, and ends its sessions and links. An account that may do nothing else is
+    removed. Within the caller's transaction."""
+    sql = "SELECT r.account_id FROM web_roles AS r WHERE r.user_id = ?"
+    for (account_id,) in database.execute(sql, (user_id,)).fetchall():
+        database.execute("DELETE FROM web_roles WHERE account_id = ? AND user_id = ?", (account_id, user_id))
+        database.execute("DELETE FROM web_sessions WHERE account_id = ?", (account_id,))
+        database.execute("DELETE FROM web_links WHERE account_id = ?", (account_id,))
+        sql = (
+            "UPDATE web_accounts SET removed_at = ? WHERE id = ? AND removed_at IS NULL AND is_operator = 0"
+            " AND NOT EXISTS (SELECT 1 FROM web_roles AS r WHERE r.account_id = web_accounts.id)"
+        )
+        database.execute(sql, (rfc3339(now), account_id))
+
+
+def prefer(database: Database, account_id: int, zone: str | None, language: str | None) -> None:
+    """What the account sees times and texts in; None: the settings' default. The caller knows that there are such ones."""
+    with database.transaction():
+        sql = "UPDATE web_accounts SET zone = ?, language = ? WHERE id = ?"
+        database.execute(sql, (zone, language, account_id))
 
 
 def find(database: Database, account_id: int) -> Account:
@@ -105,10 +141,21 @@ def named(database: Database, name: str) -> Account | None:
     return found[0] if found else None
 
 
+def of_user(database: Database, user_id: int) -> Account | None:
+    """The account whose own record is this user's, or None; the first by name, where several have it."""
+    found = _select(database, "AND c.id IN (SELECT account_id FROM web_roles WHERE user_id = ?)", (user_id,))
+    return found[0] if found else None
+
+
 def of_deployment(database: Database, deployment: Deployment) -> list[Account]:
     """The accounts that have a role in it, by name."""
     which = "AND c.id IN (SELECT account_id FROM web_roles WHERE deployment_id = ?)"
     return _select(database, which, (deployment.id,))
+
+
+def operators(database: Database) -> list[Account]:
+    """The operators, by name."""
+    return _select(database, "AND c.is_operator = 1", ())
 
 
 def list_all(database: Database) -> list[Account]:
@@ -116,11 +163,21 @@ def list_all(database: Database) -> list[Account]:
     return _select(database, "", ())
 
 
-def _select(database: Database, which: str, values: tuple[int | str, ...]) -> list[Account]:
+def by_page(database: Database, deployment: Deployment | None, after: str, limit: int) -> list[Account]:
+    """Those that have a role in the deployment, or with None all; by name. after: names that come later than this one."""
+    if deployment is None:
+        return _select(database, "AND c.name > ?", (after,), limit)
+    which = "AND c.id IN (SELECT account_id FROM web_roles WHERE deployment_id = ?) AND c.name > ?"
+    return _select(database, which, (deployment.id, after), limit)
+
+
+def _select(database: Database, which: str, values: tuple[int | str, ...], limit: int | None = None) -> list[Account]:
+    ending = "" if limit is None else "LIMIT ?"
+    values = values if limit is None else (*values, limit)
     sql = (
         "SELECT c.id, c.name, c.is_operator, c.password_hash IS NOT NULL AS has_password, c.issuer, c.subject, c.email,"
         " c.zone, c.language, c.created_at, c.last_seen_at FROM web_accounts AS c"
-        f" WHERE c.removed_at IS NULL {which} ORDER BY c.name"
+        f" WHERE c.removed_at IS NULL {which} ORDER BY c.name {ending}"
     )
     found = rows.named(database.execute(sql, values))
     memberships = _memberships(database, [row["id"] for row in found])

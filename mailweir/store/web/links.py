@@ -1,6 +1,6 @@
 """One-time links that sign somebody in: 256 random bits, of which the SHA-256 is kept, for ten minutes.
 
-Called by `mailweir web link`, and by the page, which spends them.
+Called by `mailweir web link`, and by the page, which spends them and whose admins make them.
 """
 
 from datetime import datetime, timedelta
@@ -9,6 +9,7 @@ from mailweir.store.database import rows
 from mailweir.store.database.connection import Database
 from mailweir.store.database.moments import rfc3339
 from mailweir.store.web import sessions
+from mailweir.store.web.accounts import MAY_SIGN_IN
 from mailweir.store.web.sessions import Means
 
 LASTS = timedelta(minutes=10)
@@ -25,9 +26,16 @@ def make(database: Database, account_id: int, deployment_id: int | None, now: da
     return token
 
 
-def is_valid(database: Database, token: str, now: datetime) -> bool:
-    """Could this token be spent now?"""
-    return len(token) <= _MAX_TOKEN_CHARS and _found(database, token, now) is not None
+def end_all(database: Database, account_id: int) -> None:
+    """Takes an account's links away."""
+    with database.transaction():
+        database.execute("DELETE FROM web_links WHERE account_id = ?", (account_id,))
+
+
+def whose(database: Database, token: str, now: datetime) -> str | None:
+    """The name of the account that this token signs in; None where it is spent, too old or none."""
+    found = _found(database, token, now) if len(token) <= _MAX_TOKEN_CHARS else None
+    return None if found is None else str(found["name"])
 
 
 def spend(database: Database, token: str, browser: str, now: datetime) -> str | None:
@@ -44,7 +52,7 @@ def spend(database: Database, token: str, browser: str, now: datetime) -> str | 
 
 def _found(database: Database, token: str, now: datetime) -> rows.Row | None:
     sql = (
-        "SELECT k.account_id, k.deployment_id FROM web_links AS k JOIN web_accounts AS c ON c.id = k.account_id"
-        " WHERE k.token_hash = ? AND k.expires_at > ? AND c.removed_at IS NULL"
+        "SELECT k.account_id, k.deployment_id, c.name FROM web_links AS k JOIN web_accounts AS c ON c.id = k.account_id"
+        f" WHERE k.token_hash = ? AND k.expires_at > ? AND {MAY_SIGN_IN}"
     )
     return rows.first(database.execute(sql, (sessions.token_hash(token), rfc3339(now))))

@@ -3,8 +3,9 @@
 Of tokens the SHA-256 alone is kept. `web_accounts`: an account is a name, and where it signs in by OpenID, an issuer and a `sub`.
 `web_roles`: what it may do in a deployment; user_id: whose record it reads as its own, or NULL for an admin who is no user.
 `web_attempts`: the throttle of an account's password. `web_states`: what a redirect to another host brings back; kind `openid` or
-`gmail`. `web_jobs`: long work with a lease. `reader_log`: who read what, ids only, once for each hour. It keeps ids of activities
-that are erased, so it names no foreign key there. `change_log`: who changed what.
+`gmail`. `web_jobs`: long work with a lease; `web_uploads`: the file that one works on. `reader_log`: who read what, ids
+only, once for each hour. It keeps ids of activities that are erased, so it names no foreign key there. `change_log`: who changed
+what.
 """
 
 from typing import Any
@@ -70,7 +71,6 @@ STATEMENTS = (
         kind TEXT NOT NULL,
         state TEXT NOT NULL DEFAULT 'waits' CHECK (state IN ('done', 'failed', 'runs', 'waits')),
         parameters TEXT NOT NULL,
-        upload BLOB,
         done_count INTEGER NOT NULL DEFAULT 0,
         total_count INTEGER,
         report TEXT NOT NULL DEFAULT '',
@@ -79,6 +79,10 @@ STATEMENTS = (
         lease_until TEXT,
         created_at TEXT NOT NULL,
         finished_at TEXT)""",
+    # apart: SQLite writes a whole row anew where one of its columns changes, and how far a job is changes often
+    """CREATE TABLE web_uploads (
+        job_id INTEGER NOT NULL PRIMARY KEY REFERENCES web_jobs(id),
+        content_zstd BLOB NOT NULL)""",
     "CREATE INDEX web_jobs_deployment ON web_jobs(deployment_id, id)",
     "CREATE INDEX web_jobs_open ON web_jobs(state, id)",
     """CREATE TABLE reader_log (

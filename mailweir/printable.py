@@ -1,4 +1,4 @@
-r"""Text of unknown origin made fit for a terminal: what would speak to it, or is unseen, shows as its code (`\x1b`, `\u200b`).
+r"""Text of unknown origin made fit for a terminal or a page: what would speak to it, or is unseen, shows as its code (`\x1b`).
 
 That is: control characters (Cc), line and paragraph separators (Zl, Zp), lone surrogates, and all that Unicode calls ignorable by
 default (UAX #44: marks that turn the reading direction, characters of no width, tags, fillers, variation selectors), with the
@@ -6,7 +6,7 @@ rest of category Cf. Left as they are where they belong, and nowhere else: the j
 written with (RFC 5892 A.1, A.2), the joiners and selectors within emoji, the selectors of ideographs (Japanese names have them)
 and of Mongolian, and Arabic's number signs, which can be seen. So `Jane` with an invisible joiner in it is no second `Jane`.
 
-Pure. Called by `output`; JSON holds the exact text, as JSON escapes it.
+Pure. Called by the command line and the page; JSON holds the exact text, as JSON escapes it.
 """
 
 import re

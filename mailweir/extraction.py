@@ -1,0 +1,111 @@
+"""Bytes out of a kept message: a file of it, or all. A child takes them out under limits: mail is hostile when it is read, too.
+
+The child is a program of its own, for whoever asks may have threads, and a fork of those goes wrong. So many run at once, and no
+more. What a child says lies in a file without a name, so a browser that is slow to take it holds no child.
+Called by the page and by `mailweir activity attachment`.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import IO, Any
+
+from mailweir import extraction_child
+from mailweir.errors import MailweirError
+from mailweir.reading.attachments import Attachment
+from mailweir.store.record.digest_queue import Version
+
+_KEPT_OF_ENVIRONMENT = ("LANG", "PATH", "PYTHONPATH")  # nothing of the settings, which may hold a password
+
+
+class Busy(MailweirError):
+    """As many children as may run do run, and none ended in time."""
+
+
+class HasBcc(MailweirError):
+    """The message names recipients whom its author alone may know of."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Of one child. data_bytes: of memory. answer_bytes: of what it takes out. queue_seconds: until it may begin."""
+
+    data_bytes: int = 300_000_000
+    cpu_seconds: int = 10
+    wall_seconds: float = 30.0
+    answer_bytes: int = 150_000_000
+    queue_seconds: float = 10.0
+
+
+class Extractor:
+    """Takes files out of messages, at most so many at once. Any thread may ask."""
+
+    def __init__(self, most_at_once: int, limits: Limits | None = None) -> None:
+        self._limits = limits or Limits()
+        self._places = threading.BoundedSemaphore(most_at_once)
+
+    def file(self, kept: Version, attachment: Attachment) -> IO[bytes]:
+        """One attachment, decoded: an open file without a name, at its start. MailweirError where it can't be had; Busy."""
+        wanted = {"offset": attachment.offset, "length": attachment.length, "encoding": attachment.encoding}
+        return self._taken_out(kept, wanted, f"the file can't be read out of activity {kept.activity_id}'s message")
+
+    def whole(self, kept: Version, *, with_bcc: bool) -> IO[bytes]:
+        """The message, byte for byte. with_bcc: may it name recipients in Bcc? HasBcc where it does and may not."""
+        wanted = {"with_bcc": with_bcc, "size": kept.size_bytes}
+        return self._taken_out(kept, wanted, f"the message of activity {kept.activity_id} can't be read")
+
+    def _taken_out(self, kept: Version, wanted: dict[str, Any], fault: str) -> IO[bytes]:
+        with self._place():
+            answer = tempfile.TemporaryFile()  # noqa: SIM115  whoever asked closes it
+            try:
+                code = self._run(kept, wanted, answer)
+                if code == extraction_child.HAS_BCC:
+                    raise HasBcc(f"the message of activity {kept.activity_id} names recipients in Bcc")
+                if code == extraction_child.DAMAGED:
+                    raise MailweirError(f"{fault}: it is damaged in the database")
+                if code != extraction_child.DONE:
+                    raise MailweirError(fault)
+                answer.seek(0)
+            except BaseException:
+                answer.close()
+                raise
+        return answer
+
+    def _run(self, kept: Version, wanted: dict[str, Any], answer: IO[bytes]) -> int:
+        """The child's exit code; FAILED for one that was killed."""
+        limits = self._limits
+        order = {
+            **wanted,
+            "data_bytes": limits.data_bytes,
+            "cpu_seconds": limits.cpu_seconds,
+            "answer_bytes": limits.answer_bytes,
+        }
+        try:
+            done = subprocess.run(
+                [sys.executable, "-P", "-m", extraction_child.__name__],
+                input=json.dumps(order).encode() + b"\n" + kept.content_zstd,
+                stdout=answer,
+                stderr=subprocess.DEVNULL,  # it may hold text of the mail
+                env={name: os.environ[name] for name in _KEPT_OF_ENVIRONMENT if name in os.environ},
+                timeout=limits.wall_seconds,
+                check=False,
+                start_new_session=True,  # Ctrl-C is the parent's matter
+            )
+        except subprocess.TimeoutExpired:
+            return extraction_child.FAILED
+        return done.returncode
+
+    @contextmanager
+    def _place(self) -> Iterator[None]:
+        if not self._places.acquire(timeout=self._limits.queue_seconds):
+            raise Busy("too many files are being read at once: try again in a minute")
+        try:
+            yield
+        finally:
+            self._places.release()

@@ -1,0 +1,20 @@
+"""What a person asks of the sync: it does that at its next look at the mailbox. Called by the page."""
+
+from datetime import datetime
+
+from mailweir.store.database.connection import Database
+from mailweir.store.database.moments import rfc3339
+from mailweir.store.gmail import gmail_mailboxes
+from mailweir.store.gmail.gmail_mailboxes import GmailMailbox
+from mailweir.store.people.deployments import Deployment
+
+
+def ask_audit(database: Database, deployment: Deployment, username: str, now: datetime) -> GmailMailbox:
+    """Has a user's mailbox compared with the record soon. A mailbox that Gmail refuses, or that waits for an outage to end, isn't
+    asked for earlier by that. NotFound."""
+    mailbox = gmail_mailboxes.find(database, deployment, username)
+    with database.transaction(alone=False):
+        database.execute("UPDATE gmail_mailboxes SET audit_due_at = ? WHERE id = ?", (rfc3339(now), mailbox.id))
+        sql = "UPDATE gmail_mailboxes SET next_sweep_at = ? WHERE id = ? AND state = 'connected' AND failures = 0"
+        database.execute(sql, (rfc3339(now), mailbox.id))
+    return mailbox

@@ -1,0 +1,32 @@
+"""The public half of the key file's pair: what the page seals tokens with, and can't open them with.
+
+Written by whoever reads the key file: the sync as it starts, and the command line. Read by the page.
+"""
+
+import base64
+import binascii
+from datetime import datetime
+
+from mailweir.store.database.connection import Database
+from mailweir.store.database.moments import rfc3339
+
+
+def note(database: Database, public: bytes, now: datetime) -> None:
+    """Notes it, in place of another one: of a key file that was replaced."""
+    if find(database) == public:
+        return
+    sql = (
+        "INSERT INTO sealing_keys (id, public_key, noted_at) VALUES (1, ?, ?)"
+        " ON CONFLICT (id) DO UPDATE SET public_key = excluded.public_key, noted_at = excluded.noted_at"
+    )
+    with database.transaction():
+        database.execute(sql, (base64.b64encode(public).decode(), rfc3339(now)))
+
+
+def find(database: Database) -> bytes | None:
+    """The public half; None where none was noted, or it can't be read."""
+    row = database.execute("SELECT public_key FROM sealing_keys WHERE id = 1").fetchone()
+    try:
+        return base64.b64decode(row[0], validate=True) if row else None
+    except binascii.Error:
+        return None

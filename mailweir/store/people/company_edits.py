@@ -1,0 +1,69 @@
+"""One company by its id: found, changed and removed, and a deployment's companies page by page. Called by the page.
+
+Its visibility and its auto-contacts are set by `companies`, as the command line sets them.
+"""
+
+from mailweir.errors import BadInput, NotFound
+from mailweir.store.database import like
+from mailweir.store.database.connection import Database
+from mailweir.store.people import checks, companies
+from mailweir.store.people.companies import Company
+from mailweir.store.people.deployments import Deployment
+
+
+def find(database: Database, deployment: Deployment, company_id: int) -> Company:
+    """The company of this id. NotFound, also where it is another deployment's."""
+    found = companies.select(database, deployment, "AND id = ?", (company_id,))
+    if not found:
+        raise NotFound("there is no such company")
+    return found[0]
+
+
+def page(database: Database, deployment: Deployment, words: str, before: int | None, limit: int) -> list[Company]:
+    """Companies whose name or domain has these words, the newest first. before: those with a smaller id. "" finds all."""
+    ending: str = ""
+    values: tuple[str | int, ...] = ()
+    if words.strip():
+        pattern = f"%{like.escaped(' '.join(words.split()).lower())}%"
+        ending, values = "AND (LOWER(name) LIKE ? ESCAPE '!' OR domain LIKE ? ESCAPE '!')", (pattern, pattern)
+    if before is not None:
+        ending, values = f"{ending} AND id < ?", (*values, before)
+    return companies.select(database, deployment, f"{ending} ORDER BY id DESC LIMIT ?", (*values, limit))
+
+
+def names(database: Database, deployment: Deployment, limit: int) -> list[str]:
+    """Names of companies to choose from, by the alphabet."""
+    sql = "SELECT name FROM companies WHERE deployment_id = ? ORDER BY name LIMIT ?"
+    return [name for (name,) in database.execute(sql, (deployment.id, limit)).fetchall()]
+
+
+def count_contacts(database: Database, company: Company) -> int:
+    """How many contacts work for it."""
+    sql = "SELECT COUNT(*) FROM contacts WHERE company_id = ? AND removed_at IS NULL"
+    return int(database.execute(sql, (company.id,)).fetchone()[0])
+
+
+def change(database: Database, deployment: Deployment, company_id: int, name: str, domain: str) -> Company:
+    """Gives a company another name and domain; "" for no domain. NotFound; BadInput, also where contacts are made by the domain
+    that it has."""
+    name = checks.clean_name(name, "company's")
+    cleaned = checks.clean_domain(domain) if domain.strip() else None
+    with database.transaction():
+        before = find(database, deployment, company_id)
+        if before.auto_contacts and cleaned != before.domain:
+            raise BadInput(f"contacts are made by {before.domain}: switch that off first, then change the domain")
+        if companies.select(database, deployment, "AND name = ? AND id <> ?", (name, company_id)):
+            raise BadInput(f"there is a company '{name}' in {deployment.name} already")
+        sql = "UPDATE companies SET name = ?, domain = ? WHERE id = ?"
+        database.execute(sql, (name, cleaned, company_id))
+        return find(database, deployment, company_id)
+
+
+def remove(database: Database, deployment: Deployment, company_id: int) -> Company:
+    """Removes a company, and answers with what was removed. Its contacts stay, and work for nobody then. NotFound."""
+    with database.transaction():
+        removed = find(database, deployment, company_id)
+        database.execute("UPDATE contacts SET company_id = NULL WHERE company_id = ?", (company_id,))
+        database.execute("DELETE FROM companies WHERE id = ?", (company_id,))
+        companies.note_auto_contacts(database, deployment)
+        return removed

@@ -1,0 +1,66 @@
+"""A page of a list that is ordered by name: the rows beside one that was shown, there and back. Never writes.
+
+The index of names gives them, so nothing is counted, sorted or skipped. Called by `contact_lists` and `company_lists`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from mailweir.store.database import rows
+from mailweir.store.database.connection import Database
+from mailweir.store.database.rows import Row
+
+MAX_LIMIT = 200
+
+
+class Place(NamedTuple):
+    """Where in the list: the name in small letters, as the database makes them, and the id."""
+
+    name: str
+    id: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NamePage:
+    """rows: by name. after, before: the ids to ask for next, None where there is nothing there."""
+
+    rows: list[Row]
+    after: int | None = None
+    before: int | None = None
+
+
+def read(
+    database: Database,
+    begin: str,
+    condition: str,
+    values: Sequence[Any],
+    *,
+    beside: Place | None,
+    is_back: bool,
+    limit: int,
+) -> NamePage:
+    """A page of `begin`, the beginning of a SELECT with rows `c`, of which the condition holds. beside: the row that was shown
+    last, or with is_back the one that was shown first. limit: 1 to MAX_LIMIT, else ValueError. DatabaseUnavailable."""
+    if not 1 <= limit <= MAX_LIMIT:
+        raise ValueError(f"a page has 1 to {MAX_LIMIT} rows")
+    order, beyond = ("DESC", "<") if is_back else ("ASC", ">")
+    place, of_place = "", []
+    if beside is not None:
+        # the first one bounds the walk through the index on either database
+        place = f" AND LOWER(c.name) {beyond}= ? AND (LOWER(c.name), c.id) {beyond} (?, ?)"
+        of_place = [beside.name, *beside]
+    sql = f"{begin} WHERE {condition}{place} ORDER BY LOWER(c.name) {order}, c.id {order} LIMIT ?"
+    found = rows.named(database.execute(sql, (*values, *of_place, limit + 1)))
+    shown = found[:limit][::-1] if is_back else found[:limit]
+    is_more = len(found) > limit
+    return NamePage(
+        rows=shown,
+        after=shown[-1]["id"] if shown and (is_more or is_back) else None,
+        before=shown[0]["id"] if shown and (is_more if is_back else beside is not None) else None,
+    )
+
+
+def within(number: int) -> int:
+    """As far as the databases have numbers."""
+    return min(max(number, 0), 2**63 - 1)

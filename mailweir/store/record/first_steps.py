@@ -1,0 +1,44 @@
+"""How far a new deployment is, from nothing to its first captured mail. Asks whether there is any row, and counts none.
+
+Called by the page.
+"""
+
+from dataclasses import dataclass
+
+from mailweir.store.database.connection import Database
+from mailweir.store.people.deployments import Deployment
+
+
+@dataclass(frozen=True, slots=True)
+class FirstSteps:
+    """What is there already. is_forwarding: Gmail's confirmation of a forwarding was seen, or mail came. has_mail: a mail is on
+    the record."""
+
+    has_user: bool
+    has_contact: bool
+    is_forwarding: bool
+    has_mail: bool
+    has_gmail: bool
+    has_relay: bool
+
+    @property
+    def is_done(self) -> bool:
+        """All but what isn't needed by everybody."""
+        return self.has_user and self.has_contact and self.is_forwarding and self.has_mail
+
+
+def of(database: Database, deployment: Deployment) -> FirstSteps:
+    """A deployment's."""
+
+    def has(sql: str) -> bool:
+        return database.execute(sql, (deployment.id,)).fetchone() is not None
+
+    has_mail = has("SELECT 1 FROM activities WHERE deployment_id = ? LIMIT 1")
+    return FirstSteps(
+        has_user=has("SELECT 1 FROM users WHERE deployment_id = ? AND removed_at IS NULL LIMIT 1"),
+        has_contact=has("SELECT 1 FROM contact_addresses WHERE deployment_id = ? LIMIT 1"),
+        is_forwarding=has_mail or has("SELECT 1 FROM forwarding_confirmations WHERE deployment_id = ? LIMIT 1"),
+        has_mail=has_mail,
+        has_gmail=has("SELECT 1 FROM gmail_mailboxes WHERE deployment_id = ? AND disconnected_at IS NULL LIMIT 1"),
+        has_relay=has("SELECT 1 FROM relay_logins WHERE deployment_id = ? AND disconnected_at IS NULL LIMIT 1"),
+    )

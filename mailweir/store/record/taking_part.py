@@ -1,0 +1,32 @@
+"""Who takes part in an activity, as a page needs it that shows one message. Never writes. Called by the page."""
+
+from mailweir.store.database.connection import Database
+from mailweir.store.people.deployments import Deployment
+from mailweir.store.record import visibility
+from mailweir.store.record.activities import Activity
+from mailweir.store.record.visibility import Reader
+
+
+def takes_part(database: Database, reader: Reader, activity_id: int) -> bool:
+    """Is the activity on the reader's own record?"""
+    marks = ",".join("?" * len(reader.user_ids))
+    sql = (
+        "SELECT 1 FROM activity_users mine JOIN activities a ON a.id = mine.activity_id"
+        f" WHERE mine.activity_id = ? AND a.deployment_id = ? AND mine.user_id IN ({marks}) LIMIT 1"
+    )
+    values = (activity_id, reader.deployment_id, *reader.user_ids)
+    return database.execute(sql, values).fetchone() is not None
+
+
+def is_author(database: Database, deployment: Deployment, reader: Reader, activity: Activity) -> bool:
+    """Did the reader write it? Such a reader may know whom it names in Bcc."""
+    return deployment.folding.key(activity.author) in visibility.own_keys(database, reader.user_ids)
+
+
+def contact_ids(database: Database, deployment: Deployment, activity_id: int) -> dict[str, int]:
+    """The contacts of an activity that are still there, by the address that takes part."""
+    sql = (
+        "SELECT DISTINCT p.address, c.id FROM activity_contacts p JOIN contacts c ON c.id = p.contact_id"
+        " WHERE p.activity_id = ? AND c.deployment_id = ? AND c.removed_at IS NULL"
+    )
+    return dict(database.execute(sql, (activity_id, deployment.id)).fetchall())

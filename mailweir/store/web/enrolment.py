@@ -1,0 +1,98 @@
+"""Accounts for those who are to sign in: a user, an admin who is no user, an operator. Found, or made where there is none.
+
+Called by `mailweir web`, and by the page's admin.
+"""
+
+from datetime import datetime
+
+from mailweir.errors import BadInput, NotFound
+from mailweir.store.database.connection import Database
+from mailweir.store.people import checks, staff
+from mailweir.store.people.deployments import Deployment
+from mailweir.store.web import accounts
+from mailweir.store.web.accounts import Account, Role
+
+
+def user(database: Database, deployment: Deployment, username: str, now: datetime, *, is_admin: bool) -> Account:
+    """The account whose own record is this user's. is_admin: gives it the admin's role; without it a role that is there stays.
+
+    A new one is called as the user is, or `richard.other` where another account is called so, and has the mailbox for its mail
+    address. NotFound where there is no such user.
+    """
+    with database.transaction():
+        member = staff.present(database, deployment, username)
+        found = accounts.of_user(database, member.id)
+        if found is None:
+            found = accounts.add(database, _free_name(database, member.username, deployment), now, email=member.mailbox)
+            return accounts.give_role(database, found.id, deployment, Role.ADMIN if is_admin else Role.USER, member.id)
+        return accounts.give_role(database, found.id, deployment, Role.ADMIN, member.id) if is_admin else found
+
+
+def _free_name(database: Database, username: str, deployment: Deployment) -> str:
+    for name in (username, f"{username}.{deployment.name}"):
+        if accounts.named(database, name) is None:
+            return name
+    raise BadInput(
+        f"there are accounts {username} and {username}.{deployment.name}, which are others: make one of another name with "
+        f"'mailweir web account add NAME --user {username}'"
+    )
+
+
+def operator(database: Database, name: str, now: datetime) -> Account:
+    """The operator's account of this name. BadInput where the account of this name is no operator's."""
+    with database.transaction():
+        found = accounts.named(database, checks.clean_username(name))
+        if found is None:
+            return accounts.add(database, name, now, is_operator=True)
+    if not found.is_operator:
+        raise BadInput(f"the account {found.name} is no operator's: take another name")
+    return found
+
+
+def add(
+    database: Database,
+    deployment: Deployment,
+    name: str,
+    username: str | None,
+    now: datetime,
+    *,
+    role: Role,
+    email: str | None = None,
+) -> Account:
+    """Makes an account with a role in a deployment, or gives one that has none there a role. username: whose record is its own;
+    None: the user's who is called as the account is. An admin needn't be a user.
+
+    BadInput where it has a role there already, or where another account has this user's record. NotFound for the user.
+    """
+    name = checks.clean_username(name)
+    with database.transaction():
+        member = _member(database, deployment, username or name, may_lack=username is None and role is Role.ADMIN)
+        other = None if member is None else accounts.of_user(database, member.id)
+        if member is not None and other is not None:
+            raise BadInput(f"the record of {member.username} is that of the account {other.name} already")
+        found = accounts.named(database, name)
+        if found is None:
+            found = accounts.add(database, name, now, email=email or (member.mailbox if member else None))
+        elif email is not None or any(one.deployment_id == deployment.id for one in found.memberships):
+            raise BadInput(f"there is an account {name} already")
+        return accounts.give_role(database, found.id, deployment, role, member.id if member else None)
+
+
+def _member(database: Database, deployment: Deployment, username: str, *, may_lack: bool) -> staff.Member | None:
+    try:
+        return staff.present(database, deployment, username)
+    except NotFound:
+        if may_lack:
+            return None
+        raise
+
+
+def present(database: Database, name: str, deployment: Deployment | None) -> Account:
+    """The account of this name, which has a role in this deployment where one is given. NotFound, which says where to look."""
+    found = accounts.named(database, name)
+    if found is None or (
+        deployment is not None and all(one.deployment_id != deployment.id for one in found.memberships)
+    ):
+        where = f" in {deployment.name}" if deployment else ""
+        raise NotFound(f"there is no account '{name}'{where}; 'mailweir web account list' shows them")
+    return found

@@ -1,0 +1,463 @@
+"""One message on its page: what is shown of it, to whom, and what goes out of it as files."""
+
+import base64
+from typing import IO
+from urllib.parse import quote
+
+import pytest
+
+from mailweir.extraction import Busy, Extractor
+from mailweir.reading.attachments import Attachment
+from mailweir.store.database.connection import Database
+from mailweir.store.record import readings, visibility
+from mailweir.store.record.digest_queue import Version
+from mailweir.store.web import change_log, reader_log
+from mailweir.store.web.accounts import Role
+from mailweir.store.web.reader_log import What
+from mailweir.visibility import Visibility
+from tests.page import OFFER, Page
+from webapp.pages import message_parts
+
+PNG = b"\x89PNG\r\n\x1a\n" + bytes(30)
+SVG = b"<svg xmlns='http://www.w3.org/2000/svg' onload='alert(1)'/>"
+
+
+def _mail(body: bytes, *lines: bytes, subject: bytes = b"An offer") -> bytes:
+    known = (b"From: Jane Doe <jane@client.example>", b"To: richard@firm.example", b"Subject: " + subject)
+    own = (b"Date: Mon, 23 Nov 2026 09:00:00 +0100", b"Message-ID: <1@client.example>")
+    return b"\r\n".join((*known, *own, *lines, b"", body))
+
+
+def _with_files(*files: tuple[str, str, bytes], html: bytes = b"") -> bytes:
+    parts = [
+        b"Content-Type: text/html\r\n\r\n" + html if html else b"Content-Type: text/plain\r\n\r\nSee the files.\r\n"
+    ]
+    parts += [
+        b"Content-Type: %b\r\nContent-ID: <file%d@x>\r\nContent-Disposition: attachment; filename*=UTF-8''%b\r\n"
+        b"Content-Transfer-Encoding: base64\r\n\r\n%b"
+        % (kind.encode(), number, quote(name, safe="").encode(), base64.encodebytes(content).replace(b"\n", b"\r\n"))
+        for number, (name, kind, content) in enumerate(files, 1)
+    ]
+    body = b"".join(b"--=b\r\n" + part + b"\r\n" for part in parts) + b"--=b--\r\n"
+    return _mail(body, b"MIME-Version: 1.0", b'Content-Type: multipart/mixed; boundary="=b"')
+
+
+def test_a_message_says_who_wrote_it_and_whether_that_is_proven(page: Page) -> None:
+    one = page.deliver(OFFER)
+    shown = page.browser("richard").text(f"/activities/{one}")
+    assert "An offer" in shown
+    assert "The boiler costs 100." in shown
+    assert shown.count("not proven: it has no signature") == 1
+    assert "Jane Doe" in shown
+    assert "Monday, 23 November 2026, 08:00 UTC" in shown
+
+
+def test_a_proven_author_is_said_to_be_that_once(sqlite_page: Page) -> None:
+    one = sqlite_page.deliver(_mail(b"Hi\r\n", b"X-Test: proven"))
+    shown = sqlite_page.browser("richard").text(f"/activities/{one}")
+    assert shown.count("proven by DKIM of firm.example") == 1
+    assert "not proven" not in shown
+
+
+def test_quotes_and_signatures_are_folded(sqlite_page: Page) -> None:
+    body = b"Yes.\r\n\r\n-- \r\nJane\r\n+49 30 1\r\n"
+    shown = sqlite_page.browser("richard").text(f"/activities/{sqlite_page.deliver(_mail(body))}")
+    assert "<details><summary>Signature, 3 lines</summary>" in shown
+
+
+def test_long_text_comes_in_parts(sqlite_page: Page) -> None:
+    body = b"".join(b"line %06d of a long text\r\n" % number for number in range(6_000))
+    one, browser = sqlite_page.deliver(_mail(body)), sqlite_page.browser("richard")
+    first = browser.text(f"/activities/{one}")
+    assert len(first) < 60_000
+    assert "line 000000" in first
+    assert "line 005999" not in first
+    further = first.partition("?from=")[2].partition('"')[0]
+    second = browser.text(f"/activities/{one}?from={further}")
+    assert "line 000000" not in second
+    assert [n for n in range(1_400, 1_800) if f"line {n:06}" not in first and f"line {n:06}" not in second] == []
+
+
+@pytest.mark.parametrize("start", ["-1", "999999999", "x", "9" * 40])
+def test_a_part_that_isnt_there_is_the_first(sqlite_page: Page, start: str) -> None:
+    one = sqlite_page.deliver(OFFER)
+    assert "The boiler costs 100." in sqlite_page.browser("richard").text(f"/activities/{one}?from={start}")
+
+
+@pytest.mark.parametrize("date", [b"Fri, 31 Dec 9999 23:59:59 +0000", b"Mon, 1 Jan 0001 00:00:00 +0000", b"x"])
+def test_a_date_that_no_zone_has_breaks_no_page(sqlite_page: Page, date: bytes) -> None:
+    """Only a zone beside UTC has no such day."""
+    raw = OFFER.replace(b"Mon, 23 Nov 2026 09:00:00 +0100", date)
+    one = sqlite_page.deliver(raw)
+    account = sqlite_page.account("richard")
+    sqlite_page.database.execute("UPDATE web_accounts SET zone = 'Pacific/Auckland' WHERE id = ?", (account.id,))
+    east = sqlite_page.browser("richard").get(f"/activities/{one}").status_code
+    sqlite_page.database.execute("UPDATE web_accounts SET zone = 'America/Los_Angeles' WHERE id = ?", (account.id,))
+    assert (east, sqlite_page.browser("richard").get(f"/activities/{one}").status_code) == (200, 200)
+
+
+# --- HTML -----------------------------------------------------------------------------------------------------------------
+
+
+def test_html_is_shown_on_wish_in_a_frame_of_its_own(sqlite_page: Page) -> None:
+    html = b"<p>Hello <b>there</b></p><img src=https://tracker.example/1.png><img src=https://tracker.example/2.png>"
+    one = sqlite_page.deliver(_mail(html, b"MIME-Version: 1.0", b"Content-Type: text/html"))
+    browser = sqlite_page.browser("richard")
+    assert "<iframe" not in browser.text(f"/activities/{one}")
+    shown = browser.text(f"/activities/{one}?view=html")
+    assert "<b>there</b>" not in shown
+    assert "2 images from elsewhere" in shown
+    frame = shown.partition("<iframe")[2].partition(">")[0]
+    assert 'sandbox="allow-popups allow-popups-to-escape-sandbox allow-same-origin"' in frame
+    document = browser.get(f"/activities/{one}/html")
+    assert b"<b>there</b>" in document.get_data()
+    assert b"tracker.example" not in document.get_data()
+
+
+def test_a_mails_document_has_a_policy_of_its_own(sqlite_page: Page) -> None:
+    one = sqlite_page.deliver(_mail(b"<p>Hi", b"Content-Type: text/html"))
+    headers = sqlite_page.browser("richard").get(f"/activities/{one}/html").headers
+    policy = dict(part.split(" ", 1) for part in headers["Content-Security-Policy"].split("; "))
+    assert policy == {
+        "default-src": "'none'",
+        "img-src": f"https://mail.example.net/activities/{one}/attachments/ data:",
+        "style-src": "'unsafe-inline'",
+        "form-action": "'none'",
+        "base-uri": "'none'",
+        "frame-ancestors": "'self'",
+        "sandbox": "allow-popups allow-popups-to-escape-sandbox allow-same-origin",
+    }
+    assert (headers["X-Frame-Options"], headers["X-Content-Type-Options"]) == ("SAMEORIGIN", "nosniff")
+    assert (headers["Cache-Control"], headers["Referrer-Policy"]) == ("no-store", "no-referrer")
+
+
+def test_a_mail_without_html_has_no_document(sqlite_page: Page) -> None:
+    one, browser = sqlite_page.deliver(OFFER), sqlite_page.browser("richard")
+    assert browser.get(f"/activities/{one}/html").status_code == 404
+    assert "<iframe" not in browser.text(f"/activities/{one}?view=html")
+
+
+# --- files ----------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "declared", "content", "media_type", "how"),
+    [
+        ("a.png", "image/png", PNG, "image/png", "inline"),
+        ("a.jpg", "text/html", b"\xff\xd8\xff\xe0" + bytes(30), "image/jpeg", "inline"),
+        ("a.gif", "image/gif", b"GIF89a" + bytes(30), "image/gif", "inline"),
+        ("a.webp", "image/webp", b"RIFF\x00\x00\x00\x00WEBPVP8 " + bytes(30), "image/webp", "inline"),
+        ("a.svg", "image/svg+xml", SVG, "application/octet-stream", "attachment"),
+        ("a.png", "image/png", SVG, "application/octet-stream", "attachment"),
+        ("a.html", "text/html", b"<script>alert(1)</script>", "application/octet-stream", "attachment"),
+        ("a.pdf", "application/pdf", b"%PDF-1.7\n" + bytes(30), "application/octet-stream", "attachment"),
+        ("a.xml", "text/xml", b"<?xml version='1.0'?><x/>", "application/octet-stream", "attachment"),
+        ("a.eml", "message/rfc822", b"From: a@b.example\r\n\r\nx", "application/octet-stream", "attachment"),
+    ],
+)  # fmt: skip
+def test_pictures_alone_are_shown_and_by_their_bytes(
+    sqlite_page: Page, name: str, declared: str, content: bytes, media_type: str, how: str
+) -> None:
+    one = sqlite_page.deliver(_with_files((name, declared, content)))
+    answer = sqlite_page.browser("richard").get(f"/activities/{one}/attachments/1")
+    headers = answer.headers
+    assert (answer.status_code, answer.get_data()) == (200, content)
+    assert headers["Content-Type"] == media_type
+    assert headers["Content-Disposition"].startswith(how)
+    assert headers["Content-Security-Policy"] == "default-src 'none'; sandbox"
+    assert (headers["X-Content-Type-Options"], headers["Cache-Control"]) == ("nosniff", "no-store")
+    assert int(headers["Content-Length"]) == len(content)
+
+
+def test_a_picture_can_be_saved_too(sqlite_page: Page) -> None:
+    one = sqlite_page.deliver(_with_files(("a.png", "image/png", PNG)))
+    answer = sqlite_page.browser("richard").get(f"/activities/{one}/attachments/1?save=1")
+    assert answer.headers["Content-Disposition"] == "attachment; filename=a.png"
+
+
+@pytest.mark.parametrize(
+    ("name", "header"),
+    [
+        ("../../etc/passwd", "attachment; filename=passwd"),
+        ("a\r\nSet-Cookie: x=y.txt", 'attachment; filename="a Set-Cookie_ x=y.txt"'),
+        (".htaccess", "attachment; filename=htaccess"),
+        ("gpj.\u202eexe", "attachment; filename=gpj.exe"),
+        ('a".txt', "attachment; filename=a_.txt"),
+        ("Ünïcode ☃.txt", "attachment; filename=\"Unicode .txt\"; filename*=UTF-8''%C3%9Cn%C3%AFcode%20%E2%98%83.txt"),
+    ],
+)
+def test_the_name_of_a_file_does_no_harm(sqlite_page: Page, name: str, header: str) -> None:
+    one = sqlite_page.deliver(_with_files((name, "application/zip", b"PK\x03\x04")))
+    answer = sqlite_page.browser("richard").get(f"/activities/{one}/attachments/1")
+    assert (answer.status_code, answer.headers["Content-Disposition"]) == (200, header)
+
+
+def test_the_same_file_is_named_only_where_the_reader_may_see_it(page: Page) -> None:
+    content = _with_files(("offer.bin", "application/x-bin", b"\x00\x01\x02 offer"))
+    own = page.deliver(content)
+    other = page.deliver(content.replace(b"<1@", b"<2@"), to="anna@demo.example.net")
+    hidden = page.deliver(content.replace(b"<1@", b"<3@"), to="anna@demo.example.net")
+    elsewhere = page.deliver(content.replace(b"<1@", b"<4@"), to="bob@other.example.org")
+    visibility.set_by_hand(page.database, hidden, Visibility.PARTICIPANTS, "x", page.clock())
+    shown = page.browser("richard").text(f"/activities/{own}")
+    assert f'href="/activities/{other}"' in shown
+    assert f"/activities/{hidden}" not in shown
+    assert f"/activities/{elsewhere}" not in shown
+
+
+@pytest.mark.parametrize("number", ["0", "2", "9" * 19, "9" * 30])
+def test_a_file_that_isnt_there(sqlite_page: Page, number: str) -> None:
+    one = sqlite_page.deliver(_with_files(("a.png", "image/png", PNG)))
+    assert sqlite_page.browser("richard").get(f"/activities/{one}/attachments/{number}").status_code == 404
+
+
+def test_the_message_itself_is_given_byte_for_byte_to_those_who_take_part(page: Page) -> None:
+    one = page.deliver(OFFER)
+    answer = page.browser("richard").get(f"/activities/{one}/raw")
+    assert (answer.status_code, OFFER in answer.get_data()) == (200, True)
+    assert answer.headers["Content-Disposition"] == f"attachment; filename=activity-{one}.eml"
+    assert page.browser("anna").get(f"/activities/{one}").status_code == 200
+    assert page.browser("anna").get(f"/activities/{one}/raw").status_code == 404
+    assert page.browser("boss", Role.ADMIN).get(f"/activities/{one}/raw").status_code == 404
+
+
+def test_a_damaged_message_says_so(sqlite_page: Page) -> None:
+    one = sqlite_page.deliver(_with_files(("a.png", "image/png", PNG)))
+    sqlite_page.database.execute("UPDATE raw_messages SET content_zstd = ?", (b"rubbish",))
+    browser = sqlite_page.browser("richard")
+    for path in ("raw", "attachments/1"):
+        answer = browser.get(f"/activities/{one}/{path}")
+        assert (answer.status_code, "The file can&#39;t be read" in answer.get_data(as_text=True)) == (500, True)
+
+
+# --- who may see it -------------------------------------------------------------------------------------------------------
+
+PATHS = ("", "?view=html", "?version=1", "/html", "/raw", "/attachments/1")
+CHANGES = ("visibility", "done", "open")
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("number", ["0", "999999", str(2**63 - 1), str(2**63), "9" * 40, "-1", "x"])
+def test_what_isnt_there_is_no_page(sqlite_page: Page, path: str, number: str) -> None:
+    assert sqlite_page.browser("richard").get(f"/activities/{number}{path}").status_code == 404
+
+
+def test_another_deployments_message_is_no_page(page: Page) -> None:
+    one = page.deliver(_with_files(("a.png", "image/png", PNG)), to="bob@other.example.org")
+    for browser in (page.browser("richard"), page.browser("boss", Role.ADMIN), page.browser("root", role=None)):
+        assert {browser.get(f"/activities/{one}{path}").status_code for path in PATHS} == {404}
+        changes = {browser.post(f"/activities/{one}/{to}", {"visibility": "everyone"}).status_code for to in CHANGES}
+        assert changes == {404}
+
+
+def test_another_users_private_message_is_no_page(page: Page) -> None:
+    one = page.deliver(_with_files(("a.png", "image/png", PNG)), to="anna@demo.example.net")
+    visibility.set_by_hand(page.database, one, Visibility.PARTICIPANTS, "x", page.clock())
+    for browser in (page.browser("richard"), page.browser("boss", Role.ADMIN)):
+        assert {browser.get(f"/activities/{one}{path}").status_code for path in PATHS} == {404}
+        changes = {browser.post(f"/activities/{one}/{to}", {"visibility": "everyone"}).status_code for to in CHANGES}
+        assert changes == {404}
+    assert page.browser("anna").get(f"/activities/{one}").status_code == 200
+
+
+def test_of_metadata_who_and_when_is_shown_and_nothing_else(page: Page) -> None:
+    one = page.deliver(_with_files(("secretname.png", "image/png", PNG)), to="anna@demo.example.net")
+    visibility.set_by_hand(page.database, one, Visibility.METADATA, "x", page.clock())
+    browser = page.browser("richard")
+    shown = browser.text(f"/activities/{one}")
+    assert all(word in shown for word in ("jane@client.example", "anna", "Monday, 23 November 2026", "incoming"))
+    for word in ("An offer", "See the files", "secretname", "proven", "1@client.example", "<form method"):
+        assert word not in shown.partition("<main")[2], word
+    for path in PATHS[3:]:
+        assert browser.get(f"/activities/{one}{path}").status_code == 404
+    assert browser.post(f"/activities/{one}/visibility", {"visibility": "everyone"}).status_code == 404
+
+
+BCC = (
+    b"From: Richard <richard@firm.example>\r\nTo: jane@client.example\r\nBcc: hidden@client.example\r\nSubject: Secret\r\n"
+    b"Date: Mon, 23 Nov 2026 09:00:00 +0100\r\nMessage-ID: <s@firm.example>\r\nX-Test: proven\r\n\r\nHi\r\n"
+)
+
+
+def _deliver_bcc(page: Page) -> int:
+    """Sent by richard, as if to jane in Bcc; on anna's record, too."""
+    one = page.deliver(BCC, to="log@demo.example.net")
+    page.database.execute("UPDATE activity_contacts SET is_bcc = 1")
+    anna = page.database.execute("SELECT id, deployment_id FROM users WHERE username = 'anna'").fetchone()
+    _put_on_record(page.database, one, anna[0])
+    return one
+
+
+def _put_on_record(database: Database, activity_id: int, user_id: int) -> None:
+    columns = database.execute("SELECT * FROM activity_users").description
+    names = [column[0] for column in columns]
+    row = dict(zip(names, database.execute("SELECT * FROM activity_users").fetchone(), strict=True))
+    row.update({"activity_id": activity_id, "user_id": user_id})
+    marks = ", ".join("?" * len(names))
+    sql = f"INSERT INTO activity_users ({', '.join(names)}) VALUES ({marks}) ON CONFLICT DO NOTHING"
+    database.execute(sql, tuple(row.values()))
+
+
+def test_bcc_is_shown_to_the_sender_alone(page: Page) -> None:
+    one = _deliver_bcc(page)
+    own, other = page.browser("richard"), page.browser("anna")
+    assert "jane@client.example" in own.text(f"/activities/{one}")
+    assert "in Bcc" in own.text(f"/activities/{one}")
+    assert b"hidden@" in own.get(f"/activities/{one}/raw").get_data()
+    shown = other.text(f"/activities/{one}")
+    assert "jane@client.example" not in shown
+    answer = other.get(f"/activities/{one}/raw")
+    assert (answer.status_code, b"hidden@" in answer.get_data()) == (403, False)
+
+
+# --- what a reader changes, and what is noted ------------------------------------------------------------------------------
+
+
+def test_who_takes_part_sets_who_may_read_it(page: Page) -> None:
+    one = page.deliver(OFFER)
+    browser = page.browser("richard")
+    assert browser.post(f"/activities/{one}/visibility", {"visibility": "participants"}).status_code == 303
+    assert [one.changed_by for one in visibility.changes(page.database, one)] == ["richard"]
+    assert change_log.select(page.database, page.demo.id, None, 5)[0].what == "activity.visibility"
+    assert page.browser("anna").get(f"/activities/{one}").status_code == 404
+    assert "Set by richard" in browser.text(f"/activities/{one}")
+
+
+def test_who_only_reads_it_sets_nothing_and_an_admin_does(page: Page) -> None:
+    one = page.deliver(OFFER)
+    wanted = {"visibility": "participants"}
+    assert page.browser("anna").post(f"/activities/{one}/visibility", wanted).status_code == 404
+    answer = page.browser("boss", Role.ADMIN).post(f"/activities/{one}/visibility", wanted)
+    assert (answer.status_code, answer.headers["Location"]) == (303, "/")
+    assert page.browser("anna").get(f"/activities/{one}").status_code == 404
+
+
+@pytest.mark.parametrize("given", ["", "nobody", "everyone "[:-1] + "x"])
+def test_a_visibility_that_there_isnt_is_refused(sqlite_page: Page, given: str) -> None:
+    one = sqlite_page.deliver(OFFER)
+    browser = sqlite_page.browser("richard")
+    assert browser.post(f"/activities/{one}/visibility", {"visibility": given}).status_code == 400
+    assert visibility.changes(sqlite_page.database, one) == []
+
+
+def test_a_to_do_is_done_and_undone(page: Page) -> None:
+    one, browser = page.deliver(OFFER), page.browser("richard")
+    assert "On your list of to-dos" in browser.text(f"/activities/{one}")
+    assert browser.post(f"/activities/{one}/done").status_code == 303
+    assert "Put it on the list again" in browser.text(f"/activities/{one}")
+    assert browser.post(f"/activities/{one}/open").status_code == 303
+    assert "On your list of to-dos" in browser.text(f"/activities/{one}")
+    assert "to-dos</span>" not in page.browser("anna").text(f"/activities/{one}")
+    assert page.browser("anna").post(f"/activities/{one}/done").status_code == 404
+
+
+def test_who_read_what_is_noted_once_an_hour(page: Page) -> None:
+    one = page.deliver(_with_files(("a.zip", "application/zip", b"PK\x03\x04"), html=b"<p>Hi"))
+    browser = page.browser("anna")
+    for path in ("", "", "?view=html", "/html", "/html", "/attachments/1"):
+        browser.get(f"/activities/{one}{path}")
+    page.browser("richard").get(f"/activities/{one}/raw")
+    page.clock.pass_by(3_600)
+    browser.get(f"/activities/{one}")
+    noted = [(line.account, line.activity_id, line.what) for line in reader_log.select(page.database, page.demo.id)]
+    assert noted == [
+        ("anna", one, What.TEXT),
+        ("richard", one, What.RAW),
+        ("anna", one, What.ATTACHMENT),
+        ("anna", one, What.HTML),
+        ("anna", one, What.TEXT),
+    ]
+    assert reader_log.select(page.database, page.other.id) == []
+
+
+def test_the_log_of_readers_goes_on_by_its_last_line(page: Page) -> None:
+    account = page.account("richard")
+    for number in range(5):
+        reader_log.note(page.database, page.demo.id, account.id, number + 1, What.RAW, page.clock())
+    first = reader_log.select(page.database, page.demo.id, limit=2)
+    second = reader_log.select(page.database, page.demo.id, first[-1].id, 200)
+    assert [line.activity_id for line in (*first, *second)] == [5, 4, 3, 2, 1]
+
+
+def test_what_a_reader_may_not_see_isnt_noted(page: Page) -> None:
+    one = page.deliver(OFFER, to="anna@demo.example.net")
+    visibility.set_by_hand(page.database, one, Visibility.METADATA, "x", page.clock())
+    page.browser("richard").text(f"/activities/{one}")
+    assert reader_log.select(page.database, page.demo.id) == []
+
+
+def test_the_conversation_has_what_the_reader_may_see(page: Page) -> None:
+    one = page.deliver(OFFER)
+    answer = OFFER.replace(b"<offer@", b"<next@").replace(
+        b"Subject: ", b"In-Reply-To: <offer@client.example>\r\nSubject: Re: "
+    )
+    two = page.deliver(answer, to="anna@demo.example.net")
+    three = page.deliver(answer.replace(b"<next@", b"<third@"), to="anna@demo.example.net")
+    visibility.set_by_hand(page.database, three, Visibility.PARTICIPANTS, "x", page.clock())
+    shown = page.browser("richard").text(f"/activities/{one}")
+    assert f'href="/activities/{two}"' in shown
+    assert f'href="/activities/{three}"' not in shown
+
+
+# --- what is seldom -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("times", "shown"),
+    [
+        (b"DTSTART:20261201T090000Z\r\nDTEND:20261201T100000Z", "09:00</time> – "),
+        (b"DTSTART:20261201T230000Z\r\nDTEND:20261202T010000Z", "Wednesday, 2 December 2026, 01:00 UTC"),
+        (b"DTSTART;VALUE=DATE:20261201\r\nDTEND;VALUE=DATE:20261203", "1 December 2026 to Wednesday, 2 December 2026"),
+        (b"DTSTART:20261201T090000", "09:00, by the clock of whoever is there"),
+        (b"SUMMARY:x", "no time is given"),
+    ],
+)
+def test_an_invitation_says_when_and_where(sqlite_page: Page, times: bytes, shown: str) -> None:
+    event = b"BEGIN:VCALENDAR\r\nMETHOD:REQUEST\r\nBEGIN:VEVENT\r\nSUMMARY:Boiler\r\nLOCATION:Berlin\r\n%b\r\n" % times
+    raw = _mail(event + b"END:VEVENT\r\nEND:VCALENDAR\r\n", b"Content-Type: text/calendar; method=REQUEST")
+    text = sqlite_page.browser("richard").text(f"/activities/{sqlite_page.deliver(raw)}")
+    assert all(word in text for word in ("Invitation: ", "Berlin", shown))
+
+
+def test_a_message_that_isnt_read_yet_says_so(sqlite_page: Page) -> None:
+    one = sqlite_page.deliver(OFFER)
+    sqlite_page.database.execute("DELETE FROM readings")
+    browser = sqlite_page.browser("richard")
+    assert "not read yet" in browser.text(f"/activities/{one}")
+    assert browser.get(f"/activities/{one}/attachments/1").status_code == 404
+
+
+def test_a_message_that_couldnt_be_read_still_has_its_bytes(sqlite_page: Page) -> None:
+    one = sqlite_page.deliver(OFFER)
+    readings.write_unreadable(sqlite_page.database, one, "died", sqlite_page.clock())
+    browser = sqlite_page.browser("richard")
+    assert "It could not be read." in browser.text(f"/activities/{one}")
+    assert OFFER in browser.get(f"/activities/{one}/raw").get_data()
+
+
+class _Full(Extractor):
+    """One whose places are all taken."""
+
+    def file(self, kept: Version, attachment: Attachment) -> IO[bytes]:
+        raise Busy("full")
+
+
+def test_too_many_files_at_once_are_put_off(sqlite_page: Page) -> None:
+    one = sqlite_page.deliver(_with_files(("a.png", "image/png", PNG)))
+    sqlite_page.app.extensions[message_parts.EXTRACTOR] = _Full(1)
+    answer = sqlite_page.browser("richard").get(f"/activities/{one}/attachments/1")
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "10")
+    assert reader_log.select(sqlite_page.database, sqlite_page.demo.id) == []
+
+
+def test_another_version_is_shown_as_what_it_is(page: Page) -> None:
+    proven = OFFER.replace(b"\r\n\r\n", b"\r\nX-Test: proven\r\n\r\n", 1)
+    one = page.deliver(proven)
+    assert page.deliver(OFFER.replace(b"costs 100", b"costs 900"), to="anna@demo.example.net") == one
+    browser = page.browser("richard")
+    assert "costs 100" in browser.text(f"/activities/{one}")
+    other = browser.text(f"/activities/{one}?version=2")
+    assert "costs 900" in other
+    assert "This is version 2 of the message." in other
+    assert browser.get(f"/activities/{one}?version=3").status_code == 404
+    assert b"costs 900" in browser.get(f"/activities/{one}/raw?version=2").get_data()

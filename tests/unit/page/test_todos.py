@@ -1,0 +1,175 @@
+"""To-dos on the page: done by one click, undone by another, and nobody's but the user's own."""
+
+import re
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from mailweir.store.web.accounts import Role
+from tests.page import Browser, Page
+from tests.page_mail import ANNA, RICHARD, deliver_many, mail
+
+LIMIT_BYTES = 60_000
+
+
+def subjects(text: str) -> list[str]:
+    """Of the rows, in their order."""
+    return re.findall(r'class="subject"[^>]*><bdi>([^<]*)</bdi>', text)
+
+
+def ids(text: str) -> list[str]:
+    """Of the to-dos that have a button."""
+    return re.findall(r'name="todo" value="(\d+)" data-key', text)
+
+
+def test_what_a_client_wrote_is_on_the_list(page: Page) -> None:
+    page.deliver(mail("1", "First"))
+    page.deliver(mail("2", "Second"))
+    browser = page.browser("richard")
+    assert subjects(browser.text("/todos")) == ["Second", "First"]
+    assert subjects(browser.text("/todos?order=oldest")) == ["First", "Second"]
+    assert subjects(page.browser("anna").text("/todos")) == []
+
+
+def test_one_click_does_it_and_another_takes_it_back(page: Page) -> None:
+    page.deliver(mail("1", "First"))
+    page.deliver(mail("2", "Second"))
+    browser = page.browser("richard")
+    second = ids(browser.text("/todos?order=oldest"))[1]
+    answer = browser.post("/todos/done", {"todo": second, "order": "oldest"})
+    assert answer.status_code == 303
+    asked = parse_qs(urlsplit(answer.headers["Location"]).query)
+    assert asked == {"order": ["oldest"], "done": [second]}
+    shown = browser.text(answer.headers["Location"])
+    assert "1 to-do is done." in shown
+    assert subjects(shown) == ["First"]
+    assert subjects(browser.text("/todos/done")) == ["Second"]
+    undone = browser.post("/todos/undo", {"todo": second, "order": "oldest"})
+    assert "1 to-do is on the list again." in browser.text(undone.headers["Location"])
+    assert subjects(browser.text("/todos?order=oldest")) == ["First", "Second"]
+
+
+def test_all_that_is_shown_is_done_and_undone_at_once(page: Page) -> None:
+    deliver_many(page, 3)
+    browser = page.browser("richard")
+    shown = re.findall(r'name="shown" value="(\d+)"', browser.text("/todos"))
+    answer = browser.post("/todos/done", {"shown": shown, "all": "1"})
+    text = browser.text(answer.headers["Location"])
+    assert "3 to-dos are done." in text
+    assert "Nothing to do." in text
+    browser.post("/todos/undo", {"todo": re.findall(r'name="todo" value="(\d+)"', text)})
+    assert len(subjects(browser.text("/todos"))) == 3
+
+
+def test_the_ids_that_are_shown_do_nothing_by_themselves(sqlite_page: Page) -> None:
+    deliver_many(sqlite_page, 2)
+    browser = sqlite_page.browser("richard")
+    browser.post("/todos/done", {"shown": re.findall(r'name="shown" value="(\d+)"', browser.text("/todos"))})
+    assert len(subjects(browser.text("/todos"))) == 2
+
+
+def test_what_is_done_goes_back_from_its_own_list(sqlite_page: Page) -> None:
+    deliver_many(sqlite_page, 1)
+    browser = sqlite_page.browser("richard")
+    number = ids(browser.text("/todos"))
+    browser.post("/todos/done", {"todo": number})
+    answer = browser.post("/todos/undo", {"todo": number, "from_done": "1"})
+    assert answer.headers["Location"].startswith("/todos/done?undone=")
+    assert "is on the list again" in browser.text(answer.headers["Location"])
+    assert len(subjects(browser.text("/todos"))) == 1
+
+
+def test_nobody_changes_somebody_elses(page: Page) -> None:
+    """Law 4, and within a deployment: whatever ids are given."""
+    page.deliver(mail("1", "Of richard"), RICHARD)
+    browser = page.browser("richard")
+    (number,) = ids(browser.text("/todos"))
+    others = (page.browser("anna"), page.browser("bob", deployment=page.other))
+    for other in others:
+        answer = other.post("/todos/done", {"todo": number})
+        assert "done=" not in answer.headers["Location"]
+    assert subjects(browser.text("/todos")) == ["Of richard"]
+    browser.post("/todos/done", {"todo": number})
+    for other in others:
+        other.post("/todos/undo", {"todo": number})
+        assert subjects(other.text("/todos/done")) == []
+    assert subjects(browser.text("/todos")) == []
+
+
+def test_one_mail_to_two_is_two_to_dos(page: Page) -> None:
+    page.deliver(mail("1", "To both"), f"{RICHARD} {ANNA}")
+    richard, anna = page.browser("richard"), page.browser("anna")
+    richard.post("/todos/done", {"todo": ids(richard.text("/todos"))})
+    assert (subjects(richard.text("/todos")), subjects(anna.text("/todos"))) == ([], ["To both"])
+
+
+def _walked(browser: Browser, path: str) -> list[list[str]]:
+    """The subjects of each page, to the last one."""
+    pages: list[list[str]] = []
+    further = path
+    while further and len(pages) < 20:
+        text = browser.text(further)
+        pages.append(subjects(text))
+        links = re.findall(r'<a class="button" href="([^"]+)">Next ones</a>', text)
+        further = links[0].replace("&amp;", "&") if links else ""
+    return pages
+
+
+@pytest.mark.parametrize("order", ["newest", "oldest"])
+def test_a_long_list_is_walked_by_pages(page: Page, order: str) -> None:
+    deliver_many(page, 120)
+    pages = _walked(page.browser("richard"), f"/todos?order={order}")
+    found = [one for shown in pages for one in shown]
+    assert [len(shown) for shown in pages] == [50, 50, 20]
+    assert sorted(found) == sorted(f"Number {number}." for number in range(1, 121))
+
+
+def test_what_is_done_is_walked_by_pages(page: Page) -> None:
+    deliver_many(page, 70)
+    browser = page.browser("richard")
+    for _ in range(2):
+        shown = re.findall(r'name="shown" value="(\d+)"', browser.text("/todos"))
+        browser.post("/todos/done", {"shown": shown, "all": "1"})
+    pages = _walked(browser, "/todos/done")
+    assert [len(shown) for shown in pages] == [50, 20]
+    assert len({one for shown in pages for one in shown}) == 70
+
+
+def test_an_empty_list_says_what_to_do(sqlite_page: Page) -> None:
+    text = sqlite_page.browser("richard").text("/todos")
+    assert "Nothing to do." in text
+    assert 'href="/contacts/new"' in text
+    assert "Nothing is done yet." in sqlite_page.browser("richard").text("/todos/done")
+
+
+def test_a_list_has_a_bound_whatever_is_in_it(sqlite_page: Page) -> None:
+    deliver_many(sqlite_page, 50, subject="<&>\"' {} " + "\U0001f3f4" * 400)
+    text = sqlite_page.browser("richard").text("/todos")
+    assert len(ids(text)) == 50
+    assert len(text.encode()) < LIMIT_BYTES
+
+
+@pytest.mark.parametrize("path", ["/todos", "/todos/done"])
+def test_who_has_no_record_has_no_to_dos(sqlite_page: Page, path: str) -> None:
+    assert sqlite_page.browser("boss", Role.ADMIN).get(path).status_code == 404
+    assert sqlite_page.browser("root", role=None).get(path).status_code == 404
+    assert sqlite_page.browser().get(path).status_code == 303
+
+
+@pytest.mark.parametrize("path", ["/todos/done", "/todos/undo"])
+@pytest.mark.parametrize("value", ["x", "-1", "1.5", "9" * 30, ""])
+def test_what_is_no_id_is_refused(sqlite_page: Page, path: str, value: str) -> None:
+    assert sqlite_page.browser("richard").post(path, {"todo": value}).status_code == 400
+
+
+@pytest.mark.parametrize("query", ["at=x&before=1", "before=1", "at=2026-01-01T00:00:00", "at=0001-01-01T00:00:00Z"])
+def test_what_is_no_place_in_the_list_is_not_there(sqlite_page: Page, query: str) -> None:
+    assert sqlite_page.browser("richard").get(f"/todos/done?{query}").status_code == 404
+
+
+def test_a_url_that_names_ids_does_nothing(sqlite_page: Page) -> None:
+    sqlite_page.deliver(mail("1"))
+    browser = sqlite_page.browser("richard")
+    (number,) = ids(browser.text("/todos"))
+    browser.text(f"/todos?done={number},x,{'9' * 5000}&after=x&order=%3Cb%3E")
+    assert ids(browser.text("/todos")) == [number]

@@ -1,0 +1,126 @@
+"""A mail is missing: what the page says, to whom, and the button that mends it."""
+
+from urllib.parse import quote
+
+import pytest
+
+from mailweir.store.web.accounts import Role
+from mailweir.visibility import Visibility
+from tests.held_mail import send
+from tests.page import JANE, Page
+from tests.page_mail import ANNA, RICHARD, deliver_with_hidden_copy, mail, restrict
+
+STRANGER = "bo@bolts.example"
+
+
+def ignore(page: Page, name: str = "1", to: str = RICHARD, author: str = STRANGER) -> None:
+    """Has the filter see a mail that isn't kept."""
+    raw = mail(name, "Secret plans", From=author)
+    send(page.database, raw, f"4Ignored{next(page.numbers)}", recipients=to, at=page.clock())
+
+
+@pytest.mark.parametrize("text", [STRANGER, "1@client.example", "<1@client.example>", f" {STRANGER.upper()} "])
+def test_mail_of_nobody_is_explained_and_can_be_mended(page: Page, text: str) -> None:
+    ignore(page)
+    said = page.browser("richard").text(f"/why?q={quote(text)}")
+    assert f"author {STRANGER} is not a contact of demo" in said
+    assert f'<a class="button main" href="/contacts/new?address={STRANGER}">' in said
+    form = page.browser("richard").text(f"/contacts/new?address={STRANGER}")
+    assert f">{STRANGER}</textarea>" in form
+
+
+def test_mail_that_is_kept_is_linked(page: Page) -> None:
+    number = page.deliver(mail("1"))
+    said = page.browser("richard").text(f"/why?q={JANE}")
+    assert f"captured as activity {number}" in said
+    assert f'href="/activities/{number}"' in said
+
+
+def test_words_of_a_subject_find_what_is_kept(page: Page) -> None:
+    number = page.deliver(mail("1", "About gaskets"))
+    said = page.browser("richard").text("/why?q=gaskets")
+    assert f'href="/activities/{number}"' in said
+    assert "has no subject here" in said
+
+
+def test_mail_that_came_for_somebody_else_is_not_told(page: Page) -> None:
+    ignore(page, to=ANNA)
+    assert "is not a contact of demo" in page.browser("anna").text(f"/why?q={STRANGER}")
+    assert "is not a contact of demo" in page.browser("boss", Role.ADMIN).text(f"/why?q={STRANGER}")
+    for browser in (page.browser("richard"), page.browser("bob", deployment=page.other)):
+        said = browser.text(f"/why?q={STRANGER}")
+        assert "is not a contact of demo" not in said
+        assert "An admin can look for the rest." in said
+
+
+def test_who_is_neither_user_nor_admin_is_told_of_the_record_alone(page: Page) -> None:
+    ignore(page)
+    number = page.deliver(mail("2", "About gaskets"))
+    guest = page.browser("guest")
+    assert "is not a contact of demo" not in guest.text(f"/why?q={STRANGER}")
+    assert f"/activities/{number}" in guest.text("/why?q=gaskets")
+
+
+def test_another_deployment_is_told_nothing(page: Page) -> None:
+    """Law 4."""
+    page.deliver(mail("1", "About gaskets"))
+    ignore(page, "2")
+    for text in (JANE, STRANGER, "gaskets", "1@client.example", "4Ignored2"):
+        for browser in (
+            page.browser("bob", deployment=page.other),
+            page.browser("admin2", Role.ADMIN, deployment=page.other),
+        ):
+            said = browser.text(f"/why?q={text}")
+            assert "/activities/" not in said
+            assert "demo" not in said
+
+
+@pytest.mark.parametrize("text", [JANE, "merger", "1@client.example"])
+def test_a_private_mail_is_not_told(page: Page, text: str) -> None:
+    number = page.deliver(mail("1", "Merger talks"), ANNA)
+    restrict(page, number, Visibility.PARTICIPANTS)
+    assert f"/activities/{number}" in page.browser("anna").text(f"/why?q={text}")
+    for browser in (page.browser("richard"), page.browser("boss", Role.ADMIN)):
+        said = browser.text(f"/why?q={text}")
+        assert f"/activities/{number}" not in said
+        assert "Merger talks" not in said
+
+
+def test_a_contact_in_bcc_is_told_to_the_sender_alone(page: Page) -> None:
+    number = deliver_with_hidden_copy(page)
+    assert f"/activities/{number}" in page.browser("richard").text("/why?q=joe@client.example")
+    assert f"/activities/{number}" not in page.browser("anna").text("/why?q=joe@client.example")
+
+
+def test_where_nothing_is_known_the_next_step_is_named(page: Page) -> None:
+    browser = page.browser("richard")
+    unknown = browser.text("/why?q=new@nobody.example")
+    assert "No contact has this address" in unknown
+    assert 'href="/contacts/new?address=new@nobody.example"' in unknown
+    assert "It is an address of the contact Jane Doe" in browser.text(f"/why?q={JANE}")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["<script>alert(1)</script>", "\"'><svg onload=x>", "\u202e\x1b", "\x00", "%", "_", "a" * 9_000, "@", "<@>", " "],
+)
+def test_whatever_is_asked_is_text(page: Page, text: str) -> None:
+    page.deliver()
+    said = page.browser("richard").text(f"/why?q={quote(text)}")
+    assert "<script>alert" not in said
+    assert "<svg onload" not in said
+    assert "\x1b" not in said
+
+
+def test_a_hostile_author_is_text(page: Page) -> None:
+    raw = mail("1", "x", From='"<script>alert(1)</script>" <"<b>x"@bolts.example>')
+    send(page.database, raw, "4Hostile", recipients=RICHARD, at=page.clock())
+    said = page.browser("richard").text("/why?q=1@client.example")
+    assert "<script>" not in said.partition("</head>")[2]
+    assert "<b>" not in said
+
+
+def test_the_page_asks_before_it_answers(sqlite_page: Page) -> None:
+    said = sqlite_page.browser("richard").text("/why")
+    assert "What is known of it" not in said
+    assert 'name="q"' in said

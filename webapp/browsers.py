@@ -1,0 +1,34 @@
+"""What a browser is called, from its User-Agent: for who looks through a list of sessions. Called by the account's page."""
+
+from flask_babel import gettext
+
+# The first that is found counts: many call themselves Chrome and Safari, too
+_BROWSERS = (
+    ("Edg", "Edge"),
+    ("OPR/", "Opera"),
+    ("Vivaldi/", "Vivaldi"),
+    ("SamsungBrowser/", "Samsung Internet"),
+    ("Firefox/", "Firefox"),
+    ("FxiOS/", "Firefox"),
+    ("CriOS/", "Chrome"),
+    ("Chrome/", "Chrome"),
+    ("Safari/", "Safari"),
+)
+_SYSTEMS = (
+    ("Windows", "Windows"),
+    ("Android", "Android"),
+    ("iPhone", "iPhone"),
+    ("iPad", "iPad"),
+    ("Mac OS X", "macOS"),
+    ("CrOS", "ChromeOS"),
+    ("Linux", "Linux"),
+)
+
+
+def name(user_agent: str) -> str:
+    """`Firefox on Windows`; what it calls itself, where that isn't known."""
+    browser = next((known for mark, known in _BROWSERS if mark in user_agent), None)
+    system = next((known for mark, known in _SYSTEMS if mark in user_agent), None)
+    if browser is None or system is None:
+        return user_agent or str(gettext("A browser without a name"))
+    return str(gettext("%(browser)s on %(system)s", browser=browser, system=system))

@@ -1,0 +1,104 @@
+"""What each way of mail comes to, in one line: is it well, does it need somebody, is it not set up.
+
+Called by the page of integrations. A colour is never alone: each kind has a sign before it, and words.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from flask_babel import gettext
+from markupsafe import Markup
+
+from mailweir.explain.user_integrations import (
+    Forwarding,
+    ForwardingState,
+    Gmail,
+    GmailState,
+    LogAddress,
+    Relay,
+    RelayState,
+)
+from mailweir.settings import Settings
+from webapp.sending_domain import SendingDomain
+from webapp.times import ago, moment
+
+GOOD, WARN, BAD, NEUTRAL = "good", "warn", "bad", ""
+_LATE_SWEEPS = 5
+_LEAST_LATE = timedelta(minutes=10)
+
+
+@dataclass(frozen=True, slots=True)
+class Light:
+    """kind: a class of the style sheet. title: what is the case. since: a time that belongs to it, as HTML, or ""."""
+
+    kind: str
+    title: str
+    since: Markup | str = ""
+
+
+def forwarding(found: Forwarding) -> Light:
+    """Of the forwarding."""
+    last = _last(found.last_seen)
+    if found.state is ForwardingState.USUAL:
+        return Light(GOOD, gettext("Forwarding works"), last)
+    if found.state is ForwardingState.QUIET:
+        return Light(BAD, gettext("Forwarding is quiet"), _since(found.quiet_since))
+    if found.state is ForwardingState.CONFIRMATION_BOUNCED:
+        return Light(BAD, gettext("Forwarding isn't confirmed"), _since(found.confirmation_at))
+    if found.state in (ForwardingState.UNCONFIRMED, ForwardingState.CONFIRMATION_HELD_BACK):
+        return Light(WARN, gettext("Forwarding isn't confirmed"), _since(found.confirmation_at))
+    if found.state in (ForwardingState.RARE, ForwardingState.NONE_OF_LATE):
+        return Light(WARN, gettext("Little was forwarded"), last)
+    return Light(NEUTRAL, gettext("No forwarding yet"))
+
+
+def google(found: Gmail | None, settings: Settings, now: datetime, *, is_swept: bool) -> Light:
+    """Of the synced mailbox. is_swept: is a sync at work?"""
+    if found is None:
+        return Light(NEUTRAL, gettext("Google isn't connected"))
+    if found.state is GmailState.RECONNECT:
+        return Light(BAD, gettext("Google has to be connected again"), _since(found.swept_at or found.connected_since))
+    if is_late(found, settings, now) or not is_swept:
+        return Light(BAD, gettext("Google isn't read"), _since(found.swept_at or found.connected_since))
+    if found.state is GmailState.WAITS:
+        return Light(WARN, gettext("Google waits, and goes on by itself"), _since(found.swept_at))
+    if found.given_up:
+        return Light(WARN, gettext("Google is connected, and some mail was given up"))
+    if found.consent_ends_at:
+        return Light(WARN, gettext("Google is connected, but not for long"))
+    return Light(GOOD, gettext("Connected to Google"), _last(found.last_message_at))
+
+
+def is_late(found: Gmail, settings: Settings, now: datetime) -> bool:
+    """Was it not swept for longer than it should be? As `health.gmail` has it."""
+    late = max(_LATE_SWEEPS * timedelta(seconds=settings.gmail.sweep_seconds), _LEAST_LATE)
+    return now - (found.swept_at or found.connected_since) > late
+
+
+def relay(found: Relay, domain: SendingDomain | None, *, is_offered: bool) -> Light:
+    """Of the login for outgoing mail. domain: what DNS says of the user's, or None where it wasn't asked. is_offered: has the
+    user an address that this host may send with?"""
+    if found.state is RelayState.SUSPENDED:
+        return Light(BAD, gettext("Outgoing SMTP is suspended"), _since(found.since))
+    if found.state is RelayState.NOT_CONNECTED and not is_offered:
+        return Light(NEUTRAL, gettext("Outgoing SMTP isn't for gmail.com"))
+    if found.state is RelayState.NOT_CONNECTED:
+        return Light(NEUTRAL, gettext("No outgoing SMTP yet"))
+    if domain is not None and domain.is_bad:
+        return Light(WARN, gettext("Outgoing SMTP is connected, and DNS lacks a record"))
+    return Light(GOOD, gettext("Outgoing SMTP is connected"), _last(found.last_mail))
+
+
+def log_address(found: LogAddress) -> Light:
+    """Of the log address."""
+    if found.last_mail is None:
+        return Light(NEUTRAL, gettext("Nothing at the log address yet"))
+    return Light(GOOD, gettext("The log address works"), _last(found.last_mail))
+
+
+def _last(value: datetime | None) -> Markup | str:
+    return Markup(gettext("last mail %(when)s", when="{}")).format(ago(value)) if value else ""
+
+
+def _since(value: datetime | None) -> Markup | str:
+    return Markup(gettext("since %(when)s", when="{}")).format(moment(value)) if value else ""

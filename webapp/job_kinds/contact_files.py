@@ -1,0 +1,109 @@
+"""The import of a file of contacts: first what it would change, then the import itself, some hundred rows in each transaction.
+
+The import goes on at the row where it was broken off: how many rows are done is written in the transaction that does them. What
+counted as new in the preview may be there by then; rows twice change nothing. Called by `webapp.jobs`.
+"""
+
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict
+from itertools import islice
+from typing import Any
+
+from mailweir.contact_files import forms
+from mailweir.contact_files.forms import Form
+from mailweir.contact_files.rows import BadRow, Row
+from mailweir.errors import BadInput
+from mailweir.store.people import contact_import
+from mailweir.store.people.contact_import import Imported
+from mailweir.store.people.contact_preview import Preview
+from mailweir.store.web import change_log, jobs
+from webapp.forms import MAX_UPLOAD_BYTES
+from webapp.work import Report, Work
+
+PREVIEW = "contacts.preview"
+IMPORT = "contacts.import"
+MAX_ROWS = 200_000  # some 1 KB of memory each while they are looked at
+SHOWN_BAD_ROWS = 100
+EXAMPLES = 10
+
+_PART_ROWS = 100  # of one transaction: some milliseconds, for the filter waits for the write lock meanwhile
+_PAUSE_SECONDS = 0.01  # between two, for others that wait for it
+_LOOKED_AT_ROWS = 500
+_COUNTS = ("added", "completed", "unchanged", "kept_company", "companies_added", "left_out")
+
+
+def preview(work: Work) -> Report:
+    """What the file would change. Its file stays for the import."""
+    chosen, rows = work.job.parameters, 0
+    found = Preview(work.database, work.deployment(), chosen["company"], shared=chosen["shared"])
+    for part in _parts(_rows(work), _LOOKED_AT_ROWS):
+        rows += len(part)
+        if rows > MAX_ROWS:
+            raise BadInput(f"the file has more than {MAX_ROWS} rows: send it in several files")
+        found.take(part)
+        work.step(rows, chosen["lines"])
+    result = found.result(EXAMPLES)
+    return {
+        **{name: getattr(result, name) for name in _COUNTS},
+        "rows": rows,
+        "bad": _shown(result.bad),
+        "new": [asdict(one) for one in result.new],
+        "changed": [asdict(one) for one in result.changed],
+    }
+
+
+def import_rows(work: Work) -> Report:
+    """Makes and completes the contacts of the good rows."""
+    job, deployment = work.job, work.deployment()
+    done, total = job.done, job.parameters["rows"]
+    report: dict[str, Any] = {**dict.fromkeys(_COUNTS, 0), "bad": [], **job.report}
+    for part in _parts(islice(_rows(work), done, None), _PART_ROWS):
+        work.go_on()
+        prepared = contact_import.prepare(deployment, part, job.parameters["company"] or None, lambda line: None)
+        with work.database.transaction():
+            imported = contact_import.run(
+                work.database,
+                deployment,
+                prepared,
+                work.clock(),
+                partial=True,
+                shared=job.parameters["shared"],
+                progress=lambda share: None,
+            )
+            done += len(part)
+            report = _with(report, imported)
+            work.save(done, total, report)
+        time.sleep(_PAUSE_SECONDS)
+    detail = ", ".join(f"{name} {report[name]}" for name in _COUNTS if report[name])
+    change_log.note(
+        work.database,
+        deployment.id,
+        job.account,
+        "contacts.imported",
+        job.parameters["file"],
+        detail,
+        work.clock(),
+    )
+    return report
+
+
+def _rows(work: Work) -> Iterator[Row | BadRow]:
+    chosen = work.job.parameters
+    raw = jobs.upload(work.database, work.job.id, MAX_UPLOAD_BYTES)
+    return forms.read(Form(chosen["form"]), raw, exact=chosen["exact"])
+
+
+def _parts(rows: Iterable[Row | BadRow], size: int) -> Iterator[list[Row | BadRow]]:
+    left = iter(rows)
+    while part := list(islice(left, size)):
+        yield part
+
+
+def _with(report: dict[str, Any], imported: Imported) -> dict[str, Any]:
+    bad = [*report["bad"], *_shown(imported.bad)][:SHOWN_BAD_ROWS]
+    return {**{name: report[name] + getattr(imported, name) for name in _COUNTS}, "bad": bad}
+
+
+def _shown(bad: Iterable[BadRow]) -> list[list[Any]]:
+    return [[row.line, row.reason] for row in islice(bad, SHOWN_BAD_ROWS)]

@@ -1,0 +1,142 @@
+"""The workers of long work: threads of `mailweir-web` that lease jobs, of this host or another, and do them one by one.
+
+A thread beside each worker renews its lease, so that a step may take as long as it takes; where the process stands still or dies,
+the lease lapses. Called by `server`; `tests` too.
+"""
+
+import os
+import secrets
+import socket
+import threading
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from datetime import datetime
+
+import structlog
+
+from mailweir.database_url import DatabaseUrl
+from mailweir.errors import BadInput, DatabaseUnavailable
+from mailweir.store.database.connection import Database
+from mailweir.store.web import jobs
+from mailweir.store.web.jobs import Job, LeaseLost, State
+from webapp.job_kinds import contact_files, never_log
+from webapp.work import Kind, Report, Stopped, Work
+
+KINDS: Mapping[str, Kind] = {
+    contact_files.PREVIEW: contact_files.preview,
+    contact_files.IMPORT: contact_files.import_rows,
+    never_log.LOOK: never_log.look,
+    never_log.ERASE: never_log.erase,
+}
+_KEEPS_UPLOAD = frozenset({contact_files.PREVIEW})
+_POLL_SECONDS = 1.0
+_OUTAGE_SECONDS = 10.0
+_RENEW_SECONDS = jobs.LEASE.total_seconds() / 3
+_PRUNE_SECONDS = 3600.0
+_BUSY_SECONDS = 10.0
+
+
+class Worker:
+    """One thread that works. clock: this moment, UTC."""
+
+    def __init__(
+        self,
+        database_url: DatabaseUrl,
+        clock: Callable[[], datetime],
+        logger: structlog.stdlib.BoundLogger,
+        kinds: Mapping[str, Kind] = KINDS,
+    ) -> None:
+        self._database_url = database_url
+        self._clock = clock
+        self._logger = logger
+        self._kinds = kinds
+        self._owner = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(8)}"
+        self._is_stopping = threading.Event()
+        self._pruned_at: datetime | None = None
+        # a daemon: a process that is told to end twice ends, and its job is another's once the lease lapses
+        self._thread = threading.Thread(target=self._work_for_ever, name="jobs", daemon=True)
+
+    def start(self) -> None:
+        """Begins to work."""
+        self._thread.start()
+
+    def stop(self, seconds: float) -> None:
+        """Gives back what it works on, after the part in hand; waits so long for that."""
+        self._is_stopping.set()
+        self._thread.join(seconds)
+
+    def _work_for_ever(self) -> None:
+        with closing(Database(self._database_url, busy_timeout_seconds=_BUSY_SECONDS)) as database:
+            while not self._is_stopping.is_set():
+                pause = 0.0
+                try:
+                    if not self.work_once(database):
+                        pause = _POLL_SECONDS
+                except DatabaseUnavailable as error:
+                    self._logger.warning("jobs wait for the database", error=str(error))
+                    database.close()
+                    pause = _OUTAGE_SECONDS
+                except Exception as error:
+                    self._logger.error("jobs failed", exc_info=error)
+                    pause = _OUTAGE_SECONDS
+                self._is_stopping.wait(pause)
+
+    def work_once(self, database: Database) -> bool:
+        """Does one job, if there is one. DatabaseUnavailable: what it had is another's once its lease lapses."""
+        self._prune(database)
+        # by kind: beside a host of a newer version, which has more kinds
+        job = jobs.lease(database, self._owner, self._kinds, self._clock())
+        if job is None:
+            return False
+        self._logger.info("job begun", job=job.id, kind=job.kind, attempt=job.attempts)
+        is_over = threading.Event()
+        keeper = threading.Thread(target=self._keep, args=(job, is_over), name="lease", daemon=True)
+        keeper.start()
+        try:
+            self._do(database, job)
+        except LeaseLost:
+            self._logger.warning("job lost to another worker", job=job.id)
+        finally:
+            is_over.set()
+            keeper.join()
+        return True
+
+    def _do(self, database: Database, job: Job) -> None:
+        work = Work(database, job, self._owner, self._clock, self._is_stopping)
+        state, report = State.DONE, dict(job.report)
+        try:
+            report = dict(self._kinds[job.kind](work))
+        except (LeaseLost, DatabaseUnavailable):
+            raise
+        except Stopped:
+            jobs.give_back(database, job, self._owner)
+            return
+        except BadInput as error:
+            state, report = State.FAILED, {**self._so_far(database, job), "error": str(error)}
+        except Exception as error:
+            self._logger.error("job failed", job=job.id, kind=job.kind, exc_info=error)
+            state, report = State.FAILED, {**self._so_far(database, job), "is_our_fault": True}
+        keeps = state is State.DONE and job.kind in _KEEPS_UPLOAD
+        jobs.finish(database, job, self._owner, state, report, self._clock(), keeps_upload=keeps)
+        self._logger.info("job over", job=job.id, kind=job.kind, state=str(state))
+
+    def _so_far(self, database: Database, job: Job) -> Report:
+        """What was done before it failed stays done, and is said."""
+        return jobs.find(database, job.deployment_id, job.id).report
+
+    def _keep(self, job: Job, is_over: threading.Event) -> None:
+        """Renews the lease until the job is over, or the lease is lost."""
+        with closing(Database(self._database_url, busy_timeout_seconds=_BUSY_SECONDS)) as database:
+            while not is_over.wait(_RENEW_SECONDS):
+                try:
+                    jobs.renew(database, job, self._owner, self._clock())
+                except LeaseLost:
+                    return
+                except DatabaseUnavailable:
+                    database.close()
+
+    def _prune(self, database: Database) -> None:
+        now = self._clock()
+        if self._pruned_at is None or (now - self._pruned_at).total_seconds() >= _PRUNE_SECONDS:
+            jobs.prune(database, now)
+            self._pruned_at = now

@@ -1,0 +1,85 @@
+"""What would mend it, as a button: a link to the form that does it, once the person has looked at it. Nothing is done by a link.
+
+Where the page for it isn't there for this reader, a sentence says who does it. Called by the pages that say what is wrong.
+"""
+
+from dataclasses import dataclass
+
+import flask
+from flask_babel import gettext
+
+from mailweir.explain.remedies import Action, Remedy
+from webapp import here
+
+_AT_INTEGRATIONS = {
+    Action.SET_UP_FORWARDING,
+    Action.CHECK_FORWARDING,
+    Action.CHECK_MAILBOX,
+    Action.CLICK_THE_LINK,
+    Action.ASK_GMAIL_AGAIN,
+    Action.CONNECT_AGAIN,
+    Action.SYNC_BOTH_WAYS,
+    Action.RETRY,
+    Action.AUDIT,
+    Action.NEW_PASSWORD,
+}
+_AT_USERS = {Action.ADD_ADDRESS, Action.ADD_USER, Action.ADD_GROUP}
+
+
+@dataclass(frozen=True, slots=True)
+class Mend:
+    """words: of the button, or where url is None a sentence by itself."""
+
+    words: str
+    url: str | None = None
+
+
+def of(remedy: Remedy) -> Mend | None:
+    """What a page shows for a remedy; None where nothing is to be done."""
+    if remedy.action is Action.NONE:
+        return None
+    if remedy.action is Action.WAIT:
+        return Mend(gettext("Nothing is to be done: it goes on by itself."))
+    if remedy.action is Action.MAKE_CONTACT:
+        url = flask.url_for("contacts.new", address=remedy.subject or None)
+        return Mend(gettext("Make a contact and fetch the earlier mail"), url)
+    if remedy.action is Action.FORWARD_AGAIN:
+        log_address = here.deployment().log_address
+        return Mend(gettext("Forward it to %(address)s again.", address=log_address))
+    if remedy.action in _AT_INTEGRATIONS:
+        return _at_integrations(remedy)
+    return _of_admins(remedy)
+
+
+def _at_integrations(remedy: Remedy) -> Mend | None:
+    words = {
+        Action.SET_UP_FORWARDING: gettext("Set up the forwarding"),
+        Action.CHECK_FORWARDING: gettext("Look at the forwarding"),
+        Action.CHECK_MAILBOX: gettext("Look at the mailbox"),
+        Action.CLICK_THE_LINK: gettext("Confirm the forwarding"),
+        Action.ASK_GMAIL_AGAIN: gettext("Ask Gmail for the confirmation again"),
+        Action.CONNECT_AGAIN: gettext("Connect again"),
+        Action.SYNC_BOTH_WAYS: gettext("Sync both ways"),
+        Action.RETRY: gettext("Try it again"),
+        Action.AUDIT: gettext("Compare the mailbox again"),
+        Action.NEW_PASSWORD: gettext("Make a new password"),
+    }[remedy.action]
+    own = here.membership()
+    if own is None or own.user_id is None or "integrations.page" not in flask.current_app.view_functions:
+        return Mend(gettext("The user whose mail it is does that at Integrations: %(what)s.", what=words))
+    return Mend(words, flask.url_for("integrations.page"))
+
+
+def _of_admins(remedy: Remedy) -> Mend | None:
+    words = {
+        Action.ADD_ADDRESS: gettext("Give the address to a user"),
+        Action.ADD_USER: gettext("Make a user for this address"),
+        Action.ADD_GROUP: gettext("Make the address a group of the firm's"),
+        Action.CHANGE_RULE: gettext("Look at the never-log rules"),
+    }.get(remedy.action)
+    if words is None:  # of a later version
+        return None
+    endpoint = "admin_users.page" if remedy.action in _AT_USERS else "admin_rules.page"
+    if here.is_admin() and endpoint in flask.current_app.view_functions:
+        return Mend(words, flask.url_for(endpoint))
+    return Mend(gettext("An admin can do that: %(what)s.", what=words))

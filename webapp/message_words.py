@@ -1,0 +1,91 @@
+"""Words about one message: who is proven to have written it, what is folded away, an invitation, a size.
+
+Called by `message` and its templates.
+"""
+
+from datetime import datetime, timedelta
+
+import flask_babel
+from flask_babel import gettext, ngettext
+from markupsafe import Markup
+
+from mailweir.explain import record
+from mailweir.reading.folds import FoldKind
+from mailweir.reading.invitation import Invitation
+from mailweir.sender_verdict import Verdict
+from webapp import explained, times
+from webapp.message_text import Piece
+
+_DECIMAL = 1_000
+_PENDING = "pending"  # as the record keeps it until somebody has looked
+
+
+def verdict(stored: str, reason: str | None, domain: str | None) -> tuple[str, str]:
+    """Is the author proven, and by what: one sentence's part, and the class of that state."""
+    why = record.verdict_reason(reason, domain)
+    if stored == Verdict.PASS:
+        return (explained.said(why) if why else gettext("proven")), "good"
+    if stored == _PENDING:
+        return gettext("not examined yet"), ""
+    state = "bad" if stored == Verdict.FAIL else "warn"
+    if why is None:
+        return gettext("not proven"), state
+    return gettext("not proven: %(reason)s", reason=explained.said(why)), state
+
+
+def fold(piece: Piece) -> str:
+    """What stands in place of a folded stretch."""
+    count = piece.lines
+    said = {
+        FoldKind.QUOTE: ngettext("%(num)d quoted line", "%(num)d quoted lines", count),
+        FoldKind.SIGNATURE: ngettext("Signature, %(num)d line", "Signature, %(num)d lines", count),
+        FoldKind.DISCLAIMER: ngettext("Disclaimer, %(num)d line", "Disclaimer, %(num)d lines", count),
+        FoldKind.FORWARDED: ngettext("Forwarded header, %(num)d line", "Forwarded header, %(num)d lines", count),
+    }
+    return said[piece.fold] if piece.fold else ""
+
+
+def size(count: int) -> str:
+    """Bytes, for people."""
+    if count < _DECIMAL:
+        return str(ngettext("%(num)d byte", "%(num)d bytes", count))
+    if count < _DECIMAL**2:
+        return str(gettext("%(number)s KB", number=flask_babel.format_decimal(round(count / _DECIMAL))))
+    return str(gettext("%(number)s MB", number=flask_babel.format_decimal(round(count / _DECIMAL**2, 1))))
+
+
+def method(event: Invitation) -> str:
+    """What an invitation does."""
+    said = {
+        "REQUEST": gettext("Invitation"),
+        "PUBLISH": gettext("Event"),
+        "REPLY": gettext("Answer to an invitation"),
+        "CANCEL": gettext("Called off"),
+        "COUNTER": gettext("Another time is proposed"),
+    }
+    return str(said.get(event.method, gettext("Event")))
+
+
+def when(event: Invitation) -> Markup:
+    """When it is: in the reader's zone; a day as a day, and without a zone by the clock of whoever is there."""
+    start, end = event.starts_at, event.ends_at
+    if start is None:
+        return Markup(gettext("no time is given"))
+    if event.is_all_day:
+        last = end - timedelta(days=1) if end and end - start > timedelta(days=1) else start
+        shown = _date(start) if last == start else gettext("%(start)s to %(end)s", start=_date(start), end=_date(last))
+        found = Markup("{}").format(shown)
+    elif not event.zone:
+        found = Markup("{}").format(gettext("%(time)s, by the clock of whoever is there", time=_span(start, end)))
+    else:
+        found = times.until(start, end) if end and end > start else times.moment(start, is_long=True)
+    return found + Markup("{}").format(gettext(", repeated")) if event.repeats else found
+
+
+def _date(value: datetime) -> str:
+    return str(flask_babel.format_datetime(value, "EEEE, d MMMM y", rebase=False))
+
+
+def _span(start: datetime, end: datetime | None) -> str:
+    shown = str(flask_babel.format_datetime(start, "EEEE, d MMMM y, HH:mm", rebase=False))
+    return f"{shown}–{end:%H:%M}" if end and end > start else shown

@@ -1,0 +1,128 @@
+"""Contacts: the list, one contact with its mail, and the form that makes one. Users may make contacts, too."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import flask
+from flask_babel import gettext
+from werkzeug.wrappers import Response
+
+from mailweir import address
+from mailweir.errors import BadInput
+from mailweir.explain import record
+from mailweir.store.people import company_lists, contact_lists, contacts
+from mailweir.store.people.contact_lists import ListedContact
+from mailweir.store.record import monthly
+from mailweir.store.record.stream_filter import StreamFilter
+from mailweir.store.web import change_log
+from webapp import explained, forms, here, months, streams_shown
+from webapp.access import Access, open_to
+
+blueprint = flask.Blueprint("contacts", __name__)
+_MAX_CHARS = 200
+_MAX_ADDRESSES = 20
+_JUST_NOW = timedelta(minutes=10)
+
+
+@blueprint.get("/contacts")
+@open_to(Access.READER)
+def list_all() -> str:
+    """By name, fifty at a time."""
+    begins = forms.asked("q", _MAX_CHARS)
+    before = forms.whole_number(flask.request.args.get("before"))
+    after = forms.whole_number(flask.request.args.get("after")) if before is None else None
+    page = contact_lists.page(here.database(), here.deployment(), begins=begins, after=after, before=before)
+    kept: dict[str, Any] = {"q": begins} if begins else {}
+    links = []
+    if page.before is not None:
+        links.append((gettext("Back"), flask.url_for(".list_all", **kept, before=page.before)))
+    if page.after is not None:
+        links.append((gettext("Further"), flask.url_for(".list_all", **kept, after=page.after)))
+    return flask.render_template(
+        "contacts/list.html",
+        contacts=page.contacts,
+        begins=begins,
+        is_first=before is None and after is None,
+        links=links,
+    )
+
+
+@blueprint.get("/contacts/<int:contact_id>")
+@open_to(Access.READER)
+def page(contact_id: int) -> str:
+    """One contact: addresses, company, visibility, the mail, and how much of it there was."""
+    contact = contact_lists.find(here.database(), here.deployment(), contact_id)
+    if contact is None:
+        flask.abort(404)
+    wanted = StreamFilter(contacts=(contact.id,))
+    counted = monthly.counts(here.database(), here.deployment(), here.reader(), wanted, here.now())
+    return flask.render_template(
+        "contacts/contact.html",
+        contact=contact,
+        found=streams_shown.shown(wanted, ".page", {"contact_id": contact.id}),
+        bars=months.bars(counted),
+        is_partial=counted.is_partial,
+        visibility=explained.said(record.visibility(contact.visibility)),
+        is_made="made" in flask.request.args and here.now() - contact.created_at < _JUST_NOW,
+    )
+
+
+@blueprint.get("/contacts/new")
+@open_to(Access.READER)
+def new() -> str:
+    """The form. `?address=` and `?name=` fill it in; nothing is made before a person has looked at it."""
+    given = {name: forms.asked(name, _MAX_CHARS) for name in ("name", "address", "company")}
+    return _form(_Typed(given["name"], given["address"], given["company"]))
+
+
+@blueprint.post("/contacts/new")
+@open_to(Access.READER)
+def make() -> Response | tuple[str, int]:
+    """Makes the contact, or shows the form again with what is wrong."""
+    typed = _Typed(forms.text("name"), forms.text("addresses", 10_000), forms.text("company"))
+    try:
+        made = _made(typed)
+    except BadInput as error:
+        return _form(typed, str(error)), 400
+    return flask.redirect(flask.url_for(".page", contact_id=made, made=1), 303)
+
+
+@dataclass(frozen=True, slots=True)
+class _Typed:
+    """What stands in the form. addresses: one a line."""
+
+    name: str
+    addresses: str
+    company: str
+
+
+def _made(typed: _Typed) -> int:
+    """The new contact's id. BadInput."""
+    database, deployment = here.database(), here.deployment()
+    addresses = [line.strip() for line in typed.addresses.splitlines() if line.strip()]
+    if not addresses:
+        raise BadInput(gettext("Give the address that the contact writes from."))
+    if len(addresses) > _MAX_ADDRESSES:
+        raise BadInput(gettext("Those are more than %(num)d addresses.", num=_MAX_ADDRESSES))
+    company = company_lists.named(database, deployment, typed.company) if typed.company else None
+    if typed.company and company is None:
+        raise BadInput(gettext("There is no company of this name. Leave it empty, or ask an admin to make it."))
+    with database.transaction():
+        made = contacts.add(database, deployment, typed.name, addresses, company.name if company else None, here.now())
+        by, subject, detail = here.account().name, made.name, ", ".join(made.addresses)
+        change_log.note(database, deployment.id, by, "contact.added", subject, detail, here.now())
+    return made.id
+
+
+def _form(typed: _Typed, error: str = "") -> str:
+    return flask.render_template(
+        "contacts/new.html", typed=typed, error=error, held_by=_holders(typed.addresses) if error else []
+    )
+
+
+def _holders(typed: str) -> list[ListedContact]:
+    """Who has one of these addresses already: the likely cause, and where the person wants to go."""
+    normal = (address.typed(line.strip()) for line in typed.splitlines()[:_MAX_ADDRESSES])
+    found = [contact_lists.holders(here.database(), here.deployment(), one) for one in normal if one]
+    return list({contact.id: contact for holders in found for contact in holders}.values())

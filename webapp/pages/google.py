@@ -1,0 +1,222 @@
+"""A user's consent at Google through the page: asked for, brought back, changed, and left.
+
+`state` is bound to the session and the user, and counts once; PKCE binds the code to who asked for it. The page seals the token
+with a public key and can't open it again. Nothing that Google sends is in a redirect or a log.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import flask
+from flask_babel import gettext
+from werkzeug.wrappers import Response
+
+from mailweir import gmail_access
+from mailweir.errors import BadInput, MailweirError, SettingsError
+from mailweir.gmail import consent, oauth_files, transport
+from mailweir.gmail.consent import Question
+from mailweir.gmail.oauth_files import OAuthClient
+from mailweir.gmail_access import AnotherMailbox, Directions, Wanted
+from mailweir.secrets_file import Sealer
+from mailweir.settings import Settings
+from mailweir.store.database.connection import Database
+from mailweir.store.gmail import gmail_connections, gmail_mailboxes, gmail_waiting, sealing_keys
+from mailweir.store.gmail.gmail_connections import NotOwnAddress, ReadForAnother
+from mailweir.store.web import states
+from mailweir.store.web.states import Kind
+from webapp import forms, here
+from webapp.access import Access, open_to
+from webapp.pages import integrations
+
+blueprint = flask.Blueprint("google", __name__)
+_YES = {True: "yes", False: "no"}
+_MOST_SECONDS = 10.0  # for one answer of Google's, while a browser waits
+
+
+@blueprint.post("/integrations/google/connect")
+@open_to(Access.STAFF)
+def connect() -> Response | tuple[str, int]:
+    """Sends the browser to Google. The boxes say what is recorded; where none is ticked, it stays as it was."""
+    database, tenant, name = here.database(), here.deployment(), here.username()
+    given = Directions(forms.ticked("inbound"), forms.ticked("outbound"))
+    chosen = given if given.inbound or given.outbound else gmail_access.directions_before(database, tenant, name)
+    if chosen is None:
+        return integrations.show(problem=gettext("Tick what is to be recorded: inbound, outbound or both.")), 400
+    try:
+        client = _client()
+        _sealer()
+        wanted, _ = gmail_connections.may_connect(database, tenant, name, None)
+        asked = consent.question(client, _redirect_uri(), wanted)
+    except MailweirError as error:
+        return integrations.show(problem=_in_words(error)), 400
+    kept = {"verifier": asked.verifier, "inbound": _YES[chosen.inbound], "outbound": _YES[chosen.outbound]}
+    states.keep(database, asked.state, Kind.GMAIL, _bound_to(), kept, here.now())
+    return flask.redirect(asked.url, 303)
+
+
+@blueprint.get(integrations.RETURN_PATH)
+@open_to(Access.STAFF)
+def come_back() -> Response | tuple[str, int]:
+    """Where Google sends the browser: takes the code, and connects the mailbox that it is for."""
+    given = flask.request.args
+    state = given.get("state", "")
+    found = states.take(here.database(), Kind.GMAIL, _bound_to(), state, here.now())
+    if found is None:
+        words = gettext(
+            "That answer of Google's is too old, was used already, or is somebody else's. Connect once more."
+        )
+        return integrations.show(problem=words), 400
+    asked = Question("", _redirect_uri(), state, found["verifier"])
+    try:
+        code = consent.code_of(given)
+        made = _connected(asked, code, Directions(found["inbound"] == _YES[True], found["outbound"] == _YES[True]))
+    except MailweirError as error:
+        return integrations.show(problem=_in_words(error)), 400
+    integrations.note("gmail.connected", made)
+    return integrations.back("google_connected")
+
+
+@blueprint.post("/integrations/google/options")
+@open_to(Access.STAFF)
+def set_options() -> Response | tuple[str, int]:
+    """Which mail is recorded from now on."""
+    inbound, outbound = forms.ticked("inbound"), forms.ticked("outbound")
+    database = here.database()
+    if not (inbound or outbound):
+        words = gettext(
+            "Without inbound and outbound nothing would be recorded: leave one ticked, or disconnect Google."
+        )
+        return integrations.show(problem=words), 400
+    try:
+        with database.transaction():
+            made = gmail_connections.set_directions(
+                database, here.deployment(), here.username(), inbound=inbound, outbound=outbound, now=here.now()
+            )
+            chosen = [word for word, on in (("inbound", inbound), ("outbound", outbound)) if on]
+            integrations.note("gmail.directions_set", made.address, ", ".join(chosen))
+    except BadInput:
+        return _gone()
+    return integrations.back("google_options")
+
+
+@blueprint.post("/integrations/google/retry")
+@open_to(Access.STAFF)
+def retry() -> Response | tuple[str, int]:
+    """Takes up again the messages that were given up."""
+    database = here.database()
+    try:
+        mailbox = gmail_mailboxes.find(database, here.deployment(), here.username())
+    except BadInput:
+        return _gone()
+    gmail_waiting.revive(database, mailbox.id, here.now())
+    integrations.note("gmail.retried", mailbox.address)
+    return integrations.back("google_retry")
+
+
+@blueprint.post("/integrations/google/disconnect")
+@open_to(Access.STAFF)
+def disconnect() -> Response | tuple[str, int]:
+    """Forgets the token. The page can't open it, so it can't give it back to Google: the user does, by Google's own page."""
+    database, tenant, name = here.database(), here.deployment(), here.username()
+    try:
+        with database.transaction():
+            address = gmail_mailboxes.find(database, tenant, name).address
+            gmail_connections.disconnect(database, tenant, name, here.now())
+            integrations.note("gmail.disconnected", address)
+    except BadInput:
+        return _gone()
+    return integrations.back("google_disconnected")
+
+
+def form_targets(settings: Settings) -> tuple[str, ...]:
+    """Where Connect sends a browser, as an origin: another one than Google's where the client's file says so, as in tests."""
+    try:
+        parts = urlsplit(oauth_files.load_web_client(Path(settings.gmail.web_client_file)).auth_uri)
+    except MailweirError:  # told where somebody connects
+        return ()
+    return (f"{parts.scheme}://{parts.netloc}",)
+
+
+def _gone() -> tuple[str, int]:
+    return integrations.show(problem=gettext("Google isn't connected any more.")), 400
+
+
+def _bound_to() -> str:
+    return f"session {here.session().id}, user {here.user_id()} of {here.deployment().id}"
+
+
+def _redirect_uri() -> str:
+    return here.site().public_url + integrations.RETURN_PATH
+
+
+def _settings() -> Settings:
+    """Those of the site, with the time that a browser waits."""
+    settings = here.site().settings
+    seconds = min(settings.gmail.timeout_seconds, _MOST_SECONDS)
+    return settings.model_copy(update={"gmail": settings.gmail.model_copy(update={"timeout_seconds": seconds})})
+
+
+def _client() -> OAuthClient:
+    """SettingsError where the settings name none that can be used."""
+    config = here.site().settings.gmail
+    if not config.web_client_file:
+        raise SettingsError("gmail.web_client_file names no OAuth client")
+    transport.refuse_insecure(config.api_endpoint, "gmail.api_endpoint")
+    return oauth_files.load_web_client(Path(config.web_client_file))
+
+
+def _sealer() -> Sealer:
+    """SettingsError where nobody who has the key file has said yet with what to seal."""
+    public = sealing_keys.find(here.database())
+    if public is None:
+        raise SettingsError("the sync hasn't given the page its public key yet: start mailweir-gmail-sync")
+    return Sealer(public)
+
+
+@contextmanager
+def _open_database() -> Iterator[Database]:
+    yield here.database()
+
+
+def _connected(asked: Question, code: str, directions: Directions) -> str:
+    """The address of the mailbox that the code is for, now connected. Errors: those of `gmail_access.connect`."""
+    settings, client, sealer = _settings(), _client(), _sealer()
+    given = consent.exchange(client, asked, code, settings.gmail.timeout_seconds)
+    address, before = gmail_connections.may_connect(here.database(), here.deployment(), here.username(), None)
+    done = gmail_access.connect(
+        settings,
+        _open_database,
+        here.deployment(),
+        here.username(),
+        wanted=Wanted(address, before),
+        directions=directions,
+        identity=client,
+        consent=(given, sealer),
+        clock=here.site().clock,
+    )
+    return done.mailbox.address
+
+
+def _in_words(error: MailweirError) -> str:
+    """What went wrong, as the user can act on it. What the settings lack is the admin's, who reads more in the log."""
+    if isinstance(error, SettingsError):
+        flask.current_app.logger.error("Google can't be connected: %s", error)
+        said = gettext("Google can't be connected here yet. Tell your admin; the log of mailweir-web says why.")
+    elif isinstance(error, NotOwnAddress):
+        said = gettext(
+            "That Google account isn't one of your addresses here. Choose the account of your own mailbox at Google; or ask "
+            "your admin to add the address to you."
+        )
+    elif isinstance(error, ReadForAnother):
+        said = gettext("That mailbox is connected for a colleague already. Ask your admin.")
+    elif isinstance(error, AnotherMailbox):
+        said = gettext(
+            "You are connected with %(before)s, and %(found)s is another mailbox. Disconnect the first one, then connect this.",
+            before=error.before,
+            found=error.found,
+        )
+    else:
+        said = gettext("Google wasn't connected: %(why)s.", why=str(error).rstrip("."))
+    return str(said)

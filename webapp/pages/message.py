@@ -1,0 +1,193 @@
+"""One message: who wrote it and is that proven, when, what was written, its files, its thread, and who may read it.
+
+Text and HTML come from readings: no mail is parsed here. HTML is shown on wish, in a frame with a document of its own
+(`message_parts`).
+"""
+
+from dataclasses import dataclass
+
+import flask
+from flask_babel import gettext
+from werkzeug.wrappers import Response
+
+from mailweir.errors import BadInput
+from mailweir.explain import record
+from mailweir.reading.attachments import Attachment
+from mailweir.sender_verdict import VerdictReason
+from mailweir.store.record import (
+    forwarded_versions,
+    raw_messages,
+    readings,
+    streams,
+    taking_part,
+    todo_lists,
+    visibility,
+)
+from mailweir.store.record.readings import KeptReading
+from mailweir.store.record.stream_filter import StreamFilter
+from mailweir.store.web import change_log
+from mailweir.store.web.reader_log import What
+from mailweir.visibility import Visibility
+from webapp import explained, forms, here, message_text, message_words, rows, safety, seen_message
+from webapp.access import Access, open_to
+from webapp.seen_message import Seen
+
+blueprint = flask.Blueprint("message", __name__)
+_MOST_COPIES = 5  # other activities with the same file that are named
+_MOST_LOOKED_AT = 20  # files of which others' copies are looked for
+_MOST_OF_THREAD = 20
+_MOST_SIGHTINGS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    """An attachment in the list. number: from 1 on. elsewhere: activities that have the same file; has_more: and others."""
+
+    number: int
+    file: Attachment
+    elsewhere: tuple[int, ...]
+    has_more: bool
+
+
+@blueprint.app_context_processor
+def words() -> dict[str, object]:
+    """What the templates of a message ask for."""
+    return {
+        "message_words": message_words,
+        "file_size": message_words.size,
+        "said": explained.said,
+        "mail_sandbox": safety.SANDBOX,
+        "row_label": rows.label,
+    }
+
+
+@blueprint.get("/activities/<int:activity_id>")
+@open_to(Access.READER)
+def page(activity_id: int) -> str:
+    """The message. `view=html`: in its frame. `from`: a later part of a long text. `version`: another than the leading one."""
+    seen = seen_message.find(activity_id)
+    if not seen.is_whole:
+        return flask.render_template("message/metadata.html", **_about(seen))
+    version = forms.whole_number(flask.request.args.get("version"))
+    reading = seen_message.reading(seen, version)
+    if reading is not None:
+        seen_message.note(seen, What.TEXT)
+    is_html = (
+        flask.request.args.get("view") == "html" and version is None and reading is not None and bool(reading.html)
+    )
+    start = forms.whole_number(flask.request.args.get("from")) or 0
+    return flask.render_template(
+        "message/page.html",
+        **_about(seen),
+        reading=reading,
+        is_html=is_html,
+        version=version,
+        part=message_text.part(reading.text, reading.folds, start) if reading else None,
+        is_damaged=reading is not None and VerdictReason.DAMAGED in reading.problems,
+        files=_files(seen, reading) if reading and version is None else (),
+        **_around(seen),
+    )
+
+
+@blueprint.post("/activities/<int:activity_id>/visibility")
+@open_to(Access.READER)
+def set_visibility(activity_id: int) -> Response:
+    """Sets who may read it: those who take part may, and admins that may read it themselves."""
+    seen = seen_message.find_whole(activity_id)
+    if not _may_set(seen):
+        flask.abort(404)
+    given = forms.text("visibility")
+    if given not in set(Visibility):
+        raise BadInput(gettext("Choose who may read the message."))
+    database, name, now = here.database(), here.account().name, here.now()
+    with database.transaction():
+        visibility.set_by_hand(database, activity_id, Visibility(given), name, now, here.deployment())
+        change_log.note(database, here.deployment().id, name, "activity.visibility", str(activity_id), given, now)
+    if visibility.access(database, here.reader(), [activity_id]):
+        return flask.redirect(flask.url_for("message.page", activity_id=activity_id), 303)
+    return flask.redirect(
+        flask.url_for("home.start"), 303
+    )  # an admin who doesn't take part has closed it for everybody else
+
+
+@blueprint.post("/activities/<int:activity_id>/done")
+@open_to(Access.STAFF)
+def finish(activity_id: int) -> Response:
+    """Takes the reader's own to-do off the list."""
+    todo_lists.finish_many(here.database(), here.deployment(), here.user_id(), [_todo_id(activity_id)], here.now())
+    return flask.redirect(flask.url_for("message.page", activity_id=activity_id), 303)
+
+
+@blueprint.post("/activities/<int:activity_id>/open")
+@open_to(Access.STAFF)
+def reopen(activity_id: int) -> Response:
+    """Puts it on the list again."""
+    todo_lists.reopen_many(here.database(), here.deployment(), here.user_id(), [_todo_id(activity_id)])
+    return flask.redirect(flask.url_for("message.page", activity_id=activity_id), 303)
+
+
+def _todo_id(activity_id: int) -> int:
+    seen = seen_message.find(activity_id)
+    todo = todo_lists.of_activity(here.database(), here.deployment(), here.user_id(), seen.activity.id)
+    if todo is None:
+        flask.abort(404)
+    return todo[0]
+
+
+def _about(seen: Seen) -> dict[str, object]:
+    """What is told also to who sees no more than who and when."""
+    activity, database = seen.activity, here.database()
+    return {
+        "activity": activity,
+        "direction": record.direction(activity.direction),
+        "contact_ids": taking_part.contact_ids(database, here.deployment(), activity.id),
+    }
+
+
+def _around(seen: Seen) -> dict[str, object]:
+    """What stands beside the text."""
+    activity, database, deployment = seen.activity, here.database(), here.deployment()
+    own = here.membership()
+    return {
+        "takes_part": seen.takes_part,
+        "verdict": message_words.verdict(
+            activity.sender_verdict, activity.sender_verdict_reason, activity.sender_verdict_domain
+        ),
+        "doubts": [explained.said(one) for one in record.author(activity)],
+        "forwarded": forwarded_versions.of_leading(database, activity.id),
+        "thread": _thread(seen),
+        "sightings": raw_messages.sightings(database, activity)[:_MOST_SIGHTINGS],
+        "versions": raw_messages.versions(database, activity),
+        "routes": {one: record.route(one) for one in activity.routes},
+        "visibility": record.visibility(activity.visibility),
+        "visibilities": [(str(one), record.visibility(one)) for one in Visibility],
+        "visibility_changes": visibility.changes(database, activity.id),
+        "may_set_visibility": _may_set(seen),
+        "todo": todo_lists.of_activity(database, deployment, own.user_id, activity.id) if own and own.user_id else None,
+    }
+
+
+def _may_set(seen: Seen) -> bool:
+    return seen.is_whole and (seen.takes_part or here.is_admin())
+
+
+def _thread(seen: Seen) -> streams.Page | None:
+    """The last messages of its conversation that the reader may see; None where it is alone."""
+    if seen.activity.thread is None:
+        return None
+    wanted = StreamFilter(thread=seen.activity.thread)
+    found = streams.stream(here.database(), here.deployment(), here.reader(), wanted, limit=_MOST_OF_THREAD)
+    return found if any(one.id != seen.activity.id for one in found.activities) else None
+
+
+def _files(seen: Seen, reading: KeptReading) -> list[_File]:
+    """The attachments. Copies of what stands in the text aren't looked for: a signature's picture is in every mail."""
+    found = []
+    for number, file in enumerate(reading.attachments, 1):
+        others: list[int] = []
+        if file.size_bytes and not file.is_inline and number <= _MOST_LOOKED_AT:
+            most = _MOST_COPIES + 2  # one more than is shown, and this one
+            same = readings.same_file(here.database(), here.deployment().id, file.sha256, most, here.reader())
+            others = [one for one in dict.fromkeys(other for other, _ in same) if one != seen.activity.id]
+        found.append(_File(number, file, tuple(others[:_MOST_COPIES]), len(others) > _MOST_COPIES))
+    return found

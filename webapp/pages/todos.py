@@ -1,0 +1,129 @@
+"""To-dos of the user who is signed in: the list of what clients wrote, and what is done.
+
+Done is one click, and so is taking it back: the answer's URL names what was done, and a notice has the button. Whatever ids are
+given, nobody's to-dos but the user's own are shown or changed.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import flask
+from flask_babel import gettext
+from werkzeug.wrappers import Response
+
+from mailweir.store.record import todo_lists
+from mailweir.store.record.todo_lists import DonePlace
+from mailweir.store.record.todos import Todo
+from webapp import forms, here, rows
+from webapp.access import Access, open_to
+from webapp.rows import Row
+
+blueprint = flask.Blueprint("todos", __name__)
+_OLDEST = "oldest"
+_MOST_DIGITS = 19
+
+
+@blueprint.get("/todos")
+@open_to(Access.STAFF)
+def open_list() -> str:
+    """What is open, fifty at a time."""
+    order, after = _order(), forms.whole_number(flask.request.args.get("after"))
+    page = todo_lists.open_ones(
+        here.database(), here.deployment(), here.user_id(), oldest_first=order == _OLDEST, after=after
+    )
+    links = [(gettext("Back to the first ones"), _list_url(order, None))] if after is not None else []
+    if page.further is not None:
+        links.append((gettext("Next ones"), _list_url(order, page.further)))
+    return flask.render_template(
+        "todos/open.html",
+        todos=_with_rows(page.todos),
+        order=order,
+        after=after,
+        links=links,
+        done=_named("done"),
+        undone=_named("undone"),
+    )
+
+
+@blueprint.get("/todos/done")
+@open_to(Access.STAFF)
+def done_list() -> str:
+    """What is done, the last one first."""
+    before = _place()
+    page = todo_lists.done_ones(here.database(), here.deployment(), here.user_id(), before=before)
+    links = [(gettext("Back to the first ones"), flask.url_for(".done_list"))] if before else []
+    if page.further is not None:
+        further: dict[str, Any] = {"at": page.further.done_at.isoformat(), "before": page.further.id}
+        links.append((gettext("Next ones"), flask.url_for(".done_list", **further)))
+    return flask.render_template(
+        "todos/done.html",
+        todos=_with_rows(page.todos),
+        is_first=before is None,
+        links=links,
+        undone=_named("undone"),
+    )
+
+
+@blueprint.post("/todos/done")
+@open_to(Access.STAFF)
+def finish() -> Response:
+    """Takes one off the list, or all that were shown."""
+    wanted = forms.ids("todo") or (forms.ids("shown") if forms.ticked("all") else [])
+    done = todo_lists.finish_many(here.database(), here.deployment(), here.user_id(), wanted, here.now())
+    return _back(done=done)
+
+
+@blueprint.post("/todos/undo")
+@open_to(Access.STAFF)
+def reopen() -> Response:
+    """Puts one or more on the list again."""
+    undone = todo_lists.reopen_many(here.database(), here.deployment(), here.user_id(), forms.ids("todo"))
+    if forms.ticked("from_done"):
+        return flask.redirect(flask.url_for(".done_list", undone=_joined(undone)), 303)
+    return _back(undone=undone)
+
+
+def _with_rows(found: Sequence[Todo]) -> list[tuple[Todo, Row]]:
+    by_activity = {one.activity.id: one for one in rows.of([todo.activity for todo in found])}
+    return [(todo, by_activity[todo.activity.id]) for todo in found if todo.activity.id in by_activity]
+
+
+def _order() -> str:
+    return _OLDEST if flask.request.values.get("order") == _OLDEST else "newest"
+
+
+def _back(**changed: list[int]) -> Response:
+    """To the list as it was, with what was changed in its URL."""
+    after = forms.whole_number(flask.request.form.get("after"))
+    named: dict[str, Any] = {name: _joined(ids) for name, ids in changed.items()}
+    return flask.redirect(flask.url_for(".open_list", order=_order(), after=after, **named), 303)
+
+
+def _list_url(order: str, after: int | None) -> str:
+    return flask.url_for(".open_list", order=order, after=after)
+
+
+def _joined(ids: list[int]) -> str | None:
+    return ",".join(map(str, ids)) or None
+
+
+def _named(name: str) -> list[int]:
+    """The ids that a URL names; those that are none are left out, for the notice alone goes by them."""
+    given = flask.request.args.get(name, "")[: todo_lists.MAX_LIMIT * (_MOST_DIGITS + 1)].split(",")
+    found = (forms.whole_number(text) for text in given[: todo_lists.MAX_LIMIT])
+    return [one for one in found if one is not None]
+
+
+def _place() -> DonePlace | None:
+    """From where a page of what is done goes on. 404 for what is no place."""
+    at, before = flask.request.args.get("at"), forms.whole_number(flask.request.args.get("before"))
+    if at is None and before is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(at or "")
+    except ValueError:
+        flask.abort(404)
+    if before is None or moment.tzinfo is None:
+        flask.abort(404)
+    return DonePlace(moment, before)

@@ -1,0 +1,75 @@
+"""One activity as the reader may see it. Called by the pages that show a message or give its bytes."""
+
+from dataclasses import dataclass
+
+import flask
+
+from mailweir.store.record import activities, raw_messages, readings, taking_part, visibility
+from mailweir.store.record.activities import Activity
+from mailweir.store.record.readings import KeptReading
+from mailweir.store.record.visibility import Access
+from mailweir.store.web import reader_log
+from mailweir.store.web.reader_log import What
+from webapp import here
+
+_MAX_ID = 2**63 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """activity: without what the reader may not see. is_whole: else it is who, when and in which direction. takes_part: it is on
+    the reader's own record."""
+
+    activity: Activity
+    is_whole: bool
+    takes_part: bool
+
+
+def find(activity_id: int) -> Seen:
+    """The activity. 404 where there is none, or the reader may not know of it."""
+    if not 0 < activity_id <= _MAX_ID:
+        flask.abort(404)
+    database, reader = here.database(), here.reader()
+    may = visibility.access(database, reader, [activity_id]).get(activity_id)
+    shown = activities.shown_to(database, here.deployment(), reader, [activity_id]) if may else []
+    if not shown:
+        flask.abort(404)
+    return Seen(shown[0], may is Access.WHOLE, taking_part.takes_part(database, reader, activity_id))
+
+
+def find_whole(activity_id: int) -> Seen:
+    """The same, where the reader may see all of it; else 404."""
+    seen = find(activity_id)
+    if not seen.is_whole:
+        flask.abort(404)
+    return seen
+
+
+def reading(seen: Seen, version: int | None = None) -> KeptReading | None:
+    """What was read of the leading version, or of another by its number; None where it isn't read yet. 404 for no such number."""
+    if version is None:
+        return readings.leading(here.database(), seen.activity.id)
+    return readings.read(here.database(), raw_id(seen, version))
+
+
+def raw_id(seen: Seen, version: int) -> int:
+    """The id of the version with this number. 404."""
+    ids = raw_messages.ids(here.database(), seen.activity)
+    if not 1 <= version <= len(ids):
+        flask.abort(404)
+    return ids[version - 1]
+
+
+def leading_id(seen: Seen) -> int | None:
+    """The id of the leading version; None where none is kept."""
+    return raw_messages.leading_id(here.database(), seen.activity)
+
+
+def is_author(seen: Seen) -> bool:
+    """Did the reader write it?"""
+    return taking_part.is_author(here.database(), here.deployment(), here.reader(), seen.activity)
+
+
+def note(seen: Seen, what: What) -> None:
+    """Notes in the reader log that the account reads this now."""
+    reader_log.note(here.database(), here.deployment().id, here.account().id, seen.activity.id, what, here.now())

@@ -1,0 +1,145 @@
+"""Signing in by OpenID Connect: to the provider by a link, back by an answer in the query, to an account that is there already.
+
+The state lies in the database and is bound to a cookie that this browser alone has: nobody can have another's browser end a
+sign-in that was begun elsewhere. A sign-in makes no account.
+"""
+
+import flask
+from flask_babel import gettext
+from werkzeug.wrappers import Response
+
+from mailweir.openid import provider as providers
+from mailweir.openid.provider import Begun, Identity, Provider
+from mailweir.openid.refusals import ProviderRefusal, Why
+from mailweir.store.web import credentials, sessions, states
+from mailweir.store.web.sessions import Means
+from mailweir.store.web.states import Kind
+from webapp import here
+from webapp.access import Access, open_to
+from webapp.sign_in import ways
+
+blueprint = flask.Blueprint("openid", __name__)
+COOKIE = "__Host-mailweir-openid"
+_TOKEN_CHARS = 43
+_MAX_CODE_CHARS = 4_000
+_MAX_TO_CHARS = 2_000
+_RETRY_SECONDS = "5"
+
+
+@blueprint.get("/sign-in/openid/<name>")
+@open_to(Access.PUBLIC)
+def begin(name: str) -> Response:
+    """Sends the browser to the provider. A link, no form: a form's answer may go to hosts alone that the policy names."""
+    provider = _named(name)
+    begun = providers.begun()
+    to = ways.onward(flask.request.args.get("to"))
+    content = {
+        "provider": name,
+        "nonce": begun.nonce,
+        "verifier": begun.verifier,
+        "to": to if len(to) <= _MAX_TO_CHARS else "",
+    }
+    own = flask.request.cookies.get(COOKIE, "")
+    bound = own if len(own) == _TOKEN_CHARS else sessions.new_token()  # two windows of a browser may sign in
+    state = states.make(here.database(), Kind.OPENID, bound, content, here.now())
+    try:
+        asks_which = "choose" in flask.request.args
+        url = provider.login_url(_redirect_uri(name), state, begun, asks_which=asks_which)
+    except ProviderRefusal as refusal:
+        return _refused(provider, refusal)
+    response = flask.redirect(url, 303)
+    lasts = int(states.LASTS.total_seconds())
+    response.set_cookie(COOKIE, bound, max_age=lasts, secure=True, httponly=True, samesite="Lax", path="/")
+    return response
+
+
+@blueprint.get("/sign-in/openid/<name>/answer")
+@open_to(Access.PUBLIC)
+def answer(name: str) -> Response:
+    """What the provider says: begins a session, in the place of the one that the browser had before, or says why not."""
+    provider, given = _named(name), flask.request.args
+    content = states.take(
+        here.database(), Kind.OPENID, flask.request.cookies.get(COOKIE, ""), given.get("state", ""), here.now()
+    )
+    if content is None or content["provider"] != name:
+        return _said(gettext("This sign-in was begun elsewhere, or more than ten minutes ago. Begin it again."), 400)
+    code = given.get("code", "")
+    try:
+        if "error" in given or not 0 < len(code) <= _MAX_CODE_CHARS:
+            raise ProviderRefusal(Why.DENIED, given.get("error", "no code")[:60])
+        begun = Begun(content["nonce"], content["verifier"])
+        identity = provider.identify(code, _redirect_uri(name), begun, given.get("iss"), here.now())
+    except ProviderRefusal as refusal:
+        return _refused(provider, refusal)
+    return _signed_in(provider, identity, content["to"])
+
+
+def _named(name: str) -> Provider:
+    found = here.site().providers.get(name)
+    if found is None:
+        flask.abort(404)
+    return found
+
+
+def _redirect_uri(name: str) -> str:
+    return f"{here.site().public_url}{flask.url_for('openid.answer', name=name)}"
+
+
+def _signed_in(provider: Provider, identity: Identity, to: str) -> Response:
+    if provider.hosted_domain and identity.hosted_domain != provider.hosted_domain:
+        words = gettext("This account is none of %(domain)s. Choose the one that is.", domain=provider.hosted_domain)
+        return _said(words, 403, asks_which=True)
+    account_id = credentials.of_subject(here.database(), identity.issuer, identity.subject)
+    if account_id is None and identity.email is not None:
+        account_id = credentials.bind(here.database(), identity.email, identity.issuer, identity.subject)
+    if account_id is None:
+        return _said(_unknown(provider, identity), 403, asks_which=True)
+    before = flask.g.get("session")
+    browser = flask.request.headers.get("User-Agent", "")
+    token = credentials.begin_session(here.database(), account_id, Means.OPENID, browser, before, here.now())
+    response = flask.redirect(ways.onward(to), 303)
+    here.keep(response, token)
+    response.delete_cookie(COOKIE, secure=True, httponly=True, samesite="Lax", path="/")
+    return response
+
+
+def _unknown(provider: Provider, identity: Identity) -> str:
+    if identity.email is None:
+        said = gettext(
+            "%(provider)s doesn't say that your mail address is proven. Prove it there, or ask your admin for a link.",
+            provider=provider.label,
+        )
+    else:
+        said = gettext(
+            "No account here belongs to %(email)s as %(provider)s knows you. Ask your admin for one.",
+            email=identity.email,
+            provider=provider.label,
+        )
+    return str(said)
+
+
+def _refused(provider: Provider, refusal: ProviderRefusal) -> Response:
+    flask.current_app.logger.warning(
+        "OpenID sign-in refused: %s: %s: %s", provider.name, refusal.why, ascii(str(refusal))
+    )
+    label = provider.label
+    said = {
+        Why.UNREACHABLE: (gettext("%(provider)s gives no answer. Try again in a moment.", provider=label), 503),
+        Why.BUSY: (ways.busy(), 503),
+        Why.SETTINGS: (
+            gettext("%(provider)s doesn't know this page. An admin has to look at the settings.", provider=label),
+            503,
+        ),
+        Why.DENIED: (gettext("%(provider)s didn't let you in, or you said no there.", provider=label), 403),
+        Why.TOKEN: (gettext("What %(provider)s said can't be trusted. Begin again.", provider=label), 403),
+        Why.CODE: (gettext("This sign-in was used already. Begin it again."), 400),
+    }
+    words, status = said[refusal.why]
+    response = _said(words, status)
+    if status == 503:
+        response.headers["Retry-After"] = _RETRY_SECONDS
+    return response
+
+
+def _said(words: str, status: int, *, asks_which: bool = False) -> Response:
+    return flask.make_response(ways.page(words, asks_which=asks_which), status)

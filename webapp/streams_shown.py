@@ -1,0 +1,51 @@
+"""A page of a stream as templates get it: its rows, and the links to what is newer and older.
+
+Called by the pages that have a stream: activities, contacts and companies.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import flask
+from flask_babel import gettext
+
+from mailweir.store.record import streams
+from mailweir.store.record.stream_filter import StreamFilter
+from webapp import forms, here, rows
+from webapp.rows import Row
+
+LIMIT = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """rows: the newest first. links: (words, URL) of what is beside them. go_on: the URL of what wasn't looked at yet, where the
+    page ends for that. is_first: does it begin with the newest?"""
+
+    rows: list[Row]
+    links: list[tuple[str, str]]
+    go_on: str | None
+    is_first: bool
+
+
+def shown(wanted: StreamFilter, endpoint: str, fields: Mapping[str, Any], limit: int = LIMIT) -> Shown:
+    """The page that the request's `before` or `after` names. fields: what else its URLs have."""
+    before = forms.whole_number(flask.request.args.get("before"))
+    after = forms.whole_number(flask.request.args.get("after")) if before is None else None
+    page = streams.stream(
+        here.database(), here.deployment(), here.reader(), wanted, before=before, after=after, limit=limit
+    )
+    links = []
+    if before is not None or after is not None:
+        links.append((gettext("Newest"), flask.url_for(endpoint, **fields)))
+    if page.newer is not None:
+        links.append((gettext("Newer"), flask.url_for(endpoint, **fields, after=page.newer)))
+    if page.older is not None:
+        links.append((gettext("Older"), flask.url_for(endpoint, **fields, before=page.older)))
+    go_on = None
+    if page.continues_from is not None:
+        place: dict[str, Any] = {"before" if page.continues_from == page.older else "after": page.continues_from}
+        go_on = flask.url_for(endpoint, **fields, **place)
+        links = [link for link in links if link[1] != go_on]
+    return Shown(rows.of(page.activities), links, go_on, before is None and page.newer is None)
