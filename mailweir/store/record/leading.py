@@ -31,7 +31,8 @@ def join_threads(database: Database, led: Sequence[Led], now: datetime) -> None:
 def _placings(database: Database, led: Sequence[Led]) -> list[tuple[int, Placing]]:
     """Each with its deployment, those of a deployment side by side."""
     keys_of = _keys_of_leading(database, list(dict.fromkeys(one.activity_id for one in led)))
-    differing = _differing(database, {one.activity_id for one in led if one.is_other} & keys_of.keys())
+    others = {one.activity_id for one in led if one.is_other} & keys_of.keys()
+    differing = _differing(database, threads.of_all(database, others))
     return [
         (
             deployment_id,

@@ -172,8 +172,9 @@ def _replace(database: Database, rows_of: Mapping[int, dict[str, Any]]) -> dict[
         rows_of[raw_id]["labels"] |= labels or 0
     sql = "SELECT raw_id, thread_keys FROM readings WHERE raw_id IN ({})"
     before = dict(batches.among(database, sql, (), rows_of))
-    batches.change(database, "DELETE FROM attachments WHERE raw_id IN ({})", (), rows_of)
-    batches.change(database, "DELETE FROM readings WHERE raw_id IN ({})", (), rows_of)
+    # mail is read once, nearly always: then there is nothing to delete
+    batches.change(database, "DELETE FROM attachments WHERE raw_id IN ({})", (), before)
+    batches.change(database, "DELETE FROM readings WHERE raw_id IN ({})", (), before)
     rows_new = [[row[column] for column in _COLUMNS] for row in rows_of.values()]
     batches.insert(database, "readings", _COLUMNS, rows_new)
     return before

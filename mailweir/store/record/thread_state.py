@@ -11,7 +11,8 @@ from mailweir.reading.thread_keys import ThreadKeys
 from mailweir.store.database import batches
 from mailweir.store.database.connection import Database
 
-_COLUMNS = ("deployment_id", "id_digest", "thread_id", "named_by", "subject_digest", "held_by")
+_JOINED_COLUMNS = ("activity_id", "deployment_id", "thread_id", "subject_digest")
+_ID_COLUMNS = ("deployment_id", "id_digest", "thread_id", "named_by", "subject_digest", "held_by")
 
 
 class Known(NamedTuple):
@@ -32,7 +33,7 @@ class ThreadState:
         self._database = database
         self._deployment_id = deployment_id
         self._ids = _known(database, deployment_id, list(dict.fromkeys(digests)))
-        self._threads = _threads(database, activity_ids)
+        self._threads = threads_of(database, activity_ids)
         self._new_ids: dict[bytes, None] = {}
         self._new_threads: dict[int, bytes] = {}
 
@@ -80,15 +81,14 @@ class ThreadState:
             (activity_id, self._deployment_id, self._threads[activity_id], subject)
             for activity_id, subject in self._new_threads.items()
         ]
-        columns = ("activity_id", "deployment_id", "thread_id", "subject_digest")
-        batches.insert(self._database, "activity_threads", columns, new_threads)
+        batches.insert(self._database, "activity_threads", _JOINED_COLUMNS, new_threads)
         new_ids = [(self._deployment_id, digest, *self._ids[digest]) for digest in self._new_ids]
         ending = (
             "ON CONFLICT (deployment_id, id_digest) DO UPDATE SET thread_id = excluded.thread_id,"
             " named_by = excluded.named_by, subject_digest = excluded.subject_digest, held_by = excluded.held_by"
             " WHERE thread_message_ids.held_by IS NULL"
         )
-        batches.insert(self._database, "thread_message_ids", _COLUMNS, new_ids, ending)
+        batches.insert(self._database, "thread_message_ids", _ID_COLUMNS, new_ids, ending)
         self._new_threads, self._new_ids = {}, {}
 
     def _put(self, digest: bytes, row: Known) -> None:
@@ -107,6 +107,7 @@ def _known(database: Database, deployment_id: int, digests: Collection[bytes]) -
     }
 
 
-def _threads(database: Database, activity_ids: Collection[int]) -> dict[int, int]:
+def threads_of(database: Database, activity_ids: Collection[int]) -> dict[int, int]:
+    """The threads of activities, by activity, without those that are in none yet."""
     sql = "SELECT activity_id, thread_id FROM activity_threads WHERE activity_id IN ({})"
     return dict(batches.among(database, sql, (), activity_ids))

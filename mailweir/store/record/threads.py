@@ -14,6 +14,7 @@ from mailweir.reading.thread_keys import ThreadKeys, subject_digest
 from mailweir.store.database import batches
 from mailweir.store.database.connection import Database
 from mailweir.store.database.moments import parse, rfc3339
+from mailweir.store.record import thread_state
 from mailweir.store.record.thread_state import ThreadState
 
 FALLBACK_DAYS = 7
@@ -101,6 +102,11 @@ def of(database: Database, activity_id: int) -> int | None:
     """An activity's thread; None where it isn't read yet."""
     row = database.execute("SELECT thread_id FROM activity_threads WHERE activity_id = ?", (activity_id,)).fetchone()
     return int(row[0]) if row else None
+
+
+def of_all(database: Database, activity_ids: Collection[int]) -> dict[int, int]:
+    """The threads of activities, by activity, without those that are in none yet."""
+    return thread_state.threads_of(database, activity_ids)
 
 
 def activities(database: Database, deployment_id: int, thread_id: int) -> list[int]:
