@@ -32,6 +32,6 @@ AUTH = Daemon("mailweir-auth", "the relay's logins", "postfix.auth:main", is_on_
 FILTER = Daemon("mailweir-milter", "the filter", "capture_milter.server:main", is_on_front_ends=True)
 DIGEST = Daemon("mailweir-digest", "the digest", "mailweir.digest.server:main")
 SYNC = Daemon("mailweir-gmail-sync", "the sync", "gmail_sync.server:main")
-WEB = Daemon("mailweir-web", "the page", "webapp.server:main", is_on_front_ends=True)
+WEB = Daemon("mailweir-web", "the page", "webapp.server:main")
 
 ALL = (LOOKUPS, AUTH, FILTER, DIGEST, SYNC, WEB)  # in the order in which they are stopped

@@ -15,7 +15,8 @@ import pwd
 import secrets
 import stat
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -102,9 +103,11 @@ class Secrets:
 class PurposeKey:
     """A key for one purpose alone, made of the file's (HMAC-SHA-256). A missing file is looked for again, each minute at most."""
 
-    def __init__(self, file: Path, purpose: bytes) -> None:
+    def __init__(self, file: Path, purpose: bytes, own_file: Path | None = None) -> None:
+        """own_file: holds this key alone, for a process that isn't to read the other file; see `keep_apart`."""
         self._file = file
         self._purpose = purpose
+        self._own_file = own_file
         self._key: bytes | None = None
         self._look_at = 0.0
 
@@ -113,8 +116,33 @@ class PurposeKey:
         if self._key is None and time.monotonic() >= self._look_at:
             self._look_at = time.monotonic() + LOOK_AGAIN_SECONDS
             with suppress(SettingsError):
-                self._key = hmac.digest(load_key(self._file), self._purpose, "sha256")
+                self._key = self._made()
         return self._key
+
+    def _made(self) -> bytes:
+        try:
+            return hmac.digest(load_key(self._file), self._purpose, "sha256")
+        except SettingsError:
+            if self._own_file is None:
+                raise
+            return load_key(self._own_file)
+
+    def is_apart(self) -> bool:
+        """Does its own file hold it? SettingsError where the key file can't be read."""
+        wanted = hmac.digest(load_key(self._file), self._purpose, "sha256")
+        with suppress(SettingsError):
+            return self._own_file is not None and load_key(self._own_file) == wanted
+        return False
+
+    def keep_apart(self) -> None:
+        """Writes it to its own file, for the key file's owner. SettingsError where the key file can't be read; OSError."""
+        if self._own_file is None:
+            raise ValueError("it has no file of its own")
+        owner = self._file.stat()
+        key = hmac.digest(load_key(self._file), self._purpose, "sha256")
+        with _new_file(self._own_file, key) as part:
+            os.chown(part, owner.st_uid, owner.st_gid)
+            part.replace(self._own_file)
 
 
 def load(file: Path) -> Secrets:
@@ -166,17 +194,23 @@ def _whose(error: OSError) -> str:
 
 def make(file: Path) -> None:
     """Makes the file where there is none, in a folder that is there; two at once end with one key. Errors: OSError."""
+    with _new_file(file, os.urandom(KEY_BYTES)) as part, suppress(FileExistsError):
+        os.link(part, file)
+
+
+@contextmanager
+def _new_file(file: Path, key: bytes) -> Iterator[Path]:
+    """Under another name, beside the file; gone after it."""
     part = file.with_name(f".{file.name}.{secrets.token_hex(8)}")
     descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with os.fdopen(descriptor, "wb") as stream:
-            stream.write(base64.b64encode(os.urandom(KEY_BYTES)) + b"\n")
+            stream.write(base64.b64encode(key) + b"\n")
             stream.flush()
             os.fsync(stream.fileno())
-        with suppress(FileExistsError):
-            os.link(part, file)
+        yield part
     finally:
-        part.unlink()
+        part.unlink(missing_ok=True)
 
 
 def foreign(file: Path, wanted: str) -> str | None:

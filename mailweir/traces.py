@@ -2,7 +2,8 @@
 recipient.
 
 Who reads the database can't tell from them who writes to whom: the key is not in it, and one deployment's digests say nothing
-about another one's. They go with their decision, after `retention.decision_days`. Called by the filter, the sync and `why`.
+about another one's. They go with their decision, after `retention.decision_days`. Called by the filter, the sync and `why`, and
+by the role, which keeps their key apart.
 """
 
 import hmac
@@ -14,13 +15,29 @@ from mailweir.secrets_file import PurposeKey
 
 DIGEST_BYTES = 12
 MAX_RECIPIENTS = 50  # of a message
+OWN_KEY = "traces.key"
 
 
 class Traces:
-    """Makes the digests of a host's key file. Without that file there are none, and nothing else is different."""
+    """Makes the digests of a host's key file. Without that file there are none, and nothing else is different.
+
+    The page isn't to read that file on a host: it goes by `traces.key` beside it, which opens nothing.
+    """
 
     def __init__(self, key_file: Path) -> None:
-        self._key = PurposeKey(key_file, b"recipients of mail that isn't recorded")
+        own_file = key_file.with_name(OWN_KEY)
+        self._key = PurposeKey(key_file, b"recipients of mail that isn't recorded", own_file)
+
+    def keep_apart(self) -> bool:
+        """Writes `traces.key`, where it isn't there or is another key file's; was that so? SettingsError, OSError."""
+        if self._key.is_apart():
+            return False
+        self._key.keep_apart()
+        return True
+
+    def is_apart(self) -> bool:
+        """Is `traces.key` there, and of this key file? SettingsError where the key file can't be read."""
+        return self._key.is_apart()
 
     def of(self, deployment: DeploymentRef, recipients: Iterable[str]) -> bytes | None:
         """Digests of the first recipients (addresses in normal form), in one string; None where there is no key, or no

@@ -42,7 +42,7 @@ def _given(model: BaseModel, prefix: str = "") -> set[str]:
 
 def _keys(value: Any, key: str) -> set[str]:
     if isinstance(value, dict):  # tables whose names the file gives
-        return {key for name, one in value.items() for key in _given(one, f"{key}.{name}.")}
+        return {inner for name, one in value.items() for inner in _given(one, f"{key}.{name}.")}
     return _given(value, f"{key}.") if isinstance(value, BaseModel) else {key}
 
 

@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from admin_cli import context, data_folder, in_force, options, output, tables
-from admin_cli.doctor import certificate, postfix_files, queue, sockets, stack, units
+from admin_cli.doctor import certificate, page, postfix_files, queue, sockets, stack, units
 from admin_cli.ownership import acting_for
 from mailweir.explain import english
 from mailweir.health import database as checks
@@ -74,6 +74,8 @@ def examine(settings: Settings, name: str | None, now: datetime) -> Iterator[Fin
     yield from run(settings_sense.AREA, partial(settings_sense.check, settings, running))
     if not by_systemd or units.is_front_end():
         yield from _examine_front_end(settings, running, now)
+    if page.is_here(running):
+        yield from _examine_page(settings, running)
     yield from _examine_database(running, name, now)
 
 
@@ -94,6 +96,13 @@ def _examine_front_end(settings: Settings, running: Settings, now: datetime) -> 
     yield from run(queue.AREA, partial(queue.check, running, now))
     yield from run(queue.AREA, partial(queue.check_outbox, running))
     yield from examination.of_dns(running)
+
+
+def _examine_page(settings: Settings, running: Settings) -> Iterator[Finding]:
+    """What shows the record. running: the settings that it goes by."""
+    if stack.is_running(settings) is not False:
+        yield from run(page.AREA, partial(page.check_answer, running))
+    yield from run(page.AREA, partial(page.check_settings, running))
 
 
 def _examine_database(settings: Settings, name: str | None, now: datetime) -> Iterator[Finding]:

@@ -87,7 +87,19 @@ def test_a_wrong_variable_is_refused_before_anything_is_touched(site: Site, host
             "mailweir_wheel": ("/nowhere.whl", "/nowhere.whl"),
             "mailweir_gmail_oauth_client_file": ("nowhere.json", "mailweir_gmail_oauth_client_file: there is no file"),
         },
+        {
+            "mailweir_web_port": (465, "mailweir_web_port must be"),
+            "mailweir_web_public_url": (
+                "http://mail.example.net",
+                "mailweir_web_public_url 'http://mail.example.net' must be",
+            ),
+            "mailweir_web_openid": (
+                [{"name": "a b", "issuer": "https://x.example", "client_id": "1", "client_secret": "2"}],
+                "mailweir_web_openid: a b can't be a provider's name",
+            ),
+        },
         {"mailweir_gmail_oauth_client_file": (client, "lacks auth_uri, token_uri")},
+        {"mailweir_gmail_web_client_file": (client, "no file of an OAuth client of the type Web application")},
         {"mailweir_gmail_service_account_file": (client, "no key file of a service account")},
         {"mailweir_python": ("/usr/bin/python3.10", "/usr/bin/python3.10 on one isn't a Python that runs")},
     ]
@@ -115,6 +127,8 @@ def test_doctor_finds_nothing_wrong(converged: Host) -> None:
         "mailweir-lookups",
         "mailweir-digest",
         "mailweir-auth",
+        "mailweir-web",
+        "the page answers on 127.0.0.1 port 8025, as https://one.host.example",
         "main.cf is what the settings say",
     ):
         assert words in said
@@ -140,6 +154,8 @@ def test_doctor_says_what_is_wrong_and_the_playbook_mends_it(site: Site, converg
     for broken, words in (
         ("systemctl stop mailweir-milter", "mailweir-milter doesn't run: inactive"),
         ("true", "no answer from the filter: No such file or directory"),
+        ("systemctl stop mailweir-web", "no answer from the page on 127.0.0.1 port 8025"),
+        ("rm /etc/mailweir/traces.key", "/etc/mailweir/traces.key isn't there"),
         ("systemctl disable --now mailweir-digest", "mailweir-digest is disabled: it isn't started at boot"),
         ("chmod 0755 /var/lib/mailweir/run", "/var/lib/mailweir/run is open to everybody"),
         ("systemctl stop postfix", f"{postfix} doesn't run: inactive"),
@@ -152,7 +168,7 @@ def test_doctor_says_what_is_wrong_and_the_playbook_mends_it(site: Site, converg
 
 
 def test_no_unit_runs_as_root_and_each_is_confined(converged: Host) -> None:
-    for unit in ("mailweir-milter", "mailweir-lookups", "mailweir-auth", "mailweir-digest"):
+    for unit in ("mailweir-milter", "mailweir-lookups", "mailweir-auth", "mailweir-digest", "mailweir-web"):
         shown = converged.says(f"systemctl show -p User,NoNewPrivileges,ProtectSystem,PrivateTmp,MemoryMax {unit}")
         assert {"User=mailweir", "NoNewPrivileges=yes", "ProtectSystem=strict", "PrivateTmp=yes"} <= set(shown.split())
         assert "MemoryMax=infinity" not in shown
@@ -168,6 +184,18 @@ def test_sockets_and_secrets_are_closed_to_others(converged: Host) -> None:
         assert converged.run(asked, code=None, user="nobody")[0] != 0
         assert converged.run(asked, code=None, user="postfix")[0] == 0
     assert converged.says("find /etc/mailweir /var/lib/mailweir -type f -perm /007") == ""
+
+
+def test_the_page_signs_in_and_is_shut_out_of_what_opens_tokens(converged: Host) -> None:
+    converged.run("mailweir web account add boss --admin --email boss@firm.example")
+    (link,) = re.findall(r"https://one\.host\.example(/sign-in/link/\S+)", converged.says("mailweir web link boss"))
+    asked = f"urllib.request.Request('http://127.0.0.1:8025{link}', headers={{'Host': 'one.host.example'}})"
+    page = converged.says(f'python3 -c "import urllib.request; print(urllib.request.urlopen({asked}).read().decode())"')
+    assert "csrf_token" in page
+    within = "nsenter -m -t $(systemctl show -p MainPID --value mailweir-web)"
+    as_it = f"{within} setpriv --reuid mailweir --regid mailweir --clear-groups"
+    for file, code in (("token.key", 1), ("traces.key", 0)):
+        assert converged.run(f"{as_it} cat /etc/mailweir/{file}", code=None)[0] == code, file
 
 
 def test_a_contacts_mail_is_captured_and_a_login_sends(converged: Host, hop: Host) -> None:

@@ -66,7 +66,8 @@ def site(
         mailweir_database=f"postgresql://mailweir@{database.name}:5432/mailweir",
         mailweir_database_password=PASSWORD,
     )
-    made = Site(tmp_path_factory.mktemp("site"), {"front_ends": FRONT_ENDS, "sync_hosts": [SYNC]}, **variables)
+    groups = {"front_ends": FRONT_ENDS, "sync_hosts": [SYNC], "web_hosts": [SYNC]}
+    made = Site(tmp_path_factory.mktemp("site"), groups, **variables)
     made.converge()
     return made
 

@@ -99,7 +99,8 @@ def test_a_locked_database_is_one_line(mailweir: Mailweir, database: Database, m
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # a file, its lock and its default place
 def test_config_show_tells_values_and_where_they_are_from(mailweir: Mailweir, tmp_path: Path) -> None:
     with (tmp_path / "mailweir.toml").open("a") as file:
-        file.write("[retention]\ndecision_days = 3\n")
+        file.write('[retention]\ndecision_days = 3\n[web.openid.google]\nissuer = "https://accounts.google.com"\n')
+        file.write('client_id = "1234"\nclient_secret_file = "/etc/mailweir/openid-google.secret"\n')
     shown = mailweir("config", "show", "--json").json
     assert shown["file"] == str(tmp_path / "mailweir.toml")
     assert shown["settings"]["retention"] == {
@@ -109,10 +110,12 @@ def test_config_show_tells_values_and_where_they_are_from(mailweir: Mailweir, tm
     }
     assert shown["settings"]["database"] == f"sqlite:{tmp_path}/db/mailweir.db"
     assert shown["settings"]["smtp"]["smtp_port"] == 2525
-    assert shown["from_file"] == ["data_dir", "hostname", "retention.decision_days"]
+    of_provider = [f"web.openid.google.{key}" for key in ("client_id", "client_secret_file", "issuer")]
+    assert shown["from_file"] == ["data_dir", "hostname", "retention.decision_days", *of_provider]
     lines = [line.split() for line in mailweir("config", "show").out.splitlines()]
     assert ["retention.decision_days", "3", "file"] in lines
     assert ["smtp.smtp_port", "2525", "default"] in lines
+    assert ["web.openid.google.client_id", "1234", "file"] in lines
 
 
 @pytest.mark.parametrize(

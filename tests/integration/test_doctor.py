@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from admin_cli.doctor import queue
+from tests.ports import free_port
 from tests.stopped import standing_still
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ Finding = dict[str, Any]
 @pytest.fixture(scope="module")
 def stack(make_module_stack: "MakeStack") -> "Stack":
     """One that is well; its mail goes to a port where nobody listens."""
-    made = make_module_stack(outbound="relayhost 127.0.0.1:9")
+    made = make_module_stack(outbound="relayhost 127.0.0.1:9", web={"port": free_port()})
     made.cli("deployment", "add", "demo", "--domain", "demo.example.net", check=True)
     made.cli("user", "add", "richard", "--email", "richard@firm.example", check=True)
     made.cli("contact", "add", "Jane", "jane@client.example", check=True)
@@ -64,6 +65,7 @@ def test_nothing_is_wrong_with_a_stack_that_is_well(stack: "Stack") -> None:
         f"the relay takes AUTH within TLS on 127.0.0.1 port {stack.submission_port}",
         f"the relay takes AUTH within TLS on 127.0.0.1 port {stack.submissions_port}",
         "main.cf is what the settings say",
+        f"the page answers on 127.0.0.1 port {stack.settings.web.port}, as http://localhost:{stack.settings.web.port}",
         "the certificate is valid",
         "no damage found",
         "it can be written",
@@ -79,7 +81,11 @@ def test_nothing_is_wrong_with_a_stack_that_is_well(stack: "Stack") -> None:
 
 @pytest.mark.parametrize(
     ("name", "words"),
-    [("mailweir-milter", "no answer from the filter"), ("mailweir-lookups", "no answer from the look-ups")],
+    [
+        ("mailweir-milter", "no answer from the filter"),
+        ("mailweir-lookups", "no answer from the look-ups"),
+        ("mailweir-web", "no answer from the page"),
+    ],
 )
 def test_a_daemon_that_hangs_is_named(stack: "Stack", name: str, words: str) -> None:
     with standing_still(stack.pids(name)):

@@ -33,6 +33,7 @@ _REMOVED = (
     "/var/lib/mailweir",
     "/var/log/mailweir",
 )
+SECRET = "not to be seen"
 VARIABLES: dict[str, Any] = {
     "mailweir_hostname": NAME,
     "mailweir_admin_mailbox": "admin@firm.example",
@@ -43,6 +44,9 @@ VARIABLES: dict[str, Any] = {
     # the libraries are those of the tests' environment: nothing is fetched
     "mailweir_pip_arguments": ["--no-index", "--no-deps", "--ignore-installed"],
     "mailweir_fail2ban": False,
+    "mailweir_web_openid": [
+        {"name": "google", "issuer": "https://accounts.google.com", "client_id": "1234", "client_secret": SECRET}
+    ],
 }
 
 
@@ -148,6 +152,8 @@ def test_files_have_the_owners_and_modes_that_keep_others_out(converged: Machine
     for path, mode in {
         "/etc/mailweir/mailweir.toml": "root mailweir 640",
         "/etc/mailweir/token.key": "mailweir mailweir 600",
+        "/etc/mailweir/traces.key": "mailweir mailweir 600",
+        "/etc/mailweir/openid-google.secret": "mailweir mailweir 600",
         "/etc/postfix/main.cf": "root root 644",
         "/etc/postfix/master.cf": "root root 644",
         "/var/lib/mailweir/db": "mailweir mailweir 700",
@@ -166,6 +172,9 @@ def test_the_settings_are_the_inventorys(converged: Machine) -> None:
     assert (written["hostname"], written["run_by"]) == (NAME, "systemd")
     assert written["outbound"] == VARIABLES["mailweir_outbound"]
     assert written["filter"] == {"workers": 3}
+    assert (written["web"]["public_url"], written["web"]["port"]) == (f"https://{NAME}", 8025)
+    secret_file = written["web"]["openid"]["google"]["client_secret_file"]
+    assert (converged.root / secret_file.lstrip("/")).read_text() == f"{SECRET}\n"
     (deployment,) = json.loads(converged.says("mailweir", "deployment", "list", "--json"))
     assert deployment["domain"] == "demo.example.net"
 
@@ -191,6 +200,7 @@ def test_units_are_written_and_started_at_boot(converged: Machine) -> None:
         "auth.socket",
         "auth.service",
         "digest.service",
+        "web.service",
         "prune.timer",
     ):
         assert converged.says("systemctl", "is-enabled", f"mailweir-{unit}").strip() == "enabled"
@@ -202,3 +212,11 @@ def test_units_are_written_and_started_at_boot(converged: Machine) -> None:
 def test_a_second_run_changes_nothing(converged: Machine) -> None:
     ran = converged.run()
     assert (ran.code, ran.changed, ran.tasks) == (0, {NAME: 0}, []), ran.output[-6000:]
+
+
+def test_a_page_that_is_not_wanted_any_more_goes_with_its_secrets(converged: Machine) -> None:
+    ran = converged.run(mailweir_web_port=0)
+    assert ran.code == 0, ran.output[-6000:]
+    assert SECRET not in ran.output
+    assert not (converged.root / "etc/systemd/system/mailweir-web.service").exists()
+    assert sorted(path.name for path in (converged.root / "etc/mailweir").iterdir()) == ["mailweir.toml", "token.key"]

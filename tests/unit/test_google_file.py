@@ -31,6 +31,7 @@ ACCOUNT = {
 LOAD: dict[str, Callable[[Path], object]] = {
     "oauth_client": oauth_files.load_client,
     "service_account": oauth_files.load_account,
+    "web_client": oauth_files.load_web_client,
 }
 
 
@@ -47,6 +48,7 @@ def _written(folder: Path, content: str) -> Path:
         ("oauth_client", {"installed": CLIENT}),
         ("oauth_client", {"web": CLIENT}),
         ("service_account", ACCOUNT),
+        ("web_client", {"web": CLIENT}),
     ],
 )
 def test_it_takes_what_the_sync_takes(kind: str, content: object, tmp_path: Path) -> None:
@@ -67,6 +69,9 @@ def test_it_takes_what_the_sync_takes(kind: str, content: object, tmp_path: Path
         *(("service_account", {**ACCOUNT, key: 1}) for key in ("type", "client_email", "private_key", "token_uri")),
         ("service_account", {"installed": CLIENT}),
         ("service_account", "a letter"),
+        *(("web_client", {"web": {**CLIENT, key: ""}}) for key in ("client_id", "client_secret", "auth_uri")),
+        ("web_client", {"installed": CLIENT}),
+        ("web_client", {"web": [CLIENT]}),
     ],
 )
 def test_it_refuses_what_the_sync_refuses(kind: str, content: object, tmp_path: Path) -> None:

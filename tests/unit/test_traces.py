@@ -66,6 +66,31 @@ def test_without_a_key_there_are_none_and_the_key_is_found_once_it_is_there(
     assert made.of(DEMO, []) is None
 
 
+def test_who_may_not_read_the_key_file_goes_by_a_key_that_makes_the_same_digests_and_opens_nothing(
+    key_file: Path, tmp_path: Path
+) -> None:
+    wanted, own = Traces(key_file).of(DEMO, [JOE]), tmp_path / traces.OWN_KEY
+    assert not Traces(key_file).is_apart()
+    assert Traces(key_file).keep_apart()
+    assert not Traces(key_file).keep_apart(), "once"
+    assert (own.stat().st_mode & 0o777, own.stat().st_uid) == (0o600, key_file.stat().st_uid)
+    assert secrets_file.load_key(own) != secrets_file.load_key(key_file)
+    key_file.unlink()
+    assert Traces(key_file).of(DEMO, [JOE]) == wanted
+
+
+def test_another_key_file_gets_another_key_apart(key_file: Path, tmp_path: Path) -> None:
+    Traces(key_file).keep_apart()
+    key_file.unlink()
+    secrets_file.make(key_file)
+    assert not Traces(key_file).is_apart()
+    assert Traces(key_file).keep_apart()
+    wanted = Traces(key_file).of(DEMO, [JOE])
+    key_file.unlink()
+    assert Traces(key_file).of(DEMO, [JOE]) == wanted
+    assert sorted(one.name for one in tmp_path.iterdir()) == [traces.OWN_KEY]
+
+
 def test_an_ignored_message_is_found_by_whom_it_was_to(
     database: Database, people: "MemoryDirectory", key_file: Path, now: datetime
 ) -> None:

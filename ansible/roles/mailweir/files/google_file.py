@@ -1,6 +1,6 @@
 """Says what is wrong with a file of Google's console, on the controller, before a host is touched.
 
-google_file.py oauth_client|service_account FILE: exit 1, with one line, where the sync could not use it. Shows nothing of it.
+google_file.py oauth_client|service_account|web_client FILE: exit 1, with one line, where the sync or the page could not use it. Shows nothing of it.
 """
 
 import json
@@ -20,6 +20,11 @@ def fault(kind: str, found: Any) -> str | None:
         values = next((found[name] for name in ("installed", "web") if isinstance(found.get(name), dict)), None)
         if values is None:
             return "is no file of an OAuth client (installed or web)"
+        return _lacks(values, _CLIENT)
+    if kind == "web_client":
+        values = found.get("web")
+        if not isinstance(values, dict):
+            return "is no file of an OAuth client of the type Web application"
         return _lacks(values, _CLIENT)
     if found.get("type") != "service_account":
         return "is no key file of a service account"

@@ -1,0 +1,166 @@
+"""The page: does it answer by the name that browsers call it by, is TLS before it, and can it use what its providers gave?
+
+Called by `doctor.command`. The privileged chore doesn't ask the page: its unit has no network.
+"""
+
+import ipaddress
+from collections.abc import Iterator
+from http.client import HTTPConnection, HTTPException
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from admin_cli.doctor import units
+from mailweir import daemons, secrets_file
+from mailweir.errors import SettingsError
+from mailweir.gmail import oauth_files
+from mailweir.health import advice
+from mailweir.health.findings import Fact, Finding, note, ok, wrong
+from mailweir.settings import OpenId, Settings
+from mailweir.traces import OWN_KEY, Traces
+
+Facts = dict[str, Fact]
+
+AREA = "page"
+_ANSWER_SECONDS = 4.0
+_MAX_SECRET_BYTES = 10_000
+_PATH = "/sign-in"  # what anybody may open
+_GOOGLE_RETURNS_TO = "/integrations/google/return"
+
+
+def is_here(settings: Settings) -> bool:
+    """Is there to be a page on this host? False also where systemd can't be asked, which `units.check` finds."""
+    if settings.web.port == 0:
+        return False
+    try:
+        return settings.run_by != "systemd" or daemons.WEB.unit in units.unit_files()
+    except units.NoSystemd:
+        return False
+
+
+def check_answer(settings: Settings) -> Iterator[Finding]:
+    """Asks it for the sign-in page, as the web server before it does."""
+    host, port = _host(settings), settings.web.port
+    where, name = f"{host} port {port}", urlsplit(settings.web.url).netloc
+    see = f"see {advice.log_of(settings, daemons.WEB.name)}"
+    connection = HTTPConnection(host, port, timeout=_ANSWER_SECONDS)
+    try:
+        connection.request("GET", _PATH, headers={"Host": name})
+        status = connection.getresponse().status
+    except (OSError, HTTPException) as error:
+        why = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        sentence = f"no answer from the page on {where}: {why}"
+        yield wrong(AREA, sentence, see, key="page.no_answer", host=host, port=port, why=why)
+        return
+    finally:
+        connection.close()
+    about: Facts = {"host": host, "port": port, "status": status}
+    if status == 200:
+        yield ok(AREA, f"the page answers on {where}, as {settings.web.url}", key="page.answers", **about)
+    elif status == 400:
+        sentence = f"the page on {where} doesn't know itself by the name {name}: it goes by other settings"
+        yield wrong(AREA, sentence, advice.take_up_settings(settings), key="page.other_name", **about)
+    else:
+        sentence = f"the page on {where} answers with {status}, or another program has its port"
+        yield wrong(AREA, sentence, see, key="page.odd_answer", **about)
+
+
+def check_settings(settings: Settings) -> Iterator[Finding]:
+    """TLS, the providers' secrets, and Google's client as far as it is the page's."""
+    yield from _address(settings)
+    for name, provider in settings.web.openid.items():
+        yield _secret(settings, name, provider)
+    yield from _google(settings)
+    yield from _traces(settings)
+
+
+def _address(settings: Settings) -> Iterator[Finding]:
+    web = settings.web
+    if not ipaddress.ip_address(web.bind_address).is_loopback:
+        about: Facts = {"address": web.bind_address, "port": web.port, "url": web.url}
+        if not web.url.startswith("https://"):
+            yield wrong(
+                AREA,
+                f"the page listens on {web.bind_address} and is {web.url}: passwords and sessions cross the net in the clear",
+                "set web.public_url to https://HOST, and put a web server with a certificate before the page (docs/page.md)",
+                key="page.without_tls",
+                **about,
+            )
+        else:
+            yield note(
+                AREA,
+                f"the page listens on {web.bind_address}: who reaches port {web.port} passes by the web server with TLS",
+                f'set web.bind_address to "127.0.0.1", or let a firewall open port {web.port} to that web server alone',
+                key="page.open",
+                **about,
+            )
+    elif settings.run_by == "systemd" and not web.public_url:
+        yield note(
+            AREA,
+            f"the page is {web.url}: browsers on other machines can't open it",
+            "set web.public_url, where it isn't for who comes by ssh alone (docs/page.md)",
+            key="page.local",
+            url=web.url,
+        )
+
+
+def _secret(settings: Settings, name: str, provider: OpenId) -> Finding:
+    file = Path(provider.client_secret_file)
+    about: Facts = {"provider": name, "file": str(file)}
+    to_do = f"write the client secret of {name} into it: owner {settings.run_as}, mode 0600"
+    try:
+        text = secrets_file.read_private(file, "client secret", _MAX_SECRET_BYTES).decode().strip()
+        why = "" if text else f"{file} is empty"
+    except SettingsError as error:
+        why = str(error)
+    except ValueError:
+        why = f"{file} holds no text"
+    if why:
+        return wrong(AREA, f"nobody signs in by {name}: {why}", to_do, key="page.secret_unusable", why=why, **about)
+    if foreign := secrets_file.foreign(file, settings.run_as):
+        sentence = f"nobody signs in by {name}: {foreign}"
+        return wrong(AREA, sentence, f"chown {settings.run_as} {file}", key="page.secret_foreign", **about)
+    return ok(AREA, f"the client secret of {name} can be read", key="page.secret_fine", **about)
+
+
+def _google(settings: Settings) -> Iterator[Finding]:
+    """Does Google send browsers back to this page? Whether the file can be used is said of Gmail."""
+    if not settings.gmail.web_client_file:
+        return
+    wanted = settings.web.url + _GOOGLE_RETURNS_TO
+    try:
+        client = oauth_files.load_web_client(Path(settings.gmail.web_client_file))
+    except SettingsError:
+        return
+    if wanted not in client.redirects:
+        yield note(
+            AREA,
+            f"{settings.gmail.web_client_file} doesn't name {wanted}: Google refuses users who connect their Gmail on the page",
+            "add it in Google's console to the client's authorized redirect URIs, and take the file from there anew",
+            key="page.google_returns_elsewhere",
+            url=wanted,
+        )
+
+
+def _traces(settings: Settings) -> Iterator[Finding]:
+    """Where systemd runs it, the page has the key of the digests alone. What is wrong with the key file is said elsewhere."""
+    if settings.run_by != "systemd":
+        return
+    try:
+        is_apart = Traces(settings.token_key_path).is_apart()
+    except SettingsError:
+        return
+    if not is_apart:
+        file = settings.token_key_path.with_name(OWN_KEY)
+        yield wrong(
+            AREA,
+            f"{file} isn't there, or is of another key file: the page finds no ignored mail by its recipient",
+            "run the playbook again: that makes it",
+            key="page.traces_key",
+            file=str(file),
+        )
+
+
+def _host(settings: Settings) -> str:
+    """Where it is asked from this host."""
+    address = settings.web.bind_address
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address, address)
