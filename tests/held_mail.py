@@ -31,6 +31,7 @@ KEPT_AFTER = timedelta(seconds=60)
 PROOFS = {
     b"X-Test: proven": "pass dkim firm.example",
     b"X-Test: client": "pass dkim client.example",
+    b"X-Test: changed": "fail body_changed client.example",
     b"X-Test: forged": "fail body_changed firm.example",
 }
 

@@ -11,10 +11,12 @@ from email.utils import format_datetime
 
 from mailweir.store.record import visibility
 from mailweir.visibility import Visibility
+from tests.held_mail import send
 from tests.page import JANE, Page
 
 RICHARD, ANNA, LOG = (f"{name}@demo.example.net" for name in ("richard", "anna", "log"))
 PURCHASING, ORDERS = "purchasing@client.example", "orders@supplier.example"
+STRANGER = "builder@prospect.example"
 _OF_CLIENT, _OF_FIRM = "client", "proven"  # whose signature the tests' examiner finds
 _HOUR = 3600.0
 _MONTHS = (5, 3, 6, 4, 7, 2, 5, 8, 6, 4, 7)  # mails of jane's in each of the months before
@@ -111,6 +113,15 @@ def deliver(page: Page) -> dict[str, int]:
     return ids
 
 
+def deliver_unknown(page: Page) -> None:
+    """A mail of somebody whom nobody made a contact: it isn't recorded."""
+    now = page.clock.at
+    page.clock.pass_by(-20 * 60)
+    one = Sample(about="unknown", hours=0, subject="A new house", text="", author=STRANGER, proof="")
+    assert not [sent for sent in send(page.database, one.message(page).as_bytes(), "4Unknown", recipients=RICHARD, at=page.clock()) if sent.activity_id]
+    page.clock.at = now
+
+
 def _before() -> Iterator[Sample]:
     """Mail of the months before, for the picture of a contact."""
     for month, count in enumerate(_MONTHS, start=1):
@@ -171,7 +182,7 @@ def _lately() -> Iterator[Sample]:
         hours=6,
         subject="Our bank account has changed",
         text="Please pay the next invoice to our new account.",
-        proof="forged",
+        proof="changed",
     )
     yield Sample(about="questions", hours=1.4, subject="Re: Your offer", text=_QUESTIONS, answers="offer")
     yield Sample(

@@ -14,12 +14,12 @@ from typing import Any
 
 from mailweir import secrets_file, send_mail_as, signing_keys
 from mailweir.secrets_file import Sealer
-from mailweir.settings import Dns, Gmail, Relay
+from mailweir.settings import Dns, Gmail, Relay, Smtp
 from mailweir.store.database import versions
 from mailweir.store.database.connection import Database
 from mailweir.store.database.moments import rfc3339
 from mailweir.store.gmail import gmail_workers, sealing_keys
-from mailweir.store.people import companies, contact_lists, contacts, never_log_rules, users
+from mailweir.store.people import companies, contact_lists, contacts, dkim_keys, never_log_rules, users
 from mailweir.store.record import health_reports, threads
 from mailweir.store.record.health_reports import HealthReport
 from mailweir.store.web import change_log, jobs, reader_log
@@ -36,7 +36,7 @@ NOW = datetime(2026, 11, 24, 9, 12, 55, tzinfo=UTC)
 ROLES = {"richard": Role.USER, "boss": Role.ADMIN, "root": None}  # accounts: a user, an admin who is none, an operator
 _ZONE = {
     ("_spf.example.net", "TXT"): ['"v=spf1 ip4:192.0.2.9 -all"'],
-    ("firm.example", "TXT"): ['"v=spf1 include:_spf.mail.example ip4:198.51.100.7 ~all"'],
+    ("firm.example", "TXT"): ['"v=spf1 include:_spf.mail.example include:_spf.example.net ~all"'],
     ("_spf.mail.example", "TXT"): ['"v=spf1 ip4:203.0.113.0/24 -all"'],
     ("_dmarc.firm.example", "TXT"): ['"v=DMARC1; p=quarantine"'],
     ("mail.example.net", "A"): ["192.0.2.9"],
@@ -74,13 +74,22 @@ def sample_site() -> Iterator[SampleSite]:
         versions.upgrade(file)
         sections = {
             "dns": Dns(nameserver="127.0.0.1", port=zone.port),
+            "smtp": Smtp(
+                bind_address="192.0.2.9",
+                submission_port=587,
+                submissions_port=465,
+                tls_certificate_file=folder / "certificate.pem",
+                tls_key_file=folder / "key.pem",
+            ),
             "relay": Relay.model_validate({"relay_addresses": ["192.0.2.9"], "spf_include": "_spf.example.net"}),
             "gmail": Gmail(web_client_file=str(folder / "web.json")),
         }
         with closing(Database(file)) as database:
             web = {"public_url": f"http://localhost:{port}", "time_zone": "Europe/Berlin"}
-            page = make_page(database, Clock(NOW), folder, sections, **web)
+            page = make_page(database, Clock(NOW - timedelta(days=400)), folder, sections, **web)
+            page.clock.at = NOW
             ids, mail = _fill(page, folder)
+            _publish(page, zone)
             with Served(page, port) as served:
                 yield SampleSite(served, ids, mail)
             page.app.extensions["mailweir"].pool.close()
@@ -93,6 +102,8 @@ def _fill(page: Page, folder: Path) -> tuple[dict[str, int | str], dict[str, int
     contacts.add(database, demo, "Purchasing", [sample_mail.PURCHASING], "Client Ltd", now)
     contacts.add(database, demo, "Orders", [sample_mail.ORDERS], "Supplier Ltd", now)
     mail = sample_mail.deliver(page)
+    sample_mail.deliver_unknown(page)
+    _finish_old_todos(page)
     for name, role in ROLES.items():
         page.account(name, role)
     rule = never_log_rules.add(database, demo, "@bank.example", None, now)
@@ -118,6 +129,12 @@ def _fill(page: Page, folder: Path) -> tuple[dict[str, int | str], dict[str, int
     return ids, mail
 
 
+def _finish_old_todos(page: Page) -> None:
+    """Those of mail of the months before."""
+    sql = "UPDATE todos SET done_at = ? WHERE created_at < ?"
+    page.database.execute(sql, (rfc3339(NOW - timedelta(days=5)), rfc3339(NOW - timedelta(days=10))))
+
+
 def _connect(page: Page, folder: Path) -> None:
     """Richard's mailbox at Google, his login for sending, and the key that signs for the domain."""
     database, demo, now = page.database, page.demo, page.clock()
@@ -139,6 +156,13 @@ def _connect(page: Page, folder: Path) -> None:
         ),
     )
     gmail_workers.beat(database, "mail.example.net", now, gmail_workers.quota_day(now), 0)
+
+
+def _publish(page: Page, zone: MoodyZoneServer) -> None:
+    """The domain's keys, in its DNS."""
+    for key in dkim_keys.list_keys(page.database, page.demo):
+        record = signing_keys.record(key)
+        zone.records[record.name, "TXT"] = [" ".join(f'"{part}"' for part in record.strings)]
 
 
 def _write_logs(page: Page, mail: dict[str, int]) -> None:

@@ -43,7 +43,7 @@ PICTURES_TAKEN = (
     Picture("activities", "/activities"),
     Picture("message", "/activities/{activity_id}"),
     Picture("contact", "/contacts/{contact_id}"),
-    Picture("why", "/why?q=jane%40client.example"),
+    Picture("why", "/why?q=builder%40prospect.example"),
     Picture("admin", "/admin", name="boss"),
     Picture("health", "/admin/health", name="root"),
 )
