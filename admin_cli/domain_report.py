@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from mailweir.domains import summary
 from mailweir.domains.checks import DomainReport, SpfReport
 from mailweir.domains.dmarc import Found, Policy
 from mailweir.domains.spf import Evaluation, Node, Step
@@ -15,7 +16,9 @@ UNKNOWN = 4
 
 def spf_lines(report: SpfReport, *, whole: bool) -> Iterator[str]:
     """The SPF part. whole: every term of the tree, not only what leads further or is wrong."""
-    results = "   ".join(f"{one.request.ip} -> {one.result}{_by(one)}" for one in report.evaluations)
+    results = "   ".join(
+        f"{one.request.ip} -> {one.result}{_in_brackets(summary.decided_by(one))}" for one in report.evaluations
+    )
     yield _line("SPF", f"{_WORDS[report.verdict]:<8}{results}")
     root = report.root
     if root.text is None:
@@ -31,9 +34,8 @@ def spf_lines(report: SpfReport, *, whole: bool) -> Iterator[str]:
     yield from (_line("!!", text) for text in (*report.faults, *report.warnings))
 
 
-def _by(one: Evaluation) -> str:
-    decided = next((step for step in one.root.steps if step.live and step.outcome == "match"), None)
-    return f" ({decided.text})" if decided else ""
+def _in_brackets(text: str) -> str:
+    return f" ({text})" if text else ""
 
 
 def _after(advice: Suggestion | None) -> str:
@@ -41,29 +43,20 @@ def _after(advice: Suggestion | None) -> str:
 
 
 def _branches(node: Node, indent: str, *, whole: bool) -> Iterator[str]:
-    shown = [step for step in node.steps if whole or step.child or step.fault]
+    shown = summary.shown_steps(node, whole=whole)
     for at, step in enumerate(shown, 1):
         last = at == len(shown)
-        yield f"{indent} {'└' if last else '├'} {step.text:<32}{_told(step)}".rstrip()
+        yield f"{indent} {'└' if last else '├'} {step.text:<32}{summary.told(step)}".rstrip()
         if step.child:
             yield from _branches(step.child, indent + ("    " if last else " │  "), whole=whole)
-
-
-def _told(step: Step) -> str:
-    parts = [f"{step.lookups} look-up{'s' * (step.lookups != 1)}"] if step.lookups else []
-    parts += [f"{step.voids} void"] if step.voids else []
-    parts += ["match"] if step.outcome == "match" and step.live and step.text.lstrip("+-~?").lower() != "all" else []
-    parts += [f"!! {step.fault}"] if step.fault else []
-    return ", ".join(parts)
 
 
 def domain_lines(report: DomainReport, *, whole: bool) -> Iterator[str]:
     """SPF, DKIM, DMARC, what follows, and what to do."""
     yield from spf_lines(report.spf, whole=whole)
     for key in report.keys:
-        facts = [key.kind, "matches our signing key" if key.is_ours else "", f"!! {key.fault}" if key.fault else ""]
         state = "FAIL" if key.fault else "OK"
-        yield _line("DKIM", f"{state:<8}{key.name}  {', '.join(filter(None, facts))}")
+        yield _line("DKIM", f"{state:<8}{key.name}  {summary.key_words(key)}")
     if not report.keys:
         yield _line("DKIM", f"{'NONE':<8}no key of ours signs for it")
     yield from _dmarc_lines(report.dmarc)
@@ -77,11 +70,8 @@ def _dmarc_lines(found: Found | None) -> Iterator[str]:
     if found is None:
         yield _line("DMARC", "UNKNOWN")
         return
-    policy = found.by_7489
-    state = "BROKEN" if found.by_7489.fault or found.by_9989.fault else "OK" if policy.found_at else "NONE"
-    alignment = f"aspf={'s' if policy.strict_spf else 'r'} adkim={'s' if policy.strict_dkim else 'r'}"
-    told = f"p={policy.policy} ({policy.found_at})  {alignment}" if policy.found_at else "no record"
-    yield _line("DMARC", f"{state:<8}{told if policy.found_at or state == 'NONE' else 'no record that counts'}")
+    state = summary.dmarc_state(found)
+    yield _line("DMARC", f"{state:<8}{summary.dmarc_words(found)}")
     yield from (_line("", difference) for difference in found.differences)
 
 

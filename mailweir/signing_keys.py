@@ -1,6 +1,7 @@
 """The DKIM keys of a domain that mail is sent for: made, published, and replaced without a gap.
 
-`dkim_keys` keeps them. Whether DNS has one is asked through a function that is given. Called by `mailweir domain`.
+`dkim_keys` keeps them. Whether DNS has one is asked through a function that is given. Called by `mailweir domain`, and by
+the page.
 """
 
 from collections.abc import Callable
@@ -11,7 +12,7 @@ from mailweir import dkim_record, dkim_signing
 from mailweir.dkim_record import TxtRecord
 from mailweir.domains.dkim_published import Key
 from mailweir.errors import BadInput, NotFound
-from mailweir.secrets_file import Secrets
+from mailweir.secrets_file import Seals
 from mailweir.store.database.connection import Database
 from mailweir.store.people import dkim_keys
 from mailweir.store.people.deployments import Deployment
@@ -44,14 +45,14 @@ def record(key: DkimKey) -> TxtRecord:
 
 
 def make(
-    database: Database, deployment: Deployment, domain: str, selector: str | None, secrets: Secrets, now: datetime
+    database: Database, deployment: Deployment, domain: str, selector: str | None, secrets: Seals, now: datetime
 ) -> DkimKey:
     """A domain's first key, which signs at once. Errors: as of `dkim_keys.add`."""
     return dkim_keys.add(database, deployment, domain, selector, dkim_signing.generate(), secrets, now)
 
 
 def make_next(
-    database: Database, deployment: Deployment, domain: str, selector: str | None, secrets: Secrets, now: datetime
+    database: Database, deployment: Deployment, domain: str, selector: str | None, secrets: Seals, now: datetime
 ) -> tuple[DkimKey, list[DkimKey]]:
     """A domain's next key, and the retired ones that went. Errors: as of `dkim_keys.add_next`."""
     dkim_keys.keys_of(database, deployment, domain)  # an unknown one is told before a key is made

@@ -18,6 +18,7 @@ from webapp import assets, faults, forms, here, languages, mail_text, safety, ti
 from webapp.gate import Gate
 from webapp.pages import (
     account,
+    accounts,
     activities,
     admin,
     admin_companies,
@@ -30,11 +31,14 @@ from webapp.pages import (
     changes,
     companies,
     contacts,
+    domains,
     google,
+    health,
     home,
     integrations,
     message,
     message_parts,
+    reading,
     todos,
     why,
 )
@@ -66,6 +70,10 @@ BLUEPRINTS = (
     password.blueprint,
     openid.blueprint,
     account.blueprint,
+    accounts.blueprint,
+    reading.blueprint,
+    health.blueprint,
+    domains.blueprint,
 )
 GOOGLE = "https://accounts.google.com"
 _BUSY_SECONDS = 10.0

@@ -3,6 +3,8 @@
 Within the transaction that makes the change, so that there is neither without the other.
 """
 
+from collections.abc import Iterable
+
 from flask_babel import gettext
 
 from mailweir.store.web import change_log
@@ -12,15 +14,13 @@ from webapp import here
 def note(what: str, subject: str, detail: str = "") -> None:
     """Notes a change in the deployment that the account looks at. what: a key of `words`."""
     deployment = here.deployment_or_none()
-    change_log.note(
-        here.database(),
-        deployment.id if deployment else None,
-        here.account().name,
-        what,
-        subject,
-        detail,
-        here.now(),
-    )
+    note_in([deployment.id if deployment else None], what, subject, detail)
+
+
+def note_in(deployment_ids: Iterable[int | None], what: str, subject: str, detail: str = "") -> None:
+    """Notes a change in each of these deployments; None: in what belongs to no deployment, which operators see."""
+    for deployment_id in deployment_ids:
+        change_log.note(here.database(), deployment_id, here.account().name, what, subject, detail, here.now())
 
 
 def words(what: str) -> str:
@@ -55,5 +55,23 @@ def _words() -> dict[str, str]:
         "never_log.looked": gettext("had the record looked through for the never-log rule"),
         "never_log.erased": gettext("erased what is hidden by the never-log rule"),
         "account.password": gettext("changed the own password of the account"),
+        "account.added": gettext("made the account"),
+        "account.role": gettext("changed what the account may do"),
+        "account.linked": gettext("made a link that signs in as the account"),
+        "account.signed_out": gettext("signed the account out everywhere"),
+        "account.role_removed": gettext("took away what the account may do here"),
+        "account.removed": gettext("removed the account"),
+        "dkim.added": gettext("made the first DKIM key of the domain"),
+        "dkim.next": gettext("made the next DKIM key of the domain"),
+        "dkim.activated": gettext("let the next DKIM key of the domain sign"),
+        "dkim.removed": gettext("removed a DKIM key of the domain"),
+        "activity.visibility": gettext("changed who may read the activity"),
+        "relay.connected": gettext("got a password for the relay"),
+        "relay.rotated": gettext("got a new password for the relay"),
+        "relay.disconnected": gettext("gave up the password for the relay"),
+        "gmail.connected": gettext("connected the Gmail mailbox"),
+        "gmail.directions_set": gettext("changed what is synced of the Gmail mailbox"),
+        "gmail.retried": gettext("had the sync try again what was given up"),
+        "gmail.disconnected": gettext("disconnected the Gmail mailbox"),
         "gmail.audit_asked": gettext("asked for an audit of the Gmail of the user"),
     }

@@ -89,6 +89,11 @@ def deployment() -> Deployment:
     return found
 
 
+def choices() -> list[Deployment]:
+    """The deployments that the account may look at: for an operator all there are."""
+    return cast(list[Deployment], flask.g.get("choices", []))
+
+
 def username() -> str:
     """The user whose record is the account's own; in a view for staff."""
     own = membership()
@@ -128,6 +133,11 @@ def begin() -> Response | None:
 
 def end(_: BaseException | None = None) -> None:
     """After each request: gives the connection back."""
+    give_back()
+
+
+def give_back() -> None:
+    """Gives the request's connection back before something slow; who asks for it afterwards gets one anew."""
     stack = flask.g.pop("database_stack", None)
     flask.g.pop("database", None)
     if stack is not None:
@@ -194,5 +204,5 @@ def roles_shown() -> dict[str, Any]:
         "is_reader": own is not None,
         "is_admin": is_admin(),
         "csrf_token": csrf_token,
-        "own_deployments": flask.g.get("choices", ()),
+        "own_deployments": choices(),
     }

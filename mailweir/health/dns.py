@@ -1,7 +1,7 @@
 """The provider's own DNS: can the world reach this host, does it know whose addresses those are, and may clients include them.
 
 Only where mail goes out to the world by itself, or it is said by which addresses or resolver: the embedded stack on loopback has
-no DNS. Called by `examination`.
+no DNS. Called by `examination` and `health.page`.
 """
 
 import ipaddress
@@ -25,9 +25,10 @@ def is_meant(settings: Settings) -> bool:
     return settings.outbound == "mx" or bool(settings.dns.nameserver) or bool(settings.relay.relay_addresses)
 
 
-def questions(settings: Settings) -> Questions:
-    """Errors: DnsUnavailable."""
-    return Questions(resolver_at(settings.dns.nameserver, settings.dns.port, settings.dns.timeout_seconds))
+def questions(settings: Settings, within_seconds: float | None = None) -> Questions:
+    """within_seconds: nothing is asked after so long. Errors: DnsUnavailable."""
+    resolver = resolver_at(settings.dns.nameserver, settings.dns.port, settings.dns.timeout_seconds)
+    return Questions(resolver, within_seconds=within_seconds)
 
 
 def check_host(settings: Settings, asked: Questions) -> Iterator[Finding]:

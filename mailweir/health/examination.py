@@ -1,6 +1,7 @@
 """All checks that need settings, database and DNS alone, in the order in which `mailweir doctor` and the page show them.
 
-Never changes anything, and needs no privileges. Each check is bounded (`findings.run`). Called by `doctor.command`.
+Never changes anything, and needs no privileges. Each check is bounded (`findings.run`). Called by `doctor.command`,
+and for the page by `health.page`.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -37,54 +38,83 @@ def of_database(
     settings: Settings, database: Database, name: str | None, now: datetime, words: Words
 ) -> Iterator[Finding]:
     """A database of this version (`database.check_state`), and what is in it. name: of the one deployment to look at, or None."""
-    yield from run(checks.AREA, partial(checks.check_writing, database))
+    yield from of_writing(database)
     yield from run(checks.AREA, partial(checks.check_damage, settings, database))
     yield from run(key_file.AREA, partial(key_file.check, settings, database))
-    yield from _of_record(settings, database, name, now, words)
-
-
-def _of_record(
-    settings: Settings, database: Database, name: str | None, now: datetime, words: Words
-) -> Iterator[Finding]:
-    yield from run("clock", partial(_bounded, database, partial(record.check_clock, database, now)))
-    yield from run(digest.AREA, partial(_bounded, database, partial(digest.check_queue, database, now)))
-    yield from run(digest.AREA, partial(_bounded, database, partial(digest.check_held, database, now)))
+    yield from of_everybody(database, now)
     chosen: list[Deployment] = []
 
     def choose() -> Iterator[Finding]:
         chosen.extend([deployments.find(database, name)] if name else deployments.list_all(database))
         if not chosen:
-            to_do = "make one: mailweir deployment add NAME --domain CAPTURE-DOMAIN"
-            yield note("record", "there is no deployment yet", to_do, key="record.no_deployment")
+            yield no_deployment()
 
     yield from run("record", choose)
     if dns.is_meant(settings):
         yield from run(dns.AREA, lambda: dns.check_mx(settings, dns.questions(settings), chosen))
     yield from run(gmail.AREA, partial(gmail.check_file, settings))
-    yield from run(gmail.AREA, partial(gmail.check_sync, settings, database, now))
+    yield from of_sync(settings, database, now)
     for deployment in chosen:
-        for check in (
-            partial(gmail.check_mailboxes, settings, database, deployment, now),
-            partial(record.check_routes, database, deployment),
-            partial(record.check_logins, database, deployment),
-            partial(record.check_authors, database, deployment, now),
-            partial(record.check_groups, database, deployment, now),
-            partial(record.check_forwarding, database, deployment, now, words),
-            partial(record.check_addresses, database, deployment),
-            partial(digest.check_unreadable, database, deployment),
-        ):
-            yield from run(f"record {deployment.name}", partial(_bounded, database, check))
+        yield from of_deployment(settings, database, deployment, now, words)
 
 
-def _bounded(database: Database, check: Callable[[], Iterable[Finding]]) -> Iterator[Finding]:
+def of_writing(database: Database) -> Iterator[Finding]:
+    """Could the filter write now?"""
+    yield from run(checks.AREA, partial(checks.check_writing, database))
+
+
+def of_everybody(database: Database, now: datetime, seconds: float = _QUESTION_SECONDS) -> Iterator[Finding]:
+    """What is no deployment's own: the clock, and what waits for the digest. seconds: for each question."""
+    for area, check in (
+        ("clock", partial(record.check_clock, database, now)),
+        (digest.AREA, partial(digest.check_queue, database, now)),
+        (digest.AREA, partial(digest.check_held, database, now)),
+    ):
+        yield from run(area, partial(_bounded, database, check, seconds))
+
+
+def of_sync(settings: Settings, database: Database, now: datetime) -> Iterator[Finding]:
+    """Is the sync at work?"""
+    yield from run(gmail.AREA, partial(gmail.check_sync, settings, database, now))
+
+
+def of_deployment(
+    settings: Settings,
+    database: Database,
+    deployment: Deployment,
+    now: datetime,
+    words: Words,
+    seconds: float = _QUESTION_SECONDS,
+) -> Iterator[Finding]:
+    """One deployment's mailboxes and record, and no other's. seconds: for each question."""
+    for check in (
+        partial(gmail.check_mailboxes, settings, database, deployment, now),
+        partial(record.check_routes, database, deployment),
+        partial(record.check_logins, database, deployment),
+        partial(record.check_authors, database, deployment, now),
+        partial(record.check_groups, database, deployment, now),
+        partial(record.check_forwarding, database, deployment, now, words),
+        partial(record.check_addresses, database, deployment),
+        partial(digest.check_unreadable, database, deployment),
+    ):
+        yield from run(f"record {deployment.name}", partial(_bounded, database, check, seconds))
+
+
+def no_deployment() -> Finding:
+    """There is nobody whose mail could be captured."""
+    to_do = "make one: mailweir deployment add NAME --domain CAPTURE-DOMAIN"
+    return note("record", "there is no deployment yet", to_do, key="record.no_deployment")
+
+
+def _bounded(database: Database, check: Callable[[], Iterable[Finding]], seconds: float) -> Iterator[Finding]:
     try:
-        with health.limited(database, _QUESTION_SECONDS):
+        with health.limited(database, seconds):
             yield from check()
     except DatabaseUnavailable as error:
         if "interrupted" not in str(error):
             raise
         yield note(
             "record",
-            f"it is too large for a question that may take {_QUESTION_SECONDS:.0f} s; not looked at",
+            f"it is too large for a question that may take {seconds:.0f} s; not looked at",
             key="record.too_large",
         )

@@ -9,15 +9,24 @@ from webapp.access import Access, open_to
 
 blueprint = flask.Blueprint("changes", __name__)
 ROWS = 50
+OF_NONE = "operators"
 
 
 @blueprint.get("/admin/changes")
 @open_to(Access.ADMIN)
 def page() -> str:
-    """The deployment's changes, the newest first."""
+    """The deployment's changes, the newest first; for an operator those of no deployment, too, where they are asked for."""
     before = forms.whole_number(flask.request.args.get("before"))
-    found = change_log.select(here.database(), here.deployment().id, before, ROWS + 1)
-    older = found[ROWS - 1].id if len(found) > ROWS else None
+    is_operator, of_none = here.account().is_operator, flask.request.args.get("words") == OF_NONE
+    is_of_none = is_operator and (of_none or here.deployment_or_none() is None)
+    deployment_id = None if is_of_none else here.deployment().id
+    found = change_log.select(here.database(), deployment_id, before, ROWS + 1)
     return flask.render_template(
-        "admin/changes.html", changes=found[:ROWS], older=older, is_first=before is None, words=noted.words
+        "admin/changes.html",
+        changes=found[:ROWS],
+        older=found[ROWS - 1].id if len(found) > ROWS else None,
+        is_first=before is None,
+        words=noted.words,
+        of_none=OF_NONE if is_of_none else "",
+        is_operator=is_operator,
     )

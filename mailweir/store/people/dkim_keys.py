@@ -1,7 +1,7 @@
 """DKIM keys of the clients' domains: made, published, active, retired. The private one is stored sealed (`secrets_file`).
 
-A domain belongs to one deployment. It has at most one key that signs and one that is next. Called by the command line and by
-the filter, which asks for the key that signs.
+A domain belongs to one deployment. It has at most one key that signs and one that is next. Called by the command line, by
+the page, and by the filter, which asks for the key that signs.
 """
 
 import enum
@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from mailweir.errors import BadInput, NotFound
-from mailweir.secrets_file import Secrets
+from mailweir.secrets_file import Seals, Secrets
 from mailweir.store.database import models, rows
 from mailweir.store.database.connection import Database
 from mailweir.store.database.moments import parse, parse_or_none, rfc3339, rfc3339_or_none
@@ -109,7 +109,7 @@ def add(
     domain: str,
     selector: str | None,
     pair: tuple[bytes, bytes],
-    secrets: Secrets,
+    secrets: Seals,
     now: datetime,
 ) -> DkimKey:
     """Gives a domain its first key, which signs at once. pair: see `dkim_signing.generate`. selector: None makes one.
@@ -133,7 +133,7 @@ def add_next(
     domain: str,
     selector: str | None,
     pair: tuple[bytes, bytes],
-    secrets: Secrets,
+    secrets: Seals,
     now: datetime,
 ) -> tuple[DkimKey, list[DkimKey]]:
     """The domain's next key (the one that is there, if any), and the retired ones that went, whose mail has long arrived.
@@ -207,12 +207,15 @@ def _create(
     domain: str,
     selector: str | None,
     pair: tuple[bytes, bytes],
-    secrets: Secrets,
+    secrets: Seals,
     now: datetime,
     activated_at: datetime | None,
 ) -> DkimKey:
-    for sealed in sealed_keys(database)[:1]:  # two key files in use would leave one host with keys that it can't open
-        sealed.private_der(secrets)
+    if isinstance(secrets, Secrets):  # whoever only seals has the public half of the file that is in use
+        for sealed in sealed_keys(database)[
+            :1
+        ]:  # two key files in use would leave one host with keys that it can't open
+            sealed.private_der(secrets)
     private, public = pair
     name = _own_selector(public, now) if selector is None else clean_selector(selector)
     if database.execute("SELECT 1 FROM dkim_keys WHERE domain = ? AND selector = ?", (domain, name)).fetchone():

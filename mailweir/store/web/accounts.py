@@ -86,6 +86,14 @@ def give_role(database: Database, account_id: int, deployment: Deployment, role:
     return find(database, account_id)
 
 
+def take_role(database: Database, account_id: int, deployment: Deployment) -> None:
+    """Takes what an account may do in a deployment. The account stays, for what it may do elsewhere. NotFound."""
+    with database.transaction():
+        sql = "DELETE FROM web_roles WHERE account_id = ? AND deployment_id = ?"
+        if not database.execute(sql, (account_id, deployment.id)).rowcount:
+            raise NotFound(f"account {account_id} has no role in {deployment.name}")
+
+
 def remove(database: Database, account_id: int, now: datetime) -> None:
     """Removes an account, with its sessions and links: whoever is signed in by it isn't any more. NotFound."""
     with database.transaction():
@@ -145,16 +153,31 @@ def of_deployment(database: Database, deployment: Deployment) -> list[Account]:
     return _select(database, which, (deployment.id,))
 
 
+def operators(database: Database) -> list[Account]:
+    """The operators, by name."""
+    return _select(database, "AND c.is_operator = 1", ())
+
+
 def list_all(database: Database) -> list[Account]:
     """All accounts, by name."""
     return _select(database, "", ())
 
 
-def _select(database: Database, which: str, values: tuple[int | str, ...]) -> list[Account]:
+def by_page(database: Database, deployment: Deployment | None, after: str, limit: int) -> list[Account]:
+    """Those that have a role in the deployment, or with None all; by name. after: names that come later than this one."""
+    if deployment is None:
+        return _select(database, "AND c.name > ?", (after,), limit)
+    which = "AND c.id IN (SELECT account_id FROM web_roles WHERE deployment_id = ?) AND c.name > ?"
+    return _select(database, which, (deployment.id, after), limit)
+
+
+def _select(database: Database, which: str, values: tuple[int | str, ...], limit: int | None = None) -> list[Account]:
+    last = "" if limit is None else "LIMIT ?"
+    values = values if limit is None else (*values, limit)
     sql = (
         "SELECT c.id, c.name, c.is_operator, c.password_hash IS NOT NULL AS has_password, c.issuer, c.subject, c.email,"
         " c.zone, c.language, c.created_at, c.last_seen_at FROM web_accounts AS c"
-        f" WHERE c.removed_at IS NULL {which} ORDER BY c.name"
+        f" WHERE c.removed_at IS NULL {which} ORDER BY c.name {last}"
     )
     found = rows.named(database.execute(sql, values))
     memberships = _memberships(database, [row["id"] for row in found])

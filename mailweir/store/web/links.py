@@ -1,6 +1,6 @@
 """One-time links that sign somebody in: 256 random bits, of which the SHA-256 is kept, for ten minutes.
 
-Called by `mailweir web link`, and by the page, which spends them.
+Called by `mailweir web link`, and by the page, which spends them and whose admins make them.
 """
 
 from datetime import datetime, timedelta
@@ -24,6 +24,12 @@ def make(database: Database, account_id: int, deployment_id: int | None, now: da
         sql = "INSERT INTO web_links (token_hash, account_id, deployment_id, expires_at) VALUES (?, ?, ?, ?)"
         database.execute(sql, (sessions.token_hash(token), account_id, deployment_id, rfc3339(now + LASTS)))
     return token
+
+
+def end_all(database: Database, account_id: int) -> None:
+    """Takes an account's links away."""
+    with database.transaction():
+        database.execute("DELETE FROM web_links WHERE account_id = ?", (account_id,))
 
 
 def whose(database: Database, token: str, now: datetime) -> str | None:

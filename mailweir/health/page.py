@@ -1,0 +1,113 @@
+"""What the page shows of how all stands: the findings of `doctor`, as far as a web process can look, within a time that a browser
+waits.
+
+Asked anew for each look, and kept nowhere. Not looked at here: what takes root or minutes, such as sockets, certificates, queues
+and a search for damage. Hosts report the former (`hosts`); whatever nobody looked at is unknown. Never opens the key file.
+Called by the page.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from mailweir.health import database as checks
+from mailweir.health import disk, dns, examination, hosts
+from mailweir.health.findings import Finding, Level, Words, run
+from mailweir.settings import Settings
+from mailweir.store.database.connection import Database
+from mailweir.store.people.deployments import Deployment
+from mailweir.store.record.health_reports import HealthReport
+
+QUESTION_SECONDS = 2.0  # for one question to the database
+DNS_SECONDS = 3.0  # for all questions to DNS
+ALL_SECONDS = 10.0  # after which no further deployment is begun
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """everybodys: of what all deployments share. of_deployments: by name. not_reached: names of those that there was no time
+    for."""
+
+    everybodys: tuple[Finding, ...]
+    of_deployments: Mapping[str, tuple[Finding, ...]]
+    not_reached: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """One area of what all share, without a word of whose it is about. level: None where nobody knows. at: when it was looked at;
+    None: just now."""
+
+    area: str
+    level: Level | None
+    at: datetime | None
+
+
+def examine(
+    settings: Settings,
+    database: Database,
+    deployments: Sequence[Deployment],
+    now: datetime,
+    words: Words,
+    clock: Callable[[], float] = time.monotonic,
+) -> Examined:
+    """Looks at what all share and at these deployments. A check that can't be made is a finding that says so."""
+    ends = clock() + ALL_SECONDS
+    found = list(_of_everybody(settings, database, now))
+    by_name = _of_dns(settings, deployments, found)
+    not_reached = []
+    for one in deployments:
+        if clock() >= ends:
+            not_reached.append(one.name)
+            continue
+        by_name[one.name] += examination.of_deployment(settings, database, one, now, words, QUESTION_SECONDS)
+    return Examined(tuple(found), {name: tuple(of_it) for name, of_it in by_name.items()}, tuple(not_reached))
+
+
+def _of_everybody(settings: Settings, database: Database, now: datetime) -> Iterator[Finding]:
+    yield from run(checks.AREA, lambda: checks.check_state(database))
+    yield from examination.of_writing(database)
+    yield from examination.of_everybody(database, now, QUESTION_SECONDS)
+    yield from examination.of_sync(settings, database, now)
+    yield from run(disk.AREA, lambda: disk.check(settings, ()))
+
+
+def _of_dns(settings: Settings, deployments: Sequence[Deployment], found: list[Finding]) -> dict[str, list[Finding]]:
+    """Each deployment's MX, by name; what is the host's own goes to `found`. All within one time."""
+    by_name: dict[str, list[Finding]] = {one.name: [] for one in deployments}
+    if not dns.is_meant(settings):
+        return by_name
+
+    def look() -> Iterator[Finding]:
+        asked = dns.questions(settings, DNS_SECONDS)
+        yield from dns.check_host(settings, asked)
+        yield from dns.check_spf_of_host(settings, asked)
+        for one in deployments:
+            by_name[one.name] += dns.check_mx(settings, asked, [one])
+
+    found += run(dns.AREA, look)
+    return by_name
+
+
+def standings(everybodys: Iterable[Finding], reports: Iterable[HealthReport], now: datetime) -> list[Standing]:
+    """How each area stands that all deployments share, for whoever may not read the findings: they name others' mail and hosts.
+
+    reports: of all hosts. A host that is silent makes what it looks at unknown, unless somebody else finds something wrong.
+    """
+    found = [Standing(one.area, one.level, None) for one in everybodys]
+    found += [Standing(one.check, _level(one, now), one.at) for one in reports]
+    areas = dict.fromkeys(one.area for one in found)
+    return [_together([one for one in found if one.area == area]) for area in areas]
+
+
+def _level(report: HealthReport, now: datetime) -> Level | None:
+    return Level(report.state) if now - report.at <= hosts.TOO_OLD else None
+
+
+def _together(of_area: Sequence[Standing]) -> Standing:
+    known = [one.level for one in of_area if one.level is not None]
+    worst_known = max(known, key=list(Level).index, default=None)
+    is_unknown = len(known) < len(of_area) and worst_known is not Level.WRONG
+    oldest = min((one.at for one in of_area if one.at is not None), default=None)
+    return Standing(of_area[0].area, None if is_unknown else worst_known, oldest)

@@ -1,0 +1,236 @@
+"""Domains on the page: what a real DNS server says at this moment, keys that the page seals and can't open, and whose domains."""
+
+import html
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, closing, contextmanager
+from pathlib import Path
+
+import pytest
+
+from mailweir import secrets_file, signing_keys
+from mailweir.database_url import DatabaseUrl
+from mailweir.errors import SettingsError
+from mailweir.secrets_file import Sealer, Secrets
+from mailweir.settings import Dns, Relay
+from mailweir.store.database.connection import Database
+from mailweir.store.gmail import sealing_keys
+from mailweir.store.people import dkim_keys
+from mailweir.store.people.dkim_keys import DkimKey
+from mailweir.store.web import change_log
+from mailweir.store.web.accounts import Role
+from tests.held_mail import Clock
+from tests.moody_zone import Mood, MoodyZoneServer
+from tests.page import Browser, Page, make_page
+from webapp import domain_looks
+
+DOMAIN, INCLUDE = "firm.example", "_spf.example.net"
+
+
+@pytest.fixture
+def zone() -> Iterator[MoodyZoneServer]:
+    """A DNS with the relay's own record."""
+    with MoodyZoneServer({(INCLUDE, "TXT"): ['"v=spf1 ip4:192.0.2.9 -all"']}) as running:
+        yield running
+
+
+Serve = Callable[..., AbstractContextManager[Page]]
+
+
+@pytest.fixture
+def serve(zone: MoodyZoneServer, page_clock: Clock, sqlite_url: DatabaseUrl, tmp_path: Path) -> Serve:
+    """A page that asks this DNS: serve(relay_addresses=...)."""
+
+    @contextmanager
+    def run(**relay: object) -> Iterator[Page]:
+        chosen = {"relay_addresses": ["192.0.2.9"], "spf_include": INCLUDE, **relay}
+        sections = {
+            "dns": Dns(nameserver="127.0.0.1", port=zone.port, timeout_seconds=5),
+            "relay": Relay.model_validate(chosen),
+        }
+        with closing(Database(sqlite_url)) as database:
+            made = make_page(database, page_clock, tmp_path, sections)
+            yield made
+            made.app.extensions["mailweir"].pool.close()
+
+    return run
+
+
+def _secrets(page: Page, folder: Path) -> Secrets:
+    """The key file, whose public half the page has."""
+    file = folder / "token.key"
+    secrets_file.make(file)
+    secrets = secrets_file.load(file)
+    sealing_keys.note(page.database, secrets.public_half, page.clock())
+    return secrets
+
+
+def _boss(page: Page) -> Browser:
+    return page.browser("boss", Role.ADMIN)
+
+
+def _keys(page: Page) -> list[DkimKey]:
+    return dkim_keys.list_keys(page.database, page.demo)
+
+
+def _publish(zone: MoodyZoneServer, key: DkimKey) -> None:
+    record = signing_keys.record(key)
+    zone.records[record.name, "TXT"] = [" ".join(f'"{part}"' for part in record.strings)]
+
+
+def _said(browser: Browser, path: str = f"/admin/domains/{DOMAIN}") -> str:
+    return html.unescape(browser.text(path))
+
+
+# --- what DNS says ----------------------------------------------------------------------------------------------------
+
+
+def test_all_is_well_where_dns_has_all_of_it(serve: Serve, zone: MoodyZoneServer, tmp_path: Path) -> None:
+    with serve() as page:
+        _secrets(page, tmp_path)
+        boss = _boss(page)
+        assert boss.post("/admin/domains", {"domain": DOMAIN}).status_code == 303
+        zone.records[DOMAIN, "TXT"] = [f'"v=spf1 include:{INCLUDE} -all"']
+        zone.records[f"_dmarc.{DOMAIN}", "TXT"] = ['"v=DMARC1; p=reject"']
+        _publish(zone, _keys(page)[0])
+        body = _said(boss)
+    assert "All is well" in body
+    for said in (
+        "192.0.2.9",
+        f"include:{INCLUDE}",
+        "It is published",
+        "p=reject",
+        "DMARC passes today through SPF and DKIM",
+    ):
+        assert said in body
+
+
+def test_a_record_to_paste_has_what_is_published_there(serve: Serve, zone: MoodyZoneServer) -> None:
+    zone.records[DOMAIN, "TXT"] = ['"v=spf1 ip4:198.51.100.7 -all"']
+    with serve() as page:
+        body = _said(_boss(page))
+    assert "isn't authorised as it should be" in body
+    assert f"v=spf1 include:{INCLUDE} ip4:198.51.100.7 -all" in body
+
+
+@pytest.mark.parametrize("mood", [Mood.SERVFAIL, Mood.SILENT])
+def test_without_an_answer_it_is_not_known_and_never_missing(
+    serve: Serve, zone: MoodyZoneServer, tmp_path: Path, mood: Mood
+) -> None:
+    with serve() as page:
+        _secrets(page, tmp_path)
+        boss = _boss(page)
+        boss.post("/admin/domains", {"domain": DOMAIN})
+        zone.mood = mood
+        began = time.monotonic()
+        body = _said(boss)
+        took = time.monotonic() - began
+    assert took < domain_looks.ALL_SECONDS + 2
+    assert "DNS gave no answer" in body
+    assert "Whether it is published isn't known" in body
+    for wrong in ("isn't published as it should be", "No SPF record", "no DMARC record", "isn't authorised"):
+        assert wrong not in body
+
+
+def test_without_the_relays_addresses_spf_isnt_known(serve: Serve) -> None:
+    with serve(relay_addresses=[], spf_include="") as page:
+        assert "the settings don't say by which addresses this host sends" in _said(_boss(page))
+
+
+def test_a_host_that_sends_nothing_doesnt_ask(sqlite_page: Page) -> None:
+    assert "DNS wasn't asked" in _said(_boss(sqlite_page))
+
+
+def test_what_stands_in_dns_is_text(serve: Serve, zone: MoodyZoneServer) -> None:
+    zone.records[DOMAIN, "TXT"] = ['"v=spf1 exists:<script>alert(1)</script> -all"']
+    with serve() as page:
+        assert "<script>alert" not in _boss(page).text(f"/admin/domains/{DOMAIN}")
+
+
+# --- keys -------------------------------------------------------------------------------------------------------------
+
+
+def test_the_page_seals_a_key_that_the_key_file_opens(page: Page, tmp_path: Path) -> None:
+    secrets = _secrets(page, tmp_path)
+    boss = _boss(page)
+    answer = boss.post("/admin/domains", {"domain": "Firm.Example"})
+    assert (answer.status_code, answer.headers["Location"]) == (303, f"/admin/domains/{DOMAIN}?done=added")
+    (sealed,) = dkim_keys.sealed_keys(page.database)
+    assert len(sealed.private_der(secrets)) > 1000
+    with pytest.raises(AttributeError):
+        Sealer(secrets.public_half).open(sealed.private_key_sealed, "x")  # type: ignore[attr-defined]  # there is none
+    noted = change_log.select(page.database, page.demo.id, None, 5)
+    assert [(one.what, one.subject) for one in noted] == [("dkim.added", DOMAIN)]
+    assert b"PRIVATE" not in answer.get_data()
+
+
+def test_another_key_file_doesnt_open_it(sqlite_page: Page, tmp_path: Path) -> None:
+    _secrets(sqlite_page, tmp_path)
+    _boss(sqlite_page).post("/admin/domains", {"domain": DOMAIN})
+    secrets_file.make(tmp_path / "other.key")
+    (sealed,) = dkim_keys.sealed_keys(sqlite_page.database)
+    with pytest.raises(SettingsError):
+        sealed.private_der(secrets_file.load(tmp_path / "other.key"))
+
+
+def test_without_a_public_half_the_command_is_shown(sqlite_page: Page) -> None:
+    boss = _boss(sqlite_page)
+    assert f"mailweir domain add {DOMAIN} --deployment demo" in boss.text("/admin/domains")
+    assert boss.post("/admin/domains", {"domain": DOMAIN}).status_code == 400
+    assert _keys(sqlite_page) == []
+
+
+def test_a_key_is_replaced_once_dns_has_the_next(serve: Serve, zone: MoodyZoneServer, tmp_path: Path) -> None:
+    with serve() as page:
+        _secrets(page, tmp_path)
+        boss = _boss(page)
+        boss.post("/admin/domains", {"domain": DOMAIN})
+        assert boss.post(f"/admin/domains/{DOMAIN}/rotate").status_code == 303
+        assert boss.post(f"/admin/domains/{DOMAIN}/activate").status_code == 400
+        zone.mood = Mood.SERVFAIL
+        answer = boss.post(f"/admin/domains/{DOMAIN}/activate")
+        assert (answer.status_code, "DNS gave no answer" in answer.get_data(as_text=True)) == (400, True)
+        assert [str(key.state) for key in _keys(page)] == ["active", "next"]
+        zone.mood = Mood.WELL
+        _publish(zone, _keys(page)[1])
+        page.clock.pass_by(301)
+        assert boss.post(f"/admin/domains/{DOMAIN}/activate").status_code == 303
+        assert [str(key.state) for key in _keys(page)] == ["retired", "active"]
+        old, new = _keys(page)
+        assert boss.post(f"/admin/domains/{DOMAIN}/remove-key", {"selector": new.selector}).status_code == 400
+        assert boss.post(f"/admin/domains/{DOMAIN}/remove-key", {"selector": old.selector}).status_code == 303
+        assert [key.selector for key in _keys(page)] == [new.selector]
+        noted = [one.what for one in change_log.select(page.database, page.demo.id, None, 9)]
+    assert noted == ["dkim.removed", "dkim.activated", "dkim.next", "dkim.added"]
+
+
+@pytest.mark.parametrize("typed", ["", "no domain", "localhost", "-.example", "x" * 400])
+def test_what_is_no_domain_is_refused(sqlite_page: Page, tmp_path: Path, typed: str) -> None:
+    _secrets(sqlite_page, tmp_path)
+    assert _boss(sqlite_page).post("/admin/domains", {"domain": typed}).status_code == 400
+    assert _keys(sqlite_page) == []
+
+
+# --- whose ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "domain", ["else.example", "client.example", "example.com", "firm.example.", "gmail.com", "%00"]
+)
+def test_dns_isnt_asked_about_what_isnt_the_deployments(serve: Serve, zone: MoodyZoneServer, domain: str) -> None:
+    with serve() as page:
+        boss = _boss(page)
+        assert boss.get(f"/admin/domains/{domain}").status_code == 404
+        for way in ("rotate", "activate", "remove-key"):
+            assert boss.post(f"/admin/domains/{domain}/{way}").status_code == 404
+    assert not zone.queries
+
+
+def test_a_domain_of_another_deployment_isnt_taken(sqlite_page: Page, tmp_path: Path) -> None:
+    page = sqlite_page
+    _secrets(page, tmp_path)
+    page.browser("chief", Role.ADMIN, page.other).post("/admin/domains", {"domain": "else.example"})
+    boss = _boss(page)
+    assert boss.post("/admin/domains", {"domain": "else.example"}).status_code == 400
+    assert boss.get("/admin/domains/else.example").status_code == 404
+    assert "else.example" not in boss.text("/admin/domains")

@@ -1,0 +1,127 @@
+"""Findings as the page shows them: since when, and the page that mends it. Called by `pages.health`."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+import flask
+from flask_babel import gettext
+
+from mailweir.errors import BadInput
+from mailweir.explain.remedies import Action
+from mailweir.health import remedies
+from mailweir.health.findings import Finding, Level
+from mailweir.printable import printable
+from mailweir.store.database.connection import Database
+from mailweir.store.database.moments import parse
+from mailweir.store.gmail import gmail_mailboxes
+from mailweir.store.people import users
+from mailweir.store.people.deployments import Deployment
+
+_SINCE = ("since", "seen_at", "last")  # facts that say since when, the surest first
+_AT_START = {"dns.no_mx", "dns.mx_elsewhere", "record.no_deployment", "record.route_without_mail"}
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A page that mends something."""
+
+    words: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A finding. since: None where nobody knows. link: where it is mended; to_do: what whoever runs the host does, "" where it
+    isn't for the reader, or nothing is to be done."""
+
+    level: Level
+    sentence: str
+    since: datetime | None
+    link: Link | None
+    to_do: str
+
+
+Mend = Callable[[Finding], Link | None]
+
+
+def shown(finding: Finding, mend: Mend, *, is_operator: bool) -> Shown:
+    """mend: where a finding is mended."""
+    link = mend(finding) if finding.level is not Level.OK else None
+    to_do = finding.to_do if is_operator and link is None else ""
+    return Shown(finding.level, printable(finding.sentence), _since(finding.facts), link, printable(to_do))
+
+
+def by_urgency(found: Iterable[Shown]) -> list[Shown]:
+    """What is wrong first."""
+    return sorted(found, key=lambda one: -list(Level).index(one.level))
+
+
+def nowhere(_: Finding) -> Link | None:
+    """Of what no page of the reader's mends."""
+    return None
+
+
+def mends(database: Database, deployment: Deployment, own_user_id: int | None) -> Mend:
+    """Where findings of this deployment are mended. own_user_id: of the reader, who mends the own things at Integrations."""
+    ids: dict[str, int] = {}
+    for user in users.list_all(database, deployment):
+        ids |= dict.fromkeys((user.username, *user.addresses), user.id)
+    for mailbox in gmail_mailboxes.list_all(database, deployment):
+        if mailbox.username in ids:
+            ids.setdefault(mailbox.address, ids[mailbox.username])
+
+    def mend(finding: Finding) -> Link | None:
+        remedy = remedies.remedy(finding)
+        user_id = ids.get(remedy.subject)
+        if remedy.action is not Action.NONE and user_id is not None:
+            return _of_user(user_id, remedy.subject, is_own=user_id == own_user_id)
+        if finding.key in _AT_START:
+            return _link("admin.page", gettext("First steps, and the MX record"))
+        if finding.key == "record.shared_addresses":
+            return _link("admin_contacts.page", gettext("Contacts"))
+        return None
+
+    return mend
+
+
+def _of_user(user_id: int, name: str, *, is_own: bool) -> Link | None:
+    if is_own and (link := _link("integrations.page", gettext("Integrations"))):
+        return link
+    return _link("admin_users.one", gettext("The user %(name)s", name=name), user_id=user_id)
+
+
+def _link(endpoint: str, words: str, user_id: int | None = None) -> Link | None:
+    if endpoint not in flask.current_app.view_functions:
+        return None
+    return Link(words, flask.url_for(endpoint, user_id=user_id))
+
+
+def _since(facts: Mapping[str, object]) -> datetime | None:
+    for name in _SINCE:
+        value = facts.get(name)
+        if isinstance(value, str):
+            try:
+                return parse(value)
+            except (ValueError, BadInput):
+                continue
+    return None
+
+
+def area_words(area: str) -> str:
+    """What an area is called; one of a later version as it is."""
+    words: dict[str, str] = {
+        "database": gettext("Database"),
+        "clock": gettext("Clock"),
+        "digest": gettext("Reading of new mail"),
+        "gmail": gettext("Gmail sync"),
+        "DNS": gettext("DNS of this host"),
+        "disk": gettext("Disk"),
+        "queue": gettext("Mail queue"),
+        "certificate": gettext("Certificate"),
+        "processes": gettext("Processes"),
+        "sockets": gettext("Sockets"),
+        "postfix log": gettext("Postfix's log"),
+        "postfix": gettext("Settings of Postfix"),
+    }
+    return words.get(area, area)

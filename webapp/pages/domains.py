@@ -1,0 +1,203 @@
+"""The domains that mail is sent for, for the admin: SPF, DKIM and DMARC as DNS has them now, what has to be published, the keys.
+
+DNS is asked for a domain of the deployment alone: one that has a key, or that a user's address is in. The page seals a new
+private key and can't open it; where nobody noted what to seal with, it shows the command instead.
+"""
+
+from collections.abc import Callable
+
+import flask
+from flask_babel import gettext
+from werkzeug.wrappers import Response
+
+from mailweir import address, free_mail, signing_keys
+from mailweir.domains import summary
+from mailweir.errors import BadInput, DnsUnavailable, NotFound
+from mailweir.secrets_file import Sealer
+from mailweir.signing_keys import Unpublished
+from mailweir.store.gmail import sealing_keys
+from mailweir.store.people import dkim_keys, users
+from mailweir.store.people.dkim_keys import DkimKey, State
+from webapp import changes, domain_looks, forms, here
+from webapp.access import Access, open_to
+
+blueprint = flask.Blueprint("domains", __name__)
+
+
+@blueprint.get("/admin/domains")
+@open_to(Access.ADMIN)
+def page() -> str:
+    """The domains with their keys. DNS isn't asked here."""
+    return _list()
+
+
+@blueprint.post("/admin/domains")
+@open_to(Access.ADMIN)
+def add() -> Response | tuple[str, int]:
+    """Makes a domain's first key, which signs at once."""
+    typed = forms.text("domain", 253)
+    made: list[DkimKey] = []
+
+    def do() -> None:
+        sealer = _sealer()
+        with here.database().transaction():
+            made.append(signing_keys.make(here.database(), here.deployment(), typed, None, sealer, here.now()))
+            changes.note("dkim.added", made[0].domain, made[0].selector)
+
+    fault = forms.fault_of(do)
+    if fault:
+        return _list(fault), 400
+    return flask.redirect(flask.url_for("domains.one", domain=made[0].domain, done="added"), 303)
+
+
+@blueprint.get("/admin/domains/<domain>")
+@open_to(Access.ADMIN)
+def one(domain: str) -> str:
+    """One domain, as DNS has it at this moment."""
+    return _one(_known(domain))
+
+
+@blueprint.post("/admin/domains/<domain>/rotate")
+@open_to(Access.ADMIN)
+def rotate(domain: str) -> Response | tuple[str, int]:
+    """Makes the next key; the old one signs until that is activated."""
+    name = _with_key(domain)
+
+    def do() -> None:
+        sealer = _sealer()
+        with here.database().transaction():
+            made, gone = signing_keys.make_next(here.database(), here.deployment(), name, None, sealer, here.now())
+            changes.note("dkim.next", name, made.selector)
+            for key in gone:
+                changes.note("dkim.removed", name, key.selector)
+
+    return _done(name, do, "added")
+
+
+@blueprint.post("/admin/domains/<domain>/activate")
+@open_to(Access.ADMIN)
+def activate(domain: str) -> Response | tuple[str, int]:
+    """Lets the next key sign, where DNS has it."""
+    name = _with_key(domain)
+    settings = here.site().settings
+
+    def do() -> None:
+        waiting = _next(name)
+        try:
+            signing_keys.refuse_unpublished(waiting, lambda at: domain_looks.published(settings, at))
+        except Unpublished as error:
+            said = gettext("%(name)s in DNS: %(fault)s", name=error.name, fault=error.fault)
+            raise BadInput(said) from error
+        except DnsUnavailable as error:
+            said = gettext("DNS gave no answer, so whether the key is published isn't known: try again later")
+            raise BadInput(said) from error
+        with here.database().transaction():
+            dkim_keys.activate(here.database(), here.deployment(), name, waiting.selector, here.now())
+            changes.note("dkim.activated", name, waiting.selector)
+
+    return _done(name, do, "saved")
+
+
+@blueprint.post("/admin/domains/<domain>/remove-key")
+@open_to(Access.ADMIN)
+def remove_key(domain: str) -> Response | tuple[str, int]:
+    """Removes a retired key, or a next one that isn't wanted any more."""
+    name, selector = _with_key(domain), forms.text("selector", 63)
+
+    def do() -> None:
+        keys = dkim_keys.keys_of(here.database(), here.deployment(), name)
+        if any(key.selector == selector and key.state is State.ACTIVE for key in keys):
+            raise BadInput(gettext("this key signs: let another one sign first"))
+        with here.database().transaction():
+            gone = dkim_keys.remove_key(here.database(), here.deployment(), name, selector)
+            changes.note("dkim.removed", name, gone.selector)
+
+    return _done(name, do, "removed")
+
+
+def _keys() -> dict[str, list[DkimKey]]:
+    """The deployment's keys, by domain."""
+    found: dict[str, list[DkimKey]] = {}
+    for key in dkim_keys.list_keys(here.database(), here.deployment()):
+        found.setdefault(key.domain, []).append(key)
+    return found
+
+
+def _domains_of_users() -> set[str]:
+    """Those that users write from, but for those of providers of free mail, whose DNS is nobody's here."""
+    found = users.list_all(here.database(), here.deployment())
+    domains = {address.split(one)[1] for user in found for one in user.addresses}
+    return {one for one in domains if not free_mail.is_free(one)}
+
+
+def _known(domain: str) -> str:
+    """A domain of the deployment. NotFound: nothing is asked about others."""
+    if domain in _keys() or domain in _domains_of_users():
+        return domain
+    raise NotFound(gettext("there is no such domain"))
+
+
+def _with_key(domain: str) -> str:
+    if domain in _keys():
+        return domain
+    raise NotFound(gettext("there is no such domain"))
+
+
+def _next(domain: str) -> DkimKey:
+    keys = dkim_keys.keys_of(here.database(), here.deployment(), domain)
+    waiting = next((key for key in keys if key.state is State.NEXT), None)
+    if waiting is None:
+        raise BadInput(gettext("there is no next key: make it first"))
+    return waiting
+
+
+def _sealer() -> Sealer:
+    """What a private key is sealed with. BadInput where nobody noted it."""
+    public = sealing_keys.find(here.database())
+    if public is None:
+        raise BadInput(gettext("this page can't keep a private key yet: use the command that is shown"))
+    return Sealer(public)
+
+
+def _done(domain: str, do: Callable[[], None], said: str) -> Response | tuple[str, int]:
+    fault = forms.fault_of(do)
+    if fault:
+        return _one(domain, fault), 400
+    known = domain in _keys() or domain in _domains_of_users()
+    way = flask.url_for("domains.one", domain=domain, done=said) if known else flask.url_for("domains.page", done=said)
+    return flask.redirect(way, 303)
+
+
+def _list(fault: str = "") -> str:
+    keys = _keys()
+    return flask.render_template(
+        "admin/domains.html",
+        keys=keys,
+        without=sorted(_domains_of_users() - set(keys)),
+        can_seal=sealing_keys.find(here.database()) is not None,
+        is_signing=here.site().settings.dkim.sign,
+        fault=fault,
+        given=flask.request.form,
+    )
+
+
+def _one(domain: str, fault: str = "") -> str:
+    keys = _keys().get(domain, [])
+    can_seal = sealing_keys.find(here.database()) is not None
+    settings, deployment = here.site().settings, here.deployment()
+    here.give_back()  # DNS may take its time
+    return flask.render_template(
+        "admin/domain.html",
+        look=domain_looks.look(settings, domain, keys),
+        deployment=deployment,
+        has_next=any(key.state is State.NEXT for key in keys),
+        has_keys=bool(keys),
+        can_seal=can_seal,
+        sender=settings.hostname,
+        told=summary.told,
+        decided_by=summary.decided_by,
+        dmarc_words=summary.dmarc_words,
+        dmarc_state=summary.dmarc_state,
+        retired_days=dkim_keys.RETIRED_DAYS,
+        fault=fault,
+    )
