@@ -62,3 +62,13 @@ def visitor(chromium: Chromium) -> Iterator[Visitor]:
     """Shows HTML to a browser, each piece as a page of its own, without any policy."""
     with Site() as site:
         yield Visitor(chromium.browser, site, chromium.trap)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """`make test` has three of them, marked as smoke; the rest takes minutes."""
+    if os.environ.get("MAILWEIR_TEST_BROWSER"):
+        return
+    here = Path(__file__).parent
+    for item in items:
+        if item.path.is_relative_to(here) and not item.get_closest_marker("smoke"):
+            item.add_marker(pytest.mark.skip(reason="takes minutes: `make test-browser` runs it"))

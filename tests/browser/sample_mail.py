@@ -118,7 +118,11 @@ def deliver_unknown(page: Page) -> None:
     now = page.clock.at
     page.clock.pass_by(-20 * 60)
     one = Sample(about="unknown", hours=0, subject="A new house", text="", author=STRANGER, proof="")
-    assert not [sent for sent in send(page.database, one.message(page).as_bytes(), "4Unknown", recipients=RICHARD, at=page.clock()) if sent.activity_id]
+    assert not [
+        sent
+        for sent in send(page.database, one.message(page).as_bytes(), "4Unknown", recipients=RICHARD, at=page.clock())
+        if sent.activity_id
+    ]
     page.clock.at = now
 
 

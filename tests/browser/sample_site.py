@@ -51,7 +51,6 @@ class SampleSite:
     ids: dict[str, int | str]
     mail: dict[str, int]
 
-
     def signed_in(self, browser: Any, name: str, **options: Any) -> Any:
         """A page of a browser of its own, in which this account is signed in. options: of playwright's context."""
         page = browser.new_context(**options).new_page()
@@ -180,4 +179,3 @@ def _write_logs(page: Page, mail: dict[str, int]) -> None:
     with database.transaction():
         report = HealthReport(host, "disk", "ok", json.dumps([{**found, "facts": {}}]), now)
         health_reports.put(database, host, [report], now)
-

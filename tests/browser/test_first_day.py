@@ -46,7 +46,7 @@ class Person:
         return True
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=[pytest.param("sqlite", marks=pytest.mark.smoke), "postgresql"])
 def stack(request: pytest.FixtureRequest, chromium: Chromium) -> Iterator[Stack]:
     """All of Mailweir on loopback, with its page, and with nobody known but richard. chromium: nothing starts without it."""
     own = {} if request.param == "sqlite" else {"database": str(request.getfixturevalue("postgresql_url"))}
