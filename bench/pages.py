@@ -1,4 +1,4 @@
-"""How long a page's lists, and whole pages, take on a large record: `python -m bench.pages [--database postgresql] [--private 0.95]`.
+"""How long lists and whole pages take on a large record: `python -m bench.pages [--database postgresql] [--private 0.95]`.
 
 Fills a record of a million activities (`--activities`) by SQL. Asks for each list of 50 many times: for one user or another, a
 contact or another, at the newest place and at others. Prints median and 95th percentile in milliseconds, with the rows made into

@@ -43,7 +43,8 @@ Client Ltd
 """
 _NEWSLETTER = """<html><body><h1 style="color:#1d4f91">Prices from January</h1><p>Dear customer,</p>
 <p>these prices hold from <b>1 January 2027</b> on:</p><table><tr><th>Boiler 18 kW</th><td>2,140</td></tr>
-<tr><th>Boiler 24 kW</th><td>2,380</td></tr></table><img src="https://pictures.supplier.example/opened.png" alt=""></body></html>"""
+<tr><th>Boiler 24 kW</th><td>2,380</td></tr></table>
+<img src="https://pictures.supplier.example/opened.png" alt=""></body></html>"""
 _INVITATION = """BEGIN:VCALENDAR
 VERSION:2.0
 PRODID:-//example//EN

@@ -40,12 +40,13 @@ _ZONE = {
     ("_spf.mail.example", "TXT"): ['"v=spf1 ip4:203.0.113.0/24 -all"'],
     ("_dmarc.firm.example", "TXT"): ['"v=DMARC1; p=quarantine"'],
     ("mail.example.net", "A"): ["192.0.2.9"],
+    ("demo.example.net", "MX"): ["10 mail.example.net."],
 }
 
 
 @dataclass(frozen=True, slots=True)
 class SampleSite:
-    """served: the page. ids: of sample rows, by the names that routes have for them. mail: activities' ids, by the mail's name."""
+    """ids: of sample rows, by the names that routes have for them. mail: activities' ids, by the mail's name."""
 
     served: Served
     ids: dict[str, int | str]

@@ -6,7 +6,6 @@ They are of 256 colours where Pillow is there to do it: half the bytes, and nobo
 import importlib
 import logging
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -25,14 +24,13 @@ _COLOURS = 256
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """path: of the page, with places for the sample's ids. name: of the account that looks at it. before: what is done there first."""
+    """path: of the page, with places for the sample's ids. name: of the account that looks at it."""
 
     file: str
     path: str
     name: str = "richard"
     size: Any = None
     scheme: str = "light"
-    before: Callable[[Any], None] | None = None
 
 
 PICTURES_TAKEN = (
@@ -45,7 +43,7 @@ PICTURES_TAKEN = (
     Picture("contact", "/contacts/{contact_id}"),
     Picture("why", "/why?q=builder%40prospect.example"),
     Picture("admin", "/admin", name="boss"),
-    Picture("health", "/admin/health", name="root"),
+    Picture("health", "/admin/health", name="boss"),
 )
 
 
@@ -70,8 +68,6 @@ def main() -> int:
 def _taken(browser: Any, site: SampleSite, wanted: Picture) -> bytes:
     page = site.signed_in(browser, wanted.name, viewport=wanted.size or _WIDE, color_scheme=wanted.scheme)
     page.goto(site.served.url + wanted.path.format(**site.ids))
-    if wanted.before:
-        wanted.before(page)
     page.wait_for_timeout(100)
     content: bytes = page.screenshot(animations="disabled")
     page.context.close()

@@ -1,4 +1,4 @@
-"""A user's first day, by clicks alone, on a running `mailweir up`: from the link that signs in to the first captured mail, done."""
+"""A user's first day, by clicks alone, on a running `mailweir up`: from the link that signs in to the first captured mail."""
 
 import re
 from collections.abc import Iterator
