@@ -44,8 +44,8 @@ def shown(wanted: StreamFilter, endpoint: str, fields: Mapping[str, Any], limit:
     if page.older is not None:
         links.append((gettext("Older"), flask.url_for(endpoint, **fields, before=page.older)))
     go_on = None
-    if page.continues_at is not None:
-        place: dict[str, Any] = {"before" if page.continues_at == page.older else "after": page.continues_at}
+    if page.continues_from is not None:
+        place: dict[str, Any] = {"before" if page.continues_from == page.older else "after": page.continues_from}
         go_on = flask.url_for(endpoint, **fields, **place)
         links = [link for link in links if link[1] != go_on]
     return Shown(rows.of(page.activities), links, go_on, before is None and page.newer is None)

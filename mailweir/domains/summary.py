@@ -1,6 +1,6 @@
 """A domain's checks in a few words, for the command line and the page alike: what decided, what a term does, how DMARC stands.
 
-Pure. Called by `domain_report` and by the page.
+Asks nothing. Called by `domain_report` and by the page.
 """
 
 import enum

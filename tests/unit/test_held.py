@@ -227,6 +227,7 @@ KNOWN_BEFORE = {
         "user_addresses",
         "contacts",
         "contact_addresses",
+        "schema_additions",
         "schema_migration",
         "search_words_data",
     ),

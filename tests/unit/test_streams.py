@@ -306,7 +306,7 @@ def test_an_operator_sees_no_text_and_no_bcc(database: Database, demo: Deploymen
 def test_a_page_says_what_is_beside_it(database: Database, demo: Deployment) -> None:
     every = _expected("all", RICHARD)
     first = streams.stream(database, demo, RICHARD, StreamFilter(), limit=5)
-    assert (_ids(first), first.older, first.newer, first.continues_at) == (every[:5], every[4], None, None)
+    assert (_ids(first), first.older, first.newer, first.continues_from) == (every[:5], every[4], None, None)
     second = streams.stream(database, demo, RICHARD, StreamFilter(), before=first.older, limit=5)
     assert (_ids(second), second.older, second.newer) == (every[5:10], every[9], every[5])
     back = streams.stream(database, demo, RICHARD, StreamFilter(), after=second.newer, limit=5)
@@ -323,11 +323,11 @@ def test_a_rare_kind_ends_a_page_after_so_much_was_looked_at(
     monkeypatch.setattr(walking, "FIRST_STEP", 10)
     monkeypatch.setattr(streams, "LOOKED_AT", 10)
     page = streams.stream(database, demo, None, StreamFilter(direction="never"), limit=5)
-    assert (_ids(page), page.older) == ([], page.continues_at)
-    assert page.continues_at is not None
-    further = streams.stream(database, demo, None, StreamFilter(direction="never"), before=page.continues_at, limit=5)
-    assert further.continues_at is not None
-    assert further.continues_at < page.continues_at
+    assert (_ids(page), page.older) == ([], page.continues_from)
+    assert page.continues_from is not None
+    further = streams.stream(database, demo, None, StreamFilter(direction="never"), before=page.continues_from, limit=5)
+    assert further.continues_from is not None
+    assert further.continues_from < page.continues_from
 
 
 @pytest.mark.parametrize("given", [{"before": 1, "after": 1}, {"limit": 0}, {"limit": 201}])

@@ -37,14 +37,15 @@ def counts(
     if reader is not None and reader.deployment_id != deployment.id:
         raise ValueError("the reader is another deployment's")
     names = _last_months(now)
-    since = datetime.fromisoformat(f"{names[0]}-01").replace(tzinfo=UTC)
+    year, month = map(int, names[0].split("-"))
+    since = datetime(year, month, 1, tzinfo=UTC)
     walk = Walk(database, deployment, reader, replace(wanted, since=since, until=None))
     found: list[int] = []
     cost, is_partial = 0, False
     for step in walk.steps(LARGEST_STEP):
         found += step.found
         cost += step.cost
-        if cost >= LOOKED_AT and step.at is not None:
+        if cost >= LOOKED_AT and step.reached is not None:
             is_partial = True
             break
     sql = (

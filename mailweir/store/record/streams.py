@@ -23,13 +23,13 @@ MAX_LIMIT = 200
 class Page:
     """activities: the newest first, as the reader sees them. older, newer: what to ask for as `before` or `after` next, None
     where there is nothing there; the side that one came from is always named, though all there may be gone since.
-    continues_at: is set where the page ends because enough was looked at. It is `older` or `newer` then, and whether anything
+    continues_from: is set where the page ends because enough was looked at. It is `older` or `newer` then, and whether anything
     is there nobody knows yet."""
 
     activities: tuple[Activity, ...]
     older: int | None = None
     newer: int | None = None
-    continues_at: int | None = None
+    continues_from: int | None = None
 
 
 def stream(
@@ -64,10 +64,10 @@ def stream(
     page = Page(activities=tuple(activities.shown_to(database, deployment, reader, shown)))
     further = (shown[-1] if newest_first else shown[0]) if is_more else at
     back = _back(shown, before, after)
-    continues_at = None if is_more else at
+    continues_from = None if is_more else at
     if newest_first:
-        return replace(page, older=further, newer=back, continues_at=continues_at)
-    return replace(page, newer=further, older=back, continues_at=continues_at)
+        return replace(page, older=further, newer=back, continues_from=continues_from)
+    return replace(page, newer=further, older=back, continues_from=continues_from)
 
 
 def _found(walk: Walk, most: int) -> tuple[list[int], int | None]:
@@ -77,8 +77,8 @@ def _found(walk: Walk, most: int) -> tuple[list[int], int | None]:
     for step in walk.steps(most):
         found += step.found
         cost += step.cost
-        if len(found) >= most or (cost >= LOOKED_AT and step.at is not None):
-            return found[:most], step.at
+        if len(found) >= most or (cost >= LOOKED_AT and step.reached is not None):
+            return found[:most], step.reached
     return found, None
 
 

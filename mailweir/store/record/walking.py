@@ -34,12 +34,12 @@ _NAMED = (
 
 
 class Step(NamedTuple):
-    """found: ids, in the walk's order. cost: how many were asked. at: the last id that was looked at; None: there
+    """found: ids, in the walk's order. cost: how many were asked. reached: the last id that was looked at; None: there
     are no more."""
 
     found: list[int]
     cost: int
-    at: int | None
+    reached: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +71,9 @@ class Walk:
             with by_the_index(self.database):
                 step = self._step(low, high, size, most)
             yield step
-            if step.at is None:
+            if step.reached is None:
                 return
-            low, high = (low, step.at) if self.newest_first else (step.at, high)
+            low, high = (low, step.reached) if self.newest_first else (step.reached, high)
             looked, found = looked + step.cost, found + len(step.found)
             likely = (most - found % most) * (looked or size) * 4 // (3 * found or 1)
             size = min(max(likely if found else size * 8, FIRST_STEP), LARGEST_STEP)

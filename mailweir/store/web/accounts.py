@@ -172,12 +172,12 @@ def by_page(database: Database, deployment: Deployment | None, after: str, limit
 
 
 def _select(database: Database, which: str, values: tuple[int | str, ...], limit: int | None = None) -> list[Account]:
-    last = "" if limit is None else "LIMIT ?"
+    ending = "" if limit is None else "LIMIT ?"
     values = values if limit is None else (*values, limit)
     sql = (
         "SELECT c.id, c.name, c.is_operator, c.password_hash IS NOT NULL AS has_password, c.issuer, c.subject, c.email,"
         " c.zone, c.language, c.created_at, c.last_seen_at FROM web_accounts AS c"
-        f" WHERE c.removed_at IS NULL {which} ORDER BY c.name {last}"
+        f" WHERE c.removed_at IS NULL {which} ORDER BY c.name {ending}"
     )
     found = rows.named(database.execute(sql, values))
     memberships = _memberships(database, [row["id"] for row in found])

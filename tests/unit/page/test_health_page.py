@@ -17,6 +17,7 @@ from mailweir.store.people import users
 from mailweir.store.people.deployments import Deployment
 from mailweir.store.record import health_reports
 from mailweir.store.record.health_reports import HealthReport
+from mailweir.store.web import accounts
 from mailweir.store.web.accounts import Role
 from tests.gmail_rows import connect
 from tests.page import Browser, Page
@@ -81,6 +82,13 @@ def test_an_admin_sees_nothing_of_another_deployment(page: Page, boss: Browser) 
     theirs = page.browser("chief", Role.ADMIN, page.other).text("/admin/health")
     assert ("bob" in body, "secret of theirs" in body, "other.example.org" in body) == (False, False, False)
     assert ("bob" in theirs, "secret of theirs" in theirs, "demo.example.net" in theirs) == (True, True, False)
+
+
+def test_who_is_a_user_elsewhere_sees_nothing_of_how_it_stands_there(sqlite_page: Page) -> None:
+    page, boss = sqlite_page, sqlite_page.browser("boss", Role.ADMIN)
+    accounts.give_role(page.database, page.account("boss").id, page.other, Role.USER, None)
+    _refused(page, page.other, "bob", "secret of theirs")
+    assert "secret of theirs" not in boss.text("/admin/health")
 
 
 def test_of_hosts_an_admin_sees_how_they_stand_and_no_name(page: Page, boss: Browser) -> None:
