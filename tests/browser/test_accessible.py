@@ -143,7 +143,7 @@ def scriptless(chromium: Chromium, site: SampleSite) -> Iterator[Reader]:
     made.close()
 
 
-@pytest.mark.parametrize(("name", "rule", "route"), PAGES, ids=lambda one: one if isinstance(one, str) else "")
+@pytest.mark.parametrize(("name", "rule", "route"), PAGES, ids=[rule for _, rule, _ in PAGES])
 def test_nothing_bars_anybody_from_a_page(name: str, rule: str, route: Any, reader: Reader, site: SampleSite) -> None:
     assert reader.faults(name, route.path(site.ids)) == [], rule
 
@@ -220,7 +220,7 @@ def test_forms_work_without_a_script(scriptless: Reader) -> None:
     page = scriptless.open("boss", "/admin/rules")
     page.fill("[name=pattern]", "@tax.example")
     page.click("form:has(#pattern) button")
-    assert "@tax.example" in page.inner_text("main")
+    assert "You may close this window" in page.inner_text("main")
 
 
 def test_all_that_is_done_on_a_list_is_reached_by_tab_with_a_line_around_it(reader: Reader) -> None:
