@@ -39,8 +39,10 @@ _ZONE = {
     ("firm.example", "TXT"): ['"v=spf1 include:_spf.mail.example include:_spf.example.net ~all"'],
     ("_spf.mail.example", "TXT"): ['"v=spf1 ip4:203.0.113.0/24 -all"'],
     ("_dmarc.firm.example", "TXT"): ['"v=DMARC1; p=quarantine"'],
+    ("mail.example.net", "TXT"): ['"v=spf1 ip4:192.0.2.9 -all"'],
     ("mail.example.net", "A"): ["192.0.2.9"],
     ("demo.example.net", "MX"): ["10 mail.example.net."],
+    ("9.2.0.192.in-addr.arpa", "PTR"): ["mail.example.net."],
 }
 
 
