@@ -17,6 +17,7 @@ from tests.browser.visit import Visitor
 from tests.needs import lacks
 
 CHROMIUM = Path("/usr/bin/chromium")
+MOST_SMOKE = 3  # `make test` has no more minutes to give
 
 
 def _playwright() -> Any:
@@ -68,7 +69,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """`make test` has three of them, marked as smoke; the rest takes minutes."""
     if os.environ.get("MAILWEIR_TEST_BROWSER"):
         return
-    here = Path(__file__).parent
-    for item in items:
-        if item.path.is_relative_to(here) and not item.get_closest_marker("smoke"):
-            item.add_marker(pytest.mark.skip(reason="takes minutes: `make test-browser` runs it"))
+    here = [item for item in items if item.path.is_relative_to(Path(__file__).parent)]
+    rest = [item for item in here if not item.get_closest_marker("smoke")]
+    if len(here) - len(rest) > MOST_SMOKE:
+        raise pytest.UsageError(f"more than {MOST_SMOKE} tests of tests/browser are marked as smoke")
+    for item in rest:
+        item.add_marker(pytest.mark.skip(reason="takes minutes: `make test-browser` runs it"))
