@@ -21,7 +21,7 @@ AS_ROOT = $(if $(filter-out 0,$(shell id -u)),sudo)
 IN_DEBIAN = exec $(AS_ROOT) env CI="$(CI)" MAILWEIR_SHARED="$(MAILWEIR_SHARED)" MAILWEIR_DEBIANS="$(MAILWEIR_DEBIANS)" sh scripts/in-debian.sh
 SHELL_SCRIPTS = scripts/*.sh .ci/run
 
-.PHONY: help setup demo test test-browser test-quick test-debian12 test-debian13 test-deploy fuzz chaos chaos-gmail check check-code check-deployment free-mail sizes dist bench bench-all accuracy clean
+.PHONY: help setup demo test test-browser screenshots test-quick test-debian12 test-debian13 test-deploy fuzz chaos chaos-gmail check check-code check-deployment free-mail translations sizes dist bench bench-all accuracy clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
@@ -40,9 +40,13 @@ test-quick: ## the unit tests, without root and without PostgreSQL, in about a m
 	@# CI=: the few tests that need root are skipped there, with the reason; `make test` is where nothing may be lacking
 	@env CI= "$(BIN)/python" -m pytest -n $(QUICK_WORKERS) --quick tests/unit $(PYTEST_OPTIONS)
 
-test-browser: ## HTML views of hostile mail in a real browser; installs Debian's chromium and playwright
+test-browser: ## the page in a real browser: a first day, hostile mail, accessibility; installs Debian's chromium and playwright
 	@PYTHON="$(PYTHON)" VENV="$(VENV)" EXTRAS=test,browser sh scripts/setup.sh
 	@env CI="$(CI)" MAILWEIR_TEST_BROWSER=1 "$(BIN)/python" -m pytest tests/browser $(PYTEST_OPTIONS)
+
+screenshots: ## docs/pictures/*.png anew, of a site with sample mail
+	@PYTHON="$(PYTHON)" VENV="$(VENV)" EXTRAS=test,browser sh scripts/setup.sh
+	@"$(BIN)/python" -m tests.browser.screenshots
 
 test-debian12: ## the same as `make test` in a bare Debian 12 (made by debootstrap, kept in MAILWEIR_DEBIANS), on a copy of this checkout
 	@$(IN_DEBIAN) bookworm $(DEBIAN_RUN)
@@ -84,6 +88,9 @@ check-deployment:
 
 free-mail: setup ## the list of domains at which anybody may have an address, anew; needs npm
 	@"$(BIN)/python" scripts/renew_free_mail.py
+
+translations: setup ## the page's catalogues, up to date with its texts; what they lack is to be translated in webapp/translations
+	@"$(BIN)/python" scripts/update_translations.py
 
 sizes: ## how long the programs' files and functions are: median, 90th percentile, the longest; SIZES_OPTIONS go to scripts/sizes.py
 	@"$(PYTHON)" scripts/sizes.py $(SIZES_OPTIONS)

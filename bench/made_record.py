@@ -6,6 +6,8 @@ hundreds of them; the others are 40 to a company. Called by `pages`.
 
 from dataclasses import dataclass
 
+import zstandard
+
 from mailweir.store.database import batches
 from mailweir.store.database.connection import Database
 
@@ -13,6 +15,7 @@ USERS, CONTACTS, COMPANIES = 50, 20_000, 500
 BUSY_CONTACT, BUSY_COMPANY = 1, 1
 SECONDS_BETWEEN = 30
 RAW_BYTES = 1_500
+TEXT = "We can offer you forty of them, and send them next week.\n" * 25
 _BEGAN = 1_767_225_600  # 2026-01-01, in seconds since 1970
 _NOW = "2026-01-01T00:00:00.000000Z"
 _NUMBERS = "WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < ?)"
@@ -86,6 +89,7 @@ def _statements(database: Database, shape: Shape) -> list[str]:
         private = f"n > {int(shape.activities * (1 - shape.private))}"
     else:
         private = f"(n * 2654435761 / 65536) % 100 < {int(shape.private * 100)}"  # in no step with the users
+    text = _literal(database, zstandard.compress(TEXT.encode()))
     address = f"'contact' || ({_CONTACT}) || '@client.example'"
     return [
         "INSERT INTO activities (id, deployment_id, identity, direction, author, subject, sent_at, recorded_at, sender_verdict,"
@@ -106,9 +110,14 @@ def _statements(database: Database, shape: Shape) -> list[str]:
         f" SELECT n, 1, n / 4 + 1, {blob}",
         "INSERT INTO readings (raw_id, reader_version, state, read_at, subject, snippet, labels, thread_keys, problems,"
         f" remote_images, folds, text_zstd) SELECT n, 1, 'read', {moment}, 'An offer', 'We can offer you forty of them.',"
-        f" CASE WHEN n % 500 = 0 THEN 32 WHEN n % 7 = 0 THEN 1 ELSE 0 END, '', '[]', 0, '[]', {blob}",
+        f" CASE WHEN n % 500 = 0 THEN 32 WHEN n % 7 = 0 THEN 1 ELSE 0 END, '', '[]', 0, '[]', {text}",
         "INSERT INTO todos (activity_id, user_id, created_at, done_at)"
         f" SELECT n, {_USER}, {moment}, CASE WHEN n % 20 = 0 THEN NULL ELSE {moment} END",
         "INSERT INTO decisions (deployment_id, source_id, decided_at, outcome, reason, recipients, activity_id)"
         f" SELECT 1, 'q' || n, {moment}, 'captured', 'author is a contact', '[]', n",
     ]
+
+
+def _literal(database: Database, content: bytes) -> str:
+    """Bytes within a statement."""
+    return f"X'{content.hex()}'" if database.is_sqlite else f"DECODE('{content.hex()}', 'hex')"

@@ -30,6 +30,8 @@ KEPT_AFTER = timedelta(seconds=60)
 # What the examiner says of mail that holds such a line
 PROOFS = {
     b"X-Test: proven": "pass dkim firm.example",
+    b"X-Test: client": "pass dkim client.example",
+    b"X-Test: changed": "fail body_changed client.example",
     b"X-Test: forged": "fail body_changed firm.example",
 }
 

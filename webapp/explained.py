@@ -11,11 +11,14 @@ from mailweir.explain.explanation import Explanation
 from mailweir.printable import printable
 
 
+def template(key: str) -> str:
+    """The English sentence of a key, with its parameters in braces, as the page says it: what a catalogue translates."""
+    return PAGE.get(key, english.WORDS[key])
+
+
 def said(explanation: Explanation) -> str:
     """The sentence, or the part of one, without a full stop as a rule. What is unseen in it shows as its code."""
     values = dict(explanation.parameters)
     if values.get("author") == "":
         values["author"] = gettext("(no author)")
-    key = explanation.key
-    words = gettext(PAGE.get(key, english.WORDS[key]))
-    return printable(str(words).format(**values))
+    return printable(str(gettext(template(explanation.key))).format(**values))

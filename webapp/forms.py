@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 import flask
+from flask_babel import gettext
 
 from mailweir.errors import BadInput, NotFound
 from webapp import here
@@ -58,7 +59,7 @@ def text(name: str, longest: int = 500) -> str:
     """A field of the form, without white space around it; "" where it isn't there. BadInput where it is too long."""
     value = _fit(flask.request.form.get(name, ""))
     if len(value) > longest:
-        raise BadInput(f"that is longer than {longest} characters")
+        raise BadInput(gettext("that is longer than %(most)d characters", most=longest))
     return value
 
 

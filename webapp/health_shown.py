@@ -8,6 +8,7 @@ import flask
 from flask_babel import gettext
 
 from mailweir.errors import BadInput
+from mailweir.explain.keys import PARAMETERS
 from mailweir.explain.remedies import Action
 from mailweir.health import remedies
 from mailweir.health.findings import Finding, Level
@@ -33,13 +34,14 @@ class Link:
 @dataclass(frozen=True, slots=True)
 class Shown:
     """A finding. since: None where nobody knows. link: where it is mended; to_do: what whoever runs the host does, "" where it
-    isn't for the reader, or nothing is to be done."""
+    isn't for the reader, or nothing is to be done. is_english: whatever the reader's language is."""
 
     level: Level
     sentence: str
     since: datetime | None
     link: Link | None
     to_do: str
+    is_english: bool
 
 
 Mend = Callable[[Finding], Link | None]
@@ -49,7 +51,10 @@ def shown(finding: Finding, mend: Mend, *, is_operator: bool) -> Shown:
     """mend: where a finding is mended."""
     link = mend(finding) if finding.level is not Level.OK else None
     to_do = finding.to_do if is_operator and link is None else ""
-    return Shown(finding.level, printable(finding.sentence), _since(finding.facts), link, printable(to_do))
+    since = _since(finding.facts)
+    # an explanation is in the reader's language; all other findings are English sentences of the heart's
+    is_english = finding.key not in PARAMETERS
+    return Shown(finding.level, printable(finding.sentence), since, link, printable(to_do), is_english)
 
 
 def by_urgency(found: Iterable[Shown]) -> list[Shown]:

@@ -41,6 +41,15 @@ class _Catalogues(flask_babel.Domain):  # type: ignore[misc]  # it comes without
         return catalogue(str(flask_babel.get_locale() or "en"))
 
 
+class _Babel(flask_babel.Babel):  # type: ignore[misc]  # it comes without types
+    """flask-babel's, which asks this property for its catalogues, and takes none from outside."""
+
+    @property
+    def domain_instance(self) -> flask_babel.Domain:
+        """See flask_babel.Babel."""
+        return _Catalogues()
+
+
 def chosen() -> str:
     """The language of the page at hand."""
     account = here.account_or_none()
@@ -52,5 +61,4 @@ def chosen() -> str:
 
 def install(app: flask.Flask) -> None:
     """Makes `_` and `ngettext` speak the language of the request."""
-    flask_babel.Babel(app, locale_selector=chosen, timezone_selector=lambda: "UTC")
-    flask_babel.get_babel(app).domain_instance = _Catalogues()
+    _Babel(app, locale_selector=chosen, timezone_selector=lambda: "UTC")

@@ -83,9 +83,9 @@ def when(event: Invitation) -> Markup:
 
 
 def _date(value: datetime) -> str:
-    return str(flask_babel.format_datetime(value, "EEEE, d MMMM y", rebase=False))
+    return str(flask_babel.format_datetime(value, gettext("EEEE, d MMMM y"), rebase=False))
 
 
 def _span(start: datetime, end: datetime | None) -> str:
-    shown = str(flask_babel.format_datetime(start, "EEEE, d MMMM y, HH:mm", rebase=False))
+    shown = str(flask_babel.format_datetime(start, gettext("EEEE, d MMMM y, HH:mm"), rebase=False))
     return f"{shown}–{end:%H:%M}" if end and end > start else shown

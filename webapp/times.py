@@ -28,15 +28,15 @@ def moment(value: datetime | None, *, is_long: bool = False) -> Markup:
     if value is None:
         return Markup(gettext("not known"))
     local, today = _local(value), here.now().astimezone(zone())
-    whole = f"{_formatted(local, 'EEEE, d MMMM y, HH:mm')} {local.tzname()}"
+    whole = f"{_formatted(local, gettext('EEEE, d MMMM y, HH:mm'))} {local.tzname()}"
     if is_long:
         shown = whole
     elif local.date() == today.date():
         shown = _formatted(local, "HH:mm")
     elif local.year == today.year:
-        shown = _formatted(local, "d MMM")
+        shown = _formatted(local, gettext("d MMM"))
     else:
-        shown = _formatted(local, "d MMM y")
+        shown = _formatted(local, gettext("d MMM y"))
     return Markup('<time datetime="{}" title="{}">{}</time>').format(_utc(value), whole, shown)
 
 
@@ -45,7 +45,7 @@ def until(start: datetime, end: datetime) -> Markup:
     first, last = _local(start), _local(end)
     if first.date() != last.date():
         return moment(start, is_long=True) + Markup(" – ") + moment(end, is_long=True)
-    begins, ends = _formatted(first, "EEEE, d MMMM y, HH:mm"), f"{_formatted(last, 'HH:mm')} {last.tzname()}"
+    begins, ends = _formatted(first, gettext("EEEE, d MMMM y, HH:mm")), f"{_formatted(last, 'HH:mm')} {last.tzname()}"
     return Markup('<time datetime="{}">{}</time> – <time datetime="{}">{}</time>').format(
         _utc(start), begins, _utc(end), ends
     )
@@ -68,7 +68,7 @@ def ago(value: datetime | None) -> Markup:
     else:
         said = ngettext("%(num)d day ago", "%(num)d days ago", minutes // 1440)
     local = _local(value)
-    whole = f"{_formatted(local, 'EEEE, d MMMM y, HH:mm')} {local.tzname()}"
+    whole = f"{_formatted(local, gettext('EEEE, d MMMM y, HH:mm'))} {local.tzname()}"
     return Markup('<time datetime="{}" title="{}">{}</time>').format(_utc(value), whole, said)
 
 

@@ -35,8 +35,8 @@ LEASE = timedelta(minutes=2)  # more than what is in hand takes; what a host tha
 _TAKEN_AT_ONCE = 128
 _SMALL_BYTES = 64_000  # of mail that is taken out of the database many at a time
 MAX_TOGETHER = 50  # results in a transaction: few milliseconds, for the filter waits for the write lock meanwhile
-_TOGETHER_SECONDS = 0.02  # results that come within it share a transaction
-_GATHER_SECONDS = 0.005  # less than what the children have been given takes
+_TOGETHER_SECONDS = 0.1  # results that come within it share a transaction, unless nothing else is in hand
+_GATHER_SECONDS = 0.01  # less than what the children have been given takes
 _BUSY_SECONDS = 20.0
 _CPU_SECONDS = 5.0
 _HELD_BYTES = 600_000_000

@@ -17,6 +17,7 @@ from tests.browser.visit import Visitor
 from tests.needs import lacks
 
 CHROMIUM = Path("/usr/bin/chromium")
+MOST_SMOKE = 3  # `make test` has no more minutes to give
 
 
 def _playwright() -> Any:
@@ -62,3 +63,15 @@ def visitor(chromium: Chromium) -> Iterator[Visitor]:
     """Shows HTML to a browser, each piece as a page of its own, without any policy."""
     with Site() as site:
         yield Visitor(chromium.browser, site, chromium.trap)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """`make test` has three of them, marked as smoke; the rest takes minutes."""
+    if os.environ.get("MAILWEIR_TEST_BROWSER"):
+        return
+    here = [item for item in items if item.path.is_relative_to(Path(__file__).parent)]
+    rest = [item for item in here if not item.get_closest_marker("smoke")]
+    if len(here) - len(rest) > MOST_SMOKE:
+        raise pytest.UsageError(f"more than {MOST_SMOKE} tests of tests/browser are marked as smoke")
+    for item in rest:
+        item.add_marker(pytest.mark.skip(reason="takes minutes: `make test-browser` runs it"))

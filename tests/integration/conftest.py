@@ -276,7 +276,8 @@ MakeStack = Callable[..., Stack]
 
 
 @contextlib.contextmanager
-def _stack_maker() -> Iterator[MakeStack]:
+def stack_maker() -> Iterator[MakeStack]:
+    """Makes stacks as `make_stack` does, until the end of the block."""
     require_root_and_postfix()
     with contextlib.ExitStack() as kept:
 
@@ -293,21 +294,21 @@ def _stack_maker() -> Iterator[MakeStack]:
 @pytest.fixture
 def make_stack() -> Iterator[MakeStack]:
     """Makes a stack for this test alone: make_stack(outbound="relayhost 127.0.0.1:2600", smtp={…}, start=False, flags=(…))."""
-    with _stack_maker() as make:
+    with stack_maker() as make:
         yield make
 
 
 @pytest.fixture(scope="module")
 def make_module_stack() -> Iterator[MakeStack]:
     """The same for all tests of a file."""
-    with _stack_maker() as make:
+    with stack_maker() as make:
         yield make
 
 
 @pytest.fixture(scope="session")
 def stack() -> Iterator[Stack]:
     """One stack for all tests that leave it as it was: make deployments of your own in it, with domains of your own."""
-    with _stack_maker() as make:
+    with stack_maker() as make:
         yield make()
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import flask
+from flask_babel import gettext
 from werkzeug.wrappers import Response
 
 from mailweir.contact_files import forms as file_forms
@@ -45,17 +46,17 @@ def look_at() -> Response | tuple[str, int]:
 def _wanted_preview() -> int:
     sent = flask.request.files.get("file")
     if sent is None or not sent.filename:
-        raise BadInput("choose a file first")
+        raise BadInput(gettext("choose a file first"))
     raw = sent.stream.read()
     if not raw:
-        raise BadInput("the file is empty")
+        raise BadInput(gettext("the file is empty"))
     if raw.startswith(_SPREADSHEETS):
         raise BadInput(
-            "this is a spreadsheet or an archive: save it as CSV in the spreadsheet's program, and send that"
+            gettext("this is a spreadsheet or an archive: save it as CSV in the spreadsheet's program, and send that")
         )
     form = file_forms.form_of(sent.filename)
     if form is None:
-        raise BadInput("the file's name has to end with .csv or .vcf")
+        raise BadInput(gettext("the file's name has to end with .csv or .vcf"))
     company = forms.text("company")
     parameters = {
         "file": "".join(filter(str.isprintable, sent.filename))[-100:],
@@ -110,7 +111,7 @@ def _written(site: Site, deployment: Deployment, form: Form) -> Iterator[bytes]:
 def _looked_at(job_id: int) -> Job:
     found = jobs.find(here.database(), here.deployment().id, forms.known_id(job_id))
     if found.kind != contact_files.PREVIEW or found.state is not State.DONE:
-        raise NotFound("there is no file that was looked at")
+        raise NotFound(gettext("there is no file that was looked at"))
     return found
 
 

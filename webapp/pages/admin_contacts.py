@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 
 import flask
+from flask_babel import gettext
 from werkzeug.wrappers import Response
 
 from mailweir.errors import BadInput
@@ -36,7 +37,7 @@ def add() -> Response | tuple[str, int]:
         name, company = forms.text("name"), forms.text("company")
         addresses = [part for part in re.split(r"[\s,;]+", forms.text("addresses", _MAX_ADDRESS_CHARS)) if part]
         if not 0 < len(addresses) <= contact_edits.MAX_ADDRESSES:
-            raise BadInput(f"a contact has 1 to {contact_edits.MAX_ADDRESSES} mail addresses")
+            raise BadInput(gettext("a contact has 1 to %(most)d mail addresses", most=contact_edits.MAX_ADDRESSES))
         database, deployment, now = here.database(), here.deployment(), here.now()
         with database.transaction():
             if company:

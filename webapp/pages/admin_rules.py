@@ -1,6 +1,7 @@
 """Never-log rules, for the admin: added, taken off, and what they hide of what is on the record erased."""
 
 import flask
+from flask_babel import gettext
 from werkzeug.wrappers import Response
 
 from mailweir.errors import BadInput, NotFound
@@ -57,7 +58,9 @@ def erase(rule_id: int) -> Response:
     """Erases what the rule hides, where the rule was typed. What was erased is noted once it is."""
     rule = _found(rule_id)
     if forms.text("typed") != rule.pattern:
-        raise BadInput(f"type {rule.pattern} to erase what the rule hides; nothing was erased")
+        raise BadInput(
+            gettext("type %(pattern)s to erase what the rule hides; nothing was erased", pattern=rule.pattern)
+        )
     return flask.redirect(flask.url_for("admin_jobs.one", job_id=_wanted(never_log.ERASE, rule)), 303)
 
 
@@ -81,7 +84,7 @@ def _found(rule_id: int) -> Rule:
     for rule in never_log_rules.list_all(here.database(), here.deployment()):
         if rule.id == rule_id:
             return rule
-    raise NotFound("there is no such rule")
+    raise NotFound(gettext("there is no such rule"))
 
 
 def _list(fault: str = "") -> str:

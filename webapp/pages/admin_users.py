@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import flask
+from flask_babel import gettext
 from werkzeug.wrappers import Response
 
 from mailweir.errors import NotFound
@@ -126,7 +127,7 @@ def _found(user_id: int) -> User:
     for user in users.list_all(here.database(), here.deployment()):
         if user.id == user_id:
             return user
-    raise NotFound("there is no such user")
+    raise NotFound(gettext("there is no such user"))
 
 
 def _done(user: User, do: Callable[[], None], said: str) -> Response | tuple[str, int]:

@@ -15,13 +15,13 @@ from werkzeug.wrappers import Response
 from mailweir import address as addresses
 from mailweir import send_mail_as
 from mailweir.errors import BadInput
-from mailweir.explain import english, user_integrations
+from mailweir.explain import user_integrations
 from mailweir.explain.user_integrations import UserIntegrations
 from mailweir.store.gmail import gmail_app, gmail_workers, sealing_keys
 from mailweir.store.people import contacts, relay_logins
 from mailweir.store.record import user_confirmations
 from mailweir.store.web import change_log
-from webapp import forms, here, integration_lights, sending_domain
+from webapp import explained, forms, here, integration_lights, sending_domain
 from webapp.access import Access, open_to
 from webapp.sending_domain import SendingDomain
 
@@ -131,7 +131,7 @@ def show(*, done: str = "", problem: str = "", contact_fault: str = "", typed: d
         "integrations/page.html",
         found=found,
         lights=lights,
-        say=english.page_text,
+        say=explained.said,
         is_swept=is_swept,
         app=gmail_app.find(database),
         sending=sending,

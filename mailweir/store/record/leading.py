@@ -5,12 +5,16 @@ and by `recording`, where a login proves what was on the record before.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
+from itertools import groupby
+from operator import itemgetter
 
 from mailweir.reading.thread_keys import ThreadKeys
+from mailweir.store.database import batches
 from mailweir.store.database.connection import Database
 from mailweir.store.record import threads, verdicts
+from mailweir.store.record.threads import Placing
 from mailweir.store.record.verdicts import Led
 
 
@@ -19,38 +23,47 @@ def join_threads(database: Database, led: Sequence[Led], now: datetime) -> None:
 
     Those of a deployment together: its threads are held until the end.
     """
-    others = {one.activity_id for one in led if one.is_other}
-    for deployment_id, activity_id, author, verdict in verdicts.authors(database, [one.activity_id for one in led]):
-        keys = keys_of_leading(database, activity_id)
-        if keys is None:
-            continue
-        threads.assign(
-            database,
-            activity_id,
+    placings = _placings(database, led)
+    for deployment_id, those in groupby(placings, key=itemgetter(0)):
+        threads.assign_all(database, deployment_id, [one for _, one in those], now)
+
+
+def _placings(database: Database, led: Sequence[Led]) -> list[tuple[int, Placing]]:
+    """Each with its deployment, those of a deployment side by side."""
+    keys_of = _keys_of_leading(database, list(dict.fromkeys(one.activity_id for one in led)))
+    others = {one.activity_id for one in led if one.is_other} & keys_of.keys()
+    differing = _differing(database, threads.of_all(database, others))
+    return [
+        (
             deployment_id,
-            keys,
-            author=author,
-            is_proven=verdict == "pass",
-            is_other=activity_id in others and _differs(database, activity_id),
-            now=now,
+            Placing(
+                activity_id=activity_id,
+                keys=keys_of[activity_id],
+                author=author,
+                is_proven=verdict == "pass",
+                is_other=activity_id in differing,
+            ),
         )
+        for deployment_id, activity_id, author, verdict in verdicts.authors(database, keys_of)
+    ]
 
 
-def keys_of_leading(database: Database, activity_id: int) -> ThreadKeys | None:
-    """What its leading version says of an activity's thread; None where that isn't read."""
-    sql = "SELECT d.thread_keys FROM readings d JOIN activities a ON a.leading_raw_id = d.raw_id WHERE a.id = ?"
-    row = database.execute(sql, (activity_id,)).fetchone()
-    return _keys(row[0]) if row and row[0] else None
-
-
-def _differs(database: Database, activity_id: int) -> bool:
-    """Do its versions, as far as they are read, say different things of its thread?"""
+def _keys_of_leading(database: Database, activity_ids: Collection[int]) -> dict[int, ThreadKeys]:
+    """What their leading versions say of activities' threads, by activity, where that is read."""
     sql = (
-        "SELECT COUNT(DISTINCT d.thread_keys) FROM readings d JOIN raw_messages r ON r.id = d.raw_id"
-        " WHERE r.activity_id = ? AND d.thread_keys <> ''"
+        "SELECT a.id, d.thread_keys FROM activities a JOIN readings d ON d.raw_id = a.leading_raw_id"
+        " WHERE d.thread_keys <> '' AND a.id IN ({})"
     )
-    (count,) = database.execute(sql, (activity_id,)).fetchone()
-    return int(count) > 1
+    return {activity_id: _keys(text) for activity_id, text in batches.among(database, sql, (), activity_ids)}
+
+
+def _differing(database: Database, activity_ids: Collection[int]) -> set[int]:
+    """Those whose versions, as far as they are read, say different things of their thread."""
+    sql = (
+        "SELECT r.activity_id FROM readings d JOIN raw_messages r ON r.id = d.raw_id WHERE d.thread_keys <> ''"
+        " AND r.activity_id IN ({}) GROUP BY r.activity_id HAVING COUNT(DISTINCT d.thread_keys) > 1"
+    )
+    return {activity_id for (activity_id,) in batches.among(database, sql, (), activity_ids)}
 
 
 def packed_keys(keys: ThreadKeys) -> str:

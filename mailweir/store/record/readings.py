@@ -172,8 +172,9 @@ def _replace(database: Database, rows_of: Mapping[int, dict[str, Any]]) -> dict[
         rows_of[raw_id]["labels"] |= labels or 0
     sql = "SELECT raw_id, thread_keys FROM readings WHERE raw_id IN ({})"
     before = dict(batches.among(database, sql, (), rows_of))
-    batches.change(database, "DELETE FROM attachments WHERE raw_id IN ({})", (), rows_of)
-    batches.change(database, "DELETE FROM readings WHERE raw_id IN ({})", (), rows_of)
+    # mail is read once, nearly always: then there is nothing to delete
+    batches.change(database, "DELETE FROM attachments WHERE raw_id IN ({})", (), before)
+    batches.change(database, "DELETE FROM readings WHERE raw_id IN ({})", (), before)
     rows_new = [[row[column] for column in _COLUMNS] for row in rows_of.values()]
     batches.insert(database, "readings", _COLUMNS, rows_new)
     return before
@@ -289,7 +290,8 @@ def unreadable(database: Database, deployment_id: int, limit: int, *, is_damaged
     """The activities of a deployment whose leading version could not be read, the newest first. is_damaged: as its raw bytes
     are damaged in the database; else for what it is."""
     sql = (
-        "SELECT a.id FROM readings d JOIN activities a ON a.leading_raw_id = d.raw_id"
+        "SELECT a.id FROM readings d JOIN raw_messages r ON r.id = d.raw_id"
+        " JOIN activities a ON a.id = r.activity_id AND a.leading_raw_id = r.id"
         " WHERE d.state = 'unreadable' AND CASE WHEN d.problems = 'damaged' THEN 1 ELSE 0 END = ? AND a.deployment_id = ?"
         " ORDER BY d.raw_id DESC LIMIT ?"
     )

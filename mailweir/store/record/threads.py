@@ -5,20 +5,35 @@ and the older one goes on; whoever kept the other's id finds it by `current`. In
 writers of one deployment's threads pass through one after the other. Called by `leading` and by `retraction`.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import chain
 
 from mailweir.reading.thread_keys import ThreadKeys, subject_digest
 from mailweir.store.database import batches
 from mailweir.store.database.connection import Database
 from mailweir.store.database.moments import parse, rfc3339
+from mailweir.store.record import thread_state
+from mailweir.store.record.thread_state import ThreadState
 
 FALLBACK_DAYS = 7
 _CLOCK_SLACK = timedelta(hours=1)  # of senders' clocks
 _MAX_OF_SUBJECT = 500  # mails under one subject that are looked at, the last recorded ones
 _LOCK_CLASS = 7_305  # of PostgreSQL's advisory locks of two numbers: ours, and the deployment
 
-_Known = tuple[int, str, bytes, int | None]  # of an id: thread, how it is known, subject and activity
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placing:
+    """An activity that is to be put into a thread. author: the activity's. Only one who is proven, and has a message in each of
+    the threads, merges them; else it joins the oldest. is_other: these are another version's keys than those that it has its
+    thread by: it leaves one that they don't name."""
+
+    activity_id: int
+    keys: ThreadKeys
+    author: str
+    is_proven: bool
+    is_other: bool = False
 
 
 def assign(
@@ -32,36 +47,48 @@ def assign(
     is_other: bool = False,
     now: datetime,
 ) -> int:
-    """The thread of an activity, found or made; in the caller's transaction. One that it has it keeps, and merges what it names.
+    """The thread of one activity, as `assign_all` finds it. See `Placing`."""
+    one = Placing(activity_id=activity_id, keys=keys, author=author, is_proven=is_proven, is_other=is_other)
+    return assign_all(database, deployment_id, [one], now)[activity_id]
 
-    author: the activity's. Only one who is proven, and has a message in each of the threads, merges them; else it joins the
-    oldest. is_other: these are another version's keys than those that it has its thread by: it leaves one that they don't name.
-    """
+
+def assign_all(database: Database, deployment_id: int, placings: Sequence[Placing], now: datetime) -> dict[int, int]:
+    """The threads of a deployment's activities, one after the other, found or made, by activity; in the caller's transaction.
+    One that has a thread keeps it, and merges what it names."""
     _lock(database, deployment_id)
+    digests = chain.from_iterable(_digests(one.keys) for one in placings)
+    state = ThreadState(database, deployment_id, [one.activity_id for one in placings], digests)
+    found = {one.activity_id: _assign(database, deployment_id, one, state, now) for one in placings}
+    state.flush()
+    # a later one may have merged what an earlier one was put into
+    return {activity_id: state.thread(activity_id) or thread_id for activity_id, thread_id in found.items()}
+
+
+def _assign(database: Database, deployment_id: int, one: Placing, state: ThreadState, now: datetime) -> int:
+    keys, activity_id = one.keys, one.activity_id
     subject = subject_digest(keys.base_subject)
-    known = _rows(database, deployment_id, (*((keys.own,) if keys.own else ()), *keys.in_reply_to, *keys.references))
-    named = _named(known, keys, subject)
-    before = of(database, activity_id)
+    named = _named(state, keys, subject)
+    before = state.thread(activity_id)
+    row = state.known(keys.own) if keys.own else None
     by_subject = []
-    if (not before or is_other) and keys.is_reply and not keys.has_ids and keys.base_subject:
+    if (not before or one.is_other) and keys.is_reply and not keys.has_ids and keys.base_subject:
+        state.flush()
         by_subject = _by_subject(database, deployment_id, activity_id, subject)
-    if before and is_other and _leave(database, activity_id, before, [*named, *by_subject]):
-        before = None
-        known = {one: row for one, row in known.items() if one != keys.own}
-    row = known.get(keys.own) if keys.own else None
+    if before and one.is_other and _leave(database, activity_id, before, [*named, *by_subject], state):
+        before = row = None
     # an id that another activity has says nothing: programs write one into many mails
-    if row and row[3] in (None, activity_id) and (row[1] != "references" or row[2] == subject):
-        named.append(row[0])
+    if row and row.held_by in (None, activity_id) and (row.named_by != "references" or row.subject == subject):
+        named.append(row.thread_id)
     found = list(dict.fromkeys([*([before] if before else ()), *sorted(set(named))])) or by_subject
     thread_id = found[0] if found else _make(database, deployment_id, now)
-    if len(found) > 1 and is_proven:
-        mergeable = [one for one in found if _takes_part(database, one, author, activity_id, is_own=one == before)]
+    if len(found) > 1 and one.is_proven:
+        state.flush()
+        mergeable = [each for each in found if _takes_part(database, each, one, is_own=each == before)]
         if thread_id in mergeable:
-            thread_id = _merge(database, sorted(mergeable))
+            thread_id = _merge(database, sorted(mergeable), state)
     if before is None:
-        sql = "INSERT INTO activity_threads (activity_id, deployment_id, thread_id, subject_digest) VALUES (?, ?, ?, ?)"
-        database.execute(sql, (activity_id, deployment_id, thread_id, subject))
-    _note(database, deployment_id, activity_id, thread_id, keys, subject)
+        state.join(activity_id, thread_id, subject)
+    state.note(activity_id, thread_id, keys, subject)
     return thread_id
 
 
@@ -77,6 +104,11 @@ def of(database: Database, activity_id: int) -> int | None:
     return int(row[0]) if row else None
 
 
+def of_all(database: Database, activity_ids: Collection[int]) -> dict[int, int]:
+    """The threads of activities, by activity, without those that are in none yet."""
+    return thread_state.threads_of(database, activity_ids)
+
+
 def activities(database: Database, deployment_id: int, thread_id: int) -> list[int]:
     """The ids of a thread's activities in a deployment, the first recorded first."""
     sql = "SELECT activity_id FROM activity_threads WHERE thread_id = ? AND deployment_id = ? ORDER BY activity_id"
@@ -88,42 +120,36 @@ def release(database: Database, activity_id: int) -> None:
     database.execute("DELETE FROM thread_message_ids WHERE held_by = ?", (activity_id,))
 
 
-def _leave(database: Database, activity_id: int, thread_id: int, named: Collection[int]) -> bool:
+def _leave(database: Database, activity_id: int, thread_id: int, named: Collection[int], state: ThreadState) -> bool:
     """Takes an activity out of a thread that isn't among those that its message names, with the ids that it has; was that so?
 
     Anybody may send a copy of a mail that names another conversation, and have it here before the mail itself. A thread that
     nobody else is in stays where no other is named: its id is known by now.
     """
+    state.flush()
     others = "SELECT 1 FROM activity_threads WHERE thread_id = ? AND activity_id <> ? LIMIT 1"
     is_alone = database.execute(others, (thread_id, activity_id)).fetchone() is None
     if thread_id in named or (is_alone and not named):
         return False
     release(database, activity_id)
     database.execute("DELETE FROM activity_threads WHERE activity_id = ?", (activity_id,))
+    state.released(activity_id)
     return True
 
 
-def _named(known: Mapping[bytes, _Known], keys: ThreadKeys, subject: bytes) -> list[int]:
+def _digests(keys: ThreadKeys) -> tuple[bytes, ...]:
+    return (*((keys.own,) if keys.own else ()), *keys.in_reply_to, *keys.references)
+
+
+def _named(state: ThreadState, keys: ThreadKeys, subject: bytes) -> list[int]:
     """The threads of the ids that a message names, without its own."""
-    answered = [known[one][0] for one in keys.in_reply_to if one in known]
-    return answered + [known[one][0] for one in keys.references if one in known and known[one][2] == subject]
+    answered = [row.thread_id for one in keys.in_reply_to if (row := state.known(one))]
+    return answered + [row.thread_id for one in keys.references if (row := state.known(one)) and row.subject == subject]
 
 
 def _lock(database: Database, deployment_id: int) -> None:
     if not database.is_sqlite:
         database.execute("SELECT pg_advisory_xact_lock(?, CAST(? AS integer))", (_LOCK_CLASS, deployment_id % 2**31))
-
-
-def _rows(database: Database, deployment_id: int, digests: Iterable[bytes]) -> dict[bytes, _Known]:
-    """Thread, how it is known, subject and activity, by digest."""
-    sql = (
-        "SELECT id_digest, thread_id, named_by, subject_digest, held_by FROM thread_message_ids"
-        " WHERE deployment_id = ? AND id_digest IN ({})"
-    )
-    found = batches.among(database, sql, (deployment_id,), list(dict.fromkeys(digests)))
-    return {
-        bytes(one): (thread, named_by, bytes(subject), held_by) for one, thread, named_by, subject, held_by in found
-    }
 
 
 def _by_subject(database: Database, deployment_id: int, activity_id: int, subject: bytes) -> list[int]:
@@ -157,19 +183,19 @@ def _make(database: Database, deployment_id: int, now: datetime) -> int:
     return int(database.execute(sql, (deployment_id, rfc3339(now))).fetchone()[0])
 
 
-def _takes_part(database: Database, thread_id: int, author: str, without: int, *, is_own: bool) -> bool:
+def _takes_part(database: Database, thread_id: int, one: Placing, *, is_own: bool) -> bool:
     """Has the author a proven message in it besides this one? is_own: this one is in it, and may be all that is."""
     others = "SELECT 1 FROM activity_threads WHERE thread_id = ? AND activity_id <> ? LIMIT 1"
-    if is_own and database.execute(others, (thread_id, without)).fetchone() is None:
+    if is_own and database.execute(others, (thread_id, one.activity_id)).fetchone() is None:
         return True
     sql = (
         "SELECT 1 FROM activity_threads t JOIN activities a ON a.id = t.activity_id WHERE t.thread_id = ? AND a.author = ?"
         " AND a.sender_verdict = 'pass' AND a.id <> ? LIMIT 1"
     )
-    return database.execute(sql, (thread_id, author, without)).fetchone() is not None
+    return database.execute(sql, (thread_id, one.author, one.activity_id)).fetchone() is not None
 
 
-def _merge(database: Database, thread_ids: list[int]) -> int:
+def _merge(database: Database, thread_ids: list[int], state: ThreadState) -> int:
     """The oldest, which all others are part of now; none points at one that was merged itself."""
     survivor, *others = thread_ids
     for sql in (
@@ -179,21 +205,5 @@ def _merge(database: Database, thread_ids: list[int]) -> int:
         "UPDATE threads SET merged_into = ? WHERE id IN ({})",
     ):
         batches.change(database, sql, (survivor,), others)
+    state.merged(survivor, others)
     return survivor
-
-
-def _note(
-    database: Database, deployment_id: int, activity_id: int, thread_id: int, keys: ThreadKeys, subject: bytes
-) -> None:
-    """Remembers the ids that the message has and names. Which thread a known one belongs to stays, but for its own."""
-    rows = [(deployment_id, one, thread_id, "in_reply_to", subject, None) for one in keys.in_reply_to]
-    rows += [(deployment_id, one, thread_id, "references", subject, None) for one in keys.references]
-    columns = ("deployment_id", "id_digest", "thread_id", "named_by", "subject_digest", "held_by")
-    batches.insert(database, "thread_message_ids", columns, rows, "ON CONFLICT (deployment_id, id_digest) DO NOTHING")
-    if keys.own:
-        own = [(deployment_id, keys.own, thread_id, "own", subject, activity_id)]
-        ending = (
-            "ON CONFLICT (deployment_id, id_digest) DO UPDATE SET thread_id = excluded.thread_id, named_by = 'own',"
-            " subject_digest = excluded.subject_digest, held_by = excluded.held_by WHERE thread_message_ids.held_by IS NULL"
-        )
-        batches.insert(database, "thread_message_ids", columns, own, ending)

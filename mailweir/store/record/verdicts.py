@@ -101,7 +101,11 @@ def unproven_since(database: Database, raw_id: int) -> datetime | None:
 
 def leading(database: Database, raw_ids: Collection[int]) -> set[int]:
     """Those of these bodies that lead their activities."""
-    sql = "SELECT r.id FROM raw_messages r JOIN activities a ON a.leading_raw_id = r.id WHERE r.id IN ({})"
+    # by the activity's own key, for no index has leading_raw_id: it would read all activities
+    sql = (
+        "SELECT r.id FROM raw_messages r JOIN activities a ON a.id = r.activity_id AND a.leading_raw_id = r.id"
+        " WHERE r.id IN ({})"
+    )
     return {raw_id for (raw_id,) in batches.among(database, sql, (), raw_ids)}
 
 

@@ -1,6 +1,5 @@
 """A browser that is signed in to the real page, which has hostile mail in it."""
 
-import os
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime
@@ -37,10 +36,3 @@ def onlooker(chromium: Chromium, served: Served) -> Iterator[Onlooker]:
     made = Onlooker(chromium.browser, chromium.trap, served.url, served.link())
     yield made
     made.close()
-
-
-@pytest.fixture
-def whole_suite() -> None:
-    """These take minutes: `make test-browser` runs them, `make test` has one mail of each class."""
-    if not os.environ.get("MAILWEIR_TEST_BROWSER"):
-        pytest.skip("takes minutes: `make test-browser` runs it")

@@ -69,7 +69,6 @@ def test_without_sanitizer_and_policy_the_frame_lets_no_script_run(
     assert onlooker.look(f"/activities/{mail}?view=html", settles=_SETTLES).ran == []
 
 
-@pytest.mark.usefixtures("whole_suite")
 def test_without_the_sanitizer_the_policy_holds_for_all_that_we_know(
     mail: int, served: Served, onlooker: Onlooker
 ) -> None:

@@ -19,6 +19,7 @@ def test_there_are_enough_of_them() -> None:
     assert len(all_mails()) >= 300
 
 
+@pytest.mark.smoke
 def test_one_hostile_mail_of_each_class_only_shows(served: Served, onlooker: Onlooker) -> None:
     """The smoke that `make test` has."""
     numbers = {served.deliver(one): one for one in one_of_each()}
@@ -27,7 +28,6 @@ def test_one_hostile_mail_of_each_class_only_shows(served: Served, onlooker: Onl
     assert {kind: faults for kind, faults in found.items() if faults} == {}
 
 
-@pytest.mark.usefixtures("whole_suite")
 @pytest.mark.parametrize("kind", _MAILS)
 def test_hostile_mail_only_shows(kind: str, served: Served, onlooker: Onlooker) -> None:
     numbers = {served.deliver(one): one for one in _MAILS[kind]}
@@ -36,7 +36,6 @@ def test_hostile_mail_only_shows(kind: str, served: Served, onlooker: Onlooker) 
     assert {raw: faults for raw, faults in found.items() if faults} == {}
 
 
-@pytest.mark.usefixtures("whole_suite")
 @pytest.mark.parametrize("text", MARKUP)
 @pytest.mark.parametrize(
     "path",

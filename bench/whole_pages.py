@@ -1,0 +1,130 @@
+"""How long whole pages take on a large record: from the request to the last byte, as a signed-in user, without a network.
+
+Called by `pages`, on the record that it filled.
+"""
+
+import random
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from bench.made_record import BUSY_CONTACT, CONTACTS
+from mailweir.reading import search_entry
+from mailweir.settings import Settings, Web
+from mailweir.store.database.connection import Database
+from mailweir.store.database.moments import parse
+from mailweir.store.people import deployments
+from mailweir.store.record import search_index
+from mailweir.store.web import accounts, links
+from mailweir.store.web.accounts import Role
+from tests.page import URL, Browser
+from webapp import application
+
+MEDIAN_GOAL = 30.0  # milliseconds
+BYTES_GOAL = 60_000
+TRIES = 100
+_USER_ID = 11  # one of those who have open to-dos
+_INDEXED = 20_000  # the newest: what a search finds
+_AT_ONCE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """Milliseconds at the median and the 95th percentile, of CPU in this process at the mean; the largest answer."""
+
+    median: float
+    p95: float
+    cpu: float
+    most_bytes: int
+
+    @property
+    def is_missed(self) -> bool:
+        """Is it over a goal?"""
+        return self.median > MEDIAN_GOAL or self.most_bytes > BYTES_GOAL
+
+
+def measure(database: Database, count: int, folder: Path) -> list[Figure]:
+    """Prints a line for each page."""
+    _index(database, count)
+    browser = _browser(database, folder)
+    print(
+        f"  {'whole pages: ms':40}{'median':>10}{'95th':>10}{'CPU':>10}{'bytes':>10}"
+        f"   (goal: median {MEDIAN_GOAL:.0f}, {BYTES_GOAL:,} bytes)"
+    )
+    return [_printed(name, _measured(browser, path)) for name, path in _pages(count)]
+
+
+def _pages(count: int) -> Iterator[tuple[str, Callable[[], str]]]:
+    """(name, what says the next path)."""
+    chance = random.Random(3)
+    yield "/activities", lambda: "/activities"
+    yield "/activities, anywhere", lambda: f"/activities?before={chance.randint(count // 10, count)}"
+    yield "/todos", lambda: "/todos"
+    yield "/contacts", lambda: "/contacts"
+    yield "/contacts/ID", lambda: f"/contacts/{chance.randint(2, CONTACTS)}"
+    yield "/contacts/ID, a busy one", lambda: f"/contacts/{BUSY_CONTACT}"
+    yield "/search, a word of all mail", lambda: "/search?q=offer"
+    yield "/search, a number", lambda: f"/search?q={chance.randint(max(1, count - _INDEXED), count)}"
+    yield "/activities/ID", lambda: f"/activities/{chance.randint(1, count)}"
+    yield "/integrations", lambda: "/integrations"
+
+
+def _index(database: Database, count: int) -> None:
+    """The newest mail, in the index of the search."""
+    first = max(1, count - _INDEXED + 1)
+    for start in range(first, count + 1, _AT_ONCE):
+        entries = [
+            search_entry.make(
+                raw_id=number,
+                deployment_id=1,
+                text="We can offer you forty of them.",
+                subject=f"An offer of a usual length, number {number}",
+            )
+            for number in range(start, min(start + _AT_ONCE, count + 1))
+        ]
+        with database.transaction(alone=False):
+            search_index.put(database, entries)
+
+
+def _browser(database: Database, folder: Path) -> Browser:
+    """Signed in as one of the users, a day after the newest mail."""
+    demo = deployments.find(database, "demo")
+    (newest,) = database.execute("SELECT MAX(recorded_at) FROM activities").fetchone()
+    now = parse(newest) + timedelta(days=1)
+    where = f"sqlite:{database.path}" if database.is_sqlite else str(database.url)
+    settings = Settings(data_dir=folder, hostname="mail.example.net", database=where, web=Web(public_url=URL))
+    browser = Browser(application.create(settings, lambda: now))
+    account = accounts.add(database, f"user{_USER_ID}", now)
+    accounts.give_role(database, account.id, demo, Role.USER, _USER_ID)
+    spent = browser.post(f"/sign-in/link/{links.make(database, account.id, None, now)}", token=False)
+    assert spent.status_code == 303, spent.status_code
+    return browser
+
+
+def _measured(browser: Browser, path: Callable[[], str]) -> Figure:
+    """Each answer has to be a page."""
+    times, most = [], 0
+    cpu = 0.0
+    for number in range(-5, TRIES):  # what comes first is no measure
+        asked = path()
+        used, begun = time.process_time(), time.perf_counter()
+        answer = browser.get(asked)
+        content = answer.get_data()
+        took, used = time.perf_counter() - begun, time.process_time() - used
+        assert answer.status_code == 200, (asked, answer.status_code)
+        most = max(most, len(content))
+        if number >= 0:
+            times.append(took * 1e3)
+            cpu += used * 1e3 / TRIES
+    return Figure(statistics.median(times), statistics.quantiles(times, n=20)[18], cpu, most)
+
+
+def _printed(name: str, found: Figure) -> Figure:
+    missed = "   missed" if found.is_missed else ""
+    print(
+        f"  {name:40}{found.median:10.2f}{found.p95:10.2f}{found.cpu:10.2f}{found.most_bytes:10,}{missed}", flush=True
+    )
+    return found

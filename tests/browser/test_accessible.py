@@ -1,0 +1,256 @@
+"""Every page for everybody: axe-core finds nothing, in light and dark, wide and on a phone; without a script; by keyboard alone.
+
+The pages are those of the application's routes, with the ids of a sample site: a new route is looked at without a line here.
+"""
+
+from collections.abc import Iterator
+from importlib import resources
+from typing import Any
+
+import pytest
+
+from tests.browser.conftest import Chromium
+from tests.browser.sample_site import SampleSite, sample_site
+from tests.page_routes import ROUTES, bare_application, every_route
+from webapp.access import Access
+
+# Who looks at a page that is open to these
+_READERS = {
+    Access.PUBLIC: "",
+    Access.SIGNED_IN: "richard",
+    Access.STAFF: "richard",
+    Access.READER: "richard",
+    Access.ADMIN: "boss",
+}
+# Files, documents of a mail, and answers that lead elsewhere
+_NO_PAGES = {
+    "static",
+    "home.start",
+    "sign_in.link",
+    "openid.begin",
+    "openid.answer",
+    "google.come_back",
+    "message_parts.html",
+    "message_parts.raw",
+    "message_parts.attachment",
+    "admin_contact_files.export",
+}
+PAGES = [
+    (_READERS[ROUTES[one.endpoint].access], one.rule, one)
+    for one in every_route(bare_application())
+    if one.method == "GET" and one.endpoint not in _NO_PAGES
+]
+# What the routes alone don't show
+MORE = [
+    ("richard", "/activities?direction=incoming&since=2026-11-01"),
+    ("richard", "/activities?contact=nobody%40client.example"),
+    ("richard", "/search?q=boiler"),
+    ("richard", "/search?q=nosuchword"),
+    ("richard", "/why?q=jane%40client.example"),
+    ("richard", "/why?q=builder%40prospect.example"),
+    ("richard", "/no-such-page"),
+    ("pat", "/todos"),
+    ("pat", "/todos/done"),
+    ("pat", "/integrations"),
+    ("boss", "/admin/contacts?words=nobody"),
+    ("root", "/account"),
+    ("root", "/admin"),
+    ("root", "/admin/health"),
+    ("root", "/admin/accounts"),
+]
+MESSAGES = ["offer", "tender", "prices", "visit", "forged"]
+_LOOKS = [(width, scheme) for width in (1280, 360) for scheme in ("light", "dark")]
+_OPEN_ALL = "document.querySelectorAll('details:not(.own)').forEach(one => one.open = true)"
+_OPEN_MENU = "document.querySelector('details.own').open = true"
+_OVERFLOW = "document.scrollingElement.scrollWidth - innerWidth"
+_NOT_THERE = "Failed to load resource: the server responded with a status of 4"  # of pages that say what is wrong
+# A mail's document isn't the page's to mend
+_AXE = """axe.run(document, {iframes: false, rules: {'target-size': {enabled: true}}}).then(
+  found => found.violations.map(one => `${one.id}: ${one.nodes.slice(0, 3).map(node => node.html).join(' | ')}`))"""
+_FOCUSED = """(() => {
+  const style = getComputedStyle(document.activeElement);
+  return {words: document.activeElement.textContent.trim(), place: document.activeElement.getBoundingClientRect().left,
+          line: style.outlineStyle === 'none' ? 0 : parseFloat(style.outlineWidth)};
+})()"""
+
+
+class Reader:
+    """Opens pages as whoever it is, each in one browser. faults: what it found on the way."""
+
+    def __init__(self, chromium: Chromium, site: SampleSite, *, has_script: bool = True) -> None:
+        self._browser, self._site, self._has_script = chromium.browser, site, has_script
+        self._pages: dict[str, Any] = {}
+        self.axe = resources.files("axe_playwright_python").joinpath("axe.min.js").read_text()
+        self.said: list[str] = []
+
+    def page(self, name: str) -> Any:
+        """Their browser; of nobody who is signed in without a name."""
+        if name not in self._pages:
+            options = {"java_script_enabled": self._has_script}
+            signed_in = self._site.signed_in(self._browser, name, **options) if name else None
+            made = signed_in or self._browser.new_context(**options).new_page()
+            made.on("console", lambda one: self.said.append(one.text) if one.type in ("error", "warning") else None)
+            self._pages[name] = made
+        return self._pages[name]
+
+    def open(self, name: str, path: str) -> Any:
+        """Goes there."""
+        page = self.page(name)
+        page.goto(self._site.served.url + path)
+        return page
+
+    def faults(self, name: str, path: str, opening: str = _OPEN_ALL) -> list[str]:
+        """What is wrong with the page in any of the looks, before and after that is opened."""
+        page = self.open(name, path)
+        page.evaluate(self.axe)
+        found = []
+        for width, scheme in _LOOKS:
+            page.set_viewport_size({"width": width, "height": 800})
+            page.emulate_media(color_scheme=scheme)
+            look = f"{width} px, {scheme}"
+            found += [f"{look}: too wide by {page.evaluate(_OVERFLOW)} px"] if page.evaluate(_OVERFLOW) > 0 else []
+            page.evaluate(opening)
+            found += [f"{look}: too wide, all open"] if page.evaluate(_OVERFLOW) > 0 else []
+            found += [f"{look}: {one}" for one in page.evaluate(_AXE)]
+        return found
+
+    def close(self) -> None:
+        """Ends its browsers."""
+        for page in self._pages.values():
+            page.context.close()
+
+
+@pytest.fixture(scope="module")
+def site(chromium: Chromium) -> Iterator[SampleSite]:
+    """chromium: nothing is made where there is no browser to see it."""
+    with sample_site() as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def reader(chromium: Chromium, site: SampleSite) -> Iterator[Reader]:
+    """With scripts, as browsers come."""
+    made = Reader(chromium, site)
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def scriptless(chromium: Chromium, site: SampleSite) -> Iterator[Reader]:
+    """Without."""
+    made = Reader(chromium, site, has_script=False)
+    yield made
+    made.close()
+
+
+@pytest.mark.parametrize(("name", "rule", "route"), PAGES, ids=[rule for _, rule, _ in PAGES])
+def test_nothing_bars_anybody_from_a_page(name: str, rule: str, route: Any, reader: Reader, site: SampleSite) -> None:
+    assert reader.faults(name, route.path(site.ids)) == [], rule
+
+
+@pytest.mark.parametrize(("name", "path"), MORE)
+def test_nothing_bars_anybody_from_what_a_page_shows_then(name: str, path: str, reader: Reader) -> None:
+    assert reader.faults(name, path) == []
+
+
+@pytest.mark.parametrize("view", ["", "?view=html"])
+@pytest.mark.parametrize("mail", MESSAGES)
+def test_nothing_bars_anybody_from_a_message(mail: str, view: str, reader: Reader, site: SampleSite) -> None:
+    assert reader.faults("richard", f"/activities/{site.mail[mail]}{view}") == []
+
+
+@pytest.mark.smoke
+def test_nothing_bars_anybody_from_integrations(reader: Reader) -> None:
+    """The smoke that `make test` has."""
+    assert reader.faults("richard", "/integrations") == []
+
+
+@pytest.mark.parametrize("name", ["richard", "boss", "root"])
+def test_nothing_bars_anybody_from_the_menu(name: str, reader: Reader) -> None:
+    assert reader.faults(name, "/account", _OPEN_MENU) == []
+
+
+def test_the_judge_finds_what_bars_somebody(reader: Reader) -> None:
+    page = reader.open("richard", "/todos")
+    page.evaluate(reader.axe)
+    page.evaluate("document.querySelector('main').innerHTML = '<img src=/static/x><input><h3>x</h3>'")
+    found = " ".join(page.evaluate(_AXE))
+    assert all(rule in found for rule in ("image-alt", "label", "page-has-heading-one"))
+
+
+def test_each_page_has_one_heading_and_a_title_of_its_own_without_a_script(
+    scriptless: Reader, site: SampleSite
+) -> None:
+    titles: dict[str, str] = {}
+    headings = {}
+    for name, rule, route in PAGES:
+        page = scriptless.open(name, route.path(site.ids))
+        titles[rule] = page.title()
+        headings[rule] = page.locator("h1").count()
+    assert {rule: count for rule, count in headings.items() if count != 1} == {}
+    assert {rule: title for rule, title in titles.items() if list(titles.values()).count(title) > 1} == {}
+
+
+def test_forms_work_without_a_script(scriptless: Reader) -> None:
+    page = scriptless.open("richard", "/todos")
+    page.click("[data-row] button")
+    assert "1 to-do is done." in page.inner_text("main")
+    page.click("main [role=status] button")
+    assert "1 to-do is on the list again." in page.inner_text("main")
+
+    page = scriptless.open("richard", "/activities")
+    page.fill("input[name=q]", "boiler")
+    page.click("main form button >> nth=0")
+    assert page.locator("mark").count() > 0
+
+    page = scriptless.open("richard", "/contacts/new")
+    page.fill("[name=name]", "The builder")
+    page.fill("[name=addresses]", "office@builder.example")
+    page.click("main form button")
+    assert page.inner_text("h1") == "The builder"
+
+    page = scriptless.open("richard", "/integrations")
+    page.click("summary:has-text('Confirm it is working')")
+    page.fill("#contact-name", "At home")
+    page.fill("#contact-address", "me@home.example")
+    assert page.locator("[data-copy]:visible").count() == 0
+    page.click("text=Make the contact")
+    assert "The contact is made." in page.inner_text("main")
+
+    page = scriptless.open("boss", "/admin/rules")
+    page.fill("[name=pattern]", "@tax.example")
+    page.click("form:has(#pattern) button")
+    assert "You may close this window" in page.inner_text("main")
+
+
+def test_all_that_is_done_on_a_list_is_reached_by_tab_with_a_line_around_it(reader: Reader) -> None:
+    page = reader.open("richard", "/todos")
+    page.set_viewport_size({"width": 1280, "height": 800})
+    seen = []
+    for _ in range(25):
+        page.keyboard.press("Tab")
+        seen.append(page.evaluate(_FOCUSED))
+    words = [one["words"] for one in seen]
+    assert words[0] == "Skip to the content"
+    assert {"To-dos", "richard", "Oldest first", "The radiator in the kitchen", "Done"} <= set(words)
+    assert [one for one in seen if one["line"] < 2 or one["place"] < 0] == []
+
+
+def test_keys_walk_through_the_list_and_do_what_is_to_be_done(reader: Reader) -> None:
+    page = reader.open("richard", "/todos")
+    steps = []
+    for key in ("j", "j", "k"):
+        page.keyboard.press(key)
+        steps.append(page.evaluate(_FOCUSED)["words"])
+    assert steps == ["The radiator in the kitchen", "Re: Your offer", "The radiator in the kitchen"]
+    with page.expect_navigation():
+        page.keyboard.press("e")
+    assert "1 to-do is done." in page.inner_text("main")
+    assert "The radiator in the kitchen" not in page.inner_text("main ul.list")
+    with page.expect_navigation():
+        page.click("main [role=status] button")
+
+
+def test_no_page_wants_what_its_policy_refuses(reader: Reader) -> None:
+    """After all the others: what browsers said meanwhile."""
+    assert [one for one in reader.said if not one.startswith(_NOT_THERE)] == []
