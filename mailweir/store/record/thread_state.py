@@ -56,11 +56,11 @@ class ThreadState:
         for named_by, digests in (("in_reply_to", keys.in_reply_to), ("references", keys.references)):
             for one in digests:
                 if one not in self._ids:
-                    self._put(one, Known(thread_id, named_by, subject, None))
+                    self._remember(one, Known(thread_id, named_by, subject, None))
         if keys.own:
             own = self._ids.get(keys.own)
             if own is None or own.held_by is None:
-                self._put(keys.own, Known(thread_id, "own", subject, activity_id))
+                self._remember(keys.own, Known(thread_id, "own", subject, activity_id))
 
     def released(self, activity_id: int) -> None:
         """The activity was taken out of its thread, and its ids are forgotten, in the database."""
@@ -91,7 +91,7 @@ class ThreadState:
         batches.insert(self._database, "thread_message_ids", _ID_COLUMNS, new_ids, ending)
         self._new_threads, self._new_ids = {}, {}
 
-    def _put(self, digest: bytes, row: Known) -> None:
+    def _remember(self, digest: bytes, row: Known) -> None:
         self._ids[digest] = row
         self._new_ids[digest] = None
 
