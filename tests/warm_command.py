@@ -7,6 +7,7 @@ Called by `integration/conftest`. It is its own program, too, so that nothing el
 
 import contextlib
 import importlib
+import io
 import json
 import os
 import signal
@@ -65,8 +66,9 @@ def _exit_code(command: socket.socket, name: list[str], seconds: float) -> int:
 
 
 def _text(file: IO[bytes]) -> str:
+    """As `subprocess` gives it where `text` is asked for: each line's end is one character."""
     file.seek(0)
-    return file.read().decode()
+    return io.TextIOWrapper(file, "utf-8").read()
 
 
 # --- the process that waits -------------------------------------------------------------------------------------------

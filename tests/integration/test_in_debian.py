@@ -8,7 +8,8 @@ import re
 import shutil
 import signal
 import subprocess
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -30,12 +31,13 @@ def _libraries(program: str) -> list[str]:
 
 
 @pytest.fixture
-def debians(tmp_path: Path) -> Path:
-    """The folder with the toy, for MAILWEIR_DEBIANS."""
+def debians() -> Iterator[Path]:
+    """The folder with the toy, for MAILWEIR_DEBIANS. On the disk: the script mounts over the folder in memory that tests use."""
     if os.geteuid() != 0:
         needs.lacks("needs root")
     needs.mount_namespace()
-    root = tmp_path / "debians" / SUITE
+    folder = Path(tempfile.mkdtemp(prefix="mailweir-test-", dir="/var/tmp"))
+    root = folder / SUITE
     for name in ("mnt", "proc", "sys", "dev", "tmp", "run", "usr/bin", "root", "var/tmp", "etc/apt/apt.conf.d"):
         (root / name).mkdir(parents=True)
     for name in ("bin", "sbin"):
@@ -50,7 +52,8 @@ def debians(tmp_path: Path) -> Path:
     for name in _STUBS:
         (root / "usr/bin" / name).write_text("#!/bin/sh\n")
         (root / "usr/bin" / name).chmod(0o755)
-    return root.parent
+    yield folder
+    shutil.rmtree(folder)
 
 
 @pytest.fixture
