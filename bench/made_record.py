@@ -18,7 +18,7 @@ RAW_BYTES = 1_500
 TEXT = "We can offer you forty of them, and send them next week.\n" * 25
 _BEGAN = 1_767_225_600  # 2026-01-01, in seconds since 1970
 _NOW = "2026-01-01T00:00:00.000000Z"
-_NUMBERS = "WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < ?)"
+_NUMBERS = "WITH RECURSIVE numbers(n) AS (SELECT CAST(1 AS BIGINT) UNION ALL SELECT n + 1 FROM numbers WHERE n < ?)"
 _CONTACT = f"CASE WHEN n % 100 = 0 THEN {BUSY_CONTACT} ELSE 2 + (n * 7919) % {CONTACTS - 1} END"
 _USER = f"(n * 31) % {USERS} + 1"
 
