@@ -2,58 +2,24 @@
 
 import html
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 
 import pytest
 
 from mailweir import secrets_file, signing_keys
-from mailweir.database_url import DatabaseUrl
 from mailweir.errors import SettingsError
 from mailweir.secrets_file import Sealer, Secrets
-from mailweir.settings import Dns, Relay
-from mailweir.store.database.connection import Database
 from mailweir.store.gmail import sealing_keys
 from mailweir.store.people import dkim_keys
 from mailweir.store.people.dkim_keys import DkimKey
 from mailweir.store.web import change_log
 from mailweir.store.web.accounts import Role
-from tests.held_mail import Clock
 from tests.moody_zone import Mood, MoodyZoneServer
-from tests.page import Browser, Page, make_page
+from tests.page import Browser, Page
+from tests.unit.page.conftest import INCLUDE, Serve
 from webapp import domain_looks
 
-DOMAIN, INCLUDE = "firm.example", "_spf.example.net"
-
-
-@pytest.fixture
-def zone() -> Iterator[MoodyZoneServer]:
-    """A DNS with the relay's own record."""
-    with MoodyZoneServer({(INCLUDE, "TXT"): ['"v=spf1 ip4:192.0.2.9 -all"']}) as running:
-        yield running
-
-
-Serve = Callable[..., AbstractContextManager[Page]]
-
-
-@pytest.fixture
-def serve(zone: MoodyZoneServer, page_clock: Clock, sqlite_url: DatabaseUrl, tmp_path: Path) -> Serve:
-    """A page that asks this DNS: serve(relay_addresses=...)."""
-
-    @contextmanager
-    def run(**relay: object) -> Iterator[Page]:
-        chosen = {"relay_addresses": ["192.0.2.9"], "spf_include": INCLUDE, **relay}
-        sections = {
-            "dns": Dns(nameserver="127.0.0.1", port=zone.port, timeout_seconds=5),
-            "relay": Relay.model_validate(chosen),
-        }
-        with closing(Database(sqlite_url)) as database:
-            made = make_page(database, page_clock, tmp_path, sections)
-            yield made
-            made.app.extensions["mailweir"].pool.close()
-
-    return run
+DOMAIN = "firm.example"
 
 
 def _secrets(page: Page, folder: Path) -> Secrets:
