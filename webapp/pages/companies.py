@@ -1,19 +1,15 @@
 """Companies: the list, and one company with its people and its mail. An admin makes and changes them elsewhere."""
 
-from typing import Any
-
 import flask
-from flask_babel import gettext
 
 from mailweir.explain import record
 from mailweir.store.people import company_lists, contact_lists
 from mailweir.store.record import monthly
 from mailweir.store.record.stream_filter import StreamFilter
-from webapp import explained, forms, here, months, streams_shown
+from webapp import explained, forms, here, months, name_list, streams_shown
 from webapp.access import Access, open_to
 
 blueprint = flask.Blueprint("companies", __name__)
-_MAX_CHARS = 200
 _PEOPLE = 20
 
 
@@ -21,19 +17,15 @@ _PEOPLE = 20
 @open_to(Access.READER)
 def list_all() -> str:
     """By name, fifty at a time."""
-    begins = forms.asked("q", _MAX_CHARS)
-    before = forms.whole_number(flask.request.args.get("before"))
-    after = forms.whole_number(flask.request.args.get("after")) if before is None else None
-    page = company_lists.page(here.database(), here.deployment(), begins=begins, after=after, before=before)
-    kept: dict[str, Any] = {"q": begins} if begins else {}
-    links = []
-    if page.before is not None:
-        links.append((gettext("Back"), flask.url_for(".list_all", **kept, before=page.before)))
-    if page.after is not None:
-        links.append((gettext("Further"), flask.url_for(".list_all", **kept, after=page.after)))
-    is_first = before is None and after is None
+    asked = name_list.asked()
+    database, deployment = here.database(), here.deployment()
+    page = company_lists.page(database, deployment, begins=asked.begins, after=asked.after, before=asked.before)
     return flask.render_template(
-        "companies/list.html", companies=page.companies, begins=begins, is_first=is_first, links=links
+        "companies/list.html",
+        companies=page.companies,
+        begins=asked.begins,
+        is_first=asked.is_first,
+        links=asked.links(page.before, page.after),
     )
 
 

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
 
 import flask
 from flask_babel import gettext
@@ -16,7 +15,7 @@ from mailweir.store.people.contact_lists import ListedContact
 from mailweir.store.record import monthly
 from mailweir.store.record.stream_filter import StreamFilter
 from mailweir.store.web import change_log
-from webapp import explained, forms, here, months, streams_shown
+from webapp import explained, forms, here, months, name_list, streams_shown
 from webapp.access import Access, open_to
 
 blueprint = flask.Blueprint("contacts", __name__)
@@ -29,22 +28,15 @@ _JUST_NOW = timedelta(minutes=10)
 @open_to(Access.READER)
 def list_all() -> str:
     """By name, fifty at a time."""
-    begins = forms.asked("q", _MAX_CHARS)
-    before = forms.whole_number(flask.request.args.get("before"))
-    after = forms.whole_number(flask.request.args.get("after")) if before is None else None
-    page = contact_lists.page(here.database(), here.deployment(), begins=begins, after=after, before=before)
-    kept: dict[str, Any] = {"q": begins} if begins else {}
-    links = []
-    if page.before is not None:
-        links.append((gettext("Back"), flask.url_for(".list_all", **kept, before=page.before)))
-    if page.after is not None:
-        links.append((gettext("Further"), flask.url_for(".list_all", **kept, after=page.after)))
+    asked = name_list.asked()
+    database, deployment = here.database(), here.deployment()
+    page = contact_lists.page(database, deployment, begins=asked.begins, after=asked.after, before=asked.before)
     return flask.render_template(
         "contacts/list.html",
         contacts=page.contacts,
-        begins=begins,
-        is_first=before is None and after is None,
-        links=links,
+        begins=asked.begins,
+        is_first=asked.is_first,
+        links=asked.links(page.before, page.after),
     )
 
 
