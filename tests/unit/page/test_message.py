@@ -1,45 +1,17 @@
-"""One message on its page: what is shown of it, to whom, and what goes out of it as files."""
-
-import base64
-from typing import IO
-from urllib.parse import quote
+"""One message on its page: what is shown of it, and to whom."""
 
 import pytest
 
-from mailweir.extraction import Busy, Extractor
-from mailweir.reading.attachments import Attachment
 from mailweir.store.database.connection import Database
 from mailweir.store.record import readings, visibility
-from mailweir.store.record.digest_queue import Version
 from mailweir.store.web import change_log, reader_log
 from mailweir.store.web.accounts import Role
 from mailweir.store.web.reader_log import What
 from mailweir.visibility import Visibility
 from tests.page import OFFER, Page
-from webapp.pages import message_parts
+from tests.page_raw_mail import raw_mail, with_files
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(30)
-SVG = b"<svg xmlns='http://www.w3.org/2000/svg' onload='alert(1)'/>"
-
-
-def _mail(body: bytes, *lines: bytes, subject: bytes = b"An offer") -> bytes:
-    known = (b"From: Jane Doe <jane@client.example>", b"To: richard@firm.example", b"Subject: " + subject)
-    own = (b"Date: Mon, 23 Nov 2026 09:00:00 +0100", b"Message-ID: <1@client.example>")
-    return b"\r\n".join((*known, *own, *lines, b"", body))
-
-
-def _with_files(*files: tuple[str, str, bytes], html: bytes = b"") -> bytes:
-    parts = [
-        b"Content-Type: text/html\r\n\r\n" + html if html else b"Content-Type: text/plain\r\n\r\nSee the files.\r\n"
-    ]
-    parts += [
-        b"Content-Type: %b\r\nContent-ID: <file%d@x>\r\nContent-Disposition: attachment; filename*=UTF-8''%b\r\n"
-        b"Content-Transfer-Encoding: base64\r\n\r\n%b"
-        % (kind.encode(), number, quote(name, safe="").encode(), base64.encodebytes(content).replace(b"\n", b"\r\n"))
-        for number, (name, kind, content) in enumerate(files, 1)
-    ]
-    body = b"".join(b"--=b\r\n" + part + b"\r\n" for part in parts) + b"--=b--\r\n"
-    return _mail(body, b"MIME-Version: 1.0", b'Content-Type: multipart/mixed; boundary="=b"')
 
 
 def test_a_message_says_who_wrote_it_and_whether_that_is_proven(page: Page) -> None:
@@ -53,7 +25,7 @@ def test_a_message_says_who_wrote_it_and_whether_that_is_proven(page: Page) -> N
 
 
 def test_a_proven_author_is_said_to_be_that_once(sqlite_page: Page) -> None:
-    one = sqlite_page.deliver(_mail(b"Hi\r\n", b"X-Test: proven"))
+    one = sqlite_page.deliver(raw_mail(b"Hi\r\n", b"X-Test: proven"))
     shown = sqlite_page.browser("richard").text(f"/activities/{one}")
     assert shown.count("proven by DKIM of firm.example") == 1
     assert "not proven" not in shown
@@ -61,13 +33,13 @@ def test_a_proven_author_is_said_to_be_that_once(sqlite_page: Page) -> None:
 
 def test_quotes_and_signatures_are_folded(sqlite_page: Page) -> None:
     body = b"Yes.\r\n\r\n-- \r\nJane\r\n+49 30 1\r\n"
-    shown = sqlite_page.browser("richard").text(f"/activities/{sqlite_page.deliver(_mail(body))}")
+    shown = sqlite_page.browser("richard").text(f"/activities/{sqlite_page.deliver(raw_mail(body))}")
     assert "<details><summary>Signature, 3 lines</summary>" in shown
 
 
 def test_long_text_comes_in_parts(sqlite_page: Page) -> None:
     body = b"".join(b"line %06d of a long text\r\n" % number for number in range(6_000))
-    one, browser = sqlite_page.deliver(_mail(body)), sqlite_page.browser("richard")
+    one, browser = sqlite_page.deliver(raw_mail(body)), sqlite_page.browser("richard")
     first = browser.text(f"/activities/{one}")
     assert len(first) < 60_000
     assert "line 000000" in first
@@ -96,140 +68,6 @@ def test_a_date_that_no_zone_has_breaks_no_page(sqlite_page: Page, date: bytes) 
     assert (east, sqlite_page.browser("richard").get(f"/activities/{one}").status_code) == (200, 200)
 
 
-# --- HTML -----------------------------------------------------------------------------------------------------------------
-
-
-def test_html_is_shown_on_wish_in_a_frame_of_its_own(sqlite_page: Page) -> None:
-    html = b"<p>Hello <b>there</b></p><img src=https://tracker.example/1.png><img src=https://tracker.example/2.png>"
-    one = sqlite_page.deliver(_mail(html, b"MIME-Version: 1.0", b"Content-Type: text/html"))
-    browser = sqlite_page.browser("richard")
-    assert "<iframe" not in browser.text(f"/activities/{one}")
-    shown = browser.text(f"/activities/{one}?view=html")
-    assert "<b>there</b>" not in shown
-    assert "2 images from elsewhere" in shown
-    frame = shown.partition("<iframe")[2].partition(">")[0]
-    assert 'sandbox="allow-popups allow-popups-to-escape-sandbox allow-same-origin"' in frame
-    document = browser.get(f"/activities/{one}/html")
-    assert b"<b>there</b>" in document.get_data()
-    assert b"tracker.example" not in document.get_data()
-
-
-def test_a_mails_document_has_a_policy_of_its_own(sqlite_page: Page) -> None:
-    one = sqlite_page.deliver(_mail(b"<p>Hi", b"Content-Type: text/html"))
-    headers = sqlite_page.browser("richard").get(f"/activities/{one}/html").headers
-    policy = dict(part.split(" ", 1) for part in headers["Content-Security-Policy"].split("; "))
-    assert policy == {
-        "default-src": "'none'",
-        "img-src": f"https://mail.example.net/activities/{one}/attachments/ data:",
-        "style-src": "'unsafe-inline'",
-        "form-action": "'none'",
-        "base-uri": "'none'",
-        "frame-ancestors": "'self'",
-        "sandbox": "allow-popups allow-popups-to-escape-sandbox allow-same-origin",
-    }
-    assert (headers["X-Frame-Options"], headers["X-Content-Type-Options"]) == ("SAMEORIGIN", "nosniff")
-    assert (headers["Cache-Control"], headers["Referrer-Policy"]) == ("no-store", "no-referrer")
-
-
-def test_a_mail_without_html_has_no_document(sqlite_page: Page) -> None:
-    one, browser = sqlite_page.deliver(OFFER), sqlite_page.browser("richard")
-    assert browser.get(f"/activities/{one}/html").status_code == 404
-    assert "<iframe" not in browser.text(f"/activities/{one}?view=html")
-
-
-# --- files ----------------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("name", "declared", "content", "media_type", "how"),
-    [
-        ("a.png", "image/png", PNG, "image/png", "inline"),
-        ("a.jpg", "text/html", b"\xff\xd8\xff\xe0" + bytes(30), "image/jpeg", "inline"),
-        ("a.gif", "image/gif", b"GIF89a" + bytes(30), "image/gif", "inline"),
-        ("a.webp", "image/webp", b"RIFF\x00\x00\x00\x00WEBPVP8 " + bytes(30), "image/webp", "inline"),
-        ("a.svg", "image/svg+xml", SVG, "application/octet-stream", "attachment"),
-        ("a.png", "image/png", SVG, "application/octet-stream", "attachment"),
-        ("a.html", "text/html", b"<script>alert(1)</script>", "application/octet-stream", "attachment"),
-        ("a.pdf", "application/pdf", b"%PDF-1.7\n" + bytes(30), "application/octet-stream", "attachment"),
-        ("a.xml", "text/xml", b"<?xml version='1.0'?><x/>", "application/octet-stream", "attachment"),
-        ("a.eml", "message/rfc822", b"From: a@b.example\r\n\r\nx", "application/octet-stream", "attachment"),
-    ],
-)  # fmt: skip
-def test_pictures_alone_are_shown_and_by_their_bytes(
-    sqlite_page: Page, name: str, declared: str, content: bytes, media_type: str, how: str
-) -> None:
-    one = sqlite_page.deliver(_with_files((name, declared, content)))
-    answer = sqlite_page.browser("richard").get(f"/activities/{one}/attachments/1")
-    headers = answer.headers
-    assert (answer.status_code, answer.get_data()) == (200, content)
-    assert headers["Content-Type"] == media_type
-    assert headers["Content-Disposition"].startswith(how)
-    assert headers["Content-Security-Policy"] == "default-src 'none'; sandbox"
-    assert (headers["X-Content-Type-Options"], headers["Cache-Control"]) == ("nosniff", "no-store")
-    assert int(headers["Content-Length"]) == len(content)
-
-
-def test_a_picture_can_be_saved_too(sqlite_page: Page) -> None:
-    one = sqlite_page.deliver(_with_files(("a.png", "image/png", PNG)))
-    answer = sqlite_page.browser("richard").get(f"/activities/{one}/attachments/1?save=1")
-    assert answer.headers["Content-Disposition"] == "attachment; filename=a.png"
-
-
-@pytest.mark.parametrize(
-    ("name", "header"),
-    [
-        ("../../etc/passwd", "attachment; filename=passwd"),
-        ("a\r\nSet-Cookie: x=y.txt", 'attachment; filename="a Set-Cookie_ x=y.txt"'),
-        (".htaccess", "attachment; filename=htaccess"),
-        ("gpj.\u202eexe", "attachment; filename=gpj.exe"),
-        ('a".txt', "attachment; filename=a_.txt"),
-        ("Ünïcode ☃.txt", "attachment; filename=\"Unicode .txt\"; filename*=UTF-8''%C3%9Cn%C3%AFcode%20%E2%98%83.txt"),
-    ],
-)
-def test_the_name_of_a_file_does_no_harm(sqlite_page: Page, name: str, header: str) -> None:
-    one = sqlite_page.deliver(_with_files((name, "application/zip", b"PK\x03\x04")))
-    answer = sqlite_page.browser("richard").get(f"/activities/{one}/attachments/1")
-    assert (answer.status_code, answer.headers["Content-Disposition"]) == (200, header)
-
-
-def test_the_same_file_is_named_only_where_the_reader_may_see_it(page: Page) -> None:
-    content = _with_files(("offer.bin", "application/x-bin", b"\x00\x01\x02 offer"))
-    own = page.deliver(content)
-    other = page.deliver(content.replace(b"<1@", b"<2@"), to="anna@demo.example.net")
-    hidden = page.deliver(content.replace(b"<1@", b"<3@"), to="anna@demo.example.net")
-    elsewhere = page.deliver(content.replace(b"<1@", b"<4@"), to="bob@other.example.org")
-    visibility.set_by_hand(page.database, hidden, Visibility.PARTICIPANTS, "x", page.clock())
-    shown = page.browser("richard").text(f"/activities/{own}")
-    assert f'href="/activities/{other}"' in shown
-    assert f"/activities/{hidden}" not in shown
-    assert f"/activities/{elsewhere}" not in shown
-
-
-@pytest.mark.parametrize("number", ["0", "2", "9" * 19, "9" * 30])
-def test_a_file_that_isnt_there(sqlite_page: Page, number: str) -> None:
-    one = sqlite_page.deliver(_with_files(("a.png", "image/png", PNG)))
-    assert sqlite_page.browser("richard").get(f"/activities/{one}/attachments/{number}").status_code == 404
-
-
-def test_the_message_itself_is_given_byte_for_byte_to_those_who_take_part(page: Page) -> None:
-    one = page.deliver(OFFER)
-    answer = page.browser("richard").get(f"/activities/{one}/raw")
-    assert (answer.status_code, OFFER in answer.get_data()) == (200, True)
-    assert answer.headers["Content-Disposition"] == f"attachment; filename=activity-{one}.eml"
-    assert page.browser("anna").get(f"/activities/{one}").status_code == 200
-    assert page.browser("anna").get(f"/activities/{one}/raw").status_code == 404
-    assert page.browser("boss", Role.ADMIN).get(f"/activities/{one}/raw").status_code == 404
-
-
-def test_a_damaged_message_says_so(sqlite_page: Page) -> None:
-    one = sqlite_page.deliver(_with_files(("a.png", "image/png", PNG)))
-    sqlite_page.database.execute("UPDATE raw_messages SET content_zstd = ?", (b"rubbish",))
-    browser = sqlite_page.browser("richard")
-    for path in ("raw", "attachments/1"):
-        answer = browser.get(f"/activities/{one}/{path}")
-        assert (answer.status_code, "The file can&#39;t be read" in answer.get_data(as_text=True)) == (500, True)
-
-
 # --- who may see it -------------------------------------------------------------------------------------------------------
 
 PATHS = ("", "?view=html", "?version=1", "/html", "/raw", "/attachments/1")
@@ -243,7 +81,7 @@ def test_what_isnt_there_is_no_page(sqlite_page: Page, path: str, number: str) -
 
 
 def test_another_deployments_message_is_no_page(page: Page) -> None:
-    one = page.deliver(_with_files(("a.png", "image/png", PNG)), to="bob@other.example.org")
+    one = page.deliver(with_files(("a.png", "image/png", PNG)), to="bob@other.example.org")
     for browser in (page.browser("richard"), page.browser("boss", Role.ADMIN), page.browser("root", role=None)):
         assert {browser.get(f"/activities/{one}{path}").status_code for path in PATHS} == {404}
         changes = {browser.post(f"/activities/{one}/{to}", {"visibility": "everyone"}).status_code for to in CHANGES}
@@ -251,7 +89,7 @@ def test_another_deployments_message_is_no_page(page: Page) -> None:
 
 
 def test_another_users_private_message_is_no_page(page: Page) -> None:
-    one = page.deliver(_with_files(("a.png", "image/png", PNG)), to="anna@demo.example.net")
+    one = page.deliver(with_files(("a.png", "image/png", PNG)), to="anna@demo.example.net")
     visibility.set_by_hand(page.database, one, Visibility.PARTICIPANTS, "x", page.clock())
     for browser in (page.browser("richard"), page.browser("boss", Role.ADMIN)):
         assert {browser.get(f"/activities/{one}{path}").status_code for path in PATHS} == {404}
@@ -261,7 +99,7 @@ def test_another_users_private_message_is_no_page(page: Page) -> None:
 
 
 def test_of_metadata_who_and_when_is_shown_and_nothing_else(page: Page) -> None:
-    one = page.deliver(_with_files(("secretname.png", "image/png", PNG)), to="anna@demo.example.net")
+    one = page.deliver(with_files(("secretname.png", "image/png", PNG)), to="anna@demo.example.net")
     visibility.set_by_hand(page.database, one, Visibility.METADATA, "x", page.clock())
     browser = page.browser("richard")
     shown = browser.text(f"/activities/{one}")
@@ -352,7 +190,7 @@ def test_a_to_do_is_done_and_undone(page: Page) -> None:
 
 
 def test_who_read_what_is_noted_once_an_hour(page: Page) -> None:
-    one = page.deliver(_with_files(("a.zip", "application/zip", b"PK\x03\x04"), html=b"<p>Hi"))
+    one = page.deliver(with_files(("a.zip", "application/zip", b"PK\x03\x04"), html=b"<p>Hi"))
     browser = page.browser("anna")
     for path in ("", "", "?view=html", "/html", "/html", "/attachments/1"):
         browser.get(f"/activities/{one}{path}")
@@ -414,7 +252,7 @@ def test_the_conversation_has_what_the_reader_may_see(page: Page) -> None:
 )
 def test_an_invitation_says_when_and_where(sqlite_page: Page, times: bytes, shown: str) -> None:
     event = b"BEGIN:VCALENDAR\r\nMETHOD:REQUEST\r\nBEGIN:VEVENT\r\nSUMMARY:Boiler\r\nLOCATION:Berlin\r\n%b\r\n" % times
-    raw = _mail(event + b"END:VEVENT\r\nEND:VCALENDAR\r\n", b"Content-Type: text/calendar; method=REQUEST")
+    raw = raw_mail(event + b"END:VEVENT\r\nEND:VCALENDAR\r\n", b"Content-Type: text/calendar; method=REQUEST")
     text = sqlite_page.browser("richard").text(f"/activities/{sqlite_page.deliver(raw)}")
     assert all(word in text for word in ("Invitation: ", "Berlin", shown))
 
@@ -433,21 +271,6 @@ def test_a_message_that_couldnt_be_read_still_has_its_bytes(sqlite_page: Page) -
     browser = sqlite_page.browser("richard")
     assert "It could not be read." in browser.text(f"/activities/{one}")
     assert OFFER in browser.get(f"/activities/{one}/raw").get_data()
-
-
-class _Full(Extractor):
-    """One whose places are all taken."""
-
-    def file(self, kept: Version, attachment: Attachment) -> IO[bytes]:
-        raise Busy("full")
-
-
-def test_too_many_files_at_once_are_put_off(sqlite_page: Page) -> None:
-    one = sqlite_page.deliver(_with_files(("a.png", "image/png", PNG)))
-    sqlite_page.app.extensions[message_parts.EXTRACTOR] = _Full(1)
-    answer = sqlite_page.browser("richard").get(f"/activities/{one}/attachments/1")
-    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "10")
-    assert reader_log.select(sqlite_page.database, sqlite_page.demo.id) == []
 
 
 def test_another_version_is_shown_as_what_it_is(page: Page) -> None:
