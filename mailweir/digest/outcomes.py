@@ -13,6 +13,7 @@ import structlog
 
 from mailweir import backoff, sender_verdict
 from mailweir.digest import children, indexing
+from mailweir.digest.giving_way import GivingWay
 from mailweir.digest.portions import Portions
 from mailweir.errors import DatabaseUnavailable
 from mailweir.reading import frame, search_entry
@@ -59,6 +60,7 @@ class Outcomes:
         self._logger = logger
         self._clock = clock
         self._portions = Portions()
+        self._giving_way = GivingWay(database)
 
     def write(self, outcomes: Sequence[Outcome]) -> None:
         """Writes what came of them, in transactions of few milliseconds. One that can't be written holds up none of the others,
@@ -91,8 +93,9 @@ class Outcomes:
         left = deque((one, _cost(one[1], entries.get(one[0].entry.raw_id))) for one in decided)
         while left:
             part = self._portions.take(left)
+            self._giving_way.give_way()
             self._write_part(part, entries)
-            self._portions.end()
+            self._giving_way.has_taken(self._portions.end())
 
     def _write_part(
         self, decided: Sequence[tuple[Outcome, _Final | Entry]], entries: Mapping[int, search_entry.Entry]
