@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import flask
 from flask_babel import gettext
@@ -98,7 +99,7 @@ def _of_user(user_id: int, name: str, *, is_own: bool) -> Link | None:
     return _link("admin_users.one", gettext("The user %(name)s", name=name), user_id=user_id)
 
 
-def _link(endpoint: str, words: str, **values: int | str | None) -> Link | None:
+def _link(endpoint: str, words: str, **values: Any) -> Link | None:
     if endpoint not in flask.current_app.view_functions:
         return None
     return Link(words, flask.url_for(endpoint, **values))
