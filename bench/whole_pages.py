@@ -13,7 +13,8 @@ from pathlib import Path
 
 from bench.made_record import BUSY_CONTACT, CONTACTS
 from mailweir.reading import search_entry
-from mailweir.settings import Settings, Web
+from mailweir.settings import Settings
+from mailweir.settings_web import Web
 from mailweir.store.database.connection import Database
 from mailweir.store.database.moments import parse
 from mailweir.store.people import deployments

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import flask
 from flask_babel import gettext
@@ -81,6 +82,8 @@ def mends(database: Database, deployment: Deployment, own_user_id: int | None) -
         user_id = ids.get(remedy.subject)
         if remedy.action is not Action.NONE and user_id is not None:
             return _of_user(user_id, remedy.subject, is_own=user_id == own_user_id)
+        if remedy.action is Action.ADD_GROUP:
+            return _link("admin_groups.page", gettext("Groups"), address=remedy.subject or None)
         if finding.key in _AT_START:
             return _link("admin.page", gettext("First steps, and the MX record"))
         if finding.key == "record.shared_addresses":
@@ -96,10 +99,10 @@ def _of_user(user_id: int, name: str, *, is_own: bool) -> Link | None:
     return _link("admin_users.one", gettext("The user %(name)s", name=name), user_id=user_id)
 
 
-def _link(endpoint: str, words: str, user_id: int | None = None) -> Link | None:
+def _link(endpoint: str, words: str, **values: Any) -> Link | None:
     if endpoint not in flask.current_app.view_functions:
         return None
-    return Link(words, flask.url_for(endpoint, user_id=user_id))
+    return Link(words, flask.url_for(endpoint, **values))
 
 
 def _since(facts: Mapping[str, object]) -> datetime | None:

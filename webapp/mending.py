@@ -23,7 +23,12 @@ _AT_INTEGRATIONS = {
     Action.AUDIT,
     Action.NEW_PASSWORD,
 }
-_AT_USERS = {Action.ADD_ADDRESS, Action.ADD_USER, Action.ADD_GROUP}
+_PLACES = {
+    Action.ADD_ADDRESS: "admin_users.page",
+    Action.ADD_USER: "admin_users.page",
+    Action.ADD_GROUP: "admin_groups.page",
+    Action.CHANGE_RULE: "admin_rules.page",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +84,8 @@ def _of_admins(remedy: Remedy) -> Mend | None:
     }.get(remedy.action)
     if words is None:  # of a later version
         return None
-    endpoint = "admin_users.page" if remedy.action in _AT_USERS else "admin_rules.page"
+    endpoint = _PLACES[remedy.action]
     if here.is_admin() and endpoint in flask.current_app.view_functions:
-        return Mend(words, flask.url_for(endpoint))
+        about = remedy.subject if remedy.action is Action.ADD_GROUP else ""
+        return Mend(words, flask.url_for(endpoint, address=about or None))
     return Mend(gettext("An admin can do that: %(what)s.", what=words))

@@ -15,7 +15,8 @@ from mailweir.errors import SettingsError
 from mailweir.gmail import oauth_files
 from mailweir.health import advice
 from mailweir.health.findings import Fact, Finding, note, ok, wrong
-from mailweir.settings import OpenId, Settings
+from mailweir.settings import Settings
+from mailweir.settings_openid import OpenId
 from mailweir.traces import OWN_KEY, Traces
 
 Facts = dict[str, Fact]

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.chaos.site import Site
-from tests.integration.conftest import wait_until
+from tests.integration.waiting import wait_until
 from tests.stopped import standing_still
 
 DAY_SECONDS = 86_400

@@ -18,7 +18,8 @@ from pathlib import Path
 from mailweir.database_url import DatabaseUrl, Postgresql
 from mailweir.store.database.connection import Database
 from tests.chaos.load import Load
-from tests.integration.conftest import Stack, wait_until
+from tests.integration.conftest import Stack
+from tests.integration.waiting import wait_until
 from tests.ports import free_port
 from tests.postgresql import Cluster
 

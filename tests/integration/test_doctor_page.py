@@ -16,7 +16,9 @@ import pytest
 from admin_cli.doctor import page
 from mailweir import secrets_file
 from mailweir.health.findings import Finding
-from mailweir.settings import Gmail, OpenId, Settings, Web
+from mailweir.settings import Gmail, Settings
+from mailweir.settings_openid import OpenId
+from mailweir.settings_web import Web
 from mailweir.traces import Traces
 from tests import programs
 from tests.gmail.oauth import client_file_body

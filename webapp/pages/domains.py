@@ -115,6 +115,26 @@ def remove_key(domain: str) -> Response | tuple[str, int]:
     return _done(name, do, "removed")
 
 
+@blueprint.get("/admin/domains/<domain>/remove")
+@open_to(Access.ADMIN)
+def ask_removal(domain: str) -> str:
+    """What ends with the domain."""
+    return _removal(_with_key(domain))
+
+
+@blueprint.post("/admin/domains/<domain>/remove")
+@open_to(Access.ADMIN)
+def remove(domain: str) -> Response | tuple[str, int]:
+    """Removes a domain, which was typed, with all its keys."""
+    name = _with_key(domain)
+    if forms.text("typed").lower() != name:
+        return _removal(name, is_mistyped=True), 400
+    with here.database().transaction():
+        gone = dkim_keys.remove(here.database(), here.deployment(), name)
+        changes.note("domain.removed", name, ", ".join(key.selector for key in gone))
+    return flask.redirect(flask.url_for("domains.page", done="removed"), 303)
+
+
 def _keys() -> dict[str, list[DkimKey]]:
     """The deployment's keys, by domain."""
     found: dict[str, list[DkimKey]] = {}
@@ -178,6 +198,20 @@ def _list(fault: str = "") -> str:
         is_signing=here.site().settings.dkim.sign,
         fault=fault,
         given=flask.request.form,
+    )
+
+
+def _removal(domain: str, *, is_mistyped: bool = False) -> str:
+    keys = _keys()[domain]
+    found = users.list_all(here.database(), here.deployment())
+    return flask.render_template(
+        "admin/domain_removal.html",
+        domain=domain,
+        records=[signing_keys.record(key).name for key in keys],
+        signs=any(key.state is State.ACTIVE for key in keys),
+        users=[one.username for one in found if any(address.split(each)[1] == domain for each in one.addresses)],
+        retired_days=dkim_keys.RETIRED_DAYS,
+        is_mistyped=is_mistyped,
     )
 
 

@@ -1,6 +1,6 @@
 """Addresses of the firm's groups and lists, such as sales@: what comes from them was written by somebody else.
 
-Called by the command line.
+Called by the command line and the page.
 """
 
 from dataclasses import dataclass

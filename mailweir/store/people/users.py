@@ -1,6 +1,7 @@
 """Users: the firm's staff, their main mailboxes and further own addresses.
 
-A removed user keeps the row, for the record names it; addresses and username are free again. Called by the command line.
+A removed user keeps the row, for the record names it; addresses and username are free again. Called by the command line and
+the page.
 """
 
 from dataclasses import dataclass
@@ -50,6 +51,28 @@ def add(database: Database, deployment: Deployment, username: str, mailbox: str,
         key = deployment.folding.key(mailbox)
         models.UserAddress.create(deployment=deployment.id, user=row.id, address=mailbox, match_key=key)
         return _one(database, deployment, row.id)
+
+
+def change(
+    database: Database, deployment: Deployment, username: str, *, name: str | None = None, mailbox: str | None = None
+) -> User:
+    """Gives a user another name or another main mailbox; None leaves it, and an empty name is none.
+
+    The earlier mailbox stays a further own address: mail from it is the user's as before. A confirmation is redirected to the new
+    one. NotFound for the user, BadInput for name and address.
+    """
+    given: dict[str, str] = {}
+    if name is not None:
+        given["name"] = checks.clean_name(name, "user's") if name.strip() else ""
+    if mailbox is not None:
+        given["mailbox"] = checks.clean_address(mailbox)
+    with database.bound(), database.transaction():
+        user = staff.present(database, deployment, username)
+        if "mailbox" in given and not _is_own(user.id, given["mailbox"]):
+            add_address(database, deployment, username, given["mailbox"])
+        if given:
+            models.User.update(**given).where(models.User.id == user.id).execute()
+        return _one(database, deployment, user.id)
 
 
 def add_address(database: Database, deployment: Deployment, username: str, address: str) -> User:
@@ -110,6 +133,11 @@ def remove(database: Database, deployment: Deployment, username: str, now: datet
         gmail_connections.end_of(database, user, now)
         accounts.end_of_user(database, user.id, now)
         return removed
+
+
+def _is_own(user_id: int, address: str) -> bool:
+    table = models.UserAddress
+    return table.select().where(table.user == user_id, table.address == address).exists()
 
 
 def _is_present(database: Database, deployment: Deployment, username: str) -> bool:
