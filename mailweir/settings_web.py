@@ -37,6 +37,7 @@ class Web(Section):
     port: int = Field(8025, ge=0, le=65535)
     bind_address: BindAddress = "127.0.0.1"
     public_url: Annotated[str, AfterValidator(_public_url)] = ""
+    processes: int = Field(1, ge=1, le=32)
     threads: int = Field(8, ge=1, le=64)
     time_zone: Annotated[str, AfterValidator(_time_zone)] = "UTC"
     language: Literal["en", "de"] = "en"

@@ -79,12 +79,13 @@ BLUEPRINTS = (
 )
 GOOGLE = "https://accounts.google.com"
 _BUSY_SECONDS = 10.0
+_PATIENCE_SECONDS = 5.0
 
 
 def create(settings: Settings, clock: Callable[[], datetime], form_targets: Collection[str] = ()) -> flask.Flask:
     """The application. form_targets: origins beside Google's to which a form's answer may redirect. A provider of OpenID is none:
     a link leads there."""
-    pool = Pool(lambda: Database(settings.database_url, busy_timeout_seconds=_BUSY_SECONDS), settings.web.threads)
+    pool = Pool(lambda: _database(settings), settings.web.threads)
     providers = {name: Provider(name, config) for name, config in settings.web.openid.items()}
     site = Site(settings, pool, clock, Gate.of(settings.web.threads), providers)
     app = flask.Flask("webapp", static_folder=None, template_folder="templates")
@@ -114,6 +115,10 @@ def create(settings: Settings, clock: Callable[[], datetime], form_targets: Coll
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)
     return app
+
+
+def _database(settings: Settings) -> Database:
+    return Database(settings.database_url, busy_timeout_seconds=_BUSY_SECONDS, patience_seconds=_PATIENCE_SECONDS)
 
 
 def _words() -> dict[str, object]:

@@ -37,6 +37,8 @@ class Database:
 
     durable: a commit is on the disk. Without it a commit may be undone where the machine loses its power shortly after, as if it
     hadn't been, and never a part of it: for what is done anew then. Nobody else's commits are less durable by that.
+    patience_seconds: a server that says nothing for so long, and takes no other connection either, is away. None: one that
+    hangs is waited for, for who has time.
     Errors: DatabaseUnavailable where the database can't be opened, is locked for longer than the time-out, is full or gone.
     """
 
@@ -47,9 +49,12 @@ class Database:
         busy_timeout_seconds: float = BUSY_TIMEOUT_SECONDS,
         create: bool = False,
         durable: bool = True,
+        patience_seconds: float | None = None,
     ) -> None:
         self.url = database_url
-        self._backend = _backend(database_url, busy_timeout_seconds, create=create, durable=durable)
+        self._backend = _backend(
+            database_url, busy_timeout_seconds, create=create, durable=durable, patience_seconds=patience_seconds
+        )
         self.peewee = self._backend.peewee
 
     @property
@@ -148,10 +153,17 @@ class Database:
             raise DatabaseUnavailable(f"database {self.url}: {' '.join(str(error).split())}") from error
 
 
-def _backend(database_url: DatabaseUrl, busy_timeout_seconds: float, *, create: bool, durable: bool) -> _Backend:
+def _backend(
+    database_url: DatabaseUrl,
+    busy_timeout_seconds: float,
+    *,
+    create: bool,
+    durable: bool,
+    patience_seconds: float | None,
+) -> _Backend:
     if isinstance(database_url, Path):
         return Sqlite(database_url, busy_timeout_seconds, create=create, durable=durable)
     # imported when needed: psycopg takes 27 MB and 0.14 s
     from mailweir.store.database.postgresql import Postgresql
 
-    return Postgresql(database_url, busy_timeout_seconds, durable=durable)
+    return Postgresql(database_url, busy_timeout_seconds, durable=durable, patience_seconds=patience_seconds)
