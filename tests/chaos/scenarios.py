@@ -80,7 +80,7 @@ def kill_lookups(site: Site) -> None:
     site.kill_again_and_again(lambda: site.stack.pids("mailweir-lookups"))
 
 
-@scenario(short=5, is_kill=True, has_page=True)
+@scenario(short=3, is_kill=True, has_page=True)
 def kill_page(site: Site) -> None:
     """kill -9 of the page, its worker amid the import of a file of contacts; the next worker goes on where that one died."""
     imports = Imports(site.database_url)
