@@ -239,18 +239,21 @@ def test_a_contacts_mail_is_captured_and_a_login_sends(converged: Host, hop: Hos
     assert [one["subject"] for one in converged.json("mailweir activity list --json")] == ["relayed", "captured"]
 
 
-def test_the_sync_comes_with_googles_file_and_goes_with_it(site: Site, converged: Host, tmp_path: Path) -> None:
+def test_the_sync_goes_by_googles_file_and_the_page_by_its_port(site: Site, converged: Host, tmp_path: Path) -> None:
     client = tmp_path / "client.json"
     client.write_text(json.dumps(client_file_body("https://google.example")))
-    site.converge(mailweir_gmail_oauth_client_file=str(client))
+    site.converge(mailweir_gmail_oauth_client_file=str(client), mailweir_web_port=0)
     assert converged.says("systemctl is-active mailweir-gmail-sync || true") == "active\n", converged.says(
         "journalctl -u mailweir-gmail-sync -n 20"
     )
+    assert converged.run("systemctl is-active mailweir-web", code=None)[0] != 0
+    assert converged.says("ls /etc/systemd/system | grep web || true") == ""
     assert converged.says("stat -c '%U %a' /etc/mailweir/google-client.json") == "mailweir 600\n"
     assert [one for one in converged.doctor()["wrong"] if not one.startswith("DNS")] == []
     site.converge()
     assert converged.run("systemctl is-active mailweir-gmail-sync", code=None)[0] != 0
     assert converged.says("ls /etc/mailweir /etc/systemd/system | grep -e google -e gmail || true") == ""
+    assert converged.says("systemctl is-active mailweir-web || true") == "active\n"
 
 
 def test_a_changed_variable_changes_just_that(site: Site, converged: Host) -> None:
