@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from mailweir.errors import NotFound
 from mailweir.store.database.connection import Database
@@ -18,12 +18,20 @@ Report = Mapping[str, Any]
 Kind = Callable[["Work"], Report]  # the report as it is in the end; BadInput is a failure that its person is told
 
 
+class Change(NamedTuple):
+    """For the log of changes; see there."""
+
+    what: str
+    subject: str
+    detail: str
+
+
 class Stopped(Exception):
     """The process ends: the job is given back, and another worker goes on."""
 
 
 class Work:
-    """One taking of a job. database: of this thread alone. is_stopping: is set where the process ends."""
+    """One taking of a job. database: of this thread alone. is_stopping: is set where the process ends. changes: by `note`."""
 
     def __init__(
         self, database: Database, job: Job, owner: str, clock: Callable[[], datetime], is_stopping: threading.Event
@@ -34,6 +42,7 @@ class Work:
         self._owner = owner
         self._is_stopping = is_stopping
         self._said_at: datetime | None = None
+        self.changes: list[Change] = []
 
     def deployment(self) -> Deployment:
         """Whose job it is. NotFound."""
@@ -53,6 +62,10 @@ class Work:
     def save(self, done: int, total: int | None, report: Report) -> None:
         """Within the transaction that does a part of the work: notes that it is done, so that nobody does it again. LeaseLost."""
         jobs.advance(self.database, self.job, self._owner, done, total, report, self.clock())
+
+    def note(self, what: str, subject: str, detail: str) -> None:
+        """Has a change noted by whoever wanted the job, in the transaction that ends it: once, however often it is taken up."""
+        self.changes.append(Change(what, subject, detail))
 
     def go_on(self) -> None:
         """Between two parts: Stopped where the process ends."""

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from mailweir import log
-from mailweir.errors import BadInput, NotFound
+from mailweir.errors import BadInput, DatabaseUnavailable, NotFound
 from mailweir.store.database.connection import Database
 from mailweir.store.people import contacts, deployments
 from mailweir.store.people.deployments import Deployment
@@ -147,6 +147,25 @@ def test_files_and_jobs_that_are_long_over_are_forgotten(office: Office) -> None
     jobs.prune(office.database, office.clock() + timedelta(days=31))
     with pytest.raises(NotFound):
         office.find(looked_at.id)
+
+
+def test_an_import_is_noted_once_where_its_end_was_broken_off(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    job_id = office.wanted_import(office.preview(FILE))
+    with monkeypatch.context() as broken:
+        broken.setattr(jobs, "finish", _cut_off)
+        with pytest.raises(DatabaseUnavailable):
+            office.work()
+    assert len(contacts.list_all(office.database, office.demo)) == 2
+    office.clock.pass_by(61)
+    office.work()
+    done = office.find(job_id)
+    assert (done.state, done.report["added"], done.report["unchanged"]) == (State.DONE, 2, 0)
+    (noted,) = change_log.select(office.database, office.demo.id, None, 5)
+    assert (noted.what, noted.subject) == ("contacts.imported", "clients.csv")
+
+
+def _cut_off(*_: Any, **__: Any) -> None:
+    raise DatabaseUnavailable("cut off")
 
 
 def test_a_deployment_has_so_many_jobs_at_a_time(office: Office) -> None:

@@ -17,7 +17,7 @@ from mailweir.errors import BadInput
 from mailweir.store.people import contact_import
 from mailweir.store.people.contact_import import Imported
 from mailweir.store.people.contact_preview import Preview
-from mailweir.store.web import change_log, jobs
+from mailweir.store.web import jobs
 from webapp.forms import MAX_UPLOAD_BYTES
 from webapp.work import Report, Work
 
@@ -76,15 +76,7 @@ def import_rows(work: Work) -> Report:
             work.save(done, total, report)
         time.sleep(_PAUSE_SECONDS)
     detail = ", ".join(f"{name} {report[name]}" for name in _COUNTS if report[name])
-    change_log.note(
-        work.database,
-        deployment.id,
-        job.account,
-        "contacts.imported",
-        job.parameters["file"],
-        detail,
-        work.clock(),
-    )
+    work.note("contacts.imported", job.parameters["file"], detail)
     return report
 
 
