@@ -246,7 +246,7 @@ def reasons(found: SenderVerdict) -> tuple[str, str]:
 
 def test_a_proof_names_whose_signature_it_is(prover: DkimProver, key: SigningKey) -> None:
     found = prover.verdict(sign(key, "client.example"), AUTHOR)
-    assert found == SenderVerdict(Verdict.PASS, VerdictReason.DKIM, "client.example")
+    assert found == SenderVerdict(Verdict.PASS, VerdictReason.DKIM, "client.example", covers_ids=True)
 
 
 def test_what_is_not_proven_says_why(prover: DkimProver, key: SigningKey, zone: MoodyZoneServer) -> None:
@@ -298,7 +298,7 @@ def test_mail_that_a_trusted_mailbox_sent_on_is_proven_by_its_seal(prover: DkimP
 
 def test_the_authors_own_signature_says_more_than_a_seal(prover: DkimProver, key: SigningKey) -> None:
     found = prover.verdict(seal(key, sign(key, "client.example"), DMARC), AUTHOR, SEALERS)
-    assert found == SenderVerdict(Verdict.PASS, VerdictReason.DKIM, "client.example")
+    assert found == SenderVerdict(Verdict.PASS, VerdictReason.DKIM, "client.example", covers_ids=True)
 
 
 def test_why_a_seal_does_not_prove(prover: DkimProver, key: SigningKey) -> None:

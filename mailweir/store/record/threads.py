@@ -25,9 +25,10 @@ _LOCK_CLASS = 7_305  # of PostgreSQL's advisory locks of two numbers: ours, and 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Placing:
-    """An activity that is to be put into a thread. author: the activity's. Only one who is proven, and has a message in each of
-    the threads, merges them; else it joins the oldest. is_other: these are another version's keys than those that it has its
-    thread by: it leaves one that they don't name."""
+    """An activity that is to be put into a thread. author: the activity's. is_proven: he named what its keys name
+    (`verdicts.authors`). Only one of whom that is proven, and who has a message in each of the threads, merges them; else it
+    joins the oldest. is_other: these are another version's keys than those that it has its thread by: it leaves one that they
+    don't name."""
 
     activity_id: int
     keys: ThreadKeys
