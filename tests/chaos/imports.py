@@ -13,7 +13,7 @@ from mailweir.store.database.moments import rfc3339
 from mailweir.store.people import companies, contacts, deployments
 from mailweir.store.web import accounts, change_log, jobs
 from mailweir.store.web.jobs import Job, State
-from tests.integration.conftest import wait_until
+from tests.integration.waiting import wait_until
 from webapp.job_kinds import contact_files
 
 NEW_ROWS = 1_500
