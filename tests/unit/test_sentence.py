@@ -17,7 +17,7 @@ from mailweir.sentence import Kept, Sentence, joined, said
 from tests.imports import sources
 
 ROOT = Path(__file__).parents[2]
-FOLDERS = ["mailweir", "webapp/job_kinds"]
+FOLDERS = ["mailweir", "webapp/job_kinds", "admin_cli/doctor"]
 # What a page may show the text of; errors of settings and of the database's files end a program before there is a page.
 SHOWN_ERRORS = {
     *(
@@ -103,15 +103,15 @@ def test_joined_sentences_stay_apart() -> None:
     assert joined([], ", ") == ""
 
 
+def _is_odd(call: ast.Call) -> bool:
+    """Has its template other places than it has values, or is it no literal?"""
+    fields = {field for _, field, _, _ in string.Formatter().parse(_literal(call)) if field is not None}
+    return not _literal(call) or fields != {one.arg for one in call.keywords}
+
+
 def test_each_sentence_is_a_literal_with_exactly_its_values() -> None:
-    wrong = []
-    for file, call, name in _calls():
-        if name == "said":
-            literal = _literal(call)
-            fields = {field for _, field, _, _ in string.Formatter().parse(literal) if field is not None}
-            given = {one.arg for one in call.keywords}
-            wrong += [f"{file}:{call.lineno}"] * (not literal or fields != given)
-    assert wrong == []
+    assert [f"{file}:{call.lineno}" for file, call, name in _calls() if name == "said" and _is_odd(call)] == []
+    assert sum(name == "said" for _, _, name in _calls()) > 400
 
 
 def test_no_error_that_a_page_may_show_has_a_bare_text() -> None:
