@@ -20,6 +20,7 @@ from mailweir.gmail.oauth_files import OAuthClient, ServiceAccount
 from mailweir.gmail.parse import Profile
 from mailweir.gmail.patience import patiently
 from mailweir.secrets_file import Seals
+from mailweir.sentence import said
 from mailweir.settings import Settings
 from mailweir.store.database.connection import Database
 from mailweir.store.gmail import gmail_connections, gmail_mailboxes, gmail_workers
@@ -34,7 +35,13 @@ class AnotherAccount(BadInput):
     """The consent is for another account than the one that was named. found: whose it is."""
 
     def __init__(self, found: str, wanted: str) -> None:
-        super().__init__(f"that is the Google account of {found}, and {wanted} was asked for: choose the other account")
+        super().__init__(
+            said(
+                "that is the Google account of {found}, and {wanted} was asked for: choose the other account",
+                found=found,
+                wanted=wanted,
+            )
+        )
         self.found = found
         self.wanted = wanted
 
@@ -44,7 +51,13 @@ class AnotherMailbox(BadInput):
     little is recorded to tell, so somebody may vouch for it by naming the address."""
 
     def __init__(self, before: str, found: str, *, may_be_renamed: bool) -> None:
-        super().__init__(f"{before} is connected, and {found} is another mailbox: disconnect the first")
+        super().__init__(
+            said(
+                "{before} is connected, and {found} is another mailbox: disconnect the first",
+                before=before,
+                found=found,
+            )
+        )
         self.before = before
         self.found = found
         self.may_be_renamed = may_be_renamed
@@ -115,7 +128,7 @@ def _profile_of(reader: MailboxReader, wanted: Wanted, whose: list[str], *, is_d
     found = addresses.normalise(profile.address) or (wanted.address if is_delegated else None)
     whose += [found] if found else []
     if found is None:
-        raise BadInput("Gmail doesn't say whose mailbox that is")
+        raise BadInput(said("Gmail doesn't say whose mailbox that is"))
     if wanted.is_exact and found != wanted.address:
         raise AnotherAccount(found, wanted.address)
     if before and found != before.address:

@@ -19,6 +19,7 @@ from mailweir.dkim_verifying import Finding, Signature, Txt
 from mailweir.errors import DnsUnavailable
 from mailweir.headers import MAX_PROVABLE_HEADERS
 from mailweir.sender_verdict import SenderVerdict, Verdict, VerdictReason
+from mailweir.sentence import said
 from mailweir.settings import Dns
 
 MAX_SIGNATURES = 2  # of the wanted domain; Google signs once
@@ -144,7 +145,7 @@ class DkimProver:
         """One of few places, and keys from DNS within its deadline. Errors: DnsUnavailable."""
         deadline = time.monotonic() + self._dns.timeout_seconds
         if not self._places.acquire(timeout=self._dns.timeout_seconds):
-            raise DnsUnavailable("too many signatures are being checked at once")
+            raise DnsUnavailable(said("too many signatures are being checked at once"))
         try:
             yield lru_cache(lambda name: self._txt(name, deadline))
         finally:
@@ -183,7 +184,7 @@ class DkimProver:
         except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
             return 0.0, b""
         except (dns.exception.DNSException, OSError) as error:
-            raise DnsUnavailable(f"no answer for {name}: {error}") from error
+            raise DnsUnavailable(said("no answer for {name}: {error}", name=name, error=error)) from error
         # RFC 6376 3.6.2.2: one record, or undefined
         return answer.expiration, b"".join(answer[0].strings) if len(answer) == 1 else b""
 

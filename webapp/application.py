@@ -14,7 +14,7 @@ from mailweir.openid.provider import Provider
 from mailweir.settings import Settings
 from mailweir.store.database.connection import Database
 from mailweir.store.database.pool import Pool
-from webapp import assets, faults, forms, here, languages, mail_text, safety, times
+from webapp import assets, faults, forms, here, languages, mail_text, safety, spoken, times
 from webapp.gate import Gate
 from webapp.pages import (
     account,
@@ -111,6 +111,8 @@ def create(settings: Settings, clock: Callable[[], datetime], form_targets: Coll
     app.context_processor(_words)
     app.jinja_env.globals.update(asset=assets.url, moment=times.moment, ago=times.ago, zone_name=times.zone_name)
     app.jinja_env.globals.update(line=mail_text.line, marked=mail_text.marked)
+    app.jinja_env.filters.update(spoken=spoken.spoken, kept=spoken.kept)
+    app.jinja_env.tests.update(unknown=spoken.is_unknown)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)

@@ -14,7 +14,7 @@ import flask
 from flask_babel import gettext
 
 from mailweir.errors import BadInput, NotFound
-from webapp import here
+from webapp import here, spoken
 
 TOKEN_FIELD = "csrf_token"
 MAX_FORM_BYTES = 500_000
@@ -102,13 +102,13 @@ def known_id(number: int) -> int:
 
 
 def fault_of(action: Callable[[], object]) -> str:
-    """Does it; what is wrong with what was given, or "". What isn't there is a 404, as elsewhere."""
+    """Does it; what is wrong with what was given, in the reader's language, or "". What isn't there is a 404, as elsewhere."""
     try:
         action()
     except NotFound:
         raise
     except BadInput as error:
-        return str(error)
+        return spoken.spoken(str(error))
     return ""
 
 

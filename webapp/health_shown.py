@@ -9,7 +9,6 @@ import flask
 from flask_babel import gettext
 
 from mailweir.errors import BadInput
-from mailweir.explain.keys import PARAMETERS
 from mailweir.explain.remedies import Action
 from mailweir.health import remedies
 from mailweir.health.findings import Finding, Level
@@ -19,6 +18,7 @@ from mailweir.store.database.moments import parse
 from mailweir.store.gmail import gmail_mailboxes
 from mailweir.store.people import users
 from mailweir.store.people.deployments import Deployment
+from webapp import spoken
 
 _SINCE = ("since", "seen_at", "last")  # facts that say since when, the surest first
 _AT_START = {"dns.no_mx", "dns.mx_elsewhere", "record.no_deployment", "record.route_without_mail"}
@@ -35,7 +35,7 @@ class Link:
 @dataclass(frozen=True, slots=True)
 class Shown:
     """A finding. since: None where nobody knows. link: where it is mended; to_do: what whoever runs the host does, "" where it
-    isn't for the reader, or nothing is to be done. is_english: whatever the reader's language is."""
+    isn't for the reader, or nothing is to be done. is_english: a part of it has no translation, for it came from elsewhere."""
 
     level: Level
     sentence: str
@@ -53,9 +53,9 @@ def shown(finding: Finding, mend: Mend, *, is_operator: bool) -> Shown:
     link = mend(finding) if finding.level is not Level.OK else None
     to_do = finding.to_do if is_operator and link is None else ""
     since = _since(finding.facts)
-    # an explanation is in the reader's language; all other findings are English sentences of the heart's
-    is_english = finding.key not in PARAMETERS
-    return Shown(finding.level, printable(finding.sentence), since, link, printable(to_do), is_english)
+    is_english = spoken.is_english(finding.sentence) or spoken.is_english(to_do)
+    sentence, said_to_do = (printable(spoken.spoken(text)) for text in (finding.sentence, to_do))
+    return Shown(finding.level, sentence, since, link, said_to_do, is_english)
 
 
 def by_urgency(found: Iterable[Shown]) -> list[Shown]:

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from mailweir.errors import NotFound
+from mailweir.sentence import said
 from mailweir.store.database.connection import Database
 from mailweir.store.people import deployments
 from mailweir.store.people.deployments import Deployment
@@ -49,7 +50,7 @@ class Work:
         for one in deployments.list_all(self.database):
             if one.id == self.job.deployment_id:
                 return one
-        raise NotFound("there is no such deployment any more")
+        raise NotFound(said("there is no such deployment any more"))
 
     def step(self, done: int, total: int | None, *, always: bool = False) -> None:
         """Says how far it is, once in a second unless `always`; not within a transaction. LeaseLost, Stopped."""

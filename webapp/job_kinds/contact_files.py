@@ -14,6 +14,7 @@ from mailweir.contact_files import forms
 from mailweir.contact_files.forms import Form
 from mailweir.contact_files.rows import BadRow, Row
 from mailweir.errors import BadInput
+from mailweir.sentence import said
 from mailweir.store.people import contact_import
 from mailweir.store.people.contact_import import Imported
 from mailweir.store.people.contact_preview import Preview
@@ -40,7 +41,7 @@ def preview(work: Work) -> Report:
     for part in _parts(_rows(work), _LOOKED_AT_ROWS):
         rows += len(part)
         if rows > MAX_ROWS:
-            raise BadInput(f"the file has more than {MAX_ROWS} rows: send it in several files")
+            raise BadInput(said("the file has more than {most} rows: send it in several files", most=MAX_ROWS))
         found.take(part)
         work.step(rows, chosen["lines"])
     result = found.result(EXAMPLES)

@@ -6,6 +6,7 @@ Both can be broken off anywhere and done again: what is erased isn't found any m
 import time
 
 from mailweir.errors import NotFound
+from mailweir.sentence import said
 from mailweir.store.people import never_log_rules
 from mailweir.store.people.never_log_rules import Rule
 from mailweir.store.record import erasing, hidden_by_rule
@@ -51,7 +52,7 @@ def _rule(work: Work) -> Rule:
     for rule in never_log_rules.list_all(work.database, work.deployment()):
         if rule.id == wanted:
             return rule
-    raise NotFound("this rule was taken off meanwhile: nothing is hidden by it")
+    raise NotFound(said("this rule was taken off meanwhile: nothing is hidden by it"))
 
 
 def _counts(hidden: Hidden) -> dict[str, int]:

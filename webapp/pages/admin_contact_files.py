@@ -9,6 +9,7 @@ from werkzeug.wrappers import Response
 from mailweir.contact_files import forms as file_forms
 from mailweir.contact_files.forms import Form
 from mailweir.errors import BadInput, NotFound
+from mailweir.sentence import said
 from mailweir.store.people import checks, contacts
 from mailweir.store.people.deployments import Deployment
 from mailweir.store.web import jobs
@@ -63,7 +64,7 @@ def _wanted_preview() -> int:
         "form": form,
         "exact": forms.ticked("exact"),
         "shared": forms.ticked("shared"),
-        "company": checks.clean_name(company, "company's") if company else "",
+        "company": checks.clean_name(company, said("company's")) if company else "",
         "lines": raw.count(b"\n") + 1,
     }
     kind = contact_files.PREVIEW

@@ -18,7 +18,7 @@ from mailweir.signing_keys import Unpublished
 from mailweir.store.gmail import sealing_keys
 from mailweir.store.people import dkim_keys, users
 from mailweir.store.people.dkim_keys import DkimKey, State
-from webapp import changes, domain_looks, forms, here
+from webapp import changes, domain_looks, forms, here, spoken
 from webapp.access import Access, open_to
 
 blueprint = flask.Blueprint("domains", __name__)
@@ -86,7 +86,7 @@ def activate(domain: str) -> Response | tuple[str, int]:
         try:
             signing_keys.refuse_unpublished(waiting, lambda at: domain_looks.published(settings, at))
         except Unpublished as error:
-            said = gettext("%(name)s in DNS: %(fault)s", name=error.name, fault=error.fault)
+            said = gettext("%(name)s in DNS: %(fault)s", name=error.name, fault=spoken.spoken(error.fault))
             raise BadInput(said) from error
         except DnsUnavailable as error:
             said = gettext("DNS gave no answer, so whether the key is published isn't known: try again later")

@@ -26,7 +26,7 @@ from mailweir.store.gmail import gmail_connections, gmail_mailboxes, gmail_waiti
 from mailweir.store.gmail.gmail_connections import NotOwnAddress, ReadForAnother
 from mailweir.store.web import states
 from mailweir.store.web.states import Kind
-from webapp import forms, here
+from webapp import forms, here, spoken
 from webapp.access import Access, open_to
 from webapp.pages import integrations
 
@@ -218,5 +218,5 @@ def _in_words(error: MailweirError) -> str:
             found=error.found,
         )
     else:
-        said = gettext("Google wasn't connected: %(why)s.", why=str(error).rstrip("."))
+        said = gettext("Google wasn't connected: %(why)s.", why=spoken.spoken(str(error)).rstrip("."))
     return str(said)

@@ -21,7 +21,7 @@ from mailweir.store.gmail import gmail_app, gmail_workers, sealing_keys
 from mailweir.store.people import contacts, relay_logins
 from mailweir.store.record import user_confirmations
 from mailweir.store.web import change_log
-from webapp import explained, forms, here, integration_lights, sending_domain
+from webapp import explained, forms, here, integration_lights, sending_domain, spoken
 from webapp.access import Access, open_to
 from webapp.sending_domain import SendingDomain
 
@@ -50,8 +50,9 @@ def add_contact() -> Response | tuple[str, int]:
             made = contacts.add(database, tenant, name, [address], None, here.now())
             note("contact.added", made.name, ", ".join(made.addresses))
     except BadInput as error:
-        problem = gettext("No contact was made: %(why)s.", why=str(error))
-        return show(problem=problem, contact_fault=str(error), typed={"name": name, "address": address}), 400
+        fault = spoken.spoken(str(error))
+        problem = gettext("No contact was made: %(why)s.", why=fault)
+        return show(problem=problem, contact_fault=fault, typed={"name": name, "address": address}), 400
     return back("contact")
 
 

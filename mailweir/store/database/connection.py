@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from mailweir.database_url import DatabaseUrl
 from mailweir.errors import DatabaseUnavailable
+from mailweir.sentence import said
 from mailweir.store.database import models
 from mailweir.store.database.sqlite import Sqlite
 
@@ -150,7 +151,9 @@ class Database:
         except Exception as error:
             if not self._backend.is_outage(error):
                 raise
-            raise DatabaseUnavailable(f"database {self.url}: {' '.join(str(error).split())}") from error
+            raise DatabaseUnavailable(
+                said("database {url}: {error}", url=self.url, error=" ".join(str(error).split()))
+            ) from error
 
 
 def _backend(

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from mailweir.errors import BadInput, NotFound
+from mailweir.sentence import said
 from mailweir.store.database import models, rows
 from mailweir.store.database.connection import Database
 from mailweir.store.database.moments import parse, rfc3339
@@ -39,10 +40,14 @@ def add(database: Database, deployment: Deployment, username: str, mailbox: str,
     """Makes a user; an empty name is none. BadInput where something can't be or is taken."""
     username = checks.clean_username(username)
     mailbox = checks.clean_address(mailbox)
-    name = checks.clean_name(name, "user's") if name else ""
+    name = checks.clean_name(name, said("user's")) if name else ""
     with database.bound(), database.transaction():
         if _is_present(database, deployment, username):
-            raise BadInput(f"there is a user {username} in {deployment.name} already")
+            raise BadInput(
+                said(
+                    "there is a user {username} in {deployment} already", username=username, deployment=deployment.name
+                )
+            )
         address_checks.refuse_captured(database, mailbox)
         address_checks.refuse_taken(database, deployment, mailbox)
         row = models.User.create(
@@ -94,11 +99,24 @@ def remove_address(database: Database, deployment: Deployment, username: str, ad
     with database.bound(), database.transaction():
         user = staff.present(database, deployment, username)
         if address == user.mailbox:
-            raise BadInput(f"{address} is the main mailbox of {user.username} and can't be taken off")
+            raise BadInput(
+                said(
+                    "{address} is the main mailbox of {user} and can't be taken off",
+                    address=address,
+                    user=user.username,
+                )
+            )
         gmail_connections.refuse_read_for(database, deployment, user, address)
         own = (models.UserAddress.user == user.id) & (models.UserAddress.address == address)
         if not models.UserAddress.delete().where(own).execute():
-            raise NotFound(f"{address} is not an address of the user {user.username} in {deployment.name}")
+            raise NotFound(
+                said(
+                    "{address} is not an address of the user {user} in {deployment}",
+                    address=address,
+                    user=user.username,
+                    deployment=deployment.name,
+                )
+            )
         return _one(database, deployment, user.id)
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from mailweir.errors import NotFound
 from mailweir.reading.labels import Label, from_bits
+from mailweir.sentence import said
 from mailweir.store.database import batches, rows
 from mailweir.store.database.connection import Database
 from mailweir.store.database.moments import parse, parse_or_none
@@ -162,7 +163,7 @@ def find(database: Database, activity_id: int, deployment: Deployment | None = N
 
 def no_such(activity_id: int, deployment: Deployment | None) -> NotFound:
     """The error that says so, whether there is none or it is another deployment's."""
-    return NotFound(f"there is no activity {activity_id}" + (f" in {deployment.name}" if deployment else ""))
+    return visibility.no_such(activity_id, deployment)
 
 
 def as_shown_to(database: Database, deployment: Deployment, username: str, found: Sequence[Activity]) -> list[Activity]:
@@ -184,7 +185,13 @@ def user_ids(database: Database, deployment: Deployment, username: str) -> list[
     sql = "SELECT id FROM users WHERE deployment_id = ? AND username = ?"
     ids = [row[0] for row in database.execute(sql, (deployment.id, username.lower())).fetchall()]
     if not ids:
-        raise NotFound(f"unknown user '{username}' in {deployment.name}; 'mailweir user list' shows them")
+        raise NotFound(
+            said(
+                "unknown user '{username}' in {deployment}; 'mailweir user list' shows them",
+                username=username,
+                deployment=deployment.name,
+            )
+        )
     return ids
 
 
@@ -201,7 +208,13 @@ def contact_ids(database: Database, deployment: Deployment, text: str) -> list[i
         )
         ids = [row[0] for row in database.execute(past, (deployment.id, address)).fetchall()]
     if not ids:
-        raise NotFound(f"unknown contact {address} in {deployment.name}; 'mailweir contact list' shows them")
+        raise NotFound(
+            said(
+                "unknown contact {address} in {deployment}; 'mailweir contact list' shows them",
+                address=address,
+                deployment=deployment.name,
+            )
+        )
     return ids
 
 

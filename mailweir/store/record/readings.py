@@ -19,6 +19,7 @@ from mailweir.reading.forwarded import Original
 from mailweir.reading.invitation import Invitation
 from mailweir.reading.labels import Label, from_bits, to_bits
 from mailweir.reading.reading import READER_VERSION, Reading
+from mailweir.sentence import said
 from mailweir.store.database import batches, rows
 from mailweir.store.database.connection import Database
 from mailweir.store.database.moments import (
@@ -320,7 +321,12 @@ def _text(content_zstd: Any, raw_id: int) -> str:
         return zstandard.ZstdDecompressor().decompress(bytes(content_zstd), max_output_size=_MAX_TEXT_BYTES).decode()
     except (zstandard.ZstdError, UnicodeDecodeError) as error:
         raise MailweirError(
-            f"the reading of version {raw_id} is damaged in the database: {error}: 'mailweir digest again' reads it anew"
+            said(
+                "the reading of version {raw_id} is damaged in the database: {error}: 'mailweir digest again' reads "
+                "it anew",
+                raw_id=raw_id,
+                error=error,
+            )
         ) from error
 
 

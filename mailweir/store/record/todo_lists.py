@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from mailweir.errors import BadInput, NotFound
+from mailweir.sentence import said
 from mailweir.store.database import batches, rows
 from mailweir.store.database.connection import Database
 from mailweir.store.database.moments import parse, parse_or_none, rfc3339
@@ -131,7 +132,13 @@ def _change(
     first: tuple[Any, ...],
 ) -> list[int]:
     if len(todo_ids) > MAX_AT_ONCE:
-        raise BadInput(f"{len(todo_ids)} to-dos are too many at once: name at most {MAX_AT_ONCE}")
+        raise BadInput(
+            said(
+                "{number} to-dos are too many at once: name at most {most}",
+                number=len(todo_ids),
+                most=MAX_AT_ONCE,
+            )
+        )
     possible = sorted({one for one in todo_ids if 0 < one < 2**63})
     with database.transaction():
         _username(database, deployment, user_id)
@@ -142,7 +149,7 @@ def _username(database: Database, deployment: Deployment, user_id: int) -> str:
     sql = "SELECT username FROM users WHERE id = ? AND deployment_id = ? AND removed_at IS NULL"
     row = database.execute(sql, (_within(user_id), deployment.id)).fetchone()
     if row is None:
-        raise NotFound(f"there is no user {user_id} in {deployment.name}")
+        raise NotFound(said("there is no user {user_id} in {deployment}", user_id=user_id, deployment=deployment.name))
     return str(row[0])
 
 

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from mailweir.errors import NotFound
+from mailweir.sentence import said
 from mailweir.store.database import batches, rows
 from mailweir.store.database.connection import Database
 from mailweir.store.database.moments import parse, rfc3339
@@ -84,7 +85,7 @@ def set_by_hand(
         sql = "SELECT a.visibility, a.deployment_id FROM activities a WHERE a.id = ?"
         row = database.execute(sql, (activity_id,)).fetchone() if abs(activity_id) < 2**63 else None
         if row is None or (deployment is not None and row[1] != deployment.id):
-            raise NotFound(f"there is no activity {activity_id}" + (f" in {deployment.name}" if deployment else ""))
+            raise no_such(activity_id, deployment)
         database.execute(
             "UPDATE activities SET visibility = ?, is_visibility_manual = 1 WHERE id = ?", (str(wanted), activity_id)
         )
@@ -94,6 +95,15 @@ def set_by_hand(
             ("activity_id", "visibility_before", "visibility", "changed_by", "changed_at"),
             [(activity_id, row[0], str(wanted), changed_by, rfc3339(now))],
         )
+
+
+def no_such(activity_id: int, deployment: Deployment | None) -> NotFound:
+    """The error that there is no such activity, whether there is none or it is another deployment's."""
+    if deployment is None:
+        return NotFound(said("there is no activity {activity_id}", activity_id=activity_id))
+    return NotFound(
+        said("there is no activity {activity_id} in {deployment}", activity_id=activity_id, deployment=deployment.name)
+    )
 
 
 def changes(database: Database, activity_id: int) -> list[Change]:
