@@ -34,9 +34,11 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A finding. since: None where nobody knows. link: where it is mended; to_do: what whoever runs the host does, "" where it
-    isn't for the reader, or nothing is to be done. is_english: whatever the reader's language is."""
+    """A finding. area: what it is about, "" where the heading says that. since: None where nobody knows. link: where it is
+    mended. to_do: what whoever runs the host does, as `doctor` has it, "" where nothing is to be done. is_english: whatever the
+    reader's language is."""
 
+    area: str
     level: Level
     sentence: str
     since: datetime | None
@@ -48,14 +50,20 @@ class Shown:
 Mend = Callable[[Finding], Link | None]
 
 
-def shown(finding: Finding, mend: Mend, *, is_operator: bool) -> Shown:
+def shown(finding: Finding, mend: Mend) -> Shown:
     """mend: where a finding is mended."""
     link = mend(finding) if finding.level is not Level.OK else None
-    to_do = finding.to_do if is_operator and link is None else ""
+    to_do = finding.to_do if finding.level is not Level.OK else ""
     since = _since(finding.facts)
     # an explanation is in the reader's language; all other findings are English sentences of the heart's
     is_english = finding.key not in PARAMETERS
-    return Shown(finding.level, printable(finding.sentence), since, link, printable(to_do), is_english)
+    return Shown(_area(finding), finding.level, printable(finding.sentence), since, link, printable(to_do), is_english)
+
+
+def _area(finding: Finding) -> str:
+    """Of a deployment's or a host's findings the heading says whose they are."""
+    begin, _, named = finding.area.partition(" ")
+    return "" if named and begin in ("record", "gmail", "host") else printable(area_words(finding.area))
 
 
 def by_urgency(found: Iterable[Shown]) -> list[Shown]:

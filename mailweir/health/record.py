@@ -49,6 +49,7 @@ def check_routes(database: Database, deployment: Deployment) -> Iterator[Finding
                 f"route {route}: no mail has been captured yet",
                 key="record.route_without_mail",
                 route=route,
+                since=deployment.created_at,
             )
 
 
@@ -82,7 +83,7 @@ def check_authors(database: Database, deployment: Deployment, now: datetime) -> 
 
 def check_groups(database: Database, deployment: Deployment, now: datetime) -> Iterator[Finding]:
     """Mail of contacts that came through an address which isn't known as the firm's group."""
-    for address, count in overview.unknown_groups(database, deployment, now - _UNREADABLE_DAYS):
+    for address, count, first in overview.unknown_groups(database, deployment, now - _UNREADABLE_DAYS):
         mails = "1 mail" if count == 1 else f"{count} mails"
         yield note(
             _area(deployment),
@@ -91,6 +92,7 @@ def check_groups(database: Database, deployment: Deployment, now: datetime) -> I
             key="record.unknown_group",
             address=address,
             mails=count,
+            since=first,
         )
 
 
@@ -102,6 +104,8 @@ def check_forwarding(database: Database, deployment: Deployment, now: datetime, 
             report = wrong if one.state.key in _BROKEN else note
             sentence = f"{one.user.username}: {words(one.state)}"
             facts = {**one.state.parameters, "username": one.user.username}
+            if one.state.key == "forwarding.never":
+                facts["since"] = one.user.created_at
             yield report(_area(deployment), sentence, words(one.to_do), key=one.state.key, **facts)
         fine += one.state.key == "forwarding.usual"
     if fine:

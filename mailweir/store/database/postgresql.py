@@ -80,7 +80,7 @@ class Postgresql:
 
     def writes(self) -> int:
         """0 as long as the transaction has changed nothing."""
-        return int(self.executor()("SELECT COALESCE(txid_current_if_assigned(), 0)").fetchone()[0])
+        return int(self.executor()("SELECT pg_current_xact_id_if_assigned() IS NOT NULL").fetchone()[0])
 
     def executor(self) -> Callable[..., Any]:
         """An `execute` that takes `?` for a parameter."""

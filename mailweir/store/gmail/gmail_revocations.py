@@ -87,11 +87,9 @@ def of_user(database: Database, user_id: int) -> Revocation | None:
 
 def take(database: Database, now: datetime) -> Waiting | None:
     """The one that has waited longest of those that are due; nobody else gets it for a while."""
-    due = (
-        "SELECT user_id FROM gmail_revocations WHERE state = 'waits' AND next_try_at <= ? ORDER BY next_try_at LIMIT 1"
-    )
     sql = (
-        f"UPDATE gmail_revocations SET next_try_at = ? WHERE user_id = ({due}) AND state = 'waits' AND next_try_at <= ?"
+        "UPDATE gmail_revocations SET next_try_at = ? WHERE state = 'waits' AND next_try_at <= ? AND user_id ="
+        " (SELECT user_id FROM gmail_revocations WHERE state = 'waits' AND next_try_at <= ? ORDER BY next_try_at LIMIT 1)"
         " RETURNING user_id, address, client_id, token_sealed, attempts, asked_at"
     )
     with database.transaction():
@@ -135,9 +133,10 @@ def _write(
     """Unless it was asked anew meanwhile, or the consent is in use again."""
     is_over = next_try_at is None
     sql = (
-        "UPDATE gmail_revocations SET state = ?, attempts = ?, error = ?, next_try_at = ?, ended_at = ?,"
-        f" token_sealed = {'NULL' if is_over else 'token_sealed'} WHERE user_id = ? AND asked_at = ? AND state = 'waits'"
+        "UPDATE gmail_revocations SET state = ?, attempts = ?, error = ?, next_try_at = ?, ended_at = ?, token_sealed = ?"
+        " WHERE user_id = ? AND asked_at = ? AND state = 'waits'"
     )
     values = (str(state), attempts, error, rfc3339(next_try_at or now), rfc3339(now) if is_over else None)
+    token = None if is_over else taken.token_sealed
     with database.transaction():
-        database.execute(sql, (*values, taken.user_id, rfc3339(taken.asked_at)))
+        database.execute(sql, (*values, token, taken.user_id, rfc3339(taken.asked_at)))

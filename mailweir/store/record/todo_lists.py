@@ -143,12 +143,12 @@ class _Walk:
 
     def _beyond(self, place: tuple[Any, ...] | None, count: int, is_back: bool) -> list[rows.Row]:
         order, beyond = ("ASC", ">") if self._oldest_first != is_back else ("DESC", "<")
-        marks = ", ".join("?" * len(place or ()))
-        where = "" if place is None else f" AND ({self._key}) {beyond} ({marks})"
+        key, marks = self._key, ", ".join("?" * len(place or ()))
+        further = "" if place is None else f" AND ({key}) {beyond} ({marks})"
         # by all columns of the index: PostgreSQL doesn't see that one of them is the same in all
-        by = ", ".join(f"{name} {order}" for name in ("user_id", "done_at", "id"))
-        sql = f"{self._sql}{where} ORDER BY {by} LIMIT ?"
-        return list(rows.named(self._database.execute(sql, (*self._values, *(place or ()), count))))
+        ending = f" ORDER BY user_id {order}, done_at {order}, id {order} LIMIT ?"
+        values = (*self._values, *(place or ()), count)
+        return list(rows.named(self._database.execute("".join((self._sql, further, ending)), values)))
 
 
 def finish_many(
