@@ -210,11 +210,11 @@ class Left(StrEnum):
 
 
 def give_up(
-    settings: Settings, found: GmailMailbox, sealed: bytes | None, *, is_shared: bool, client_id: str | None = None
+    settings: Settings, address: str, sealed: bytes | None, *, is_shared: bool, client_id: str | None = None
 ) -> tuple[Left, str]:
     """Gives a mailbox's consent back; what is left at Google, and why where it couldn't be told.
 
-    sealed: the token, or None for a service account. is_shared: another user's mailbox is read by it. client_id: of the client
+    sealed: the token, or None for a service account. is_shared: another mailbox is read by it. client_id: of the client
     that the token belongs to.
     """
     if sealed is None:
@@ -225,7 +225,7 @@ def give_up(
         client = oauth_files.load_all(settings.gmail).of(client_id)
         if not isinstance(client, OAuthClient):
             raise SettingsError("the settings name no OAuth client any more")
-        token = secrets_file.load(settings.token_key_path).open(sealed, token_purpose(found.address)).decode()
+        token = secrets_file.load(settings.token_key_path).open(sealed, token_purpose(address)).decode()
         tokens.revoke(client, token, settings.gmail.timeout_seconds)
     except MailweirError as error:
         return Left.UNTOLD, str(error)

@@ -23,6 +23,12 @@ def note_in(deployment_ids: Iterable[int | None], what: str, subject: str, detai
         change_log.note(here.database(), deployment_id, here.account().name, what, subject, detail, here.now())
 
 
+def by(changed_by: str) -> str:
+    """Who it was, in words."""
+    login = changed_by.removeprefix(change_log.COMMAND_LINE)
+    return changed_by if login == changed_by else gettext("command line: %(login)s", login=login)
+
+
 def words(what: str) -> str:
     """A change's key in words; a key without words stays as it is."""
     return _words().get(what, what)
@@ -33,7 +39,7 @@ def _words() -> dict[str, str]:
         "deployment.added": gettext("made the deployment"),
         "deployment.changed": gettext("changed a setting"),
         "user.added": gettext("added the user"),
-        "user.changed": gettext("changed the name or mailbox of the user"),
+        "user.changed": gettext("changed the user"),
         "user.removed": gettext("removed the user"),
         "user.address_added": gettext("gave an address to the user"),
         "user.address_removed": gettext("took an address off the user"),
@@ -58,6 +64,7 @@ def _words() -> dict[str, str]:
         "never_log.looked": gettext("had the record looked through for the never-log rule"),
         "never_log.erased": gettext("erased what is hidden by the never-log rule"),
         "account.password": gettext("changed the own password of the account"),
+        "account.password_set": gettext("gave the account another password"),
         "account.added": gettext("made the account"),
         "account.role": gettext("changed what the account may do"),
         "account.linked": gettext("made a link that signs in as the account"),

@@ -34,9 +34,11 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A finding. since: None where nobody knows. link: where it is mended; to_do: what whoever runs the host does, "" where it
-    isn't for the reader, or nothing is to be done. is_english: a part of it has no translation, for it came from elsewhere."""
+    """A finding. area: what it is about, "" where the heading says that. since: None where nobody knows. link: where it is
+    mended. to_do: what whoever runs the host does, as `doctor` has it, "" where nothing is to be done. is_english: a part of it
+    has no translation, for it came from elsewhere."""
 
+    area: str
     level: Level
     sentence: str
     since: datetime | None
@@ -48,14 +50,20 @@ class Shown:
 Mend = Callable[[Finding], Link | None]
 
 
-def shown(finding: Finding, mend: Mend, *, is_operator: bool) -> Shown:
+def shown(finding: Finding, mend: Mend) -> Shown:
     """mend: where a finding is mended."""
     link = mend(finding) if finding.level is not Level.OK else None
-    to_do = finding.to_do if is_operator and link is None else ""
+    to_do = finding.to_do if finding.level is not Level.OK else ""
     since = _since(finding.facts)
     is_english = spoken.is_english(finding.sentence) or spoken.is_english(to_do)
     sentence, said_to_do = (printable(spoken.spoken(text)) for text in (finding.sentence, to_do))
-    return Shown(finding.level, sentence, since, link, said_to_do, is_english)
+    return Shown(_area(finding), finding.level, sentence, since, link, said_to_do, is_english)
+
+
+def _area(finding: Finding) -> str:
+    """Of a deployment's or a host's findings the heading says whose they are."""
+    begin, _, named = finding.area.partition(" ")
+    return "" if named and begin in ("record", "gmail", "host") else printable(area_words(finding.area))
 
 
 def by_urgency(found: Iterable[Shown]) -> list[Shown]:

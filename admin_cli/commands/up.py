@@ -16,6 +16,7 @@ from typing import Annotated
 import typer
 
 from admin_cli import context, key_files, options, output, preflight, processes, settings_files, supervisor
+from admin_cli.change_notes import unnoted
 from admin_cli.chores import Chore
 from admin_cli.ownership import acting_for
 from admin_cli.processes import CannotStart, Lock, Program, Remembered, still_ending_with_parent
@@ -54,6 +55,7 @@ def register(app: typer.Typer) -> None:
     app.command("up", epilog=options.example("sudo mailweir up --data /var/lib/mailweir"))(up)
 
 
+@unnoted
 def up(
     data: Annotated[
         Path,

@@ -4,7 +4,8 @@ from typing import Annotated
 
 import typer
 
-from admin_cli import context, options, output, tables
+from admin_cli import change_notes, context, options, output, tables
+from admin_cli.change_notes import changes, reads
 from mailweir.errors import BadInput
 from mailweir.explain import english, record
 from mailweir.store.gmail import gmail_mailboxes
@@ -33,6 +34,7 @@ def register(app: typer.Typer) -> None:
     group.command("remove", epilog=options.example("mailweir user remove richard"))(remove)
 
 
+@changes("user.added", "username")
 def add(
     username: Username,
     mailbox: Annotated[str, typer.Option("--email", metavar="MAILBOX", help="The mailbox that the user reads.")],
@@ -51,6 +53,7 @@ def add(
     output.say(f"  log address      {made.log_address}  (to copy what is sent, in Cc or Bcc)")
 
 
+@changes("user.address_added", "username")
 def alias(
     username: Username,
     address: Annotated[str, typer.Argument(metavar="ADDRESS", help="A further address the user writes from.")],
@@ -59,6 +62,8 @@ def alias(
     as_json: options.JsonOption = False,
 ) -> None:
     """Gives a user a further own address. Mail from it is the user's too."""
+    if take_off:
+        change_notes.instead("user.address_removed")
     with context.opened() as database:
         change = users.remove_address if take_off else users.add_address
         changed = change(database, context.choose(database, deployment), username, address)
@@ -70,6 +75,7 @@ def alias(
     )
 
 
+@changes("user.changed", "username")
 def set_choices(
     username: Username,
     visibility: options.OptionalVisibility = None,
@@ -102,6 +108,7 @@ def set_choices(
         output.say(f"New mail of {changed.username}: {english.text(record.visibility(changed.visibility))}.")
 
 
+@reads
 def list_all(deployment: options.DeploymentOption = None, as_json: options.JsonOption = False) -> None:
     """Lists a deployment's users."""
     with context.opened() as database:
@@ -117,6 +124,7 @@ def list_all(deployment: options.DeploymentOption = None, as_json: options.JsonO
     )
 
 
+@changes("user.removed", "username")
 def remove(
     username: Username, deployment: options.DeploymentOption = None, as_json: options.JsonOption = False
 ) -> None:

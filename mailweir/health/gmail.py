@@ -10,7 +10,7 @@ from mailweir.health.findings import Finding, note, ok, wrong
 from mailweir.sentence import Kept, Sentence, said
 from mailweir.settings import Settings
 from mailweir.store.database.connection import Database
-from mailweir.store.gmail import gmail_app, gmail_mailboxes, gmail_workers
+from mailweir.store.gmail import gmail_app, gmail_mailboxes, gmail_waiting, gmail_workers
 from mailweir.store.gmail.gmail_mailboxes import GmailMailbox, State
 from mailweir.store.people.deployments import Deployment
 
@@ -67,6 +67,7 @@ def check_sync(settings: Settings, database: Database, now: datetime) -> Iterato
             said("no mailweir-gmail-sync has been seen for a minute: no mailbox is swept"),
             said("start it; see its log"),
             key="gmail.no_process",
+            **_since(gmail_workers.last_seen(database)),
         )
     elif alive:
         yield ok(
@@ -86,7 +87,8 @@ def check_mailboxes(settings: Settings, database: Database, deployment: Deployme
     for mailbox in gmail_mailboxes.list_all(database, deployment):
         if app and mailbox.error == app.error:
             continue  # told once, for all
-        found = list(_examine(settings, mailbox, area, now))
+        given_up_at = gmail_waiting.given_up_since(database, mailbox.id) if mailbox.dead else None
+        found = list(_examine(settings, mailbox, area, now, given_up_at))
         yield from found
         well += not found
     if well:
@@ -100,7 +102,9 @@ def check_mailboxes(settings: Settings, database: Database, deployment: Deployme
         )
 
 
-def _examine(settings: Settings, mailbox: GmailMailbox, area: str, now: datetime) -> Iterator[Finding]:
+def _examine(
+    settings: Settings, mailbox: GmailMailbox, area: str, now: datetime, given_up_at: datetime | None
+) -> Iterator[Finding]:
     who = _who(mailbox)
     about = {"username": mailbox.username, "mailbox": mailbox.address}
     if not settings.gmail.is_set_up:
@@ -110,7 +114,9 @@ def _examine(settings: Settings, mailbox: GmailMailbox, area: str, now: datetime
     if mailbox.state is State.RECONNECT:
         to_do = f"mailweir gmail connect {mailbox.username}"
         sentence = said("{who} can't be read: {error}", who=who, error=Kept(mailbox.error))
-        yield wrong(area, sentence, to_do, key="gmail.reconnect", why=mailbox.error or "", **about)
+        yield wrong(
+            area, sentence, to_do, key="gmail.reconnect", why=mailbox.error or "", since=_last(mailbox), **about
+        )
         return
     yield from _sweeping(settings, mailbox, area, now)
     if mailbox.consent_ends_at:
@@ -129,7 +135,7 @@ def _examine(settings: Settings, mailbox: GmailMailbox, area: str, now: datetime
             at=mailbox.consent_ends_at,
             **about,
         )
-    yield from _missing(mailbox, area)
+    yield from _missing(mailbox, area, given_up_at)
 
 
 def _sweeping(settings: Settings, mailbox: GmailMailbox, area: str, now: datetime) -> Iterator[Finding]:
@@ -137,7 +143,7 @@ def _sweeping(settings: Settings, mailbox: GmailMailbox, area: str, now: datetim
     who = _who(mailbox)
     about = {"username": mailbox.username, "mailbox": mailbox.address}
     late = max(_LATE_SWEEPS * timedelta(seconds=settings.gmail.sweep_seconds), _LEAST_LATE)
-    last = mailbox.swept_at or mailbox.connected_at
+    last = _last(mailbox)
     if now - last > late:
         sentence = (
             said("{who} wasn't swept since {last}: {error}", who=who, last=_text(last), error=Kept(mailbox.error))
@@ -151,11 +157,12 @@ def _sweeping(settings: Settings, mailbox: GmailMailbox, area: str, now: datetim
             said("{who} waits: {error}", who=who, error=Kept(mailbox.error)),
             key="gmail.waits",
             why=mailbox.error,
+            since=last,
             **about,
         )
 
 
-def _missing(mailbox: GmailMailbox, area: str) -> Iterator[Finding]:
+def _missing(mailbox: GmailMailbox, area: str, given_up_at: datetime | None) -> Iterator[Finding]:
     """Messages that aren't on the record, or weren't for a while."""
     who = _who(mailbox)
     about = {"username": mailbox.username, "mailbox": mailbox.address}
@@ -169,7 +176,7 @@ def _missing(mailbox: GmailMailbox, area: str) -> Iterator[Finding]:
             if mailbox.dead == 1
             else said("{number} messages were given up of {who}", number=mailbox.dead, who=who)
         )
-        yield wrong(area, sentence, to_do, key="gmail.given_up", messages=mailbox.dead, **about)
+        yield wrong(area, sentence, to_do, key="gmail.given_up", messages=mailbox.dead, **_since(given_up_at), **about)
     if mailbox.audit_missing:
         yield wrong(
             area,
@@ -186,12 +193,23 @@ def _missing(mailbox: GmailMailbox, area: str) -> Iterator[Finding]:
             ),
             key="gmail.audit_missing",
             messages=mailbox.audit_missing,
+            **_since(mailbox.audited_at),
             **about,
         )
 
 
 def _who(mailbox: GmailMailbox) -> Sentence:
     return said("{username}'s mailbox {address}", username=mailbox.username, address=mailbox.address)
+
+
+def _last(mailbox: GmailMailbox) -> datetime:
+    """Until when all was well, as far as the record knows."""
+    return mailbox.swept_at or mailbox.connected_at
+
+
+def _since(moment: datetime | None) -> dict[str, datetime]:
+    """The fact, where it is known."""
+    return {} if moment is None else {"since": moment}
 
 
 def _text(moment: datetime) -> str:

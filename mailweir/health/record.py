@@ -53,6 +53,7 @@ def check_routes(database: Database, deployment: Deployment) -> Iterator[Finding
                 said("route {route}: no mail has been captured yet", route=_route(route)),
                 key="record.route_without_mail",
                 route=route,
+                since=deployment.created_at,
             )
 
 
@@ -98,14 +99,12 @@ def check_authors(database: Database, deployment: Deployment, now: datetime) -> 
 
 def check_groups(database: Database, deployment: Deployment, now: datetime) -> Iterator[Finding]:
     """Mail of contacts that came through an address which isn't known as the firm's group."""
-    for address, count in overview.unknown_groups(database, deployment, now - _UNREADABLE_DAYS):
+    for address, count, first in overview.unknown_groups(database, deployment, now - _UNREADABLE_DAYS):
         sentence = (
-            said(
-                "1 mail came from {address} and name somebody known as their author, and were ignored", address=address
-            )
+            said("1 mail from {address} named somebody known as its author, and was ignored", address=address)
             if count == 1
             else said(
-                "{number} mails came from {address} and name somebody known as their author, and were ignored",
+                "{number} mails from {address} named somebody known as their author, and were ignored",
                 number=count,
                 address=address,
             )
@@ -117,6 +116,7 @@ def check_groups(database: Database, deployment: Deployment, now: datetime) -> I
             key="record.unknown_group",
             address=address,
             mails=count,
+            since=first,
         )
 
 
@@ -128,6 +128,8 @@ def check_forwarding(database: Database, deployment: Deployment, now: datetime, 
             report = wrong if one.state.key in _BROKEN else note
             sentence = said("{username}: {state}", username=one.user.username, state=words(one.state))
             facts = {**one.state.parameters, "username": one.user.username}
+            if one.state.key == "forwarding.never":
+                facts["since"] = one.user.created_at
             yield report(_area(deployment), sentence, words(one.to_do), key=one.state.key, **facts)
         fine += one.state.key == "forwarding.usual"
     if fine:

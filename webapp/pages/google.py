@@ -118,12 +118,11 @@ def retry() -> Response | tuple[str, int]:
 @blueprint.post("/integrations/google/disconnect")
 @open_to(Access.STAFF)
 def disconnect() -> Response | tuple[str, int]:
-    """Forgets the token. The page can't open it, so it can't give it back to Google: the user does, by Google's own page."""
+    """Ends the reading. The page can't open the token: the sync gives the consent back to Google."""
     database, tenant, name = here.database(), here.deployment(), here.username()
     try:
         with database.transaction():
-            address = gmail_mailboxes.find(database, tenant, name).address
-            gmail_connections.disconnect(database, tenant, name, here.now())
+            address = gmail_connections.disconnect_and_return(database, tenant, name, here.now())
             integrations.note("gmail.disconnected", address)
     except BadInput:
         return _gone()

@@ -17,7 +17,7 @@ from mailweir import send_mail_as
 from mailweir.errors import BadInput
 from mailweir.explain import user_integrations
 from mailweir.explain.user_integrations import UserIntegrations
-from mailweir.store.gmail import gmail_app, gmail_workers, sealing_keys
+from mailweir.store.gmail import gmail_app, gmail_revocations, gmail_workers, sealing_keys
 from mailweir.store.people import contacts, relay_logins
 from mailweir.store.record import user_confirmations
 from mailweir.store.web import change_log
@@ -137,6 +137,7 @@ def show(*, done: str = "", problem: str = "", contact_fault: str = "", typed: d
         app=gmail_app.find(database),
         sending=sending,
         domain=domain,
+        revocation=None if found.gmail else gmail_revocations.of_user(database, here.user_id()),
         confirmation=_confirmation(found),
         can_consent=bool(settings.gmail.web_client_file) and sealing_keys.find(database) is not None,
         has_web_client=bool(settings.gmail.web_client_file),

@@ -29,6 +29,7 @@ class _Backend(Protocol):
     def is_stale(self) -> bool: ...
     def refuse_lost_transaction(self) -> None: ...
     def executor(self) -> Callable[..., Any]: ...
+    def writes(self) -> int: ...
     def together(self) -> AbstractContextManager[object]: ...
     def is_outage(self, error: BaseException) -> bool: ...
 
@@ -57,6 +58,7 @@ class Database:
             database_url, busy_timeout_seconds, create=create, durable=durable, patience_seconds=patience_seconds
         )
         self.peewee = self._backend.peewee
+        self.before_commit: Callable[[], None] | None = None  # within each transaction that wrote, at its end
 
     @property
     def path(self) -> Path:
@@ -118,10 +120,14 @@ class Database:
         On SQLite that is always so; on PostgreSQL the recording of mail does without it, and many hosts record at once.
         """
         self.open()
+        is_outermost = self.before_commit is not None and not self.peewee.in_transaction()
         with self._translated(), self.peewee.atomic(*self._backend.begin):
             if alone and self._backend.serialise:
                 self.fast_execute()(self._backend.serialise)
+            written = self._backend.writes() if is_outermost else 0
             yield
+            if is_outermost and self.before_commit is not None and self._backend.writes() != written:
+                self.before_commit()
             self._backend.refuse_lost_transaction()
 
     def together(self) -> AbstractContextManager[object]:

@@ -90,6 +90,10 @@ class Postgresql:
         if connection.info.transaction_status != self._in_transaction:
             raise peewee.OperationalError("the transaction was lost before it could be committed")
 
+    def writes(self) -> int:
+        """0 as long as the transaction has changed nothing."""
+        return int(self.executor()("SELECT pg_current_xact_id_if_assigned() IS NOT NULL").fetchone()[0])
+
     def executor(self) -> Callable[..., Any]:
         """An `execute` that takes `?` for a parameter."""
         connection: Any = self.peewee.connection()  # type: ignore[no-untyped-call]

@@ -13,7 +13,7 @@ from mailweir.sentence import said
 from mailweir.store.database import models, rows
 from mailweir.store.database.connection import Database
 from mailweir.store.database.moments import parse, rfc3339, rfc3339_or_none
-from mailweir.store.gmail import gmail_mailboxes
+from mailweir.store.gmail import gmail_mailboxes, gmail_revocations
 from mailweir.store.gmail.gmail_mailboxes import GmailMailbox, State
 from mailweir.store.people import checks, staff
 from mailweir.store.people.deployments import Deployment
@@ -73,6 +73,8 @@ def connect(
                     address=before["address"],
                 )
             )
+        gmail_revocations.forget(database, user.id)
+        gmail_revocations.in_use_again(database, address, client_id)
         mailbox_id = before["id"] if before else _revived(database, deployment, user.id, address, now, first_days)
         given = {
             "address": address,
@@ -202,6 +204,18 @@ def disconnect(database: Database, deployment: Deployment, username: str, now: d
         token = gmail_mailboxes.token_sealed(database, mailbox.id)
         end_of(database, staff.present(database, deployment, username), now)
     return token
+
+
+def disconnect_and_return(database: Database, deployment: Deployment, username: str, now: datetime) -> str:
+    """Ends it, and has the sync give the consent back to Google, if there is one; the mailbox's address. NotFound."""
+    with database.transaction():
+        mailbox = gmail_mailboxes.find(database, deployment, username)
+        client_id = gmail_mailboxes.client_id(database, mailbox.id)
+        user = staff.present(database, deployment, username)
+        token = disconnect(database, deployment, username, now)
+        if token is not None:
+            gmail_revocations.ask(database, user.id, mailbox.address, client_id, token, now)
+    return mailbox.address
 
 
 def end_of(database: Database, user: staff.Member, now: datetime) -> None:

@@ -38,15 +38,16 @@ def last_of_routes(database: Database, deployment: Deployment) -> dict[str, date
     return {route: parse(last) for route, last in database.execute(sql, (deployment.id,)).fetchall()}
 
 
-def unknown_groups(database: Database, deployment: Deployment, since: datetime) -> list[tuple[str, int]]:
-    """Addresses through which mail of somebody known came, and which nobody told us of as groups: (address, mails), the busiest
-    first."""
+def unknown_groups(database: Database, deployment: Deployment, since: datetime) -> list[tuple[str, int, datetime]]:
+    """Addresses through which mail of somebody known came, and which nobody told us of as groups: (address, mails, when the first
+    one came), the busiest first."""
     found = database.execute(
-        "SELECT author, COUNT(*) FROM decisions WHERE deployment_id = ? AND reason = ? AND decided_at >= ? AND author IS NOT NULL"
+        "SELECT author, COUNT(*), MIN(decided_at) FROM decisions"
+        " WHERE deployment_id = ? AND reason = ? AND decided_at >= ? AND author IS NOT NULL"
         " GROUP BY author ORDER BY COUNT(*) DESC, author LIMIT 5",
         (deployment.id, str(Reason.UNKNOWN_GROUP), rfc3339(since)),
     ).fetchall()
-    return [(str(address), int(count)) for address, count in found]
+    return [(str(address), int(count), parse(first)) for address, count, first in found]
 
 
 def unreadable_authors(database: Database, deployment: Deployment, since: datetime) -> tuple[str, int] | None:
