@@ -14,7 +14,7 @@ from mailweir.openid.provider import Provider
 from mailweir.settings import Settings
 from mailweir.store.database.connection import Database
 from mailweir.store.database.pool import Pool
-from webapp import assets, faults, forms, here, languages, mail_text, safety, spoken, times
+from webapp import assets, faults, forms, here, languages, mail_text, safety, spoken, times, unseen
 from webapp.gate import Gate
 from webapp.pages import (
     account,
@@ -102,7 +102,9 @@ def create(settings: Settings, clock: Callable[[], datetime], form_targets: Coll
     app.json.ensure_ascii = True  # type: ignore[attr-defined]  # of the default provider
     app.add_url_rule("/static/<path:filename>", "static", assets.serve)
     languages.install(app)
+    unseen.install(app)
     faults.install(app)
+    app.before_request(forms.bound)
     app.before_request(here.begin)
     app.before_request(forms.check)
     app.after_request(safety.finish)

@@ -22,9 +22,24 @@ MAX_UPLOAD_BYTES = 20_000_000
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _SAFE = {"GET", "HEAD", "OPTIONS"}
 _MAX_ID = 2**63 - 1
+_FILE_MARK = "_takes_a_file"
 _Choice = TypeVar("_Choice", bound=enum.StrEnum)
 _View = TypeVar("_View", bound=Callable[..., Any])
-_MARK = "_takes_file"
+
+
+def takes_a_file(view: _View) -> _View:
+    """Marks a view whose form has a file. Stands below the line that routes to it."""
+    setattr(view, _FILE_MARK, True)
+    return view
+
+
+def bound() -> None:
+    """Before anything reads a form: how large it may be. Werkzeug's own bound is for forms in parts alone, so that a few MB of
+    `a&a&a` would take seconds and a gigabyte, from anybody."""
+    request = flask.request
+    view = flask.current_app.view_functions.get(request.endpoint or "")
+    has_file = getattr(view, _FILE_MARK, False) and request.mimetype == "multipart/form-data"
+    request.max_content_length = MAX_UPLOAD_BYTES if has_file else MAX_FORM_BYTES
 
 
 def check() -> None:
@@ -32,25 +47,10 @@ def check() -> None:
     request = flask.request
     if request.method in _SAFE:
         return
-    request.max_content_length = _longest()
     if not _is_own_origin():
         flask.abort(403)
     if here.account_or_none() is not None and not _has_token():
         flask.abort(403)
-
-
-def takes_file(view: _View) -> _View:
-    """Marks a view whose form has a file. Stands below the line that routes to it."""
-    setattr(view, _MARK, True)
-    return view
-
-
-def _longest() -> int:
-    """How long a form may be. Werkzeug bounds the fields of forms with files alone: an ordinary one of 20 MB would be read whole,
-    from anybody, into a hundred times the memory."""
-    view = flask.current_app.view_functions.get(flask.request.endpoint or "")
-    is_upload = hasattr(view, _MARK) and flask.request.mimetype == "multipart/form-data"
-    return MAX_UPLOAD_BYTES if is_upload else MAX_FORM_BYTES
 
 
 def _is_own_origin() -> bool:

@@ -9,6 +9,8 @@ import flask
 from flask_babel import gettext
 
 from mailweir.explain.remedies import Action, Remedy
+from mailweir.store.gmail import gmail_mailboxes
+from mailweir.store.gmail.gmail_mailboxes import State
 from webapp import here
 
 _AT_INTEGRATIONS = {
@@ -47,13 +49,23 @@ def of(remedy: Remedy) -> Mend | None:
         return Mend(gettext("Nothing is to be done: it goes on by itself."))
     if remedy.action is Action.MAKE_CONTACT:
         url = flask.url_for("contacts.new", address=remedy.subject or None)
-        return Mend(gettext("Make a contact and fetch the earlier mail"), url)
+        can_fetch = _has_synced_mailbox()  # what was forwarded before is gone
+        words = gettext("Make a contact and fetch the earlier mail") if can_fetch else gettext("Make a contact")
+        return Mend(words, url)
     if remedy.action is Action.FORWARD_AGAIN:
         log_address = here.deployment().log_address
         return Mend(gettext("Forward it to %(address)s again.", address=log_address))
     if remedy.action in _AT_INTEGRATIONS:
         return _at_integrations(remedy)
     return _of_admins(remedy)
+
+
+def _has_synced_mailbox() -> bool:
+    """Is a mailbox of the deployment read, from which earlier mail could come? Asked once a request."""
+    if "has_synced_mailbox" not in flask.g:
+        found = gmail_mailboxes.list_all(here.database(), here.deployment())
+        flask.g.has_synced_mailbox = any(one.state is State.CONNECTED for one in found)
+    return bool(flask.g.has_synced_mailbox)
 
 
 def _at_integrations(remedy: Remedy) -> Mend | None:

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from admin_cli import change_notes, context, options, output, tables
+from admin_cli import change_notes, context, in_force, options, output, tables
 from admin_cli.change_notes import changes, reads
 from mailweir import passwords
 from mailweir.errors import BadInput, NotFound
@@ -168,7 +168,8 @@ def _operator_or_user(database: Database, chosen: Deployment | None, name: str, 
         return known  # an admin who is no user
 
 
-def _page(settings: Settings) -> str:
+def _page(of_file: Settings) -> str:
+    settings = in_force.settings(of_file)  # with the flags that `up` was started with
     if not settings.web.port and not settings.web.public_url:
         raise BadInput("there is no page on this host: set web.port, or web.public_url where another host has it")
     return settings.web.url

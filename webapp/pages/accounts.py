@@ -225,6 +225,7 @@ def _list(fault: str = "") -> str:
         is_operator=is_operator,
         fault=fault,
         given=flask.request.form,
+        chosen_user=flask.request.form.get("user") or forms.asked("user"),
     )
 
 

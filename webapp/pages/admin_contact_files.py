@@ -35,7 +35,7 @@ def page() -> str:
 
 @blueprint.post("/admin/contacts/import")
 @open_to(Access.ADMIN)
-@forms.takes_file
+@forms.takes_a_file
 def look_at() -> Response | tuple[str, int]:
     """Has a file looked at."""
     wanted: list[int] = []

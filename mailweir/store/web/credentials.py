@@ -10,7 +10,6 @@ from mailweir.errors import NotFound
 from mailweir.sentence import said
 from mailweir.store.database import rows
 from mailweir.store.database.connection import Database
-from mailweir.store.database.moments import rfc3339
 from mailweir.store.web import sessions
 from mailweir.store.web.accounts import MAY_SIGN_IN
 from mailweir.store.web.sessions import Means
@@ -86,5 +85,4 @@ def begin_session(
         if before is not None:
             sql = "DELETE FROM web_sessions WHERE id = ? AND account_id = ?"
             database.execute(sql, (before.id, before.account_id))
-        database.execute("UPDATE web_accounts SET last_seen_at = ? WHERE id = ?", (rfc3339(now), account_id))
         return sessions.begin(database, account_id, None, made_by, browser, now)
