@@ -331,6 +331,8 @@ _KEPT = str.maketrans(
 
 def _flowing(text: str) -> str:
     """text with each run of white space as one blank."""
+    if text.isalnum():  # one word, the commonest text of all between tags
+        return text
     words = text.split()
     if not words:
         return FILLER if "\xa0" in text else " "
