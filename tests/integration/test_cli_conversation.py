@@ -9,7 +9,7 @@ import pytest
 
 from mailweir.store.database.connection import Database
 from mailweir.store.people import deployments
-from mailweir.store.record import activities, conversations, readings
+from mailweir.store.record import activities, conversations, file_owners, readings
 from mailweir.store.record.visibility import Reader
 
 Mailweir = Any
@@ -229,3 +229,15 @@ def test_the_step_that_tells_whose_a_file_is_can_be_run_again(
     for _ in range(2):
         step.up(None, database.peewee)
         assert readings.same_file(database, tenant.id, DIGEST, 9) == before
+
+
+def test_files_that_the_version_before_wrote_meanwhile_are_told_whose_they_are(
+    three: list[int], database: Database
+) -> None:
+    """The digest does so as it starts."""
+    tenant = deployments.find(database, "demo")
+    before = readings.same_file(database, tenant.id, DIGEST, 9)
+    assert len(before) == 3
+    database.execute("UPDATE attachments SET deployment_id = NULL")
+    file_owners.fill(database)
+    assert readings.same_file(database, tenant.id, DIGEST, 9) == before

@@ -187,7 +187,7 @@ def test_numbers_are_written_as_germans_do(sqlite_page: Page) -> None:
     sentence = said("{url} answers, has this program's version and takes {size:,.1f} MiB", url="x", size=12345.67)
     finding = Finding("database", Level.OK, sentence)
     with sqlite_page.app.test_request_context(headers=IN_GERMAN):
-        shown = health_shown.shown(finding, health_shown.nowhere, is_operator=True)
+        shown = health_shown.shown(finding, health_shown.nowhere)
     assert shown.sentence == "x antwortet, hat die Version dieses Programms und ist 12.345,7 MiB groß"
     assert not shown.is_english
 
