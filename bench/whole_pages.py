@@ -72,6 +72,8 @@ def _pages(count: int, own: Sequence[int]) -> Iterator[tuple[str, Callable[[], s
     yield "/search, a number", lambda: f"/search?q={chance.randint(max(1, count - INDEXED), count)}"
     yield "/activities/ID", lambda: f"/activities/{chance.choice(own)}"
     yield "/integrations", lambda: "/integrations"
+    yield "/why, an address", lambda: f"/why?q=stranger{chance.randint(1, 10_006)}@else.example"
+    yield "/why, a Message-ID", lambda: f"/why?q={chance.randint(1, count)}@client.example"
 
 
 def index(database: Database, count: int) -> None:
