@@ -28,7 +28,7 @@ pytestmark = pytest.mark.slow  # it needs a large record
 FEW, MANY = 3_000, 60_000
 BOUND = 400  # ids of a page here
 ALL_THAT_IS_LOOKED_AT = 700  # in hundreds of steps of SQLite's machine
-SOME = Reader(1, (7,))
+SOME = Reader(1, (7, 8))  # whose mail together is more than a list may read
 ADMIN = Asker(reader=SOME, username="user7", capture_address="user7@demo.example.net", is_admin=True)
 NEWEST = parse("2026-01-01T00:00:00.000000Z") + timedelta(seconds=made_record.SECONDS_BETWEEN * FEW)
 _OURS = ("PRAGMA", "EXPLAIN", "SELECT set_config")
