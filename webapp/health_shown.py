@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import flask
@@ -19,8 +19,10 @@ from mailweir.store.database.moments import parse
 from mailweir.store.gmail import gmail_mailboxes
 from mailweir.store.people import users
 from mailweir.store.people.deployments import Deployment
+from webapp import here
 
 _SINCE = ("since", "seen_at", "last")  # facts that say since when, the surest first
+_RECENT = timedelta(days=7)
 _AT_START = {"dns.no_mx", "dns.mx_elsewhere", "record.no_deployment", "record.route_without_mail"}
 
 
@@ -34,14 +36,15 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A finding. area: what it is about, "" where the heading says that. since: None where nobody knows. link: where it is
-    mended. to_do: what whoever runs the host does, as `doctor` has it, "" where nothing is to be done. is_english: whatever the
-    reader's language is."""
+    """A finding. area: what it is about, "" where the heading says that. since: None where nobody knows; is_recent: within days.
+    link: where it is mended. to_do: what `doctor` says is to be done, "" where nothing is. is_english: whatever the reader's
+    language is."""
 
     area: str
     level: Level
     sentence: str
     since: datetime | None
+    is_recent: bool
     link: Link | None
     to_do: str
     is_english: bool
@@ -57,7 +60,16 @@ def shown(finding: Finding, mend: Mend) -> Shown:
     since = _since(finding.facts)
     # an explanation is in the reader's language; all other findings are English sentences of the heart's
     is_english = finding.key not in PARAMETERS
-    return Shown(_area(finding), finding.level, printable(finding.sentence), since, link, printable(to_do), is_english)
+    return Shown(
+        area=_area(finding),
+        level=finding.level,
+        sentence=printable(finding.sentence),
+        since=since,
+        is_recent=since is not None and here.now() - since < _RECENT,
+        link=link,
+        to_do=printable(to_do),
+        is_english=is_english,
+    )
 
 
 def _area(finding: Finding) -> str:
