@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import flask
@@ -18,9 +18,10 @@ from mailweir.store.database.moments import parse
 from mailweir.store.gmail import gmail_mailboxes
 from mailweir.store.people import users
 from mailweir.store.people.deployments import Deployment
-from webapp import spoken
+from webapp import here, spoken
 
 _SINCE = ("since", "seen_at", "last")  # facts that say since when, the surest first
+_RECENT = timedelta(days=7)
 _AT_START = {"dns.no_mx", "dns.mx_elsewhere", "record.no_deployment", "record.route_without_mail"}
 
 
@@ -34,14 +35,15 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A finding. area: what it is about, "" where the heading says that. since: None where nobody knows. link: where it is
-    mended. to_do: what whoever runs the host does, as `doctor` has it, "" where nothing is to be done. is_english: a part of it
-    has no translation, for it came from elsewhere."""
+    """A finding. area: what it is about, "" where the heading says that. since: None where nobody knows; is_recent: within days.
+    link: where it is mended. to_do: what `doctor` says is to be done, "" where nothing is. is_english: a part of it has no
+    translation, for it came from elsewhere."""
 
     area: str
     level: Level
     sentence: str
     since: datetime | None
+    is_recent: bool
     link: Link | None
     to_do: str
     is_english: bool
@@ -56,8 +58,16 @@ def shown(finding: Finding, mend: Mend) -> Shown:
     to_do = finding.to_do if finding.level is not Level.OK else ""
     since = _since(finding.facts)
     is_english = spoken.is_english(finding.sentence) or spoken.is_english(to_do)
-    sentence, said_to_do = (printable(spoken.spoken(text)) for text in (finding.sentence, to_do))
-    return Shown(_area(finding), finding.level, sentence, since, link, said_to_do, is_english)
+    return Shown(
+        area=_area(finding),
+        level=finding.level,
+        sentence=printable(spoken.spoken(finding.sentence)),
+        since=since,
+        is_recent=since is not None and here.now() - since < _RECENT,
+        link=link,
+        to_do=printable(spoken.spoken(to_do)),
+        is_english=is_english,
+    )
 
 
 def _area(finding: Finding) -> str:

@@ -347,3 +347,14 @@ def test_the_contacts_of_a_removed_company_stay(page: Page, boss: Browser) -> No
     assert companies.list_all(page.database, page.demo) == []
     assert _jane(page).company is None
     assert [one.company for one in contacts.list_all(page.database, page.other)] == ["Client Ltd"]
+
+
+def test_an_admins_page_and_the_readers_lead_to_each_other(page: Page) -> None:
+    page.account("richard", Role.ADMIN)
+    browser = page.browser("richard")
+    company = companies.list_all(page.database, page.demo)[0].id
+    for noun, number in (("contacts", _jane(page).id), ("companies", company)):
+        assert f'href="/{noun}/{number}"' in browser.text(f"/admin/{noun}/{number}")
+        assert f'href="/admin/{noun}/{number}"' in browser.text(f"/{noun}/{number}")
+        assert f"/admin/{noun}" not in page.browser("anna").text(f"/{noun}/{number}")
+    assert 'href="/activities?user=pat"' in browser.text(f"/admin/users/{_user(page).id}")
