@@ -33,6 +33,10 @@ ROLES: dict[Access, str] = {
 }
 LIKELY = {
     "address": "new@client.example",
+    "addresses": "another@client.example",
+    "company": "",
+    "user": "richard",
+    "typed": "@rule.example",
     "email": "new@firm.example",
     "username": "newuser",
     "name": "newname",
