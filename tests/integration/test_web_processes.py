@@ -3,6 +3,7 @@
 import os
 import signal
 import socket
+import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +17,7 @@ from mailweir.store.database.moments import rfc3339
 from mailweir.store.people import contacts, deployments
 from mailweir.store.web import accounts, credentials, jobs
 from mailweir.store.web.jobs import State
-from tests import openid_provider
+from tests import openid_provider, programs
 from tests.live_page import HOST, LiveBrowser, LivePage, LiveSite, Wait
 from webapp import serving
 from webapp.job_kinds import contact_files
@@ -83,6 +84,23 @@ def test_a_sign_in_by_openid_is_begun_at_one_and_answered_at_the_other(live: Liv
         assert (answered.status, answered.headers["Location"]) == (303, "/account")
         assert browser.get(one, "/account").status == 200
         assert browser.get(one, back).status == 400  # once
+
+
+def test_a_restored_backup_knows_no_session_and_no_link(live: LiveSite, tmp_path: Path) -> None:
+    page, path = live.start(), live.link("anna")
+    richard = live.signed_in(page, "richard")
+    own = os.environ | {"MAILWEIR_CONFIG": str(tmp_path / "mailweir-0.toml")}
+    script = Path(sys.executable).with_name("mailweir")
+    programs.run(script, "db", "backup", tmp_path / "kept", env=own)
+    assert richard.get(page, "/account").status == 200
+    page.process.send_signal(signal.SIGTERM)
+    assert page.process.wait(60) == 0
+    live.database.close()
+    programs.run(script, "db", "restore", tmp_path / "kept", env=own)
+    again = live.start()
+    assert richard.get(again, "/account").status == 303
+    assert (LiveBrowser().get(again, path).status, LiveBrowser().post(again, path).status) == (410, 410)
+    assert live.signed_in(again, "richard").get(again, "/account").status == 200
 
 
 # --- long work --------------------------------------------------------------------------------------------------------

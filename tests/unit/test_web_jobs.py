@@ -169,10 +169,20 @@ def _cut_off(*_: Any, **__: Any) -> None:
 
 
 def test_a_deployment_has_so_many_jobs_at_a_time(office: Office) -> None:
-    for _ in range(jobs.MAX_OPEN):
-        office.add("x", {})
+    for number in range(jobs.MAX_OPEN):
+        office.add("x", {"number": number})
     with pytest.raises(BadInput, match="aren't done yet"):
-        office.add("x", {})
+        office.add("x", {"number": -1})
+
+
+def test_what_is_to_be_done_already_is_not_wanted_twice(office: Office) -> None:
+    first = office.add("x", {"rule": 1})
+    assert office.add("x", {"rule": 1}) == first
+    assert len({first, office.add("x", {"rule": 2}), office.add("y", {"rule": 1})}) == 3
+    jobs_there = jobs.recent(office.database, office.demo.id, None, 50)
+    assert len(jobs_there) == 3
+    office.database.execute("UPDATE web_jobs SET state = 'done'")
+    assert office.add("x", {"rule": 1}) not in {one.id for one in jobs_there}
 
 
 def test_another_deployment_sees_no_job_of_it(office: Office) -> None:
@@ -247,8 +257,8 @@ def _goes_on_until_stopped(has_begun: threading.Event) -> Callable[[Work], dict[
 
 
 def test_no_two_workers_do_one_job(office: Office) -> None:
-    for _ in range(jobs.MAX_OPEN):
-        office.add("x", {})
+    for number in range(jobs.MAX_OPEN):
+        office.add("x", {"number": number})
     done: list[int] = []
 
     def note(work: Work) -> dict[str, Any]:

@@ -75,12 +75,15 @@ def add(
     now: datetime,
     upload: bytes | None = None,
 ) -> int:
-    """Wants something done; the job's id. A file takes the place of those that the account sent before for the same kind.
-    BadInput where too much waits already."""
+    """Wants something done; the job's id: that of an open one, where the same is to be done already. A file takes the place of
+    those that the account sent before for the same kind. BadInput where too much waits already."""
     packed = (
         None if upload is None else zstandard.compress(upload)
     )  # outside of the transaction: the filter waits for that
     with database.transaction():
+        same = _open_one(database, deployment_id, kind, parameters) if packed is None else None
+        if same is not None:
+            return same
         _refuse_many(database, deployment_id)
         if packed is not None:
             _drop_earlier_uploads(database, deployment_id, account_id, kind)
@@ -254,6 +257,15 @@ def _refuse_many(database: Database, deployment_id: int) -> None:
     sql = "SELECT COUNT(*) FROM web_jobs WHERE deployment_id = ? AND state IN ('waits', 'runs')"
     if database.execute(sql, (deployment_id,)).fetchone()[0] >= MAX_OPEN:
         raise BadInput(said("{number} jobs aren't done yet: wait until one is", number=MAX_OPEN))
+
+
+def _open_one(database: Database, deployment_id: int, kind: str, parameters: Mapping[str, Any]) -> int | None:
+    sql = (
+        "SELECT id FROM web_jobs WHERE deployment_id = ? AND kind = ? AND parameters = ? AND state IN ('waits', 'runs')"
+        " ORDER BY id LIMIT 1"
+    )
+    row = database.execute(sql, (deployment_id, kind, json.dumps(parameters))).fetchone()
+    return None if row is None else int(row[0])
 
 
 def _insert(
