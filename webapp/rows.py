@@ -12,7 +12,7 @@ from flask_babel import gettext, ngettext
 
 from mailweir.explain import record
 from mailweir.reading.search_snippet import Snippet
-from mailweir.store.record import visibility
+from mailweir.store.record import conversations, visibility
 from mailweir.store.record.activities import Activity, Participant
 from mailweir.store.record.visibility import Access
 from webapp import explained, here
@@ -26,7 +26,7 @@ class Row:
     """An activity in a list. is_whole: else the reader sees who and when alone. at: when it was sent, but no later than it was
     recorded, UTC. subject, snippet: in pieces, each with whether it is marked. verdict: words and the class of their state.
     remarks: what else there is to say of its author. contacts: names with their companies. further_*: how many more. thread_url:
-    of the conversation, but on its own page."""
+    of the conversation, where it has others that the reader sees, but on its own page."""
 
     activity: Activity
     is_whole: bool
@@ -56,7 +56,9 @@ class Marked:
 def of(activities: Sequence[Activity], marked: Mapping[int, Marked] | None = None) -> list[Row]:
     """The rows of activities that the store gave for this reader, in their order. marked: by activity."""
     may = visibility.access(here.database(), here.reader(), [one.id for one in activities])
-    return [_row(one, may[one.id] is Access.WHOLE, (marked or {}).get(one.id)) for one in activities if one.id in may]
+    threaded = conversations.with_others(here.database(), here.reader(), [one.id for one in activities])
+    found = [_row(one, may[one.id] is Access.WHOLE, (marked or {}).get(one.id)) for one in activities if one.id in may]
+    return [one if one.activity.id in threaded else replace(one, thread_url=None) for one in found]
 
 
 def url(activity_id: int) -> str:

@@ -4,6 +4,8 @@ import re
 
 import pytest
 
+from mailweir.store.record import conversations
+from mailweir.store.record.visibility import Reader
 from mailweir.store.web.accounts import Role
 from mailweir.visibility import Visibility
 from tests.page import JANE, Page
@@ -77,12 +79,39 @@ def test_metadata_is_found_by_names_and_not_by_its_words(page: Page) -> None:
     assert shown(browser.text("/activities?label=list")) == []
 
 
+def _threads(page: Page, name: str) -> set[str]:
+    """Where the rows of an account's list lead besides their own pages."""
+    return set(re.findall(r"/threads/\d+", page.browser(name).text("/activities")))
+
+
+def test_a_row_leads_to_a_conversation_where_the_reader_sees_others_of_it(page: Page) -> None:
+    first = page.deliver(mail("1", "Gaskets"), ANNA)
+    page.deliver(mail("lone", "Something else"), ANNA)
+    assert _threads(page, "pat") == set()
+    page.deliver(mail("2", "Re: Gaskets", In_Reply_To="<1@client.example>"), RICHARD)
+    assert len(_threads(page, "pat")) == len(_threads(page, "boss")) == 1
+    restrict(page, first, Visibility.PARTICIPANTS)
+    assert [len(_threads(page, name)) for name in ("pat", "richard", "anna")] == [0, 0, 1]
+
+
+def test_of_a_huge_conversation_the_newest_are_looked_at(page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(conversations, "LOOKED_AT", 1)
+    seen = page.deliver(mail("1", "Gaskets"), ANNA)
+    asked, hidden = (
+        page.deliver(mail(name, "Re: Gaskets", In_Reply_To="<1@client.example>"), ANNA) for name in ("2", "3")
+    )
+    restrict(page, hidden, Visibility.PARTICIPANTS)
+    pat = Reader(page.demo.id, (3,))
+    assert conversations.with_others(page.database, pat, [seen, asked, hidden]) == {hidden}
+    assert conversations.with_others(page.database, pat, []) == frozenset()
+
+
 def test_a_conversation_is_what_the_reader_sees_all_of(page: Page) -> None:
     first = page.deliver(mail("1", SECRET), ANNA)
     second = page.deliver(mail("2", f"Re: {SECRET}", In_Reply_To="<1@client.example>"), RICHARD)
     restrict(page, first, Visibility.METADATA)
-    text = page.browser("richard").text("/activities")
-    (thread,) = set(re.findall(r"/threads/\d+", text))
+    (thread,) = _threads(page, "anna")
+    assert _threads(page, "richard") == set()  # to richard the second one is alone
     assert shown(page.browser("richard").text(thread)) == [str(second)]
     assert shown(page.browser("anna").text(thread)) == [str(first), str(second)]
     restrict(page, second, Visibility.PARTICIPANTS)

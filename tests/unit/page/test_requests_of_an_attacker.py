@@ -113,7 +113,13 @@ def test_a_large_form_is_refused_before_it_is_read(sqlite_page: Page, path: str)
         ("application/x-www-form-urlencoded", b"a&" * 300_000),
         ("multipart/form-data; boundary=x", _FILE),
     ):
-        options: dict[str, Any] = {"method": "POST", "base_url": URL, "data": body, "headers": headers, "content_type": kind}
+        options: dict[str, Any] = {
+            "method": "POST",
+            "base_url": URL,
+            "data": body,
+            "headers": headers,
+            "content_type": kind,
+        }
         found = {one.client.open(path, **options).status_code for one in browsers}
         assert found <= {413, 401, 410}  # who is refused anyway isn't read either
         assert 413 in found

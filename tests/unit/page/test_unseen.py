@@ -4,15 +4,18 @@ The store refuses most of it in names; what comes by other ways is put into the 
 """
 
 import re
+from collections.abc import Callable
+from urllib.parse import quote
 
 import pytest
 from markupsafe import Markup
+from werkzeug.datastructures import ImmutableMultiDict
 
 from mailweir.store.web import change_log
 from mailweir.store.web.accounts import Role
 from tests.page import Page
 from tests.page_mail import mail
-from webapp import unseen
+from webapp import forms, unseen
 
 BAD = "Jane\u202e\u200b\U000e0041Doe\u00ad"
 CODED = r"Jane\u202e\u200b\U000e0041Doe\xad"
@@ -71,3 +74,24 @@ def test_texts_with_several_lines_keep_them(sqlite_page: Page) -> None:
 def test_what_is_no_text_and_markup_is_left_alone() -> None:
     markup = Markup("<b>\u202e</b>")
     assert (unseen.seen(markup), unseen.seen(3), unseen.seen(None)) == (markup, 3, None)
+
+
+def test_what_is_unseen_around_something_typed_goes(sqlite_page: Page) -> None:
+    """As where an address is copied out of a mail program."""
+    browser = sqlite_page.browser("richard")
+    given = "\u202a\u200b me@home.example\u202c\ufeff\n"
+    assert browser.post("/integrations/contact", {"name": "\u200bAt home", "address": given}).status_code == 303
+    assert "It is an address of the contact At home" in browser.text(f"/why?q={quote(given)}")
+
+
+@pytest.mark.parametrize("piece", [" ", "\u200b", "a \u200b", "\x00"])
+def test_a_long_field_is_read_in_linear_time(
+    sqlite_page: Page, grows_linearly: Callable[[Callable[[int], object]], None], piece: str
+) -> None:
+    with sqlite_page.app.test_request_context(method="POST", data={"name": ""}) as context:
+
+        def read(size: int) -> str:
+            context.request.form = ImmutableMultiDict({"name": "x" + piece * (size // len(piece)) + "x"})
+            return forms.text("name", 10**9)
+
+        grows_linearly(read)
