@@ -32,7 +32,8 @@ setup: ## installs what is missing: Debian packages, the user mailweir, a virtua
 demo: setup ## starts everything on loopback, delivers real mail and shows what was captured; DEMO_OPTIONS=--keep lets it run, with its page
 	@$(AS_ROOT) "$(BIN)/mailweir" demo $(DEMO_OPTIONS)
 
-test: setup ## all tests, those with a real Postfix included
+test: ## all tests, those with a real Postfix included, and a smoke of those in a browser
+	@PYTHON="$(PYTHON)" VENV="$(VENV)" EXTRAS=test,smoke sh scripts/setup.sh
 	@$(AS_ROOT) env CI="$(CI)" MAILWEIR_SHARED="$(MAILWEIR_SHARED)" "$(BIN)/python" -m pytest -n $(PYTEST_WORKERS) --dist loadfile --no-loadscope-reorder $(PYTEST_OPTIONS)
 
 test-quick: ## the unit tests, without root and without PostgreSQL, in about a minute; PYTEST_OPTIONS go to pytest

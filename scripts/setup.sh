@@ -8,7 +8,7 @@
 #   PYTHON   the interpreter of the virtual environment (default /usr/bin/python3: an unprivileged user can run it)
 #   VENV     where the virtual environment goes (default: see scripts/venv-path.sh)
 #   ONLY     "venv": the virtual environment alone; no root, no Debian package, no user, no npm
-#   EXTRAS   the project's optional parts to install: "test", "test,check" (the default), "test,check,deploy"
+#   EXTRAS   the project's optional parts to install: "test", "test,smoke", "test,check" (the default), "test,check,deploy"
 set -eu
 # The unprivileged user has to read what is made here.
 umask 022
@@ -53,9 +53,11 @@ for_deployment() {
     case ",$EXTRAS," in *,deploy,*) echo docker.io debootstrap ;; esac
 }
 
-# What `make test-browser` shows HTML to, and the web servers that the documentation has examples of.
+# What tests show a page to. `make test` has a few of these (smoke); `make test-browser` has all, and the web servers that the
+# documentation has examples of.
 for_browser() {
-    case ",$EXTRAS," in *,browser,*) echo chromium nginx-light caddy ;; esac
+    case ",$EXTRAS," in *,smoke,*|*,browser,*) echo chromium ;; esac
+    case ",$EXTRAS," in *,browser,*) echo nginx-light caddy ;; esac
 }
 
 missing_packages() {
