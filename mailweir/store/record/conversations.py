@@ -1,13 +1,49 @@
-"""Which activities have others in their conversation that a reader sees, so that a list leads there. Never writes. Called by the
-page."""
+"""An activity's conversation: what belongs to its thread, as somebody may see it. Never writes. Called by the command line and
+the page."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
 
 from mailweir.store.database import batches
 from mailweir.store.database.connection import Database
-from mailweir.store.record.visibility import Reader
+from mailweir.store.people.deployments import Deployment
+from mailweir.store.record import activities, threads, visibility
+from mailweir.store.record.activities import Activity
+from mailweir.store.record.visibility import Access, Reader
 
 LOOKED_AT = 20  # others of each thread, the newest: a thread may be a program's, with thousands
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conversation:
+    """thread: its id, which goes on when others are merged into it; None where the activity isn't read yet, or the reader sees
+    its metadata alone. activities: the first sent first, the one that was asked for among them."""
+
+    thread: int | None
+    activities: tuple[Activity, ...]
+
+
+def of(database: Database, deployment: Deployment, activity_id: int, reader: str | None = None) -> Conversation:
+    """The conversation of an activity. NotFound, also where the reader may not know of it.
+
+    reader: a username; None is an operator, who sees all. With which other mail one belongs together tells what it is about: what
+    a reader sees the metadata of alone (law 13) is in no conversation.
+    """
+    asked = activities.find(database, activity_id, deployment)
+    thread = threads.of(database, asked.id)
+    ids = threads.activities(database, deployment.id, thread) if thread is not None else [asked.id]
+    if reader is None:
+        found = activities.load(database, ids)
+        return Conversation(thread=thread, activities=_in_order(list(found.values())))
+    shown = activities.seen_by(database, deployment, reader, [asked.id])
+    if not shown:
+        raise activities.no_such(activity_id, deployment)
+    may = visibility.access(database, activities.reader_named(database, deployment, reader), ids)
+    if may[asked.id] is not Access.WHOLE:
+        return Conversation(thread=None, activities=tuple(shown))
+    whole = [one for one in ids if may.get(one) is Access.WHOLE]
+    return Conversation(thread=thread, activities=_in_order(activities.seen_by(database, deployment, reader, whole)))
 
 
 def with_others(database: Database, reader: Reader, activity_ids: Sequence[int]) -> frozenset[int]:
@@ -30,3 +66,12 @@ def with_others(database: Database, reader: Reader, activity_ids: Sequence[int])
         rows = database.execute(sql, (*part, LOOKED_AT, reader.deployment_id, *reader.user_ids)).fetchall()
         found.update(activity_id for (activity_id,) in rows)
     return frozenset(found)
+
+
+def _in_order(found: list[Activity]) -> tuple[Activity, ...]:
+    return tuple(sorted(found, key=_sent))
+
+
+def _sent(activity: Activity) -> tuple[datetime, int]:
+    """When it was sent, but no later than it was recorded: a mailbox's old mail comes late, and a Date may say anything."""
+    return min(activity.sent_at or activity.recorded_at, activity.recorded_at), activity.id
