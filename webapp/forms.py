@@ -7,6 +7,7 @@ request is from (Sec-Fetch-Site, Origin). Called by `application`, and by the pa
 import enum
 import hmac
 import re
+import string
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -20,6 +21,12 @@ TOKEN_FIELD = "csrf_token"
 MAX_FORM_BYTES = 500_000
 MAX_UPLOAD_BYTES = 20_000_000
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+# Blanks, and what has no width. A pattern for the end of a text would take time by the square of it
+_UNSEEN = string.whitespace + "".join(
+    map(
+        chr, (0xA0, 0xAD, 0x61C, *range(0x2000, 0x2010), *range(0x2028, 0x2030), *range(0x205F, 0x2070), 0x3000, 0xFEFF)
+    )
+)
 _SAFE = {"GET", "HEAD", "OPTIONS"}
 _MAX_ID = 2**63 - 1
 _FILE_MARK = "_takes_a_file"
@@ -73,7 +80,7 @@ def _has_token() -> bool:
 
 
 def text(name: str, longest: int = 500) -> str:
-    """A field of the form, without white space around it; "" where it isn't there. BadInput where it is too long."""
+    """A field of the form, without what is unseen around it; "" where it isn't there. BadInput where it is too long."""
     value = _fit(flask.request.form.get(name, ""))
     if len(value) > longest:
         raise BadInput(gettext("that is longer than %(most)d characters", most=longest))
@@ -107,8 +114,9 @@ def whole_number(text: str | None) -> int | None:
 
 
 def _fit(typed: str) -> str:
-    """Without control characters but for line ends: nobody types them, PostgreSQL takes no NUL, and HTML has none of them."""
-    return _CONTROL.sub("\ufffd", typed).strip()
+    """Without control characters but for line ends: nobody types them, PostgreSQL takes no NUL, and HTML has none of them. What
+    is unseen around it goes, too: an address that is copied out of a mail program often has some."""
+    return _CONTROL.sub("\ufffd", typed).strip(_UNSEEN)
 
 
 def known_id(number: int) -> int:

@@ -57,6 +57,7 @@ def words() -> dict[str, object]:
         "said": explained.said,
         "mail_sandbox": safety.SANDBOX,
         "row_label": rows.label,
+        "row_verdict": rows.verdict,
     }
 
 

@@ -77,11 +77,27 @@ def test_metadata_is_found_by_names_and_not_by_its_words(page: Page) -> None:
     assert shown(browser.text("/activities?label=list")) == []
 
 
+def _threads(page: Page, name: str) -> set[str]:
+    """Where the rows of an account's list lead besides their own pages."""
+    return set(re.findall(r"/threads/\d+", page.browser(name).text("/activities")))
+
+
+def test_a_row_leads_to_a_conversation_where_the_reader_sees_others_of_it(page: Page) -> None:
+    first = page.deliver(mail("1", "Gaskets"), ANNA)
+    page.deliver(mail("lone", "Something else"), ANNA)
+    assert _threads(page, "pat") == set()
+    page.deliver(mail("2", "Re: Gaskets", In_Reply_To="<1@client.example>"), RICHARD)
+    assert len(_threads(page, "pat")) == len(_threads(page, "boss")) == 1
+    restrict(page, first, Visibility.PARTICIPANTS)
+    assert [len(_threads(page, name)) for name in ("pat", "richard", "anna")] == [0, 0, 1]
+
+
 def test_a_conversation_is_what_the_reader_sees_all_of(page: Page) -> None:
     first = page.deliver(mail("1", SECRET), ANNA)
     second = page.deliver(mail("2", f"Re: {SECRET}", In_Reply_To="<1@client.example>"), RICHARD)
     restrict(page, first, Visibility.METADATA)
-    (thread,) = set(re.findall(r"/threads/\d+", page.browser("anna").text("/activities")))
+    (thread,) = _threads(page, "anna")
+    assert _threads(page, "richard") == set()  # to richard the second one is alone
     assert shown(page.browser("richard").text(thread)) == [str(second)]
     assert shown(page.browser("anna").text(thread)) == [str(first), str(second)]
     restrict(page, second, Visibility.PARTICIPANTS)

@@ -4,15 +4,18 @@ The store refuses most of it in names; what comes by other ways is put into the 
 """
 
 import re
+from collections.abc import Callable
+from urllib.parse import quote
 
 import pytest
 from markupsafe import Markup
+from werkzeug.datastructures import ImmutableMultiDict
 
 from mailweir.store.web import change_log
 from mailweir.store.web.accounts import Role
 from tests.page import Page
 from tests.page_mail import mail
-from webapp import unseen
+from webapp import forms, unseen
 
 BAD = "Jane\u202e\u200b\U000e0041Doe\u00ad"
 CODED = r"Jane\u202e\u200b\U000e0041Doe\xad"
@@ -59,8 +62,8 @@ def test_it_shows_as_its_code_and_the_rest_as_it_is(hostile: Page) -> None:
 
 def test_a_mails_own_text_stays_as_it_is(sqlite_page: Page) -> None:
     """Hebrew and Arabic mail is full of marks that turn the direction, and a soft hyphen is no deceit there."""
-    one = sqlite_page.deliver(mail("1", text="\u05e9\u200fA long\u00adish word"))
-    assert "\u05e9\u200fA long\u00adish word" in sqlite_page.browser("richard").text(f"/activities/{one}")
+    one = sqlite_page.deliver(mail("1", text="\u05e9\u200fA long\u00adish <b>word"))
+    assert "\u05e9\u200fA long\u00adish &lt;b&gt;word" in sqlite_page.browser("richard").text(f"/activities/{one}")
 
 
 def test_texts_with_several_lines_keep_them(sqlite_page: Page) -> None:
@@ -69,5 +72,26 @@ def test_texts_with_several_lines_keep_them(sqlite_page: Page) -> None:
 
 
 def test_what_is_no_text_and_markup_is_left_alone() -> None:
-    markup = Markup("<b>\u202e</b>")
-    assert (unseen.seen(markup), unseen.seen(3), unseen.seen(None)) == (markup, 3, None)
+    given = [Markup("<b>\u202e</b>"), unseen.AsItIs("\u202e"), 3, None]
+    assert [unseen.seen(one) for one in given] == given
+
+
+def test_what_is_unseen_around_something_typed_goes(sqlite_page: Page) -> None:
+    """As where an address is copied out of a mail program."""
+    browser = sqlite_page.browser("richard")
+    given = "\u202a\u200b me@home.example\u202c\ufeff\n"
+    assert browser.post("/integrations/contact", {"name": "\u200bAt home", "address": given}).status_code == 303
+    assert "It is an address of the contact At home" in browser.text(f"/why?q={quote(given)}")
+
+
+@pytest.mark.parametrize("piece", [" ", "\u200b", "a \u200b", "\x00"])
+def test_a_long_field_is_read_in_linear_time(
+    sqlite_page: Page, grows_linearly: Callable[[Callable[[int], object]], None], piece: str
+) -> None:
+    with sqlite_page.app.test_request_context(method="POST", data={"name": ""}) as context:
+
+        def read(size: int) -> str:
+            context.request.form = ImmutableMultiDict({"name": "x" + piece * (size // len(piece)) + "x"})
+            return forms.text("name", 10**9)
+
+        grows_linearly(read)
