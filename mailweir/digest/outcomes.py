@@ -77,8 +77,14 @@ class Outcomes:
 
     def _join(self) -> None:
         """Joins hand-made forwards with the author's own copies, which came by now."""
+        try:
+            count = joining.work_off(self._database, self._clock())
+        except DatabaseUnavailable:
+            raise
+        except Exception as error:  # they stay two, and nothing else waits for them
+            self._logger.error("forwards can't be joined", exc_info=error)
+            count = 0
         self._may_join = False
-        count = joining.work_off(self._database, self._clock())
         if count:
             self._logger.info("forwards joined with the mail itself", number=count)
 

@@ -240,6 +240,25 @@ def test_a_pair_that_was_noted_before_a_kill_is_joined_by_the_next_digest(
     assert [one[2] for one in _record(database)] == [2, 1]
 
 
+def test_what_cannot_be_joined_holds_up_nothing(
+    database: Database, arrive: Callable[..., None], monkeypatch: pytest.MonkeyPatch, clock: Clock
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(joining, "note", lambda *_: False)
+        arrive(written(f"Fwd: {SUBJECT}", TEXT), "4Xy1")
+        arrive(_own(), "4Xy2", TO_RICHARD)
+    own = _record(database)[1][0]
+    with database.transaction():
+        joining.note(database, [own])
+    database.execute("UPDATE readings SET text_zstd = ?", (b"rubbish",))
+    assert joining.work_off(database, clock.at) == 0
+    assert database.execute("SELECT COUNT(*) FROM joined_activities").fetchone()[0] == 0
+    assert len(_record(database)) == 2
+    monkeypatch.setattr(joining, "work_off", lambda *_: 1 // 0)
+    arrive(_own(message_id="<o9@client.example>", subject="x"), "4Xy9", TO_RICHARD)
+    assert _record(database)[2][1] == "pass"
+
+
 def test_law_4_another_deployments_forward_is_nobodys(
     database: Database, arrive: Callable[..., None], people: "MemoryDirectory"
 ) -> None:

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from mailweir import subjects
+from mailweir.errors import MailweirError
 from mailweir.reading import agreement
 from mailweir.store.database import batches, rows
 from mailweir.store.database.connection import Database
@@ -170,7 +171,10 @@ def _are_one(database: Database, old: _Side, kept: _Side) -> bool:
     forward, own = (old, kept) if old.is_forward else (kept, old)
     if not _fit(forward, own):
         return False
-    shown, whole = readings.read(database, forward.leading_raw_id), readings.read(database, own.leading_raw_id)
+    try:
+        shown, whole = readings.read(database, forward.leading_raw_id), readings.read(database, own.leading_raw_id)
+    except MailweirError:  # one is damaged in the database: then nothing says that they agree
+        return False
     if shown is None or whole is None or shown.original is None:
         return False
     return agreement.is_same_text(
