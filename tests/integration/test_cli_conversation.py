@@ -225,7 +225,7 @@ def test_the_step_that_tells_whose_a_file_is_can_be_run_again(
     assert [one for one, _ in before] == three[::-1]
     database.execute("UPDATE attachments SET deployment_id = NULL")
     assert readings.same_file(database, tenant.id, DIGEST, 9) == []
-    step = importlib.import_module("mailweir.store.database.migrations.0031_files_of_deployments")
+    step = importlib.import_module("mailweir.store.database.migrations.0033_files_of_deployments")
     for _ in range(2):
         step.up(None, database.peewee)
         assert readings.same_file(database, tenant.id, DIGEST, 9) == before
