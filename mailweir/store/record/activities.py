@@ -19,7 +19,7 @@ from mailweir.store.database.connection import Database
 from mailweir.store.database.moments import parse, parse_or_none
 from mailweir.store.people import checks
 from mailweir.store.people.deployments import Deployment
-from mailweir.store.record import summaries, visibility
+from mailweir.store.record import joined, summaries, visibility
 from mailweir.store.record.stream_filter import StreamFilter
 from mailweir.store.record.summaries import AttachedFile
 from mailweir.store.record.visibility import Access, Reader
@@ -154,8 +154,10 @@ def load(database: Database, activity_ids: Sequence[int]) -> dict[int, Activity]
 
 
 def find(database: Database, activity_id: int, deployment: Deployment | None = None) -> Activity:
-    """The activity of this id, in this deployment if one is given. NotFound."""
+    """The activity of this id, or that it was joined to, in this deployment if one is given. NotFound."""
     activity = load(database, [activity_id]).get(activity_id) if abs(activity_id) < 2**63 else None
+    if activity is None and (now_id := joined.current(database, activity_id)) is not None:
+        return find(database, now_id, deployment)
     if activity is None or (deployment is not None and activity.deployment != deployment.name):
         raise no_such(activity_id, deployment)
     return activity

@@ -80,7 +80,7 @@ def settle(database: Database, verdicts: Iterable[tuple[Examined, SenderVerdict]
     columns = dict.fromkeys(("verdict", "verdict_reason", "verdict_domain", "examined_at"), "TEXT")
     columns["proves_ids"] = "BIGINT"
     batches.update(database, "raw_messages", "id", columns, rows)
-    return _lead(database, sorted({activity_id for activity_id, _ in new.values()}))
+    return choose_leading(database, sorted({activity_id for activity_id, _ in new.values()}))
 
 
 def _replaces(before: str, doubt: str | None, verdict: SenderVerdict) -> bool:
@@ -136,10 +136,10 @@ def prove(database: Database, raw_id: int, activity_id: int, now: datetime) -> L
         (str(VerdictReason.LOGIN), rfc3339(now), raw_id),
     )
     digest_queue.done(database, Stage.VERDICT, raw_id)
-    return next(iter(_lead(database, [activity_id])), None)
+    return next(iter(choose_leading(database, [activity_id])), None)
 
 
-def _lead(database: Database, activity_ids: Collection[int]) -> list[Led]:
+def choose_leading(database: Database, activity_ids: Collection[int]) -> list[Led]:
     """Lets the right body lead each. Without those where it did and isn't proven now, and what is off the record."""
     sql = "SELECT activity_id, id, verdict, subject FROM raw_messages WHERE activity_id IN ({}) ORDER BY id"
     first: dict[int, tuple[int, str, str | None]] = {}

@@ -17,6 +17,7 @@ from mailweir.store.database import batches, rows
 from mailweir.store.database.connection import Database
 from mailweir.store.database.moments import parse, rfc3339
 from mailweir.store.people.deployments import Deployment
+from mailweir.store.record import joined
 from mailweir.visibility import Visibility
 
 # --- as it is recorded ------------------------------------------------------------------------------------------------
@@ -80,8 +81,9 @@ def set_by_hand(
     now: datetime,
     deployment: Deployment | None = None,
 ) -> None:
-    """Sets who may read an activity; what is recorded of it later doesn't change that. NotFound."""
+    """Sets who may read an activity, or that it was joined to; what is recorded of it later doesn't change that. NotFound."""
     with database.transaction():
+        activity_id = joined.current(database, activity_id) or activity_id
         sql = "SELECT a.visibility, a.deployment_id FROM activities a WHERE a.id = ?"
         row = database.execute(sql, (activity_id,)).fetchone() if abs(activity_id) < 2**63 else None
         if row is None or (deployment is not None and row[1] != deployment.id):
