@@ -14,8 +14,10 @@ from typing import Any
 import pytest
 import structlog
 
+from mailweir.gmail.errors import Unreachable
 from mailweir.health.findings import Finding, Level
 from mailweir.sentence import Kept, Sentence, joined, said
+from mailweir.store.database import models
 from mailweir.store.people import relay_logins
 from mailweir.store.record import health_reports
 from mailweir.store.record.health_reports import HealthReport
@@ -95,7 +97,7 @@ REFUSALS = {
     "a reserved name": (
         "/admin/users",
         {"username": "log", "mailbox": "r2@firm.example", "name": ""},
-        "der Benutzername „log“ ist vergeben; nehmen Sie einen anderen",
+        "der Benutzername „log“ ist reserviert; nehmen Sie einen anderen",
     ),
     "no name": ("/admin/companies", {"name": " ", "domain": ""}, "der Name der Firma ist leer"),
     "no domain": (
@@ -228,6 +230,16 @@ def test_where_dns_gives_no_answer_that_is_said_in_german(serve: Serve, zone: Mo
 
 
 # --- what the database kept -------------------------------------------------------------------------------------------
+
+
+def test_a_database_keeps_its_english(page: Page) -> None:
+    why = str(Unreachable(said("no answer from {host} in time", host="gmail.example")))
+    connect(page.database, page.demo, "richard", page.clock(), address="richard@firm.example")
+    page.database.execute("UPDATE gmail_mailboxes SET error = ?", (why,))
+    with page.database.bound():
+        models.GmailMailbox.update(error=why).where(models.GmailMailbox.error == why).execute()
+    ((kept,),) = page.database.execute("SELECT error FROM gmail_mailboxes").fetchall()
+    assert (type(kept), kept) == (str, "no answer from gmail.example in time")
 
 
 def test_why_google_cant_be_read_is_said_in_german(sqlite_page: Page) -> None:
