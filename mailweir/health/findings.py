@@ -15,7 +15,7 @@ from typing import Any
 
 from mailweir.errors import MailweirError
 from mailweir.explain.explanation import Explanation
-from mailweir.sentence import said
+from mailweir.sentence import Kept, Sentence, said
 from mailweir.store.database.moments import rfc3339
 
 CHECK_SECONDS = 20.0
@@ -97,7 +97,9 @@ def run(area: str, check: Check, seconds: float = CHECK_SECONDS) -> list[Finding
             )
         )
     except MailweirError as error:
-        found.append(wrong(area, str(error), said("see docs/operations.md"), key="check.not_possible", why=str(error)))
+        found.append(
+            wrong(area, _told(error), said("see docs/operations.md"), key="check.not_possible", why=str(error))
+        )
     except Exception as error:  # noqa: BLE001 - an edge: a fault of one check must not hide what the others find
         found.append(
             wrong(
@@ -109,6 +111,12 @@ def run(area: str, check: Check, seconds: float = CHECK_SECONDS) -> list[Finding
             )
         )
     return found
+
+
+def _told(error: MailweirError) -> str:
+    """Its text; one without a template is known again by its words, or not at all."""
+    text = str(error)
+    return text if isinstance(text, Sentence) else Kept(text)
 
 
 @contextlib.contextmanager
