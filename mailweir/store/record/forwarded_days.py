@@ -18,25 +18,18 @@ from mailweir.store.record.walking import by_the_index
 
 # From day to day; 'U' comes after the 'T' that stands between a day and its time
 _FORWARDED = "FROM sightings s WHERE s.route = 'forward' AND s.user_id ="
-_AFTER = "SUBSTR(days.first_at, 1, 10) || 'U'"
-_DAYS = (
-    f"WITH RECURSIVE days(user_id, first_at) AS (SELECT u.id, (SELECT MIN(s.seen_at) {_FORWARDED} u.id AND s.seen_at >= ?)"
-    " FROM users u WHERE u.deployment_id = ?{which}"
-    f" UNION ALL SELECT days.user_id, (SELECT MIN(s.seen_at) {_FORWARDED} days.user_id AND s.seen_at >= {_AFTER})"
-    " FROM days WHERE days.first_at IS NOT NULL)"
-    f" SELECT days.user_id, days.first_at, (SELECT MAX(s.seen_at) {_FORWARDED} days.user_id AND s.seen_at < {_AFTER})"
-    " FROM days WHERE days.first_at IS NOT NULL"
-)
+_AFTER = "SUBSTR(first_at, 1, 10) || 'U'"
 # From hour to hour: by the hour the index has what was ignored
 _IGNORED = "FROM decisions c WHERE c.deployment_id = ? AND c.outcome = 'ignored'"
 _HOUR = "SUBSTR(c.decided_at, 1, 13)"
-_OF_HOUR = f"SELECT c.decided_at {_IGNORED} AND {_HOUR} = hours.hour AND c.recipients = ? AND c.decided_at >= ?"
+_OF_HOUR = f"c.decided_at {_IGNORED} AND {_HOUR} = hour AND c.recipients = ? AND c.decided_at >= ?"
 _HOURS = (
-    f"WITH RECURSIVE hours(hour) AS (SELECT (SELECT {_HOUR} {_IGNORED} AND {_HOUR} >= SUBSTR(?, 1, 13) ORDER BY {_HOUR} LIMIT 1)"
-    f" UNION ALL SELECT (SELECT {_HOUR} {_IGNORED} AND {_HOUR} > hours.hour ORDER BY {_HOUR} LIMIT 1) FROM hours"
-    " WHERE hours.hour IS NOT NULL)"
-    f" SELECT ({_OF_HOUR} ORDER BY c.decided_at LIMIT 1), ({_OF_HOUR} ORDER BY c.decided_at DESC LIMIT 1) FROM hours"
-    " WHERE hours.hour IS NOT NULL"
+    "WITH RECURSIVE hours AS"
+    f" (SELECT (SELECT {_HOUR} {_IGNORED} AND {_HOUR} >= SUBSTR(?, 1, 13) ORDER BY {_HOUR} LIMIT 1) AS hour"
+    f" UNION ALL SELECT (SELECT {_HOUR} {_IGNORED} AND {_HOUR} > hour ORDER BY {_HOUR} LIMIT 1) FROM hours AS hours"
+    " WHERE hour IS NOT NULL)"
+    f" SELECT (SELECT {_OF_HOUR} ORDER BY c.decided_at LIMIT 1), (SELECT {_OF_HOUR} ORDER BY c.decided_at DESC LIMIT 1)"
+    " FROM hours AS hours WHERE hour IS NOT NULL"
 )
 # Mail for several at once, which is rare; the first condition stands as its index has it
 _OF_SEVERAL = (
@@ -49,7 +42,16 @@ def captured(
     database: Database, deployment: Deployment, since: datetime, user_id: int | None = None
 ) -> dict[int, list[datetime]]:
     """User id -> the times of what was captured. user_id: of this one alone; None: of all, removed users among them."""
-    sql = _DAYS.format(which="" if user_id is None else " AND u.id = ?")
+    which = "" if user_id is None else " AND u.id = ?"
+    sql = (
+        "WITH RECURSIVE days AS"
+        f" (SELECT u.id AS whose, (SELECT MIN(s.seen_at) {_FORWARDED} u.id AND s.seen_at >= ?) AS first_at"
+        f" FROM users u WHERE u.deployment_id = ?{which}"
+        f" UNION ALL SELECT whose, (SELECT MIN(s.seen_at) {_FORWARDED} whose AND s.seen_at >= {_AFTER})"
+        " FROM days AS days WHERE first_at IS NOT NULL)"
+        f" SELECT whose, first_at, (SELECT MAX(s.seen_at) {_FORWARDED} whose AND s.seen_at < {_AFTER})"
+        " FROM days AS days WHERE first_at IS NOT NULL"
+    )
     values = (rfc3339(since), deployment.id, *(() if user_id is None else (user_id,)))
     with by_the_index(database):
         found = database.execute(sql, values).fetchall()

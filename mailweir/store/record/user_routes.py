@@ -17,10 +17,10 @@ from mailweir.store.record import forwarded_days
 from mailweir.store.record.overview import Pending
 from mailweir.store.record.walking import by_the_index
 
-_ROUTES = " UNION ALL ".join(f"SELECT '{route}' AS route" for route in Route)
+_WAYS = " UNION ALL ".join(f"SELECT '{route}' AS way" for route in Route)
 _LAST = (
-    "SELECT u.id, r.route, (SELECT MAX(s.seen_at) FROM sightings s WHERE s.user_id = u.id AND s.route = r.route)"
-    f" FROM users u CROSS JOIN ({_ROUTES}) r WHERE u.deployment_id = ?"
+    "SELECT u.id, way, (SELECT MAX(s.seen_at) FROM sightings s WHERE s.user_id = u.id AND s.route = way)"
+    f" FROM users u CROSS JOIN ({_WAYS}) AS ways WHERE u.deployment_id = ?"
 )
 
 

@@ -172,7 +172,7 @@ class Walk:
         wanted = self.wanted
         parts, values = [""], []
         if wanted.users and (wanted.names_contacts or wanted.thread is not None):
-            condition, of_users = _takes_part(wanted.users, is_sqlite=self.database.is_sqlite)
+            condition, of_users = _takes_part(wanted.users)
             parts.append(condition)
             values += of_users
         for condition, value in (
@@ -200,7 +200,7 @@ class Walk:
         wanted, reader = self.wanted, self.reader
         if reader is None:
             return [], []
-        own, values = _takes_part(reader.user_ids, is_sqlite=self.database.is_sqlite)
+        own, values = _takes_part(reader.user_ids)
         if wanted.label is not None or wanted.thread is not None:
             return [f"(a.visibility = 'everyone' OR {own})"], values
         if not wanted.names_contacts and not wanted.users:
@@ -251,13 +251,14 @@ def _range(key: str, linked: str, condition: str, *, newest_first: bool) -> str:
     )
 
 
-def _takes_part(user_ids: Sequence[int], *, is_sqlite: bool) -> tuple[str, list[Any]]:
+def _takes_part(user_ids: Sequence[int]) -> tuple[str, list[Any]]:
     """That an id that is looked at is on the record of one of these."""
-    own = f"FROM activity_users AS own WHERE own.user_id IN ({','.join('?' * len(user_ids))}) AND own.activity_id ="
-    if is_sqlite:
-        return f"EXISTS (SELECT 1 {own} looked_id)", list(user_ids)
-    # of EXISTS, PostgreSQL makes a list of all that these users have, however much that is
-    return f"looked_id IN (SELECT own.activity_id {own} ANY(ARRAY(SELECT looked_id FROM looked)))", list(user_ids)
+    marks = ",".join("?" * len(user_ids))
+    # LIMIT: of EXISTS, PostgreSQL makes a list of all that these users have, however much that is
+    sql = (
+        f"(SELECT 1 FROM activity_users AS own WHERE own.activity_id = looked_id AND own.user_id IN ({marks}) LIMIT 1)"
+    )
+    return f"{sql} IS NOT NULL", list(user_ids)
 
 
 @contextmanager
