@@ -63,6 +63,7 @@ LINES: dict[str, tuple[str, str, str, str]] = {
     "web account password": ("web account password richard --off", "account.password_set", "richard", "--off"),
     "web account remove": ("web account remove richard", "account.removed", "richard", ""),
 }
+PLACES = {"deployment add": "two"}  # else in demo
 # these need more of a stage, and have tests of their own below or elsewhere
 ELSEWHERE = {"gmail connect", "gmail retry"}
 BEFORE = (
@@ -134,7 +135,7 @@ def test_what_a_command_changes_is_noted(stage: Mailweir, database: Database, tm
     line, what, subject, detail = (part.replace("FOLDER", str(tmp_path)) for part in LINES[name])
     ran = stage(*line.split())
     assert ran.code == 0, ran.err
-    (noted,) = _noted(database, "two" if name == "deployment add" else "demo")
+    (noted,) = _noted(database, PLACES.get(name, "demo"))
     assert (noted.what, noted.subject, noted.detail) == (what, subject, detail)
     assert noted.changed_by == COMMAND_LINE + change_notes.who()
 

@@ -58,7 +58,7 @@ def test_what_is_one_character_to_people_stays_whole(text: str, whole: str) -> N
 @given(st.text(max_size=300), st.integers(1, 310))
 def test_any_text_is_cut_within_its_bounds(text: str, most: int) -> None:
     found = shortened(text, most)
-    kept = found[:-1] if found != text else found
+    kept = found.removesuffix("…")
     assert len(found) <= most
     assert text.startswith(kept)
     assert not unicodedata.combining(text[len(kept) :][:1] or " ") or len(text) > LONGEST_WORD
