@@ -14,7 +14,7 @@ from mailweir.store.database import rows
 from mailweir.store.database.connection import Database
 from mailweir.store.database.moments import parse, parse_or_none, rfc3339
 
-MAX_ATTEMPTS = 10  # within some nine hours
+MAX_ATTEMPTS = 10  # within some four hours
 _FIRST_PAUSE, _LONGEST_PAUSE = timedelta(seconds=30), timedelta(hours=6)
 _HELD = timedelta(minutes=10)  # by who tries: should it die, another one tries then
 _OTHERS = "address = ? AND COALESCE(client_id, '') = COALESCE(?, '')"
