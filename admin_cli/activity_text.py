@@ -8,7 +8,7 @@ from admin_cli import output
 from mailweir.explain import english, record
 from mailweir.explain.explanation import Explanation
 from mailweir.printable import printable
-from mailweir.reading.search_snippet import cut
+from mailweir.reading.search_snippet import cut, cut_behind_word
 from mailweir.store.record.activities import Activity, Participant
 from mailweir.store.record.raw_messages import Sighting, Version
 
@@ -45,7 +45,7 @@ def say_conversation(found: Sequence[Activity]) -> None:
         subject = cut(printable(one.subject or "(no subject)"), width - len(_INDENT))
         output.say(_INDENT + subject)
         if one.snippet:
-            output.say(_INDENT + cut(printable(one.snippet), width - len(_INDENT)))
+            output.say(_INDENT + cut_behind_word(printable(one.snippet), width - len(_INDENT)))
 
 
 def say_details(activity: Activity) -> None:

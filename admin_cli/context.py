@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 
+from admin_cli import change_notes
 from admin_cli.ownership import acting_for
 from mailweir.errors import BadInput, DatabaseUnavailable, NotFound
 from mailweir.settings import Settings, load
@@ -30,11 +31,18 @@ def opened(settings: Settings | None = None) -> Iterator[Database]:
             versions.check(database)
         except PermissionError as error:
             raise DatabaseUnavailable(f"no permission to open the database {database_url}: run this as root") from error
+        change_notes.watch(database)
         yield database
 
 
 def choose(database: Database, name: str | None) -> Deployment:
-    """The deployment of this name, or the only one there is. NotFound, BadInput."""
+    """The deployment of this name, or the only one there is: what a command changes is noted there. NotFound, BadInput."""
+    found = _chosen(database, name)
+    change_notes.of_deployments([found.id])
+    return found
+
+
+def _chosen(database: Database, name: str | None) -> Deployment:
     if name is not None:
         return deployments.find(database, name)
     known = deployments.list_all(database)

@@ -1,4 +1,5 @@
-"""What the running processes go by: the settings file with the flags of `mailweir up`. Called by `doctor` and `relay`."""
+"""What the running processes go by: the settings file with the flags of `mailweir up`. Called by `doctor`, `relay`
+and `web link`."""
 
 from admin_cli.doctor import stack
 from mailweir.errors import SettingsError

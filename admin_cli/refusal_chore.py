@@ -15,6 +15,7 @@ from mailweir.decision import Outcome, Reason
 from mailweir.directory import DeploymentRef
 from mailweir.health.findings import Finding, note, ok
 from mailweir.health.refusal_quota import RefusalQuota
+from mailweir.sentence import said
 from mailweir.settings import Settings
 from mailweir.store.database.connection import Database
 from mailweir.store.people import deployments
@@ -59,22 +60,28 @@ def _said(tail: log_tail.Tail, taken: _Taken) -> Iterator[Finding]:
         counts = ", ".join(f"{count} of {name}" for name, count in sorted(taken.left_out.items()))
         yield note(
             AREA,
-            f"more mail was refused than is written on the record: {counts} left out within a minute",
-            "Postfix's log on that host has all of it",
+            said(
+                "more mail was refused than is written on the record: {counts} left out within a minute", counts=counts
+            ),
+            said("Postfix's log on that host has all of it"),
             key="postfix_log.flood",
             left_out=counts,
         )
     if tail.is_lost or tail.skipped_bytes:
-        what = "the log that was read last is gone" if tail.is_lost else f"{tail.skipped_bytes:,} bytes were too much"
+        what = (
+            said("the log that was read last is gone")
+            if tail.is_lost
+            else said("{bytes:,} bytes were too much", bytes=tail.skipped_bytes)
+        )
         yield note(
             AREA,
-            f"a part of Postfix's log wasn't read: {what}",
-            "refusals of that time aren't on the record",
+            said("a part of Postfix's log wasn't read: {what}", what=what),
+            said("refusals of that time aren't on the record"),
             key="postfix_log.not_read",
             why=what,
         )
     if not taken.left_out and not tail.is_lost and not tail.skipped_bytes:
-        yield ok(AREA, "Postfix's log is read, and what it refused is on the record", key="postfix_log.read")
+        yield ok(AREA, said("Postfix's log is read, and what it refused is on the record"), key="postfix_log.read")
 
 
 def _choose(database: Database, traces: Traces, found: Sequence[Refusal], quota: RefusalQuota, now: datetime) -> _Taken:

@@ -4,7 +4,7 @@ A process records mail through the code that the filter uses, batches of 20, eac
 besides as Postfix and the filter do. Beside it the digest works off a queue
 of 20,000 messages with its own children, or waits: in pairs of short spans in turn, on one database. It prints the median of the
 pairs' ratios of messages/s with its interval of 95 % (by ranks), and how long a batch took at most and at the 99th percentile.
-Exit 1 where the digest certainly slows capture by more than the goal.
+Exit 1 where the digest certainly slows capture by more than the goal. `Capture` is used by `pages_beside`, too.
 """
 
 import argparse
@@ -69,11 +69,11 @@ def _measure(url: DatabaseUrl, settings: Settings, key: SigningKey, options: arg
             with database.transaction(alone=False):
                 recording.record_all(database, batch)
     with _digest_beside(url, settings) as switch, closing(Database(url)) as database:
-        capture = _Capture(database, options.queued, options.work_milliseconds / 1e3)
-        spans: list[tuple[_Span, _Span]] = []
+        capture = Capture(database, options.queued, options.work_milliseconds / 1e3)
+        spans: list[tuple[Span, Span]] = []
         waiting_before = _waiting(database)
         for number in range(options.pairs):
-            measured: dict[bool, _Span] = {}
+            measured: dict[bool, Span] = {}
             for is_on in (False, True) if number % 2 == 0 else (True, False):
                 switch(is_on)
                 measured[is_on] = capture.span(options.seconds)
@@ -107,7 +107,7 @@ def _queued(count: int, key: SigningKey) -> Iterator[recording.Entry]:
         )
 
 
-class _Span:
+class Span:
     """Seconds of each batch."""
 
     def __init__(self, batch_seconds: list[float], seconds: float) -> None:
@@ -115,8 +115,8 @@ class _Span:
         self.messages_a_second = len(batch_seconds) * growth.BATCH / seconds
 
 
-class _Capture:
-    """Records new messages, as the filter does."""
+class Capture:
+    """Records new messages, as the filter does. first: the number of the first one; work_seconds: of CPU for each besides."""
 
     def __init__(self, database: Database, first: int, work_seconds: float) -> None:
         self._database = database
@@ -125,13 +125,17 @@ class _Capture:
         self._left: list[list[recording.Entry]] = []
         self.recorded = 0
 
-    def span(self, seconds: float) -> _Span:
-        """Records for so long."""
-        taken: list[float] = []
+    def prepare(self) -> None:
+        """Makes what the next span records, where that isn't made yet."""
         while len(self._left) < _LEFT_BATCHES:
             number = next(self._numbers)
-            self._left += list(parts(growth.entries(number, number + _PREPARED), growth.BATCH))
+            self._left += list(parts(growth.entries(number, _PREPARED), growth.BATCH))
         gc.collect()
+
+    def span(self, seconds: float) -> Span:
+        """Records for so long."""
+        taken: list[float] = []
+        self.prepare()
         time.sleep(0.2)  # the digest has begun, or has ended what it had in hand
         began = at = time.perf_counter()
         while at - began < seconds:
@@ -144,7 +148,7 @@ class _Capture:
                 pass
             at = time.perf_counter()
         self.recorded += len(taken) * growth.BATCH
-        return _Span(taken, at - began)
+        return Span(taken, at - began)
 
 
 @contextmanager

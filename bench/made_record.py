@@ -14,6 +14,7 @@ from mailweir.store.database.connection import Database
 USERS, CONTACTS, COMPANIES = 50, 20_000, 500
 BUSY_CONTACT, BUSY_COMPANY = 1, 1
 SECONDS_BETWEEN = 30
+IGNORED_DAYS = 14  # what was ignored before is forgotten
 RAW_BYTES = 1_500
 TEXT = "We can offer you forty of them, and send them next week.\n" * 25
 _BEGAN = 1_767_225_600  # 2026-01-01, in seconds since 1970
@@ -21,6 +22,7 @@ _NOW = "2026-01-01T00:00:00.000000Z"
 _NUMBERS = "WITH RECURSIVE numbers(n) AS (SELECT CAST(1 AS BIGINT) UNION ALL SELECT n + 1 FROM numbers WHERE n < ?)"
 _CONTACT = f"CASE WHEN n % 100 = 0 THEN {BUSY_CONTACT} ELSE 2 + (n * 7919) % {CONTACTS - 1} END"
 _USER = f"(n * 31) % {USERS} + 1"
+_RECIPIENTS = f"'[\"user' || ({_USER}) || '@demo.example.net\"]'"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +42,9 @@ def fill(database: Database, shape: Shape) -> None:
     for statement in _statements(database, shape):
         with database.transaction(alone=False):
             database.execute(f"{_NUMBERS} {statement} FROM numbers", (shape.activities,))
+    with database.transaction(alone=False):
+        begin = shape.activities - IGNORED_DAYS * 86_400 // SECONDS_BETWEEN
+        database.execute(f"{_NUMBERS} {_ignored(database)} FROM numbers WHERE n > ?", (shape.activities, begin))
     if database.is_sqlite:
         database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         database.execute("PRAGMA synchronous = full")
@@ -78,13 +83,11 @@ def _statements(database: Database, shape: Shape) -> list[str]:
     """Each is to be followed by FROM numbers."""
     if database.is_sqlite:
         blob, raw = "CAST('i' || n AS BLOB)", f"RANDOMBLOB({RAW_BYTES})"
-        moment = f"STRFTIME('%Y-%m-%dT%H:%M:%S', {_BEGAN} + n * {SECONDS_BETWEEN}, 'unixepoch') || '.000000Z'"
     else:
         blob = "CAST('i' || n AS BYTEA)"
         # Each 32 characters are 16 bytes that can't be made smaller
         raw = f"DECODE((SELECT STRING_AGG(MD5(n || '-' || part), '') FROM GENERATE_SERIES(1, {RAW_BYTES // 16}) part), 'hex')"
-        began = f"TO_TIMESTAMP({_BEGAN} + n * {SECONDS_BETWEEN}) AT TIME ZONE 'UTC'"
-        moment = f"TO_CHAR({began}, 'YYYY-MM-DD\"T\"HH24:MI:SS') || '.000000Z'"
+    moment = _moment(database)
     if shape.newest:
         private = f"n > {int(shape.activities * (1 - shape.private))}"
     else:
@@ -113,9 +116,27 @@ def _statements(database: Database, shape: Shape) -> list[str]:
         f" CASE WHEN n % 500 = 0 THEN 32 WHEN n % 7 = 0 THEN 1 ELSE 0 END, '', '[]', 0, '[]', {text}",
         "INSERT INTO todos (activity_id, user_id, created_at, done_at)"
         f" SELECT n, {_USER}, {moment}, CASE WHEN n % 20 = 0 THEN NULL ELSE {moment} END",
-        "INSERT INTO decisions (deployment_id, source_id, decided_at, outcome, reason, recipients, activity_id)"
-        f" SELECT 1, 'q' || n, {moment}, 'captured', 'author is a contact', '[]', n",
+        "INSERT INTO decisions (deployment_id, source_id, decided_at, outcome, reason, recipients, author, message_id,"
+        f" activity_id) SELECT 1, 'q' || n, {moment}, 'captured', 'author is a contact', {_RECIPIENTS}, {address},"
+        " '<' || n || '@client.example>', n",
     ]
+
+
+def _ignored(database: Database) -> str:
+    """As much mail as is captured is ignored: what of it is still known."""
+    return (
+        "INSERT INTO decisions (deployment_id, source_id, decided_at, outcome, reason, recipients, author, message_id)"
+        f" SELECT 1, 'i' || n, {_moment(database)}, 'ignored', 'unknown author', {_RECIPIENTS},"
+        " 'stranger' || (n * 7919) % 10007 || '@else.example', '<' || n || '@else.example>'"
+    )
+
+
+def _moment(database: Database) -> str:
+    """When number n came, as SQL."""
+    if database.is_sqlite:
+        return f"STRFTIME('%Y-%m-%dT%H:%M:%S', {_BEGAN} + n * {SECONDS_BETWEEN}, 'unixepoch') || '.000000Z'"
+    began = f"TO_TIMESTAMP({_BEGAN} + n * {SECONDS_BETWEEN}) AT TIME ZONE 'UTC'"
+    return f"TO_CHAR({began}, 'YYYY-MM-DD\"T\"HH24:MI:SS') || '.000000Z'"
 
 
 def _literal(database: Database, content: bytes) -> str:

@@ -1,6 +1,6 @@
 """How long whole pages take on a large record: from the request to the last byte, as a signed-in user, without a network.
 
-Called by `pages`, on the record that it filled.
+Called by `pages`, on the record that it filled, and by `pages_beside`.
 """
 
 import random
@@ -13,7 +13,8 @@ from pathlib import Path
 
 from bench.made_record import BUSY_CONTACT, CONTACTS
 from mailweir.reading import search_entry
-from mailweir.settings import Settings, Web
+from mailweir.settings import Settings
+from mailweir.settings_web import Web
 from mailweir.store.database.connection import Database
 from mailweir.store.database.moments import parse
 from mailweir.store.people import deployments
@@ -27,7 +28,7 @@ MEDIAN_GOAL = 30.0  # milliseconds
 BYTES_GOAL = 60_000
 TRIES = 100
 _USER_ID = 11  # one of those who have open to-dos
-_INDEXED = 20_000  # the newest: what a search finds
+INDEXED = 20_000  # the newest: what a search finds
 _AT_ONCE = 500
 
 
@@ -48,7 +49,7 @@ class Figure:
 
 def measure(database: Database, count: int, folder: Path) -> list[Figure]:
     """Prints a line for each page."""
-    _index(database, count)
+    index(database, count)
     browser = _browser(database, folder)
     print(
         f"  {'whole pages: ms':40}{'median':>10}{'95th':>10}{'CPU':>10}{'bytes':>10}"
@@ -69,14 +70,16 @@ def _pages(count: int, own: Sequence[int]) -> Iterator[tuple[str, Callable[[], s
     yield "/contacts/ID", lambda: f"/contacts/{chance.randint(2, CONTACTS)}"
     yield "/contacts/ID, a busy one", lambda: f"/contacts/{BUSY_CONTACT}"
     yield "/search, a word of all mail", lambda: "/search?q=offer"
-    yield "/search, a number", lambda: f"/search?q={chance.randint(max(1, count - _INDEXED), count)}"
+    yield "/search, a number", lambda: f"/search?q={chance.randint(max(1, count - INDEXED), count)}"
     yield "/activities/ID", lambda: f"/activities/{chance.choice(own)}"
     yield "/integrations", lambda: "/integrations"
+    yield "/why, an address", lambda: f"/why?q=stranger{chance.randint(1, 10_006)}@else.example"
+    yield "/why, a Message-ID", lambda: f"/why?q={chance.randint(1, count)}@client.example"
 
 
-def _index(database: Database, count: int) -> None:
-    """The newest mail, in the index of the search."""
-    first = max(1, count - _INDEXED + 1)
+def index(database: Database, count: int) -> None:
+    """Puts the newest mail into the index of the search."""
+    first = max(1, count - INDEXED + 1)
     for start in range(first, count + 1, _AT_ONCE):
         entries = [
             search_entry.make(

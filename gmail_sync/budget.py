@@ -14,6 +14,7 @@ import threading
 from collections.abc import Callable
 
 from mailweir.gmail.errors import Throttled, Whose
+from mailweir.sentence import said
 
 _HELD, _MOST_HELD = 0.25, 0.75
 LOW_PRIORITY_SHARE = 0.5  # of a bucket that backfills leave to live mail
@@ -137,14 +138,14 @@ class Project:
 
     def _check(self, units: int, opening_units: int = 0) -> None:
         if self._is_closed:
-            raise OverBudget("this process ends", 1.0, whose=Whose.PROJECT)
+            raise OverBudget(said("this process ends"), 1.0, whose=Whose.PROJECT)
         if self._held_until > self._clock():
             raise OverBudget(self._held_for, self._held_until - self._clock(), whose=Whose.PROJECT)
         if self._today + units > self._per_day:
-            raise OverBudget("the project's quota for today is used up", _DAY_WAIT_SECONDS, whose=Whose.PROJECT)
+            raise OverBudget(said("the project's quota for today is used up"), _DAY_WAIT_SECONDS, whose=Whose.PROJECT)
         if self._bucket.seconds_until(units) > 0:
             wait = self._bucket.seconds_until(units + opening_units)
-            raise OverBudget("the project's quota for this minute is used up", wait, whose=Whose.PROJECT)
+            raise OverBudget(said("the project's quota for this minute is used up"), wait, whose=Whose.PROJECT)
 
     def hold(self, error: Throttled) -> None:
         """Gmail says that a limit of the whole project is reached: nobody asks for some time, each would only hear the same."""
@@ -221,7 +222,7 @@ class Spending:
             # the one more is what is lost where a bucket's rest is written down as a whole number
             wait = self.bucket.seconds_until(units + self._opening_units + 1)
             wait = max(wait, self.bucket.seconds_until_share(_BACK_SHARE))
-            raise OverBudget("the user's quota for this minute is used up", wait)
+            raise OverBudget(said("the user's quota for this minute is used up"), wait)
 
     def allows_low_priority(self) -> bool:
         """Is there enough left for what can wait?"""

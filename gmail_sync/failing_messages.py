@@ -17,6 +17,7 @@ from mailweir.gmail.errors import (
     Throttled,
     Unreachable,
 )
+from mailweir.sentence import said
 from mailweir.store.gmail import gmail_queue
 from mailweir.store.gmail.gmail_queue import Queued
 
@@ -40,7 +41,7 @@ class FailingMessages:
         """Notes that it failed. Errors: what Gmail says of the mailbox meanwhile."""
         job, now, attempts = self._job, self._job.services.clock(), queued.attempts + 1
         is_known = isinstance(error, GmailError)
-        text = str(error) if is_known else f"unexpected fault ({type(error).__name__}); see the log"
+        text = str(error) if is_known else said("unexpected fault ({name}); see the log", name=type(error).__name__)
         facts = {"gmail_id": queued.message_id, "attempts": attempts, "error": text, **job.facts()}
         is_dead, cut_short = attempts >= job.services.settings.gmail.max_attempts, None
         if is_dead and isinstance(error, Unreachable | Refused):  # a policy may refuse them all

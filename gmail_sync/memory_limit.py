@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from gmail_sync.budget import OverBudget
+from mailweir.sentence import said
 
 MAX_BYTES = 64 << 20  # of messages as they are; a message takes about three times its size for a moment
 _WAIT_SECONDS = 5.0
@@ -28,7 +29,7 @@ class MemoryLimit:
         size = min(max(0, size_bytes), self._max_bytes)
         with self._lock:
             if self._taken + size > self._max_bytes:
-                raise OverBudget("other large messages are being read", _WAIT_SECONDS)
+                raise OverBudget(said("other large messages are being read"), _WAIT_SECONDS)
             self._taken += size
         try:
             yield

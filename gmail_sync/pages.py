@@ -1,6 +1,7 @@
 """From page to page of an answer that comes in several. Called by `history` and `listing`."""
 
 from mailweir.gmail.errors import Unreachable
+from mailweir.sentence import said
 
 
 class Pages:
@@ -16,7 +17,7 @@ class Pages:
         if next_page is None:
             return False
         if next_page in self._seen:
-            raise Unreachable("Gmail gives the same page again and again")
+            raise Unreachable(said("Gmail gives the same page again and again"))
         self._seen.add(next_page)
         self.token = next_page
         return True

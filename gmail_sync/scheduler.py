@@ -21,6 +21,7 @@ from gmail_sync.pauses import LONGEST_ASKED, pause_after
 from gmail_sync.rests import Rests
 from gmail_sync.sweep import Sweep
 from mailweir.errors import DatabaseUnavailable, MailweirError
+from mailweir.sentence import said
 from mailweir.store.database.connection import Database
 from mailweir.store.gmail import gmail_leases, gmail_workers
 from mailweir.store.gmail.gmail_leases import Leased, Rest
@@ -198,7 +199,7 @@ class Scheduler:
 
     def _unforeseen(self, leased: Leased, job: Job | None, error: Exception) -> Rest:
         is_known = isinstance(error, MailweirError)
-        text = str(error) if is_known else f"unexpected fault ({type(error).__name__}); see the log"
+        text = str(error) if is_known else said("unexpected fault ({name}); see the log", name=type(error).__name__)
         facts = {"mailbox": leased.address, "deployment": leased.deployment.name, "error": text}
         self._services.log.error("sweep failed", exc_info=None if is_known else error, **facts)
         rest = given_back(leased, job, self._services.clock(), pause_after(leased.failures))

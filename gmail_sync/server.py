@@ -11,6 +11,7 @@ import sys
 
 from gmail_sync import job_factory, process_name
 from gmail_sync.job_factory import JobFactory
+from gmail_sync.returned_consents import ReturnedConsents
 from gmail_sync.scheduler import Scheduler
 from mailweir import cpu_affinity, daemons, log, settings
 from mailweir.errors import MailweirError
@@ -36,5 +37,8 @@ def main() -> None:
     if config.gmail.pin_process:
         cpu_affinity.stay(os.getpid())
     logger.info("serving", threads=config.gmail.threads, sweep_seconds=config.gmail.sweep_seconds)
+    returned = ReturnedConsents(services)
+    returned.start()
     scheduler.run()
+    returned.stop()
     logger.info("stopped")

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from mailweir import address
 from mailweir.errors import BadInput
+from mailweir.sentence import said
 from mailweir.settings import Settings
 from mailweir.store.database.connection import Database
 from mailweir.store.people import deployments
@@ -17,8 +18,12 @@ def add(database: Database, settings: Settings, name: str, domain: str, now: dat
     """Makes a deployment. BadInput as of `deployments.add`, and where mail to the admin would come back into the domain."""
     if address.split(settings.admin_address)[1].lower() == address.typed_domain(domain):
         raise BadInput(
-            f"{domain} can't be a capture domain: mail to its postmaster goes to {settings.admin_address}, within it; "
-            "set admin_mailbox in the settings to a mailbox elsewhere"
+            said(
+                "{domain} can't be a capture domain: mail to its postmaster goes to {admin_address}, within it; set "
+                "admin_mailbox in the settings to a mailbox elsewhere",
+                domain=domain,
+                admin_address=settings.admin_address,
+            )
         )
     return deployments.add(database, name, domain, now)
 

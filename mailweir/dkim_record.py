@@ -9,6 +9,8 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from mailweir.sentence import said
+
 MAX_STRING_BYTES = 255  # RFC 1035 3.3
 KINDS = frozenset({"rsa", "ed25519"})  # RFC 8463 adds the second
 ED25519_BYTES = 32
@@ -83,47 +85,51 @@ def fault_of(values: Sequence[bytes], public_key_der: bytes) -> str | None:
     if isinstance(published, str):
         return published
     if published.kind != "rsa":
-        return f"the key that is published is of another kind (k={published.kind})"
+        return said("the key that is published is of another kind (k={kind})", kind=published.kind)
     if published.data != public_key_der:
-        return "another key is published there"
+        return said("another key is published there")
     return unusable(published) or None
 
 
 def unusable(key: PublishedKey) -> str:
     """Why what is signed with a key counts for nothing with receivers, or "" (RFC 6376 3.6.1)."""
     if not key.has_right_length:
-        return (
-            f"the p= that is published is no Ed25519 key: it has {len(key.data)} bytes, and {ED25519_BYTES} are right"
+        return said(
+            "the p= that is published is no Ed25519 key: it has {number} bytes, and {ed25519_bytes} are right",
+            number=len(key.data),
+            ed25519_bytes=ED25519_BYTES,
         )
     if not key.takes(f"{key.kind}-sha256"):
         listed = ":".join(sorted(key.hashes or ()))
-        return f"the record lets no signature with sha256 count (h={listed}): take its h= out"
+        return said("the record lets no signature with sha256 count (h={listed}): take its h= out", listed=listed)
     if key.is_test:
-        return "the record is marked as a test (t=y), so receivers may take what it signs for unsigned: take the y out"
+        return said(
+            "the record is marked as a test (t=y), so receivers may take what it signs for unsigned: take the y out"
+        )
     return ""
 
 
 def published_key(values: Sequence[bytes]) -> PublishedKey | str:
     """The key that DNS has at a key's name, or in words why there is none to go by. values: as for `fault_of`."""
     if not values:
-        return "it isn't published"
+        return said("it isn't published")
     if len(values) > 1:
-        return f"there are {len(values)} TXT records at its name, and there must be one"
+        return said("there are {number} TXT records at its name, and there must be one", number=len(values))
     tags = _tags(values[0])
     if tags is None or "p" not in tags or not _is_of_version_1(tags):
-        return "what is published there is no DKIM key"
+        return said("what is published there is no DKIM key")
     kind = tags.get("k", "rsa").lower()
     if kind not in KINDS:
-        return f"the key that is published is of another kind (k={kind})"
+        return said("the key that is published is of another kind (k={kind})", kind=kind)
     services = _listed(tags.get("s", "*"))
     if not services & {"*", "email"}:
-        return f"the record is for another service than mail (s={tags['s']}): take its s= out"
+        return said("the record is for another service than mail (s={s}): take its s= out", s=tags["s"])
     if not tags["p"]:
-        return "the key that is published is revoked (an empty p=)"
+        return said("the key that is published is revoked (an empty p=)")
     try:
         data = base64.b64decode(re.sub(r"\s", "", tags["p"]), validate=True)
     except (binascii.Error, ValueError):
-        return "the p= that is published isn't base64: a part of it may be missing"
+        return said("the p= that is published isn't base64: a part of it may be missing")
     return PublishedKey(kind, data, _listed(tags["h"]) if "h" in tags else None, _listed(tags.get("t", "")))
 
 

@@ -19,6 +19,7 @@ from typing import IO, Any
 from mailweir import extraction_child
 from mailweir.errors import MailweirError
 from mailweir.reading.attachments import Attachment
+from mailweir.sentence import said
 from mailweir.store.record.digest_queue import Version
 
 _KEPT_OF_ENVIRONMENT = ("LANG", "PATH", "PYTHONPATH")  # nothing of the settings, which may hold a password
@@ -53,12 +54,18 @@ class Extractor:
     def file(self, kept: Version, attachment: Attachment) -> IO[bytes]:
         """One attachment, decoded: an open file without a name, at its start. MailweirError where it can't be had; Busy."""
         wanted = {"offset": attachment.offset, "length": attachment.length, "encoding": attachment.encoding}
-        return self._taken_out(kept, wanted, f"the file can't be read out of activity {kept.activity_id}'s message")
+        return self._taken_out(
+            kept,
+            wanted,
+            said("the file can't be read out of activity {activity_id}'s message", activity_id=kept.activity_id),
+        )
 
     def whole(self, kept: Version, *, with_bcc: bool) -> IO[bytes]:
         """The message, byte for byte. with_bcc: may it name recipients in Bcc? HasBcc where it does and may not."""
         wanted = {"with_bcc": with_bcc, "size": kept.size_bytes}
-        return self._taken_out(kept, wanted, f"the message of activity {kept.activity_id} can't be read")
+        return self._taken_out(
+            kept, wanted, said("the message of activity {activity_id} can't be read", activity_id=kept.activity_id)
+        )
 
     def _taken_out(self, kept: Version, wanted: dict[str, Any], fault: str) -> IO[bytes]:
         with self._place():
@@ -66,9 +73,14 @@ class Extractor:
             try:
                 code = self._run(kept, wanted, answer)
                 if code == extraction_child.HAS_BCC:
-                    raise HasBcc(f"the message of activity {kept.activity_id} names recipients in Bcc")
+                    raise HasBcc(
+                        said(
+                            "the message of activity {activity_id} names recipients in Bcc",
+                            activity_id=kept.activity_id,
+                        )
+                    )
                 if code == extraction_child.DAMAGED:
-                    raise MailweirError(f"{fault}: it is damaged in the database")
+                    raise MailweirError(said("{fault}: it is damaged in the database", fault=fault))
                 if code != extraction_child.DONE:
                     raise MailweirError(fault)
                 answer.seek(0)
@@ -104,7 +116,7 @@ class Extractor:
     @contextmanager
     def _place(self) -> Iterator[None]:
         if not self._places.acquire(timeout=self._limits.queue_seconds):
-            raise Busy("too many files are being read at once: try again in a minute")
+            raise Busy(said("too many files are being read at once: try again in a minute"))
         try:
             yield
         finally:

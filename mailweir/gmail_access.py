@@ -20,6 +20,7 @@ from mailweir.gmail.oauth_files import OAuthClient, ServiceAccount
 from mailweir.gmail.parse import Profile
 from mailweir.gmail.patience import patiently
 from mailweir.secrets_file import Seals
+from mailweir.sentence import said
 from mailweir.settings import Settings
 from mailweir.store.database.connection import Database
 from mailweir.store.gmail import gmail_connections, gmail_mailboxes, gmail_workers
@@ -34,7 +35,13 @@ class AnotherAccount(BadInput):
     """The consent is for another account than the one that was named. found: whose it is."""
 
     def __init__(self, found: str, wanted: str) -> None:
-        super().__init__(f"that is the Google account of {found}, and {wanted} was asked for: choose the other account")
+        super().__init__(
+            said(
+                "that is the Google account of {found}, and {wanted} was asked for: choose the other account",
+                found=found,
+                wanted=wanted,
+            )
+        )
         self.found = found
         self.wanted = wanted
 
@@ -44,7 +51,13 @@ class AnotherMailbox(BadInput):
     little is recorded to tell, so somebody may vouch for it by naming the address."""
 
     def __init__(self, before: str, found: str, *, may_be_renamed: bool) -> None:
-        super().__init__(f"{before} is connected, and {found} is another mailbox: disconnect the first")
+        super().__init__(
+            said(
+                "{before} is connected, and {found} is another mailbox: disconnect the first",
+                before=before,
+                found=found,
+            )
+        )
         self.before = before
         self.found = found
         self.may_be_renamed = may_be_renamed
@@ -115,7 +128,7 @@ def _profile_of(reader: MailboxReader, wanted: Wanted, whose: list[str], *, is_d
     found = addresses.normalise(profile.address) or (wanted.address if is_delegated else None)
     whose += [found] if found else []
     if found is None:
-        raise BadInput("Gmail doesn't say whose mailbox that is")
+        raise BadInput(said("Gmail doesn't say whose mailbox that is"))
     if wanted.is_exact and found != wanted.address:
         raise AnotherAccount(found, wanted.address)
     if before and found != before.address:
@@ -197,11 +210,11 @@ class Left(StrEnum):
 
 
 def give_up(
-    settings: Settings, found: GmailMailbox, sealed: bytes | None, *, is_shared: bool, client_id: str | None = None
+    settings: Settings, address: str, sealed: bytes | None, *, is_shared: bool, client_id: str | None = None
 ) -> tuple[Left, str]:
     """Gives a mailbox's consent back; what is left at Google, and why where it couldn't be told.
 
-    sealed: the token, or None for a service account. is_shared: another user's mailbox is read by it. client_id: of the client
+    sealed: the token, or None for a service account. is_shared: another mailbox is read by it. client_id: of the client
     that the token belongs to.
     """
     if sealed is None:
@@ -212,7 +225,7 @@ def give_up(
         client = oauth_files.load_all(settings.gmail).of(client_id)
         if not isinstance(client, OAuthClient):
             raise SettingsError("the settings name no OAuth client any more")
-        token = secrets_file.load(settings.token_key_path).open(sealed, token_purpose(found.address)).decode()
+        token = secrets_file.load(settings.token_key_path).open(sealed, token_purpose(address)).decode()
         tokens.revoke(client, token, settings.gmail.timeout_seconds)
     except MailweirError as error:
         return Left.UNTOLD, str(error)

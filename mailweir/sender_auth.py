@@ -8,7 +8,7 @@ dnspython, `cryptography` and the list of public suffixes are imported when firs
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -19,9 +19,11 @@ from mailweir.dkim_verifying import Finding, Signature, Txt
 from mailweir.errors import DnsUnavailable
 from mailweir.headers import MAX_PROVABLE_HEADERS
 from mailweir.sender_verdict import SenderVerdict, Verdict, VerdictReason
+from mailweir.sentence import said
 from mailweir.settings import Dns
 
 MAX_SIGNATURES = 2  # of the wanted domain; Google signs once
+NAMES_A_CONVERSATION = (b"message-id", b"subject", b"in-reply-to", b"references", b"x-forwarded-message-id")
 MAX_ALIGNED_SIGNATURES = 4  # of the author's organisation: its own servers', its mailing service's
 _MAX_AT_ONCE = 4
 _LEAST_DNS_SECONDS = 0.001  # enough for what is in the cache
@@ -143,7 +145,7 @@ class DkimProver:
         """One of few places, and keys from DNS within its deadline. Errors: DnsUnavailable."""
         deadline = time.monotonic() + self._dns.timeout_seconds
         if not self._places.acquire(timeout=self._dns.timeout_seconds):
-            raise DnsUnavailable("too many signatures are being checked at once")
+            raise DnsUnavailable(said("too many signatures are being checked at once"))
         try:
             yield lru_cache(lambda name: self._txt(name, deadline))
         finally:
@@ -182,7 +184,7 @@ class DkimProver:
         except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
             return 0.0, b""
         except (dns.exception.DNSException, OSError) as error:
-            raise DnsUnavailable(f"no answer for {name}: {error}") from error
+            raise DnsUnavailable(said("no answer for {name}: {error}", name=name, error=error)) from error
         # RFC 6376 3.6.2.2: one record, or undefined
         return answer.expiration, b"".join(answer[0].strings) if len(answer) == 1 else b""
 
@@ -230,17 +232,38 @@ def _by_signature(
         return _unsigned(signatures)
     found: list[Finding] = []
     unknown: DnsUnavailable | None = None
-    for one in wanted[:max_signatures]:
+    for number, one in enumerate(wanted[:max_signatures], 1):
         try:
             found.append(dkim_verifying.check(message, one, txt, now, must_cover))
         except DnsUnavailable as error:
             unknown = unknown or error
         if found and found[-1].is_good:
-            return SenderVerdict(Verdict.PASS, VerdictReason.DKIM, one.domain)
+            others = wanted[number:max_signatures]
+            covers_ids = _covers_ids(message, one) or _is_good_over_ids(message, others, txt, now, must_cover)
+            return SenderVerdict(Verdict.PASS, VerdictReason.DKIM, one.domain, covers_ids)
     if unknown:
         return unknown
     all_bad = len(found) == len(wanted) and all(one.is_good is False for one in found)
     return SenderVerdict(Verdict.FAIL if all_bad else Verdict.NONE, found[0].reason, wanted[0].domain)
+
+
+def _covers_ids(message: Message, signature: Signature) -> bool:
+    """Is a signature over all headers that say which conversation the message belongs to? Of a name that stands there twice it
+    has to cover both (RFC 6376 5.4.2); one that isn't there can't be added unseen, for then it is there."""
+    covered = dkim_tags.covered(signature.tags)
+    return all(covered.count(name) >= len(message.named(name)) for name in NAMES_A_CONVERSATION)
+
+
+def _is_good_over_ids(
+    message: Message, signatures: Collection[Signature], txt: Txt, now: float, must_cover: frozenset[bytes]
+) -> bool:
+    """Is there a good one among these that is over the ids? A key that can't be had now is none: the author is proven anyway."""
+    for one in signatures:
+        if _covers_ids(message, one):
+            with suppress(DnsUnavailable):
+                if dkim_verifying.check(message, one, txt, now, must_cover).is_good:
+                    return True
+    return False
 
 
 def _unsigned(signatures: Collection[Signature]) -> SenderVerdict:

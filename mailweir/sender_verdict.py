@@ -58,16 +58,19 @@ class VerdictReason(enum.StrEnum):
     EXAMINER_DIED = "examiner_died"
 
 
+_COVERS_IDS = "+ids"  # no domain can be called so
 PROOFS = frozenset({VerdictReason.DKIM, VerdictReason.SEAL, VerdictReason.SEAL_SPF, VerdictReason.LOGIN})
 
 
 @dataclass(frozen=True, slots=True)
 class SenderVerdict:
-    """domain: whose signature or seal it is about, in lower-case ASCII, or ""."""
+    """domain: whose signature or seal it is about, in lower-case ASCII, or "". covers_ids: the proof is over what the message
+    names of its conversation, too; whoever replays it can't have it name another."""
 
     value: Verdict
     reason: VerdictReason
     domain: str = ""
+    covers_ids: bool = False
 
     @property
     def is_pass(self) -> bool:
@@ -77,17 +80,22 @@ class SenderVerdict:
     def pack(self) -> bytes:
         """The verdict in at most MAX_PACKED_BYTES of ASCII, for `parse`. A domain that can't be said so is left out."""
         domain = self.domain if _DOMAIN.fullmatch(self.domain) else ""
-        return f"{self.value} {self.reason} {domain}".rstrip().encode("ascii")
+        words = (self.value, self.reason, domain, _COVERS_IDS if self.covers_ids else "")
+        return " ".join(filter(None, words)).encode("ascii")
 
     @classmethod
     def parse(cls, packed: bytes) -> Self:
         """A verdict that was packed. ValueError for all else, such as a proof without a reason for it: hostile mail may have
         got hold of the child that says it."""
         words = packed.decode("ascii").split(" ") if len(packed) <= MAX_PACKED_BYTES else []
-        if len(words) not in (2, 3) or (len(words) == 3 and not _DOMAIN.fullmatch(words[2])):
+        covers_ids = words[-1:] == [_COVERS_IDS]
+        if covers_ids:
+            words.pop()
+        domain = words[2] if len(words) == 3 else ""
+        if len(words) not in (2, 3) or (len(words) == 3 and not _DOMAIN.fullmatch(domain)):
             raise ValueError("it is no packed verdict")
-        found = cls(Verdict(words[0]), VerdictReason(words[1]), *words[2:])
-        if found.is_pass != (found.reason in PROOFS):
+        found = cls(Verdict(words[0]), VerdictReason(words[1]), domain, covers_ids)
+        if found.is_pass != (found.reason in PROOFS) or (covers_ids and not found.is_pass):
             raise ValueError("the reason doesn't fit the verdict")
         return found
 

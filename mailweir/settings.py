@@ -10,20 +10,17 @@ import os
 import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
-from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
-from mailweir import address
 from mailweir.database_url import DatabaseUrl, Postgresql, fault_of
 from mailweir.errors import SettingsError
+from mailweir.settings_values import AbsolutePath, BindAddress, Domain, Port, Section
+from mailweir.settings_web import Web
 
 DEFAULT_PATH = Path("/etc/mailweir/mailweir.toml")
 PATH_VARIABLE = "MAILWEIR_CONFIG"
-
-Port = Annotated[int, Field(ge=1, le=65535)]
 
 
 def _outbound(value: str) -> str:
@@ -31,23 +28,6 @@ def _outbound(value: str) -> str:
     if value in ("outbox", "mx") or (relayhost and 1 <= int(relayhost[1]) <= 65_535):
         return value
     raise ValueError('must be "outbox", "mx" or "relayhost HOST:PORT"')
-
-
-def _absolute(value: str) -> str:
-    if value and not Path(value).is_absolute():
-        raise ValueError("must be an absolute path")
-    return value
-
-
-def _domain(value: str) -> str:
-    found = address.typed_domain(value)
-    if found is None:
-        raise ValueError("must be a domain")
-    return found
-
-
-def _domain_or_none(value: str) -> str:
-    return _domain(value) if value else ""
 
 
 def _database(value: str) -> str:
@@ -63,16 +43,7 @@ def _nameserver(value: str) -> str:
     return value
 
 
-def _bind_address(value: str) -> str:
-    ipaddress.ip_address(value)
-    return value
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Smtp(_Section):
+class Smtp(Section):
     """Where Postfix listens."""
 
     bind_address: str = "127.0.0.1"
@@ -84,80 +55,14 @@ class Smtp(_Section):
     tls_key_file: Path | None = None
 
 
-def _public_url(value: str) -> str:
-    if not value:
-        return value
-    parts = urlsplit(value)
-    is_whole = parts.scheme in ("http", "https") and parts.hostname and parts.path in ("", "/")
-    if not is_whole or parts.query or parts.fragment or parts.username:
-        raise ValueError("must be https://HOST, with nothing behind it")
-    if parts.scheme == "http" and parts.hostname not in ("localhost", "127.0.0.1"):
-        raise ValueError("must begin with https://; http:// is for localhost and 127.0.0.1")
-    return value.rstrip("/")
-
-
-def _time_zone(value: str) -> str:
-    try:
-        ZoneInfo(value)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise ValueError("must be a time zone's name, such as Europe/Berlin") from error
-    return value
-
-
-def _issuer(value: str) -> str:
-    parts = urlsplit(value)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment or parts.username:
-        raise ValueError("must be https://HOST or https://HOST/PATH, as the provider calls itself")
-    if parts.scheme == "http" and parts.hostname not in ("localhost", "127.0.0.1"):
-        raise ValueError("must begin with https://; http:// is for localhost and 127.0.0.1")
-    return value
-
-
-def _given(value: str) -> str:
-    if not value.strip():
-        raise ValueError("must not be empty")
-    return value.strip()
-
-
-class OpenId(_Section):
-    """A provider of OpenID Connect: who vouches for a person. hosted_domain: the Google Workspace that accounts are of."""
-
-    issuer: Annotated[str, AfterValidator(_issuer)]
-    client_id: Annotated[str, AfterValidator(_given)]
-    client_secret_file: Annotated[str, AfterValidator(_given), AfterValidator(_absolute)]
-    label: str = ""
-    hosted_domain: Annotated[str, AfterValidator(_domain_or_none)] = ""
-
-
-ProviderName = Annotated[str, Field(pattern=r"^[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?$")]
-
-
-class Web(_Section):
-    """Where the web page listens, where browsers find it, who vouches for persons, and what an account sees that has chosen
-    nothing."""
-
-    port: int = Field(8025, ge=0, le=65535)
-    bind_address: Annotated[str, AfterValidator(_bind_address)] = "127.0.0.1"
-    public_url: Annotated[str, AfterValidator(_public_url)] = ""
-    threads: int = Field(8, ge=1, le=64)
-    time_zone: Annotated[str, AfterValidator(_time_zone)] = "UTC"
-    language: Literal["en", "de"] = "en"
-    openid: dict[ProviderName, OpenId] = {}
-
-    @property
-    def url(self) -> str:
-        """Where browsers find the page, without a slash at its end."""
-        return self.public_url or f"http://localhost:{self.port}"
-
-
-class Filter(_Section):
+class Filter(Section):
     """The filter's workers and how much of a message they look at."""
 
     workers: int = Field(1, ge=1, le=64)
     pin_workers: bool = True
 
 
-class Dns(_Section):
+class Dns(Section):
     """The resolver that signatures are checked with. Empty: the system's."""
 
     nameserver: Annotated[str, AfterValidator(_nameserver)] = ""
@@ -165,7 +70,7 @@ class Dns(_Section):
     timeout_seconds: float = Field(5.0, gt=0, le=20)
 
 
-class Dkim(_Section):
+class Dkim(Section):
     """The signing of what goes out by the relay."""
 
     sign: bool = True
@@ -177,7 +82,7 @@ def _public(value: ipaddress.IPv4Address | ipaddress.IPv6Address) -> ipaddress.I
     return value
 
 
-class Relay(_Section):
+class Relay(Section):
     """By which addresses the relay sends, the name whose SPF record clients include, and what a login may send."""
 
     relay_addresses: tuple[Annotated[ipaddress.IPv4Address | ipaddress.IPv6Address, AfterValidator(_public)], ...] = ()
@@ -187,44 +92,44 @@ class Relay(_Section):
     suspend_after_refusals: int = Field(300, ge=1)
 
 
-class Confirmation(_Section):
+class Confirmation(Section):
     """Limits on what is redirected to a person."""
 
     max_redirects_per_message: int = Field(3, ge=1, le=10)
     max_redirects_per_user_and_hour: int = Field(20, ge=1)
 
 
-class Log(_Section):
+class Log(Section):
     """What is logged beside faults."""
 
     decisions: bool = True
 
 
-class Metrics(_Section):
+class Metrics(Section):
     """Where the filter's counts can be read. Port 0: nowhere."""
 
     port: int = Field(0, ge=0, le=65535)
-    bind_address: Annotated[str, AfterValidator(_bind_address)] = "127.0.0.1"
+    bind_address: BindAddress = "127.0.0.1"
 
 
-class Digest(_Section):
+class Digest(Section):
     """How recorded mail is examined."""
 
     workers: int = Field(2, ge=1, le=64)
     poll_seconds: float = Field(1.0, ge=0.05, le=3600)
-    trusted_sealers: tuple[Annotated[str, AfterValidator(_domain)], ...] = ("google.com", "microsoft.com")
+    trusted_sealers: tuple[Domain, ...] = ("google.com", "microsoft.com")
     held_erase_seconds: float = Field(60.0, ge=0, le=86_400)
     held_keep_hours: float = Field(24.0, ge=1, le=720)
     held_author_bytes: int = Field(50_000_000, ge=0)
     held_deployment_bytes: int = Field(500_000_000, ge=0)
 
 
-class Gmail(_Section):
+class Gmail(Section):
     """How Gmail is reached, what of its quota may be used, and how often mailboxes are swept."""
 
-    oauth_client_file: Annotated[str, AfterValidator(_absolute)] = ""
-    service_account_file: Annotated[str, AfterValidator(_absolute)] = ""
-    web_client_file: Annotated[str, AfterValidator(_absolute)] = ""
+    oauth_client_file: AbsolutePath = ""
+    service_account_file: AbsolutePath = ""
+    web_client_file: AbsolutePath = ""
     api_endpoint: str = "https://gmail.googleapis.com/"
     sweep_seconds: float = Field(60.0, ge=1, le=1800)
     threads: int = Field(32, ge=1, le=256)
@@ -262,7 +167,7 @@ class Gmail(_Section):
         return tuple(Path(name) for name in named if name)
 
 
-class Retention(_Section):
+class Retention(Section):
     """How long what is not on the record is kept."""
 
     decision_days: int = Field(14, ge=1)
@@ -281,10 +186,10 @@ class Settings(BaseSettings):
     run_by: Literal["up", "systemd"] = "up"
     admin_mailbox: str = ""
     outbound: Annotated[str, AfterValidator(_outbound)] = "outbox"
-    postfix_log: Annotated[str, AfterValidator(_absolute)] = ""
+    postfix_log: AbsolutePath = ""
     database: Annotated[str, AfterValidator(_database)] = ""
     database_password_file: Path | None = None
-    token_key_file: Annotated[str, AfterValidator(_absolute)] = ""
+    token_key_file: AbsolutePath = ""
     smtp: Smtp = Smtp()
     web: Web = Web()
     filter: Filter = Filter()

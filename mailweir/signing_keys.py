@@ -13,6 +13,7 @@ from mailweir.dkim_record import TxtRecord
 from mailweir.domains.dkim_published import Key
 from mailweir.errors import BadInput, NotFound
 from mailweir.secrets_file import Seals
+from mailweir.sentence import said
 from mailweir.store.database.connection import Database
 from mailweir.store.people import dkim_keys
 from mailweir.store.people.deployments import Deployment
@@ -25,7 +26,9 @@ class Unpublished(BadInput):
     """DNS doesn't have a key's record, or has another one. name: of the record. fault: what is wrong."""
 
     def __init__(self, key: DkimKey, name: str, fault: str) -> None:
-        super().__init__(f"{name} in DNS: {fault}; publish its record and wait until resolvers have it")
+        super().__init__(
+            said("{name} in DNS: {fault}; publish its record and wait until resolvers have it", name=name, fault=fault)
+        )
         self.key = key
         self.name = name
         self.fault = fault
@@ -64,7 +67,9 @@ def rotation(database: Database, deployment: Deployment, domain: str) -> Rotatio
     keys = dkim_keys.keys_of(database, deployment, domain)
     waiting = next((key for key in keys if key.state is State.NEXT), None)
     if waiting is None:
-        raise NotFound(f"{keys[0].domain} has no next key: make it with 'mailweir domain rotate {keys[0].domain}'")
+        raise NotFound(
+            said("{domain} has no next key: make it with 'mailweir domain rotate {domain}'", domain=keys[0].domain)
+        )
     return Rotation(waiting, tuple(key for key in keys if key.state is State.ACTIVE))
 
 

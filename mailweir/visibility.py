@@ -10,6 +10,7 @@ import unicodedata
 from functools import lru_cache
 
 from mailweir.errors import BadInput
+from mailweir.sentence import said
 
 MAX_WORDS, MAX_WORD_CHARS = 50, 100
 # Chinese, Japanese, Thai, Lao, Burmese, Khmer, Tibetan, by the names of their characters
@@ -34,11 +35,17 @@ def cleaned(text: str) -> str:
     words = list(dict.fromkeys(word for word in words if word))
     for word in words:
         if not word.isprintable() or not any(map(_is_of_word, word)):
-            raise BadInput(f"'{word}' is no word")
+            raise BadInput(said("'{word}' is no word", word=word))
         if len(word) > MAX_WORD_CHARS:
-            raise BadInput(f"the word '{word[:20]}…' is longer than {MAX_WORD_CHARS} characters")
+            raise BadInput(
+                said(
+                    "the word '{word}…' is longer than {most} characters",
+                    word=word[:20],
+                    most=MAX_WORD_CHARS,
+                )
+            )
     if len(words) > MAX_WORDS:
-        raise BadInput(f"there are more than {MAX_WORDS} words")
+        raise BadInput(said("there are more than {most} words", most=MAX_WORDS))
     return ",".join(words)
 
 

@@ -24,13 +24,13 @@ from typing import NamedTuple
 
 import structlog
 
-from mailweir import daemons, log, passwords, settings
+from mailweir import daemons, guardian, log, passwords, settings
 from mailweir.database_url import DatabaseUrl
 from mailweir.errors import MailweirError
 from mailweir.store.database import versions
 from mailweir.store.database.connection import Database
 from mailweir.store.people import relay_logins
-from postfix import auth_protocol, connections, guardian, listener
+from postfix import auth_protocol, connections, listener
 from postfix.auth_protocol import Conversation, Question, Refusal
 from postfix.malformed import Malformed
 from postfix.turns import Turns
@@ -258,7 +258,7 @@ def main() -> None:
     decoy = passwords.digest(passwords.generate())
     logger.info("keeps one that answers", socket=str(path), pid=os.getpid())
     guardian.keep(
-        lambda beat: asyncio.run(_serve(database_url, decoy, listening_on, beat, logger)),
+        lambda _, beat: asyncio.run(_serve(database_url, decoy, listening_on, beat, logger)),
         partial(listener.is_there, path, inode),
         logger,
     )

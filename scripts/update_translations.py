@@ -20,6 +20,13 @@ METHODS = [("**.py", "python"), ("templates/**.html", "jinja2.ext:babel_extract"
 # silent: a template that can't be read would lose its texts without a word
 OPTIONS = {"templates/**.html": {"silent": "false"}}
 KEYWORDS = {"_": None, "gettext": None, "lazy_gettext": None, "ngettext": (1, 2)}
+# Sentences that the page may show, and who says them
+_PYTHON = METHODS[:1]
+SENTENCES = {
+    **dict.fromkeys(("mailweir", "milter", "gmail_sync", "admin_cli"), _PYTHON),
+    "webapp": [("job_kinds/**.py", "python"), ("work.py", "python")],
+}
+MARKS = {"said": None, "template": None}
 # Of the header: these change each time, or name nobody
 _LEFT_OUT = (
     *("POT-Creation-Date", "PO-Revision-Date", "Generated-By", "Project-Id-Version"),
@@ -29,10 +36,13 @@ _WIDTH = 110
 
 
 def texts() -> Catalog:
-    """Everything that the page may say: what stands in its own code and templates, and the heart's explanations."""
+    """Everything that the page may say: what stands in its own code and templates, sentences of the rest, and explanations."""
     found = Catalog()
     for file, _, text, comments, context in extract_from_dir(PAGE, METHODS, OPTIONS, KEYWORDS):
         found.add(text, locations=[(f"webapp/{file}", 0)], auto_comments=comments, context=context)
+    for folder, methods in SENTENCES.items():
+        for file, _, text, comments, context in extract_from_dir(REPOSITORY / folder, methods, {}, MARKS):
+            found.add(text, locations=[(f"{folder}/{file}", 0)], auto_comments=comments, context=context)
     for key in english.WORDS:
         found.add(explained.template(key), auto_comments=[key])
     return found

@@ -37,6 +37,7 @@ pytest_plugins = (
     "tests.linear_time",
     "tests.openid_provider",
     "tests.page",
+    "tests.live_page",
     "tests.people",
 )
 

@@ -29,8 +29,8 @@ LOG = "log@demo.example.net"
 KEPT_AFTER = timedelta(seconds=60)
 # What the examiner says of mail that holds such a line
 PROOFS = {
-    b"X-Test: proven": "pass dkim firm.example",
-    b"X-Test: client": "pass dkim client.example",
+    b"X-Test: proven": "pass dkim firm.example +ids",
+    b"X-Test: client": "pass dkim client.example +ids",
     b"X-Test: changed": "fail body_changed client.example",
     b"X-Test: forged": "fail body_changed firm.example",
 }

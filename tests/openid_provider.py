@@ -23,7 +23,7 @@ import pytest
 from joserfc import jwt
 from joserfc.jwk import ECKey, RSAKey
 
-from mailweir.settings import OpenId
+from mailweir.settings_openid import OpenId
 
 CLIENT_ID, CLIENT_SECRET = "mailweir-page", "s3cret:with%signs"
 Claims = dict[str, Any]

@@ -19,7 +19,8 @@ from werkzeug.test import Client
 from mailweir.database_url import DatabaseUrl
 from mailweir.digest import children
 from mailweir.digest.outcomes import Outcome, Outcomes
-from mailweir.settings import Settings, Web
+from mailweir.settings import Settings
+from mailweir.settings_web import Web
 from mailweir.store.database.connection import Database
 from mailweir.store.people import companies, contacts, deployments, users
 from mailweir.store.people.deployments import Deployment

@@ -14,7 +14,7 @@ from mailweir.openid.provider import Provider
 from mailweir.settings import Settings
 from mailweir.store.database.connection import Database
 from mailweir.store.database.pool import Pool
-from webapp import assets, faults, forms, here, languages, mail_text, safety, times
+from webapp import assets, faults, forms, here, languages, mail_text, safety, spoken, times, unseen
 from webapp.gate import Gate
 from webapp.pages import (
     account,
@@ -24,6 +24,7 @@ from webapp.pages import (
     admin_companies,
     admin_contact_files,
     admin_contacts,
+    admin_groups,
     admin_jobs,
     admin_rules,
     admin_users,
@@ -60,6 +61,7 @@ BLUEPRINTS = (
     why.blueprint,
     admin.blueprint,
     admin_users.blueprint,
+    admin_groups.blueprint,
     admin_contacts.blueprint,
     admin_contact_files.blueprint,
     admin_companies.blueprint,
@@ -77,12 +79,13 @@ BLUEPRINTS = (
 )
 GOOGLE = "https://accounts.google.com"
 _BUSY_SECONDS = 10.0
+_PATIENCE_SECONDS = 5.0
 
 
 def create(settings: Settings, clock: Callable[[], datetime], form_targets: Collection[str] = ()) -> flask.Flask:
     """The application. form_targets: origins beside Google's to which a form's answer may redirect. A provider of OpenID is none:
     a link leads there."""
-    pool = Pool(lambda: Database(settings.database_url, busy_timeout_seconds=_BUSY_SECONDS), settings.web.threads)
+    pool = Pool(lambda: _database(settings), settings.web.threads)
     providers = {name: Provider(name, config) for name, config in settings.web.openid.items()}
     site = Site(settings, pool, clock, Gate.of(settings.web.threads), providers)
     app = flask.Flask("webapp", static_folder=None, template_folder="templates")
@@ -99,7 +102,9 @@ def create(settings: Settings, clock: Callable[[], datetime], form_targets: Coll
     app.json.ensure_ascii = True  # type: ignore[attr-defined]  # of the default provider
     app.add_url_rule("/static/<path:filename>", "static", assets.serve)
     languages.install(app)
+    unseen.install(app)
     faults.install(app)
+    app.before_request(forms.bound)
     app.before_request(here.begin)
     app.before_request(forms.check)
     app.after_request(safety.finish)
@@ -108,10 +113,16 @@ def create(settings: Settings, clock: Callable[[], datetime], form_targets: Coll
     app.context_processor(_words)
     app.jinja_env.globals.update(asset=assets.url, moment=times.moment, ago=times.ago, zone_name=times.zone_name)
     app.jinja_env.globals.update(line=mail_text.line, marked=mail_text.marked)
+    app.jinja_env.filters.update(spoken=spoken.spoken, kept=spoken.kept)
+    app.jinja_env.tests.update(unknown=spoken.is_unknown)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)
     return app
+
+
+def _database(settings: Settings) -> Database:
+    return Database(settings.database_url, busy_timeout_seconds=_BUSY_SECONDS, patience_seconds=_PATIENCE_SECONDS)
 
 
 def _words() -> dict[str, object]:

@@ -23,6 +23,12 @@ def note_in(deployment_ids: Iterable[int | None], what: str, subject: str, detai
         change_log.note(here.database(), deployment_id, here.account().name, what, subject, detail, here.now())
 
 
+def by(changed_by: str) -> str:
+    """Who it was, in words."""
+    login = changed_by.removeprefix(change_log.COMMAND_LINE)
+    return changed_by if login == changed_by else gettext("command line: %(login)s", login=login)
+
+
 def words(what: str) -> str:
     """A change's key in words; a key without words stays as it is."""
     return _words().get(what, what)
@@ -33,6 +39,7 @@ def _words() -> dict[str, str]:
         "deployment.added": gettext("made the deployment"),
         "deployment.changed": gettext("changed a setting"),
         "user.added": gettext("added the user"),
+        "user.changed": gettext("changed the user"),
         "user.removed": gettext("removed the user"),
         "user.address_added": gettext("gave an address to the user"),
         "user.address_removed": gettext("took an address off the user"),
@@ -50,11 +57,14 @@ def _words() -> dict[str, str]:
         "company.removed": gettext("removed the company"),
         "company.visibility": gettext("changed who may read new mail with the company"),
         "company.auto_contacts": gettext("changed whether mail makes contacts of the company"),
+        "group.added": gettext("added the group"),
+        "group.removed": gettext("removed the group"),
         "never_log.added": gettext("added the never-log rule"),
         "never_log.removed": gettext("took off the never-log rule"),
         "never_log.looked": gettext("had the record looked through for the never-log rule"),
         "never_log.erased": gettext("erased what is hidden by the never-log rule"),
         "account.password": gettext("changed the own password of the account"),
+        "account.password_set": gettext("gave the account another password"),
         "account.added": gettext("made the account"),
         "account.role": gettext("changed what the account may do"),
         "account.linked": gettext("made a link that signs in as the account"),
@@ -65,6 +75,7 @@ def _words() -> dict[str, str]:
         "dkim.next": gettext("made the next DKIM key of the domain"),
         "dkim.activated": gettext("let the next DKIM key of the domain sign"),
         "dkim.removed": gettext("removed a DKIM key of the domain"),
+        "domain.removed": gettext("removed the domain with its DKIM keys"),
         "activity.visibility": gettext("changed who may read the activity"),
         "relay.connected": gettext("got a password for the relay"),
         "relay.rotated": gettext("got a new password for the relay"),

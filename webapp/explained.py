@@ -9,6 +9,10 @@ from mailweir.explain import english
 from mailweir.explain.english_page import PAGE
 from mailweir.explain.explanation import Explanation
 from mailweir.printable import printable
+from mailweir.sentence import Kept
+from webapp import spoken
+
+_KEPT = {"error", "reason"}  # parameters that are sentences themselves, as the database has them
 
 
 def template(key: str) -> str:
@@ -21,4 +25,6 @@ def said(explanation: Explanation) -> str:
     values = dict(explanation.parameters)
     if values.get("author") == "":
         values["author"] = gettext("(no author)")
-    return printable(str(gettext(template(explanation.key))).format(**values))
+    for name in _KEPT & values.keys():
+        values[name] = Kept(values[name])
+    return printable(spoken.filled(template(explanation.key), values))

@@ -6,6 +6,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response
 
 from mailweir.errors import BadInput, DatabaseUnavailable, NotFound
+from webapp import spoken
 
 _RETRY_SECONDS = "10"
 
@@ -54,11 +55,11 @@ def _http(error: HTTPException) -> Response:
 
 
 def _not_found(error: NotFound) -> Response:
-    return page(404, gettext("That isn't there"), str(error))
+    return page(404, gettext("That isn't there"), spoken.spoken(str(error)))
 
 
 def _bad_input(error: BadInput) -> Response:
-    return page(400, gettext("That can't be taken"), str(error))
+    return page(400, gettext("That can't be taken"), spoken.spoken(str(error)))
 
 
 def _unavailable(_: DatabaseUnavailable) -> Response:

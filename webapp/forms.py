@@ -7,22 +7,46 @@ request is from (Sec-Fetch-Site, Origin). Called by `application`, and by the pa
 import enum
 import hmac
 import re
+import string
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import flask
 from flask_babel import gettext
 
 from mailweir.errors import BadInput, NotFound
-from webapp import here
+from webapp import here, spoken
 
 TOKEN_FIELD = "csrf_token"
 MAX_FORM_BYTES = 500_000
 MAX_UPLOAD_BYTES = 20_000_000
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+# Blanks, and what has no width. A pattern for the end of a text would take time by the square of it
+_UNSEEN = string.whitespace + "".join(
+    map(
+        chr, (0xA0, 0xAD, 0x61C, *range(0x2000, 0x2010), *range(0x2028, 0x2030), *range(0x205F, 0x2070), 0x3000, 0xFEFF)
+    )
+)
 _SAFE = {"GET", "HEAD", "OPTIONS"}
 _MAX_ID = 2**63 - 1
+_FILE_MARK = "_takes_a_file"
 _Choice = TypeVar("_Choice", bound=enum.StrEnum)
+_View = TypeVar("_View", bound=Callable[..., Any])
+
+
+def takes_a_file(view: _View) -> _View:
+    """Marks a view whose form has a file. Stands below the line that routes to it."""
+    setattr(view, _FILE_MARK, True)
+    return view
+
+
+def bound() -> None:
+    """Before anything reads a form: how large it may be. Werkzeug's own bound is for forms in parts alone, so that a few MB of
+    `a&a&a` would take seconds and a gigabyte, from anybody."""
+    request = flask.request
+    view = flask.current_app.view_functions.get(request.endpoint or "")
+    has_file = getattr(view, _FILE_MARK, False) and request.mimetype == "multipart/form-data"
+    request.max_content_length = MAX_UPLOAD_BYTES if has_file else MAX_FORM_BYTES
 
 
 def check() -> None:
@@ -56,7 +80,7 @@ def _has_token() -> bool:
 
 
 def text(name: str, longest: int = 500) -> str:
-    """A field of the form, without white space around it; "" where it isn't there. BadInput where it is too long."""
+    """A field of the form, without what is unseen around it; "" where it isn't there. BadInput where it is too long."""
     value = _fit(flask.request.form.get(name, ""))
     if len(value) > longest:
         raise BadInput(gettext("that is longer than %(most)d characters", most=longest))
@@ -90,8 +114,9 @@ def whole_number(text: str | None) -> int | None:
 
 
 def _fit(typed: str) -> str:
-    """Without control characters but for line ends: nobody types them, PostgreSQL takes no NUL, and HTML has none of them."""
-    return _CONTROL.sub("\ufffd", typed).strip()
+    """Without control characters but for line ends: nobody types them, PostgreSQL takes no NUL, and HTML has none of them. What
+    is unseen around it goes, too: an address that is copied out of a mail program often has some."""
+    return _CONTROL.sub("\ufffd", typed).strip(_UNSEEN)
 
 
 def known_id(number: int) -> int:
@@ -102,13 +127,13 @@ def known_id(number: int) -> int:
 
 
 def fault_of(action: Callable[[], object]) -> str:
-    """Does it; what is wrong with what was given, or "". What isn't there is a 404, as elsewhere."""
+    """Does it; what is wrong with what was given, in the reader's language, or "". What isn't there is a 404, as elsewhere."""
     try:
         action()
     except NotFound:
         raise
     except BadInput as error:
-        return str(error)
+        return spoken.spoken(str(error))
     return ""
 
 

@@ -2,13 +2,13 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Any
 
 import flask
 from flask_babel import gettext
 
 from mailweir.errors import BadInput
-from mailweir.explain.keys import PARAMETERS
 from mailweir.explain.remedies import Action
 from mailweir.health import remedies
 from mailweir.health.findings import Finding, Level
@@ -18,8 +18,10 @@ from mailweir.store.database.moments import parse
 from mailweir.store.gmail import gmail_mailboxes
 from mailweir.store.people import users
 from mailweir.store.people.deployments import Deployment
+from webapp import here, spoken
 
 _SINCE = ("since", "seen_at", "last")  # facts that say since when, the surest first
+_RECENT = timedelta(days=7)
 _AT_START = {"dns.no_mx", "dns.mx_elsewhere", "record.no_deployment", "record.route_without_mail"}
 
 
@@ -33,12 +35,15 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A finding. since: None where nobody knows. link: where it is mended; to_do: what whoever runs the host does, "" where it
-    isn't for the reader, or nothing is to be done. is_english: whatever the reader's language is."""
+    """A finding. area: what it is about, "" where the heading says that. since: None where nobody knows; is_recent: within days.
+    link: where it is mended. to_do: what `doctor` says is to be done, "" where nothing is. is_english: a part of it has no
+    translation, for it came from elsewhere."""
 
+    area: str
     level: Level
     sentence: str
     since: datetime | None
+    is_recent: bool
     link: Link | None
     to_do: str
     is_english: bool
@@ -47,14 +52,28 @@ class Shown:
 Mend = Callable[[Finding], Link | None]
 
 
-def shown(finding: Finding, mend: Mend, *, is_operator: bool) -> Shown:
+def shown(finding: Finding, mend: Mend) -> Shown:
     """mend: where a finding is mended."""
     link = mend(finding) if finding.level is not Level.OK else None
-    to_do = finding.to_do if is_operator and link is None else ""
+    to_do = finding.to_do if finding.level is not Level.OK else ""
     since = _since(finding.facts)
-    # an explanation is in the reader's language; all other findings are English sentences of the heart's
-    is_english = finding.key not in PARAMETERS
-    return Shown(finding.level, printable(finding.sentence), since, link, printable(to_do), is_english)
+    is_english = spoken.is_english(finding.sentence) or spoken.is_english(to_do)
+    return Shown(
+        area=_area(finding),
+        level=finding.level,
+        sentence=printable(spoken.spoken(finding.sentence)),
+        since=since,
+        is_recent=since is not None and here.now() - since < _RECENT,
+        link=link,
+        to_do=printable(spoken.spoken(to_do)),
+        is_english=is_english,
+    )
+
+
+def _area(finding: Finding) -> str:
+    """Of a deployment's or a host's findings the heading says whose they are."""
+    begin, _, named = finding.area.partition(" ")
+    return "" if named and begin in ("record", "gmail", "host") else printable(area_words(finding.area))
 
 
 def by_urgency(found: Iterable[Shown]) -> list[Shown]:
@@ -81,6 +100,8 @@ def mends(database: Database, deployment: Deployment, own_user_id: int | None) -
         user_id = ids.get(remedy.subject)
         if remedy.action is not Action.NONE and user_id is not None:
             return _of_user(user_id, remedy.subject, is_own=user_id == own_user_id)
+        if remedy.action is Action.ADD_GROUP:
+            return _link("admin_groups.page", gettext("Groups"), address=remedy.subject or None)
         if finding.key in _AT_START:
             return _link("admin.page", gettext("First steps, and the MX record"))
         if finding.key == "record.shared_addresses":
@@ -96,10 +117,10 @@ def _of_user(user_id: int, name: str, *, is_own: bool) -> Link | None:
     return _link("admin_users.one", gettext("The user %(name)s", name=name), user_id=user_id)
 
 
-def _link(endpoint: str, words: str, user_id: int | None = None) -> Link | None:
+def _link(endpoint: str, words: str, **values: Any) -> Link | None:
     if endpoint not in flask.current_app.view_functions:
         return None
-    return Link(words, flask.url_for(endpoint, user_id=user_id))
+    return Link(words, flask.url_for(endpoint, **values))
 
 
 def _since(facts: Mapping[str, object]) -> datetime | None:

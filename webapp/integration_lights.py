@@ -63,7 +63,7 @@ def google(found: Gmail | None, settings: Settings, now: datetime, *, is_swept: 
     if found.state is GmailState.WAITS:
         return Light(WARN, gettext("Google waits, and goes on by itself"), _since(found.swept_at))
     if found.given_up:
-        return Light(WARN, gettext("Google is connected, and some mail was given up"))
+        return Light(WARN, gettext("Google is connected, and some mail was given up"), _since(found.given_up_since))
     if found.consent_ends_at:
         return Light(WARN, gettext("Google is connected, but not for long"))
     return Light(GOOD, gettext("Connected to Google"), _last(found.last_message_at))
@@ -85,7 +85,7 @@ def relay(found: Relay, domain: SendingDomain | None, *, is_offered: bool) -> Li
     if found.state is RelayState.NOT_CONNECTED:
         return Light(NEUTRAL, gettext("No outgoing SMTP yet"))
     if domain is not None and domain.is_bad:
-        return Light(WARN, gettext("Outgoing SMTP is connected, and DNS lacks a record"))
+        return Light(WARN, gettext("Outgoing SMTP is connected, and DNS lacks a record"), _since(None))
     return Light(GOOD, gettext("Outgoing SMTP is connected"), _last(found.last_mail))
 
 
@@ -101,4 +101,6 @@ def _last(value: datetime | None) -> Markup | str:
 
 
 def _since(value: datetime | None) -> Markup | str:
-    return Markup(gettext("since %(when)s", when="{}")).format(moment(value)) if value else ""
+    if value is None:
+        return str(gettext("it isn't known since when"))
+    return Markup(gettext("since %(when)s", when="{}")).format(moment(value))

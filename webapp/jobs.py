@@ -17,7 +17,7 @@ import structlog
 from mailweir.database_url import DatabaseUrl
 from mailweir.errors import BadInput, DatabaseUnavailable
 from mailweir.store.database.connection import Database
-from mailweir.store.web import jobs
+from mailweir.store.web import change_log, jobs
 from mailweir.store.web.jobs import Job, LeaseLost, State
 from webapp.job_kinds import contact_files, never_log
 from webapp.work import Kind, Report, Stopped, Work
@@ -116,8 +116,11 @@ class Worker:
         except Exception as error:
             self._logger.error("job failed", job=job.id, kind=job.kind, exc_info=error)
             state, report = State.FAILED, {**self._so_far(database, job), "is_our_fault": True}
-        keeps = state is State.DONE and job.kind in _KEEPS_UPLOAD
-        jobs.finish(database, job, self._owner, state, report, self._clock(), keeps_upload=keeps)
+        keeps, now = state is State.DONE and job.kind in _KEEPS_UPLOAD, self._clock()
+        with database.transaction():
+            jobs.finish(database, job, self._owner, state, report, now, keeps_upload=keeps)
+            for change in work.changes:
+                change_log.note(database, job.deployment_id, job.account, *change, now)
         self._logger.info("job over", job=job.id, kind=job.kind, state=str(state))
 
     def _so_far(self, database: Database, job: Job) -> Report:

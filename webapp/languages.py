@@ -20,6 +20,15 @@ LANGUAGES = ("en", "de")
 NAMES = {"en": "English", "de": "Deutsch"}
 
 
+HEART = (
+    "mailweir/",
+    "milter/",
+    "gmail_sync/",
+    "admin_cli/",
+    "webapp/job_kinds/",
+)  # whose sentences a database may keep
+
+
 @lru_cache(maxsize=len(LANGUAGES))
 def catalogue(language: str) -> Translations:
     """A language's texts; English ones are the keys themselves."""
@@ -33,12 +42,30 @@ def catalogue(language: str) -> Translations:
     return Translations(compiled)
 
 
+@lru_cache(maxsize=len(LANGUAGES))
+def sentences(language: str) -> tuple[str, ...]:
+    """The templates of the sentences that may have been kept, of which there is a translation into the language."""
+    file = FOLDER / language / "messages.po"
+    if not file.is_file():
+        return ()
+    with file.open("rb") as source:
+        found = [(one.id, one.locations) for one in read_po(source, locale=language) if one.id]
+    return tuple(
+        text for text, places in found if isinstance(text, str) and any(at.startswith(HEART) for at, _ in places)
+    )
+
+
+def spoken_here() -> str:
+    """The language of the page at hand, as a folder's name."""
+    return str(flask_babel.get_locale() or "en")
+
+
 class _Catalogues(flask_babel.Domain):  # type: ignore[misc]  # it comes without types
     """flask-babel's, with catalogues that are text."""
 
     def get_translations(self) -> Translations:
         """See flask_babel.Domain."""
-        return catalogue(str(flask_babel.get_locale() or "en"))
+        return catalogue(spoken_here())
 
 
 class _Babel(flask_babel.Babel):  # type: ignore[misc]  # it comes without types

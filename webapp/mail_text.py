@@ -1,7 +1,7 @@
 """Text that came by mail, or that somebody typed, as one line of a list: bounded, and with what is unseen in it shown.
 
-Markup is escaped, and a text that turns the reading direction turns its own alone (`<bdi>`). Called by the templates, and by the
-pages that show lists.
+Markup is escaped, and a text that turns the reading direction turns its own alone (`<bdi>`). What is too long ends behind a word,
+with an ellipsis. Called by the templates, and by the pages that show lists.
 """
 
 import re
@@ -10,8 +10,8 @@ from collections.abc import Iterable
 from markupsafe import Markup, escape
 
 from mailweir.printable import printable
+from mailweir.reading.word_ends import MORE, word_end
 
-_MORE = Markup("…")
 _SPACE = re.compile(r"\s+")
 _MARK_BYTES = len("<mark></mark>")
 
@@ -23,30 +23,45 @@ def line(text: str, most_bytes: int = 240) -> Markup:
 
 def marked(pieces: Iterable[tuple[str, bool]], most_bytes: int) -> Markup:
     """The same, of a text in pieces: those that are marked stand in a `<mark>`. most_bytes: of all of them."""
-    left, shown = most_bytes, Markup()
+    taken, end = _taken(pieces, most_bytes)
+    shown, at = Markup(), 0
+    for text, is_marked in taken:
+        part = text[: max(0, end - at)]
+        part = part.rstrip() if at + len(text) >= end and end < _length(taken) else part
+        shown += Markup("<mark>{}</mark>").format(part) if is_marked and part else escape(part)
+        at += len(text)
+    more = MORE if end < _length(taken) else ""
+    return Markup("<bdi>{}{}</bdi>").format(shown, more)
+
+
+def _taken(pieces: Iterable[tuple[str, bool]], most_bytes: int) -> tuple[list[tuple[str, bool]], int]:
+    """The pieces as they are shown, and where in all of their text the line ends; further pieces aren't looked at."""
+    taken: list[tuple[str, bool]] = []
+    left = most_bytes
     for text, is_marked in pieces:
         left -= _MARK_BYTES * is_marked
-        piece, left = _cut(text, left)
-        shown += Markup("<mark>{}</mark>").format(piece) if is_marked and piece else piece
-        if left <= 0:
-            return Markup("<bdi>{}</bdi>").format(shown + _MORE)
-    return Markup("<bdi>{}</bdi>").format(shown)
+        # one character is one byte of HTML at least; one more shows that there is more
+        plain = _SPACE.sub(" ", printable(text[: max(0, left) + 1]))
+        taken.append((plain, is_marked))
+        fitting = _fitting(plain, left)
+        if fitting < len(plain):
+            whole = "".join(one for one, _ in taken)
+            return taken, word_end(whole, len(whole) - len(plain) + fitting)
+        left -= len(escape(plain).encode())
+    return taken, _length(taken)
 
 
-def _cut(text: str, most_bytes: int) -> tuple[Markup, int]:
-    """As much as fits, and how many bytes are left; 0 where something is left out."""
-    if most_bytes <= 0:
-        return Markup(), 0 if text else 1
-    # one character is one byte of HTML at least
-    plain = _SPACE.sub(" ", printable(text[: most_bytes + 1]))
-    whole = escape(plain)
-    left = most_bytes - len(whole.encode())
-    if left > 0:
-        return whole, left
-    left, kept = most_bytes, 0
-    for char in plain:
+def _length(taken: list[tuple[str, bool]]) -> int:
+    return sum(len(text) for text, _ in taken)
+
+
+def _fitting(text: str, most_bytes: int) -> int:
+    """How many characters fit."""
+    if len(escape(text).encode()) <= most_bytes:
+        return len(text)
+    left = most_bytes
+    for count, char in enumerate(text):
         left -= len(escape(char).encode())
         if left < 0:
-            break
-        kept += 1
-    return escape(plain[:kept].rstrip()), 0
+            return count
+    return len(text)

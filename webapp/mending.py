@@ -9,6 +9,8 @@ import flask
 from flask_babel import gettext
 
 from mailweir.explain.remedies import Action, Remedy
+from mailweir.store.gmail import gmail_mailboxes
+from mailweir.store.gmail.gmail_mailboxes import State
 from webapp import here
 
 _AT_INTEGRATIONS = {
@@ -23,7 +25,12 @@ _AT_INTEGRATIONS = {
     Action.AUDIT,
     Action.NEW_PASSWORD,
 }
-_AT_USERS = {Action.ADD_ADDRESS, Action.ADD_USER, Action.ADD_GROUP}
+_PLACES = {
+    Action.ADD_ADDRESS: "admin_users.page",
+    Action.ADD_USER: "admin_users.page",
+    Action.ADD_GROUP: "admin_groups.page",
+    Action.CHANGE_RULE: "admin_rules.page",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +49,23 @@ def of(remedy: Remedy) -> Mend | None:
         return Mend(gettext("Nothing is to be done: it goes on by itself."))
     if remedy.action is Action.MAKE_CONTACT:
         url = flask.url_for("contacts.new", address=remedy.subject or None)
-        return Mend(gettext("Make a contact and fetch the earlier mail"), url)
+        can_fetch = _has_synced_mailbox()  # what was forwarded before is gone
+        words = gettext("Make a contact and fetch the earlier mail") if can_fetch else gettext("Make a contact")
+        return Mend(words, url)
     if remedy.action is Action.FORWARD_AGAIN:
         log_address = here.deployment().log_address
         return Mend(gettext("Forward it to %(address)s again.", address=log_address))
     if remedy.action in _AT_INTEGRATIONS:
         return _at_integrations(remedy)
     return _of_admins(remedy)
+
+
+def _has_synced_mailbox() -> bool:
+    """Is a mailbox of the deployment read, from which earlier mail could come? Asked once a request."""
+    if "has_synced_mailbox" not in flask.g:
+        found = gmail_mailboxes.list_all(here.database(), here.deployment())
+        flask.g.has_synced_mailbox = any(one.state is State.CONNECTED for one in found)
+    return bool(flask.g.has_synced_mailbox)
 
 
 def _at_integrations(remedy: Remedy) -> Mend | None:
@@ -79,7 +96,8 @@ def _of_admins(remedy: Remedy) -> Mend | None:
     }.get(remedy.action)
     if words is None:  # of a later version
         return None
-    endpoint = "admin_users.page" if remedy.action in _AT_USERS else "admin_rules.page"
+    endpoint = _PLACES[remedy.action]
     if here.is_admin() and endpoint in flask.current_app.view_functions:
-        return Mend(words, flask.url_for(endpoint))
+        about = remedy.subject if remedy.action is Action.ADD_GROUP else ""
+        return Mend(words, flask.url_for(endpoint, address=about or None))
     return Mend(gettext("An admin can do that: %(what)s.", what=words))

@@ -6,27 +6,41 @@ Called by all pages that list activities; `templates/rows.html` shows what is ma
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
 import flask
 from flask_babel import gettext, ngettext
 
 from mailweir.explain import record
 from mailweir.reading.search_snippet import Snippet
-from mailweir.store.record import visibility
+from mailweir.reading.word_ends import MORE, SNIPPET_CHARS, shortened
+from mailweir.store.record import list_links, visibility
 from mailweir.store.record.activities import Activity, Participant
+from mailweir.store.record.list_links import Known
 from mailweir.store.record.visibility import Access
 from webapp import explained, here
 
 _MOST_NAMES = 3  # of contacts and of users; the message's own page has all
-_MESSAGE_PAGE, _THREAD_PAGE = "message.page", "activities.thread"
+_MESSAGE_PAGE, _THREAD_PAGE, _STREAM_PAGE = "message.page", "activities.thread", "activities.stream"
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """What a person or company is called. url: of its page; None where it has none, or the list is of that page. company: of a
+    contact."""
+
+    words: str
+    url: str | None = None
+    is_bcc: bool = False
+    company: "Name | None" = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
     """An activity in a list. is_whole: else the reader sees who and when alone. at: when it was sent, but no later than it was
     recorded, UTC. subject, snippet: in pieces, each with whether it is marked. verdict: words and the class of their state.
-    remarks: what else there is to say of its author. contacts: names with their companies. further_*: how many more. thread_url:
-    of the conversation, but on its own page."""
+    remarks: what else there is to say of its author. further_*: how many more. thread_url: of the conversation, where there is
+    more of it to read, but on its own page."""
 
     activity: Activity
     is_whole: bool
@@ -37,9 +51,9 @@ class Row:
     snippet: tuple[tuple[str, bool], ...]
     verdict: tuple[str, str]
     remarks: tuple[str, ...]
-    contacts: tuple[str, ...]
+    contacts: tuple[Name, ...]
     further_contacts: int
-    users: tuple[str, ...]
+    users: tuple[Name, ...]
     further_users: int
     labels: tuple[str, ...]
     files: str
@@ -56,7 +70,20 @@ class Marked:
 def of(activities: Sequence[Activity], marked: Mapping[int, Marked] | None = None) -> list[Row]:
     """The rows of activities that the store gave for this reader, in their order. marked: by activity."""
     may = visibility.access(here.database(), here.reader(), [one.id for one in activities])
-    return [_row(one, may[one.id] is Access.WHOLE, (marked or {}).get(one.id)) for one in activities if one.id in may]
+    shown = [one for one in activities if one.id in may]
+    links = _links(shown)
+    return [_row(one, may[one.id] is Access.WHOLE, (marked or {}).get(one.id), links) for one in shown]
+
+
+def contacts(activity: Activity) -> list[Name]:
+    """Who takes part, for a page of this one. What the reader may not know of is left out by then."""
+    known = list_links.contacts(here.database(), here.deployment(), [activity.id])
+    return [_contact(activity.id, one, known) for one in activity.contacts]
+
+
+def users(activity: Activity) -> list[Name]:
+    """On whose record it is, for a page of this one."""
+    return list(map(_user, activity.users))
 
 
 def url(activity_id: int) -> str:
@@ -98,37 +125,77 @@ def sent_at(activity: Activity) -> datetime:
     return min(activity.sent_at or activity.recorded_at, activity.recorded_at)
 
 
-def _row(activity: Activity, is_whole: bool, marked: Marked | None) -> Row:
+@dataclass(frozen=True, slots=True)
+class _Links:
+    """known: contacts by activity, name and address. conversing: activities that aren't alone in their thread."""
+
+    known: Mapping[tuple[int, str, str], Known]
+    conversing: frozenset[int]
+
+
+def _links(shown: Sequence[Activity]) -> _Links:
+    known = list_links.contacts(here.database(), here.deployment(), [one.id for one in shown])
+    threads = {one.id: one.thread for one in shown if one.thread is not None}
+    if flask.request.endpoint == _THREAD_PAGE:
+        threads = {}
+    return _Links(known, frozenset(list_links.conversing(here.database(), here.reader(), threads)))
+
+
+def _row(activity: Activity, is_whole: bool, marked: Marked | None, links: _Links) -> Row:
     if not is_whole:
         # with which thread it belongs tells what it is about
         activity, marked = replace(activity, known_thread_of=()), None
-    contacts = list(dict.fromkeys(map(_contact, activity.contacts)))
+    named = list(dict.fromkeys(_contact(activity.id, one, links.known) for one in activity.contacts))
     count = len(activity.attachments)
     return Row(
         activity=activity,
         is_whole=is_whole,
         url=url(activity.id),
-        thread_url=_thread_url(activity),
+        thread_url=_thread_url(activity) if activity.id in links.conversing else None,
         at=sent_at(activity),
         subject=tuple(marked.subject.pieces) if marked else ((activity.subject, False),),
-        snippet=tuple(marked.text.pieces) if marked else ((activity.snippet, False),),
+        snippet=tuple(marked.text.pieces) if marked else ((_snippet(activity.snippet), False),),
         verdict=verdict(activity),
         remarks=tuple(map(explained.said, record.author(activity))),
-        contacts=tuple(contacts[:_MOST_NAMES]),
-        further_contacts=max(0, len(contacts) - _MOST_NAMES),
-        users=activity.users[:_MOST_NAMES],
+        contacts=tuple(named[:_MOST_NAMES]),
+        further_contacts=max(0, len(named) - _MOST_NAMES),
+        users=tuple(map(_user, activity.users[:_MOST_NAMES])),
         further_users=max(0, len(activity.users) - _MOST_NAMES),
         labels=tuple(map(label, activity.labels)),
         files=ngettext("%(num)d file", "%(num)d files", count) if count else "",
     )
 
 
-def _contact(one: Participant) -> str:
-    name = f"{one.name} ({one.company})" if one.company else one.name
-    return gettext("%(name)s in Bcc", name=name) if one.bcc else name
+def _contact(activity_id: int, one: Participant, known: Mapping[tuple[int, str, str], Known]) -> Name:
+    found = known.get((activity_id, one.name, one.address))
+    url = _page("contacts.page", contact_id=found.contact_id) if found else None
+    company = None
+    if one.company:
+        has_page = found is not None and found.company_id is not None
+        company = Name(
+            one.company, _page("companies.page", company_id=found.company_id) if found and has_page else None
+        )
+    return Name(one.name, url, is_bcc=one.bcc, company=company)
 
 
-def _thread_url(activity: Activity) -> str | None:
-    if activity.thread is None or flask.request.endpoint == _THREAD_PAGE:
+def _user(username: str) -> Name:
+    """A user has no page of one's own; the user's part of the record is what a reader wants."""
+    return Name(username, _page(_STREAM_PAGE, user=username))
+
+
+def _page(endpoint: str, **values: Any) -> str | None:
+    """Where it is; None on that page itself, where a link would lead nowhere."""
+    if endpoint not in flask.current_app.view_functions:
         return None
+    url = flask.url_for(endpoint, **values)
+    return None if url in (flask.request.path, flask.request.full_path) else url
+
+
+def _snippet(stored: str) -> str:
+    """What was read before snippets ended behind a word was cut at so many characters."""
+    is_cut = len(stored) == SNIPPET_CHARS and not stored.endswith(MORE)
+    return shortened(f"{stored}.", SNIPPET_CHARS) if is_cut else stored
+
+
+def _thread_url(activity: Activity) -> str:
     return flask.url_for(_THREAD_PAGE, thread_id=activity.thread)

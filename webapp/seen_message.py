@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import flask
 
-from mailweir.store.record import activities, raw_messages, readings, taking_part, visibility
+from mailweir.store.record import activities, joined, raw_messages, readings, taking_part, visibility
 from mailweir.store.record.activities import Activity
 from mailweir.store.record.readings import KeptReading
 from mailweir.store.record.visibility import Access
@@ -33,8 +33,17 @@ def find(activity_id: int) -> Seen:
     may = visibility.access(database, reader, [activity_id]).get(activity_id)
     shown = activities.shown_to(database, here.deployment(), reader, [activity_id]) if may else []
     if not shown:
+        _lead_on(activity_id)
         flask.abort(404)
     return Seen(shown[0], may is Access.WHOLE, taking_part.takes_part(database, reader, activity_id))
+
+
+def _lead_on(activity_id: int) -> None:
+    """To the activity that this one was joined to, where the reader may know of that."""
+    now_id = joined.current(here.database(), activity_id)
+    if now_id is not None and visibility.access(here.database(), here.reader(), [now_id]):
+        endpoint, values = flask.request.endpoint, {**(flask.request.view_args or {}), "activity_id": now_id}
+        flask.abort(flask.redirect(flask.url_for(str(endpoint), **values), 307))
 
 
 def find_whole(activity_id: int) -> Seen:

@@ -1,23 +1,32 @@
-"""`mailweir-web`: serves the page, with waitress, on loopback unless the settings say otherwise; TLS is what stands before it.
+"""`mailweir-web`: serves the page, on loopback unless the settings say otherwise; TLS is what stands before it.
 
-Started by `mailweir up` or systemd, as the unprivileged user.
+The parent opens the port, and keeps as many processes on it as the settings say: one that dies or hangs is replaced, and who
+connects meanwhile waits or is another one's. Nothing of the page is loaded before the fork; each process opens its own
+connections, threads and secrets. The first one does long work beside its pages. Started by `mailweir up` or systemd, as the
+unprivileged user.
 """
 
-import signal
+import os
+import socket
 import sys
 from datetime import UTC, datetime
-from typing import Any
+from functools import partial
 
-import waitress
+import structlog
 
-from mailweir import daemons, log, settings
+from mailweir import daemons, guardian, log, settings
 from mailweir.errors import MailweirError
+from mailweir.settings import Settings
 from mailweir.store.database import versions
 from mailweir.store.database.connection import Database
-from webapp import application, forms, jobs
 
 PROCESS = daemons.WEB.name
-_STOP_SECONDS = 5.0  # for the part of a job in hand
+BACKLOG = 1024
+STOP_SECONDS = (
+    12.0  # until a process that is told to end is killed: its requests take 8 s at most, then a part of a job
+)
+# Some seconds each: an import beside the pages may be slow, and a kill loses what is asked for. A busy host loads in a minute.
+_PATIENCE = guardian.Patience(looks=30, first_looks=300)
 
 
 def main() -> None:
@@ -30,33 +39,42 @@ def main() -> None:
         database.close()
     except MailweirError as error:
         sys.exit(f"{PROCESS}: {error}")
-    app = application.create(config, _now)
     try:
-        server = waitress.create_server(
-            app,
-            host=config.web.bind_address,
-            port=config.web.port,
-            threads=config.web.threads,
-            ident=None,
-            max_request_body_size=forms.MAX_UPLOAD_BYTES,
-            url_scheme="https" if app.config["IS_HTTPS"] else "http",
-        )
+        listening = _listening(config.web.bind_address, config.web.port)
     except OSError as error:
         sys.exit(f"{PROCESS}: can't listen on {config.web.bind_address} port {config.web.port}: {error.strerror}")
+    logger.info("listening", port=config.web.port, processes=config.web.processes)
+    guardian.keep(
+        partial(_work, config, listening, logger),
+        lambda: True,
+        logger,
+        count=config.web.processes,
+        patience=_PATIENCE,
+        stop_seconds=STOP_SECONDS,
+    )
+    logger.info("stopped")
 
-    def end(*_: Any) -> None:
-        raise SystemExit(0)  # waitress lets the requests in hand end
 
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, end)
-    worker = jobs.Worker(config.database_url, _now, logger)
-    worker.start()
-    logger.info("serving", port=config.web.port)
-    try:
-        server.run()
-    finally:
-        worker.stop(_STOP_SECONDS)
-        logger.info("stopped")
+def _listening(address: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    return socket.create_server((address, port), family=family, backlog=BACKLOG)
+
+
+def _work(
+    config: Settings, listening: socket.socket, logger: structlog.stdlib.BoundLogger, place: int, beat: int
+) -> None:
+    """One process of the page, until SIGTERM. place: the first one's is 0."""
+    from webapp import application, jobs, serving
+
+    app = application.create(config, _now)
+    worker = jobs.Worker(config.database_url, _now, logger) if place == 0 else None
+    page = serving.Server(app, listening, config.web.threads, is_https=app.config["IS_HTTPS"])
+    if worker:
+        worker.start()
+    logger.info("serving", port=config.web.port, pid=os.getpid())
+    page.run(beat)
+    if worker:
+        worker.stop(serving.STOP_SECONDS)
 
 
 def _now() -> datetime:

@@ -10,6 +10,7 @@ import typer
 
 from admin_cli import (
     activity_text,
+    change_notes,
     context,
     options,
     output,
@@ -17,6 +18,7 @@ from admin_cli import (
     tables,
     target_files,
 )
+from admin_cli.change_notes import changes, reads
 from mailweir.errors import BadInput, NotFound
 from mailweir.explain import english, record
 from mailweir.extraction import Extractor
@@ -63,6 +65,7 @@ def register(app: typer.Typer) -> None:
     group.command("raw", epilog=options.example("mailweir activity raw 12 > message.eml"))(raw)
 
 
+@reads
 def list_some(
     user: Annotated[str | None, typer.Option("--user", metavar="U", help="Only what is on this user's record.")] = None,
     contact: Annotated[
@@ -96,6 +99,7 @@ def list_some(
     tables.show(activity_text.COLUMNS, rows, empty=f"There is no such activity in {chosen.name}.")
 
 
+@reads
 def show(
     activity_id: ActivityId,
     is_full: Annotated[bool, typer.Option("--full", help="The whole text, with quotes and signature.")] = False,
@@ -144,6 +148,7 @@ def _copies(database: Database, activity: Activity, reading: KeptReading) -> dic
     return found
 
 
+@reads
 def thread(
     activity_id: ActivityId,
     reader: Annotated[
@@ -172,6 +177,7 @@ def thread(
     activity_text.say_conversation(found.activities)
 
 
+@changes("activity.visibility", "activity_id")
 def set_choices(
     activity_id: ActivityId,
     wanted: options.VisibilityOption,
@@ -181,6 +187,8 @@ def set_choices(
     """Sets who may read an activity. That wins over all that is recorded of it later, and is logged."""
     with context.opened() as database:
         narrowed = context.narrow(database, deployment)
+        deployment_of = activities.find(database, activity_id, narrowed).deployment
+        change_notes.of_deployments([deployments.find(database, deployment_of).id])
         visibility.set_by_hand(database, activity_id, wanted, BY_COMMAND, context.now(), narrowed)
         changed = activities.find(database, activity_id)
     if as_json:
@@ -189,6 +197,7 @@ def set_choices(
     output.say(f"Activity {changed.id} of {changed.deployment}: {english.text(record.visibility(changed.visibility))}.")
 
 
+@reads
 def raw(
     activity_id: ActivityId,
     version: Annotated[
@@ -206,6 +215,7 @@ def raw(
     output.exact(content)
 
 
+@reads
 def attachment(
     activity_id: ActivityId,
     number: Annotated[

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from admin_cli import context, options, output, tables
+from admin_cli.change_notes import changes, reads
 from mailweir.errors import BadInput
 from mailweir.explain import english, record
 from mailweir.store.people import companies
@@ -28,6 +29,7 @@ def register(app: typer.Typer) -> None:
     group.command("list", epilog=options.example("mailweir company list"))(list_all)
 
 
+@changes("company.added", "name")
 def add(
     name: Annotated[str, typer.Argument(metavar="NAME", help="The company's name.")],
     domain: Annotated[str | None, typer.Option("--domain", metavar="D", help="The domain of its mail.")] = None,
@@ -45,6 +47,7 @@ def add(
     )
 
 
+@changes("company.changed", "name")
 def set_choices(
     name: Annotated[str, typer.Argument(metavar="NAME", help="The company's name.")],
     visibility: options.OptionalVisibility = None,
@@ -83,6 +86,7 @@ def _what_is_made(company: Company) -> str:
     return f"Who writes from {company.domain}, and is proven, becomes a contact of {company.name}"
 
 
+@reads
 def list_all(deployment: options.DeploymentOption = None, as_json: options.JsonOption = False) -> None:
     """Lists a deployment's companies."""
     with context.opened() as database:

@@ -6,6 +6,7 @@ import typer
 from pydantic import BaseModel
 
 from admin_cli import options, output, tables
+from admin_cli.change_notes import reads
 from mailweir.settings import Settings, load, path_in_force
 
 
@@ -16,6 +17,7 @@ def register(app: typer.Typer) -> None:
     group.command("show", epilog=options.example(*lines))(show)
 
 
+@reads
 def show(as_json: options.JsonOption = False) -> None:
     """Shows the settings in force, and which of them are the file's and which defaults."""
     settings, path = load(), path_in_force()

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from admin_cli import context, options, output, tables
+from admin_cli.change_notes import changes, reads
 from admin_cli.commands import contact_file
 from mailweir.explain import english, record
 from mailweir.store.people import contacts
@@ -29,6 +30,7 @@ def register(app: typer.Typer) -> None:
     contact_file.register(group)
 
 
+@changes("contact.added", "name")
 def add(
     name: Annotated[str, typer.Argument(metavar="NAME", help="The contact's name.")],
     addresses: Annotated[list[str], typer.Argument(metavar="ADDRESS", help="One or more mail addresses.")],
@@ -48,6 +50,7 @@ def add(
     output.say(f"The contact {made.name}{works_for} is in {made.deployment}: {', '.join(made.addresses)}.")
 
 
+@changes("contact.visibility", "address")
 def set_choices(
     address: Annotated[str, typer.Argument(metavar="ADDRESS", help="One of the contact's addresses.")],
     visibility: options.VisibilityOption,
@@ -64,6 +67,7 @@ def set_choices(
         output.say(f"New mail with {contact.name}: {english.text(record.visibility(contact.visibility))}.")
 
 
+@reads
 def list_all(deployment: options.DeploymentOption = None, as_json: options.JsonOption = False) -> None:
     """Lists a deployment's contacts."""
     with context.opened() as database:
@@ -82,6 +86,7 @@ def list_all(deployment: options.DeploymentOption = None, as_json: options.JsonO
     )
 
 
+@changes("contact.address_removed", "address")
 def remove(
     address: Annotated[str, typer.Argument(metavar="ADDRESS", help="The address to take off.")],
     deployment: options.DeploymentOption = None,

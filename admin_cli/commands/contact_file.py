@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from admin_cli import context, options, output, progress, target_files
+from admin_cli.change_notes import changes, reads
 from mailweir.contact_files import forms
 from mailweir.contact_files.forms import Form
 from mailweir.contact_files.lines import MAX_FILE_BYTES
@@ -26,6 +27,7 @@ def register(group: typer.Typer) -> None:
     group.command("export", epilog=options.example("mailweir contact export --output clients.csv"))(export)
 
 
+@changes("contacts.imported", "file")
 def import_file(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="CSV (name, address[;address…], company) or vCard.")],
     form: Annotated[Form | None, typer.Option("--format", help="What FILE is, where its name doesn't say it.")] = None,
@@ -63,6 +65,7 @@ def import_file(
     _report(file, chosen.name, imported, as_json)
 
 
+@reads
 def export(
     form: Annotated[
         Form | None, typer.Option("--format", help="csv or vcard; without it, as the file's name says, or csv.")

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from admin_cli import backups, context, options, output, progress
+from admin_cli.change_notes import unnoted
 from admin_cli.ownership import acting_as_owner, acting_for, give_to_owner, make_folder
 from mailweir.database_url import DatabaseUrl
 from mailweir.errors import DatabaseUnavailable
@@ -27,6 +28,7 @@ def register(app: typer.Typer) -> None:
     group.command("prune", epilog=options.example("mailweir db prune"))(prune)
 
 
+@unnoted
 def upgrade(
     check: Annotated[bool, typer.Option("--check", help="Only say what would be done.")] = False,
     as_json: options.JsonOption = False,
@@ -46,6 +48,7 @@ def upgrade(
         output.say(f"The database {database_url} is up to date; nothing was done.")
 
 
+@unnoted
 def prune(as_json: options.JsonOption = False) -> None:
     """Deletes old decisions. Those on mail that was not captured, older than the decision_days of the settings.
 
@@ -71,6 +74,7 @@ def prune(as_json: options.JsonOption = False) -> None:
     output.say(f"Deleted {deleted} decisions older than {days} days on mail that was not captured.")
 
 
+@unnoted
 def back_up(
     file: FileArgument,
     force: Annotated[bool, typer.Option("--force", help="Overwrite the file where there is one.")] = False,
@@ -85,6 +89,7 @@ def back_up(
     output.say(f"The backup {made.file} is complete and checked: {made.size_bytes:,} bytes, {_counted(made.counts)}.")
 
 
+@unnoted
 def restore(file: FileArgument, as_json: options.JsonOption = False) -> None:
     """Puts a backup in the place of the database, while nothing runs. Keeps the one that was there, under another name."""
     with progress.copying("Copying") as show:

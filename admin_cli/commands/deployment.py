@@ -5,6 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from admin_cli import context, options, output, tables
+from admin_cli.change_notes import changes, reads
 from mailweir import capture_domains
 from mailweir.settings import Settings, load
 from mailweir.store.people import deployments
@@ -25,6 +26,7 @@ def register(app: typer.Typer) -> None:
     group.command("list", epilog=options.example("mailweir deployment list --json"))(list_all)
 
 
+@changes("deployment.added", "name", names_deployment=True)
 def add(
     name: Annotated[str, typer.Argument(metavar="NAME", help="Its name: a-z, 0-9 and '-'.")],
     domain: Annotated[
@@ -46,6 +48,7 @@ def add(
         output.remark("mailweir: set hostname in the settings to this host's public name first: the record needs it")
 
 
+@changes("deployment.changed", "name", names_deployment=True)
 def set_choices(
     name: Annotated[str, typer.Argument(metavar="NAME", help="The deployment's name.")],
     plus_addresses: Annotated[
@@ -108,6 +111,7 @@ def set_choices(
     output.say(f"The deployment {changed.name}: {plus}; {dots}{words}{automatic}{forwards}{replies}.")
 
 
+@reads
 def list_all(as_json: options.JsonOption = False) -> None:
     """Lists the deployments."""
     settings = load()

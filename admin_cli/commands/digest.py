@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from admin_cli import context, options, output
+from admin_cli.change_notes import reads, unnoted
 from mailweir.errors import BadInput
 from mailweir.store.record import activities, digest_queue, digest_rebuilds, held, readings
 from mailweir.store.record.digest_queue import Stage
@@ -25,6 +26,7 @@ def register(app: typer.Typer) -> None:
     group.command("status", epilog=options.example("mailweir digest status"))(status)
 
 
+@unnoted
 def again(
     activity_ids: Annotated[
         list[int] | None, typer.Argument(metavar="[ID...]", help="These activities. None: what an older version read.")
@@ -52,6 +54,7 @@ def again(
     output.say("The digest does it while it has nothing else to do: 'mailweir digest status' shows how far it is.")
 
 
+@reads
 def status(as_json: options.JsonOption = False) -> None:
     """Says what waits, and how far the record is done anew."""
     with context.opened() as database:

@@ -4,7 +4,8 @@ from typing import Annotated, Any
 
 import typer
 
-from admin_cli import context, domain_options, key_files, options, output, tables, txt_records
+from admin_cli import change_notes, context, domain_options, key_files, options, output, tables, txt_records
+from admin_cli.change_notes import changes, reads
 from admin_cli.commands import domain_check
 from mailweir import signing_keys
 from mailweir.dkim_record import TxtRecord
@@ -38,6 +39,7 @@ def register(app: typer.Typer) -> None:
     group.command("remove", epilog=options.example("mailweir domain remove client.example"))(remove)
 
 
+@changes("dkim.added", "domain")
 def add(
     domain: Domain,
     selector: SelectorOption = None,
@@ -58,6 +60,7 @@ def add(
     _warn_if_off(settings)
 
 
+@reads
 def list_all(deployment: options.DeploymentOption = None, as_json: options.JsonOption = False) -> None:
     """Lists a deployment's domains and their keys."""
     with context.opened() as database:
@@ -81,6 +84,7 @@ def list_all(deployment: options.DeploymentOption = None, as_json: options.JsonO
     tables.show(columns, rows, empty=f"There is no domain in {chosen.name} yet: add one with 'mailweir domain add'.")
 
 
+@changes("dkim.next", "domain")
 def rotate(
     domain: Domain,
     activate: Annotated[bool, typer.Option("--activate", help="Let the next key sign, once DNS has it.")] = False,
@@ -93,6 +97,7 @@ def rotate(
     if (force and not activate) or (activate and selector is not None):
         raise typer.BadParameter("--force goes with --activate, and --selector without it")
     if activate:
+        change_notes.instead("dkim.activated")
         _activate(domain, deployment, force=force, as_json=as_json)
     else:
         _make_next(domain, deployment, selector, as_json=as_json)
@@ -147,6 +152,7 @@ def _refuse_unpublished(settings: Settings, key: DkimKey) -> None:
         ) from error
 
 
+@changes("dkim.removed", "domain")
 def remove_key(
     domain: Domain,
     selector: Annotated[str, typer.Argument(metavar="SELECTOR", help="The key's name in DNS.")],
@@ -162,6 +168,7 @@ def remove_key(
     output.say(f"The key {gone.selector} of {gone.domain} is removed: its DNS record {_record(gone).name} can go.")
 
 
+@changes("domain.removed", "domain")
 def remove(domain: Domain, deployment: options.DeploymentOption = None, as_json: options.JsonOption = False) -> None:
     """Removes a domain with all its keys. What is sent for it goes out unsigned from now on."""
     with context.opened() as database:

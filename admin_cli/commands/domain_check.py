@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from admin_cli import context, domain_options, domain_report, options, output
+from admin_cli.change_notes import reads
 from mailweir import signing_keys
 from mailweir.domains.checks import check_domain
 from mailweir.domains.dkim_published import Key
@@ -19,6 +20,7 @@ SelectorsOption = Annotated[
 ]
 
 
+@reads
 def check(
     domain: domain_options.DomainArgument,
     ip: domain_options.IpOption = None,

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from admin_cli import consent, context, key_files, options, output
+from admin_cli.change_notes import changes
 from admin_cli.commands.gmail_state import Username
 from mailweir import gmail_access, secrets_file
 from mailweir.errors import BadInput
@@ -30,6 +31,7 @@ def register(group: typer.Typer) -> None:
     group.command("disconnect", epilog=options.example("mailweir gmail disconnect richard"))(disconnect)
 
 
+@changes("gmail.connected", "username")
 def connect(
     username: Username,
     inbound: Annotated[bool, typer.Option("--inbound", help="Record mail that contacts send to the user.")] = False,
@@ -145,6 +147,7 @@ def _say_connected(made: GmailMailbox) -> None:
         output.remark(english.text(ends))
 
 
+@changes("gmail.disconnected", "username")
 def disconnect(
     username: Username, deployment: options.DeploymentOption = None, as_json: options.JsonOption = False
 ) -> None:
@@ -172,6 +175,6 @@ def _left(
     settings: Settings, found: GmailMailbox, sealed: bytes | None, *, is_shared: bool, client_id: str | None
 ) -> str | None:
     """Gives the consent back; what is left to do by hand where that doesn't work."""
-    left, why = gmail_access.give_up(settings, found, sealed, is_shared=is_shared, client_id=client_id)
+    left, why = gmail_access.give_up(settings, found.address, sealed, is_shared=is_shared, client_id=client_id)
     said = consents.left(left, found.address, why)
     return english.text(said) if said else None

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 import typer
 
 from admin_cli import context, options, output, progress
+from admin_cli.change_notes import unnoted
 from admin_cli.commands.gmail_state import Username
 from gmail_sync import job_factory
 from gmail_sync.sync_now import SyncNow
@@ -21,6 +22,7 @@ def register(group: typer.Typer) -> None:
     group.command("audit", epilog=options.example("mailweir gmail audit richard"))(audit)
 
 
+@unnoted
 def sync(username: Username, deployment: options.DeploymentOption = None, as_json: options.JsonOption = False) -> None:
     """Sweeps a mailbox now, until nothing is left to look at."""
     with _at_once(username, deployment) as (_, work):
@@ -36,6 +38,7 @@ def sync(username: Username, deployment: options.DeploymentOption = None, as_jso
         output.say(f"Waiting for another try: {waiting}; 'mailweir gmail status {username}' shows why.")
 
 
+@unnoted
 def audit(username: Username, deployment: options.DeploymentOption = None, as_json: options.JsonOption = False) -> None:
     """Compares a mailbox's last 48 hours with the record, and looks at what is missing."""
     with _at_once(username, deployment) as (mailbox, work):

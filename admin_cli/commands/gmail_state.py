@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from admin_cli import context, options, output, tables
+from admin_cli.change_notes import changes, reads
 from mailweir.explain import english, synced
 from mailweir.store.gmail import gmail_app, gmail_mailboxes, gmail_waiting, gmail_workers
 from mailweir.store.gmail.gmail_mailboxes import GmailMailbox
@@ -20,6 +21,7 @@ def register(group: typer.Typer) -> None:
     group.command("retry", epilog=options.example("mailweir gmail retry richard"))(retry)
 
 
+@reads
 def status(
     username: Annotated[
         str | None, typer.Argument(metavar="USERNAME", help="This user's, with the messages that can't be read.")
@@ -76,6 +78,7 @@ def _row(one: GmailMailbox, app_error: str | None) -> tuple[str, ...]:
     )
 
 
+@changes("gmail.retried", "username")
 def retry(username: Username, deployment: options.DeploymentOption = None, as_json: options.JsonOption = False) -> None:
     """Takes up again a mailbox's dead letters: messages that were given up."""
     with context.opened() as database:

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from admin_cli import context, options, output, tables
+from admin_cli.change_notes import changes, reads
 from mailweir.store.people import groups
 
 Address = Annotated[
@@ -21,6 +22,7 @@ def register(app: typer.Typer) -> None:
     group.command("list", epilog=options.example("mailweir group list"))(list_all)
 
 
+@changes("group.added", "address")
 def add(address: Address, deployment: options.DeploymentOption = None, as_json: options.JsonOption = False) -> None:
     """Takes an address for a group's: who wrote is whom its mail names as the original author. Counts at the next message."""
     with context.opened() as database:
@@ -31,6 +33,7 @@ def add(address: Address, deployment: options.DeploymentOption = None, as_json: 
     output.say(f"{made.address} is a group of {made.deployment}: mail from it counts as its original author's.")
 
 
+@changes("group.removed", "address")
 def remove(address: Address, deployment: options.DeploymentOption = None, as_json: options.JsonOption = False) -> None:
     """Takes an address for no group's any more."""
     with context.opened() as database:
@@ -41,6 +44,7 @@ def remove(address: Address, deployment: options.DeploymentOption = None, as_jso
     output.say(f"{removed.address} is no group of {removed.deployment} any more. What is on the record stays there.")
 
 
+@reads
 def list_all(deployment: options.DeploymentOption = None, as_json: options.JsonOption = False) -> None:
     """Lists a deployment's groups."""
     with context.opened() as database:

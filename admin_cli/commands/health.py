@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from admin_cli import context, health_report, options, output
+from admin_cli.change_notes import unnoted
 from admin_cli.processes import still_ending_with_parent
 from mailweir.errors import NotFound
 from mailweir.settings import load
@@ -19,6 +20,7 @@ def register(app: typer.Typer) -> None:
     group.command("forget", epilog=options.example("mailweir health forget mail2.example.net"))(forget)
 
 
+@unnoted
 def report(
     quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing where it is done.")] = False,
     as_json: options.JsonOption = False,
@@ -39,6 +41,7 @@ def report(
         output.say(f"Reported {len(reports)} checks of {reports[0].host}.")
 
 
+@unnoted
 def forget(
     host: Annotated[str, typer.Argument(metavar="HOST", help="As 'mailweir doctor' names it.")],
     as_json: options.JsonOption = False,

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from admin_cli import context, options, output, progress, tables
+from admin_cli.change_notes import changes, reads
 from mailweir.errors import BadInput
 from mailweir.printable import printable
 from mailweir.store.people import never_log_rules
@@ -31,6 +32,7 @@ def register(app: typer.Typer) -> None:
     group.command("list", epilog=options.example("mailweir never-log list --user richard"))(list_all)
 
 
+@changes("never_log.added", "pattern")
 def add(
     pattern: Pattern,
     user: UserOption = None,
@@ -62,6 +64,7 @@ def add(
     _say(hidden, is_erased)
 
 
+@changes("never_log.removed", "pattern")
 def remove(
     pattern: Pattern,
     user: UserOption = None,
@@ -78,6 +81,7 @@ def remove(
     output.say(f"{_named(removed)} is taken off. Synced mailboxes are searched for the mail that it hid.")
 
 
+@reads
 def list_all(
     user: Annotated[str | None, typer.Option("--user", metavar="U", help="This user's own alone.")] = None,
     deployment: options.DeploymentOption = None,

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from admin_cli import context, options, output, preflight, target_files
+from admin_cli.change_notes import unnoted
 from mailweir.errors import MailweirError, SettingsError
 from mailweir.settings import Settings, load
 from postfix import rendering
@@ -26,6 +27,7 @@ def register(app: typer.Typer) -> None:
     group.command("certificate", epilog=options.example("sudo mailweir postfix certificate"))(certificate)
 
 
+@unnoted
 def config(
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where the files go; made where it isn't there.")],
     as_json: options.JsonOption = False,
@@ -79,6 +81,7 @@ def _refusing(folder: Path) -> Iterator[None]:
         raise MailweirError(f"can't write in {folder}: {error.strerror or error}") from error
 
 
+@unnoted
 def certificate(as_json: options.JsonOption = False) -> None:
     """Makes a self-signed certificate where the settings name none, once: it is kept. Needs root."""
     settings = load()

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from admin_cli import context, in_force, options, output, tables
+from admin_cli.change_notes import changes, reads
 from mailweir import send_mail_as
 from mailweir.explain import english, relay
 from mailweir.send_mail_as import Form
@@ -28,6 +29,7 @@ def register(app: typer.Typer) -> None:
     group.command("disconnect", epilog=options.example("mailweir relay disconnect richard"))(disconnect)
 
 
+@changes("relay.connected", "username")
 def connect(
     username: Username, deployment: options.DeploymentOption = None, as_json: options.JsonOption = False
 ) -> None:
@@ -47,6 +49,7 @@ def connect(
     _show_form(form)
 
 
+@changes("relay.rotated", "username")
 def rotate(
     username: Username, deployment: options.DeploymentOption = None, as_json: options.JsonOption = False
 ) -> None:
@@ -65,6 +68,7 @@ def rotate(
     _show_form(form)
 
 
+@changes("relay.disconnected", "username")
 def disconnect(
     username: Username, deployment: options.DeploymentOption = None, as_json: options.JsonOption = False
 ) -> None:
@@ -77,6 +81,7 @@ def disconnect(
     output.say(f"The login {gone.login} is disconnected: nobody sends by it any more.")
 
 
+@reads
 def list_all(deployment: options.DeploymentOption = None, as_json: options.JsonOption = False) -> None:
     """Lists a deployment's logins, and what each sent within this hour."""
     with context.opened() as database:

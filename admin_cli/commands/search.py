@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from admin_cli import context, options, output
+from admin_cli.change_notes import reads
 from admin_cli.commands.activity import read_since
 from mailweir.printable import printable
 from mailweir.reading import search_query, search_snippet
@@ -33,6 +34,7 @@ def register(app: typer.Typer) -> None:
     app.command("search", epilog=options.example(*examples))(find)
 
 
+@reads
 def find(
     words: Annotated[
         list[str],

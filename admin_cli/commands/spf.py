@@ -5,6 +5,7 @@ import time
 import typer
 
 from admin_cli import domain_options, domain_report, options, output
+from admin_cli.change_notes import reads
 from mailweir.domains.checks import check_spf
 
 
@@ -15,6 +16,7 @@ def register(app: typer.Typer) -> None:
     group.command("check", cls=domain_options.CheckCommand, epilog=options.example(line))(check)
 
 
+@reads
 def check(
     domain: domain_options.DomainArgument,
     ip: domain_options.IpOption = None,

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from admin_cli import context, options, output, tables
+from admin_cli.change_notes import reads, unnoted
 from mailweir.explain import english, record
 from mailweir.store.record import todos
 from mailweir.store.record.todos import Todo
@@ -22,6 +23,7 @@ def register(app: typer.Typer) -> None:
     group.command("done", epilog=options.example("mailweir todo done 7"))(done)
 
 
+@reads
 def list_some(
     user: Annotated[str | None, typer.Option("--user", metavar="U", help="Only this user's.")] = None,
     with_done: Annotated[bool, typer.Option("--all", help="Those that are done, too.")] = False,
@@ -50,6 +52,7 @@ def list_some(
     tables.show(columns, rows, empty=f"There is no {'' if with_done else 'open '}to-do in {chosen.name}.")
 
 
+@unnoted
 def done(
     todo_id: Annotated[int, typer.Argument(metavar="ID", help="The number that 'mailweir todo list' shows.")],
     deployment: options.DeploymentOption = None,

@@ -5,6 +5,7 @@ settings in force from DIR/run/mailweir.toml. Called by an admin, by `mailweir d
 """
 
 import os
+import shlex
 import shutil
 import sys
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from typing import Annotated
 import typer
 
 from admin_cli import context, key_files, options, output, preflight, processes, settings_files, supervisor
+from admin_cli.change_notes import unnoted
 from admin_cli.chores import Chore
 from admin_cli.ownership import acting_for
 from admin_cli.processes import CannotStart, Lock, Program, Remembered, still_ending_with_parent
@@ -54,6 +56,7 @@ def register(app: typer.Typer) -> None:
     app.command("up", epilog=options.example("sudo mailweir up --data /var/lib/mailweir"))(up)
 
 
+@unnoted
 def up(
     data: Annotated[
         Path,
@@ -106,7 +109,7 @@ def _check_and_run(data_dir: Path, ports: Ports, scripts: dict[str, str], say: S
             _remove_retired(settings)
             if is_new:
                 _write_first(settings, data_dir, say)
-            _run(settings, account, scripts, lock, say)
+            _run(settings, account, scripts, lock, say, is_new=is_new)
     finally:
         lock.release()
 
@@ -172,7 +175,7 @@ def _write_first(settings: Settings, data_dir: Path, say: Say) -> None:
     say(f"made the settings file {path}")
 
 
-def _run(settings: Settings, account: Account, scripts: dict[str, str], lock: Lock, say: Say) -> None:
+def _run(settings: Settings, account: Account, scripts: dict[str, str], lock: Lock, say: Say, *, is_new: bool) -> None:
     in_force = settings.milter_socket.with_name("mailweir.toml")
     settings_files.write_in_force(settings, in_force)
     _upgrade(settings, account, say)
@@ -195,7 +198,9 @@ def _run(settings: Settings, account: Account, scripts: dict[str, str], lock: Lo
     say(f"starting Postfix on {smtp.bind_address} port {smtp.smtp_port}, look-ups and filter{sync}")
     say(f"the relay: ports {smtp.submission_port} (STARTTLS) and {smtp.submissions_port} (TLS)")
     if settings.web.port:
-        say(f"the page: {settings.web.public_url or f'http://localhost:{settings.web.port}'}")
+        say(f"the page: {settings.web.url}")
+        if is_new:
+            say(f"sign in to it by the link of: {_first_link(settings)}")
     say(f"mail that goes out: {_where_out(settings)}; logs: {settings.log_dir}")
     try:
         stack.run(lambda: accepts_mail(settings))
@@ -204,6 +209,12 @@ def _run(settings: Settings, account: Account, scripts: dict[str, str], lock: Lo
         instance.remove_sockets()
         _remove_sockets(settings)
     say("stopped")
+
+
+def _first_link(settings: Settings) -> str:
+    """The command that signs in whoever set this up: nobody has an account yet."""
+    file = shlex.quote(str(settings.data_dir / preflight.SETTINGS_NAME))
+    return f"sudo {PATH_VARIABLE}={file} mailweir web link --operator"
 
 
 def _where_out(settings: Settings) -> str:

@@ -4,7 +4,9 @@ from typing import Annotated
 
 import typer
 
-from admin_cli import context, options, output, tables
+from admin_cli import change_notes, context, options, output, tables
+from admin_cli.change_notes import changes, reads
+from mailweir.errors import BadInput
 from mailweir.explain import english, record
 from mailweir.store.gmail import gmail_mailboxes
 from mailweir.store.people import users
@@ -23,12 +25,16 @@ def register(app: typer.Typer) -> None:
     )
     group.command("add", epilog=options.example("mailweir user add richard --email richard@example.com"))(add)
     group.command("alias", epilog=options.example("mailweir user alias richard r.smith@example.com"))(alias)
-    set_line = "mailweir user set richard --visibility participants"
-    group.command("set", epilog=options.example(set_line))(set_choices)
+    set_lines = (
+        "mailweir user set richard --visibility participants",
+        "mailweir user set richard --name 'Richard Smith' --email r.smith@example.com",
+    )
+    group.command("set", epilog=options.example(*set_lines))(set_choices)
     group.command("list", epilog=options.example("mailweir user list --deployment demo"))(list_all)
     group.command("remove", epilog=options.example("mailweir user remove richard"))(remove)
 
 
+@changes("user.added", "username")
 def add(
     username: Username,
     mailbox: Annotated[str, typer.Option("--email", metavar="MAILBOX", help="The mailbox that the user reads.")],
@@ -47,6 +53,7 @@ def add(
     output.say(f"  log address      {made.log_address}  (to copy what is sent, in Cc or Bcc)")
 
 
+@changes("user.address_added", "username")
 def alias(
     username: Username,
     address: Annotated[str, typer.Argument(metavar="ADDRESS", help="A further address the user writes from.")],
@@ -55,6 +62,8 @@ def alias(
     as_json: options.JsonOption = False,
 ) -> None:
     """Gives a user a further own address. Mail from it is the user's too."""
+    if take_off:
+        change_notes.instead("user.address_removed")
     with context.opened() as database:
         change = users.remove_address if take_off else users.add_address
         changed = change(database, context.choose(database, deployment), username, address)
@@ -66,21 +75,40 @@ def alias(
     )
 
 
+@changes("user.changed", "username")
 def set_choices(
     username: Username,
-    visibility: options.VisibilityOption,
+    visibility: options.OptionalVisibility = None,
+    mailbox: Annotated[
+        str | None,
+        typer.Option(
+            "--email", metavar="MAILBOX", help="The mailbox that the user reads; the earlier one stays an alias."
+        ),
+    ] = None,
+    name: Annotated[str | None, typer.Option("--name", metavar="NAME", help='The user\'s name; "" for none.')] = None,
     deployment: options.DeploymentOption = None,
     as_json: options.JsonOption = False,
 ) -> None:
-    """Sets who may read mail on a user's record. Counts at the next message; what is on the record stays as it is."""
-    with context.opened() as database:
-        changed = users.set_visibility(database, context.choose(database, deployment), username, visibility)
+    """Sets a user's name, main mailbox, and who may read mail on the user's record. Counts at the next message; what is on the
+    record stays as it is."""
+    if visibility is None and mailbox is None and name is None:
+        raise BadInput("say what to set: --visibility, --email or --name")
+    with context.opened() as database, database.transaction():
+        chosen = context.choose(database, deployment)
+        changed = users.change(database, chosen, username, name=name, mailbox=mailbox)
+        if visibility is not None:
+            changed = users.set_visibility(database, chosen, username, visibility)
     if as_json:
         output.show_json(output.plain(changed))
         return
-    output.say(f"New mail of {changed.username}: {english.text(record.visibility(changed.visibility))}.")
+    if name is not None or mailbox is not None:
+        named = f"{changed.username} ({changed.name})" if changed.name else changed.username
+        output.say(f"The user {named} of {changed.deployment} reads mail at {changed.mailbox}.")
+    if visibility is not None:
+        output.say(f"New mail of {changed.username}: {english.text(record.visibility(changed.visibility))}.")
 
 
+@reads
 def list_all(deployment: options.DeploymentOption = None, as_json: options.JsonOption = False) -> None:
     """Lists a deployment's users."""
     with context.opened() as database:
@@ -96,6 +124,7 @@ def list_all(deployment: options.DeploymentOption = None, as_json: options.JsonO
     )
 
 
+@changes("user.removed", "username")
 def remove(
     username: Username, deployment: options.DeploymentOption = None, as_json: options.JsonOption = False
 ) -> None:

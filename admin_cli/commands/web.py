@@ -5,7 +5,8 @@ from typing import Annotated, Any
 
 import typer
 
-from admin_cli import context, options, output, tables
+from admin_cli import change_notes, context, in_force, options, output, tables
+from admin_cli.change_notes import changes, reads
 from mailweir import passwords
 from mailweir.errors import BadInput, NotFound
 from mailweir.passwords import Fault
@@ -43,6 +44,7 @@ def register(app: typer.Typer) -> None:
     account.command("password", epilog=options.example(_PASSWORD_EXAMPLE))(password)
 
 
+@changes("account.linked", "username")
 def link(
     username: Annotated[
         str | None, typer.Argument(metavar="[USERNAME]", help="The user; or an admin's account, who is no user.")
@@ -74,6 +76,7 @@ def link(
     output.remark(f"It signs {account.name} in once, within ten minutes.")
 
 
+@changes("account.added", "name")
 def add(
     name: NameArgument,
     user: Annotated[
@@ -103,6 +106,7 @@ def add(
     _show(made, as_json, f"The account {made.name} is made: {_roles(made)}.")
 
 
+@reads
 def list_all(deployment: options.DeploymentOption = None, as_json: options.JsonOption = False) -> None:
     """Lists the accounts, of all deployments where none is named."""
     with context.opened() as database:
@@ -116,16 +120,18 @@ def list_all(deployment: options.DeploymentOption = None, as_json: options.JsonO
     tables.show(columns, rows, empty="There is no account yet.")
 
 
+@changes("account.removed", "name")
 def remove(
     name: NameArgument, deployment: options.DeploymentOption = None, as_json: options.JsonOption = False
 ) -> None:
     """Removes an account, with all its roles. Whoever is signed in by it isn't any more; the user and the record stay."""
     with context.opened() as database:
-        found = enrolment.present(database, name, context.narrow(database, deployment))
+        found = _present(database, name, deployment)
         accounts.remove(database, found.id, context.now())
     _show(found, as_json, f"The account {found.name} is removed, and its sessions have ended.")
 
 
+@changes("account.password_set", "name")
 def password(
     name: NameArgument,
     off: Annotated[bool, typer.Option("--off", help="Take the password away.")] = False,
@@ -134,13 +140,20 @@ def password(
 ) -> None:
     """Gives an account a password, which is asked for, or read from standard input. Its sessions end."""
     with context.opened() as database:
-        found = enrolment.present(database, name, context.narrow(database, deployment))
+        found = _present(database, name, deployment)
         digest = None if off else _digest(found)
         credentials.set_password(database, found.id, digest)
     done = "has no password any more" if off else "has a new password"
     _show(found, as_json, f"The account {found.name} {done}, and its sessions have ended.")
     if load().web.openid:
         output.remark("Nobody signs in by a password here: web.openid of the settings names who vouches for persons.")
+
+
+def _present(database: Database, name: str, deployment: str | None) -> Account:
+    """The account, whose change is noted in each deployment that it has a role in."""
+    found = enrolment.present(database, name, context.narrow(database, deployment))
+    change_notes.of_deployments(one.deployment_id for one in found.memberships)
+    return found
 
 
 def _operator_or_user(database: Database, chosen: Deployment | None, name: str, *, is_admin: bool) -> Account:
@@ -155,7 +168,8 @@ def _operator_or_user(database: Database, chosen: Deployment | None, name: str, 
         return known  # an admin who is no user
 
 
-def _page(settings: Settings) -> str:
+def _page(of_file: Settings) -> str:
+    settings = in_force.settings(of_file)  # with the flags that `up` was started with
     if not settings.web.port and not settings.web.public_url:
         raise BadInput("there is no page on this host: set web.port, or web.public_url where another host has it")
     return settings.web.url

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from admin_cli import context, options, output
+from admin_cli.change_notes import reads
 from mailweir.explain import english, missing_mail
 from mailweir.explain.missing_mail import Question
 from mailweir.explain.tracking import Decided, Refused, Tracked, Waits
@@ -25,6 +26,7 @@ def register(app: typer.Typer) -> None:
     app.command("why", epilog=options.example(*lines))(why)
 
 
+@reads
 def why(
     text: Annotated[
         str,

@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 from admin_cli import options, output
+from admin_cli.change_notes import unnoted
 from admin_cli.demo import mail, report, scenario
 from admin_cli.processes import CannotStart
 
@@ -24,6 +25,7 @@ def register(app: typer.Typer) -> None:
     app.command("demo", epilog=options.example("sudo mailweir demo", "sudo mailweir demo --keep"))(demo)
 
 
+@unnoted
 def demo(
     keep: Annotated[
         bool, typer.Option("--keep", help="Let it run until Ctrl-C, with its page, and keep its folder.")

@@ -9,13 +9,14 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from mailweir.health import advice
 from mailweir.health.findings import Finding, note, ok, wrong
+from mailweir.sentence import said
 from mailweir.settings import Settings
 from postfix.rendering import Places
 
 AREA = "certificate"
 _SHORT_DAYS = 14
 _SOON_DAYS = 30
-_SELF_SIGNED = ' (self-signed: it does for port 25, and Gmail\'s "Send mail as" refuses it)'
+_SELF_SIGNED = said(' (self-signed: it does for port 25, and Gmail\'s "Send mail as" refuses it)')
 
 
 def check(settings: Settings, now: datetime) -> Iterator[Finding]:
@@ -23,19 +24,27 @@ def check(settings: Settings, now: datetime) -> Iterator[Finding]:
     own = settings.smtp.tls_certificate_file
     file = own or Places.of(settings).certificate_file
     take_up = advice.take_up_settings(settings)
-    renew = f"renew it, and {take_up}" if own else f"remove {file} and {take_up}: that makes a new one"
+    renew = (
+        said("renew it, and {take_up}", take_up=take_up)
+        if own
+        else said("remove {file} and {take_up}: that makes a new one", file=file, take_up=take_up)
+    )
     try:
         raw = file.read_bytes()
         certificate = x509.load_pem_x509_certificate(raw)
     except PermissionError:
         yield note(
-            AREA, f"can't read {file}", "run 'mailweir doctor' as root", key="certificate.closed", file=str(file)
+            AREA,
+            said("can't read {file}", file=file),
+            said("run 'mailweir doctor' as root"),
+            key="certificate.closed",
+            file=str(file),
         )
         return
     except (OSError, ValueError) as error:
         yield wrong(
             AREA,
-            f"there is no usable certificate in {file}: {error}",
+            said("there is no usable certificate in {file}: {error}", file=file, error=error),
             renew,
             key="certificate.unusable",
             file=str(file),
@@ -45,8 +54,8 @@ def check(settings: Settings, now: datetime) -> Iterator[Finding]:
     if not _fits(certificate.public_key(), settings.smtp.tls_key_file or file):
         yield wrong(
             AREA,
-            f"the key in {settings.smtp.tls_key_file or file} isn't the certificate's",
-            "name the pair in the settings",
+            said("the key in {file} isn't the certificate's", file=settings.smtp.tls_key_file or file),
+            said("name the pair in the settings"),
             key="certificate.other_key",
             file=str(file),
         )
@@ -59,16 +68,19 @@ def _validity(certificate: x509.Certificate, now: datetime, file: Path, renew: s
     days = (certificate.not_valid_after_utc - now).days
     name = str(file)
     if now < certificate.not_valid_before_utc:
-        sentence, to_do = f"{file} is valid from {begins} on only", "set this host's clock right"
+        sentence, to_do = (
+            said("{file} is valid from {begins} on only", file=file, begins=begins),
+            said("set this host's clock right"),
+        )
         return wrong(AREA, sentence, to_do, key="certificate.not_yet_valid", file=name, begins=begins)
     if now >= certificate.not_valid_after_utc:
-        sentence = f"the certificate in {file} expired on {ends}"
+        sentence = said("the certificate in {file} expired on {ends}", file=file, ends=ends)
         return wrong(AREA, sentence, renew, key="certificate.expired", file=name, ends=ends)
     if days < _SOON_DAYS:
         tell = wrong if days < _SHORT_DAYS else note
-        sentence = f"the certificate in {file} expires in {days} days, on {ends}"
+        sentence = said("the certificate in {file} expires in {days} days, on {ends}", file=file, days=days, ends=ends)
         return tell(AREA, sentence, renew, key="certificate.expires", file=name, ends=ends, days=days)
-    sentence = f"the certificate is valid for {days} days more{remark}"
+    sentence = said("the certificate is valid for {days} days more{remark}", days=days, remark=remark)
     return ok(AREA, sentence, key="certificate.valid", file=name, ends=ends, days=days)
 
 

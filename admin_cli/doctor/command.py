@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from admin_cli import context, data_folder, in_force, options, output, tables
+from admin_cli.change_notes import reads
 from admin_cli.doctor import certificate, page, postfix_files, queue, sockets, stack, units
 from admin_cli.ownership import acting_for
 from mailweir.explain import english
@@ -31,6 +32,7 @@ def register(app: typer.Typer) -> None:
     app.command("doctor", epilog=options.example("mailweir doctor", "mailweir doctor --json"))(doctor)
 
 
+@reads
 def doctor(
     deployment: Annotated[
         str | None, typer.Option("--deployment", metavar="NAME", help="Only this deployment's record.")

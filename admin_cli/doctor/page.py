@@ -15,7 +15,9 @@ from mailweir.errors import SettingsError
 from mailweir.gmail import oauth_files
 from mailweir.health import advice
 from mailweir.health.findings import Fact, Finding, note, ok, wrong
-from mailweir.settings import OpenId, Settings
+from mailweir.sentence import said
+from mailweir.settings import Settings
+from mailweir.settings_openid import OpenId
 from mailweir.traces import OWN_KEY, Traces
 
 Facts = dict[str, Fact]
@@ -41,26 +43,37 @@ def check_answer(settings: Settings) -> Iterator[Finding]:
     """Asks it for the sign-in page, as the web server before it does."""
     host, port = _host(settings), settings.web.port
     where, name = f"{host} port {port}", urlsplit(settings.web.url).netloc
-    see = f"see {advice.log_of(settings, daemons.WEB.name)}"
+    see = said("see {log}", log=advice.log_of(settings, daemons.WEB.name))
     connection = HTTPConnection(host, port, timeout=_ANSWER_SECONDS)
     try:
         connection.request("GET", _PATH, headers={"Host": name})
         status = connection.getresponse().status
     except (OSError, HTTPException) as error:
         why = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        sentence = f"no answer from the page on {where}: {why}"
+        sentence = said("no answer from the page on {where}: {why}", where=where, why=why)
         yield wrong(AREA, sentence, see, key="page.no_answer", host=host, port=port, why=why)
         return
     finally:
         connection.close()
     about: Facts = {"host": host, "port": port, "status": status}
     if status == 200:
-        yield ok(AREA, f"the page answers on {where}, as {settings.web.url}", key="page.answers", **about)
+        yield ok(
+            AREA,
+            said("the page answers on {where}, as {url}", where=where, url=settings.web.url),
+            key="page.answers",
+            **about,
+        )
     elif status == 400:
-        sentence = f"the page on {where} doesn't know itself by the name {name}: it goes by other settings"
+        sentence = said(
+            "the page on {where} doesn't know itself by the name {name}: it goes by other settings",
+            where=where,
+            name=name,
+        )
         yield wrong(AREA, sentence, advice.take_up_settings(settings), key="page.other_name", **about)
     else:
-        sentence = f"the page on {where} answers with {status}, or another program has its port"
+        sentence = said(
+            "the page on {where} answers with {status}, or another program has its port", where=where, status=status
+        )
         yield wrong(AREA, sentence, see, key="page.odd_answer", **about)
 
 
@@ -80,24 +93,38 @@ def _address(settings: Settings) -> Iterator[Finding]:
         if not web.url.startswith("https://"):
             yield wrong(
                 AREA,
-                f"the page listens on {web.bind_address} and is {web.url}: passwords and sessions cross the net in the clear",
-                "set web.public_url to https://HOST, and put a web server with a certificate before the page (docs/page.md)",
+                said(
+                    "the page listens on {bind_address} and is {url}: passwords and sessions cross the net in the clear",
+                    bind_address=web.bind_address,
+                    url=web.url,
+                ),
+                said(
+                    "set web.public_url to https://HOST, and put a web server with a certificate before the page "
+                    "(docs/page.md)"
+                ),
                 key="page.without_tls",
                 **about,
             )
         else:
             yield note(
                 AREA,
-                f"the page listens on {web.bind_address}: who reaches port {web.port} passes by the web server with TLS",
-                f'set web.bind_address to "127.0.0.1", or let a firewall open port {web.port} to that web server alone',
+                said(
+                    "the page listens on {bind_address}: who reaches port {port} passes by the web server with TLS",
+                    bind_address=web.bind_address,
+                    port=web.port,
+                ),
+                said(
+                    'set web.bind_address to "127.0.0.1", or let a firewall open port {port} to that web server alone',
+                    port=web.port,
+                ),
                 key="page.open",
                 **about,
             )
     elif settings.run_by == "systemd" and not web.public_url:
         yield note(
             AREA,
-            f"the page is {web.url}: browsers on other machines can't open it",
-            "set web.public_url, where it isn't for who comes by ssh alone (docs/page.md)",
+            said("the page is {url}: browsers on other machines can't open it", url=web.url),
+            said("set web.public_url, where it isn't for who comes by ssh alone (docs/page.md)"),
             key="page.local",
             url=web.url,
         )
@@ -106,20 +133,35 @@ def _address(settings: Settings) -> Iterator[Finding]:
 def _secret(settings: Settings, name: str, provider: OpenId) -> Finding:
     file = Path(provider.client_secret_file)
     about: Facts = {"provider": name, "file": str(file)}
-    to_do = f"write the client secret of {name} into it: owner {settings.run_as}, mode 0600"
+    to_do = said(
+        "write the client secret of {name} into it: owner {run_as}, mode 0600", name=name, run_as=settings.run_as
+    )
     try:
         text = secrets_file.read_private(file, "client secret", _MAX_SECRET_BYTES).decode().strip()
-        why = "" if text else f"{file} is empty"
+        why = "" if text else said("{file} is empty", file=file)
     except SettingsError as error:
         why = str(error)
     except ValueError:
-        why = f"{file} holds no text"
+        why = said("{file} holds no text", file=file)
     if why:
-        return wrong(AREA, f"nobody signs in by {name}: {why}", to_do, key="page.secret_unusable", why=why, **about)
+        return wrong(
+            AREA,
+            said("nobody signs in by {name}: {why}", name=name, why=why),
+            to_do,
+            key="page.secret_unusable",
+            why=why,
+            **about,
+        )
     if foreign := secrets_file.foreign(file, settings.run_as):
-        sentence = f"nobody signs in by {name}: {foreign}"
-        return wrong(AREA, sentence, f"chown {settings.run_as} {file}", key="page.secret_foreign", **about)
-    return ok(AREA, f"the client secret of {name} can be read", key="page.secret_fine", **about)
+        sentence = said("nobody signs in by {name}: {foreign}", name=name, foreign=foreign)
+        return wrong(
+            AREA,
+            sentence,
+            said("chown {run_as} {file}", run_as=settings.run_as, file=file),
+            key="page.secret_foreign",
+            **about,
+        )
+    return ok(AREA, said("the client secret of {name} can be read", name=name), key="page.secret_fine", **about)
 
 
 def _google(settings: Settings) -> Iterator[Finding]:
@@ -134,8 +176,14 @@ def _google(settings: Settings) -> Iterator[Finding]:
     if wanted not in client.redirects:
         yield note(
             AREA,
-            f"{settings.gmail.web_client_file} doesn't name {wanted}: Google refuses users who connect their Gmail on the page",
-            "add it in Google's console to the client's authorized redirect URIs, and take the file from there anew",
+            said(
+                "{web_client_file} doesn't name {wanted}: Google refuses users who connect their Gmail on the page",
+                web_client_file=settings.gmail.web_client_file,
+                wanted=wanted,
+            ),
+            said(
+                "add it in Google's console to the client's authorized redirect URIs, and take the file from there anew"
+            ),
             key="page.google_returns_elsewhere",
             url=wanted,
         )
@@ -153,8 +201,11 @@ def _traces(settings: Settings) -> Iterator[Finding]:
         file = settings.token_key_path.with_name(OWN_KEY)
         yield wrong(
             AREA,
-            f"{file} isn't there, or is of another key file: the page finds no ignored mail by its recipient",
-            "run the playbook again: that makes it",
+            said(
+                "{file} isn't there, or is of another key file: the page finds no ignored mail by its recipient",
+                file=file,
+            ),
+            said("run the playbook again: that makes it"),
             key="page.traces_key",
             file=str(file),
         )

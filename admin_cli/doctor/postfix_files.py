@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from mailweir.health import advice
 from mailweir.health.findings import Finding, note, ok, wrong
+from mailweir.sentence import said
 from mailweir.settings import Settings
 from postfix import instance, rendering
 from postfix.instance import Account
@@ -26,12 +27,18 @@ def check(settings: Settings) -> Iterator[Finding]:
         try:
             there = file.read_text(encoding="utf-8", errors="replace")
         except FileNotFoundError:
-            yield wrong(AREA, f"there is no {file}", f"{take_up}: that makes it", key="postfix.no_file", file=str(file))
+            yield wrong(
+                AREA,
+                said("there is no {file}", file=file),
+                said("{take_up}: that makes it", take_up=take_up),
+                key="postfix.no_file",
+                file=str(file),
+            )
         except OSError as error:
             yield note(
                 AREA,
-                f"can't read {file}: {error.strerror}",
-                "run 'mailweir doctor' as root",
+                said("can't read {file}: {strerror}", file=file, strerror=error.strerror),
+                said("run 'mailweir doctor' as root"),
                 key="postfix.closed",
                 file=str(file),
             )
@@ -41,13 +48,17 @@ def check(settings: Settings) -> Iterator[Finding]:
 
 def _compared(name: str, wanted: str, there: str, take_up: str) -> Finding:
     if wanted == there:
-        return ok(AREA, f"{name} is what the settings say", key="postfix.file_fine", file=name)
+        return ok(AREA, said("{name} is what the settings say", name=name), key="postfix.file_fine", file=name)
     want, have = set(wanted.splitlines()), there.splitlines()
     odd = next((line for line in have if line not in want), "a line is missing")
     return wrong(
         AREA,
-        f"{name} is not what the settings say, from '{odd.strip()}' on: it was changed by hand, or by another version",
-        f"change the settings instead, and {take_up}: that makes the file anew",
+        said(
+            "{name} is not what the settings say, from '{odd}' on: it was changed by hand, or by another version",
+            name=name,
+            odd=odd.strip(),
+        ),
+        said("change the settings instead, and {take_up}: that makes the file anew", take_up=take_up),
         key="postfix.file_changed",
         file=name,
         line=odd.strip(),

@@ -11,6 +11,7 @@ from typing import Any
 
 from admin_cli import data_folder
 from mailweir.health.findings import Finding, note, ok, wrong
+from mailweir.sentence import said
 from mailweir.settings import Settings
 from postfix.instance import SEARCH_PATH
 from postfix.rendering import Places
@@ -27,7 +28,7 @@ def check(settings: Settings, now: datetime) -> Iterator[Finding]:
     if not deferred:
         yield ok(
             AREA,
-            f"no mail waits for another try ({len(waiting)} on their way)",
+            said("no mail waits for another try ({number} on their way)", number=len(waiting)),
             key="queue.nothing_waits",
             under_way=len(waiting),
         )
@@ -35,10 +36,17 @@ def check(settings: Settings, now: datetime) -> Iterator[Finding]:
     oldest = min(deferred, key=lambda one: one["arrival_time"])
     since = datetime.fromtimestamp(oldest["arrival_time"], UTC)
     reason = next(
-        (to["delay_reason"] for to in oldest.get("recipients", []) if "delay_reason" in to), "no reason is known"
+        (to["delay_reason"] for to in oldest.get("recipients", []) if "delay_reason" in to), said("no reason is known")
     )
-    sentence = f"{len(deferred)} messages wait for another try, the oldest since {since:%Y-%m-%d %H:%M}Z: {reason}"
-    to_do = f"see 'postqueue -c {Places.of(settings).config_dir} -p', and the setting outbound"
+    sentence = said(
+        "{number} messages wait for another try, the oldest since {since:%Y-%m-%d %H:%M}Z: {reason}",
+        number=len(deferred),
+        since=since,
+        reason=reason,
+    )
+    to_do = said(
+        "see 'postqueue -c {config_dir} -p', and the setting outbound", config_dir=Places.of(settings).config_dir
+    )
     yield (
         wrong(AREA, sentence, to_do, key="queue.old_mail", messages=len(deferred), since=since, why=reason)
         if now - since > _LONG
@@ -66,12 +74,12 @@ def _waiting(settings: Settings) -> list[dict[str, Any]]:
         assert process.stderr
         try:
             found = [json.loads(line) for line in itertools.islice(process.stdout, _MAX_MESSAGES)]
-            said = process.stderr.read(500).decode(errors="replace") if not found else ""
+            complaint = process.stderr.read(500).decode(errors="replace") if not found else ""
             failed = not found and process.wait() != 0  # a warning alone is none
         finally:
             process.kill()
     if failed:
-        raise OSError(f"postqueue: {' '.join(said.split())}")
+        raise OSError(f"postqueue: {' '.join(complaint.split())}")
     return found
 
 
@@ -87,16 +95,23 @@ def check_outbox(settings: Settings) -> Iterator[Finding]:
         count = 0
     except PermissionError:
         yield note(
-            AREA, f"can't look into {settings.outbox_dir}", "run 'mailweir doctor' as root", key="queue.outbox_closed"
+            AREA,
+            said("can't look into {outbox_dir}", outbox_dir=settings.outbox_dir),
+            said("run 'mailweir doctor' as root"),
+            key="queue.outbox_closed",
         )
         return
     if count:
         yield note(
             AREA,
-            f"{count} messages that would go out lie as files in {settings.outbox_dir} (perhaps forwarding confirmations)",
-            'read them there, and set outbound to "mx" or "relayhost HOST:PORT" for mail to leave this host',
+            said(
+                "{count} messages that would go out lie as files in {outbox_dir} (perhaps forwarding confirmations)",
+                count=count,
+                outbox_dir=settings.outbox_dir,
+            ),
+            said('read them there, and set outbound to "mx" or "relayhost HOST:PORT" for mail to leave this host'),
             key="queue.outbox",
             messages=count,
         )
     else:
-        yield ok(AREA, "the outbox is empty", key="queue.outbox_empty")
+        yield ok(AREA, said("the outbox is empty"), key="queue.outbox_empty")

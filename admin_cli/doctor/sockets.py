@@ -6,13 +6,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from mailweir.health.findings import Finding, note, ok, wrong
+from mailweir.sentence import said
 from mailweir.settings import Settings
 from postfix.instance import MAIL_OWNER
 
 AREA = "sockets"
 _OTHERS = stat.S_IRWXO
 _GROUP_READS_AND_WRITES = stat.S_IRGRP | stat.S_IWGRP
-_TO_DO = (
+_TO_DO = said(
     "something changed owner or mode: start the processes anew, which sets both; see who else has access to the folder"
 )
 
@@ -34,8 +35,8 @@ def check(settings: Settings) -> Iterator[Finding]:
         except PermissionError:
             yield note(
                 AREA,
-                f"can't look at {path}",
-                "run 'mailweir doctor' as root",
+                said("can't look at {path}", path=path),
+                said("run 'mailweir doctor' as root"),
                 key="sockets.closed_to_us",
                 file=str(path),
             )
@@ -46,7 +47,7 @@ def check(settings: Settings) -> Iterator[Finding]:
             faults.append(
                 wrong(
                     AREA,
-                    f"{path} is open to everybody (mode {mode:o})",
+                    said("{path} is open to everybody (mode {mode:o})", path=path, mode=mode),
                     _TO_DO,
                     key="sockets.open_to_all",
                     file=str(path),
@@ -56,7 +57,12 @@ def check(settings: Settings) -> Iterator[Finding]:
             faults.append(
                 wrong(
                     AREA,
-                    f"Postfix can't open {path} (group {found.st_gid}, mode {mode:o})",
+                    said(
+                        "Postfix can't open {path} (group {gid}, mode {mode:o})",
+                        path=path,
+                        gid=found.st_gid,
+                        mode=mode,
+                    ),
                     _TO_DO,
                     key="sockets.closed_to_postfix",
                     file=str(path),
@@ -64,7 +70,14 @@ def check(settings: Settings) -> Iterator[Finding]:
             )
     faults += _folder(settings.milter_socket.parent, gid)
     yield from faults or (
-        [ok(AREA, f"{seen} sockets: open to Postfix, closed to others", key="sockets.fine", sockets=seen)]
+        [
+            ok(
+                AREA,
+                said("{seen} sockets: open to Postfix, closed to others", seen=seen),
+                key="sockets.fine",
+                sockets=seen,
+            )
+        ]
         if seen
         else []
     )
@@ -80,8 +93,8 @@ def _folder(folder: Path, gid: int) -> list[Finding]:
         return [
             wrong(
                 AREA,
-                f"{folder} is open to everybody (mode {mode:o})",
-                f"chmod o= {folder}",
+                said("{folder} is open to everybody (mode {mode:o})", folder=folder, mode=mode),
+                said("chmod o= {folder}", folder=folder),
                 key="sockets.folder_open_to_all",
                 file=str(folder),
             )
@@ -90,7 +103,12 @@ def _folder(folder: Path, gid: int) -> list[Finding]:
         return [
             wrong(
                 AREA,
-                f"Postfix can't look into {folder} (group {found.st_gid}, mode {mode:o})",
+                said(
+                    "Postfix can't look into {folder} (group {gid}, mode {mode:o})",
+                    folder=folder,
+                    gid=found.st_gid,
+                    mode=mode,
+                ),
                 _TO_DO,
                 key="sockets.folder_closed_to_postfix",
                 file=str(folder),

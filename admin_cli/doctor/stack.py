@@ -18,6 +18,7 @@ from mailweir import daemons
 from mailweir.daemons import Daemon
 from mailweir.health import advice
 from mailweir.health.findings import Finding, note, ok, wrong
+from mailweir.sentence import said
 from mailweir.settings import Settings
 from postfix.rendering import Places
 
@@ -72,16 +73,19 @@ def check_processes(settings: Settings) -> Iterator[Finding]:
     if running is None:
         yield note(
             AREA,
-            "whether 'mailweir up' runs can't be seen without root",
-            "run 'mailweir doctor' as root",
+            said("whether 'mailweir up' runs can't be seen without root"),
+            said("run 'mailweir doctor' as root"),
             key="processes.unseen",
         )
         return
     if not running:
         yield wrong(
             AREA,
-            f"no 'mailweir up' runs on {settings.data_dir}: nothing takes mail, and senders keep it for some days",
-            f"start it: mailweir up --data {settings.data_dir}",
+            said(
+                "no 'mailweir up' runs on {data_dir}: nothing takes mail, and senders keep it for some days",
+                data_dir=settings.data_dir,
+            ),
+            said("start it: mailweir up --data {data_dir}", data_dir=settings.data_dir),
             key="processes.up_down",
         )
         return
@@ -93,13 +97,22 @@ def check_processes(settings: Settings) -> Iterator[Finding]:
         names = ", ".join(sorted(missing))
         yield wrong(
             AREA,
-            f"not running: {names}; 'mailweir up' starts it again within seconds, so it may be failing over and over",
-            f"see what 'mailweir up' printed, and the logs in {settings.log_dir}",
+            said(
+                "not running: {names}; 'mailweir up' starts it again within seconds, so it may be failing over and "
+                "over",
+                names=names,
+            ),
+            said("see what 'mailweir up' printed, and the logs in {log_dir}", log_dir=settings.log_dir),
             key="processes.not_running",
             names=names,
         )
     else:
-        yield ok(AREA, f"'mailweir up' and its {len(kept)} processes run", key="processes.run", processes=len(kept))
+        yield ok(
+            AREA,
+            said("'mailweir up' and its {number} processes run", number=len(kept)),
+            key="processes.run",
+            processes=len(kept),
+        )
 
 
 def _remembered(record: bytes) -> list[Remembered]:
@@ -119,7 +132,7 @@ def check_filter(settings: Settings) -> Iterator[Finding]:
         yield _silent(daemons.FILTER, error, settings)
         return
     if answer[4:5] == b"O":
-        yield ok(AREA, "the filter answers", key="processes.filter_answers")
+        yield ok(AREA, said("the filter answers"), key="processes.filter_answers")
     else:
         yield _silent(daemons.FILTER, "it hung up", settings)
 
@@ -134,7 +147,7 @@ def check_lookups(settings: Settings) -> Iterator[Finding]:
         yield _silent(daemons.LOOKUPS, error, settings)
         return
     if answer.startswith("OK 554"):
-        yield ok(AREA, "the look-ups answer", key="processes.lookups_answer")
+        yield ok(AREA, said("the look-ups answer"), key="processes.lookups_answer")
     else:
         yield _silent(daemons.LOOKUPS, answer.rstrip(",") or "they hung up", settings)
 
@@ -142,9 +155,17 @@ def check_lookups(settings: Settings) -> Iterator[Finding]:
 def _silent(daemon: Daemon, why: object, settings: Settings) -> Finding:
     return wrong(
         AREA,
-        f"no answer from {daemon.words}: {getattr(why, 'strerror', None) or why}; senders get 451 and come again",
-        f"see {advice.log_of(settings, daemon.name)}, and what is said of the database here; where it hangs, end the process "
-        f"{daemon.name}: it is started again",
+        said(
+            "no answer from {who}: {what}; senders get 451 and come again",
+            who=daemon.words,
+            what=getattr(why, "strerror", None) or why,
+        ),
+        said(
+            "see {log}, and what is said of the database here; where it hangs, end the process {daemon}: it "
+            "is started again",
+            log=advice.log_of(settings, daemon.name),
+            daemon=daemon.name,
+        ),
         key="processes.no_answer",
         process=daemon.name,
     )
@@ -161,34 +182,34 @@ def _connected(path: Path) -> Iterator[socket.socket]:
 def check_dialogue(settings: Settings) -> Iterator[Finding]:
     """The way of a mail, as far as it leaves no trace: Postfix greets, takes a sender, refuses a foreign recipient."""
     host, port = _host(settings), settings.smtp.smtp_port
-    to_do = f"see {Places.of(settings).log_file}"
+    to_do = said("see {log}", log=Places.of(settings).log_file)
     try:
         with smtplib.SMTP(host, port, "localhost", _SMTP_SECONDS) as client:
             client.ehlo()
-            said = [client.mail(""), client.rcpt("ready@probe.invalid")]
+            answers = [client.mail(""), client.rcpt("ready@probe.invalid")]
     except (OSError, smtplib.SMTPException) as error:
         yield wrong(
             AREA,
-            f"Postfix doesn't answer on {host} port {port}: {error}",
+            said("Postfix doesn't answer on {host} port {port}: {error}", host=host, port=port, error=error),
             to_do,
             key="processes.postfix_silent",
             host=host,
             port=port,
         )
         return
-    if [code for code, _ in said] == [250, 554]:
+    if [code for code, _ in answers] == [250, 554]:
         yield ok(
             AREA,
-            f"Postfix answers on {host} port {port} as it should",
+            said("Postfix answers on {host} port {port} as it should", host=host, port=port),
             key="processes.postfix_answers",
             host=host,
             port=port,
         )
     else:
-        replies = "; ".join(f"{code} {text.decode(errors='replace')}" for code, text in said)
+        replies = "; ".join(f"{code} {text.decode(errors='replace')}" for code, text in answers)
         yield wrong(
             AREA,
-            f"Postfix on {host} port {port} puts mail off: {replies}",
+            said("Postfix on {host} port {port} puts mail off: {replies}", host=host, port=port, replies=replies),
             to_do,
             key="processes.postfix_puts_off",
             host=host,
@@ -208,11 +229,15 @@ def check_relay(settings: Settings) -> Iterator[Finding]:
                 client.ehlo()
                 code, text = _begin_auth(client)
         except (OSError, smtplib.SMTPException) as error:
-            why = f"the relay doesn't answer on {host} port {port}: {error}"
+            why = said("the relay doesn't answer on {host} port {port}: {error}", host=host, port=port, error=error)
             yield wrong(
                 AREA,
                 why,
-                f"see {Places.of(settings).log_file} and {advice.log_of(settings, daemons.AUTH.name)}",
+                said(
+                    "see {file} and {log}",
+                    file=Places.of(settings).log_file,
+                    log=advice.log_of(settings, daemons.AUTH.name),
+                ),
                 key="processes.relay_silent",
                 host=host,
                 port=port,
@@ -221,17 +246,23 @@ def check_relay(settings: Settings) -> Iterator[Finding]:
         if code == _GO_ON:
             yield ok(
                 AREA,
-                f"the relay takes AUTH within TLS on {host} port {port}",
+                said("the relay takes AUTH within TLS on {host} port {port}", host=host, port=port),
                 key="processes.relay_answers",
                 host=host,
                 port=port,
             )
         else:
-            why = f"the relay takes no AUTH on {host} port {port}: {code} {text}"
+            why = said(
+                "the relay takes no AUTH on {host} port {port}: {code} {text}",
+                host=host,
+                port=port,
+                code=code,
+                text=text,
+            )
             yield wrong(
                 AREA,
                 why,
-                f"see {advice.log_of(settings, daemons.AUTH.name)}",
+                said("see {log}", log=advice.log_of(settings, daemons.AUTH.name)),
                 key="processes.relay_without_auth",
                 host=host,
                 port=port,

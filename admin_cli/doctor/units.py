@@ -9,6 +9,7 @@ from mailweir import daemons
 from mailweir.errors import MailweirError
 from mailweir.health import advice
 from mailweir.health.findings import Finding, note, ok, wrong
+from mailweir.sentence import said
 from mailweir.settings import Settings
 
 AREA = "processes"
@@ -48,8 +49,8 @@ def check(settings: Settings) -> Iterator[Finding]:
     if not units:
         yield wrong(
             AREA,
-            "there is no unit of Mailweir on this host",
-            "run the playbook; see docs/deployment.md",
+            said("there is no unit of Mailweir on this host"),
+            said("run the playbook; see docs/deployment.md"),
             key="processes.no_units",
         )
         return
@@ -58,7 +59,7 @@ def check(settings: Settings) -> Iterator[Finding]:
             to_do = f"systemctl {'unmask' if at_boot == 'masked' else 'enable --now'} {_short(name)}"
             yield wrong(
                 AREA,
-                f"{_short(name)} is {at_boot}: it isn't started at boot",
+                said("{name} is {at_boot}: it isn't started at boot", name=_short(name), at_boot=at_boot),
                 to_do,
                 key="processes.not_at_boot",
                 unit=_short(name),
@@ -74,8 +75,8 @@ def check(settings: Settings) -> Iterator[Finding]:
         name = _short(one["Id"])
         yield note(
             AREA,
-            f"{name} was started anew {one['NRestarts']} times",
-            f"see {advice.log_of(settings, name)}",
+            said("{name} was started anew {number} times", name=name, number=one["NRestarts"]),
+            said("see {log}", log=advice.log_of(settings, name)),
             key="processes.restless",
             unit=name,
             restarts=int(one["NRestarts"]),
@@ -83,7 +84,11 @@ def check(settings: Settings) -> Iterator[Finding]:
     if not down:
         yield ok(
             AREA,
-            f"the {len(names)} units of this host run: {', '.join(_short(name) for name in names)}",
+            said(
+                "the {number} units of this host run: {names}",
+                number=len(names),
+                names=", ".join(_short(name) for name in names),
+            ),
             key="processes.units_run",
             units=len(names),
         )
@@ -110,8 +115,12 @@ def _not_running(settings: Settings, state: Mapping[str, str]) -> Finding:
     program = name.removesuffix("@-")
     return wrong(
         AREA,
-        f"{name} doesn't run: {why}",
-        f"systemctl start {name}; where it ends again, see {advice.log_of(settings, program)}",
+        said("{name} doesn't run: {why}", name=name, why=why),
+        said(
+            "systemctl start {name}; where it ends again, see {log}",
+            name=name,
+            log=advice.log_of(settings, program),
+        ),
         key="processes.unit_down",
         unit=name,
         why=why,

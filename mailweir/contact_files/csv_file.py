@@ -15,6 +15,7 @@ from mailweir.contact_files import columns, formulas
 from mailweir.contact_files.columns import Columns
 from mailweir.contact_files.lines import MAX_LINE_CHARS, Lines, encoding_of
 from mailweir.contact_files.rows import BadRow, Row
+from mailweir.sentence import said
 
 MAX_ROW_CHARS = MAX_LINE_CHARS
 
@@ -74,7 +75,11 @@ def _layout(raw: bytes) -> _Layout | BadRow:
     ]
     if not found:
         return BadRow(
-            1, "no header names a column for the name and one for the address, and the second column is no mail address"
+            1,
+            said(
+                "no header names a column for the name and one for the address, and the second column is no mail "
+                "address"
+            ),
         )
     # max takes the first of equals: a header wins, then what knows more columns, then the usual delimiter
     return max(found, key=lambda layout: (layout.header_line > 0, layout.columns.known))
@@ -105,17 +110,20 @@ def _records(raw: bytes, encoding: str, delimiter: str, skip_lines: int) -> Iter
         except StopIteration:
             return
         except csv.Error as error:
-            up_to = f" (up to line {source.line})" if source.line > first else ""
-            yield first, f"its quotes can't be read{up_to}: {error}"
+            up_to = said(" (up to line {line})", line=source.line) if source.line > first else ""
+            yield first, said("its quotes can't be read{up_to}: {error}", up_to=up_to, error=error)
         except _RowTooLong:
             if source.line > first:
                 # what follows may be inside the quotes or outside of them
                 yield (
                     first,
-                    f"a quoted cell begins that doesn't end within {MAX_ROW_CHARS} characters; the rest was not read",
+                    said(
+                        "a quoted cell begins that doesn't end within {most} characters; the rest was not read",
+                        most=MAX_ROW_CHARS,
+                    ),
                 )
                 return
-            yield first, f"the line is longer than {MAX_ROW_CHARS} characters"
+            yield first, said("the line is longer than {most} characters", most=MAX_ROW_CHARS)
 
 
 class _Source(Iterator[str]):
@@ -144,9 +152,19 @@ class _Source(Iterator[str]):
 def _row(layout: _Layout, line: int, cells: list[str]) -> Row | BadRow:
     where = layout.columns
     if any(cell.strip() for cell in cells[where.width :]):
-        return BadRow(line, f"it has {len(cells)} cells where {where.width} are expected; quote what holds a delimiter")
+        return BadRow(
+            line,
+            said(
+                "it has {number} cells where {width} are expected; quote what holds a delimiter",
+                number=len(cells),
+                width=where.width,
+            ),
+        )
     company = " ".join(where.company(cells).split())
     # `jane;jane@a.example;jane@b.example`: the `;` between two addresses was taken for the one between two columns
     if layout.delimiter == ";" and "@" in company:
-        return BadRow(line, f"the company '{company}' looks like an address; quote a cell with several addresses")
+        return BadRow(
+            line,
+            said("the company '{company}' looks like an address; quote a cell with several addresses", company=company),
+        )
     return Row(line, " ".join(where.name(cells).split()), where.all_addresses(cells), company)

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 
 from mailweir.contact_files.rows import BadRow
+from mailweir.sentence import said
 
 MAX_FILE_BYTES = 200 * 1024 * 1024
 MAX_LINE_CHARS = 131_072  # csv's own limit for a cell
@@ -23,17 +24,17 @@ def encoding_of(raw: bytes) -> str | BadRow:
     """The name of the encoding in which all of the file can be read: UTF-16 with a mark, UTF-8, or else Windows-1252."""
     if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         broken = _first_broken(raw, "utf-16")
-        return "utf-16" if broken is None else BadRow(1, "the file begins as UTF-16, but isn't UTF-16 throughout")
+        return "utf-16" if broken is None else BadRow(1, said("the file begins as UTF-16, but isn't UTF-16 throughout"))
     if b"\0" in raw[:4]:
-        return BadRow(1, "the file isn't text in UTF-8; UTF-16 needs its byte order mark")
+        return BadRow(1, said("the file isn't text in UTF-8; UTF-16 needs its byte order mark"))
     broken = _first_broken(raw, "utf-8")
     if broken is None:
         return "utf-8-sig"
     if raw.startswith(codecs.BOM_UTF8) or _is_mostly_utf8(raw):
-        return BadRow(_line_at(raw, broken), "bytes that aren't UTF-8, in a file that is UTF-8 otherwise")
+        return BadRow(_line_at(raw, broken), said("bytes that aren't UTF-8, in a file that is UTF-8 otherwise"))
     broken = _first_broken(raw, "cp1252")
     if broken is not None:
-        return BadRow(_line_at(raw, broken), "bytes that are neither UTF-8 nor Windows-1252")
+        return BadRow(_line_at(raw, broken), said("bytes that are neither UTF-8 nor Windows-1252"))
     return "cp1252"
 
 

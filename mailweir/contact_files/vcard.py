@@ -12,6 +12,7 @@ from typing import NamedTuple
 from mailweir import charsets
 from mailweir.contact_files.lines import MAX_LINE_CHARS, Lines, encoding_of
 from mailweir.contact_files.rows import BadRow, Row
+from mailweir.sentence import said
 
 MAX_PROPERTY_CHARS = MAX_LINE_CHARS
 
@@ -47,15 +48,17 @@ class _Card:
 
     def take(self, found: _Property) -> None:
         if found.problem:
-            self._problem = self._problem or f"line {found.line}: {found.problem}"
+            self._problem = self._problem or said("line {line}: {problem}", line=found.line, problem=found.problem)
         elif found.name == "VERSION" and found.value.strip() not in _VERSIONS:
-            self._problem = self._problem or f"vCard version '{found.value.strip()[:20]}' isn't known: 3.0 and 4.0 are"
+            self._problem = self._problem or said(
+                "vCard version '{value}' isn't known: 3.0 and 4.0 are", value=found.value.strip()[:20]
+            )
         else:
             self._values[found.name].append(found.value)
 
     def row(self) -> Row | BadRow:
         if self._problem:
-            return BadRow(self._line, f"the card is broken: {self._problem}")
+            return BadRow(self._line, said("the card is broken: {problem}", problem=self._problem))
         names = (_one_line(_unescape(value)) for value in self._values["FN"])
         addresses = (_unescape(value).strip() for value in self._values["EMAIL"])
         return Row(
@@ -79,23 +82,23 @@ def read(raw: bytes) -> Iterator[Row | BadRow]:
         yield encoding
         return
     card: _Card | None = None
-    begun_at, said = 0, False
+    begun_at, is_told = 0, False
     for found in _properties(Lines(raw, encoding)):
         if found.name == "BEGIN" and found.value.strip().upper() == "VCARD":
             if card:
-                yield BadRow(begun_at, "the card has no END:VCARD")
-            card, begun_at, said = _Card(found.line), found.line, False
+                yield BadRow(begun_at, said("the card has no END:VCARD"))
+            card, begun_at, is_told = _Card(found.line), found.line, False
         elif card is None:
-            if not said:  # once, and not for each line of a file that is something else
-                yield BadRow(found.line, "what stands here is within no vCard")
-            said = True
+            if not is_told:  # once, and not for each line of a file that is something else
+                yield BadRow(found.line, said("what stands here is within no vCard"))
+            is_told = True
         elif found.name == "END":
             yield card.row()
             card = None
         else:
             card.take(found)
     if card:
-        yield BadRow(begun_at, "the card has no END:VCARD")
+        yield BadRow(begun_at, said("the card has no END:VCARD"))
 
 
 def _properties(lines: Lines) -> Iterator[_Property]:
@@ -130,11 +133,16 @@ def _property(line: int, text: str, chars: int) -> Iterator[_Property]:
     name = match["name"].upper() if match else ""
     value = _decode(match["parameters"].upper(), match["value"]) if match else None
     if chars > MAX_PROPERTY_CHARS:
-        yield _Property(line, name, "", f"longer than {MAX_PROPERTY_CHARS} characters")
+        yield _Property(line, name, "", said("longer than {most} characters", most=MAX_PROPERTY_CHARS))
     elif match is None:
-        yield _Property(line, "", "", f"'{text[:60]}' is no property")
+        yield _Property(line, "", "", said("'{text}' is no property", text=text[:60]))
     elif name in _WANTED:
-        yield _Property(line, name, value or "", "" if value is not None else f"the encoding of {name} can't be read")
+        yield _Property(
+            line,
+            name,
+            value or "",
+            "" if value is not None else said("the encoding of {name} can't be read", name=name),
+        )
 
 
 def _decode(parameters: str, value: str) -> str | None:

@@ -18,7 +18,7 @@ from mailweir.store.database.moments import parse, rfc3339
 from mailweir.store.record import raw_messages
 from mailweir.store.record.digest_queue import Version
 
-_BY_LOGIN = SenderVerdict(Verdict.PASS, VerdictReason.LOGIN)
+_BY_LOGIN = SenderVerdict(Verdict.PASS, VerdictReason.LOGIN, covers_ids=True)
 DONE = b"+"  # what was found follows
 NO_DNS = b"?"
 DAMAGED = b"!"

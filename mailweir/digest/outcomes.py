@@ -13,13 +13,14 @@ import structlog
 
 from mailweir import backoff, sender_verdict
 from mailweir.digest import children, indexing
+from mailweir.digest.giving_way import GivingWay
 from mailweir.digest.portions import Portions
 from mailweir.errors import DatabaseUnavailable
 from mailweir.reading import frame, search_entry
 from mailweir.reading.reading import Reading
 from mailweir.sender_verdict import SenderVerdict, VerdictReason
 from mailweir.store.database.connection import Database
-from mailweir.store.record import digest_queue, leading, raw_messages, readings, search_index, verdicts
+from mailweir.store.record import digest_queue, joining, leading, raw_messages, readings, search_index, verdicts
 from mailweir.store.record.digest_queue import Entry, Stage
 from mailweir.store.record.verdicts import Examined, Led
 
@@ -59,6 +60,8 @@ class Outcomes:
         self._logger = logger
         self._clock = clock
         self._portions = Portions()
+        self._giving_way = GivingWay(database)
+        self._may_join = True  # what a kill left
 
     def write(self, outcomes: Sequence[Outcome]) -> None:
         """Writes what came of them, in transactions of few milliseconds. One that can't be written holds up none of the others,
@@ -71,6 +74,21 @@ class Outcomes:
             self._logger.error("results can't be written together", exc_info=error)
             for outcome in outcomes:
                 self._write_alone(outcome)
+        if self._may_join:
+            self._join()
+
+    def _join(self) -> None:
+        """Joins hand-made forwards with the author's own copies, which came by now."""
+        try:
+            count = joining.work_off(self._database, self._clock())
+        except DatabaseUnavailable:
+            raise
+        except Exception as error:  # they stay two, and nothing else waits for them
+            self._logger.error("forwards can't be joined", exc_info=error)
+            count = 0
+        self._may_join = False
+        if count:
+            self._logger.info("forwards joined with the mail itself", number=count)
 
     def _write_alone(self, outcome: Outcome) -> None:
         try:
@@ -91,8 +109,9 @@ class Outcomes:
         left = deque((one, _cost(one[1], entries.get(one[0].entry.raw_id))) for one in decided)
         while left:
             part = self._portions.take(left)
+            self._giving_way.give_way()
             self._write_part(part, entries)
-            self._portions.end()
+            self._giving_way.has_taken(self._portions.end())
 
     def _write_part(
         self, decided: Sequence[tuple[Outcome, _Final | Entry]], entries: Mapping[int, search_entry.Entry]
@@ -121,6 +140,7 @@ class Outcomes:
                     digest_queue.postpone(self._database, found, now + pause_after(found.attempts + found.deaths - 1))
             search_index.put(self._database, [entries[raw_id] for raw_id in kept if raw_id in entries])
             leading.join_threads(self._database, led, now)
+            self._may_join |= joining.note(self._database, list(activity_ids.values()))
 
     def _look_again(self, entry: Entry, now: datetime) -> None:
         """Has an author who isn't proven yet examined once more, as long as his mail is new."""

@@ -38,10 +38,11 @@ class Portions:
         """What `take` gave is being written from now on: the write lock is held."""
         self._began = self._clock()
 
-    def end(self) -> None:
-        """It is written."""
+    def end(self) -> float:
+        """It is written; how many seconds that took."""
         took = self._clock() - self._began
         if took > WANTED_SECONDS:
             self._most = max(_FEWEST, min(self._most, self._taken) // 2)
         elif self._taken > self._most // 2:  # a small one says nothing of a large one
             self._most = min(_MOST, self._most + self._most // 4)
+        return took

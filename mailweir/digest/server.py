@@ -27,7 +27,7 @@ from mailweir.errors import DatabaseUnavailable, MailweirError
 from mailweir.settings import Settings
 from mailweir.store.database import batches, versions
 from mailweir.store.database.connection import Database
-from mailweir.store.record import digest_queue, digest_rebuilds
+from mailweir.store.record import digest_queue, digest_rebuilds, file_owners
 from mailweir.store.record.digest_queue import Entry, Lane, Stage
 
 PROCESS = daemons.DIGEST.name
@@ -59,6 +59,7 @@ def main() -> None:
         config = settings.load()
         database = connect(config)
         versions.check(database)
+        file_owners.fill(database)
     except MailweirError as error:
         sys.exit(f"{PROCESS}: {error}")
     is_over = threading.Event()

@@ -17,6 +17,7 @@ from mailweir.domains.spf_slips import Reading
 from mailweir.domains.suggestion import Relay, Suggestion, faults_of, steps
 from mailweir.domains.typed_text import decoded
 from mailweir.errors import DnsUnavailable
+from mailweir.sentence import said
 
 MANY_LOOKUPS = 8
 _MAX_SHOWN_CHARS = 120  # of a TXT record in a sentence
@@ -98,8 +99,8 @@ def _readings(questions: Questions, domain: str) -> tuple[Reading, ...]:
 
 def _nearly(readings: Sequence[Reading]) -> tuple[list[str], list[str]]:
     """Faults and warnings of records that are nearly SPF: alone, one is a broken record and not none."""
-    told = [
-        f"a TXT record is nearly SPF, and receivers take it for none: {_shown(decoded(one.text))}"
+    told: list[str] = [
+        said("a TXT record is nearly SPF, and receivers take it for none: {text}", text=_shown(decoded(one.text)))
         for one in readings
         if not one.counts
     ]
@@ -131,9 +132,17 @@ def _faults(found: Sequence[Evaluation]) -> Iterator[str]:
     # of all addresses: what an IPv6 client finds nothing at, an IPv4 one may, and a macro leads each elsewhere
     lookups, voids = _most([one.root for one in found])
     if lookups > MAX_LOOKUPS:
-        yield f"{lookups} look-ups in the whole tree, and {MAX_LOOKUPS} are allowed (RFC 7208 4.6.4)"
+        yield said(
+            "{lookups} look-ups in the whole tree, and {most} are allowed (RFC 7208 4.6.4)",
+            lookups=lookups,
+            most=MAX_LOOKUPS,
+        )
     if voids > MAX_VOID_LOOKUPS:
-        yield f"{voids} look-ups that find nothing, and {MAX_VOID_LOOKUPS} are allowed (RFC 7208 4.6.4)"
+        yield said(
+            "{voids} look-ups that find nothing, and {most} are allowed (RFC 7208 4.6.4)",
+            voids=voids,
+            most=MAX_VOID_LOOKUPS,
+        )
     for one in found:
         if one.result == "permerror" and one.root.fault:
             yield one.root.fault
@@ -148,27 +157,36 @@ def _most(roots: Sequence[Node]) -> tuple[int, int]:
 def _warnings(questions: Questions, roots: Sequence[Node]) -> Iterator[str]:
     lookups, voids = _most(roots)
     if MANY_LOOKUPS <= lookups <= MAX_LOOKUPS:
-        yield f"{lookups} of {MAX_LOOKUPS} look-ups are used"
+        yield said("{lookups} of {most} look-ups are used", lookups=lookups, most=MAX_LOOKUPS)
     if 0 < voids <= MAX_VOID_LOOKUPS:
-        yield f"{voids} of {MAX_VOID_LOOKUPS} look-ups that may find nothing do"
+        yield said(
+            "{voids} of {most} look-ups that may find nothing do",
+            voids=voids,
+            most=MAX_VOID_LOOKUPS,
+        )
     root = roots[0]
     for one in roots:
         yield from _wide(one)
     for step in (step for one in roots for step in steps(one)):
         if _name_of(step) == "ptr":
-            yield "ptr is slow and unreliable, and receivers may leave it out (RFC 7208 5.5)"
+            yield said("ptr is slow and unreliable, and receivers may leave it out (RFC 7208 5.5)")
         if step.outcome == "temperror":
-            yield f"{step.text}: {step.fault}"
+            yield said("{term}: {fault}", term=step.text, fault=step.fault)
     if root.canonical and root.canonical != root.domain.lower().rstrip("."):
-        yield f"the name is an alias (CNAME) of {root.canonical}: the record stands there, and is to be changed there"
+        yield said(
+            "the name is an alias (CNAME) of {canonical}: the record stands there, and is to be changed there",
+            canonical=root.canonical,
+        )
     if root.text and _is_wildcard(questions, root):
-        yield "every name below the domain has the same TXT record (a wildcard): DKIM and DMARC look-ups may find it"
+        yield said(
+            "every name below the domain has the same TXT record (a wildcard): DKIM and DMARC look-ups may find it"
+        )
 
 
 def _wide(node: Node) -> Iterator[str]:
     for step in node.steps:
         if _name_of(step) == "all" and step.text.lower() in ("all", "+all", "?all"):
-            yield f"{node.domain} ends in {step.text}: anyone may send as you"
+            yield said("{domain} ends in {term}: anyone may send as you", domain=node.domain, term=step.text)
         if step.child:
             yield from _wide(step.child)
 
@@ -227,18 +245,24 @@ def _domain_warnings(
     published: Sequence[Published], policies: Found | None, aligned: tuple[bool, bool]
 ) -> Iterator[str]:
     if not published:
-        yield "no DKIM key of ours signs for it: 'mailweir domain add' makes one"
+        yield said("no DKIM key of ours signs for it: 'mailweir domain add' makes one")
     for one in published:
         if one.fault or one.note:
-            yield f"DKIM key {one.selector}: {one.fault or one.note}"
+            yield said("DKIM key {selector}: {fault}", selector=one.selector, fault=one.fault or one.note)
     if policies is not None:
         faults = dmarc.faults(policies)
-        yield from (f"DMARC: {fault}" for fault in faults)
+        yield from (said("DMARC: {fault}", fault=fault) for fault in faults)
         if not (faults or policies.by_7489.found_at or policies.by_9989.found_at):
-            yield "no DMARC record: large receivers want one of who sends much (at least v=DMARC1; p=none)"
+            yield said("no DMARC record: large receivers want one of who sends much (at least v=DMARC1; p=none)")
     if not all(aligned):
-        only = f" by RFC {9989 if aligned[0] else 7489}" if any(aligned) else ""
-        yield f"the envelope sender's domain isn't aligned with the author's{only}: SPF doesn't count for DMARC"
+        yield (
+            said(
+                "the envelope sender's domain isn't aligned with the author's by RFC {rfc}: SPF doesn't count for DMARC",
+                rfc=9989 if aligned[0] else 7489,
+            )
+            if any(aligned)
+            else said("the envelope sender's domain isn't aligned with the author's: SPF doesn't count for DMARC")
+        )
 
 
 def _domain_verdict(spf: SpfReport, warnings: Sequence[str], unknown: Sequence[str], *, aligned: bool) -> Verdict:
@@ -253,17 +277,19 @@ def _domain_verdict(spf: SpfReport, warnings: Sequence[str], unknown: Sequence[s
 
 def _outcome(policy: Policy | None, *, by_spf: bool, by_dkim: bool, knows_tests: bool = False) -> str:
     if policy is None:
-        return "unknown: DNS gives no answer"
+        return said("unknown: DNS gives no answer")
     ways = [name for name, does in (("SPF", by_spf), ("DKIM", by_dkim)) if does]
     if ways:
-        return f"DMARC passes today through {' and '.join(ways)}" + (" only" if len(ways) == 1 else "")
+        if len(ways) == 1:
+            return said("DMARC passes today through {way} only", way=ways[0])
+        return said("DMARC passes today through SPF and DKIM")
     if not policy.found_at:
-        return "DMARC has no record to go by"
+        return said("DMARC has no record to go by")
     asked = {
-        "none": "nothing is asked to be done about it",
-        "quarantine": "receivers are asked to take it for spam",
-        "reject": "receivers are asked to refuse it",
+        "none": said("nothing is asked to be done about it"),
+        "quarantine": said("receivers are asked to take it for spam"),
+        "reject": said("receivers are asked to refuse it"),
     }
     testing = knows_tests and policy.is_test and policy.policy != "none"
-    what = "its policy isn't to be applied yet (t=y)" if testing else asked[policy.policy]
-    return f"DMARC fails today: {what} (p={policy.policy})"
+    what = said("its policy isn't to be applied yet (t=y)") if testing else asked[policy.policy]
+    return said("DMARC fails today: {what} (p={policy})", what=what, policy=policy.policy)

@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from mailweir import dkim_record
 from mailweir.domains.questions import Questions
+from mailweir.sentence import said
 
 LEAST_BITS = 1024  # RFC 8301 3.2
 GOOD_BITS = 2048
@@ -48,14 +49,14 @@ def look(questions: Questions, domain: str, key: Key) -> Published:
     fault = dkim_record.unusable(published)
     if published.kind == "ed25519":
         return Published(
-            key.selector, name, "ed25519", None, fault, "few receivers verify Ed25519: sign with an RSA key, too"
+            key.selector, name, "ed25519", None, fault, said("few receivers verify Ed25519: sign with an RSA key, too")
         )
     kind, bits = _kind(published.data), _bits(published.data)
     if bits is None:
-        return Published(key.selector, name, fault="the p= that is published is no RSA key")
+        return Published(key.selector, name, fault=said("the p= that is published is no RSA key"))
     if bits < LEAST_BITS:
-        fault = f"{bits} bits are too few: receivers take {LEAST_BITS} at least"
-    note = f"{GOOD_BITS} bits are usual" if LEAST_BITS <= bits < GOOD_BITS else ""
+        fault = said("{bits} bits are too few: receivers take {least} at least", bits=bits, least=LEAST_BITS)
+    note = said("{bits} bits are usual", bits=GOOD_BITS) if LEAST_BITS <= bits < GOOD_BITS else ""
     return Published(key.selector, name, kind, None, fault, note)
 
 

@@ -14,6 +14,7 @@ from mailweir.domains import dmarc_record
 from mailweir.domains.dmarc_record import Record
 from mailweir.domains.questions import Questions
 from mailweir.errors import DnsUnavailable
+from mailweir.sentence import joined, said
 
 MAX_WALKED_LABELS = 7  # RFC 9989 4.10: of a longer name the walk goes on with so many
 
@@ -62,7 +63,7 @@ def look(questions: Questions, domain: str) -> Found:
         new = _by_9989(questions, domain)
         return Found(old, new, tuple(_differences(old, new)))
     except DnsUnavailable as error:
-        return Found(old, old, (f"what RFC 9989 makes of it isn't known: {error}",))
+        return Found(old, old, (said("what RFC 9989 makes of it isn't known: {error}", error=error),))
 
 
 def is_aligned_7489(domain: str, author_domain: str, *, strict: bool) -> bool:
@@ -88,13 +89,16 @@ def _near_fault(questions: Questions, domain: str) -> str:
     if not near:
         return ""
     beside = (
-        "take it out, for another one counts"
+        said("take it out, for another one counts")
         if _at(questions, domain)
-        else "correct it, and add no second one beside it"
+        else said("correct it, and add no second one beside it")
     )
-    return (
-        f"the record at _dmarc.{domain} is nearly one, and receivers take it for none: {dmarc_record.why_not(near[0])}; "
-        f"{beside}: {dmarc_record.shown(near[0])}"
+    return said(
+        "the record at _dmarc.{domain} is nearly one, and receivers take it for none: {why}; {beside}: {text}",
+        domain=domain,
+        why=dmarc_record.why_not(near[0]),
+        beside=beside,
+        text=dmarc_record.shown(near[0]),
     )
 
 
@@ -108,7 +112,13 @@ def _by_7489(questions: Questions, domain: str) -> Policy:
         texts = _at(questions, name)
         fault = _near_fault(questions, name)
         if len(texts) > 1:  # the search ends without a policy; it doesn't go on to the organisation's
-            return Policy("none", "", fault=f"{len(texts)} DMARC records at _dmarc.{name}, so none of them counts")
+            return Policy(
+                "none",
+                "",
+                fault=said(
+                    "{number} DMARC records at _dmarc.{name}, so none of them counts", number=len(texts), name=name
+                ),
+            )
         if texts:
             own = _near_fault(questions, domain) if name != domain else ""
             return _policy(name, dmarc_record.parse(texts[0]), tags, own or fault)
@@ -125,7 +135,7 @@ def _policy(name: str, record: Record, tags: tuple[str, ...], fault: str) -> Pol
         strict_spf=record.has("aspf", "s"),
         strict_dkim=record.has("adkim", "s"),
         reports_to=record.tags.get("rua", ""),
-        fault="; ".join(filter(None, (fault, *record.faults))),
+        fault=joined(filter(None, (fault, *record.faults)), "; "),
         is_test=record.has("t", "y"),
     )
 
@@ -185,17 +195,28 @@ def _by_9989(questions: Questions, domain: str) -> Policy:
 def _differences(old: Policy, new: Policy) -> Iterator[str]:
     """Where receivers of either kind do something else."""
     if (old.policy, old.found_at) != (new.policy, new.found_at):
-        yield f"by RFC 7489 {_told(old)}; by RFC 9989 {_told(new)}"
+        yield said("by RFC 7489 {old}; by RFC 9989 {new}", old=_told(old), new=_told(new))
     record = dmarc_record.parse(new.text)
     if new.is_test and new.policy != "none":
-        yield f"t=y: by RFC 9989 p={new.policy} isn't to be applied yet; RFC 7489 knows no t=, and applies it"
+        yield said(
+            "t=y: by RFC 9989 p={policy} isn't to be applied yet; RFC 7489 knows no t=, and applies it",
+            policy=new.policy,
+        )
     share = record.tags.get("pct", "100")
     if share != "100" and share.isdigit() and new.policy != "none":
-        yield f"pct={share}: by RFC 7489 the policy is for {share} of 100 failing mails; RFC 9989 has no pct=, so it is for all"
+        yield said(
+            "pct={share}: by RFC 7489 the policy is for {share} of 100 failing mails; RFC 9989 has no pct=, so "
+            "it is for all",
+            share=share,
+        )
 
 
 def _told(policy: Policy) -> str:
-    return f"the policy is {policy.policy} (of {policy.found_at})" if policy.found_at else "no policy counts"
+    return (
+        said("the policy is {policy} (of {found_at})", policy=policy.policy, found_at=policy.found_at)
+        if policy.found_at
+        else said("no policy counts")
+    )
 
 
 def faults(found: Found) -> Sequence[str]:

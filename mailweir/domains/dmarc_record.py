@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mailweir.domains.typed_text import cleaned, decoded
+from mailweir.sentence import said
 
 POLICIES = ("none", "quarantine", "reject")
 _MAX_SHOWN_CHARS = 120
@@ -53,10 +54,10 @@ def parse(text: str) -> Record:
         name = name.strip(" \t").lower()
         if not equals or not _NAME.match(name):
             if part.strip():
-                faults.append(f"'{_shown(part.strip())}' is no tag")
+                faults.append(said("'{part}' is no tag", part=_shown(part.strip())))
             continue
         if name in tags:
-            faults.append(f"{name}= stands there twice")
+            faults.append(said("{name}= stands there twice", name=name))
         tags.setdefault(name, value.strip(" \t"))
     return Record(text, tags, (*faults, *_unreadable(tags)))
 
@@ -67,21 +68,35 @@ def _unreadable(tags: dict[str, str]) -> Sequence[str]:
     for name in ("p", "sp", "np"):
         if name in tags and tags[name].lower() not in POLICIES:
             found.append(
-                f"its policy {name}={_shown(tags[name])} is none that is known, so it doesn't count{_missing(tags[name])}"
+                said(
+                    "its policy {name}={value} is none that is known, so it doesn't count{missing}",
+                    name=name,
+                    value=_shown(tags[name]),
+                    missing=_missing(tags[name]),
+                )
             )
     if "p" not in tags:
-        found.append("it has no policy (p=): to RFC 7489 it doesn't count, to RFC 9989 it is p=none")
+        found.append(said("it has no policy (p=): to RFC 7489 it doesn't count, to RFC 9989 it is p=none"))
     for name, values in (("adkim", "rs"), ("aspf", "rs"), ("t", "yn"), ("psd", "ynu")):
         if name in tags and (len(tags[name]) != 1 or tags[name].lower() not in values):
-            found.append(f"{name}={_shown(tags[name])} is left out by receivers{_missing(tags[name])}")
+            found.append(
+                said(
+                    "{name}={value} is left out by receivers{missing}",
+                    name=name,
+                    value=_shown(tags[name]),
+                    missing=_missing(tags[name]),
+                )
+            )
     for name in ("rua", "ruf"):
         if name in tags and not all(map(_REPORTS_TO.match, tags[name].split(","))):
-            found.append(f"{name}={_shown(tags[name])} has something that is no mailto: address")
+            found.append(
+                said("{name}={value} has something that is no mailto: address", name=name, value=_shown(tags[name]))
+            )
     return found
 
 
 def _missing(value: str) -> str:
-    return ": a ; seems to be missing in it" if re.search(r"[,\s\\:|]", value) else ""
+    return said(": a ; seems to be missing in it") if re.search(r"[,\s\\:|]", value) else ""
 
 
 def is_near(value: str) -> bool:
@@ -94,22 +109,22 @@ def why_not(value: str) -> str:
     text, plain = decoded(value), cleaned(value)
     version = re.match(r"\W*v\s*=\s*(\w*)", plain, re.IGNORECASE)
     if "\\" in text:
-        return "it has backslashes, which belong into a zone file only"
+        return said("it has backslashes, which belong into a zone file only")
     if re.match(r"\s*[\"']", text) or '"' in plain:
-        return "it has quotes in it"
+        return said("it has quotes in it")
     if text != plain:
-        return "it has characters in it that look like others (a no-break space, say) or can't be seen"
+        return said("it has characters in it that look like others (a no-break space, say) or can't be seen")
     if not version:
         return (
-            "v=DMARC1 is missing at its begin"
+            said("v=DMARC1 is missing at its begin")
             if not re.search(r"v\s*=\s*DMARC1", plain)
-            else "v=DMARC1 has to come first"
+            else said("v=DMARC1 has to come first")
         )
     if version[1] != "DMARC1":
-        return f"its version is '{_shown(version[1])}', and DMARC1 is right, in capitals"
+        return said("its version is '{version}', and DMARC1 is right, in capitals", version=_shown(version[1]))
     if text[0] not in "vV":
-        return "something stands before v=DMARC1, such as a blank"
-    return "no ; stands behind v=DMARC1"
+        return said("something stands before v=DMARC1, such as a blank")
+    return said("no ; stands behind v=DMARC1")
 
 
 def shown(value: str) -> str:

@@ -14,6 +14,7 @@ import dns.name
 import dns.resolver
 
 from mailweir.errors import DnsUnavailable
+from mailweir.sentence import said
 
 MAX_SECONDS = 20.0  # for all questions of one check; RFC 7208 4.6.4 asks for at least 20
 
@@ -103,7 +104,7 @@ class Questions:
             return _VOID
         left = self._left()
         if left <= 0:
-            raise DnsUnavailable(f"no answer for {name} in time")
+            raise DnsUnavailable(said("no answer for {name} in time", name=name))
         try:
             lifetime = min(left, self._resolver.lifetime)
             answer = self._resolver.resolve(wanted, kind, lifetime=lifetime, search=False)
@@ -112,7 +113,9 @@ class Questions:
         except dns.resolver.NoAnswer:
             return _VOID
         except (dns.exception.DNSException, OSError) as error:
-            raise DnsUnavailable(f"no answer for {name} {kind}: {_cause(error)}") from error
+            raise DnsUnavailable(
+                said("no answer for {name} {kind}: {error}", name=name, kind=kind, error=_cause(error))
+            ) from error
         rrset = answer.rrset
         if rrset is None:
             return _VOID
@@ -145,7 +148,7 @@ def resolver_at(nameserver: str, port: int, timeout_seconds: float) -> dns.resol
     try:
         resolver = dns.resolver.Resolver(configure=not nameserver)
     except dns.resolver.NoResolverConfiguration as error:
-        raise DnsUnavailable("the system names no resolver: give one with --nameserver") from error
+        raise DnsUnavailable(said("the system names no resolver: give one with --nameserver")) from error
     resolver.lifetime = timeout_seconds
     if nameserver:
         resolver.nameservers = [nameserver]

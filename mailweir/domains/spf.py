@@ -12,6 +12,7 @@ from mailweir.domains import spf_record
 from mailweir.domains.questions import Questions
 from mailweir.domains.spf_record import IpAddress, Record, Request, SyntaxFault, Term, expand, shorten
 from mailweir.errors import DnsUnavailable
+from mailweir.sentence import said
 
 MAX_LOOKUPS = 10  # 4.6.4
 MAX_VOID_LOOKUPS = 2
@@ -100,7 +101,7 @@ class _Walk:
     def visit(self, domain: str, path: tuple[str, ...], live: bool) -> Node:
         node = Node(domain)
         if not is_host_name(domain):
-            node.fault = "no name that could have a record"
+            node.fault = said("no name that could have a record")
             return node
         try:
             answer = self._questions.ask(domain, "TXT")
@@ -113,7 +114,10 @@ class _Walk:
             return node
         node.text = found[0]
         if len(found) > 1:
-            node.result, node.fault = "permerror", f"{len(found)} SPF records, and only one may be there"
+            node.result, node.fault = (
+                "permerror",
+                said("{number} SPF records, and only one may be there", number=len(found)),
+            )
             return node
         try:
             record = spf_record.parse(found[0])
@@ -152,9 +156,12 @@ class _Walk:
             self.lookups += live
             self._beside += not live
             if live and self.lookups > MAX_LOOKUPS:
-                step.outcome, step.fault = "permerror", f"more than {MAX_LOOKUPS} look-ups"
+                step.outcome, step.fault = (
+                    "permerror",
+                    said("more than {most} look-ups", most=MAX_LOOKUPS),
+                )
             if not live and self._beside > MAX_BESIDE_LOOKUPS:
-                step.fault = "not walked any further"
+                step.fault = said("not walked any further")
                 return step
         past_limit = step.outcome == "permerror"
         try:
@@ -165,7 +172,10 @@ class _Walk:
             return step
         step.outcome = outcome
         if live and self.voids > MAX_VOID_LOOKUPS and outcome in ("match", "no match"):
-            step.outcome, step.fault = "permerror", f"more than {MAX_VOID_LOOKUPS} void look-ups"
+            step.outcome, step.fault = (
+                "permerror",
+                said("more than {most} void look-ups", most=MAX_VOID_LOOKUPS),
+            )
         return step
 
     def _outcome(self, term: Term, step: Step, domain: str, path: tuple[str, ...], live: bool) -> str:
@@ -193,7 +203,7 @@ class _Walk:
         step.lookups += child.lookups
         step.voids += child.voids
         if child.result == "none":
-            step.fault = f"no SPF record at {target}"
+            step.fault = said("no SPF record at {target}", target=target)
             return "permerror"
         if child.result in ("permerror", "temperror"):
             step.fault = step.fault or child.fault
@@ -206,7 +216,7 @@ class _Walk:
         if term.name == "mx":
             names = [value.partition(" ")[2] for value in self._ask(target, "MX", step, live)]
             if len(names) > MAX_NAMES:
-                step.fault = f"more than {MAX_NAMES} MX records"
+                step.fault = said("more than {most} MX records", most=MAX_NAMES)
                 return "permerror"
         ip = self._request.ip
         prefix = term.prefix4 if ip.version == 4 else term.prefix6

@@ -9,6 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import quote
 
+from mailweir.sentence import said
+
 IpAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 IpNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -65,7 +67,7 @@ def is_spf(text: str) -> bool:
 def parse(text: str) -> Record:
     """The record. Errors: SyntaxFault."""
     if not text.isascii():
-        raise SyntaxFault("the record has bytes that aren't ASCII")
+        raise SyntaxFault(said("the record has bytes that aren't ASCII"))
     mechanisms: list[Term] = []
     modifiers: dict[str, Term] = {}
     for word in text[len("v=spf1") :].split(" "):
@@ -73,11 +75,11 @@ def parse(text: str) -> Record:
             continue
         if matched := _MODIFIER.match(word):
             name = matched[1].lower()
-            _require(_MACRO_STRING.match(matched[2]), word, "has a macro or a character that can't be")
+            _require(_MACRO_STRING.match(matched[2]), word, said("has a macro or a character that can't be"))
             _require_digits(matched[2], word)
             if name not in ("redirect", "exp"):
                 continue
-            _require(name not in modifiers, word, "stands there twice")
+            _require(name not in modifiers, word, said("stands there twice"))
             modifiers[name] = Term(word, name, value=_domain_spec(matched[2], word))
         else:
             mechanisms.append(_mechanism(word))
@@ -86,7 +88,7 @@ def parse(text: str) -> Record:
 
 def _require(condition: object, word: str, fault: str) -> None:
     if not condition:
-        raise SyntaxFault(f"'{_shown(word)}' {fault}")
+        raise SyntaxFault(said("'{word}' {fault}", word=_shown(word), fault=fault))
 
 
 def _shown(word: str) -> str:
@@ -96,19 +98,19 @@ def _shown(word: str) -> str:
 def _mechanism(word: str) -> Term:
     matched = _MECHANISM.match(word)
     if not matched:
-        raise SyntaxFault(f"'{_shown(word)}' is no mechanism that SPF knows")
+        raise SyntaxFault(said("'{word}' is no mechanism that SPF knows", word=_shown(word)))
     name, rest = matched[2].lower(), matched[3]
     result = QUALIFIERS[matched[1] or "+"]
     if name == "all":
-        _require(not rest, word, "takes no value")
+        _require(not rest, word, said("takes no value"))
         return Term(word, name, result)
     if name in ("ip4", "ip6"):
         return Term(word, name, result, network=_network(name, rest, word))
     if name in ("include", "exists"):
-        _require(rest.startswith(":"), word, "needs a domain")
+        _require(rest.startswith(":"), word, said("needs a domain"))
         return Term(word, name, result, _domain_spec(rest[1:], word))
     if name == "ptr":
-        _require(not rest or rest.startswith(":"), word, "takes a domain only")
+        _require(not rest or rest.startswith(":"), word, said("takes a domain only"))
         return Term(word, name, result, _domain_spec(rest[1:], word) if rest else None)
     return _address_term(word, name, result, rest)
 
@@ -118,35 +120,35 @@ def _address_term(word: str, name: str, result: str, rest: str) -> Term:
     at = min((m.start() for m in re.finditer("/", rest) if _CIDR.match(rest, m.start())), default=len(rest))
     cidr = _CIDR.match(rest, at)
     if cidr is None:
-        raise SyntaxFault(f"'{_shown(word)}' has a prefix length that can't be")
+        raise SyntaxFault(said("'{word}' has a prefix length that can't be", word=_shown(word)))
     value = _domain_spec(rest[1:at], word) if rest[:at] else None
     prefix4, prefix6 = int(cidr[1] or 32), int(cidr[2] or 128)
-    _require(prefix4 <= 32 and prefix6 <= 128, word, "has a prefix length that can't be")
+    _require(prefix4 <= 32 and prefix6 <= 128, word, said("has a prefix length that can't be"))
     return Term(word, name, result, value, prefix4=prefix4, prefix6=prefix6)
 
 
 def _network(name: str, rest: str, word: str) -> IpNetwork:
     matched = re.match(r":([0-9a-fA-F.:]+)(?:/(0|[1-9][0-9]{0,2}))?\Z", rest)
     if not matched:
-        raise SyntaxFault(f"'{_shown(word)}' has no address and prefix length that can be")
+        raise SyntaxFault(said("'{word}' has no address and prefix length that can be", word=_shown(word)))
     kind = ipaddress.IPv4Network if name == "ip4" else ipaddress.IPv6Network
     try:
         return kind(matched[1] if matched[2] is None else f"{matched[1]}/{matched[2]}", strict=False)
     except ValueError as error:
-        raise SyntaxFault(f"'{_shown(word)}' has no address and prefix length that can be") from error
+        raise SyntaxFault(said("'{word}' has no address and prefix length that can be", word=_shown(word))) from error
 
 
 def _domain_spec(text: str, word: str) -> str:
-    _require(text, word, "needs a domain")
-    _require(_MACRO_STRING.match(text) and _DOMAIN_END.match(text), word, "has no domain that can be")
+    _require(text, word, said("needs a domain"))
+    _require(_MACRO_STRING.match(text) and _DOMAIN_END.match(text), word, said("has no domain that can be"))
     _require_digits(text, word)
-    _require(not re.search(r"%\{[crt]", text, re.IGNORECASE), word, "has a macro that is for explanations only")
+    _require(not re.search(r"%\{[crt]", text, re.IGNORECASE), word, said("has a macro that is for explanations only"))
     return text
 
 
 def _require_digits(text: str, word: str) -> None:
     # 7.1: the number of labels is at least one
-    _require(not re.search(r"%\{[a-z]0+(?=[^0-9])", text, re.IGNORECASE), word, "has a macro that keeps no label")
+    _require(not re.search(r"%\{[a-z]0+(?=[^0-9])", text, re.IGNORECASE), word, said("has a macro that keeps no label"))
 
 
 @dataclass(frozen=True, slots=True)

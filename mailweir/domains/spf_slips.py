@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from mailweir.domains import spf_record, spf_terms
 from mailweir.domains.typed_text import cleaned, decoded
+from mailweir.sentence import said
 
 _MAX_SHOWN_CHARS = 80
 _MAX_HEAD_CHARS = 200  # in which a version has to stand
@@ -93,12 +94,15 @@ def read(value: str) -> Reading:
     text = cleaned(value)
     if text != decoded(value):
         slips.append(
-            "it holds characters that SPF doesn't know (a word processor's blanks, dashes or quotes, backslashes, invisible ones)"
+            said(
+                "it holds characters that SPF doesn't know (a word processor's blanks, dashes or quotes, "
+                "backslashes, invisible ones)"
+            )
         )
     if '"' not in text:
         parts, unclear = _read_words(text, slips)
         return Reading(value, counts, parts, tuple(slips), unclear)
-    slips.append("quotes stand in the record itself")
+    slips.append(said("quotes stand in the record itself"))
     return _unquoted(value, counts, text, slips)
 
 
@@ -116,7 +120,7 @@ def _unquoted(value: str, counts: bool, text: str, slips: Sequence[str]) -> Read
             counts,
             (),
             tuple(slips),
-            ("it can't be told whether a term goes on from one quoted string to the next",),
+            (said("it can't be told whether a term goes on from one quoted string to the next"),),
         )
     return (clear or found)[0]
 
@@ -126,14 +130,14 @@ def _read_words(text: str, slips: list[str]) -> tuple[tuple[Part, ...], tuple[st
     words = _behind_version(text, slips).split()
     joined = _joined(words)
     if len(joined) > MAX_WORDS:
-        return (), (f"it has more than {MAX_WORDS} words",)
+        return (), (said("it has more than {most} words", most=MAX_WORDS),)
     if len(joined) != len(words):
-        slips.append("a blank stands within a term")
+        slips.append(said("a blank stands within a term"))
     unclear: list[str] = []
     terms: list[str] = []
     for word in joined:
         if re.fullmatch(r"v=spf1[;,:.]*", word, re.IGNORECASE):
-            slips.append("'v=spf1' stands there twice")
+            slips.append(said("'v=spf1' stands there twice"))
         else:
             terms += _terms_of(word, slips, unclear)
     redirects = [term.partition("=")[2] for term in terms if term.lower().startswith("redirect=")]
@@ -146,11 +150,11 @@ def _behind_version(text: str, slips: list[str]) -> str:
     head = matched[0] if matched else ""
     rest = text[len(head) :]
     if not head:
-        slips.append("'v=spf1' is missing in front of its terms")
+        slips.append(said("'v=spf1' is missing in front of its terms"))
     elif head.lower().rstrip(" ") != "v=spf1":
-        slips.append(f"'{_shown(head.rstrip())}' is read as 'v=spf1'")
+        slips.append(said("'{head}' is read as 'v=spf1'", head=_shown(head.rstrip())))
     elif rest and not head.endswith(" "):
-        slips.append(f"a blank is missing behind '{head}'")
+        slips.append(said("a blank is missing behind '{head}'", head=head))
     return rest
 
 
@@ -167,20 +171,24 @@ def _parted(terms: Sequence[str], slips: list[str]) -> list[Part]:
     if begun or not parts:
         parts.append(Part(tuple(begun), parts[-1].end if parts else ""))
     if len(parts) > 1:
-        slips.append(f"nobody reads what stands behind '{parts[0].end}', which ends a record")
+        slips.append(said("nobody reads what stands behind '{end}', which ends a record", end=parts[0].end))
     return parts
 
 
 def _with_redirect(parts: list[Part], redirects: list[str], slips: list[str], unclear: list[str]) -> tuple[Part, ...]:
     names = list(dict.fromkeys(one.lower() for one in redirects))
     if len(names) > 1:
-        unclear.append("it has several redirect=, and only one may be there")
+        unclear.append(said("it has several redirect=, and only one may be there"))
     elif redirects:
         if len(redirects) > 1:
-            slips.append(f"redirect={redirects[0]} stands there twice")
+            slips.append(said("redirect={name} stands there twice", name=redirects[0]))
         if any(part.end for part in parts):
             slips.append(
-                f"redirect={redirects[0]} counts for nothing beside '{parts[0].end}': include:{redirects[0]} is taken"
+                said(
+                    "redirect={name} counts for nothing beside '{end}': include:{name} is taken",
+                    name=redirects[0],
+                    end=parts[0].end,
+                )
             )
         last = parts[-1]
         parts[-1] = Part(last.terms, last.end, redirects[0])
@@ -192,10 +200,14 @@ def _terms_of(word: str, slips: list[str], unclear: list[str]) -> Sequence[str]:
     if terms is None and spf_terms.may_be_right(word):
         return [word]
     if terms is None:
-        unclear.append(f"it isn't certain what '{_shown(word)}' is meant to be")
+        unclear.append(said("it isn't certain what '{word}' is meant to be", word=_shown(word)))
         return []
     if terms != [word]:
-        slips.append(f"'{_shown(word)}' is read as '{' '.join(terms)}'" if terms else f"'{_shown(word)}' is nothing")
+        slips.append(
+            said("'{word}' is read as '{terms}'", word=_shown(word), terms=" ".join(terms))
+            if terms
+            else said("'{word}' is nothing", word=_shown(word))
+        )
     return terms
 
 

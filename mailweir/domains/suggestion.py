@@ -18,11 +18,13 @@ from mailweir.domains.spf import MAX_LOOKUPS, MAX_VOID_LOOKUPS, Evaluation, Node
 from mailweir.domains.spf_record import IpAddress
 from mailweir.domains.spf_slips import Part
 from mailweir.errors import DnsUnavailable
+from mailweir.sentence import joined, said
 
 SOFT = "~all"
-_STAYS = (
-    "mail from elsewhere that comes past our term still meets the faults named above: correct those terms, or take out "
-    "what nobody uses; nothing is left out here, for it could be a misspelt name that somebody sends by"
+_STAYS = said(
+    "mail from elsewhere that comes past our term still meets the faults named above: correct those "
+    "terms, or take out what nobody uses; nothing is left out here, for it could be a misspelt name that "
+    "somebody sends by"
 )
 _TOO_WIDE = frozenset({"all", "+all", "?all"})
 # Senders like any other, whose addresses nobody has (RFC 7600, RFC 6666): for what others meet in a tree
@@ -84,15 +86,25 @@ def suggest(questions: Questions, relay: Relay, found: Evaluation) -> Suggestion
             record = TxtRecord(found.root.canonical or domain, _strings(text))
             lookups, voids = (max(getattr(root, name) for root in tried) for name in ("lookups", "voids"))
             return Suggestion(record, tuple(filter(None, notes)), lookups, voids)
-    takes = f", for what is there takes {found.root.lookups}" if found.root.lookups > MAX_LOOKUPS else ""
+    takes = (
+        said(", for what is there takes {lookups}", lookups=found.root.lookups)
+        if found.root.lookups > MAX_LOOKUPS
+        else ""
+    )
     return Suggestion(
         None,
-        (f"no record can be made that stays within {MAX_LOOKUPS} look-ups: take out what is no longer needed{takes}",),
+        (
+            said(
+                "no record can be made that stays within {most} look-ups: take out what is no longer needed{takes}",
+                most=MAX_LOOKUPS,
+                takes=takes,
+            ),
+        ),
     )
 
 
 def _settle_first(what: Sequence[str]) -> Suggestion:
-    return Suggestion(None, (f"settle first, then check again: {'; '.join(what)}",))
+    return Suggestion(None, (said("settle first, then check again: {what}", what=joined(what, "; ")),))
 
 
 def _tried(questions: Questions, domain: str, text: str, relay: Relay, *, adds_lookups: bool) -> list[Node] | None:
@@ -127,7 +139,11 @@ def _additions(relay: Relay) -> Iterator[tuple[list[str], str]]:
     yield [], ""
     if relay.include:
         yield [f"include:{relay.include}"], ""
-    note = f"addresses instead of include:{relay.include}, which doesn't fit or doesn't pass" if relay.include else ""
+    note = (
+        said("addresses instead of include:{include}, which doesn't fit or doesn't pass", include=relay.include)
+        if relay.include
+        else ""
+    )
     yield [f"ip{ip.version}:{ip}" for ip in relay.addresses], note
 
 
@@ -145,7 +161,11 @@ def faults_of(root: Node) -> Iterator[str]:
 def _faults(root: Node) -> Iterator[str]:
     yield from faults_of(root)
     if root.voids > MAX_VOID_LOOKUPS:
-        yield f"{root.voids} look-ups find nothing, and {MAX_VOID_LOOKUPS} are allowed"
+        yield said(
+            "{voids} look-ups find nothing, and {most} are allowed",
+            voids=root.voids,
+            most=MAX_VOID_LOOKUPS,
+        )
 
 
 def _base(questions: Questions, domain: str) -> _Base:
@@ -154,23 +174,33 @@ def _base(questions: Questions, domain: str) -> _Base:
         return _first(questions, domain)
     notes = [slip for one in readings for slip in one.slips]
     if not all(one.counts for one in readings):
-        notes.append("the TXT record that is nearly SPF goes out: this one is in its place")
+        notes.append(said("the TXT record that is nearly SPF goes out: this one is in its place"))
     unclear = tuple(dict.fromkeys(one for reading in readings for one in reading.unclear))
     parts = [part for reading in readings for part in reading.parts]
     if len(readings) > 1:
-        notes.append(f"one record instead of {len(readings)}")
+        notes.append(said("one record instead of {number}", number=len(readings)))
     if len(parts) > 1:
-        several = f"there are {len(readings)} records" if len(readings) > 1 else "'all' stands in the middle"
-        unclear = (*unclear, *(f"{several}, and {why}: which is meant to count?" for why in _contradictions(parts)))
+        several = (
+            said("there are {number} records", number=len(readings))
+            if len(readings) > 1
+            else said("'all' stands in the middle")
+        )
+        unclear = (
+            *unclear,
+            *(
+                said("{several}, and {why}: which is meant to count?", several=several, why=why)
+                for why in _contradictions(parts)
+            ),
+        )
     return _united(parts, notes, unclear)
 
 
 def _contradictions(parts: Sequence[Part]) -> Iterator[str]:
     """Why what is one part's can't go behind another's: it would never be met."""
     if any(term[0] in "-~?" for part in parts for term in part.terms):
-        yield "a term refuses what another one may allow"
+        yield said("a term refuses what another one may allow")
     if sum(any(map(_may_end_it, part.terms)) or bool(_DEPENDS_ON_SENDER.search(part.redirect)) for part in parts) > 1:
-        yield "in more than one a macro leads only some senders to a record"
+        yield said("in more than one a macro leads only some senders to a record")
 
 
 def _may_end_it(term: str) -> bool:
@@ -198,14 +228,14 @@ def _united(parts: Sequence[Part], notes: list[str], unclear: tuple[str, ...]) -
     explanations = [term for term in terms if term.lower().startswith("exp=")]
     for another in explanations[1:]:  # an explanation of a refusal lets nobody send
         del terms[another]
-        notes.append(f"{another} left out: there may be one exp=")
+        notes.append(said("{another} left out: there may be one exp=", another=another))
     if alone and parts[0].redirect:
         return _Base(tuple(terms), f"redirect={parts[0].redirect}", tuple(notes), unclear)
     is_united = len(parts) > 1 or bool(parts[0].redirect)
     ends = {part.end.lower() or (SOFT if part.redirect else "") for part in parts}
     end = parts[0].end if len(ends) == 1 and parts[0].end else SOFT
     if end.lower() in _TOO_WIDE:
-        notes.append(f"{SOFT} instead of {end}, with which anyone may send")
+        notes.append(said("{new} instead of {end}, with which anyone may send", new=SOFT, end=end))
         end = SOFT
     return _Base(tuple(terms), end, tuple(notes), unclear, is_united)
 
@@ -214,23 +244,42 @@ def _first(questions: Questions, domain: str) -> _Base:
     """A domain's first record, which everybody else who sends for it has to be in as well."""
     exchanges = _exchanges(questions, domain)
     own = [host for host in exchanges if dmarc.organisation(host) == dmarc.organisation(domain)]
-    return _Base(("mx",) if own else (), SOFT, ("there is no SPF record yet", *_who_else_sends(domain, exchanges)))
+    return _Base(
+        ("mx",) if own else (), SOFT, (said("there is no SPF record yet"), *_who_else_sends(domain, exchanges))
+    )
 
 
 def _who_else_sends(domain: str, exchanges: Sequence[str]) -> Iterator[str]:
     yield (
-        f"who else sends mail as {domain}: its mail provider, newsletters, invoices, a shop, the website, printers? Each needs "
-        f"a term, too; until all are in, the record ends in {SOFT}"
+        said(
+            "who else sends mail as {domain}: its mail provider, newsletters, invoices, a shop, the website, "
+            "printers? Each needs a term, too; until all are in, the record ends in {end}",
+            domain=domain,
+            end=SOFT,
+        )
     )
     named: dict[str, None] = {}
     for host in exchanges:
         provider = mail_providers.of_exchange(host)
         if provider and provider.include:
-            term = f"include:{provider.include} (its usual term; see its own instructions)"
-            named[f"{provider.name} receives its mail (MX {host}): does it send, too? Then it needs {term}"] = None
+            term = said("include:{include} (its usual term; see its own instructions)", include=provider.include)
+            named[
+                said(
+                    "{provider} receives its mail (MX {host}): does it send, too? Then it needs {term}",
+                    provider=provider.name,
+                    host=host,
+                    term=term,
+                )
+            ] = None
         elif dmarc.organisation(host) != dmarc.organisation(domain):
             who = provider.name if provider else dmarc.organisation(host)
-            named[f"{who} receives its mail (MX {host}): does it send, too? Then ask it for its SPF term"] = None
+            named[
+                said(
+                    "{who} receives its mail (MX {host}): does it send, too? Then ask it for its SPF term",
+                    who=who,
+                    host=host,
+                )
+            ] = None
     first_of_each = {note.partition(" (MX")[0]: note for note in reversed(named)}
     yield from reversed(first_of_each.values())
 

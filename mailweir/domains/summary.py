@@ -8,6 +8,7 @@ import enum
 from mailweir.domains.dkim_published import Published
 from mailweir.domains.dmarc import Found
 from mailweir.domains.spf import Evaluation, Node, Step
+from mailweir.sentence import joined, said
 
 
 class DmarcState(enum.StrEnum):
@@ -31,17 +32,25 @@ def shown_steps(node: Node, *, whole: bool) -> list[Step]:
 
 def told(step: Step) -> str:
     """What a term costs, whether it matches, and what is wrong with it."""
-    parts = [f"{step.lookups} look-up{'s' * (step.lookups != 1)}"] if step.lookups else []
-    parts += [f"{step.voids} void"] if step.voids else []
-    parts += ["match"] if step.outcome == "match" and step.live and step.text.lstrip("+-~?").lower() != "all" else []
-    parts += [f"!! {step.fault}"] if step.fault else []
-    return ", ".join(parts)
+    parts: list[str] = []
+    if step.lookups:
+        parts.append(said("1 look-up") if step.lookups == 1 else said("{number} look-ups", number=step.lookups))
+    parts += [said("{number} void", number=step.voids)] if step.voids else []
+    parts += (
+        [said("match")] if step.outcome == "match" and step.live and step.text.lstrip("+-~?").lower() != "all" else []
+    )
+    parts += [said("!! {fault}", fault=step.fault)] if step.fault else []
+    return joined(parts, ", ")
 
 
 def key_words(key: Published) -> str:
     """What is published of a DKIM key."""
-    facts = [key.kind, "matches our signing key" if key.is_ours else "", f"!! {key.fault}" if key.fault else ""]
-    return ", ".join(filter(None, facts))
+    facts = [
+        key.kind,
+        said("matches our signing key") if key.is_ours else "",
+        said("!! {fault}", fault=key.fault) if key.fault else "",
+    ]
+    return joined(filter(None, facts), ", ")
 
 
 def dmarc_state(found: Found) -> DmarcState:
@@ -57,4 +66,4 @@ def dmarc_words(found: Found) -> str:
     if policy.found_at:
         strictness = f"aspf={'s' if policy.strict_spf else 'r'} adkim={'s' if policy.strict_dkim else 'r'}"
         return f"p={policy.policy} ({policy.found_at})  {strictness}"
-    return "no record" if dmarc_state(found) is DmarcState.NONE else "no record that counts"
+    return said("no record") if dmarc_state(found) is DmarcState.NONE else said("no record that counts")

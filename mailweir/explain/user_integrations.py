@@ -13,7 +13,7 @@ from mailweir.explain.forwarding import UserForwarding
 from mailweir.explain.remedies import Action, Remedy
 from mailweir.settings import Settings
 from mailweir.store.database.connection import Database
-from mailweir.store.gmail import gmail_app, gmail_mailboxes
+from mailweir.store.gmail import gmail_app, gmail_mailboxes, gmail_waiting
 from mailweir.store.gmail.gmail_mailboxes import GmailMailbox
 from mailweir.store.people import relay_logins, users
 from mailweir.store.people.deployments import Deployment
@@ -73,8 +73,8 @@ class Forwarding:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gmail:
     """A connected mailbox. connected_since: when the user connected it. swept_at: the last whole sweep, next_sweep_at: the next.
-    waiting, given_up: messages. missing: by the audit of audited_at, None where there was none. failure: why it can't be read, or
-    not now. note: the same in words, or when the consent ends."""
+    waiting, given_up: messages. given_up_since: the first of them. missing: by the audit of audited_at, None where there was
+    none. failure: why it can't be read, or not now. note: the same in words, or when the consent ends."""
 
     state: GmailState
     text: Explanation
@@ -88,6 +88,7 @@ class Gmail:
     last_message_at: datetime | None
     waiting: int
     given_up: int
+    given_up_since: datetime | None
     audited_at: datetime | None
     missing: int | None
     failure: str | None
@@ -146,7 +147,7 @@ def of_user(
     return UserIntegrations(
         user=user,
         forwarding=_forwarding(forwarded, last.get("forward")),
-        gmail=_gmail(mailbox, app.error if app else None) if mailbox else None,
+        gmail=_gmail(database, mailbox, app.error if app else None) if mailbox else None,
         relay=_relay(settings, user, login, last.get("relay")),
         log_address=LogAddress(address=user.log_address, last_mail=last.get("log")),
     )
@@ -169,7 +170,7 @@ def _forwarding(found: UserForwarding, last_captured: datetime | None) -> Forwar
     )
 
 
-def _gmail(mailbox: GmailMailbox, app_error: str | None) -> Gmail:
+def _gmail(database: Database, mailbox: GmailMailbox, app_error: str | None) -> Gmail:
     state = synced.state(mailbox)
     return Gmail(
         state=GmailState(state.key.removeprefix("mailbox.")),
@@ -184,6 +185,7 @@ def _gmail(mailbox: GmailMailbox, app_error: str | None) -> Gmail:
         last_message_at=mailbox.last_message_at,
         waiting=mailbox.waiting,
         given_up=mailbox.dead,
+        given_up_since=gmail_waiting.given_up_since(database, mailbox.id) if mailbox.dead else None,
         audited_at=mailbox.audited_at,
         missing=mailbox.audit_missing,
         failure=mailbox.error,

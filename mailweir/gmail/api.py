@@ -19,6 +19,7 @@ from mailweir.gmail.parse import Garbled, HistoryPage, ListPage, Metadata, Profi
 from mailweir.gmail.refusals import Asked
 from mailweir.gmail.tokens import Credentials
 from mailweir.gmail.transport import Answer, Connections
+from mailweir.sentence import said
 
 MAX_URL_CHARS = 2_048  # Google's client makes a POST of a longer one, which Gmail's limits count otherwise
 _ME = "me"
@@ -103,7 +104,7 @@ class MailboxReader:
         else:
             found = self._ask(Asked.HISTORY, api.history_since.url(start), units, parse.history_page)
         if int(found.history_id) < int(start):
-            raise HistoryExpired("Gmail's history stands before the cursor")
+            raise HistoryExpired(said("Gmail's history stands before the cursor"))
         return found
 
     def list_ids(self, query: str, page: str | None = None, max_results: int = _PAGE) -> ListPage:
@@ -115,7 +116,10 @@ class MailboxReader:
         url = self._api.methods.url("users.messages.list", **asked, fields="messages/id,nextPageToken")
         if len(url) > MAX_URL_CHARS:
             raise BadInput(
-                f"a query of {len(query)} characters is too long for Gmail: ask for fewer addresses at a time"
+                said(
+                    "a query of {number} characters is too long for Gmail: ask for fewer addresses at a time",
+                    number=len(query),
+                )
             )
         return self._ask(Asked.OTHER, url, self._api.config.list_units, parse.list_page)
 

@@ -27,6 +27,7 @@ from mailweir.gmail.one_line import plain
 from mailweir.gmail.patience import patiently
 from mailweir.gmail.refusals import Asked
 from mailweir.gmail.transport import Connections
+from mailweir.sentence import said
 
 _LASTING_SECONDS = 86_400 * 365  # a consent that ends later than that lasts
 _DECLINED = "access_denied"
@@ -70,11 +71,11 @@ def question(client: OAuthClient, redirect_uri: str, login_hint: str) -> Questio
 def code_of(fields: Mapping[str, str]) -> str:
     """The code that a browser brings back; ConsentFailed where it brings an error (RFC 6749 4.1.2.1)."""
     if fields.get("error") == _DECLINED:
-        raise ConsentFailed("the consent was declined at Google")
+        raise ConsentFailed(said("the consent was declined at Google"))
     if "error" in fields:
-        raise ConsentFailed(f"Google gave no consent: {plain(fields['error'])}")
+        raise ConsentFailed(said("Google gave no consent: {error}", error=plain(fields["error"])))
     if not fields.get("code"):
-        raise ConsentFailed("Google sent no code")
+        raise ConsentFailed(said("Google sent no code"))
     return fields["code"]
 
 
@@ -88,7 +89,7 @@ def exchange(client: OAuthClient, asked: Question, code: str, timeout_seconds: f
     token = answer.get("refresh_token")
     if not isinstance(token, str) or not token:
         raise ConsentFailed(
-            "Google gave no lasting token: withdraw the app's access in the Google account, and connect again"
+            said("Google gave no lasting token: withdraw the app's access in the Google account, and connect again")
         )
     seconds = answer.get("refresh_token_expires_in")
     lasts = not isinstance(seconds, int) or not 0 < seconds < _LASTING_SECONDS

@@ -17,6 +17,7 @@ from mailweir.gmail.errors import GmailError
 from mailweir.gmail.one_line import plain
 from mailweir.gmail.refusals import Asked, Meaning
 from mailweir.gmail.transport import Answer
+from mailweir.sentence import Sentence
 
 _MAX_WAIT_SECONDS = 86_400.0  # an absurd answer doesn't stop a mailbox for ever
 _RETRY_AFTER = re.compile(r"[Rr]etry after (\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?)Z")
@@ -51,7 +52,7 @@ def of_token(asked: Asked, answer: Answer, now: datetime, secrets: Collection[st
 
 
 def _made(row: Meaning, answer: Answer, said: str, wait: float | None) -> GmailError:
-    text = row.says.format(status=answer.status, said=said)
+    text = Sentence(row.says, {"status": answer.status, "said": said})
     return row.error(text, wait, whose=row.whose, is_certain=row.is_certain, status=answer.status)
 
 

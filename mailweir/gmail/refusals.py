@@ -24,6 +24,7 @@ from mailweir.gmail.errors import (
     Unreachable,
     Whose,
 )
+from mailweir.sentence import template
 
 
 class Asked(StrEnum):
@@ -90,17 +91,16 @@ _LIMITS = frozenset({"rateLimitExceeded", "userRateLimitExceeded", "RATE_LIMIT_E
 _DAILY_LIMITS = frozenset({"dailyLimitExceeded", "quotaExceeded"})
 _DAILY_WORDS = ("PerDay", "per day")
 _PROJECT_WORDS = ("PerProject", "per minute'")
-_DAILY = "Gmail says that the project's daily limit is reached{said}"
-_PROJECT = "Gmail says that the project's limit is reached{said}"
-_MAILBOX = "Gmail says that the mailbox's limit is reached{said}"
+_DAILY = template("Gmail says that the project's daily limit is reached{said}")
+_PROJECT = template("Gmail says that the project's limit is reached{said}")
+_MAILBOX = template("Gmail says that the mailbox's limit is reached{said}")
 
 _API_OFF = frozenset({"accessNotConfigured", "SERVICE_DISABLED"})
 _PRECONDITION = frozenset({"failedPrecondition"})
 _SCOPE = frozenset({"insufficientPermissions", "ACCESS_TOKEN_SCOPE_INSUFFICIENT"})
-_GOES_ON = "; the mailbox goes on by itself then"
-_TRUST = (
+_TRUST = template(
     "the Workspace doesn't let this app read its mail: in the Admin console under Security, API controls, trust the app"
-    f"{_GOES_ON}{{said}}"
+    "; the mailbox goes on by itself then{said}"
 )
 
 _PASSING = frozenset({"temporarily_unavailable", "server_error", "internal_failure", "backend_error"})
@@ -109,9 +109,9 @@ _GRANT = frozenset({"invalid_grant"})
 _POLICY = frozenset({"access_denied", "admin_policy_enforced", "org_internal"})
 _WRONG_CLIENT = frozenset({"unauthorized_client"})
 _WRONG_SCOPE = frozenset({"invalid_scope"})
-_OUTAGE_SAYS = "Gmail answered {status}{said}"
-_REFUSES = "Gmail refuses with {status}{said}"
-_TOKEN_OUTAGE = "Google's token endpoint answered {status}{said}"
+_OUTAGE_SAYS = template("Gmail answered {status}{said}")
+_REFUSES = template("Gmail refuses with {status}{said}")
+_TOKEN_OUTAGE = template("Google's token endpoint answered {status}{said}")
 
 _OF_GMAIL = (
     Meaning(frozenset({Asked.PROFILE}), Whose.GOOGLE, NotOffered, "{status}{said}", _MISSING, needs_form=False),
@@ -126,21 +126,23 @@ _OF_GMAIL = (
     Meaning(_GMAIL, Whose.MAILBOX, Throttled, _MAILBOX, _FORBIDDEN, words=("Too many concurrent requests",)),
     Meaning(_GMAIL, Whose.GOOGLE, Unreachable, _OUTAGE_SAYS, _NO_VERDICT, needs_form=False),
     # what was asked for isn't there
-    Meaning(_MESSAGE, Whose.MESSAGE, MessageGone, "Gmail has it no more{said}", _MISSING),
-    Meaning(_HISTORY, Whose.MAILBOX, HistoryExpired, "Gmail has it no more{said}", _MISSING),
+    Meaning(_MESSAGE, Whose.MESSAGE, MessageGone, template("Gmail has it no more{said}"), _MISSING),
+    Meaning(_HISTORY, Whose.MAILBOX, HistoryExpired, template("Gmail has it no more{said}"), _MISSING),
     # no verdict on the consent, which the token endpoint has just confirmed: it passes, as an outage of Google's sign-in does
     Meaning(
         _GMAIL,
         Whose.MAILBOX,
         Unreachable,
-        "Gmail doesn't take the account's fresh token{said}: is the account suspended?",
+        template("Gmail doesn't take the account's fresh token{said}: is the account suspended?"),
         frozenset({401}),
     ),
     Meaning(
         _GMAIL,
         Whose.PROJECT,
         AppRefused,
-        "the Gmail API is off in the Google Cloud project: in its console under APIs & Services, Library, enable it{said}",
+        template(
+            "the Gmail API is off in the Google Cloud project: in its console under APIs & Services, Library, enable it{said}"
+        ),
         reasons=_API_OFF,
         is_certain=True,
     ),
@@ -149,7 +151,7 @@ _OF_GMAIL = (
         _GMAIL,
         Whose.MAILBOX,
         NeedsReconnect,
-        "the consent doesn't cover reading mail: connect again and leave its box ticked{said}",
+        template("the consent doesn't cover reading mail: connect again and leave its box ticked{said}"),
         reasons=_SCOPE,
     ),
     Meaning(_GMAIL, Whose.MAILBOX, NeedsReconnect, _TRUST, reasons=frozenset({"domainPolicy"})),
@@ -157,7 +159,10 @@ _OF_GMAIL = (
         _GMAIL,
         Whose.MAILBOX,
         NeedsReconnect,
-        f"Gmail isn't on for this account: in the Admin console switch Gmail on for it, or give it a licence{_GOES_ON}{{said}}",
+        template(
+            "Gmail isn't on for this account: in the Admin console switch Gmail on for it, or give it a licence"
+            "; the mailbox goes on by itself then{said}"
+        ),
         _BAD,
         _PRECONDITION,
     ),
@@ -165,7 +170,7 @@ _OF_GMAIL = (
         _GMAIL,
         Whose.MAILBOX,
         NeedsReconnect,
-        "this account may not read that mailbox{said}: connect the mailbox's own account",
+        template("this account may not read that mailbox{said}: connect the mailbox's own account"),
         _FORBIDDEN,
         words=("Delegation denied",),
     ),
@@ -181,7 +186,7 @@ _OF_TOKENS = (
         _TOKENS,
         Whose.PROJECT,
         Throttled,
-        "Google limits how often tokens are asked for{said}",
+        template("Google limits how often tokens are asked for{said}"),
         _TOO_MANY,
         needs_form=False,
     ),
@@ -193,7 +198,7 @@ _OF_TOKENS = (
         _TOKENS,
         Whose.HOST,
         Unreachable,
-        "Google doesn't take this host's time for the right one: set its clock{said}",
+        template("Google doesn't take this host's time for the right one: set its clock{said}"),
         reasons=_GRANT,
         words=("reasonable timeframe",),
     ),
@@ -202,7 +207,7 @@ _OF_TOKENS = (
         _ROBOT,
         Whose.APP,
         AppRefused,
-        "Google doesn't know the service account's key: put a new one into gmail.service_account_file{said}",
+        template("Google doesn't know the service account's key: put a new one into gmail.service_account_file{said}"),
         reasons=_GRANT,
         words=("Invalid JWT", "account not found"),
         is_certain=True,
@@ -211,14 +216,14 @@ _OF_TOKENS = (
         _ROBOT,
         Whose.MAILBOX,
         Refused,
-        "the Workspace has no such mailbox: look up its address{said}",
+        template("the Workspace has no such mailbox: look up its address{said}"),
         reasons=_GRANT,
     ),
     Meaning(
         _ROBOT,
         Whose.APP,
         AppRefused,
-        "Google doesn't know the service account's key: put a new one into gmail.service_account_file{said}",
+        template("Google doesn't know the service account's key: put a new one into gmail.service_account_file{said}"),
         reasons=_CLIENT_GONE,
         is_certain=True,
     ),
@@ -226,15 +231,17 @@ _OF_TOKENS = (
         _ROBOT,
         Whose.APP,
         AppRefused,
-        "the service account may not read the Workspace's mail: in the Admin console under Security, API controls, "
-        "Domain-wide delegation, add its client ID with the scope gmail.readonly{said}",
+        template(
+            "the service account may not read the Workspace's mail: in the Admin console under Security, API controls, "
+            "Domain-wide delegation, add its client ID with the scope gmail.readonly{said}"
+        ),
         reasons=_WRONG_CLIENT | _WRONG_SCOPE,
     ),
     Meaning(
         _ROBOT,
         Whose.APP,
         AppRefused,
-        "the Workspace doesn't let the service account in: see its Admin console{said}",
+        template("the Workspace doesn't let the service account in: see its Admin console{said}"),
         reasons=_POLICY,
     ),
     # a user's consent
@@ -242,15 +249,17 @@ _OF_TOKENS = (
         _CODE,
         Whose.MAILBOX,
         ConsentFailed,
-        "Google doesn't take the code: it counts once, and for some minutes; try again",
+        template("Google doesn't take the code: it counts once, and for some minutes; try again"),
         reasons=_GRANT,
     ),
     Meaning(
         _USER,
         Whose.MAILBOX,
         NeedsReconnect,
-        "the Workspace wants its users to sign in again and again: in the Admin console under Security, Google Cloud session "
-        "control, exempt trusted apps, and trust this one; then connect it again{said}",
+        template(
+            "the Workspace wants its users to sign in again and again: in the Admin console under Security, Google Cloud session "
+            "control, exempt trusted apps, and trust this one; then connect it again{said}"
+        ),
         reasons=_GRANT,
         words=("rapt",),
         is_certain=True,
@@ -259,8 +268,10 @@ _OF_TOKENS = (
         _USER,
         Whose.MAILBOX,
         NeedsReconnect,
-        "the consent is no longer valid (withdrawn, unused for six months, the password changed, or the app is in testing): "
-        "connect again{said}",
+        template(
+            "the consent is no longer valid (withdrawn, unused for six months, the password changed, or the app is in testing): "
+            "connect again{said}"
+        ),
         reasons=_GRANT,
         is_certain=True,
     ),
@@ -268,8 +279,10 @@ _OF_TOKENS = (
         _USER,
         Whose.APP,
         AppRefused,
-        "Google doesn't take the OAuth client: put its right file where gmail.oauth_client_file says, and all mailboxes go "
-        "on by themselves; another client needs a new consent of each user{said}",
+        template(
+            "Google doesn't take the OAuth client: put its right file where gmail.oauth_client_file says, and all mailboxes go "
+            "on by themselves; another client needs a new consent of each user{said}"
+        ),
         reasons=_CLIENT_GONE,
         is_certain=True,
     ),
@@ -277,8 +290,10 @@ _OF_TOKENS = (
         _USER,
         Whose.APP,
         AppRefused,
-        "the consents were given to another OAuth client than the one of gmail.oauth_client_file: put that one's file back, "
-        "and all mailboxes go on by themselves; or connect them again{said}",
+        template(
+            "the consents were given to another OAuth client than the one of gmail.oauth_client_file: put that one's file back, "
+            "and all mailboxes go on by themselves; or connect them again{said}"
+        ),
         reasons=_WRONG_CLIENT,
     ),
     Meaning(_CODE, Whose.MAILBOX, ConsentFailed, _TRUST, reasons=_POLICY),
@@ -287,14 +302,14 @@ _OF_TOKENS = (
         _CODE,
         Whose.MAILBOX,
         ConsentFailed,
-        "Google gives no token for that consent: connect again{said}",
+        template("Google gives no token for that consent: connect again{said}"),
         reasons=_WRONG_SCOPE,
     ),
     Meaning(
         _USER,
         Whose.MAILBOX,
         NeedsReconnect,
-        "Google gives no token: connect again{said}",
+        template("Google gives no token: connect again{said}"),
         reasons=_WRONG_SCOPE,
     ),
     # no verdict on the consent that anybody knows, or no form of Google's

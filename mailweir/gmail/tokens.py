@@ -23,6 +23,7 @@ from mailweir.gmail.errors import ConsentFailed, NeedsReconnect, Unreachable
 from mailweir.gmail.oauth_files import Identities, OAuthClient, ServiceAccount
 from mailweir.gmail.refusals import Asked
 from mailweir.gmail.transport import Answer, Connections
+from mailweir.sentence import said
 
 SCOPE = "https://www.googleapis.com/auth/gmail.readonly"
 FORM = {"content-type": "application/x-www-form-urlencoded", "accept": "application/json"}
@@ -109,7 +110,7 @@ def credentials(identity: OAuthClient | ServiceAccount, address: str, refresh_to
         return DelegatedCredentials(identity, address)
     if refresh_token is None:
         raise NeedsReconnect(
-            "it was read by a service account, and the settings name an OAuth client now: connect it again"
+            said("it was read by a service account, and the settings name an OAuth client now: connect it again")
         )
     return UserCredentials(identity, refresh_token)
 
@@ -122,8 +123,10 @@ def credentials_of(
     identity = identities.of(client_id)
     if identity is None:
         raise NeedsReconnect(
-            "it was connected by another OAuth client than the one of gmail.web_client_file: connect it again, or put that one's "
-            "file into gmail.oauth_client_file"
+            said(
+                "it was connected by another OAuth client than the one of gmail.web_client_file: connect it again, "
+                "or put that one's file into gmail.oauth_client_file"
+            )
         )
     return credentials(identity, address, refresh_token)
 
@@ -164,7 +167,7 @@ def granted(content: bytes, url: str) -> dict[str, Any]:
     token = answer.get("access_token") if isinstance(answer, dict) else None
     # what goes into a header holds no line end
     if not isinstance(answer, dict) or not isinstance(token, str) or not token.isascii() or not token.isprintable():
-        raise Unreachable(f"{url} answered without a token") from None
+        raise Unreachable(said("{url} answered without a token", url=url)) from None
     return answer
 
 
@@ -172,7 +175,9 @@ def refuse_less(answer: dict[str, Any], kind: type[NeedsReconnect] | type[Consen
     """An error of this kind where the consent covers less than was asked for."""
     scope = answer.get("scope") or SCOPE  # RFC 6749 5.1: left out where it is what was asked for
     if SCOPE not in str(scope).split():
-        raise kind("the consent doesn't cover reading mail: connect again, and leave the box for reading mail ticked")
+        raise kind(
+            said("the consent doesn't cover reading mail: connect again, and leave the box for reading mail ticked")
+        )
 
 
 def _expiry(answer: dict[str, Any]) -> datetime:

@@ -24,6 +24,7 @@ from mailweir.errors import SettingsError
 from mailweir.gmail import dialing
 from mailweir.gmail.errors import Unreachable
 from mailweir.gmail.one_line import plain
+from mailweir.sentence import said
 
 MAX_ANSWER_BYTES = 100 << 20  # the largest message that Workspace takes in is 50 MB, in base64
 _LEAST_BYTES_A_SECOND = 10_000
@@ -184,7 +185,7 @@ class Connections(google.auth.transport.Request):
         parts = urlsplit(origin)
         host = _host(parts)
         if not host:
-            raise Unreachable(f"{plain(parts.netloc)} is no host's name")
+            raise Unreachable(said("{host} is no host's name", host=plain(parts.netloc)))
         kind = _Secure if parts.scheme == "https" else _Noticing
         made = self._lines[origin] = kind(host, parts.port, timeout=self._timeout_seconds)
         return made
@@ -240,16 +241,16 @@ def _split(url: str) -> tuple[str, str]:
 def _unreachable(error: BaseException, url: str) -> Unreachable:
     host = urlsplit(url).netloc
     if isinstance(error, TimeoutError):
-        return Unreachable(f"no answer from {host} in time")
+        return Unreachable(said("no answer from {host} in time", host=host))
     if isinstance(error, OSError):
-        return Unreachable(f"{host} can't be reached: {plain(str(error.strerror or error))}")
+        return Unreachable(said("{host} can't be reached: {what}", host=host, what=plain(str(error.strerror or error))))
     return garbled(error, url)
 
 
 def garbled(error: BaseException, url: str) -> Unreachable:
     """An answer that can't be read. url: who was asked."""
-    said = f"{type(error).__name__.lstrip('_')}: {plain(str(error))[:100]}"
-    return Unreachable(f"{urlsplit(url).netloc} gave a cut or garbled answer ({said})")
+    what = f"{type(error).__name__.lstrip('_')}: {plain(str(error))[:100]}"
+    return Unreachable(said("{host} gave a cut or garbled answer ({what})", host=urlsplit(url).netloc, what=what))
 
 
 def refuse_insecure(url: str, where: str) -> None:

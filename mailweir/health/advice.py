@@ -1,5 +1,6 @@
 """Where to look and what to do, in the words of whoever runs the processes: `mailweir up`, or systemd."""
 
+from mailweir.sentence import said
 from mailweir.settings import Settings
 
 
@@ -14,9 +15,9 @@ def log_of(settings: Settings, program: str) -> str:
 
 def take_up_settings(settings: Settings) -> str:
     """How changed settings come to count."""
-    return "run the playbook again" if settings.run_by == "systemd" else "start 'mailweir up' again"
+    return said("run the playbook again") if settings.run_by == "systemd" else said("start 'mailweir up' again")
 
 
 def stop(settings: Settings) -> str:
     """How all that writes is stopped."""
-    return "systemctl stop 'mailweir-*'" if settings.run_by == "systemd" else "stop 'mailweir up'"
+    return said("systemctl stop 'mailweir-*'") if settings.run_by == "systemd" else said("stop 'mailweir up'")

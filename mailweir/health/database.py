@@ -7,6 +7,7 @@ from pathlib import Path
 from mailweir.errors import DatabaseUnavailable, DatabaseVersionError
 from mailweir.health import advice
 from mailweir.health.findings import Finding, note, ok, wrong
+from mailweir.sentence import said
 from mailweir.settings import Settings
 from mailweir.store.database import health, versions
 from mailweir.store.database.connection import Database
@@ -24,7 +25,7 @@ def check_state(database: Database) -> Iterator[Finding]:
         yield wrong(
             AREA,
             str(error),
-            "where it was there before: see 'The database is gone' in docs/operations.md, before you do anything",
+            said("where it was there before: see 'The database is gone' in docs/operations.md, before you do anything"),
             key="database.version",
             why=str(error),
         )
@@ -32,8 +33,8 @@ def check_state(database: Database) -> Iterator[Finding]:
     except DatabaseUnavailable as error:
         yield wrong(
             AREA,
-            f"{error}; senders get 451 and come again",
-            "see 'The database' in docs/operations.md",
+            said("{error}; senders get 451 and come again", error=error),
+            said("see 'The database' in docs/operations.md"),
             key="database.unavailable",
             why=str(error),
         )
@@ -41,7 +42,7 @@ def check_state(database: Database) -> Iterator[Finding]:
     size = health.size_bytes(database) / _MIB
     yield ok(
         AREA,
-        f"{database.url} answers, has this program's version and takes {size:,.1f} MiB",
+        said("{url} answers, has this program's version and takes {size:,.1f} MiB", url=database.url, size=size),
         key="database.answers",
         bytes=round(size * _MIB),
     )
@@ -55,26 +56,32 @@ def check_damage(settings: Settings, database: Database) -> Iterator[Finding]:
         if "interrupted" not in str(error):
             yield wrong(
                 AREA,
-                f"it can't be read: {error}",
-                "see 'database damaged' in docs/operations.md",
+                said("it can't be read: {error}", error=error),
+                said("see 'database damaged' in docs/operations.md"),
                 key="database.unreadable",
                 why=str(error),
             )
             return
         yield note(
             AREA,
-            f"it is too large to be checked for damage within {_QUICK_CHECK_SECONDS:.0f} s",
-            "'mailweir db backup' checks its copy in full",
+            said(
+                "it is too large to be checked for damage within {seconds:.0f} s",
+                seconds=_QUICK_CHECK_SECONDS,
+            ),
+            said("'mailweir db backup' checks its copy in full"),
             key="database.damage_not_looked_for",
         )
         return
     if damage is None:
-        yield ok(AREA, "no damage found", key="database.no_damage")
+        yield ok(AREA, said("no damage found"), key="database.no_damage")
     else:
         yield wrong(
             AREA,
-            f"it is damaged: {damage}",
-            f"{advice.stop(settings)}, keep the files, and restore a backup: mailweir db restore FILE",
+            said("it is damaged: {damage}", damage=damage),
+            said(
+                "{stop}, keep the files, and restore a backup: mailweir db restore FILE",
+                stop=advice.stop(settings),
+            ),
             key="database.damaged",
             why=damage,
         )
@@ -87,13 +94,15 @@ def check_writing(database: Database) -> Iterator[Finding]:
     except DatabaseUnavailable as error:
         yield wrong(
             AREA,
-            f"it can't be written: {error}; senders get 451 meanwhile and come again",
-            "locked: find who holds it (fuser -v FILE) and end that; read-only: see the file's owner and the disk",
+            said("it can't be written: {error}; senders get 451 meanwhile and come again", error=error),
+            said(
+                "locked: find who holds it (fuser -v FILE) and end that; read-only: see the file's owner and the disk"
+            ),
             key="database.not_writable",
             why=str(error),
         )
     else:
-        yield ok(AREA, "it can be written", key="database.writable")
+        yield ok(AREA, said("it can be written"), key="database.writable")
 
 
 def check_owner(settings: Settings) -> Iterator[Finding]:
@@ -109,8 +118,8 @@ def check_owner(settings: Settings) -> Iterator[Finding]:
         if owner != uid:
             yield wrong(
                 AREA,
-                f"{file} belongs to uid {owner}, not to {settings.run_as}",
-                f"chown {settings.run_as}: {file}",
+                said("{file} belongs to uid {owner}, not to {run_as}", file=file, owner=owner, run_as=settings.run_as),
+                said("chown {run_as}: {file}", run_as=settings.run_as, file=file),
                 key="database.foreign_owner",
                 file=str(file),
                 uid=owner,

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from mailweir.health.findings import Finding, note, ok, wrong
+from mailweir.sentence import said
 from mailweir.store.database.connection import Database
 from mailweir.store.people.deployments import Deployment
 from mailweir.store.record import digest_queue, held, readings
@@ -19,26 +20,33 @@ def check_queue(database: Database, now: datetime) -> Iterator[Finding]:
     if oldest is not None and now - oldest > _LATE:
         yield wrong(
             AREA,
-            f"mail that came at {oldest:%Y-%m-%d %H:%M:%SZ} isn't read or examined yet",
-            "does mailweir-digest run? Its log says why not; 'mailweir digest status' shows what waits",
+            said("mail that came at {oldest:%Y-%m-%d %H:%M:%SZ} isn't read or examined yet", oldest=oldest),
+            said("does mailweir-digest run? Its log says why not; 'mailweir digest status' shows what waits"),
             key="digest.late",
             since=oldest,
         )
         return
     without_dns = digest_queue.count_without_dns(database)
     if without_dns:
-        authors = (
-            "the author of 1 message isn't" if without_dns == 1 else f"the authors of {without_dns:,} messages aren't"
+        sentence = (
+            said("the author of 1 message isn't examined yet, for DNS gave no answer")
+            if without_dns == 1
+            else said(
+                "the authors of {number:,} messages aren't examined yet, for DNS gave no answer", number=without_dns
+            )
         )
         yield note(
             AREA,
-            f"{authors} examined yet, for DNS gave no answer",
-            "it is asked again, later each time, up to once a day; where it is all of DNS, see to the resolver ([dns])",
+            sentence,
+            said(
+                "it is asked again, later each time, up to once a day; where it is all of DNS, see to the resolver "
+                "([dns])"
+            ),
             key="digest.without_dns",
             messages=without_dns,
         )
     else:
-        yield ok(AREA, "new mail is read and examined", key="digest.in_time")
+        yield ok(AREA, said("new mail is read and examined"), key="digest.in_time")
 
 
 def check_held(database: Database, now: datetime) -> Iterator[Finding]:
@@ -47,16 +55,22 @@ def check_held(database: Database, now: datetime) -> Iterator[Finding]:
     if waiting.oldest is not None and now - waiting.oldest > _LATE:
         yield wrong(
             AREA,
-            f"{waiting.waits} mails wait for their reading since {waiting.oldest:%Y-%m-%d %H:%M:%SZ}, and nobody knows yet"
-            " whose they are",
-            "does mailweir-digest run, and does DNS answer? Its log says why not; what isn't read in time is erased"
-            " (digest.held_keep_hours)",
+            said(
+                "{waits} mails wait for their reading since {oldest:%Y-%m-%d %H:%M:%SZ}, and nobody knows yet whose "
+                "they are",
+                waits=waiting.waits,
+                oldest=waiting.oldest,
+            ),
+            said(
+                "does mailweir-digest run, and does DNS answer? Its log says why not; what isn't read in time is "
+                "erased (digest.held_keep_hours)"
+            ),
             key="digest.held_late",
             since=waiting.oldest,
             number=waiting.waits,
         )
     else:
-        yield ok(AREA, "held mail is decided in time", key="digest.held_in_time")
+        yield ok(AREA, said("held mail is decided in time"), key="digest.held_in_time")
 
 
 def check_unreadable(database: Database, deployment: Deployment) -> Iterator[Finding]:
@@ -66,8 +80,8 @@ def check_unreadable(database: Database, deployment: Deployment) -> Iterator[Fin
         shown = _listed(damaged)
         yield wrong(
             f"record {deployment.name}",
-            f"the raw bytes are damaged in the database: activity {shown}",
-            "restore a backup that has them whole (docs/operations.md, Backup and restore)",
+            said("the raw bytes are damaged in the database: activity {activities}", activities=shown),
+            said("restore a backup that has them whole (docs/operations.md, Backup and restore)"),
             key="record.damaged",
             activities=shown,
         )
@@ -76,8 +90,8 @@ def check_unreadable(database: Database, deployment: Deployment) -> Iterator[Fin
         shown = _listed(found)
         yield note(
             f"record {deployment.name}",
-            f"could not be read: activity {shown}",
-            "the message itself is kept ('mailweir activity raw ID'); after an upgrade: mailweir digest again ID",
+            said("could not be read: activity {activities}", activities=shown),
+            said("the message itself is kept ('mailweir activity raw ID'); after an upgrade: mailweir digest again ID"),
             key="record.unreadable",
             activities=shown,
         )

@@ -7,6 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from mailweir.health.findings import Finding, note, ok, wrong
+from mailweir.sentence import said
 from mailweir.settings import Settings
 
 AREA = "disk"
@@ -29,13 +30,13 @@ def check(settings: Settings, others: Iterable[Path]) -> Iterator[Finding]:
 
 def _room(folder: Path, least: int) -> Finding:
     usage = shutil.disk_usage(folder)
-    room = f"{usage.free / _MIB:,.0f} MiB free for {folder}"
+    room = said("{free:,.0f} MiB free for {folder}", free=usage.free / _MIB, folder=folder)
     found = os.statvfs(folder)
     if found.f_files and found.f_favail < _FEW_FILES:
         return wrong(
             AREA,
-            f"only {found.f_favail} files more can be made in {folder}",
-            "remove files, or take a larger disk",
+            said("only {files} files more can be made in {folder}", files=found.f_favail, folder=folder),
+            said("remove files, or take a larger disk"),
             key="disk.no_files_left",
             folder=str(folder),
             files=found.f_favail,
@@ -43,14 +44,19 @@ def _room(folder: Path, least: int) -> Finding:
     if usage.free < least:
         return wrong(
             AREA,
-            f"{room}: less than one and a half of the largest message; senders get 452",
-            "make room",
+            said("{room}: less than one and a half of the largest message; senders get 452", room=room),
+            said("make room"),
             key="disk.full",
             folder=str(folder),
             bytes=usage.free,
         )
     if usage.free < 4 * least:
         return note(
-            AREA, f"only {room}", "make room soon", key="disk.little_room", folder=str(folder), bytes=usage.free
+            AREA,
+            said("only {room}", room=room),
+            said("make room soon"),
+            key="disk.little_room",
+            folder=str(folder),
+            bytes=usage.free,
         )
     return ok(AREA, room, key="disk.room", folder=str(folder), bytes=usage.free)

@@ -13,11 +13,12 @@ from mailweir.domains.spf import evaluate
 from mailweir.domains.suggestion import Relay
 from mailweir.errors import DnsUnavailable
 from mailweir.health.findings import Finding, note, ok, wrong
+from mailweir.sentence import said
 from mailweir.settings import Settings
 from mailweir.store.people.deployments import Deployment
 
 AREA = "DNS"
-_UNKNOWN = "see whether the resolver answers ([dns] in the settings), then look again"
+_UNKNOWN = said("see whether the resolver answers ([dns] in the settings), then look again")
 
 
 def is_meant(settings: Settings) -> bool:
@@ -39,19 +40,24 @@ def check_host(settings: Settings, asked: Questions) -> Iterator[Finding]:
         if not found:
             yield wrong(
                 AREA,
-                f"{name} has no address",
-                f"publish an A record of {name}: other servers look for it",
+                said("{name} has no address", name=name),
+                said("publish an A record of {name}: other servers look for it", name=name),
                 key="dns.no_address",
                 name=name,
             )
         else:
-            yield ok(AREA, f"{name} is {', '.join(sorted(map(str, found)))}", key="dns.address", name=name)
+            yield ok(
+                AREA,
+                said("{name} is {addresses}", name=name, addresses=", ".join(sorted(map(str, found)))),
+                key="dns.address",
+                name=name,
+            )
         addresses = settings.relay.relay_addresses
         if not addresses:
             yield note(
                 AREA,
-                "it isn't known by which addresses mail goes out",
-                "set relay.relay_addresses in the settings",
+                said("it isn't known by which addresses mail goes out"),
+                said("set relay.relay_addresses in the settings"),
                 key="dns.relay_unknown",
             )
         for address in addresses:
@@ -63,15 +69,21 @@ def check_host(settings: Settings, asked: Questions) -> Iterator[Finding]:
 def _way_back(asked: Questions, name: str, address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> Finding:
     """Large receivers refuse mail from an address whose name doesn't lead back to it."""
     names = [value.lower() for value in asked.ask(address.reverse_pointer, "PTR").values]
-    to_do = f"ask who provides {address} to set its PTR record to {name}; where it isn't this host's, mend relay.relay_addresses"
+    to_do = said(
+        "ask who provides {address} to set its PTR record to {name}; where it isn't this host's, mend relay.relay_addresses",
+        address=address,
+        name=name,
+    )
     if not names:
-        return wrong(AREA, f"{address} has no name (PTR)", to_do, key="dns.no_ptr", address=str(address))
+        return wrong(
+            AREA, said("{address} has no name (PTR)", address=address), to_do, key="dns.no_ptr", address=str(address)
+        )
     kind = "A" if address.version == 4 else "AAAA"
     back = [one for one in names if str(address) in asked.ask(one, kind).values]
     if not back:
         return wrong(
             AREA,
-            f"{address} is {names[0]} (PTR), which doesn't lead back to it",
+            said("{address} is {other} (PTR), which doesn't lead back to it", address=address, other=names[0]),
             to_do,
             key="dns.ptr_leads_away",
             address=str(address),
@@ -80,13 +92,19 @@ def _way_back(asked: Questions, name: str, address: ipaddress.IPv4Address | ipad
     if name.lower() not in back:
         return note(
             AREA,
-            f"{address} is {back[0]} (PTR), and not {name}",
+            said("{address} is {other} (PTR), and not {name}", address=address, other=back[0], name=name),
             to_do,
             key="dns.ptr_of_another",
             address=str(address),
             name=back[0],
         )
-    return ok(AREA, f"{address} is {name} (PTR), and back", key="dns.ptr_fine", address=str(address), name=name)
+    return ok(
+        AREA,
+        said("{address} is {name} (PTR), and back", address=address, name=name),
+        key="dns.ptr_fine",
+        address=str(address),
+        name=name,
+    )
 
 
 def check_spf_of_host(settings: Settings, asked: Questions) -> Iterator[Finding]:
@@ -95,7 +113,7 @@ def check_spf_of_host(settings: Settings, asked: Questions) -> Iterator[Finding]
     if not addresses:
         return
     relay = Relay(addresses)
-    yield _on_name(asked, settings.hostname, relay, "bounces and confirmations go out under it")
+    yield _on_name(asked, settings.hostname, relay, said("bounces and confirmations go out under it"))
     include = settings.relay.spf_include
     if include:
         yield _on_include(asked, include, relay)
@@ -107,15 +125,21 @@ def _on_name(asked: Questions, name: str, relay: Relay, why: str) -> Finding:
     bad = [f"{ip} {result}" for ip, result in results.items() if result != "pass"]
     if "temperror" in results.values():
         return note(
-            AREA, f"SPF of {name}: {report.root.fault or 'no answer'}", _UNKNOWN, key="dns.spf_no_answer", name=name
+            AREA,
+            said("SPF of {name}: {fault}", name=name, fault=report.root.fault or said("no answer")),
+            _UNKNOWN,
+            key="dns.spf_no_answer",
+            name=name,
         )
     if not bad:
-        return ok(AREA, f"SPF of {name} lets the relay send", key="dns.spf_fine", name=name)
+        return ok(AREA, said("SPF of {name} lets the relay send", name=name), key="dns.spf_fine", name=name)
     record = report.suggestion.record if report.suggestion else None
-    to_do = f"publish at {record.name}: {record.value}" if record else "mend its record"
+    to_do = (
+        said("publish at {name}: {value}", name=record.name, value=record.value) if record else said("mend its record")
+    )
     return wrong(
         AREA,
-        f"SPF of {name} doesn't let the relay send ({', '.join(bad)}): {why}",
+        said("SPF of {name} doesn't let the relay send ({results}): {why}", name=name, results=", ".join(bad), why=why),
         to_do,
         key="dns.spf_fails",
         name=name,
@@ -129,20 +153,28 @@ def _on_include(asked: Questions, include: str, relay: Relay) -> Finding:
     missing = [str(ip) for ip, result in results.items() if result != "pass"]
     if "temperror" in results.values():
         return note(
-            AREA, f"no answer for {include}, which clients include", _UNKNOWN, key="dns.include_no_answer", name=include
+            AREA,
+            said("no answer for {include}, which clients include", include=include),
+            _UNKNOWN,
+            key="dns.include_no_answer",
+            name=include,
         )
     if not missing:
         return ok(
             AREA,
-            f"{include}, which clients include, names every address of the relay",
+            said("{include}, which clients include, names every address of the relay", include=include),
             key="dns.include_fine",
             name=include,
         )
     terms = " ".join(f"ip{ip.version}:{ip}" for ip in relay.addresses)
     return wrong(
         AREA,
-        f"{include}, which clients include, doesn't pass for {', '.join(missing)}: their mail fails SPF",
-        f"publish at {include}: v=spf1 {terms} -all",
+        said(
+            "{include}, which clients include, doesn't pass for {missing}: their mail fails SPF",
+            include=include,
+            missing=", ".join(missing),
+        ),
+        said("publish at {include}: v=spf1 {terms} -all", include=include, terms=terms),
         key="dns.include_fails",
         name=include,
         addresses=", ".join(missing),
@@ -152,7 +184,11 @@ def _on_include(asked: Questions, include: str, relay: Relay) -> Finding:
 def check_mx(settings: Settings, asked: Questions, deployments: Sequence[Deployment]) -> Iterator[Finding]:
     """Mail to each capture domain has to come here."""
     for deployment in deployments:
-        to_do = f"publish an MX record of {deployment.domain} that names {settings.hostname}"
+        to_do = said(
+            "publish an MX record of {domain} that names {hostname}",
+            domain=deployment.domain,
+            hostname=settings.hostname,
+        )
         try:
             hosts = [value.partition(" ")[2].lower() for value in asked.ask(deployment.domain, "MX").values]
         except DnsUnavailable as error:
@@ -161,7 +197,7 @@ def check_mx(settings: Settings, asked: Questions, deployments: Sequence[Deploym
         if not hosts:
             yield wrong(
                 AREA,
-                f"{deployment.domain} has no MX record: nobody can write to its capture addresses",
+                said("{domain} has no MX record: nobody can write to its capture addresses", domain=deployment.domain),
                 to_do,
                 key="dns.no_mx",
                 domain=deployment.domain,
@@ -169,15 +205,15 @@ def check_mx(settings: Settings, asked: Questions, deployments: Sequence[Deploym
         elif settings.hostname.lower() in hosts:
             yield ok(
                 AREA,
-                f"mail to {deployment.domain} comes to {settings.hostname} (MX)",
+                said("mail to {domain} comes to {hostname} (MX)", domain=deployment.domain, hostname=settings.hostname),
                 key="dns.mx_fine",
                 domain=deployment.domain,
             )
         else:
             yield note(
                 AREA,
-                f"mail to {deployment.domain} goes to {', '.join(hosts)} (MX)",
-                f"if that isn't this host: {to_do}",
+                said("mail to {domain} goes to {hosts} (MX)", domain=deployment.domain, hosts=", ".join(hosts)),
+                said("if that isn't this host: {to_do}", to_do=to_do),
                 key="dns.mx_elsewhere",
                 domain=deployment.domain,
                 hosts=", ".join(hosts),

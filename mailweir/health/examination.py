@@ -12,6 +12,7 @@ from mailweir.errors import DatabaseUnavailable
 from mailweir.health import database as checks
 from mailweir.health import digest, dns, gmail, key_file, record
 from mailweir.health.findings import Finding, Words, note, run
+from mailweir.sentence import said
 from mailweir.settings import Settings
 from mailweir.store.database import health
 from mailweir.store.database.connection import Database
@@ -102,8 +103,8 @@ def of_deployment(
 
 def no_deployment() -> Finding:
     """There is nobody whose mail could be captured."""
-    to_do = "make one: mailweir deployment add NAME --domain CAPTURE-DOMAIN"
-    return note("record", "there is no deployment yet", to_do, key="record.no_deployment")
+    to_do = said("make one: mailweir deployment add NAME --domain CAPTURE-DOMAIN")
+    return note("record", said("there is no deployment yet"), to_do, key="record.no_deployment")
 
 
 def _bounded(database: Database, check: Callable[[], Iterable[Finding]], seconds: float) -> Iterator[Finding]:
@@ -115,6 +116,6 @@ def _bounded(database: Database, check: Callable[[], Iterable[Finding]], seconds
             raise
         yield note(
             "record",
-            f"it is too large for a question that may take {seconds:.0f} s; not looked at",
+            said("it is too large for a question that may take {seconds:.0f} s; not looked at", seconds=seconds),
             key="record.too_large",
         )

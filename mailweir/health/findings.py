@@ -15,6 +15,7 @@ from typing import Any
 
 from mailweir.errors import MailweirError
 from mailweir.explain.explanation import Explanation
+from mailweir.sentence import Kept, Sentence, said
 from mailweir.store.database.moments import rfc3339
 
 CHECK_SECONDS = 20.0
@@ -90,24 +91,32 @@ def run(area: str, check: Check, seconds: float = CHECK_SECONDS) -> list[Finding
         found.append(
             wrong(
                 area,
-                f"this check didn't end within {seconds:.0f} s",
-                "see whether the disk or the host is overloaded",
+                said("this check didn't end within {seconds:.0f} s", seconds=seconds),
+                said("see whether the disk or the host is overloaded"),
                 key="check.took_too_long",
             )
         )
     except MailweirError as error:
-        found.append(wrong(area, str(error), "see docs/operations.md", key="check.not_possible", why=str(error)))
+        found.append(
+            wrong(area, _told(error), said("see docs/operations.md"), key="check.not_possible", why=str(error))
+        )
     except Exception as error:  # noqa: BLE001 - an edge: a fault of one check must not hide what the others find
         found.append(
             wrong(
                 area,
-                f"this check failed: {type(error).__name__}: {error}",
-                "see docs/operations.md",
+                said("this check failed: {name}: {error}", name=type(error).__name__, error=error),
+                said("see docs/operations.md"),
                 key="check.failed",
                 why=f"{type(error).__name__}: {error}",
             )
         )
     return found
+
+
+def _told(error: MailweirError) -> str:
+    """Its text; one without a template is known again by its words, or not at all."""
+    text = str(error)
+    return text if isinstance(text, Sentence) else Kept(text)
 
 
 @contextlib.contextmanager

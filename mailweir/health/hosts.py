@@ -11,12 +11,18 @@ from datetime import datetime, timedelta
 from itertools import groupby
 
 from mailweir.health.findings import Finding, Level, wrong
+from mailweir.sentence import Kept, Sentence, said, template
 from mailweir.settings import Settings
 from mailweir.store.database.moments import rfc3339
 from mailweir.store.record.health_reports import HealthReport
 
 TOO_OLD = timedelta(minutes=10)
-_TO_DO = "see whether that host runs; one that is gone for good: mailweir health forget"
+_UNITS = (  # seconds, one of it, several
+    (86_400, template("1 day"), template("{number} days")),
+    (3_600, template("1 hour"), template("{number} hours")),
+    (60, template("1 minute"), template("{number} minutes")),
+    (1, template("1 second"), template("{number} seconds")),
+)
 
 
 def own_name(settings: Settings) -> str:
@@ -36,8 +42,8 @@ def _of_host(host: str, reports: Sequence[HealthReport], now: datetime) -> Itera
     if now - last > TOO_OLD:
         yield wrong(
             _area(host),
-            f"it hasn't reported for {age(now - last)}",
-            f"{_TO_DO} {host}",
+            said("it hasn't reported for {age}", age=age(now - last)),
+            said("see whether that host runs; one that is gone for good: mailweir health forget {host}", host=host),
             key="health.host_silent",
             host=host,
             last=last,
@@ -48,12 +54,12 @@ def _of_host(host: str, reports: Sequence[HealthReport], now: datetime) -> Itera
 
 
 def _findings(report: HealthReport, now: datetime) -> Iterator[Finding]:
-    begin = f"{report.check}: {age(now - report.at)} ago: "
+    passed = age(now - report.at)
     for one in json.loads(report.report):
         facts = {**one["facts"], "host": report.host, "reported_at": rfc3339(report.at)}
-        yield Finding(
-            _area(report.host), Level(one["level"]), begin + one["finding"], one["to_do"] or "", one["key"], facts
-        )
+        sentence = said("{check}: {age} ago: {finding}", check=report.check, age=passed, finding=Kept(one["finding"]))
+        to_do = Kept(one["to_do"] or "")
+        yield Finding(_area(report.host), Level(one["level"]), sentence, to_do, one["key"], facts)
 
 
 def own_is_late(reports: Sequence[HealthReport], own: str, since: datetime | None, now: datetime) -> Iterator[Finding]:
@@ -64,22 +70,26 @@ def own_is_late(reports: Sequence[HealthReport], own: str, since: datetime | Non
     known = [one.at for one in reports if one.host == own]
     if now - max([since, *known]) <= TOO_OLD:
         return
-    said = f"hasn't reported its health for {age(now - max(known))}" if known else "never reported its health"
+    sentence = (
+        said("this host hasn't reported its health for {age}", age=age(now - max(known)))
+        if known
+        else said("this host never reported its health")
+    )
     yield wrong(
         "health",
-        f"this host {said}",
-        "run 'mailweir health report' as root, and see what it says",
+        sentence,
+        said("run 'mailweir health report' as root, and see what it says"),
         key="health.not_reporting",
     )
 
 
-def age(passed: timedelta) -> str:
+def age(passed: timedelta) -> Sentence:
     """In words, of one unit: `3 minutes`. What another host's clock puts into the future is no time at all."""
     seconds = max(0, int(passed.total_seconds()))
-    for size, name in ((86_400, "day"), (3_600, "hour"), (60, "minute")):
+    for size, one, several in _UNITS:
         if seconds >= size:
-            return f"{seconds // size} {name}{'s' if seconds >= 2 * size else ''}"
-    return f"{seconds} second{'' if seconds == 1 else 's'}"
+            return Sentence(several, {"number": seconds // size}) if seconds >= 2 * size else Sentence(one, {})
+    return said("{number} seconds", number=0)
 
 
 def _area(host: str) -> str:

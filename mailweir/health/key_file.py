@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from mailweir import secrets_file
 from mailweir.errors import SettingsError
 from mailweir.health.findings import Finding, ok, wrong
+from mailweir.sentence import said
 from mailweir.settings import Settings
 from mailweir.store.database.connection import Database
 from mailweir.store.gmail import gmail_mailboxes
@@ -31,12 +32,27 @@ def check(settings: Settings, database: Database) -> Iterator[Finding]:
         yield wrong(
             AREA,
             str(error),
-            f"put the right file in its place: owner {settings.run_as}, mode 0600",
+            said("put the right file in its place: owner {run_as}, mode 0600", run_as=settings.run_as),
             key="key_file.unusable",
             why=str(error),
         )
         return
     domains = len({key.domain for key in keys})
-    opened = [f"the DKIM keys of {domains} {'domain' if domains == 1 else 'domains'}"] if domains else []
-    opened += [f"the tokens of {len(tokens)} {'mailbox' if len(tokens) == 1 else 'mailboxes'}"] if tokens else []
-    yield ok(AREA, f"{file} opens {' and '.join(opened)}", key="key_file.opens", domains=domains, mailboxes=len(tokens))
+    of_domains = (
+        said("the DKIM keys of 1 domain") if domains == 1 else said("the DKIM keys of {number} domains", number=domains)
+    )
+    of_mailboxes = (
+        said("the tokens of 1 mailbox")
+        if len(tokens) == 1
+        else said("the tokens of {number} mailboxes", number=len(tokens))
+    )
+    opened = of_domains if domains else of_mailboxes
+    if domains and tokens:
+        opened = said("{one} and {other}", one=of_domains, other=of_mailboxes)
+    yield ok(
+        AREA,
+        said("{file} opens {opened}", file=file, opened=opened),
+        key="key_file.opens",
+        domains=domains,
+        mailboxes=len(tokens),
+    )

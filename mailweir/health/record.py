@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from mailweir.explain import forwarding
 from mailweir.health.findings import Finding, Words, note, ok, wrong
+from mailweir.sentence import Kept, Sentence, said
 from mailweir.store.database.connection import Database
 from mailweir.store.people import relay_logins
 from mailweir.store.people.deployments import Deployment
@@ -23,9 +24,12 @@ def check_clock(database: Database, now: datetime) -> Iterator[Finding]:
     if last is not None and last > now + _CLOCK_SLACK:
         yield wrong(
             "clock",
-            f"the last decision was made at {last:%Y-%m-%dT%H:%M:%SZ}, which is in the future: this host's clock is wrong,"
-            " or was",
-            "see 'timedatectl'; set the clock by NTP",
+            said(
+                "the last decision was made at {last:%Y-%m-%dT%H:%M:%SZ}, which is in the future: this host's clock "
+                "is wrong, or was",
+                last=last,
+            ),
+            said("see 'timedatectl'; set the clock by NTP"),
             key="clock.in_the_future",
             last=last,
         )
@@ -38,7 +42,7 @@ def check_routes(database: Database, deployment: Deployment) -> Iterator[Finding
         if route in last:
             yield ok(
                 _area(deployment),
-                f"route {route}: last mail at {_text(last[route])}",
+                said("route {route}: last mail at {last}", route=_route(route), last=_text(last[route])),
                 key="record.route",
                 route=route,
                 last=last[route],
@@ -46,9 +50,10 @@ def check_routes(database: Database, deployment: Deployment) -> Iterator[Finding
         else:
             yield note(
                 _area(deployment),
-                f"route {route}: no mail has been captured yet",
+                said("route {route}: no mail has been captured yet", route=_route(route)),
                 key="record.route_without_mail",
                 route=route,
+                since=deployment.created_at,
             )
 
 
@@ -57,8 +62,16 @@ def check_logins(database: Database, deployment: Deployment) -> Iterator[Finding
     for username, since, why in relay_logins.suspended(database, deployment):
         yield wrong(
             _area(deployment),
-            f"the relay's login of {username} is suspended since {_text(since)}: {why}",
-            f"ask {username} what was sent; then a new password lets it in again: mailweir relay rotate {username}",
+            said(
+                "the relay's login of {username} is suspended since {since}: {why}",
+                username=username,
+                since=_text(since),
+                why=Kept(why),
+            ),
+            said(
+                "ask {username} what was sent; then a new password lets it in again: mailweir relay rotate {username}",
+                username=username,
+            ),
             key="record.login_suspended",
             username=username,
             since=since,
@@ -72,8 +85,12 @@ def check_authors(database: Database, deployment: Deployment, now: datetime) -> 
     if worst and worst[1] > _FEW_UNREADABLE:
         yield note(
             _area(deployment),
-            f"{worst[1]} mails of {worst[0]} had no author that can be told for sure, and were ignored",
-            "'mailweir why ADDRESS' shows them, by each address that their From names",
+            said(
+                "{mails} mails of {day} had no author that can be told for sure, and were ignored",
+                mails=worst[1],
+                day=worst[0],
+            ),
+            said("'mailweir why ADDRESS' shows them, by each address that their From names"),
             key="record.unreadable_authors",
             day=worst[0],
             mails=worst[1],
@@ -82,15 +99,24 @@ def check_authors(database: Database, deployment: Deployment, now: datetime) -> 
 
 def check_groups(database: Database, deployment: Deployment, now: datetime) -> Iterator[Finding]:
     """Mail of contacts that came through an address which isn't known as the firm's group."""
-    for address, count in overview.unknown_groups(database, deployment, now - _UNREADABLE_DAYS):
-        mails = "1 mail" if count == 1 else f"{count} mails"
+    for address, count, first in overview.unknown_groups(database, deployment, now - _UNREADABLE_DAYS):
+        sentence = (
+            said("1 mail from {address} named somebody known as its author, and was ignored", address=address)
+            if count == 1
+            else said(
+                "{number} mails from {address} named somebody known as their author, and were ignored",
+                number=count,
+                address=address,
+            )
+        )
         yield note(
             _area(deployment),
-            f"{mails} came from {address} and name somebody known as their author, and were ignored",
-            f"if it is a group of the firm's: mailweir group add {address}",
+            sentence,
+            said("if it is a group of the firm's: mailweir group add {address}", address=address),
             key="record.unknown_group",
             address=address,
             mails=count,
+            since=first,
         )
 
 
@@ -100,14 +126,16 @@ def check_forwarding(database: Database, deployment: Deployment, now: datetime, 
     for one in forwarding.states(database, deployment, now):
         if one.to_do is not None:
             report = wrong if one.state.key in _BROKEN else note
-            sentence = f"{one.user.username}: {words(one.state)}"
+            sentence = said("{username}: {state}", username=one.user.username, state=words(one.state))
             facts = {**one.state.parameters, "username": one.user.username}
+            if one.state.key == "forwarding.never":
+                facts["since"] = one.user.created_at
             yield report(_area(deployment), sentence, words(one.to_do), key=one.state.key, **facts)
         fine += one.state.key == "forwarding.usual"
     if fine:
         yield ok(
             _area(deployment),
-            f"mail of {fine} users is forwarded as is usual",
+            said("mail of {number} users is forwarded as is usual", number=fine),
             key="forwarding.users_fine",
             users=fine,
         )
@@ -117,15 +145,15 @@ def check_addresses(database: Database, deployment: Deployment) -> Iterator[Find
     """Addresses on several contacts: allowed, and to be known."""
     shared = overview.shared_addresses(database, deployment)
     for what, found in (
-        ("are on more than one contact", [address for address, _, _ in shared]),
-        ("belong to more than one company", [address for address, _, companies in shared if companies > 1]),
+        (said("are on more than one contact"), [address for address, _, _ in shared]),
+        (said("belong to more than one company"), [address for address, _, companies in shared if companies > 1]),
     ):
         if found:
             shown = ", ".join(found[:_SHOWN]) + (", …" if len(found) > _SHOWN else "")
             yield note(
                 _area(deployment),
-                f"{len(found)} addresses {what}: {shown}",
-                "their mail is on the record of all of them",
+                said("{number} addresses {what}: {addresses}", number=len(found), what=what, addresses=shown),
+                said("their mail is on the record of all of them"),
                 key="record.shared_addresses",
                 addresses=len(found),
                 what=what,
@@ -134,6 +162,11 @@ def check_addresses(database: Database, deployment: Deployment) -> Iterator[Find
 
 def _area(deployment: Deployment) -> str:
     return f"record {deployment.name}"
+
+
+def _route(stored: str) -> Sentence:
+    """The word of a route, as `explain.english` has it; a stored one has no braces."""
+    return Sentence(stored, {})
 
 
 def _text(moment: datetime) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from mailweir.health import advice
 from mailweir.health.findings import Finding, note, ok, wrong
+from mailweir.sentence import said
 from mailweir.settings import Settings
 
 AREA = "settings"
@@ -14,7 +15,7 @@ AREA = "settings"
 def check(settings: Settings, in_force: Settings) -> Iterator[Finding]:
     """settings: of the admin's file. in_force: what the running processes read at their start."""
     found = [*_account(settings), *_names(settings), *_age(settings, in_force)]
-    yield from found or [ok(AREA, "nothing odd in them", key="settings.fine")]
+    yield from found or [ok(AREA, said("nothing odd in them"), key="settings.fine")]
 
 
 def _account(settings: Settings) -> Iterator[Finding]:
@@ -23,14 +24,14 @@ def _account(settings: Settings) -> Iterator[Finding]:
     except KeyError:
         yield wrong(
             AREA,
-            f"there is no user '{settings.run_as}' (run_as)",
-            "make it: 'make setup' makes the default one",
+            said("there is no user '{run_as}' (run_as)", run_as=settings.run_as),
+            said("make it: 'make setup' makes the default one"),
             key="settings.no_account",
             account=settings.run_as,
         )
         return
     if uid == 0:
-        yield wrong(AREA, "run_as is root", "name an unprivileged user", key="settings.account_is_root")
+        yield wrong(AREA, said("run_as is root"), said("name an unprivileged user"), key="settings.account_is_root")
 
 
 def _names(settings: Settings) -> Iterator[Finding]:
@@ -38,8 +39,11 @@ def _names(settings: Settings) -> Iterator[Finding]:
     if not is_open:
         yield note(
             AREA,
-            f"Postfix listens on {settings.smtp.bind_address} only: mail from other hosts doesn't come in",
-            'set smtp.bind_address (as a rule "0.0.0.0") and smtp.smtp_port (25), unless this is a trial',
+            said(
+                "Postfix listens on {bind_address} only: mail from other hosts doesn't come in",
+                bind_address=settings.smtp.bind_address,
+            ),
+            said('set smtp.bind_address (as a rule "0.0.0.0") and smtp.smtp_port (25), unless this is a trial'),
             key="settings.on_loopback",
             address=settings.smtp.bind_address,
         )
@@ -47,16 +51,16 @@ def _names(settings: Settings) -> Iterator[Finding]:
         say = wrong if is_open else note
         yield say(
             AREA,
-            f"hostname is {settings.hostname}: no MX record can name it",
-            "set it to this host's public name",
+            said("hostname is {hostname}: no MX record can name it", hostname=settings.hostname),
+            said("set it to this host's public name"),
             key="settings.hostname",
             hostname=settings.hostname,
         )
     if is_open and settings.smtp.smtp_port != 25:
         yield note(
             AREA,
-            f"Postfix listens on port {settings.smtp.smtp_port}: mail servers use 25",
-            "set smtp.smtp_port, or redirect",
+            said("Postfix listens on port {smtp_port}: mail servers use 25", smtp_port=settings.smtp.smtp_port),
+            said("set smtp.smtp_port, or redirect"),
             key="settings.port",
             port=settings.smtp.smtp_port,
         )
@@ -67,8 +71,11 @@ def _age(settings: Settings, in_force: Settings) -> Iterator[Finding]:
     if changed:
         yield note(
             AREA,
-            f"the running stack goes by other values than the file: {', '.join(changed)} (its flags, or changed since)",
-            f"{advice.take_up_settings(settings)} for the file's values to count",
+            said(
+                "the running stack goes by other values than the file: {changed} (its flags, or changed since)",
+                changed=", ".join(changed),
+            ),
+            said("{take_up} for the file's values to count", take_up=advice.take_up_settings(settings)),
             key="settings.not_in_force",
             changed=", ".join(changed),
         )

@@ -20,7 +20,7 @@ from mailweir.errors import SettingsError
 from mailweir.openid import fetching
 from mailweir.openid.kept import Kept
 from mailweir.openid.refusals import ProviderRefusal, Why
-from mailweir.settings import OpenId
+from mailweir.settings_openid import OpenId
 
 if TYPE_CHECKING:
     from joserfc.jwk import Key

@@ -41,7 +41,6 @@ _ENDS: dict[str, tuple[frozenset[str], frozenset[str]]] = {
     "a": (frozenset({"a"}), frozenset({"td", "th", "caption"})),
 }
 _NOWHERE = (-1,)  # the places of what isn't open
-_NO_ENDS: tuple[frozenset[str], frozenset[str]] = (frozenset(), frozenset())
 _TABLE_PARTS = frozenset(["tbody", "thead", "tfoot", "tr", "td", "th", "caption", "col", "colgroup"])
 _CELLS = frozenset(["td", "th", "caption"])
 # Cells and tables are barriers, too: an end tag within ends nothing that is around them
@@ -97,10 +96,13 @@ class _Rewriter:
         if self._begins_pre:  # a parser drops the first line end of a `pre`, each time anew
             text = text.lstrip("\n")
             self._begins_pre = not text
+        if (escaped := escape(text)) is text and "\xa0" not in text:  # nearly all text
+            self._out.append(text)
+            return
         costly = text.count("&") + text.count("<") + text.count(">") + text.count("\xa0")
         if self._costly + costly <= _MAX_COSTLY:
             self._costly += costly
-            self._out.append(escape(text))
+            self._out.append(escaped)
         else:
             self._costly = 0
             self._out += [_APART + escape(text[at : at + _MAX_COSTLY]) for at in range(0, len(text), _MAX_COSTLY)]
@@ -139,7 +141,9 @@ class _Rewriter:
             paragraph = self._last("p")
             if paragraph > self._tables[-1] and paragraph > self._cells[-1]:
                 self._close_from(paragraph)
-        ended, within = _ENDS.get(name, _NO_ENDS)
+        if name not in _ENDS:
+            return
+        ended, within = _ENDS[name]
         places = [place for place in map(self._last, ended) if place >= 0]
         if places:
             barrier = max(map(self._last, within))

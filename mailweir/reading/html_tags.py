@@ -77,12 +77,18 @@ class _Scanner:
 
     def tags(self) -> Iterator[Tag]:
         source, text_start, at = self._source, 0, 0
-        while opening := _OPENING.search(source, at):
+        search, new = (
+            _OPENING.search,
+            tuple.__new__,
+        )  # a mail has a quarter of a million tags at worst: each call counts
+        while opening := search(source, at):
             at = opening.start()
-            if not opening[2]:
+            slash, name, is_whole = opening.groups()
+            tag: Tag | None
+            if is_whole:
+                tag = new(Tag, (text_start, at, opening.end(), _in_lower_case(name), slash == "/", "", ""))
+            elif not name:
                 tag = self._markup(text_start, at)
-            elif opening[3]:
-                tag = Tag(text_start, at, opening.end(), opening[2][:MAX_TAG_CHARS].lower(), bool(opening[1]), "")
             elif self._broken_tags >= _MAX_BROKEN_TAGS:
                 tag = self._broken_tag(text_start, at)
             else:
@@ -100,7 +106,7 @@ class _Scanner:
 
     def _tag(self, text_start: int, named: re.Match[str], end: int) -> Tag:
         attributes = self._source[named.end() : min(end - 1, named.end() + MAX_TAG_CHARS)]
-        name = named[2][:MAX_TAG_CHARS].lower()
+        name = _in_lower_case(named[2])
         whole = self._source[named.end() : end - 1] if name == "img" else ""
         return Tag(text_start, named.start(), end, name, bool(named[1]), attributes, whole)
 
@@ -137,6 +143,11 @@ class _Scanner:
             self._without_end.add(name)
         following = self._source.find("<", at)
         return following if following >= 0 else len(self._source)
+
+
+@lru_cache(maxsize=1024)
+def _in_lower_case(name: str) -> str:
+    return name[:MAX_TAG_CHARS].lower()
 
 
 def attributes_of(attributes: str) -> dict[str, str]:

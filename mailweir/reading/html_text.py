@@ -331,6 +331,8 @@ _KEPT = str.maketrans(
 
 def _flowing(text: str) -> str:
     """text with each run of white space as one blank."""
+    if text.isalnum():  # one word, the commonest text of all between tags
+        return text
     words = text.split()
     if not words:
         return FILLER if "\xa0" in text else " "
@@ -338,6 +340,8 @@ def _flowing(text: str) -> str:
 
 
 def _without_junk(text: str) -> str:
+    if text.isascii():
+        return text
     text = _MARK_RUN.sub(r"\1", _JUNK.sub("", text))
     return _LONE_JOINER.sub("", text) if "\u200c" in text or "\u200d" in text else text
 
@@ -361,9 +365,9 @@ def _is_zero(value: str | None) -> bool:
 def _shown_target(target: str, text: str) -> str:
     """What to say of a link beside its text; empty where that says it already, or shows nothing."""
     scheme, _, rest = target.partition(":")
-    target = "".join(_without_junk(target).split())
     if not text.strip(" " + FILLER):
         return ""
+    target = "".join(_without_junk(target).split())
     if scheme.lower() in ("mailto", "tel"):
         bare = unquote("".join(rest.partition("?")[0].split()))
         digits = "".join(filter(str.isalnum, bare)).lower()
@@ -378,4 +382,6 @@ def _shown_target(target: str, text: str) -> str:
 
 
 def _printable(target: str) -> str:
-    return _CONTROLS.sub("", _without_junk(target)).replace("<", "%3C").replace(">", "%3E")
+    if not (target.isascii() and target.isprintable()):
+        target = _CONTROLS.sub("", _without_junk(target))
+    return target.replace("<", "%3C").replace(">", "%3E")

@@ -29,8 +29,8 @@ from mailweir.reading.invitation import Invitation
 from mailweir.reading.openings import Context
 from mailweir.reading.parts import Part
 from mailweir.reading.reading import HTML_CUT, TEXT_CUT, Reading
+from mailweir.reading.word_ends import SNIPPET_CHARS, shortened
 
-SNIPPET_CHARS = 200
 _SNIPPET_READ_CHARS = 2_000  # of each piece between folds
 _MAX_HEAD_BYTES = 1_000_000
 _MAX_CALENDAR_BYTES = 1_000_000
@@ -99,9 +99,9 @@ def _zone(view: HeaderView) -> str:
 
 
 def _snippet(text: str, spans: Sequence[Fold]) -> str:
-    """The beginning of what isn't folded, on one line; of the whole where all of that is empty."""
+    """The beginning of what isn't folded, on one line, up to a word's end; of the whole where all of that is empty."""
     unfolded = " ".join(" ".join(_pieces(text, spans)).split())
-    return (unfolded or " ".join(text[:_SNIPPET_READ_CHARS].split()))[:SNIPPET_CHARS].rstrip()
+    return shortened(unfolded or " ".join(text[:_SNIPPET_READ_CHARS].split()), SNIPPET_CHARS)
 
 
 def _pieces(text: str, spans: Sequence[Fold]) -> Iterator[str]:

@@ -97,6 +97,7 @@ def find(text: str, all_lines: Sequence[Line], context: Context) -> Opening:
         opening = _at_block(current, block, context, seen) if block else None
         if opening is None and not current[index].depth:
             opening = _at_marker(current, index, context, seen) or _at_phones_line(current, index, context, seen)
+            opening = opening or _at_desks_line(current, index, seen)
             if opening is None and tried < _MAX_ATTRIBUTIONS and attribution.could_end(line.body):
                 tried += 1
                 current = _with_bars(text, current, index)
@@ -207,6 +208,13 @@ def _at_attribution(all_lines: Sequence[Line], last: int, context: Context, seen
             top -= 1
         return Opening(lines=all_lines, first=top, end=last + 1, is_forwarded=True, attribution=first)
     return Opening(lines=all_lines, first=first, end=last + 1, quote=first) if seen.said < first else None
+
+
+def _at_desks_line(all_lines: Sequence[Line], index: int, seen: _Seen) -> Opening | None:
+    """`##- Please type your reply above this line -##`: a help desk's, in any language. Below it is what the desk wrote."""
+    body = all_lines[index].body
+    is_one = body.startswith("##-") and body.endswith("-##") and seen.said < index
+    return Opening(lines=all_lines, first=index, end=index + 1, quote=index) if is_one else None
 
 
 def _at_phones_line(all_lines: Sequence[Line], index: int, context: Context, seen: _Seen) -> Opening | None:

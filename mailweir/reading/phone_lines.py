@@ -72,7 +72,10 @@ def _begins_as_sent(body: str) -> bool:
         return len(text.split()) <= 25
     if len(text.split()) > _MAX_PHONE_WORDS or "," in text or "?" in text:
         return False
-    return not (text.rstrip().endswith((".", "!")) and len(text.split()) > 6)
+    is_sentence = text.rstrip().endswith((".", "!")) and len(text.split()) > 6
+    return (
+        not is_sentence or _PROGRAM.search(" ".join(text.split()[-2:])) is not None
+    )  # it ends with the program's name
 
 
 def _is_named_with_link(body: str, text: str) -> bool:
@@ -83,7 +86,7 @@ def _is_named_with_link(body: str, text: str) -> bool:
 # Languages that put the verb last
 _SENT_LAST = re.compile(
     r"(?:gesendet|gesendet\.|から送信|에서 보냄|에서 전송|gönderildi|傳送|发送|寄出|से भेजा गया|küldve|साझा"
-    r"|送信されました)[.。]?$",
+    r"|送信されました|入手|다운로드|indirin|edinin)[.。]?$",
     re.IGNORECASE,
 )
 

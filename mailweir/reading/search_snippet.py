@@ -1,7 +1,7 @@
 """The part of a text around what was searched for, and where in it the found words stand.
 
 Goes by the very words that the index has, so what is marked is what was found: `Straße` for `strasse`. Linear, and bounded: of a
-long text the beginning is looked at. Pure. Called by the command line.
+long text the beginning is looked at. Pure. Called by the command line and the page.
 """
 
 import unicodedata
@@ -11,10 +11,10 @@ from functools import lru_cache
 
 from mailweir.reading.search_query import MAX_WORD_CHARS, Term
 from mailweir.reading.search_words import fold
+from mailweir.reading.word_ends import MORE, word_end
 
 MAX_CHARS = 50_000  # of a text; what is found further on is shown by the text's beginning
 _BEFORE = 0.3  # of the width, in front of the first word that is found
-_MORE = "…"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,9 +49,12 @@ def around(text: str, terms: Sequence[Term], width: int) -> Snippet:
     start = _back(line, found[0][0], int(width * _BEFORE)) if found and cut(line, width) != line else 0
     if start:
         start = line.find(" ", start, found[0][0]) + 1 or start
-    shown = cut((_MORE + " " if start else "") + line[start:], width)
+    rest = (MORE + " " if start else "") + line[start:]
     moved = (2 if start else 0) - start
-    kept = len(shown) - shown.endswith(_MORE)
+    shown = cut_behind_word(rest, width)
+    if found and len(shown) <= found[0][0] + moved + 1:  # a word that is wider than that
+        shown = cut(rest, width)
+    kept = len(shown) - (shown != rest)
     marks = ((begin + moved, min(end + moved, kept)) for begin, end in found if begin + moved < kept)
     return Snippet(text=shown, marks=tuple(marks))
 
@@ -62,8 +65,14 @@ def cut(text: str, width: int) -> str:
     for place, char in enumerate(text):
         columns += _columns(char)
         if columns > width:
-            return text[: max(0, _fitting(text[:place], width - 1))].rstrip() + _MORE
+            return text[: max(0, _fitting(text[:place], width - 1))].rstrip() + MORE
     return text
+
+
+def cut_behind_word(text: str, width: int) -> str:
+    """The same for a sentence: no word is cut into, but for one that is very long."""
+    kept = cut(text, width)
+    return kept if kept == text else text[: word_end(text, len(kept) - len(MORE))].rstrip() + MORE
 
 
 def _fitting(text: str, width: int) -> int:

@@ -144,7 +144,7 @@ def _by_closing(lines: Sequence[Line], low: int, high: int) -> int | None:
             and _is_card(bodies[index + 2 :])
         ):
             return low + index
-        if line.after_blank and index and _is_name(line.body):
+        if index and _is_name(line.body) and (line.after_blank or _is_below_closing(lines, low + index)):
             is_asked_for = is_asked_for or bodies[index - 1].endswith((":", "："))  # then all cards below are
             ways = {kind for body in bodies[index + 1 :] for kind in _kinds(body)}
             if not is_asked_for and len(ways) >= 2 and _is_card(bodies[index + 1 :]):
@@ -169,6 +169,13 @@ def _is_closing(body: str) -> bool:
         and len(body.split()) <= 4
         and not any(map(str.isdigit, body))
     )
+
+
+def _is_below_closing(lines: Sequence[Line], index: int) -> bool:
+    """Do some words without a sign stand above it, in a paragraph with it alone: `Kind regards`?"""
+    above = lines[index - 1]
+    words = above.body.split()
+    return above.after_blank and not above.depth and 1 <= len(words) <= 4 and _is_closing(f"{above.body},")
 
 
 def _is_name(body: str) -> bool:

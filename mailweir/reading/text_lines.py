@@ -125,9 +125,13 @@ class _Lines:
     def _end_line(self) -> None:
         if not self._line:
             return
-        words = "".join(self._line).replace(FILLER, " ").split(" ")
-        text = " ".join(filter(None, words)).replace(f" {KEPT_TAB}", KEPT_TAB).replace(f"{KEPT_TAB} ", KEPT_TAB)
-        text = text.translate(_KEPT).rstrip()
+        line = "".join(self._line)
+        if line.isprintable() and "  " not in line:  # nothing in it is to be replaced
+            text = line.strip()
+        else:
+            words = " ".join(filter(None, line.replace(FILLER, " ").split(" ")))
+            text = words.replace(f" {KEPT_TAB}", KEPT_TAB).replace(f"{KEPT_TAB} ", KEPT_TAB)
+            text = text.translate(_KEPT).rstrip()
         self._line.clear()
         self._has_words = False
         if not text:

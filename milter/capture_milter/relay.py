@@ -18,6 +18,7 @@ from mailweir.decision import Decision, Outcome, Reason
 from mailweir.directory import UserRef
 from mailweir.envelope import Envelope
 from mailweir.headers import Header, HeaderView
+from mailweir.sentence import Sentence, template
 from mailweir.settings import Relay as Limits
 from mailweir.store.people.relay_logins import Holder, UseRow
 
@@ -113,14 +114,16 @@ class Submission:
         now = self.envelope.received_at
         before = self.directory.relay_use(use.login_id, now)
         if before.messages + use.messages > limits.max_messages_per_hour:
-            limit = f"{limits.max_messages_per_hour} messages"
+            most, limit = limits.max_messages_per_hour, f"{limits.max_messages_per_hour} messages"
+            why = template("refused {number} times within an hour, over {most} messages")
         elif before.recipients + use.recipients > limits.max_recipients_per_hour:
-            limit = f"{limits.max_recipients_per_hour} recipients"
+            most, limit = limits.max_recipients_per_hour, f"{limits.max_recipients_per_hour} recipients"
+            why = template("refused {number} times within an hour, over {most} recipients")
         else:
             return None
         suspend = None
         if before.refused + 1 >= limits.suspend_after_refusals:
-            suspend = f"refused {before.refused + 1} times within an hour, over {limit}"
+            suspend = Sentence(why, {"number": before.refused + 1, "most": most})
         again = (now + timedelta(hours=1)).strftime("%H:00 UTC")
         login = self.envelope.login
         sentence = f"the login {login} has reached its limit of {limit} within an hour; try again after {again}"

@@ -247,8 +247,21 @@ def test_keys_walk_through_the_list_and_do_what_is_to_be_done(reader: Reader) ->
         page.keyboard.press("e")
     assert "1 to-do is done." in page.inner_text("main")
     assert "The radiator in the kitchen" not in page.inner_text("main ul.list")
+    assert page.evaluate(_FOCUSED)["words"] == "Re: Your offer"  # it goes on where one was
     with page.expect_navigation():
-        page.click("main [role=status] button")
+        page.keyboard.press("u")
+    assert "The radiator in the kitchen" in page.inner_text("main ul.list")
+
+
+def test_a_key_does_what_a_messages_own_button_does(reader: Reader) -> None:
+    page = reader.open("richard", "/todos")
+    page.click("text=The radiator in the kitchen")
+    page.wait_for_load_state()
+    for key, words in (("e", "Put it on the list again"), ("Enter", "On your list of to-dos")):
+        page.focus("main form button")
+        with page.expect_navigation():
+            page.keyboard.press(key)
+        assert words in page.inner_text("main")
 
 
 def test_no_page_wants_what_its_policy_refuses(reader: Reader) -> None:

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from tests.browser.conftest import Chromium
-from tests.integration.conftest import Stack, stack_maker, wait_until
+from tests.integration.conftest import Stack, stack_maker
+from tests.integration.waiting import wait_until
 from tests.ports import free_port
 
 MOST_CLICKS = 15

@@ -53,7 +53,9 @@ def run(scenario: Scenario, database: str, *, budget: int, seconds: float, keep:
     """One scenario. keep: a stack with a violation is left, stopped, for a look at it."""
     began = time.monotonic()
     with _cluster(database) as cluster:
-        site = Site(budget=budget, seconds=seconds, cluster=cluster, workers=scenario.workers)
+        site = Site(
+            budget=budget, seconds=seconds, cluster=cluster, workers=scenario.workers, has_page=scenario.has_page
+        )
         try:
             if scenario.prepare:
                 scenario.prepare(site)

@@ -11,8 +11,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.chaos.imports import Imports
 from tests.chaos.site import Site
-from tests.integration.conftest import wait_until
+from tests.integration.waiting import wait_until
 from tests.stopped import standing_still
 
 DAY_SECONDS = 86_400
@@ -30,6 +31,7 @@ class Scenario:
     prepare: Callable[[Site], None] | None = None
     workers: int = 1
     needs_mount: bool = False
+    has_page: bool = False
     allowed: tuple[int, ...] = ()  # 5xx replies that it may cause
 
     @property
@@ -49,11 +51,12 @@ def scenario(
     prepare: Callable[[Site], None] | None = None,
     workers: int = 1,
     needs_mount: bool = False,
+    has_page: bool = False,
 ) -> Callable[[Callable[[Site], None]], Callable[[Site], None]]:
     """Adds a function to ALL."""
 
     def add(act: Callable[[Site], None]) -> Callable[[Site], None]:
-        ALL.append(Scenario(act, databases or BOTH, short, is_kill, prepare, workers, needs_mount))
+        ALL.append(Scenario(act, databases or BOTH, short, is_kill, prepare, workers, needs_mount, has_page))
         return act
 
     return add
@@ -75,6 +78,21 @@ def kill_filter_parent(site: Site) -> None:
 def kill_lookups(site: Site) -> None:
     """kill -9 of the look-ups; each RCPT is a 451 until the supervisor has started them again."""
     site.kill_again_and_again(lambda: site.stack.pids("mailweir-lookups"))
+
+
+@scenario(short=3, is_kill=True, has_page=True)
+def kill_page(site: Site) -> None:
+    """kill -9 of the page, its worker amid the import of a file of contacts; the next worker goes on where that one died."""
+    imports = Imports(site.database_url)
+    while site.goes_on():
+        imports.go_on()
+        if site.faults % 3:  # else as it comes: amid its start, too, or before the first part
+            imports.await_progress()
+        site.pause()
+        for pid in site.stack.pids("mailweir-web"):
+            site.kill(pid)
+        imports.lapse()
+    imports.finish()
 
 
 @scenario(short=8, is_kill=True)

@@ -18,7 +18,8 @@ from pathlib import Path
 from mailweir.database_url import DatabaseUrl, Postgresql
 from mailweir.store.database.connection import Database
 from tests.chaos.load import Load
-from tests.integration.conftest import Stack, wait_until
+from tests.integration.conftest import Stack
+from tests.integration.waiting import wait_until
 from tests.ports import free_port
 from tests.postgresql import Cluster
 
@@ -43,9 +44,18 @@ FAULTY = '#!/bin/sh\nexec env LD_PRELOAD="{library}" CHAOS_FAULTS="{faults}" "{p
 
 
 class Site:
-    """One scenario's. budget: how many blows; seconds: no longer than that."""
+    """One scenario's. budget: how many blows; seconds: no longer than that. has_page: does mailweir-web run, too?"""
 
-    def __init__(self, *, budget: int, seconds: float, cluster: Cluster | None, workers: int, seed: int = 1) -> None:
+    def __init__(
+        self,
+        *,
+        budget: int,
+        seconds: float,
+        cluster: Cluster | None,
+        workers: int,
+        has_page: bool = False,
+        seed: int = 1,
+    ) -> None:
         self.chance = random.Random(seed)
         self.budget = budget
         self.faults = 0
@@ -54,7 +64,8 @@ class Site:
         self._deadline = 0.0
         port = free_port()
         database = {"database": str(cluster.make_database(empty=True))} if cluster else {}
-        self.stack = Stack({"smtp": {"smtp_port": port}, "filter": {"workers": workers}, **database})
+        web = {"web": {"port": free_port()}} if has_page else {}
+        self.stack = Stack({"smtp": {"smtp_port": port}, "filter": {"workers": workers}, **database, **web})
         self.stack.smtp_port = port
         self.load = Load(port, max_messages=200_000)
         self._cleanup = contextlib.ExitStack()

@@ -16,6 +16,25 @@ from tests.gmail.oauth import client_file_body
 
 pytestmark = pytest.mark.slow
 
+# signs in with a link's path, as a browser does behind a web server
+_SIGNS_IN = b"""
+import http.client, json, sys
+
+def ask(method, path, cookie=""):
+    connection = http.client.HTTPConnection("127.0.0.1", 8025)
+    own = "one.host.example"
+    connection.request(method, path, headers={"Host": own, "Origin": f"https://{own}", "Cookie": cookie})
+    answer = connection.getresponse()
+    answer.read()
+    return answer
+
+(link,) = sys.argv[1:]
+ask("GET", link)
+cookie, secure, *_ = ask("POST", link).getheader("Set-Cookie").split("; ")
+tried = (("GET", "/admin/health", cookie), ("GET", "/admin/health"), ("POST", link))
+print(json.dumps([secure, *(ask(*words).status for words in tried)]))
+"""
+
 
 @pytest.fixture(scope="module")
 def host(make_host: MakeHost) -> Host:
@@ -189,9 +208,9 @@ def test_sockets_and_secrets_are_closed_to_others(converged: Host) -> None:
 def test_the_page_signs_in_and_is_shut_out_of_what_opens_tokens(converged: Host) -> None:
     converged.run("mailweir web account add boss --admin --email boss@firm.example")
     (link,) = re.findall(r"https://one\.host\.example(/sign-in/link/\S+)", converged.says("mailweir web link boss"))
-    asked = f"urllib.request.Request('http://127.0.0.1:8025{link}', headers={{'Host': 'one.host.example'}})"
-    page = converged.says(f'python3 -c "import urllib.request; print(urllib.request.urlopen({asked}).read().decode())"')
-    assert "csrf_token" in page
+    converged.put({"/root/signs_in.py": _SIGNS_IN})
+    # a page for admins with the session and without it, and the link once more
+    assert json.loads(converged.says(f"python3 /root/signs_in.py {link}")) == ["Secure", 200, 303, 410]
     within = "nsenter -m -t $(systemctl show -p MainPID --value mailweir-web)"
     as_it = f"{within} setpriv --reuid mailweir --regid mailweir --clear-groups"
     for file, code in (("token.key", 1), ("traces.key", 0)):
@@ -220,18 +239,21 @@ def test_a_contacts_mail_is_captured_and_a_login_sends(converged: Host, hop: Hos
     assert [one["subject"] for one in converged.json("mailweir activity list --json")] == ["relayed", "captured"]
 
 
-def test_the_sync_comes_with_googles_file_and_goes_with_it(site: Site, converged: Host, tmp_path: Path) -> None:
+def test_the_sync_goes_by_googles_file_and_the_page_by_its_port(site: Site, converged: Host, tmp_path: Path) -> None:
     client = tmp_path / "client.json"
     client.write_text(json.dumps(client_file_body("https://google.example")))
-    site.converge(mailweir_gmail_oauth_client_file=str(client))
+    site.converge(mailweir_gmail_oauth_client_file=str(client), mailweir_web_port=0)
     assert converged.says("systemctl is-active mailweir-gmail-sync || true") == "active\n", converged.says(
         "journalctl -u mailweir-gmail-sync -n 20"
     )
+    assert converged.run("systemctl is-active mailweir-web", code=None)[0] != 0
+    assert converged.says("ls /etc/systemd/system | grep web || true") == ""
     assert converged.says("stat -c '%U %a' /etc/mailweir/google-client.json") == "mailweir 600\n"
     assert [one for one in converged.doctor()["wrong"] if not one.startswith("DNS")] == []
     site.converge()
     assert converged.run("systemctl is-active mailweir-gmail-sync", code=None)[0] != 0
     assert converged.says("ls /etc/mailweir /etc/systemd/system | grep -e google -e gmail || true") == ""
+    assert converged.says("systemctl is-active mailweir-web || true") == "active\n"
 
 
 def test_a_changed_variable_changes_just_that(site: Site, converged: Host) -> None:

@@ -11,10 +11,15 @@ import pytest
 from gmail_sync import job_factory
 from gmail_sync.budget import Project
 from gmail_sync.job_factory import JobFactory
+from gmail_sync.returned_consents import ReturnedConsents
 from gmail_sync.sweep import Sweep
 from mailweir import log, secrets_file
 from mailweir.database_url import DatabaseUrl
 from mailweir.errors import SettingsError
+from mailweir.gmail import oauth_files
+from mailweir.gmail.errors import NeedsReconnect
+from mailweir.gmail.tokens import UserCredentials
+from mailweir.gmail.transport import Connections
 from mailweir.secrets_file import Sealer
 from mailweir.settings import Gmail, Settings
 from mailweir.store.database.connection import Database
@@ -306,3 +311,20 @@ def test_without_the_syncs_key_nobody_is_sent_to_google(site: Site) -> None:
 def test_without_a_box_nothing_is_asked(site: Site) -> None:
     answer = site.page.browser("richard").post(CONNECT, {})
     assert (answer.status_code, words(answer)) == (400, "Tick what is to be recorded: inbound, outbound or both.")
+
+
+def test_a_consent_is_given_back_after_it_was_disconnected_on_the_page(site: Site) -> None:
+    browser = site.page.browser("richard")
+    site.consent(browser)
+    token = secrets_file.load(site.settings.token_key_path).open(site.sealed(), token_purpose("richard@firm.example"))
+    assert browser.post("/integrations/google/disconnect").status_code == 303
+    assert "is being returned" in browser.text("/integrations")
+    services = job_factory.services(site.settings, log.silent())
+    assert ReturnedConsents(services).step()
+    services.database_pool.close()
+    assert "was returned" in browser.text("/integrations")
+    client = oauth_files.load_web_client(Path(site.settings.gmail.web_client_file))
+    with closing(Connections(5.0)) as connections, pytest.raises(NeedsReconnect):
+        UserCredentials(client, token.decode()).refresh(connections)
+    assert site.consent(browser).headers["Location"] == "/integrations?done=google_connected"
+    assert site.read_by_the_sync() == "richard@firm.example"

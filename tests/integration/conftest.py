@@ -10,15 +10,11 @@ import os
 import shutil
 import signal
 import smtplib
-import socketserver
 import sqlite3
 import subprocess
 import sys
 import tempfile
-import threading
-import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -36,6 +32,8 @@ from mailweir.store.database.connection import Database
 from mailweir.store.record.digest_queue import Stage
 from postfix.instance import SEARCH_PATH
 from tests import programs, scratch
+from tests.integration.smtp_sink import MakeSink, Sink, sink_maker
+from tests.integration.waiting import wait_until
 from tests.needs import lacks
 from tests.ports import free_port
 from tests.warm_command import WarmCommand
@@ -43,8 +41,6 @@ from tests.warm_command import WarmCommand
 READY_SECONDS = 90.0  # the machine may be busy with other things
 STOP_SECONDS = 30.0
 COMMAND_SECONDS = 60.0
-WAIT_SECONDS = 20.0
-_POLL_SECONDS = 0.02
 
 
 def require_root_and_postfix() -> None:
@@ -66,16 +62,6 @@ def _warm_command() -> WarmCommand:
     made = WarmCommand()
     atexit.register(made.close)
     return made
-
-
-def wait_until(condition: Callable[[], Any], what: str, seconds: float = WAIT_SECONDS) -> Any:
-    """The condition's value once it is true; fails with `what` where it doesn't become so."""
-    deadline = time.monotonic() + seconds
-    while not (value := condition()):
-        if time.monotonic() > deadline:
-            pytest.fail(f"not within {seconds:.0f} s: {what}")
-        time.sleep(_POLL_SECONDS)
-    return value
 
 
 @pytest.fixture(name="wait_until", scope="session")
@@ -312,124 +298,17 @@ def stack() -> Iterator[Stack]:
         yield make()
 
 
-@dataclass(frozen=True)
-class Received:
-    """A message as it came over the wire: dots and CRLF undone by SMTP's own rules and nothing else."""
-
-    sender: str
-    recipients: tuple[str, ...]
-    raw: bytes
-
-
-@dataclass
-class Sink:
-    """An SMTP server on loopback that keeps what it gets.
-
-    eight_bit: offers 8BITMIME. utf8: offers SMTPUTF8. refuse: the reply to every RCPT, instead of 250. replies: likewise to those
-    of an address.
-    """
-
-    eight_bit: bool = True
-    utf8: bool = False
-    refuse: str = ""
-    replies: dict[str, str] = field(default_factory=dict)
-    received: list[Received] = field(default_factory=list)
-    commands: list[str] = field(default_factory=list)
-    port: int = 0
-
-    def wait(self, count: int = 1, seconds: float = WAIT_SECONDS) -> list[Received]:
-        """The messages, once there are so many."""
-        wait_until(lambda: len(self.received) >= count, f"{count} messages at the sink", seconds)
-        return list(self.received)
-
-
-class _SinkServer(socketserver.ThreadingTCPServer):
-    daemon_threads = True
-    allow_reuse_address = True
-
-    def __init__(self, sink: Sink) -> None:
-        super().__init__(("127.0.0.1", 0), _SinkSession)
-        self.sink = sink
-
-
-class _SinkSession(socketserver.StreamRequestHandler):
-    """RFC 5321, as much of it as Postfix's client needs."""
-
-    def handle(self) -> None:
-        assert isinstance(self.server, _SinkServer)
-        sink = self.server.sink
-        sender = ""
-        recipients: list[str] = []
-        self._reply("220 sink.example ESMTP")
-        while line := self.rfile.readline():
-            sink.commands.append(line.decode().strip())
-            verb, _, argument = sink.commands[-1].partition(" ")
-            match verb.upper():
-                case "EHLO":
-                    offered = ["8BITMIME"] * sink.eight_bit + ["SMTPUTF8"] * sink.utf8
-                    self._reply("\r\n".join([*(f"250-{one}" for one in ["sink.example", *offered]), "250 HELP"]))
-                case "MAIL":
-                    sender, recipients = _path(argument), []
-                    self._reply("250 ok")
-                case "RCPT":
-                    refused = sink.refuse or sink.replies.get(_path(argument), "")
-                    recipients += [] if refused else [_path(argument)]
-                    self._reply(refused or "250 ok")
-                case "DATA" if recipients:
-                    self._reply("354 go on")
-                    sink.received.append(Received(sender, tuple(recipients), self._data()))
-                    self._reply("250 kept")
-                case "QUIT":
-                    self._reply("221 bye")
-                    return
-                case "RSET" | "NOOP":
-                    self._reply("250 ok")
-                case _:
-                    self._reply("503 no")
-
-    def _reply(self, text: str) -> None:
-        self.wfile.write(text.encode() + b"\r\n")
-
-    def _data(self) -> bytes:
-        raw = bytearray()
-        while (line := self.rfile.readline()) not in (b".\r\n", b""):
-            raw += line[1:] if line.startswith(b".") else line
-        return bytes(raw)
-
-
-def _path(argument: str) -> str:
-    return argument[argument.index("<") + 1 : argument.index(">")]
-
-
-MakeSink = Callable[..., Sink]
-
-
-@contextlib.contextmanager
-def _sink_maker() -> Iterator[MakeSink]:
-    with contextlib.ExitStack() as kept:
-
-        def make(**options: Any) -> Sink:
-            sink = Sink(**options)
-            server = kept.enter_context(_SinkServer(sink))
-            sink.port = server.server_address[1]
-            threading.Thread(target=server.serve_forever, daemon=True).start()
-            kept.callback(server.shutdown)
-            return sink
-
-        yield make
-
-
 @pytest.fixture
 def make_sink() -> Iterator[MakeSink]:
     """Makes an SMTP sink: make_sink(eight_bit=False, refuse="550 5.1.1 no")."""
-    with _sink_maker() as make:
+    with sink_maker() as make:
         yield make
 
 
 @pytest.fixture(scope="module")
 def make_module_sink() -> Iterator[MakeSink]:
     """The same for all tests of a file."""
-    with _sink_maker() as make:
+    with sink_maker() as make:
         yield make
 
 

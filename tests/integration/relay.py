@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 from tests.integration.wire import stuffed
 
 if TYPE_CHECKING:
-    from tests.integration.conftest import MakeStack, Received, Sink, Stack
+    from tests.integration.conftest import MakeStack, Stack
+    from tests.integration.smtp_sink import Received, Sink
 
 RICHARD, OLGA, JANE, JOE = "richard@firm.example", "olga@firm.example", "jane@client.example", "joe@client.example"
 STRANGER = "x@stranger.example"

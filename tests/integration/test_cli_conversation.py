@@ -1,6 +1,7 @@
 """Conversations, and what lists say of readings: by the command line, with the digest that read the mail."""
 
 import hashlib
+import importlib
 from collections.abc import Callable
 from typing import Any
 
@@ -8,7 +9,7 @@ import pytest
 
 from mailweir.store.database.connection import Database
 from mailweir.store.people import deployments
-from mailweir.store.record import activities, conversations, readings
+from mailweir.store.record import activities, conversations, file_owners, readings
 from mailweir.store.record.visibility import Reader
 
 Mailweir = Any
@@ -188,3 +189,55 @@ def test_the_same_file_is_named_as_far_as_the_reader_may_know(
     shown = demo("activity", "show", str(three[0])).out
     assert f"also in activity {three[2]}, {three[1]}\n" in shown
     assert "also in" not in demo("activity", "show", str(foreign)).out
+
+
+def _many(database: Database, activity_id: int, count: int = 3_000) -> None:
+    """So many more copies of its first file."""
+    numbers = f"WITH RECURSIVE n(i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i <= {count})"
+    columns = "name, media_type, size_bytes, sha256, is_inline, content_id, offset_bytes, length_bytes, encoding, deployment_id"
+    database.execute(
+        f"INSERT INTO attachments (raw_id, number, {columns}) {numbers} SELECT f.raw_id, n.i, {columns} FROM attachments f, n"
+        " WHERE f.number = 1 AND f.raw_id = (SELECT leading_raw_id FROM activities WHERE id = ?)",
+        (activity_id,),
+    )
+
+
+def test_laws_4_and_13_copies_that_others_have_hide_none(
+    demo: Mailweir, three: list[int], record: Put, database: Database, work_off: Callable[[], int]
+) -> None:
+    """Else whoever sends a file a thousand times, in another deployment or where mary may not look, could tell what she sees."""
+    foreign = record("other", "olga", JANE, number=9, raw=_mail(9), queue_id="4Xy9")
+    work_off()
+    demo("activity", "set", str(three[2]), "--visibility", "participants")
+    _many(database, foreign)
+    _many(database, three[2])
+    tenant = deployments.find(database, "demo")
+    mary = activities.reader_named(database, tenant, "mary")
+    assert readings.same_file(database, tenant.id, DIGEST, 2, mary) == [(three[1], 1), (three[0], 1)]
+    assert {one for one, _ in readings.same_file(database, tenant.id, DIGEST, 2)} == {three[2]}
+
+
+def test_the_step_that_tells_whose_a_file_is_can_be_run_again(
+    three: list[int], database: Database, work_off: Callable[[], int]
+) -> None:
+    tenant = deployments.find(database, "demo")
+    before = readings.same_file(database, tenant.id, DIGEST, 9)
+    assert [one for one, _ in before] == three[::-1]
+    database.execute("UPDATE attachments SET deployment_id = NULL")
+    assert readings.same_file(database, tenant.id, DIGEST, 9) == []
+    step = importlib.import_module("mailweir.store.database.migrations.0033_files_of_deployments")
+    for _ in range(2):
+        step.up(None, database.peewee)
+        assert readings.same_file(database, tenant.id, DIGEST, 9) == before
+
+
+def test_files_that_the_version_before_wrote_meanwhile_are_told_whose_they_are(
+    three: list[int], database: Database
+) -> None:
+    """The digest does so as it starts."""
+    tenant = deployments.find(database, "demo")
+    before = readings.same_file(database, tenant.id, DIGEST, 9)
+    assert len(before) == 3
+    database.execute("UPDATE attachments SET deployment_id = NULL")
+    file_owners.fill(database)
+    assert readings.same_file(database, tenant.id, DIGEST, 9) == before

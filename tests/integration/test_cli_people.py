@@ -185,3 +185,37 @@ def test_a_group_is_added_listed_and_taken_off(demo: Mailweir) -> None:
     assert demo("contact", "add", "S", "sales@example.com").code == 1
     assert demo("group", "remove", "SALES@example.com", "--json").json["address"] == "sales@example.com"
     assert demo("group", "list", "--json").json == []
+
+
+# --- a user is changed ------------------------------------------------------------------------------------------------
+
+
+def test_a_user_gets_another_name_and_mailbox(demo: Mailweir) -> None:
+    ran = demo("user", "set", "richard", "--name", "Richard Smith", "--email", "R.Smith@example.com")
+    assert (ran.code, ran.out) == (
+        0,
+        "The user richard (Richard Smith) of demo reads mail at r.smith@example.com.\n",
+    )
+    (found,) = demo("user", "list", "--json").json
+    assert (found["name"], found["mailbox"]) == ("Richard Smith", "r.smith@example.com")
+    assert found["addresses"] == ["r.smith@example.com", "richard@example.com"]
+    changed = demo("user", "set", "richard", "--name", "", "--visibility", "metadata", "--json").json
+    assert (changed["name"], changed["mailbox"], changed["visibility"]) == ("", "r.smith@example.com", "metadata")
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        ((), "say what to set: --visibility, --email or --name"),
+        (("--name", "R", "--email", "jane@client.example"), "already an address of the contact Jane"),
+        (("--email", "richard@demo.example.net", "--visibility", "metadata"), "mail to it would loop"),
+        (("--name", "a\x1bb"), "holds a control character"),
+    ],
+)
+def test_a_change_of_a_user_that_cant_be_changes_nothing(
+    demo: Mailweir, database: Database, options: tuple[str, ...], reason: str
+) -> None:
+    before = _content(database)
+    ran = demo("user", "set", "richard", *options)
+    assert (ran.code, reason in ran.err) == (1, True), ran.err
+    assert _content(database) == before

@@ -22,7 +22,8 @@ from admin_cli.demo.signing import SigningKey
 from tests.moody_zone import Mood, MoodyZoneServer
 
 if TYPE_CHECKING:
-    from tests.integration.conftest import MakeSink, MakeStack, Received, Sink, Stack
+    from tests.integration.conftest import MakeStack, Stack
+    from tests.integration.smtp_sink import MakeSink, Received, Sink
 
 GOOGLE = "forwarding-noreply@google.com"
 SELECTOR = "20261124"

@@ -25,7 +25,8 @@ from tests.moody_zone import MoodyZoneServer
 from tests.needs import lacks
 
 if TYPE_CHECKING:
-    from tests.integration.conftest import MakeSink, MakeStack, Sink, Stack
+    from tests.integration.conftest import MakeStack, Stack
+    from tests.integration.smtp_sink import MakeSink, Sink
 
 Wait = Callable[..., Any]
 

@@ -3,7 +3,6 @@
 import http.server
 import json
 import os
-import signal
 import subprocess
 import sys
 import threading
@@ -16,11 +15,14 @@ import pytest
 from admin_cli.doctor import page
 from mailweir import secrets_file
 from mailweir.health.findings import Finding
-from mailweir.settings import Gmail, OpenId, Settings, Web
+from mailweir.settings import Gmail, Settings
+from mailweir.settings_openid import OpenId
+from mailweir.settings_web import Web
 from mailweir.traces import Traces
 from tests import programs
 from tests.gmail.oauth import client_file_body
 from tests.ports import free_port
+from tests.stopped import standing_still
 from webapp.pages import integrations
 
 URL = "https://mail.example.net"
@@ -71,9 +73,9 @@ def test_a_page_that_serves_answers_by_its_public_name_alone(process: tuple[Any,
 
 def test_a_page_that_hangs_is_told(process: tuple[Any, Settings]) -> None:
     running, settings = process
-    running.send_signal(signal.SIGSTOP)
-    (found,) = page.check_answer(settings)
-    running.send_signal(signal.SIGCONT)
+    children = Path(f"/proc/{running.pid}/task/{running.pid}/children").read_text().split()
+    with standing_still([running.pid, *map(int, children)]):
+        (found,) = page.check_answer(settings)
     assert (found.level, found.key) == ("wrong", "page.no_answer")
     assert "timed out" in found.sentence
     assert "mailweir-web.log" in found.to_do

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from tests.integration.conftest import MakeSink, MakeStack, Received, Sink, Stack
+    from tests.integration.conftest import MakeStack, Stack
+    from tests.integration.smtp_sink import MakeSink, Received, Sink
 
 ADMIN = "admin@host.example"
 SENDER = "client+list=x@client.example"

@@ -1,95 +1,29 @@
 """A client's mail that a user forwards to log@ by hand, on the real stack: Postfix, filter, digest, DNS. On both databases."""
 
 import contextlib
-import json
 import os
 import signal
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from admin_cli.demo import signing
-from admin_cli.demo.signing import SigningKey
 from mailweir.store.database.connection import Database
 from tests.forwarded_mail import INLINE, JANE, RICHARD, SUBJECT, attached, inline, original
-from tests.integration.relay import connect, people, submit
-from tests.moody_zone import Mood, MoodyZoneServer
+from tests.integration.firm import LOG, Firm, on_stack
+from tests.integration.relay import connect, submit
+from tests.moody_zone import Mood
 
 if TYPE_CHECKING:
-    from tests.integration.conftest import MakeStack, Stack
-    from tests.postgresql import Cluster
-
-LOG = "log@demo.example.net"
-SELECTOR = "sel"
-Wait = Callable[..., Any]
-
-
-@dataclass
-class Firm:
-    """A stack, the firm's and the client's key, and their DNS."""
-
-    stack: "Stack"
-    key: SigningKey
-    zone: MoodyZoneServer
-    wait_until: Wait
-
-    def signed(self, raw: bytes, domain: str = "firm.example") -> bytes:
-        """As the domain's own server sends it."""
-        return signing.sign(raw, self.key, selector=SELECTOR, domain=domain)
-
-    def log(self, raw: bytes) -> None:
-        """Brings a mail to the log address, at the world's port."""
-        assert self.stack.deliver(RICHARD, [LOG], raw) == {}
-
-    def rows(self, sql: str) -> list[Any]:
-        """Straight from the database."""
-        with contextlib.closing(Database(self.stack.settings.database_url)) as database:
-            return [tuple(row) for row in database.execute(sql).fetchall()]
-
-    def decided(self, message_id: str) -> tuple[str, str]:
-        """The decision on a mail, once it isn't held any more."""
-        sql = (
-            "SELECT outcome, reason FROM decisions WHERE reason <> 'held forward'"
-            f" AND message_id = '{message_id}' ORDER BY id DESC"
-        )
-        found: tuple[str, str] = self.wait_until(lambda: self.rows(sql), f"a decision on {message_id}", seconds=60)[0]
-        return found
-
-    def shown(self, message_id: str) -> dict[str, Any]:
-        """What `activity show` says of what became of a mail."""
-        ((activity_id,),) = self.rows(f"SELECT activity_id FROM decisions WHERE message_id = '{message_id}'")
-        done = self.stack.cli("activity", "show", str(activity_id), "--json", check=True)
-        found: dict[str, Any] = json.loads(done.stdout)
-        return found
+    from tests.integration.conftest import MakeStack
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
-def firm(request: pytest.FixtureRequest, make_module_stack: "MakeStack", wait_until: Wait) -> Iterator[Firm]:
-    key = SigningKey.generate()
-    records = {(signing.key_name(SELECTOR, one), "TXT"): [key.record] for one in ("firm.example", "client.example")}
-    with contextlib.ExitStack() as kept:
-        zone = kept.enter_context(MoodyZoneServer(records))
-        database = kept.enter_context(_database(request))
-        digest = {"poll_seconds": 0.05, "held_erase_seconds": 1.0}
-        dns = {"nameserver": "127.0.0.1", "port": zone.port, "timeout_seconds": 2.0}
-        stack = make_module_stack(database=database, digest=digest, dns=dns)
-        kept.callback(stack.stop)
-        people(stack)
-        yield Firm(stack, key, zone, wait_until)
-
-
-@contextlib.contextmanager
-def _database(request: pytest.FixtureRequest) -> Iterator[str]:
-    """The setting's value."""
-    if request.param == "sqlite":
-        yield ""
-        return
-    cluster: Cluster = request.getfixturevalue("cluster")
-    url = cluster.make_database()
-    yield str(url)
-    cluster.drop_database(url)
+def firm(
+    request: pytest.FixtureRequest, make_module_stack: "MakeStack", wait_until: Callable[..., Any]
+) -> Iterator[Firm]:
+    with on_stack(request, make_module_stack, wait_until) as made:
+        yield made
 
 
 @pytest.mark.parametrize("name", INLINE)
@@ -134,6 +68,24 @@ def test_an_attached_message_proves_itself(firm: Firm) -> None:
     )
     firm.wait_until(lambda: firm.rows(routes) == [("forward",), ("log",)], "the client's own copy")
     assert firm.rows(sql) == [(1,)]
+
+
+@pytest.mark.parametrize(("signer", "count"), [("client.example", 1), ("evil.example", 2)])
+def test_the_mail_itself_that_comes_later_is_one_activity_with_its_forward(firm: Firm, signer: str, count: int) -> None:
+    """If it is proven; a forged one is an activity of its own."""
+    subject = f"{SUBJECT} by {signer}"
+    forwarded = inline("gmail en", message_id=f"<early@{signer}>").replace(SUBJECT.encode(), subject.encode())
+    firm.log(firm.signed(forwarded))
+    assert firm.decided(f"<early@{signer}>")[0] == "captured"
+    message_id = f"<late@{signer}>"
+    raw = firm.signed(original(message_id=message_id).replace(SUBJECT.encode(), subject.encode()), signer)
+    firm.stack.deliver(JANE, ["richard@demo.example.net"], raw)
+    sql = f"SELECT sender_verdict FROM activities WHERE message_id = '{message_id}' AND sender_verdict <> 'pending'"
+    firm.wait_until(lambda: firm.rows(sql), "a verdict", seconds=60)
+    firm.wait_until(lambda: firm.rows("SELECT * FROM digest_queue") == [], "that all is read", seconds=60)
+    sql = f"SELECT id FROM activities WHERE subject = '{subject}'"
+    firm.wait_until(lambda: len(firm.rows(sql)) == count, f"{count} activities", seconds=60)
+    assert firm.shown(message_id)["sender_verdict"] == {1: "pass", 2: "none"}[count]
 
 
 @pytest.mark.parametrize("how", ["unsigned", "changed", "signed by another"])

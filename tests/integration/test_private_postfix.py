@@ -14,7 +14,8 @@ import pytest
 from tests.ports import free_port
 
 if TYPE_CHECKING:
-    from tests.integration.conftest import MakeSink, MakeStack, Stack
+    from tests.integration.conftest import MakeStack, Stack
+    from tests.integration.smtp_sink import MakeSink
 
 Wait = Callable[..., Any]
 

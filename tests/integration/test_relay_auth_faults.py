@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from postfix import auth, auth_protocol, guardian
+from mailweir import guardian
+from postfix import auth, auth_protocol
 from tests import postgresql
 from tests.integration.relay import Client, connect, people
 from tests.needs import lacks

@@ -15,7 +15,8 @@ from tests.integration.relay import JANE, RICHARD, STRANGER, connect, mail, peop
 from tests.programs import ProgramFailed
 
 if TYPE_CHECKING:
-    from tests.integration.conftest import MakeStack, Received, Sink, Stack
+    from tests.integration.conftest import MakeStack, Stack
+    from tests.integration.smtp_sink import Received, Sink
 
 Wait = Callable[..., Any]
 NO_SUCH_USER, LATER = "550 5.1.1 no such user", "450 4.2.1 come again"

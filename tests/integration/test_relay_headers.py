@@ -27,7 +27,8 @@ from tests.integration.relay import (
 )
 
 if TYPE_CHECKING:
-    from tests.integration.conftest import MakeSink, MakeStack, Sink
+    from tests.integration.conftest import MakeStack
+    from tests.integration.smtp_sink import MakeSink, Sink
 
 
 class SigningSite:

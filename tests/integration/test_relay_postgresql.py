@@ -26,7 +26,8 @@ from tests.integration.relay import (
 )
 
 if TYPE_CHECKING:
-    from tests.integration.conftest import MakeSink, MakeStack, Sink, Stack
+    from tests.integration.conftest import MakeStack, Stack
+    from tests.integration.smtp_sink import MakeSink, Sink
     from tests.postgresql import Cluster
 
 MESSAGES, RECIPIENTS = 3, 5

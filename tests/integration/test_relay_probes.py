@@ -31,7 +31,8 @@ from tests.integration.relay import (
 from tests.needs import lacks
 
 if TYPE_CHECKING:
-    from tests.integration.conftest import MakeSink, MakeStack, Sink
+    from tests.integration.conftest import MakeStack
+    from tests.integration.smtp_sink import MakeSink, Sink
 
 Wait = Callable[..., Any]
 LINE = b"0123456789abcdef" * 4 + b"\r\n"

@@ -73,11 +73,16 @@ def made(tmp_path: Path) -> Callable[..., Made]:
 
 
 def test_the_page_has_its_settings_and_its_secrets_stay_out_of_them(made: Callable[..., Made]) -> None:
-    host = made({"front_ends": [FRONT]}, mailweir_web_openid=[GOOGLE], mailweir_gmail_web_client_file="web.json")[FRONT]
+    host = made(
+        {"front_ends": [FRONT]},
+        mailweir_web_openid=[GOOGLE],
+        mailweir_gmail_web_client_file="web.json",
+        mailweir_web_processes=2,
+    )[FRONT]
     assert host["faults"] == []
     assert "not to be seen" not in host["toml"]
     settings = Settings(**tomllib.loads(host["toml"]))
-    assert (settings.web.public_url, settings.web.port) == (f"https://{FRONT}", 8025)
+    assert (settings.web.public_url, settings.web.port, settings.web.processes) == (f"https://{FRONT}", 8025, 2)
     assert settings.gmail.web_client_file == "/etc/mailweir/google-web-client.json"
     provider = settings.web.openid["google"]
     assert provider.client_secret_file == "/etc/mailweir/openid-google.secret"
@@ -108,11 +113,13 @@ def test_what_can_not_be_is_refused_in_a_line_each(made: Callable[..., Made]) ->
         {"front_ends": [FRONT]},
         mailweir_web_openid=[odd, odd],
         mailweir_web_port=587,
+        mailweir_web_processes=0,
         mailweir_web_public_url="https://mail.example.net/page",
         mailweir_settings={"web": {"public_url": "https://x.example", "openid": {}, "threads": 4}},
     )[FRONT]["faults"]
     assert faults == [
         "mailweir_web_port must be from 0 (no page) to 65535, and none of Postfix's ports",
+        "mailweir_web_processes must be from 1 to 32",
         "mailweir_web_public_url 'https://mail.example.net/page' must be https://HOST, with nothing behind it;"
         " http:// is for localhost and 127.0.0.1",
         "mailweir_web_openid: ../google can't be a provider's name; it takes a-z, 0-9 and -, up to 32 characters",

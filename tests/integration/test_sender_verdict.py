@@ -1,5 +1,6 @@
 """The verdict on an author: by whose signature, and what of altered mail, missing keys and silent DNS."""
 
+import ipaddress
 import time
 from collections.abc import Iterator
 
@@ -8,7 +9,11 @@ import pytest
 from admin_cli.demo import signing
 from admin_cli.demo.signing import SigningKey
 from mailweir import sender_auth
+from mailweir.domains import spf
+from mailweir.domains.questions import Questions, resolver_at
 from mailweir.errors import DnsUnavailable
+from mailweir.explain import english
+from mailweir.explain import record as explained
 from mailweir.sender_auth import DkimProver
 from mailweir.sender_verdict import SenderVerdict, Verdict, VerdictReason
 from mailweir.settings import Dns
@@ -246,7 +251,7 @@ def reasons(found: SenderVerdict) -> tuple[str, str]:
 
 def test_a_proof_names_whose_signature_it_is(prover: DkimProver, key: SigningKey) -> None:
     found = prover.verdict(sign(key, "client.example"), AUTHOR)
-    assert found == SenderVerdict(Verdict.PASS, VerdictReason.DKIM, "client.example")
+    assert found == SenderVerdict(Verdict.PASS, VerdictReason.DKIM, "client.example", covers_ids=True)
 
 
 def test_what_is_not_proven_says_why(prover: DkimProver, key: SigningKey, zone: MoodyZoneServer) -> None:
@@ -298,7 +303,7 @@ def test_mail_that_a_trusted_mailbox_sent_on_is_proven_by_its_seal(prover: DkimP
 
 def test_the_authors_own_signature_says_more_than_a_seal(prover: DkimProver, key: SigningKey) -> None:
     found = prover.verdict(seal(key, sign(key, "client.example"), DMARC), AUTHOR, SEALERS)
-    assert found == SenderVerdict(Verdict.PASS, VerdictReason.DKIM, "client.example")
+    assert found == SenderVerdict(Verdict.PASS, VerdictReason.DKIM, "client.example", covers_ids=True)
 
 
 def test_why_a_seal_does_not_prove(prover: DkimProver, key: SigningKey) -> None:
@@ -354,3 +359,29 @@ def test_a_hostile_body_under_many_signatures_and_seals_takes_few_seconds(
     begun = time.thread_time()
     assert prover.verdict(signed, AUTHOR, SEALERS).reason is VerdictReason.BODY_CHANGED
     assert time.thread_time() - begun < 5.0
+
+
+@pytest.mark.parametrize(
+    ("sent_by", "result"), [("192.0.2.7", "pass"), ("2001:db8::7", "pass"), ("198.51.100.9", "fail")]
+)
+def test_spf_of_our_peer_proves_no_author(prover: DkimProver, zone: MoodyZoneServer, sent_by: str, result: str) -> None:
+    """Why the verdict doesn't ask for it (decision 0032): client.example's mail is hosted where richard's is. Whoever writes to
+    richard with Jane's address as envelope sender has his mail come from the host's own servers, which pass it on to the capture
+    address as it is, and these are the ones that Jane's domain names."""
+    zone.records |= {
+        ("client.example", "TXT"): ['"v=spf1 include:spf.host.example -all"'],
+        ("spf.host.example", "TXT"): ['"v=spf1 ip4:192.0.2.0/28 ip6:2001:db8::/64 -all"'],
+    }
+    questions = Questions(resolver_at("127.0.0.1", zone.port, 20.0))
+    peer = ipaddress.ip_address(sent_by)
+    assert spf.evaluate(questions, peer, "jane@client.example", "mx.host.example").result == result
+    forged = RAW.replace(b"jane@mail.client.example", b"jane@client.example")
+    passed_on = f"Received-SPF: {result} client-ip={sent_by}\r\n".encode() + (
+        b"Authentication-Results: mx.host.example; spf=pass smtp.mailfrom=jane@client.example; dmarc=pass"
+        b" header.from=client.example\r\nReturn-Path: <jane@client.example>\r\n"
+    )
+    found = prover.verdict(passed_on + forged, "jane@client.example", SEALERS)
+    assert found == SenderVerdict(Verdict.NONE, VerdictReason.NO_SIGNATURE)
+    told = explained.verdict_reason(str(found.reason), None)
+    assert told is not None
+    assert english.text(told) == "it has no signature"

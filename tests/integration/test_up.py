@@ -96,7 +96,12 @@ def test_a_new_folder(make_stack: "MakeStack") -> None:
         (stack.smtp_port, stack.submission_port, stack.submissions_port),
         strict=True,
     )
-    stack.start(*(str(word) for pair in ports for word in pair))
+    web_port = free_port()
+    stack.start(*(str(word) for pair in ports for word in pair), "--web-port", str(web_port))
+    assert any(f"{stack.config} mailweir web link --operator" in line for line in stack.said)
+    assert stack.cli("web", "link", "--operator", check=True).stdout.startswith(
+        f"http://localhost:{web_port}/sign-in/link/"
+    )
     written = tomllib.loads(stack.config.read_text())
     assert written["outbound"] == "outbox"
     assert written["data_dir"] == str(stack.data_dir)
@@ -121,6 +126,7 @@ def test_a_new_folder(make_stack: "MakeStack") -> None:
     assert told("connect") == (stack.submission_port, stack.submissions_port)
     stack.stop()
     assert told("rotate") == (2587, 2465)
+    assert stack.cli("web", "link", "--operator", check=True).stdout.startswith("http://localhost:8025/sign-in/link/")
 
 
 def test_the_written_settings_stay_the_admins(make_stack: "MakeStack") -> None:

@@ -15,9 +15,10 @@ from mailweir.database_url import DatabaseUrl
 from mailweir.reading.labels import Label
 from mailweir.store.database.connection import Database
 from mailweir.store.database.moments import parse
-from mailweir.store.people import deployments
+from mailweir.store.people import deployments, users
 from mailweir.store.people.deployments import Deployment
-from mailweir.store.record import activities, decision_pages, monthly, streams, todo_lists, walking
+from mailweir.store.people.users import User
+from mailweir.store.record import activities, decision_pages, monthly, streams, todo_lists, user_routes, walking
 from mailweir.store.record.decisions import Asker
 from mailweir.store.record.stream_filter import StreamFilter
 from mailweir.store.record.visibility import Reader
@@ -27,7 +28,7 @@ pytestmark = pytest.mark.slow  # it needs a large record
 FEW, MANY = 3_000, 60_000
 BOUND = 400  # ids of a page here
 ALL_THAT_IS_LOOKED_AT = 700  # in hundreds of steps of SQLite's machine
-SOME = Reader(1, (7,))
+SOME = Reader(1, (7, 8))  # whose mail together is more than a list may read
 ADMIN = Asker(reader=SOME, username="user7", capture_address="user7@demo.example.net", is_admin=True)
 NEWEST = parse("2026-01-01T00:00:00.000000Z") + timedelta(seconds=made_record.SECONDS_BETWEEN * FEW)
 _OURS = ("PRAGMA", "EXPLAIN", "SELECT set_config")
@@ -58,6 +59,10 @@ def _stream(wanted: StreamFilter, reader: Reader | None = SOME, **place: int) ->
     return lambda database, demo: streams.stream(database, demo, reader, wanted, **place)
 
 
+def _user7(database: Database, demo: Deployment) -> User:
+    return users.find(database, demo, "user7")
+
+
 LISTS: dict[str, Ask] = {
     "all": _stream(StreamFilter()),
     "all, older": _stream(StreamFilter(), before=2_000),
@@ -81,6 +86,11 @@ LISTS: dict[str, Ask] = {
     "to-dos, the oldest first": lambda database, demo: todo_lists.open_ones(database, demo, 7, oldest_first=True),
     "to-dos, done": lambda database, demo: todo_lists.done_ones(database, demo, 7),
     "decisions": lambda database, demo: decision_pages.page(database, demo, ADMIN),
+    "a user's last mail": lambda database, demo: user_routes.last_of_user(database, demo, _user7(database, demo)),
+    "all users' last mail": user_routes.last_of_users,
+    "a user's days": lambda database, demo: user_routes.forwarded_times(
+        database, demo, _user7(database, demo), NEWEST - timedelta(days=240)
+    ),
     "command line": lambda database, demo: activities.select(database, demo, activities.Filter(limit=50)),
     "command line, a user's": lambda database, demo: activities.select(
         database, demo, activities.Filter(user="user9", limit=50)
@@ -146,7 +156,7 @@ def test_no_list_reads_a_whole_table_on_sqlite(sizes: list[Watched]) -> None:
         for sql, parameters in dict(database.statements).items()
         for row in database.execute(f"EXPLAIN QUERY PLAN {sql}", parameters).fetchall()
     }
-    aliases = {"a", "own", "part", "one", "seen", "told", "version", "open_one", "c", "f", "led", "mine", *tables}
+    aliases = {"a", "own", "part", "one", "seen", "told", "version", "open_one", "c", "f", "led", "mine", "s", *tables}
     # of few rows: the users, and the deployments, called d
     scans = [one for one in plans if one[0].startswith("SCAN") and one[0].split()[1] in aliases - {"users"}]
     assert {plan for plan, _ in scans} == set(), scans
@@ -163,6 +173,9 @@ def test_no_list_reads_a_whole_table_on_sqlite(sizes: list[Watched]) -> None:
             "contacts_company",
             "todos_done",
             "decisions_newest",
+            "sightings_of_user",
+            "decisions_ignored",
+            "decisions_ignored_of_several",
         )
         if name not in used
     } == set()
@@ -175,7 +188,7 @@ def _nodes(plan: Any) -> Iterator[dict[str, Any]]:
 
 
 def test_no_list_reads_a_whole_table_on_postgresql(postgresql_url: DatabaseUrl) -> None:
-    with closing(Database(postgresql_url, busy_timeout_seconds=60)) as filled:
+    with closing(Database(postgresql_url, busy_timeout_seconds=3600)) as filled:
         made_record.fill(filled, Shape(activities=MANY, private=0.95, newest=False))
     with closing(Watched(postgresql_url)) as database:
         demo = deployments.find(database, "demo")

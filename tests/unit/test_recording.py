@@ -129,7 +129,7 @@ def test_a_captured_message_leaves_each_of_its_rows_once(
     columns = "message_id, sender_verdict, leading_raw_id"
     assert _rows(filled, "activities", columns) == [("<1@client.example>", "pending", 1)]
     raw = (1, 1, content.version_digest, content.size_bytes, content.raw_zstd, stamp, "pending", None, 0, "")
-    assert _rows(filled, "raw_messages") == [(*raw, "An offer", None, None, 0, None, None)]
+    assert _rows(filled, "raw_messages") == [(*raw, "An offer", None, None, 0, None, None, None)]
     assert _rows(filled, "sightings") == [(1, 1, "forward", "4Xy1", RICHARD, 1, stamp)]
     assert _rows(filled, "activity_contacts") == [(1, 1, "jane@client.example", 1, 0)]
     assert _rows(filled, "activity_users") == [(1, RICHARD)]

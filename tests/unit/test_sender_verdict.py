@@ -9,13 +9,14 @@ from mailweir.sender_verdict import MAX_PACKED_BYTES, PROOFS, SenderVerdict, Ver
 _DOMAINS = st.from_regex(r"[a-z0-9._-]{0,253}", fullmatch=True)
 
 
-@given(st.sampled_from(VerdictReason), _DOMAINS, st.sampled_from([Verdict.FAIL, Verdict.NONE]))
-def test_a_verdict_comes_back_as_it_was(reason: VerdictReason, domain: str, otherwise: Verdict) -> None:
+@given(st.sampled_from(VerdictReason), _DOMAINS, st.sampled_from([Verdict.FAIL, Verdict.NONE]), st.booleans())
+def test_a_verdict_comes_back_as_it_was(reason: VerdictReason, domain: str, otherwise: Verdict, ids: bool) -> None:
     value = {True: Verdict.PASS, False: otherwise}[reason in PROOFS]
-    packed = SenderVerdict(value, reason, domain).pack()
+    found = SenderVerdict(value, reason, domain, covers_ids=ids and reason in PROOFS)
+    packed = found.pack()
     assert len(packed) <= MAX_PACKED_BYTES
     assert packed.isascii()
-    assert SenderVerdict.parse(packed) == SenderVerdict(value, reason, domain)
+    assert SenderVerdict.parse(packed) == found
 
 
 def test_the_longest_fits() -> None:
@@ -40,6 +41,10 @@ def test_a_domain_that_cannot_be_said_is_left_out(domain: str) -> None:
         b"fail seal google.com",
         b"pass dkim Client.example",
         b"pass dkim client.example more",
+        b"pass dkim +ids client.example",
+        b"pass dkim client.example +ids +ids",
+        b"none no_signature +ids",  # what isn't proven proves no ids
+        b"+ids",
         b"pass  dkim client.example",
         b"pass dkim client.example\n",
         b"pass dkim " + b"x" * 300,

@@ -72,6 +72,7 @@ _VARIABLES: dict[str, Any] = {
     "visible": "1 = 1",
     "is_open": "1 = 1",
     "own": "1 = 1",
+    "route": "log",
     "sources": "SELECT source_id FROM sightings WHERE activity_id = ?",
     "setting": "jit = off",
     "asker": None,

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from mailweir import log
-from mailweir.errors import BadInput, NotFound
+from mailweir.errors import BadInput, DatabaseUnavailable, NotFound
 from mailweir.store.database.connection import Database
 from mailweir.store.people import contacts, deployments
 from mailweir.store.people.deployments import Deployment
@@ -149,11 +149,40 @@ def test_files_and_jobs_that_are_long_over_are_forgotten(office: Office) -> None
         office.find(looked_at.id)
 
 
+def test_an_import_is_noted_once_where_its_end_was_broken_off(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    job_id = office.wanted_import(office.preview(FILE))
+    with monkeypatch.context() as broken:
+        broken.setattr(jobs, "finish", _cut_off)
+        with pytest.raises(DatabaseUnavailable):
+            office.work()
+    assert len(contacts.list_all(office.database, office.demo)) == 2
+    office.clock.pass_by(61)
+    office.work()
+    done = office.find(job_id)
+    assert (done.state, done.report["added"], done.report["unchanged"]) == (State.DONE, 2, 0)
+    (noted,) = change_log.select(office.database, office.demo.id, None, 5)
+    assert (noted.what, noted.subject) == ("contacts.imported", "clients.csv")
+
+
+def _cut_off(*_: Any, **__: Any) -> None:
+    raise DatabaseUnavailable("cut off")
+
+
 def test_a_deployment_has_so_many_jobs_at_a_time(office: Office) -> None:
-    for _ in range(jobs.MAX_OPEN):
-        office.add("x", {})
+    for number in range(jobs.MAX_OPEN):
+        office.add("x", {"number": number})
     with pytest.raises(BadInput, match="aren't done yet"):
-        office.add("x", {})
+        office.add("x", {"number": -1})
+
+
+def test_what_is_to_be_done_already_is_not_wanted_twice(office: Office) -> None:
+    first = office.add("x", {"rule": 1})
+    assert office.add("x", {"rule": 1}) == first
+    assert len({first, office.add("x", {"rule": 2}), office.add("y", {"rule": 1})}) == 3
+    jobs_there = jobs.recent(office.database, office.demo.id, None, 50)
+    assert len(jobs_there) == 3
+    office.database.execute("UPDATE web_jobs SET state = 'done'")
+    assert office.add("x", {"rule": 1}) not in {one.id for one in jobs_there}
 
 
 def test_another_deployment_sees_no_job_of_it(office: Office) -> None:
@@ -228,8 +257,8 @@ def _goes_on_until_stopped(has_begun: threading.Event) -> Callable[[Work], dict[
 
 
 def test_no_two_workers_do_one_job(office: Office) -> None:
-    for _ in range(jobs.MAX_OPEN):
-        office.add("x", {})
+    for number in range(jobs.MAX_OPEN):
+        office.add("x", {"number": number})
     done: list[int] = []
 
     def note(work: Work) -> dict[str, Any]:

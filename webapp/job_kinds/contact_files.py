@@ -14,10 +14,11 @@ from mailweir.contact_files import forms
 from mailweir.contact_files.forms import Form
 from mailweir.contact_files.rows import BadRow, Row
 from mailweir.errors import BadInput
+from mailweir.sentence import said
 from mailweir.store.people import contact_import
 from mailweir.store.people.contact_import import Imported
 from mailweir.store.people.contact_preview import Preview
-from mailweir.store.web import change_log, jobs
+from mailweir.store.web import jobs
 from webapp.forms import MAX_UPLOAD_BYTES
 from webapp.work import Report, Work
 
@@ -40,7 +41,7 @@ def preview(work: Work) -> Report:
     for part in _parts(_rows(work), _LOOKED_AT_ROWS):
         rows += len(part)
         if rows > MAX_ROWS:
-            raise BadInput(f"the file has more than {MAX_ROWS} rows: send it in several files")
+            raise BadInput(said("the file has more than {most} rows: send it in several files", most=MAX_ROWS))
         found.take(part)
         work.step(rows, chosen["lines"])
     result = found.result(EXAMPLES)
@@ -76,15 +77,7 @@ def import_rows(work: Work) -> Report:
             work.save(done, total, report)
         time.sleep(_PAUSE_SECONDS)
     detail = ", ".join(f"{name} {report[name]}" for name in _COUNTS if report[name])
-    change_log.note(
-        work.database,
-        deployment.id,
-        job.account,
-        "contacts.imported",
-        job.parameters["file"],
-        detail,
-        work.clock(),
-    )
+    work.note("contacts.imported", job.parameters["file"], detail)
     return report
 
 

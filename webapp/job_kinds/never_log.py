@@ -6,11 +6,11 @@ Both can be broken off anywhere and done again: what is erased isn't found any m
 import time
 
 from mailweir.errors import NotFound
+from mailweir.sentence import said
 from mailweir.store.people import never_log_rules
 from mailweir.store.people.never_log_rules import Rule
 from mailweir.store.record import erasing, hidden_by_rule
 from mailweir.store.record.hidden_by_rule import Hidden
-from mailweir.store.web import change_log
 from webapp.work import Report, Work
 
 LOOK = "never_log.look"
@@ -32,17 +32,9 @@ def erase(work: Work) -> Report:
     report = {name: max(count, earlier.get(name, 0)) for name, count in _counts(hidden).items()}
     work.save(0, hidden.count, report)
     hidden_by_rule.erase(work.database, rule, hidden, work.step)
-    is_gone = _is_gone(work)
-    change_log.note(
-        work.database,
-        deployment.id,
-        work.job.account,
-        "never_log.erased",
-        rule.pattern,
-        ", ".join(f"{name} {count}" for name, count in report.items()),
-        work.clock(),
-    )
-    return {**report, "is_gone": is_gone}
+    detail = ", ".join(f"{name} {count}" for name, count in report.items())
+    work.note("never_log.erased", rule.pattern, detail)
+    return {**report, "is_gone": _is_gone(work)}
 
 
 def _is_gone(work: Work) -> bool:
@@ -60,7 +52,7 @@ def _rule(work: Work) -> Rule:
     for rule in never_log_rules.list_all(work.database, work.deployment()):
         if rule.id == wanted:
             return rule
-    raise NotFound("this rule was taken off meanwhile: nothing is hidden by it")
+    raise NotFound(said("this rule was taken off meanwhile: nothing is hidden by it"))
 
 
 def _counts(hidden: Hidden) -> dict[str, int]:

@@ -214,7 +214,7 @@ def _warnings(account: Account) -> list[str]:
 
 def _list(fault: str = "") -> str:
     is_operator, deployment = here.account().is_operator, here.deployment_or_none()
-    after = flask.request.args.get("after", "")[:100].replace("\0", "")
+    after = forms.asked("after", 100)
     found = accounts.by_page(here.database(), None if is_operator else here.deployment(), after, ROWS + 1)
     return flask.render_template(
         "admin/accounts.html",
@@ -225,6 +225,7 @@ def _list(fault: str = "") -> str:
         is_operator=is_operator,
         fault=fault,
         given=flask.request.form,
+        chosen_user=flask.request.form.get("user") or forms.asked("user"),
     )
 
 

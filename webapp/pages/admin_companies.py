@@ -123,8 +123,7 @@ def _done(company: Company, do: Callable[[], None]) -> Response | tuple[str, int
 
 
 def _list(fault: str = "") -> str:
-    asked = flask.request.args
-    words, before = asked.get("words", "")[:200], forms.whole_number(asked.get("before"))
+    words, before = forms.asked("words", 200), forms.whole_number(flask.request.args.get("before"))
     found = company_edits.page(here.database(), here.deployment(), words, before, ROWS + 1)
     return flask.render_template(
         "admin/companies.html",

@@ -9,6 +9,7 @@ from werkzeug.wrappers import Response
 from mailweir.contact_files import forms as file_forms
 from mailweir.contact_files.forms import Form
 from mailweir.errors import BadInput, NotFound
+from mailweir.sentence import said
 from mailweir.store.people import checks, contacts
 from mailweir.store.people.deployments import Deployment
 from mailweir.store.web import jobs
@@ -34,6 +35,7 @@ def page() -> str:
 
 @blueprint.post("/admin/contacts/import")
 @open_to(Access.ADMIN)
+@forms.takes_a_file
 def look_at() -> Response | tuple[str, int]:
     """Has a file looked at."""
     wanted: list[int] = []
@@ -63,7 +65,7 @@ def _wanted_preview() -> int:
         "form": form,
         "exact": forms.ticked("exact"),
         "shared": forms.ticked("shared"),
-        "company": checks.clean_name(company, "company's") if company else "",
+        "company": checks.clean_name(company, said("company's")) if company else "",
         "lines": raw.count(b"\n") + 1,
     }
     kind = contact_files.PREVIEW

@@ -147,8 +147,7 @@ def _done(contact: Contact, do: Callable[[], None]) -> Response | tuple[str, int
 
 
 def _list(fault: str = "") -> str:
-    asked = flask.request.args
-    words, before = asked.get("words", "")[:200], forms.whole_number(asked.get("before"))
+    words, before = forms.asked("words", 200), forms.whole_number(flask.request.args.get("before"))
     found = contact_edits.page(here.database(), here.deployment(), words, before, ROWS + 1)
     return flask.render_template(
         "admin/contacts.html",

@@ -1,4 +1,4 @@
-"""The firm's staff, for the admin: added, given further addresses, removed."""
+"""The firm's staff, for the admin: added, changed, given further addresses, removed."""
 
 from collections.abc import Callable
 
@@ -49,6 +49,20 @@ def add() -> Response | tuple[str, int]:
 def one(user_id: int) -> str:
     """One user: addresses, who may read new mail, what is connected."""
     return _one(_found(user_id))
+
+
+@blueprint.post("/admin/users/<int:user_id>")
+@open_to(Access.ADMIN)
+def change(user_id: int) -> Response | tuple[str, int]:
+    """Another name or main mailbox."""
+    before, name, mailbox = _found(user_id), forms.text("name"), forms.text("mailbox")
+
+    def do() -> None:
+        after = users.change(here.database(), here.deployment(), before.username, name=name, mailbox=mailbox)
+        detail = f"{before.name or '-'}, {before.mailbox} → {after.name or '-'}, {after.mailbox}"
+        changes.note("user.changed", before.username, detail)
+
+    return _done(before, do, "saved")
 
 
 @blueprint.post("/admin/users/<int:user_id>/addresses")

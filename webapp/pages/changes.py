@@ -1,4 +1,4 @@
-"""The log of changes, for the admin: who changed what on the page, and when."""
+"""The log of changes, for the admin: who changed what, on the page or by the command line, and when."""
 
 import flask
 
@@ -27,6 +27,7 @@ def page() -> str:
         older=found[ROWS - 1].id if len(found) > ROWS else None,
         is_first=before is None,
         words=noted.words,
+        by=noted.by,
         of_none=OF_NONE if is_of_none else "",
         is_operator=is_operator,
     )

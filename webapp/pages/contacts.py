@@ -15,7 +15,7 @@ from mailweir.store.people.contact_lists import ListedContact
 from mailweir.store.record import monthly
 from mailweir.store.record.stream_filter import StreamFilter
 from mailweir.store.web import change_log
-from webapp import explained, forms, here, months, name_list, streams_shown
+from webapp import explained, forms, here, months, name_list, spoken, streams_shown
 from webapp.access import Access, open_to
 
 blueprint = flask.Blueprint("contacts", __name__)
@@ -76,7 +76,7 @@ def make() -> Response | tuple[str, int]:
     try:
         made = _made(typed)
     except BadInput as error:
-        return _form(typed, str(error)), 400
+        return _form(typed, spoken.spoken(str(error))), 400
     return flask.redirect(flask.url_for(".page", contact_id=made, made=1), 303)
 
 

@@ -18,7 +18,7 @@ from mailweir.signing_keys import Unpublished
 from mailweir.store.gmail import sealing_keys
 from mailweir.store.people import dkim_keys, users
 from mailweir.store.people.dkim_keys import DkimKey, State
-from webapp import changes, domain_looks, forms, here
+from webapp import changes, domain_looks, forms, here, spoken
 from webapp.access import Access, open_to
 
 blueprint = flask.Blueprint("domains", __name__)
@@ -86,7 +86,7 @@ def activate(domain: str) -> Response | tuple[str, int]:
         try:
             signing_keys.refuse_unpublished(waiting, lambda at: domain_looks.published(settings, at))
         except Unpublished as error:
-            said = gettext("%(name)s in DNS: %(fault)s", name=error.name, fault=error.fault)
+            said = gettext("%(name)s in DNS: %(fault)s", name=error.name, fault=spoken.spoken(error.fault))
             raise BadInput(said) from error
         except DnsUnavailable as error:
             said = gettext("DNS gave no answer, so whether the key is published isn't known: try again later")
@@ -113,6 +113,26 @@ def remove_key(domain: str) -> Response | tuple[str, int]:
             changes.note("dkim.removed", name, gone.selector)
 
     return _done(name, do, "removed")
+
+
+@blueprint.get("/admin/domains/<domain>/remove")
+@open_to(Access.ADMIN)
+def ask_removal(domain: str) -> str:
+    """What ends with the domain."""
+    return _removal(_with_key(domain))
+
+
+@blueprint.post("/admin/domains/<domain>/remove")
+@open_to(Access.ADMIN)
+def remove(domain: str) -> Response | tuple[str, int]:
+    """Removes a domain, which was typed, with all its keys."""
+    name = _with_key(domain)
+    if forms.text("typed").lower() != name:
+        return _removal(name, is_mistyped=True), 400
+    with here.database().transaction():
+        gone = dkim_keys.remove(here.database(), here.deployment(), name)
+        changes.note("domain.removed", name, ", ".join(key.selector for key in gone))
+    return flask.redirect(flask.url_for("domains.page", done="removed"), 303)
 
 
 def _keys() -> dict[str, list[DkimKey]]:
@@ -178,6 +198,20 @@ def _list(fault: str = "") -> str:
         is_signing=here.site().settings.dkim.sign,
         fault=fault,
         given=flask.request.form,
+    )
+
+
+def _removal(domain: str, *, is_mistyped: bool = False) -> str:
+    keys = _keys()[domain]
+    found = users.list_all(here.database(), here.deployment())
+    return flask.render_template(
+        "admin/domain_removal.html",
+        domain=domain,
+        records=[signing_keys.record(key).name for key in keys],
+        signs=any(key.state is State.ACTIVE for key in keys),
+        users=[one.username for one in found if any(address.split(each)[1] == domain for each in one.addresses)],
+        retired_days=dkim_keys.RETIRED_DAYS,
+        is_mistyped=is_mistyped,
     )
 
 

@@ -26,7 +26,7 @@ from mailweir.store.gmail import gmail_connections, gmail_mailboxes, gmail_waiti
 from mailweir.store.gmail.gmail_connections import NotOwnAddress, ReadForAnother
 from mailweir.store.web import states
 from mailweir.store.web.states import Kind
-from webapp import forms, here
+from webapp import forms, here, spoken
 from webapp.access import Access, open_to
 from webapp.pages import integrations
 
@@ -118,12 +118,11 @@ def retry() -> Response | tuple[str, int]:
 @blueprint.post("/integrations/google/disconnect")
 @open_to(Access.STAFF)
 def disconnect() -> Response | tuple[str, int]:
-    """Forgets the token. The page can't open it, so it can't give it back to Google: the user does, by Google's own page."""
+    """Ends the reading. The page can't open the token: the sync gives the consent back to Google."""
     database, tenant, name = here.database(), here.deployment(), here.username()
     try:
         with database.transaction():
-            address = gmail_mailboxes.find(database, tenant, name).address
-            gmail_connections.disconnect(database, tenant, name, here.now())
+            address = gmail_connections.disconnect_and_return(database, tenant, name, here.now())
             integrations.note("gmail.disconnected", address)
     except BadInput:
         return _gone()
@@ -218,5 +217,5 @@ def _in_words(error: MailweirError) -> str:
             found=error.found,
         )
     else:
-        said = gettext("Google wasn't connected: %(why)s.", why=str(error).rstrip("."))
+        said = gettext("Google wasn't connected: %(why)s.", why=spoken.spoken(str(error)).rstrip("."))
     return str(said)

@@ -89,15 +89,13 @@ def page() -> str:
 
 def _of_deployments(examined: Examined, looked_at: Sequence[Deployment], at: Deployment | None) -> list[_Section]:
     """The one that the account looks at has links: pages show that one alone."""
-    is_operator, own = here.account().is_operator, here.membership()
+    own = here.membership()
     sections = []
     for one in looked_at:
         is_at = at is not None and one.id == at.id
         own_id = own.user_id if own else None
         mend = health_shown.mends(here.database(), one, own_id) if is_at else health_shown.nowhere
-        found = [
-            health_shown.shown(of_it, mend, is_operator=is_operator) for of_it in examined.of_deployments[one.name]
-        ]
+        found = [health_shown.shown(of_it, mend) for of_it in examined.of_deployments[one.name]]
         sections.append(_Section(one.name, health_shown.by_urgency(found), one.name not in examined.not_reached))
     return sections
 
@@ -114,7 +112,7 @@ def _of_hosts(reports: Sequence[HealthReport]) -> list[_Section]:
 
 
 def _for_operators(found: Sequence[Finding]) -> list[Shown]:
-    return health_shown.by_urgency(health_shown.shown(one, health_shown.nowhere, is_operator=True) for one in found)
+    return health_shown.by_urgency(health_shown.shown(one, health_shown.nowhere) for one in found)
 
 
 def _routes(found: Sequence[Finding]) -> list[_Route]:

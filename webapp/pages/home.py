@@ -17,8 +17,13 @@ _FIRST = ("todos.open_list", "activities.stream", "health.page")
 @blueprint.get("/")
 @open_to(Access.SIGNED_IN)
 def start() -> Response | str:
-    """To-dos for staff, the record for other readers, the state of things for an operator."""
+    """To-dos for staff, the record for other readers, the state of things for an operator; where there is none, how to begin.
+    Who may do nothing yet is told so."""
     own = here.membership()
+    if own is None and not here.account().is_operator:
+        return flask.render_template("home.html")
+    if own is None and here.deployment_or_none() is None:
+        return flask.redirect(flask.url_for("admin.page"), 303)  # an operator of nothing yet
     wanted = _FIRST[0] if own and own.user_id is not None else _FIRST[1] if own else _FIRST[2]
     if wanted in flask.current_app.view_functions:
         return flask.redirect(flask.url_for(wanted), 303)

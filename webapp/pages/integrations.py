@@ -17,11 +17,11 @@ from mailweir import send_mail_as
 from mailweir.errors import BadInput
 from mailweir.explain import user_integrations
 from mailweir.explain.user_integrations import UserIntegrations
-from mailweir.store.gmail import gmail_app, gmail_workers, sealing_keys
+from mailweir.store.gmail import gmail_app, gmail_revocations, gmail_workers, sealing_keys
 from mailweir.store.people import contacts, relay_logins
 from mailweir.store.record import user_confirmations
 from mailweir.store.web import change_log
-from webapp import explained, forms, here, integration_lights, sending_domain
+from webapp import explained, forms, here, integration_lights, sending_domain, spoken
 from webapp.access import Access, open_to
 from webapp.sending_domain import SendingDomain
 
@@ -50,8 +50,9 @@ def add_contact() -> Response | tuple[str, int]:
             made = contacts.add(database, tenant, name, [address], None, here.now())
             note("contact.added", made.name, ", ".join(made.addresses))
     except BadInput as error:
-        problem = gettext("No contact was made: %(why)s.", why=str(error))
-        return show(problem=problem, contact_fault=str(error), typed={"name": name, "address": address}), 400
+        fault = spoken.spoken(str(error))
+        problem = gettext("No contact was made: %(why)s.", why=fault)
+        return show(problem=problem, contact_fault=fault, typed={"name": name, "address": address}), 400
     return back("contact")
 
 
@@ -136,6 +137,7 @@ def show(*, done: str = "", problem: str = "", contact_fault: str = "", typed: d
         app=gmail_app.find(database),
         sending=sending,
         domain=domain,
+        revocation=None if found.gmail else gmail_revocations.of_user(database, here.user_id()),
         confirmation=_confirmation(found),
         can_consent=bool(settings.gmail.web_client_file) and sealing_keys.find(database) is not None,
         has_web_client=bool(settings.gmail.web_client_file),

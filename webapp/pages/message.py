@@ -19,7 +19,6 @@ from mailweir.store.record import (
     raw_messages,
     readings,
     streams,
-    taking_part,
     todo_lists,
     visibility,
 )
@@ -58,6 +57,7 @@ def words() -> dict[str, object]:
         "said": explained.said,
         "mail_sandbox": safety.SANDBOX,
         "row_label": rows.label,
+        "row_verdict": rows.verdict,
     }
 
 
@@ -136,11 +136,12 @@ def _todo_id(activity_id: int) -> int:
 
 def _about(seen: Seen) -> dict[str, object]:
     """What is told also to who sees no more than who and when."""
-    activity, database = seen.activity, here.database()
+    activity = seen.activity
     return {
         "activity": activity,
         "direction": record.direction(activity.direction),
-        "contact_ids": taking_part.contact_ids(database, here.deployment(), activity.id),
+        "named_contacts": list(zip(activity.contacts, rows.contacts(activity), strict=True)),
+        "named_users": rows.users(activity),
     }
 
 

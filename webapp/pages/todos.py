@@ -4,7 +4,7 @@ Done is one click, and so is taking it back: the answer's URL names what was don
 given, nobody's to-dos but the user's own are shown or changed.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -28,18 +28,20 @@ _MOST_DIGITS = 19
 @open_to(Access.STAFF)
 def open_list() -> str:
     """What is open, fifty at a time."""
-    order, after = _order(), forms.whole_number(flask.request.args.get("after"))
+    order, place = _order(), _open_place(flask.request.args)
     page = todo_lists.open_ones(
-        here.database(), here.deployment(), here.user_id(), oldest_first=order == _OLDEST, after=after
+        here.database(), here.deployment(), here.user_id(), oldest_first=order == _OLDEST, **place
     )
-    links = [(gettext("Back to the first ones"), _list_url(order, None))] if after is not None else []
+    links = [(gettext("Back to the first ones"), _list_url(order))] if place else []
+    if page.back is not None:
+        links.append((gettext("Previous ones"), _list_url(order, before=page.back)))
     if page.further is not None:
-        links.append((gettext("Next ones"), _list_url(order, page.further)))
+        links.append((gettext("Next ones"), _list_url(order, after=page.further)))
     return flask.render_template(
         "todos/open.html",
         todos=_with_rows(page.todos),
         order=order,
-        after=after,
+        place=place,
         links=links,
         done=_named("done"),
         undone=_named("undone"),
@@ -50,16 +52,17 @@ def open_list() -> str:
 @open_to(Access.STAFF)
 def done_list() -> str:
     """What is done, the last one first."""
-    before = _place()
-    page = todo_lists.done_ones(here.database(), here.deployment(), here.user_id(), before=before)
-    links = [(gettext("Back to the first ones"), flask.url_for(".done_list"))] if before else []
+    place = _done_place(flask.request.args)
+    page = todo_lists.done_ones(here.database(), here.deployment(), here.user_id(), **place)
+    links = [(gettext("Back to the first ones"), flask.url_for(".done_list"))] if place else []
+    if page.back is not None:
+        links.append((gettext("Previous ones"), _done_url("after", page.back)))
     if page.further is not None:
-        further: dict[str, Any] = {"at": page.further.done_at.isoformat(), "before": page.further.id}
-        links.append((gettext("Next ones"), flask.url_for(".done_list", **further)))
+        links.append((gettext("Next ones"), _done_url("before", page.further)))
     return flask.render_template(
         "todos/done.html",
         todos=_with_rows(page.todos),
-        is_first=before is None,
+        place=_in_url(place),
         links=links,
         undone=_named("undone"),
     )
@@ -80,7 +83,8 @@ def reopen() -> Response:
     """Puts one or more on the list again."""
     undone = todo_lists.reopen_many(here.database(), here.deployment(), here.user_id(), forms.ids("todo"))
     if forms.ticked("from_done"):
-        return flask.redirect(flask.url_for(".done_list", undone=_joined(undone)), 303)
+        place = _in_url(_done_place(flask.request.form))
+        return flask.redirect(flask.url_for(".done_list", undone=_joined(undone), **place), 303)
     return _back(undone=undone)
 
 
@@ -95,13 +99,26 @@ def _order() -> str:
 
 def _back(**changed: list[int]) -> Response:
     """To the list as it was, with what was changed in its URL."""
-    after = forms.whole_number(flask.request.form.get("after"))
     named: dict[str, Any] = {name: _joined(ids) for name, ids in changed.items()}
-    return flask.redirect(flask.url_for(".open_list", order=_order(), after=after, **named), 303)
+    return flask.redirect(_list_url(_order(), **_open_place(flask.request.form), **named), 303)
 
 
-def _list_url(order: str, after: int | None) -> str:
-    return flask.url_for(".open_list", order=order, after=after)
+def _open_place(given: Mapping[str, str]) -> dict[str, int]:
+    """From where a page of what is open goes on, or back; the way on where both are given."""
+    found = {name: forms.whole_number(given.get(name)) for name in ("after", "before")}
+    return next(({name: value} for name, value in found.items() if value is not None), {})
+
+
+def _list_url(order: str, **place: Any) -> str:
+    return flask.url_for(".open_list", order=order, **place)
+
+
+def _done_url(way: str, place: DonePlace) -> str:
+    return flask.url_for(".done_list", **_in_url({way: place}))
+
+
+def _in_url(place: Mapping[str, DonePlace]) -> dict[str, Any]:
+    return {key: text for way, at in place.items() for key, text in (("at", at.done_at.isoformat()), (way, at.id))}
 
 
 def _joined(ids: list[int]) -> str | None:
@@ -115,15 +132,16 @@ def _named(name: str) -> list[int]:
     return [one for one in found if one is not None]
 
 
-def _place() -> DonePlace | None:
-    """From where a page of what is done goes on. 404 for what is no place."""
-    at, before = flask.request.args.get("at"), forms.whole_number(flask.request.args.get("before"))
-    if at is None and before is None:
-        return None
+def _done_place(given: Mapping[str, str]) -> dict[str, Any]:
+    """From where a page of what is done goes on (`before`), or back (`after`). 404 for what is no place."""
+    way = "after" if "after" in given else "before"
+    at, number = given.get("at"), forms.whole_number(given.get(way))
+    if at is None and number is None:
+        return {}
     try:
         moment = datetime.fromisoformat(at or "")
     except ValueError:
         flask.abort(404)
-    if before is None or moment.tzinfo is None:
+    if number is None or moment.tzinfo is None:
         flask.abort(404)
-    return DonePlace(moment, before)
+    return {way: DonePlace(moment, number)}

@@ -37,22 +37,41 @@ function fitFrames() {
 
 function moveByKeys() {
   const rows = [...document.querySelectorAll("[data-row]")];
-  if (!rows.length) return;
   let at = -1;
+  const go = (to) => {
+    at = Math.max(0, Math.min(rows.length - 1, to));
+    rows[at].querySelector("a, button").focus();
+  };
+  // What a key did loads the page anew: it goes on where one was.
+  const before = takeNote("row");
+  if (before && rows.length) go(Number(before));
   for (const hint of document.querySelectorAll("[data-keys]")) hint.hidden = false;
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, select, textarea")) return;
     const focused = rows.findIndex((row) => row.contains(document.activeElement));
     if (focused >= 0) at = focused;
     const step = { j: 1, k: -1 }[event.key];
-    if (step) {
-      at = Math.max(0, Math.min(rows.length - 1, at + step));
-      rows[at].querySelector("a, button").focus();
-    } else if (event.key === "e" && at >= 0) {
-      const done = rows[at].querySelector("[data-key='e']");
-      if (done) done.click();
-    }
+    if (step && rows.length) return go(at + step);
+    if (!["e", "u"].includes(event.key)) return;
+    const within = event.key === "u" || !rows.length ? document : rows[at];
+    const button = within && within.querySelector(`[data-key='${event.key}']`);
+    if (!button) return;
+    if (rows.length) leaveNote("row", at);
+    button.click();
   });
+}
+
+// For the next page of this window. A browser may forbid it: then nothing is remembered.
+function leaveNote(name, value) {
+  try { sessionStorage.setItem(name, value); } catch { /* nothing */ }
+}
+
+function takeNote(name) {
+  try {
+    const value = sessionStorage.getItem(name);
+    sessionStorage.removeItem(name);
+    return value;
+  } catch { return null; }
 }
 
 function tellLostConnection() {

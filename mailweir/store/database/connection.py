@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from mailweir.database_url import DatabaseUrl
 from mailweir.errors import DatabaseUnavailable
+from mailweir.sentence import said
 from mailweir.store.database import models
 from mailweir.store.database.sqlite import Sqlite
 
@@ -28,6 +29,7 @@ class _Backend(Protocol):
     def is_stale(self) -> bool: ...
     def refuse_lost_transaction(self) -> None: ...
     def executor(self) -> Callable[..., Any]: ...
+    def writes(self) -> int: ...
     def together(self) -> AbstractContextManager[object]: ...
     def is_outage(self, error: BaseException) -> bool: ...
 
@@ -37,6 +39,8 @@ class Database:
 
     durable: a commit is on the disk. Without it a commit may be undone where the machine loses its power shortly after, as if it
     hadn't been, and never a part of it: for what is done anew then. Nobody else's commits are less durable by that.
+    patience_seconds: a server that says nothing for so long, and takes no other connection either, is away. None: one that
+    hangs is waited for, for who has time.
     Errors: DatabaseUnavailable where the database can't be opened, is locked for longer than the time-out, is full or gone.
     """
 
@@ -47,10 +51,14 @@ class Database:
         busy_timeout_seconds: float = BUSY_TIMEOUT_SECONDS,
         create: bool = False,
         durable: bool = True,
+        patience_seconds: float | None = None,
     ) -> None:
         self.url = database_url
-        self._backend = _backend(database_url, busy_timeout_seconds, create=create, durable=durable)
+        self._backend = _backend(
+            database_url, busy_timeout_seconds, create=create, durable=durable, patience_seconds=patience_seconds
+        )
         self.peewee = self._backend.peewee
+        self.before_commit: Callable[[], None] | None = None  # within each transaction that wrote, at its end
 
     @property
     def path(self) -> Path:
@@ -112,10 +120,14 @@ class Database:
         On SQLite that is always so; on PostgreSQL the recording of mail does without it, and many hosts record at once.
         """
         self.open()
+        is_outermost = self.before_commit is not None and not self.peewee.in_transaction()
         with self._translated(), self.peewee.atomic(*self._backend.begin):
             if alone and self._backend.serialise:
                 self.fast_execute()(self._backend.serialise)
+            written = self._backend.writes() if is_outermost else 0
             yield
+            if is_outermost and self.before_commit is not None and self._backend.writes() != written:
+                self.before_commit()
             self._backend.refuse_lost_transaction()
 
     def together(self) -> AbstractContextManager[object]:
@@ -145,13 +157,22 @@ class Database:
         except Exception as error:
             if not self._backend.is_outage(error):
                 raise
-            raise DatabaseUnavailable(f"database {self.url}: {' '.join(str(error).split())}") from error
+            raise DatabaseUnavailable(
+                said("database {url}: {error}", url=self.url, error=" ".join(str(error).split()))
+            ) from error
 
 
-def _backend(database_url: DatabaseUrl, busy_timeout_seconds: float, *, create: bool, durable: bool) -> _Backend:
+def _backend(
+    database_url: DatabaseUrl,
+    busy_timeout_seconds: float,
+    *,
+    create: bool,
+    durable: bool,
+    patience_seconds: float | None,
+) -> _Backend:
     if isinstance(database_url, Path):
         return Sqlite(database_url, busy_timeout_seconds, create=create, durable=durable)
     # imported when needed: psycopg takes 27 MB and 0.14 s
     from mailweir.store.database.postgresql import Postgresql
 
-    return Postgresql(database_url, busy_timeout_seconds, durable=durable)
+    return Postgresql(database_url, busy_timeout_seconds, durable=durable, patience_seconds=patience_seconds)

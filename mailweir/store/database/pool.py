@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from mailweir.errors import DatabaseUnavailable
+from mailweir.sentence import said
 from mailweir.store.database.connection import Database
 
 
@@ -25,7 +26,7 @@ class Pool:
     def lent(self, wait_seconds: float) -> Iterator[Database]:
         """A connection. DatabaseUnavailable also where others hold all of them for longer than that."""
         if not self._places.acquire(timeout=wait_seconds):
-            raise DatabaseUnavailable(f"all {self._most} connections are busy")
+            raise DatabaseUnavailable(said("all {most} connections are busy", most=self._most))
         try:
             try:
                 database = self._idle.pop()

@@ -14,6 +14,7 @@ import peewee
 
 from mailweir.database_url import Postgresql as DatabaseUrl
 from mailweir.errors import SettingsError
+from mailweir.store.database import silence
 
 CONNECT_TIMEOUT_SECONDS = 5
 # A host that vanishes answers nothing: the kernel gives the connection up after this, not after two hours.
@@ -28,11 +29,20 @@ _WRITERS_KEY = 7_305_806  # of the advisory lock by which commands write one aft
 class Postgresql:
     """One connection to a server."""
 
-    def __init__(self, database_url: DatabaseUrl, busy_timeout_seconds: float, *, durable: bool) -> None:
+    def __init__(
+        self,
+        database_url: DatabaseUrl,
+        busy_timeout_seconds: float,
+        *,
+        durable: bool,
+        patience_seconds: float | None = None,
+    ) -> None:
         try:
             import psycopg
         except ImportError as error:
             raise SettingsError("PostgreSQL needs psycopg: install 'mailweir[postgresql]'") from error
+        self._url = database_url
+        self._patience_seconds = patience_seconds
         self._raw_cursor = psycopg.RawCursor
         self._in_transaction = psycopg.pq.TransactionStatus.INTRANS
         self._outages = (psycopg.OperationalError, psycopg.InterfaceError, psycopg.InternalError)
@@ -62,6 +72,8 @@ class Postgresql:
     def connect(self) -> None:
         """Opens a connection."""
         self.peewee.connect()
+        if self._patience_seconds is not None:
+            silence.notice(self.peewee.connection(), self._url, self._patience_seconds)  # type: ignore[no-untyped-call]
 
     def is_stale(self) -> bool:
         """Has the server hung up? An idle connection has nothing to read but its end."""
@@ -77,6 +89,10 @@ class Postgresql:
         connection: Any = self.peewee.connection()  # type: ignore[no-untyped-call]
         if connection.info.transaction_status != self._in_transaction:
             raise peewee.OperationalError("the transaction was lost before it could be committed")
+
+    def writes(self) -> int:
+        """0 as long as the transaction has changed nothing."""
+        return int(self.executor()("SELECT pg_current_xact_id_if_assigned() IS NOT NULL").fetchone()[0])
 
     def executor(self) -> Callable[..., Any]:
         """An `execute` that takes `?` for a parameter."""

@@ -65,6 +65,11 @@ class Sqlite:
         if self.is_stale():
             raise peewee.OperationalError("the file was removed or replaced")
 
+    def writes(self) -> int:
+        """A number that another one follows where rows are changed."""
+        connection: Any = self.peewee.connection()  # type: ignore[no-untyped-call]
+        return int(connection.total_changes)
+
     def executor(self) -> Callable[..., Any]:
         """The driver's own `execute`."""
         connection: Any = self.peewee.connection()  # type: ignore[no-untyped-call]

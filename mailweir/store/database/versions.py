@@ -15,6 +15,7 @@ from typing import Any
 
 from mailweir.database_url import DatabaseUrl
 from mailweir.errors import DatabaseUnavailable, DatabaseVersionError
+from mailweir.sentence import said
 from mailweir.store.database.connection import Database
 
 STEPS = Path(__file__).parent / "migrations"
@@ -58,13 +59,18 @@ def check(database: Database) -> None:
     """Returns if the database has this code's shape, or that and steps which only add; else DatabaseVersionError, which says what
     to do."""
     if database.is_sqlite and not database.path.is_file():
-        raise DatabaseVersionError(f"there is no database at {database.path}: run 'mailweir db upgrade' to make it")
+        raise DatabaseVersionError(
+            said("there is no database at {path}: run 'mailweir db upgrade' to make it", path=database.path)
+        )
     _refuse_newer(database)
     missing = _known() - _applied(database)
     if missing:
         raise DatabaseVersionError(
-            f"the database {database.url} is older than this program (it lacks {', '.join(sorted(missing))}): "
-            "run 'mailweir db upgrade'"
+            said(
+                "the database {url} is older than this program (it lacks {missing}): run 'mailweir db upgrade'",
+                url=database.url,
+                missing=", ".join(sorted(missing)),
+            )
         )
 
 
@@ -74,8 +80,12 @@ def _refuse_newer(database: Database) -> None:
         unknown -= _names_in(database, ADDITIONS_TABLE)
     if unknown:
         raise DatabaseVersionError(
-            f"the database {database.url} is newer than this program (it has {', '.join(sorted(unknown))}): "
-            "install the version of mailweir that it was last used with, or a newer one"
+            said(
+                "the database {url} is newer than this program (it has {unknown}): install the version of mailweir "
+                "that it was last used with, or a newer one",
+                url=database.url,
+                unknown=", ".join(sorted(unknown)),
+            )
         )
 
 
@@ -133,7 +143,9 @@ def _wait_for_the_lock(database: Database) -> None:
     give_up_at = time.monotonic() + _UPGRADE_SECONDS
     while not database.execute("SELECT pg_try_advisory_lock(?)", (_UPGRADE_KEY,)).fetchone()[0]:
         if time.monotonic() > give_up_at:
-            raise DatabaseUnavailable(f"database {database.url}: another process upgrades it; try again later")
+            raise DatabaseUnavailable(
+                said("database {url}: another process upgrades it; try again later", url=database.url)
+            )
         time.sleep(_POLL_SECONDS)
 
 
@@ -149,7 +161,7 @@ def _locked_file(path: Path) -> Iterator[Database]:
             database.open()
             yield database
     except OSError as error:
-        raise DatabaseUnavailable(f"database {path}: {error.strerror or error}") from error
+        raise DatabaseUnavailable(said("database {path}: {what}", path=path, what=error.strerror or error)) from error
 
 
 def _for_the_owner(path: str, flags: int) -> int:

@@ -9,10 +9,11 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from mailweir.errors import BadInput
+from mailweir.sentence import said
 from mailweir.store.database import models, rows
 from mailweir.store.database.connection import Database
 from mailweir.store.database.moments import parse, rfc3339, rfc3339_or_none
-from mailweir.store.gmail import gmail_mailboxes
+from mailweir.store.gmail import gmail_mailboxes, gmail_revocations
 from mailweir.store.gmail.gmail_mailboxes import GmailMailbox, State
 from mailweir.store.people import checks, staff
 from mailweir.store.people.deployments import Deployment
@@ -66,8 +67,14 @@ def connect(
         before = _connected(database, user.id)
         if before and not is_renamed and before["address"] != address:
             raise BadInput(
-                f"{user.username} is connected with {before['address']}: 'mailweir gmail disconnect {user.username}' first"
+                said(
+                    "{user} is connected with {address}: 'mailweir gmail disconnect {user}' first",
+                    user=user.username,
+                    address=before["address"],
+                )
             )
+        gmail_revocations.forget(database, user.id)
+        gmail_revocations.in_use_again(database, address, client_id)
         mailbox_id = before["id"] if before else _revived(database, deployment, user.id, address, now, first_days)
         given = {
             "address": address,
@@ -150,7 +157,7 @@ def set_directions(
 ) -> GmailMailbox:
     """Says anew which mail of a connected mailbox is recorded, from the next message on. NotFound; BadInput where it is none."""
     if not (inbound or outbound):
-        raise BadInput("that would record nothing: choose inbound, outbound or both, or disconnect the mailbox")
+        raise BadInput(said("that would record nothing: choose inbound, outbound or both, or disconnect the mailbox"))
     with database.bound(), database.transaction():
         found = gmail_mailboxes.find(database, deployment, username)
         table = models.GmailMailbox
@@ -199,6 +206,18 @@ def disconnect(database: Database, deployment: Deployment, username: str, now: d
     return token
 
 
+def disconnect_and_return(database: Database, deployment: Deployment, username: str, now: datetime) -> str:
+    """Ends it, and has the sync give the consent back to Google, if there is one; the mailbox's address. NotFound."""
+    with database.transaction():
+        mailbox = gmail_mailboxes.find(database, deployment, username)
+        client_id = gmail_mailboxes.client_id(database, mailbox.id)
+        user = staff.present(database, deployment, username)
+        token = disconnect(database, deployment, username, now)
+        if token is not None:
+            gmail_revocations.ask(database, user.id, mailbox.address, client_id, token, now)
+    return mailbox.address
+
+
 def end_of(database: Database, user: staff.Member, now: datetime) -> None:
     """Ends what a user has connected, if anything: within a transaction, with the models bound."""
     row = _connected(database, user.id)
@@ -224,8 +243,13 @@ def _refuse_foreign(database: Database, deployment: Deployment, user: staff.Memb
     key = deployment.folding.key(address)
     if database.execute(own, (deployment.id, user.id, key)).fetchone() is None:
         raise NotOwnAddress(
-            f"{address} isn't an address of {user.username} in {deployment.name}: choose another Google account, or say "
-            f"that it is one with 'mailweir user alias {user.username} {address}'"
+            said(
+                "{address} isn't an address of {user} in {deployment}: choose another Google account, or say that it "
+                "is one with 'mailweir user alias {user} {address}'",
+                address=address,
+                user=user.username,
+                deployment=deployment.name,
+            )
         )
     others = (
         "SELECT u.username FROM gmail_mailboxes m JOIN users u ON u.id = m.user_id"
@@ -233,7 +257,13 @@ def _refuse_foreign(database: Database, deployment: Deployment, user: staff.Memb
     )
     other = database.execute(others, (deployment.id, address, user.id)).fetchone()
     if other:
-        raise ReadForAnother(f"{address} is connected for {other[0]}: 'mailweir gmail disconnect {other[0]}' first")
+        raise ReadForAnother(
+            said(
+                "{address} is connected for {other}: 'mailweir gmail disconnect {other}' first",
+                address=address,
+                other=other[0],
+            )
+        )
 
 
 def refuse_read_for(database: Database, deployment: Deployment, user: staff.Member, address: str) -> None:
@@ -242,7 +272,11 @@ def refuse_read_for(database: Database, deployment: Deployment, user: staff.Memb
     row = _connected(database, user.id)
     if row is not None and deployment.folding.key(row["address"]) == deployment.folding.key(address):
         raise BadInput(
-            f"the Gmail of {row['address']} is read for {user.username}: 'mailweir gmail disconnect {user.username}' first"
+            said(
+                "the Gmail of {address} is read for {user}: 'mailweir gmail disconnect {user}' first",
+                address=row["address"],
+                user=user.username,
+            )
         )
 
 

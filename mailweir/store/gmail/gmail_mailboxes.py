@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from mailweir.errors import NotFound
+from mailweir.sentence import said
 from mailweir.store.database import rows
 from mailweir.store.database.connection import Database
 from mailweir.store.database.moments import parse, parse_or_none
@@ -71,7 +72,7 @@ def find(database: Database, deployment: Deployment, username: str) -> GmailMail
     found = _select(database, deployment, "AND m.user_id = ?", (user.id,))
     if not found:
         command = f"mailweir gmail connect {user.username} --inbound --outbound"
-        raise NotFound(f"{user.username} has no Gmail connected; '{command}' does it")
+        raise NotFound(said("{user} has no Gmail connected; '{command}' does it", user=user.username, command=command))
     return found[0]
 
 

@@ -57,6 +57,12 @@ class Waiting:
     held_until: datetime | None = None
 
 
+def given_up_since(database: Database, mailbox_id: int) -> datetime | None:
+    """When the first of a mailbox's dead letters was given up; None where there is none."""
+    sql = "SELECT MIN(dead_at) FROM gmail_queue WHERE mailbox_id = ? AND dead_at IS NOT NULL"
+    return parse_or_none(database.execute(sql, (mailbox_id,)).fetchone()[0])
+
+
 def failing(database: Database, mailbox_id: int) -> list[Failing]:
     """What couldn't be read in a mailbox and is tried again, the next one first."""
     found = database.execute(

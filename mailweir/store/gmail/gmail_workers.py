@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from mailweir.store.database.connection import Database
-from mailweir.store.database.moments import rfc3339
+from mailweir.store.database.moments import parse_or_none, rfc3339
 
 ALIVE = timedelta(seconds=60)
 _TOO_FAR = timedelta(hours=1)  # ahead: written by a clock that jumped; the clocks of two hosts don't differ by that
@@ -62,6 +62,12 @@ def names(database: Database, now: datetime) -> list[str]:
         (rfc3339(now - ALIVE), rfc3339(now + _TOO_FAR)),
     ).fetchall()
     return [str(row[0]) for row in rows]
+
+
+def last_seen(database: Database) -> datetime | None:
+    """When one of them was seen last, within two days; None where that isn't known."""
+    (seen_at,) = database.execute("SELECT MAX(seen_at) FROM gmail_workers").fetchone()
+    return parse_or_none(seen_at)
 
 
 def alive(database: Database, now: datetime) -> int:

@@ -6,6 +6,7 @@ for many addresses at once in its own way, and shares the errors.
 
 from mailweir import address
 from mailweir.errors import BadInput
+from mailweir.sentence import said
 from mailweir.store.database.connection import Database
 from mailweir.store.people.deployments import Deployment
 
@@ -15,7 +16,7 @@ def refuse_twice(addresses: list[str]) -> None:
     seen: set[str] = set()
     for found in addresses:
         if found in seen:
-            raise BadInput(f"the address {found} is given twice")
+            raise BadInput(said("the address {found} is given twice", found=found))
         seen.add(found)
 
 
@@ -51,22 +52,48 @@ def refuse_namesake(database: Database, deployment: Deployment, found: str, name
 def refuse_own_domain(deployment: Deployment, found: str) -> None:
     """BadInput where the address is within the deployment's own capture domain: no contact is there."""
     if address.split(found)[1] == deployment.domain:
-        raise BadInput(f"{found} is within the capture domain of {deployment.name}: no contact is there")
+        raise BadInput(
+            said(
+                "{found} is within the capture domain of {deployment}: no contact is there",
+                found=found,
+                deployment=deployment.name,
+            )
+        )
 
 
 def held_by_user(deployment: Deployment, found: str, username: str) -> BadInput:
     """The error that an address is a user's."""
-    return BadInput(f"{found} is already an address of the user {username} in {deployment.name}")
+    return BadInput(
+        said(
+            "{found} is already an address of the user {username} in {deployment}",
+            found=found,
+            username=username,
+            deployment=deployment.name,
+        )
+    )
 
 
 def held_by_group(deployment: Deployment, found: str) -> BadInput:
     """The error that an address is a group's."""
-    return BadInput(f"{found} is already a group of {deployment.name}; 'mailweir group remove {found}' takes it off")
+    return BadInput(
+        said(
+            "{found} is already a group of {deployment}; 'mailweir group remove {found}' takes it off",
+            found=found,
+            deployment=deployment.name,
+        )
+    )
 
 
 def held_by_contact(deployment: Deployment, found: str, name: str) -> BadInput:
     """The error that an address is a contact's."""
-    return BadInput(f"{found} is already an address of the contact {name} in {deployment.name}")
+    return BadInput(
+        said(
+            "{found} is already an address of the contact {name} in {deployment}",
+            found=found,
+            name=name,
+            deployment=deployment.name,
+        )
+    )
 
 
 def _holders(database: Database, deployment: Deployment, found: str) -> list[str]:
@@ -85,6 +112,10 @@ def refuse_captured(database: Database, found: str) -> None:
     row = database.execute(sql, (address.split(found)[1],)).fetchone()
     if row:
         raise BadInput(
-            f"{found} is within the capture domain of the deployment {row[0]}, so mail to it would loop; "
-            "give the mailbox that the user reads"
+            said(
+                "{found} is within the capture domain of the deployment {deployment}, so mail to it would loop; give the "
+                "mailbox that the user reads",
+                found=found,
+                deployment=row[0],
+            )
         )

@@ -8,6 +8,7 @@ import unicodedata
 
 from mailweir import address
 from mailweir.errors import BadInput
+from mailweir.sentence import said
 
 MAX_NAME_CHARS = 200
 
@@ -19,12 +20,12 @@ _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\
 def clean_name(text: str, what: str) -> str:
     """A person's or company's name: NFC, one space between words, 1 to 200 characters. what: whose, for the error's text."""
     if _UNPRINTABLE.search(text):
-        raise BadInput(f"the {what} name '{text}' holds a control character")
+        raise BadInput(said("the {what} name '{text}' holds a control character", what=what, text=text))
     name = unicodedata.normalize("NFC", " ".join(text.split()))
     if not name:
-        raise BadInput(f"the {what} name is empty")
+        raise BadInput(said("the {what} name is empty", what=what))
     if len(name) > MAX_NAME_CHARS:
-        raise BadInput(f"the {what} name is longer than {MAX_NAME_CHARS} characters")
+        raise BadInput(said("the {what} name is longer than {most} characters", what=what, most=MAX_NAME_CHARS))
     return name
 
 
@@ -32,7 +33,10 @@ def clean_deployment_name(text: str) -> str:
     """A deployment's name."""
     if not _DEPLOYMENT.fullmatch(text):
         raise BadInput(
-            f"'{text}' can't be a deployment's name: it takes a-z, 0-9 and '-' (not first or last), at most 63"
+            said(
+                "'{text}' can't be a deployment's name: it takes a-z, 0-9 and '-' (not first or last), at most 63",
+                text=text,
+            )
         )
     return text
 
@@ -40,10 +44,12 @@ def clean_deployment_name(text: str) -> str:
 def clean_username(text: str) -> str:
     """A username in lower case."""
     if text.lower() in address.RESERVED_LOCAL_PARTS:
-        raise BadInput(f"the username '{text.lower()}' is reserved; take another one")
+        raise BadInput(said("the username '{text}' is reserved; take another one", text=text.lower()))
     username = address.normalise_username(text)
     if username is None:
-        raise BadInput(f"'{text}' can't be a username: it takes letters a-z, digits, '.', '_' and '-', at most 64")
+        raise BadInput(
+            said("'{text}' can't be a username: it takes letters a-z, digits, '.', '_' and '-', at most 64", text=text)
+        )
     return username
 
 
@@ -51,7 +57,7 @@ def clean_address(text: str) -> str:
     """A mail address in its normal form, without white space around it."""
     normal = None if _UNPRINTABLE.search(text) else address.typed(text.strip())
     if normal is None:
-        raise BadInput(f"'{text}' is not a mail address; one looks like jane@example.com")
+        raise BadInput(said("'{text}' is not a mail address; one looks like jane@example.com", text=text))
     return normal
 
 
@@ -60,5 +66,5 @@ def clean_domain(text: str) -> str:
     domain = address.typed_domain(text.strip())
     # an IPv4 address has the form of a domain name, but no last label of one is a number (RFC 3696 2)
     if domain is None or "." not in domain or domain.rpartition(".")[2].isdigit():
-        raise BadInput(f"'{text}' is not a domain name; one looks like demo.example.net")
+        raise BadInput(said("'{text}' is not a domain name; one looks like demo.example.net", text=text))
     return domain

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from mailweir import free_mail
 from mailweir.errors import BadInput, NotFound
+from mailweir.sentence import said
 from mailweir.store.database import like, models, rows
 from mailweir.store.database.connection import Database
 from mailweir.store.database.moments import parse, rfc3339
@@ -29,11 +30,13 @@ class Company:
 
 def add(database: Database, deployment: Deployment, name: str, domain: str | None, now: datetime) -> Company:
     """Makes a company. BadInput where name or domain can't be, or the name is taken."""
-    name = checks.clean_name(name, "company's")
+    name = checks.clean_name(name, said("company's"))
     domain = None if domain is None else checks.clean_domain(domain)
     with database.bound(), database.transaction():
         if select(database, deployment, "AND name = ?", (name,)):
-            raise BadInput(f"there is a company '{name}' in {deployment.name} already")
+            raise BadInput(
+                said("there is a company '{name}' in {deployment} already", name=name, deployment=deployment.name)
+            )
         models.Company.create(deployment=deployment.id, name=name, domain=domain, created_at=rfc3339(now))
         return select(database, deployment, "AND name = ?", (name,))[0]
 
@@ -73,7 +76,7 @@ def note_auto_contacts(database: Database, deployment: Deployment) -> None:
 def why_not_alone(database: Database, deployment_id: int, domain: str) -> str | None:
     """Why somebody else than one company writes from the domain, too; None where nothing says so."""
     if free_mail.is_free(domain):
-        return f"anybody may have an address at {domain}"
+        return said("anybody may have an address at {domain}", domain=domain)
     sql = (
         "SELECT d.name FROM deployments d WHERE d.domain = ? UNION ALL"
         " SELECT u.username FROM user_addresses a JOIN users u ON u.id = a.user_id WHERE a.deployment_id = ?"
@@ -82,17 +85,25 @@ def why_not_alone(database: Database, deployment_id: int, domain: str) -> str | 
     )
     ends = f"%@{like.escaped(domain)}"
     row = database.execute(sql, (domain, deployment_id, ends, deployment_id, ends)).fetchone()
-    return f"{domain} is the firm's own domain" if row else None
+    return said("{domain} is the firm's own domain", domain=domain) if row else None
 
 
 def _refuse_for_contacts(database: Database, deployment: Deployment, company: Company) -> None:
     if company.domain is None:
-        raise BadInput(f"the company {company.name} has no domain: contacts are made by it")
+        raise BadInput(said("the company {company} has no domain: contacts are made by it", company=company.name))
     if reason := why_not_alone(database, deployment.id, company.domain):
-        raise BadInput(f"no contacts are made by the domain of {company.name}: {reason}")
+        raise BadInput(
+            said("no contacts are made by the domain of {company}: {reason}", company=company.name, reason=reason)
+        )
     others = (company.domain, company.id)
     for other in select(database, deployment, "AND domain = ? AND auto_contacts = 1 AND id <> ?", others):
-        raise BadInput(f"contacts with addresses at {company.domain} are made for the company {other.name} already")
+        raise BadInput(
+            said(
+                "contacts with addresses at {domain} are made for the company {other} already",
+                domain=company.domain,
+                other=other.name,
+            )
+        )
 
 
 def list_all(database: Database, deployment: Deployment) -> list[Company]:
@@ -102,9 +113,15 @@ def list_all(database: Database, deployment: Deployment) -> list[Company]:
 
 def known_id(database: Database, deployment: Deployment, name: str) -> int:
     """The id of the company of this name; for `contacts`, within its transaction. NotFound."""
-    found = select(database, deployment, "AND name = ?", (checks.clean_name(name, "company's"),))
+    found = select(database, deployment, "AND name = ?", (checks.clean_name(name, said("company's")),))
     if not found:
-        raise NotFound(f"unknown company '{name}' in {deployment.name}; make it with 'mailweir company add'")
+        raise NotFound(
+            said(
+                "unknown company '{name}' in {deployment}; make it with 'mailweir company add'",
+                name=name,
+                deployment=deployment.name,
+            )
+        )
     return found[0].id
 
 

@@ -4,6 +4,7 @@ Its visibility and its auto-contacts are set by `companies`, as the command line
 """
 
 from mailweir.errors import BadInput, NotFound
+from mailweir.sentence import said
 from mailweir.store.database import like
 from mailweir.store.database.connection import Database
 from mailweir.store.people import checks, companies
@@ -15,7 +16,7 @@ def find(database: Database, deployment: Deployment, company_id: int) -> Company
     """The company of this id. NotFound, also where it is another deployment's."""
     found = companies.select(database, deployment, "AND id = ?", (company_id,))
     if not found:
-        raise NotFound("there is no such company")
+        raise NotFound(said("there is no such company"))
     return found[0]
 
 
@@ -46,14 +47,20 @@ def count_contacts(database: Database, company: Company) -> int:
 def change(database: Database, deployment: Deployment, company_id: int, name: str, domain: str) -> Company:
     """Gives a company another name and domain; "" for no domain. NotFound; BadInput, also where contacts are made by the domain
     that it has."""
-    name = checks.clean_name(name, "company's")
+    name = checks.clean_name(name, said("company's"))
     cleaned = checks.clean_domain(domain) if domain.strip() else None
     with database.transaction():
         before = find(database, deployment, company_id)
         if before.auto_contacts and cleaned != before.domain:
-            raise BadInput(f"contacts are made by {before.domain}: switch that off first, then change the domain")
+            raise BadInput(
+                said(
+                    "contacts are made by {domain}: switch that off first, then change the domain", domain=before.domain
+                )
+            )
         if companies.select(database, deployment, "AND name = ? AND id <> ?", (name, company_id)):
-            raise BadInput(f"there is a company '{name}' in {deployment.name} already")
+            raise BadInput(
+                said("there is a company '{name}' in {deployment} already", name=name, deployment=deployment.name)
+            )
         sql = "UPDATE companies SET name = ?, domain = ? WHERE id = ?"
         database.execute(sql, (name, cleaned, company_id))
         return find(database, deployment, company_id)

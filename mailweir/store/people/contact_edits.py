@@ -9,6 +9,7 @@ from datetime import datetime
 
 from mailweir import address
 from mailweir.errors import BadInput, NotFound
+from mailweir.sentence import said
 from mailweir.store.database import batches, like, rows
 from mailweir.store.database.connection import Database
 from mailweir.store.database.moments import parse, rfc3339
@@ -28,7 +29,7 @@ def find(database: Database, deployment: Deployment, contact_id: int) -> Contact
     """The contact of this id. NotFound, also where it is removed or another deployment's."""
     row = rows.first(database.execute(f"{_COLUMNS} AND c.id = ?", (deployment.id, contact_id)))
     if row is None:
-        raise NotFound("there is no such contact")
+        raise NotFound(said("there is no such contact"))
     return _made_of(database, deployment, [row])[0]
 
 
@@ -63,7 +64,7 @@ def change(
 ) -> Contact:
     """Gives a contact another name and company; "" for no company. One that isn't there yet is made, as an import makes it.
     NotFound, BadInput."""
-    name = checks.clean_name(name, "contact's")
+    name = checks.clean_name(name, said("contact's"))
     with database.transaction():
         before = find(database, deployment, contact_id)
         for found in before.addresses:
@@ -91,7 +92,7 @@ def add_address(
     with database.transaction():
         before = find(database, deployment, contact_id)
         if len(before.addresses) >= MAX_ADDRESSES:
-            raise BadInput(f"a contact has {MAX_ADDRESSES} addresses at most")
+            raise BadInput(said("a contact has {most} addresses at most", most=MAX_ADDRESSES))
         if shared:
             address_checks.refuse_own(database, deployment, found)
             address_checks.refuse_namesake(database, deployment, found, before.name)
@@ -106,9 +107,15 @@ def remove_address(database: Database, deployment: Deployment, contact_id: int, 
     with database.transaction():
         before = find(database, deployment, contact_id)
         if text not in before.addresses:
-            raise NotFound(f"{text} is not an address of {before.name}")
+            raise NotFound(said("{text} is not an address of {contact}", text=text, contact=before.name))
         if len(before.addresses) == 1:
-            raise BadInput(f"{text} is the last address of {before.name}: remove the contact instead")
+            raise BadInput(
+                said(
+                    "{text} is the last address of {contact}: remove the contact instead",
+                    text=text,
+                    contact=before.name,
+                )
+            )
         _take_off(database, deployment, contact_id, [text], now)
         return find(database, deployment, contact_id)
 

@@ -12,6 +12,7 @@ from datetime import datetime
 
 from mailweir.contact_files.rows import BadRow, Row
 from mailweir.errors import BadInput
+from mailweir.sentence import said
 from mailweir.store.database import batches
 from mailweir.store.database.connection import Database
 from mailweir.store.people import address_checks, checks
@@ -56,7 +57,7 @@ def prepare(deployment: Deployment, found: Iterable[Row | BadRow], company: str 
 
     BadInput where there are more rows than MAX_ROWS, or that company's name can't be one.
     """
-    company = "" if company is None else checks.clean_name(company, "company's")
+    company = "" if company is None else checks.clean_name(company, said("company's"))
     prepared = Prepared([], BadRows())
     names: dict[str, str] = {"": company}  # of companies, as given and clean: each once in memory
     for number, row in enumerate(found):
@@ -66,7 +67,7 @@ def prepare(deployment: Deployment, found: Iterable[Row | BadRow], company: str 
             prepared.bad.add(row.line, row.reason)
             continue
         if len(prepared.rows) == MAX_ROWS:
-            raise BadInput(f"there are more than {MAX_ROWS} contacts: import them in several files")
+            raise BadInput(said("there are more than {most} contacts: import them in several files", most=MAX_ROWS))
         try:
             prepared.rows.append(_clean(deployment, row, names))
         except BadInput as error:
@@ -75,15 +76,15 @@ def prepare(deployment: Deployment, found: Iterable[Row | BadRow], company: str 
 
 
 def _clean(deployment: Deployment, row: Row, companies: dict[str, str]) -> Row:
-    name = checks.clean_name(row.name, "contact's")
+    name = checks.clean_name(row.name, said("contact's"))
     if not row.addresses:
-        raise BadInput(f"the contact {name} has no mail address")
+        raise BadInput(said("the contact {name} has no mail address", name=name))
     addresses = [checks.clean_address(text) for text in row.addresses]
     address_checks.refuse_twice(addresses)
     for found in addresses:
         address_checks.refuse_own_domain(deployment, found)
     if row.company not in companies:
-        companies[row.company] = checks.clean_name(row.company, "company's")
+        companies[row.company] = checks.clean_name(row.company, said("company's"))
     return Row(row.line, name, tuple(addresses), companies[row.company])
 
 

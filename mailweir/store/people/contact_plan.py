@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from mailweir.contact_files.rows import BadRow, Row
 from mailweir.errors import BadInput
+from mailweir.sentence import said
 from mailweir.store.database import batches
 from mailweir.store.database.connection import Database
 from mailweir.store.people import address_checks
@@ -114,7 +115,14 @@ class Plan:
             holders = self._holders[self._key(address)]
             found += (who for who in holders if who not in found and who.name.casefold() == key)
         if len(found) > 1:
-            raise BadInput(f"its addresses belong to {len(found)} contacts {row.name} in {self._deployment.name}")
+            raise BadInput(
+                said(
+                    "its addresses belong to {number} contacts {name} in {deployment}",
+                    number=len(found),
+                    name=row.name,
+                    deployment=self._deployment.name,
+                )
+            )
         return found[0] if found else None
 
     def _complete(self, person: Person, row: Row, missing: Sequence[str]) -> None:

@@ -10,6 +10,7 @@ from datetime import datetime
 
 from mailweir.directory import DeploymentRef
 from mailweir.errors import NotFound
+from mailweir.sentence import said
 from mailweir.store.database import batches, models, rows
 from mailweir.store.database.connection import Database
 from mailweir.store.database.moments import parse, rfc3339
@@ -47,7 +48,7 @@ def add(
 
     shared: another contact, of another name, may have the address already; mail is then logged for both.
     """
-    name = checks.clean_name(name, "contact's")
+    name = checks.clean_name(name, said("contact's"))
     normal = [checks.clean_address(text) for text in addresses]
     address_checks.refuse_twice(normal)
     with database.bound(), database.transaction():
@@ -79,7 +80,9 @@ def set_visibility(database: Database, deployment: Deployment, text: str, visibi
         held = "SELECT DISTINCT contact_id FROM contact_addresses WHERE deployment_id = ? AND address = ? ORDER BY contact_id"
         contact_ids = [contact_id for (contact_id,) in database.execute(held, (deployment.id, found)).fetchall()]
         if not contact_ids:
-            raise NotFound(f"{found} is not an address of a contact in {deployment.name}")
+            raise NotFound(
+                said("{found} is not an address of a contact in {deployment}", found=found, deployment=deployment.name)
+            )
         for contact_id in contact_ids:
             models.Contact.update(visibility=str(visibility)).where(models.Contact.id == contact_id).execute()
         deployments.note_restriction(deployment, visibility)
@@ -128,7 +131,9 @@ def remove_address(database: Database, deployment: Deployment, text: str, now: d
         held = "SELECT contact_id FROM contact_addresses WHERE deployment_id = ? AND address = ? ORDER BY id"
         contact_ids = [contact_id for (contact_id,) in database.execute(held, (deployment.id, found)).fetchall()]
         if not contact_ids:
-            raise NotFound(f"{found} is not an address of a contact in {deployment.name}")
+            raise NotFound(
+                said("{found} is not an address of a contact in {deployment}", found=found, deployment=deployment.name)
+            )
         table = models.ContactAddress
         table.delete().where(table.deployment == deployment.id, table.address == found).execute()
         batches.insert(

@@ -6,6 +6,7 @@ from datetime import datetime
 from mailweir import visibility
 from mailweir.errors import BadInput, NotFound
 from mailweir.folding import Folding
+from mailweir.sentence import said
 from mailweir.store.database import like, models, rows
 from mailweir.store.database.connection import Database
 from mailweir.store.database.moments import parse, rfc3339
@@ -73,7 +74,9 @@ def find(database: Database, name: str) -> Deployment:
     if row:
         return _made_of(row)
     names = ", ".join(deployment.name for deployment in list_all(database))
-    raise NotFound(f"unknown deployment '{name}'; " + (f"there is: {names}" if names else "there is none yet"))
+    if not names:
+        raise NotFound(said("unknown deployment '{name}'; there is none yet", name=name))
+    raise NotFound(said("unknown deployment '{name}'; there is: {names}", name=name, names=names))
 
 
 def change_folding(
@@ -140,8 +143,20 @@ def note_restriction(deployment: Deployment, wanted: Visibility) -> None:
 def _refuse_taken(database: Database, name: str, domain: str) -> None:
     for row in rows.named(database.execute(f"{_SELECTED} WHERE name = ? OR domain = ?", (name, domain))):
         if row["name"] == name:
-            raise BadInput(f"there is a deployment {name} already, with the capture domain {row['domain']}")
-        raise BadInput(f"the capture domain {domain} is taken by the deployment {row['name']}")
+            raise BadInput(
+                said(
+                    "there is a deployment {name} already, with the capture domain {domain}",
+                    name=name,
+                    domain=row["domain"],
+                )
+            )
+        raise BadInput(
+            said(
+                "the capture domain {domain} is taken by the deployment {deployment}",
+                domain=domain,
+                deployment=row["name"],
+            )
+        )
 
 
 def _refuse_loop(database: Database, domain: str) -> None:
@@ -152,8 +167,14 @@ def _refuse_loop(database: Database, domain: str) -> None:
     row = rows.first(database.execute(sql, (f"%@{like.escaped(domain)}",)))
     if row:
         raise BadInput(
-            f"{domain} can't be a capture domain: the user {row['username']} of {row['deployment']} has the address "
-            f"{row['address']}, and mail would loop"
+            said(
+                "{domain} can't be a capture domain: the user {username} of {deployment} has the address {address}, "
+                "and mail would loop",
+                domain=domain,
+                username=row["username"],
+                deployment=row["deployment"],
+                address=row["address"],
+            )
         )
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from mailweir.errors import BadInput, NotFound
 from mailweir.secrets_file import Seals, Secrets
+from mailweir.sentence import said
 from mailweir.store.database import models, rows
 from mailweir.store.database.connection import Database
 from mailweir.store.database.moments import parse, parse_or_none, rfc3339, rfc3339_or_none
@@ -99,7 +100,9 @@ def sealed_keys(database: Database) -> list[SealedKey]:
 def clean_selector(text: str) -> str:
     """A selector in lower case."""
     if not _SELECTOR.fullmatch(text.lower()):
-        raise BadInput(f"'{text}' can't be a selector: it takes a-z, 0-9 and '-' (not first or last), at most 63")
+        raise BadInput(
+            said("'{text}' can't be a selector: it takes a-z, 0-9 and '-' (not first or last), at most 63", text=text)
+        )
     return text.lower()
 
 
@@ -120,10 +123,13 @@ def add(
     with database.bound(), database.transaction():
         if _select(database, deployment, "AND domain = ?", (domain,)):
             raise BadInput(
-                f"{domain} has a key already: see 'mailweir domain list', or make the next one with 'domain rotate'"
+                said(
+                    "{domain} has a key already: see 'mailweir domain list', or make the next one with 'domain rotate'",
+                    domain=domain,
+                )
             )
         if database.execute("SELECT 1 FROM dkim_keys WHERE domain = ?", (domain,)).fetchone():
-            raise BadInput(f"{domain} belongs to another deployment")
+            raise BadInput(said("{domain} belongs to another deployment", domain=domain))
         return _create(database, deployment, domain, selector, pair, secrets, now, now)
 
 
@@ -147,8 +153,12 @@ def add_next(
         if waiting:
             if selector is not None and clean_selector(selector) != waiting[0].selector:
                 raise BadInput(
-                    f"{domain} has a next key already, with the selector {waiting[0].selector}: activate it with "
-                    f"'mailweir domain rotate {domain} --activate', or take it away with 'mailweir domain remove-key'"
+                    said(
+                        "{domain} has a next key already, with the selector {selector}: activate it with 'mailweir domain "
+                        "rotate {domain} --activate', or take it away with 'mailweir domain remove-key'",
+                        domain=domain,
+                        selector=waiting[0].selector,
+                    )
                 )
             return waiting[0], []
         made = _create(database, deployment, domain, selector, pair, secrets, now, None)
@@ -173,7 +183,7 @@ def activate(database: Database, deployment: Deployment, domain: str, selector: 
             if key.selector == selector and key.state is State.NEXT:
                 table.update(activated_at=rfc3339(now)).where(_is(key)).execute()
                 return replace(key, activated_at=now)
-        raise NotFound(f"{domain} has no next key with the selector {selector}")
+        raise NotFound(said("{domain} has no next key with the selector {selector}", domain=domain, selector=selector))
 
 
 def remove_key(database: Database, deployment: Deployment, domain: str, selector: str) -> DkimKey:
@@ -184,12 +194,22 @@ def remove_key(database: Database, deployment: Deployment, domain: str, selector
             if key.selector == selector.lower():
                 if key.state is State.ACTIVE:
                     raise BadInput(
-                        f"the key {selector} signs for {domain}: rotate it first, or take the domain away with "
-                        "'mailweir domain remove'"
+                        said(
+                            "the key {selector} signs for {domain}: rotate it first, or take the domain away with 'mailweir "
+                            "domain remove'",
+                            selector=selector,
+                            domain=domain,
+                        )
                     )
                 _delete([key])
                 return key
-    raise NotFound(f"{domain} has no key with the selector {selector}; see 'mailweir domain list'")
+    raise NotFound(
+        said(
+            "{domain} has no key with the selector {selector}; see 'mailweir domain list'",
+            domain=domain,
+            selector=selector,
+        )
+    )
 
 
 def remove(database: Database, deployment: Deployment, domain: str) -> list[DkimKey]:
@@ -219,9 +239,17 @@ def _create(
     private, public = pair
     name = _own_selector(public, now) if selector is None else clean_selector(selector)
     if database.execute("SELECT 1 FROM dkim_keys WHERE domain = ? AND selector = ?", (domain, name)).fetchone():
-        raise BadInput(f"{domain} has a key with the selector {name} already; a new key needs a new one")
+        raise BadInput(
+            said(
+                "{domain} has a key with the selector {selector} already; a new key needs a new one",
+                domain=domain,
+                selector=name,
+            )
+        )
     if len(f"{name}._domainkey.{domain}") > _MAX_NAME_CHARS:
-        raise BadInput(f"{name}._domainkey.{domain} is longer than a DNS name can be")
+        raise BadInput(
+            said("{selector}._domainkey.{domain} is longer than a DNS name can be", selector=name, domain=domain)
+        )
     models.DkimKey.create(
         deployment=deployment.id,
         domain=domain,
@@ -242,7 +270,13 @@ def _own_selector(public_key_der: bytes, now: datetime) -> str:
 def _known(database: Database, deployment: Deployment, domain: str) -> list[DkimKey]:
     found = _select(database, deployment, "AND domain = ? ORDER BY id", (domain,))
     if not found:
-        raise NotFound(f"unknown domain {domain} in {deployment.name}: add it with 'mailweir domain add {domain}'")
+        raise NotFound(
+            said(
+                "unknown domain {domain} in {deployment}: add it with 'mailweir domain add {domain}'",
+                domain=domain,
+                deployment=deployment.name,
+            )
+        )
     return found
 
 

@@ -1,12 +1,13 @@
 """Addresses of the firm's groups and lists, such as sales@: what comes from them was written by somebody else.
 
-Called by the command line.
+Called by the command line and the page.
 """
 
 from dataclasses import dataclass
 from datetime import datetime
 
 from mailweir.errors import NotFound
+from mailweir.sentence import said
 from mailweir.store.database import models, rows
 from mailweir.store.database.connection import Database
 from mailweir.store.database.moments import parse, rfc3339
@@ -41,7 +42,13 @@ def remove(database: Database, deployment: Deployment, address: str) -> Group:
     with database.bound(), database.transaction():
         found = _select(database, deployment, "AND match_key = ?", (key,))
         if not found:
-            raise NotFound(f"{address} is no group of {deployment.name}; 'mailweir group list' shows them")
+            raise NotFound(
+                said(
+                    "{address} is no group of {deployment}; 'mailweir group list' shows them",
+                    address=address,
+                    deployment=deployment.name,
+                )
+            )
         table = models.GroupAddress
         table.delete().where(table.deployment == deployment.id, table.match_key == key).execute()
         return found[0]

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from mailweir import never_log
 from mailweir.errors import BadInput
 from mailweir.folding import Folding
+from mailweir.sentence import said
 from mailweir.store.database.connection import Database
 
 _BATCH_ROWS = 5_000
@@ -46,7 +47,13 @@ def rewrite(database: Database, deployment_id: int, folding: Folding) -> None:
         if key in holders:
             other, holder = holders[key]
             raise BadInput(
-                f"{other} of the user {holder} and {address} of {username} would be one address: take one off first"
+                said(
+                    "{other} of the user {holder} and {address} of {username} would be one address: take one off first",
+                    other=other,
+                    holder=holder,
+                    address=address,
+                    username=username,
+                )
             )
         holders[key] = (address, username)
         database.execute("UPDATE user_addresses SET match_key = ? WHERE id = ?", (key, row_id))
@@ -67,7 +74,13 @@ def _rewrite_groups(
         key = folding.key(address)
         if key in users or key in holders:
             other = users[key][0] if key in users else holders[key]
-            raise BadInput(f"the group {address} and {other} would be one address: take one off first")
+            raise BadInput(
+                said(
+                    "the group {address} and {other} would be one address: take one off first",
+                    address=address,
+                    other=other,
+                )
+            )
         holders[key] = address
         database.execute("UPDATE group_addresses SET match_key = ? WHERE id = ?", (key, row_id))
 

@@ -10,6 +10,7 @@ from datetime import datetime
 from mailweir import never_log
 from mailweir.directory import RuleRef
 from mailweir.errors import BadInput, NotFound
+from mailweir.sentence import said
 from mailweir.store.database import models, rows
 from mailweir.store.database.connection import Database
 from mailweir.store.database.moments import parse, rfc3339
@@ -51,8 +52,14 @@ def remove(database: Database, deployment: Deployment, pattern: str, username: s
         user_id = None if username is None else staff.present(database, deployment, username).id
         found = _with_key(database, deployment, key, user_id)
         if not found:
-            whose = f"the user {username}" if username else deployment.name
-            raise NotFound(f"{pattern} is no never-log rule of {whose}; 'mailweir never-log list' shows them")
+            whose = said("the user {username}", username=username) if username else deployment.name
+            raise NotFound(
+                said(
+                    "{pattern} is no never-log rule of {whose}; 'mailweir never-log list' shows them",
+                    pattern=pattern,
+                    whose=whose,
+                )
+            )
         models.NeverLogRule.delete().where(models.NeverLogRule.id == found[0].id).execute()
         models.NeverLogRemoval.create(
             deployment=deployment.id, user=user_id, pattern=found[0].pattern, removed_at=rfc3339(now)
@@ -81,7 +88,13 @@ def _cleaned(deployment: Deployment, pattern: str) -> str:
     text = pattern.strip()
     cleaned = f"@{checks.clean_domain(text[1:])}" if text.startswith("@") else checks.clean_address(text)
     if cleaned.endswith(f"@{deployment.domain}"):
-        raise BadInput(f"{cleaned} is within the capture domain of {deployment.name}: nobody writes from there")
+        raise BadInput(
+            said(
+                "{found} is within the capture domain of {deployment}: nobody writes from there",
+                found=cleaned,
+                deployment=deployment.name,
+            )
+        )
     return cleaned
 
 

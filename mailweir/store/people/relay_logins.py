@@ -14,6 +14,7 @@ from mailweir import address
 from mailweir.directory import DeploymentRef, UserRef
 from mailweir.errors import BadInput, NotFound
 from mailweir.folding import Folding
+from mailweir.sentence import said
 from mailweir.store.database import models, rows
 from mailweir.store.database.connection import Database
 from mailweir.store.database.moments import parse, parse_or_none, rfc3339
@@ -91,7 +92,10 @@ def connect(database: Database, deployment: Deployment, username: str, password_
         user = staff.present(database, deployment, username)
         if _connected(database, user):
             raise BadInput(
-                f"{user.username} is connected already; 'mailweir relay rotate {user.username}' gives a new password"
+                said(
+                    "{user} is connected already; 'mailweir relay rotate {user}' gives a new password",
+                    user=user.username,
+                )
             )
         models.RelayLogin.create(
             deployment=deployment.id, user=user.id, password_hash=password_hash, created_at=rfc3339(now)
@@ -279,7 +283,9 @@ def _known(database: Database, deployment: Deployment, username: str) -> rows.Ro
     user = staff.present(database, deployment, username)
     row = _connected(database, user)
     if row is None:
-        raise NotFound(f"{user.username} isn't connected; 'mailweir relay connect {user.username}' makes a login")
+        raise NotFound(
+            said("{user} isn't connected; 'mailweir relay connect {user}' makes a login", user=user.username)
+        )
     return row
 
 

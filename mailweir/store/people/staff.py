@@ -6,6 +6,7 @@ Called by `users`, `relay_logins` and `gmail_mailboxes`.
 from dataclasses import dataclass
 
 from mailweir.errors import NotFound
+from mailweir.sentence import said
 from mailweir.store.database import rows
 from mailweir.store.database.connection import Database
 from mailweir.store.people.deployments import Deployment
@@ -25,5 +26,11 @@ def present(database: Database, deployment: Deployment, username: str) -> Member
     sql = "SELECT id, username, mailbox FROM users WHERE deployment_id = ? AND username = ? AND removed_at IS NULL"
     row = rows.first(database.execute(sql, (deployment.id, username.lower())))
     if row is None:
-        raise NotFound(f"unknown user '{username}' in {deployment.name}; 'mailweir user list' shows them")
+        raise NotFound(
+            said(
+                "unknown user '{username}' in {deployment}; 'mailweir user list' shows them",
+                username=username,
+                deployment=deployment.name,
+            )
+        )
     return Member(**row)

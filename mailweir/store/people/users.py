@@ -1,12 +1,14 @@
 """Users: the firm's staff, their main mailboxes and further own addresses.
 
-A removed user keeps the row, for the record names it; addresses and username are free again. Called by the command line.
+A removed user keeps the row, for the record names it; addresses and username are free again. Called by the command line and
+the page.
 """
 
 from dataclasses import dataclass
 from datetime import datetime
 
 from mailweir.errors import BadInput, NotFound
+from mailweir.sentence import said
 from mailweir.store.database import models, rows
 from mailweir.store.database.connection import Database
 from mailweir.store.database.moments import parse, rfc3339
@@ -38,10 +40,14 @@ def add(database: Database, deployment: Deployment, username: str, mailbox: str,
     """Makes a user; an empty name is none. BadInput where something can't be or is taken."""
     username = checks.clean_username(username)
     mailbox = checks.clean_address(mailbox)
-    name = checks.clean_name(name, "user's") if name else ""
+    name = checks.clean_name(name, said("user's")) if name else ""
     with database.bound(), database.transaction():
         if _is_present(database, deployment, username):
-            raise BadInput(f"there is a user {username} in {deployment.name} already")
+            raise BadInput(
+                said(
+                    "there is a user {username} in {deployment} already", username=username, deployment=deployment.name
+                )
+            )
         address_checks.refuse_captured(database, mailbox)
         address_checks.refuse_taken(database, deployment, mailbox)
         row = models.User.create(
@@ -50,6 +56,28 @@ def add(database: Database, deployment: Deployment, username: str, mailbox: str,
         key = deployment.folding.key(mailbox)
         models.UserAddress.create(deployment=deployment.id, user=row.id, address=mailbox, match_key=key)
         return _one(database, deployment, row.id)
+
+
+def change(
+    database: Database, deployment: Deployment, username: str, *, name: str | None = None, mailbox: str | None = None
+) -> User:
+    """Gives a user another name or another main mailbox; None leaves it, and an empty name is none.
+
+    The earlier mailbox stays a further own address: mail from it is the user's as before. A confirmation is redirected to the new
+    one. NotFound for the user, BadInput for name and address.
+    """
+    given: dict[str, str] = {}
+    if name is not None:
+        given["name"] = checks.clean_name(name, "user's") if name.strip() else ""
+    if mailbox is not None:
+        given["mailbox"] = checks.clean_address(mailbox)
+    with database.bound(), database.transaction():
+        user = staff.present(database, deployment, username)
+        if "mailbox" in given and not _is_own(user.id, given["mailbox"]):
+            add_address(database, deployment, username, given["mailbox"])
+        if given:
+            models.User.update(**given).where(models.User.id == user.id).execute()
+        return _one(database, deployment, user.id)
 
 
 def add_address(database: Database, deployment: Deployment, username: str, address: str) -> User:
@@ -71,11 +99,24 @@ def remove_address(database: Database, deployment: Deployment, username: str, ad
     with database.bound(), database.transaction():
         user = staff.present(database, deployment, username)
         if address == user.mailbox:
-            raise BadInput(f"{address} is the main mailbox of {user.username} and can't be taken off")
+            raise BadInput(
+                said(
+                    "{address} is the main mailbox of {user} and can't be taken off",
+                    address=address,
+                    user=user.username,
+                )
+            )
         gmail_connections.refuse_read_for(database, deployment, user, address)
         own = (models.UserAddress.user == user.id) & (models.UserAddress.address == address)
         if not models.UserAddress.delete().where(own).execute():
-            raise NotFound(f"{address} is not an address of the user {user.username} in {deployment.name}")
+            raise NotFound(
+                said(
+                    "{address} is not an address of the user {user} in {deployment}",
+                    address=address,
+                    user=user.username,
+                    deployment=deployment.name,
+                )
+            )
         return _one(database, deployment, user.id)
 
 
@@ -110,6 +151,11 @@ def remove(database: Database, deployment: Deployment, username: str, now: datet
         gmail_connections.end_of(database, user, now)
         accounts.end_of_user(database, user.id, now)
         return removed
+
+
+def _is_own(user_id: int, address: str) -> bool:
+    table = models.UserAddress
+    return table.select().where(table.user == user_id, table.address == address).exists()
 
 
 def _is_present(database: Database, deployment: Deployment, username: str) -> bool:

@@ -13,12 +13,13 @@ from typing import Any
 
 from mailweir.errors import NotFound
 from mailweir.reading.labels import Label, from_bits
+from mailweir.sentence import said
 from mailweir.store.database import batches, rows
 from mailweir.store.database.connection import Database
 from mailweir.store.database.moments import parse, parse_or_none
 from mailweir.store.people import checks
 from mailweir.store.people.deployments import Deployment
-from mailweir.store.record import summaries, visibility
+from mailweir.store.record import joined, summaries, visibility
 from mailweir.store.record.stream_filter import StreamFilter
 from mailweir.store.record.summaries import AttachedFile
 from mailweir.store.record.visibility import Access, Reader
@@ -153,8 +154,10 @@ def load(database: Database, activity_ids: Sequence[int]) -> dict[int, Activity]
 
 
 def find(database: Database, activity_id: int, deployment: Deployment | None = None) -> Activity:
-    """The activity of this id, in this deployment if one is given. NotFound."""
+    """The activity of this id, or that it was joined to, in this deployment if one is given. NotFound."""
     activity = load(database, [activity_id]).get(activity_id) if abs(activity_id) < 2**63 else None
+    if activity is None and (now_id := joined.current(database, activity_id)) is not None:
+        return find(database, now_id, deployment)
     if activity is None or (deployment is not None and activity.deployment != deployment.name):
         raise no_such(activity_id, deployment)
     return activity
@@ -162,7 +165,7 @@ def find(database: Database, activity_id: int, deployment: Deployment | None = N
 
 def no_such(activity_id: int, deployment: Deployment | None) -> NotFound:
     """The error that says so, whether there is none or it is another deployment's."""
-    return NotFound(f"there is no activity {activity_id}" + (f" in {deployment.name}" if deployment else ""))
+    return visibility.no_such(activity_id, deployment)
 
 
 def as_shown_to(database: Database, deployment: Deployment, username: str, found: Sequence[Activity]) -> list[Activity]:
@@ -184,7 +187,13 @@ def user_ids(database: Database, deployment: Deployment, username: str) -> list[
     sql = "SELECT id FROM users WHERE deployment_id = ? AND username = ?"
     ids = [row[0] for row in database.execute(sql, (deployment.id, username.lower())).fetchall()]
     if not ids:
-        raise NotFound(f"unknown user '{username}' in {deployment.name}; 'mailweir user list' shows them")
+        raise NotFound(
+            said(
+                "unknown user '{username}' in {deployment}; 'mailweir user list' shows them",
+                username=username,
+                deployment=deployment.name,
+            )
+        )
     return ids
 
 
@@ -201,7 +210,13 @@ def contact_ids(database: Database, deployment: Deployment, text: str) -> list[i
         )
         ids = [row[0] for row in database.execute(past, (deployment.id, address)).fetchall()]
     if not ids:
-        raise NotFound(f"unknown contact {address} in {deployment.name}; 'mailweir contact list' shows them")
+        raise NotFound(
+            said(
+                "unknown contact {address} in {deployment}; 'mailweir contact list' shows them",
+                address=address,
+                deployment=deployment.name,
+            )
+        )
     return ids
 
 

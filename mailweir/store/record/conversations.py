@@ -1,4 +1,5 @@
-"""An activity's conversation: what belongs to its thread, as somebody may see it. Never writes. Called by the command line."""
+"""An activity's conversation: what belongs to its thread, as somebody may see it. Never writes. Called by the command line and
+the page."""
 
 from dataclasses import dataclass
 from datetime import datetime

@@ -149,8 +149,9 @@ def told_to(asker: Asker, values: list[Any]) -> str:
     marks = ",".join("?" * len(reader.user_ids))
     values += [reader.deployment_id, *reader.user_ids]
     seen = (
-        "(a.visibility <> 'participants' OR EXISTS (SELECT 1 FROM activity_users mine"
-        f" WHERE mine.activity_id = a.id AND mine.user_id IN ({marks})))"
+        # LIMIT: of EXISTS, PostgreSQL makes a list of all that the reader takes part in, however much that is
+        "(a.visibility <> 'participants' OR (SELECT 1 FROM activity_users mine"
+        f" WHERE mine.activity_id = a.id AND mine.user_id IN ({marks}) LIMIT 1) IS NOT NULL)"
     )
     if asker.is_admin:
         return f"c.deployment_id = ? AND (c.activity_id IS NULL OR {seen})"

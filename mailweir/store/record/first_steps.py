@@ -11,10 +11,11 @@ from mailweir.store.people.deployments import Deployment
 
 @dataclass(frozen=True, slots=True)
 class FirstSteps:
-    """What is there already. is_forwarding: Gmail's confirmation of a forwarding was seen, or mail came. has_mail: a mail is on
-    the record."""
+    """What is there already. has_account: somebody may sign in with an own record. is_forwarding: Gmail's confirmation of a
+    forwarding was seen, or mail came. has_mail: a mail is on the record."""
 
     has_user: bool
+    has_account: bool
     has_contact: bool
     is_forwarding: bool
     has_mail: bool
@@ -36,6 +37,7 @@ def of(database: Database, deployment: Deployment) -> FirstSteps:
     has_mail = has("SELECT 1 FROM activities WHERE deployment_id = ? LIMIT 1")
     return FirstSteps(
         has_user=has("SELECT 1 FROM users WHERE deployment_id = ? AND removed_at IS NULL LIMIT 1"),
+        has_account=has("SELECT 1 FROM web_roles WHERE deployment_id = ? AND user_id IS NOT NULL LIMIT 1"),
         has_contact=has("SELECT 1 FROM contact_addresses WHERE deployment_id = ? LIMIT 1"),
         is_forwarding=has_mail or has("SELECT 1 FROM forwarding_confirmations WHERE deployment_id = ? LIMIT 1"),
         has_mail=has_mail,

@@ -88,6 +88,14 @@ def _could_be(sent_at: datetime, told: datetime) -> bool:
     return apart <= timedelta(hours=_MOST_HOURS_APART) and not apart % timedelta(minutes=15)
 
 
+def may_be_same_moment(sent_at: datetime, told: datetime | None, *, is_named: bool) -> bool:
+    """Could a forward that tells this date be of the mail that was sent then? is_named: it names the mail's id, so that the zone
+    may be another one, or the date not there."""
+    if told is None:
+        return is_named
+    return _minute(sent_at) == _minute(told) or (is_named and _could_be(sent_at, told))
+
+
 def _minute(moment: datetime) -> datetime:
     return moment.replace(second=0, microsecond=0)
 

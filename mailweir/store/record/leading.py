@@ -40,11 +40,11 @@ def _placings(database: Database, led: Sequence[Led]) -> list[tuple[int, Placing
                 activity_id=activity_id,
                 keys=keys_of[activity_id],
                 author=author,
-                is_proven=verdict == "pass",
+                is_proven=bool(names_are_proven),
                 is_other=activity_id in differing,
             ),
         )
-        for deployment_id, activity_id, author, verdict in verdicts.authors(database, keys_of)
+        for deployment_id, activity_id, author, names_are_proven in verdicts.authors(database, keys_of)
     ]
 
 

@@ -14,6 +14,8 @@ from mailweir.store.database import like, rows
 from mailweir.store.database.connection import Database
 from mailweir.store.database.moments import parse, parse_or_none, rfc3339
 from mailweir.store.people.deployments import Deployment
+from mailweir.store.record import forwarded_days
+from mailweir.store.record.walking import by_the_index
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,15 +38,16 @@ def last_of_routes(database: Database, deployment: Deployment) -> dict[str, date
     return {route: parse(last) for route, last in database.execute(sql, (deployment.id,)).fetchall()}
 
 
-def unknown_groups(database: Database, deployment: Deployment, since: datetime) -> list[tuple[str, int]]:
-    """Addresses through which mail of somebody known came, and which nobody told us of as groups: (address, mails), the busiest
-    first."""
+def unknown_groups(database: Database, deployment: Deployment, since: datetime) -> list[tuple[str, int, datetime]]:
+    """Addresses through which mail of somebody known came, and which nobody told us of as groups: (address, mails, when the first
+    one came), the busiest first."""
     found = database.execute(
-        "SELECT author, COUNT(*) FROM decisions WHERE deployment_id = ? AND reason = ? AND decided_at >= ? AND author IS NOT NULL"
+        "SELECT author, COUNT(*), MIN(decided_at) FROM decisions"
+        " WHERE deployment_id = ? AND reason = ? AND decided_at >= ? AND author IS NOT NULL"
         " GROUP BY author ORDER BY COUNT(*) DESC, author LIMIT 5",
         (deployment.id, str(Reason.UNKNOWN_GROUP), rfc3339(since)),
     ).fetchall()
-    return [(str(address), int(count)) for address, count in found]
+    return [(str(address), int(count), parse(first)) for address, count, first in found]
 
 
 def unreadable_authors(database: Database, deployment: Deployment, since: datetime) -> tuple[str, int] | None:
@@ -74,13 +77,7 @@ def last_decision(database: Database) -> datetime | None:
 
 def forwarded_times(database: Database, deployment: Deployment, since: datetime) -> dict[int, list[datetime]]:
     """User id -> when mail was forwarded: the first and the last time of each day, captured or not."""
-    sql = (
-        "SELECT s.user_id, MIN(s.seen_at), MAX(s.seen_at) FROM sightings s JOIN users u ON u.id = s.user_id"
-        " WHERE s.route = 'forward' AND u.deployment_id = ? AND s.seen_at >= ? GROUP BY s.user_id, SUBSTR(s.seen_at, 1, 10)"
-    )
-    times: dict[int, list[datetime]] = defaultdict(list)
-    for user_id, first, last in database.execute(sql, (deployment.id, rfc3339(since))).fetchall():
-        times[user_id] += [parse(first), parse(last)]
+    times: dict[int, list[datetime]] = defaultdict(list, forwarded_days.captured(database, deployment, since))
     for user_id, moments in _forwarded_and_ignored(database, deployment).items():
         times[user_id] += moments
     return times
@@ -107,10 +104,11 @@ def _forwarded_and_ignored(database: Database, deployment: Deployment) -> dict[i
 def ever_forwarded(database: Database, deployment: Deployment) -> set[int]:
     """The ids of the users for whom captured mail was ever forwarded."""
     sql = (
-        "SELECT DISTINCT s.user_id FROM sightings s JOIN users u ON u.id = s.user_id"
-        " WHERE s.route = 'forward' AND u.deployment_id = ?"
+        "SELECT u.id FROM users u WHERE u.deployment_id = ?"
+        " AND EXISTS (SELECT 1 FROM sightings s WHERE s.user_id = u.id AND s.route = 'forward')"
     )
-    return {user_id for (user_id,) in database.execute(sql, (deployment.id,)).fetchall()}
+    with by_the_index(database):
+        return {user_id for (user_id,) in database.execute(sql, (deployment.id,)).fetchall()}
 
 
 def newest_confirmations(database: Database, deployment: Deployment) -> list[Pending]:

@@ -11,6 +11,7 @@ from datetime import datetime
 import zstandard
 
 from mailweir.errors import MailweirError, NotFound
+from mailweir.sentence import said
 from mailweir.store.database import batches, rows
 from mailweir.store.database.connection import Database
 from mailweir.store.database.moments import parse
@@ -101,7 +102,12 @@ def read(database: Database, activity: Activity, number: int | None = None) -> b
     ]
     if not wanted:
         raise NotFound(
-            f"activity {activity.id} has no version {number or 'that leads'}: {len(kept)} are kept, from 1 on"
+            said(
+                "activity {id} has no version {what}: {number} are kept, from 1 on",
+                id=activity.id,
+                what=number or said("that leads"),
+                number=len(kept),
+            )
         )
     sql = "SELECT content_zstd, size_bytes FROM raw_messages WHERE id = ?"
     content_zstd, size_bytes = database.execute(sql, (wanted[0],)).fetchone()
@@ -114,10 +120,21 @@ def decompress(content_zstd: bytes, size_bytes: int, activity_id: int) -> bytes:
         reader = zstandard.ZstdDecompressor().stream_reader(io.BytesIO(content_zstd), read_across_frames=True)
         raw = reader.read(size_bytes + 1)
     except zstandard.ZstdError as error:
-        raise MailweirError(f"the raw message of activity {activity_id} is damaged in the database: {error}") from error
+        raise MailweirError(
+            said(
+                "the raw message of activity {activity_id} is damaged in the database: {error}",
+                activity_id=activity_id,
+                error=error,
+            )
+        ) from error
     if len(raw) != size_bytes:
         raise MailweirError(
-            f"the raw message of activity {activity_id} is damaged in the database: {len(raw)} of {size_bytes} bytes"
+            said(
+                "the raw message of activity {activity_id} is damaged in the database: {number} of {size_bytes} bytes",
+                activity_id=activity_id,
+                number=len(raw),
+                size_bytes=size_bytes,
+            )
         )
     return raw
 

@@ -5,7 +5,7 @@ SQL. Written by the digest, within its transaction; read by the command line.
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -19,6 +19,7 @@ from mailweir.reading.forwarded import Original
 from mailweir.reading.invitation import Invitation
 from mailweir.reading.labels import Label, from_bits, to_bits
 from mailweir.reading.reading import READER_VERSION, Reading
+from mailweir.sentence import said
 from mailweir.store.database import batches, rows
 from mailweir.store.database.connection import Database
 from mailweir.store.database.moments import (
@@ -34,7 +35,6 @@ from mailweir.store.record.visibility import Reader
 
 READ, UNREADABLE = "read", "unreadable"
 _LEVEL = 3
-_MOST_COPIES = 1_000  # of a file that are looked at, whoever has them
 _MAX_TEXT_BYTES = 16_000_000  # of what was compressed here: far more than a reading has
 _COLUMNS = (
     "raw_id",
@@ -70,6 +70,7 @@ _ATTACHMENT_COLUMNS = (
     "offset_bytes",
     "length_bytes",
     "encoding",
+    "deployment_id",
 )
 
 
@@ -105,6 +106,7 @@ def write_all(database: Database, found: Mapping[int, Reading], now: datetime) -
     compressor = zstandard.ZstdCompressor(level=_LEVEL)
     rows_of = {raw_id: _row(raw_id, reading, now, compressor) for raw_id, reading in found.items()}
     keys_before = _replace(database, rows_of)
+    deployments = _deployments(database, [raw_id for raw_id, reading in found.items() if reading.attachments])
     files = [
         (
             raw_id,
@@ -118,12 +120,21 @@ def write_all(database: Database, found: Mapping[int, Reading], now: datetime) -
             one.offset,
             one.length,
             one.encoding,
+            deployments[raw_id],
         )
         for raw_id, reading in found.items()
         for number, one in enumerate(reading.attachments, 1)
     ]
     batches.insert(database, "attachments", _ATTACHMENT_COLUMNS, files)
     return {raw_id for raw_id in found if not keys_before.get(raw_id)}
+
+
+def _deployments(database: Database, raw_ids: Collection[int]) -> dict[int, int]:
+    """Whose these versions are, by version."""
+    sql = (
+        "SELECT r.id, a.deployment_id FROM raw_messages r JOIN activities a ON a.id = r.activity_id WHERE r.id IN ({})"
+    )
+    return dict(batches.among(database, sql, (), raw_ids))
 
 
 def _row(raw_id: int, reading: Reading, now: datetime, compressor: zstandard.ZstdCompressor) -> dict[str, Any]:
@@ -246,10 +257,10 @@ def same_file(
     database: Database, deployment_id: int, sha256: bytes, limit: int, reader: Reader | None = None
 ) -> list[tuple[int, int]]:
     """Where a deployment has a file with this digest: (activity's id, number of the file) in leading versions, the last recorded
-    first; among the last copies, for there may be any number of a firm's logo.
+    first. What others have counts for nothing, not even by pushing something out of a bound (laws 4 and 13).
 
-    reader: of these, only what that user may see all of, for a file tells what mail is about (law 13); one of another deployment
-    sees nothing. None is an operator.
+    reader: only what that user may see all of, for a file tells what mail is about (law 13); one of another deployment sees
+    nothing. None is an operator.
     """
     if reader is not None and reader.deployment_id != deployment_id:
         return []
@@ -258,18 +269,17 @@ def same_file(
     if reader is not None:
         of_reader = ",".join("?" * len(reader.user_ids))
         users = reader.user_ids
-        # an OR costs nothing here: the digest's own index leads, and gives few
+        # an OR costs nothing here: the index of the deployment's files leads, and gives few
         narrower = (
             " AND (a.visibility = 'everyone' OR EXISTS (SELECT 1 FROM activity_users mine"
             f" WHERE mine.activity_id = a.id AND mine.user_id IN ({of_reader})))"
         )
     sql = (
         "SELECT a.id, f.number FROM attachments f JOIN raw_messages r ON r.id = f.raw_id"
-        " JOIN activities a ON a.id = r.activity_id AND a.leading_raw_id = r.id WHERE f.sha256 = ? AND f.raw_id IN"
-        " (SELECT g.raw_id FROM attachments g WHERE g.sha256 = ? ORDER BY g.raw_id DESC LIMIT ?)"
+        " JOIN activities a ON a.id = r.activity_id AND a.leading_raw_id = r.id WHERE f.deployment_id = ? AND f.sha256 = ?"
         f" AND a.deployment_id = ?{narrower} ORDER BY f.raw_id DESC, f.number LIMIT ?"
     )
-    values = (sha256, sha256, _MOST_COPIES, deployment_id, *users, limit)
+    values = (deployment_id, sha256, deployment_id, *users, limit)
     return [(row[0], row[1]) for row in database.execute(sql, values).fetchall()]
 
 
@@ -311,7 +321,12 @@ def _text(content_zstd: Any, raw_id: int) -> str:
         return zstandard.ZstdDecompressor().decompress(bytes(content_zstd), max_output_size=_MAX_TEXT_BYTES).decode()
     except (zstandard.ZstdError, UnicodeDecodeError) as error:
         raise MailweirError(
-            f"the reading of version {raw_id} is damaged in the database: {error}: 'mailweir digest again' reads it anew"
+            said(
+                "the reading of version {raw_id} is damaged in the database: {error}: 'mailweir digest again' reads "
+                "it anew",
+                raw_id=raw_id,
+                error=error,
+            )
         ) from error
 
 

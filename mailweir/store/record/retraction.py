@@ -98,6 +98,7 @@ def _forget(database: Database, activity_id: int) -> None:
     execute(f"DELETE FROM attachments WHERE raw_id IN ({versions})", (activity_id,))
     execute(f"DELETE FROM readings WHERE raw_id IN ({versions})", (activity_id,))
     execute(f"DELETE FROM forwarded_versions WHERE raw_id IN ({versions})", (activity_id,))
+    execute("DELETE FROM joined_activities WHERE activity_id = ? OR old_id = ?", (activity_id, activity_id))
     for table in OF_ACTIVITY:
         execute(f"DELETE FROM {table} WHERE activity_id = ?", (activity_id,))
     execute("DELETE FROM activities WHERE id = ?", (activity_id,))

@@ -21,12 +21,3 @@ def takes_part(database: Database, reader: Reader, activity_id: int) -> bool:
 def is_author(database: Database, deployment: Deployment, reader: Reader, activity: Activity) -> bool:
     """Did the reader write it? Such a reader may know whom it names in Bcc."""
     return deployment.folding.key(activity.author) in visibility.own_keys(database, reader.user_ids)
-
-
-def contact_ids(database: Database, deployment: Deployment, activity_id: int) -> dict[str, int]:
-    """The contacts of an activity that are still there, by the address that takes part."""
-    sql = (
-        "SELECT DISTINCT p.address, c.id FROM activity_contacts p JOIN contacts c ON c.id = p.contact_id"
-        " WHERE p.activity_id = ? AND c.deployment_id = ? AND c.removed_at IS NULL"
-    )
-    return dict(database.execute(sql, (activity_id, deployment.id)).fetchall())

@@ -11,7 +11,7 @@ from mailweir.reading.thread_keys import ThreadKeys
 from mailweir.store.database import batches
 from mailweir.store.database.connection import Database
 
-_JOINED_COLUMNS = ("activity_id", "deployment_id", "thread_id", "subject_digest")
+JOINED_COLUMNS = ("activity_id", "deployment_id", "thread_id", "subject_digest")
 _ID_COLUMNS = ("deployment_id", "id_digest", "thread_id", "named_by", "subject_digest", "held_by")
 
 
@@ -81,7 +81,7 @@ class ThreadState:
             (activity_id, self._deployment_id, self._threads[activity_id], subject)
             for activity_id, subject in self._new_threads.items()
         ]
-        batches.insert(self._database, "activity_threads", _JOINED_COLUMNS, new_threads)
+        batches.insert(self._database, "activity_threads", JOINED_COLUMNS, new_threads)
         new_ids = [(self._deployment_id, digest, *self._ids[digest]) for digest in self._new_ids]
         ending = (
             "ON CONFLICT (deployment_id, id_digest) DO UPDATE SET thread_id = excluded.thread_id,"

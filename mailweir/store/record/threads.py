@@ -25,9 +25,10 @@ _LOCK_CLASS = 7_305  # of PostgreSQL's advisory locks of two numbers: ours, and 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Placing:
-    """An activity that is to be put into a thread. author: the activity's. Only one who is proven, and has a message in each of
-    the threads, merges them; else it joins the oldest. is_other: these are another version's keys than those that it has its
-    thread by: it leaves one that they don't name."""
+    """An activity that is to be put into a thread. author: the activity's. is_proven: he named what its keys name
+    (`verdicts.authors`). Only one of whom that is proven, and who has a message in each of the threads, merges them; else it
+    joins the oldest. is_other: these are another version's keys than those that it has its thread by: it leaves one that they
+    don't name."""
 
     activity_id: int
     keys: ThreadKeys
@@ -113,6 +114,26 @@ def activities(database: Database, deployment_id: int, thread_id: int) -> list[i
     """The ids of a thread's activities in a deployment, the first recorded first."""
     sql = "SELECT activity_id FROM activity_threads WHERE thread_id = ? AND deployment_id = ? ORDER BY activity_id"
     return [row[0] for row in database.execute(sql, (current(database, thread_id), deployment_id)).fetchall()]
+
+
+def put_together(database: Database, deployment_id: int, *, old: int, kept: int, own: int) -> None:
+    """Two activities become one, which is in the thread of `own`, one of them, from now on; within the transaction that joins
+    them. A thread that only the other was in is part of it now."""
+    _lock(database, deployment_id)
+    found = of_all(database, [old, kept])
+    database.execute("UPDATE thread_message_ids SET held_by = ? WHERE held_by = ?", (kept, old))
+    wanted, other = found.get(own), found.get(kept if own == old else old)
+    sql = "SELECT subject_digest FROM activity_threads WHERE activity_id = ?"
+    row = database.execute(sql, (own,)).fetchone()
+    database.execute("DELETE FROM activity_threads WHERE activity_id IN (?, ?)", (old, kept))
+    if wanted is None or row is None:
+        return
+    batches.insert(
+        database, "activity_threads", thread_state.JOINED_COLUMNS, [(kept, deployment_id, wanted, bytes(row[0]))]
+    )
+    others = "SELECT 1 FROM activity_threads WHERE thread_id = ? LIMIT 1"
+    if other not in (None, wanted) and database.execute(others, (other,)).fetchone() is None:
+        _merge(database, sorted((wanted, int(other or 0))), ThreadState(database, deployment_id, (), ()))
 
 
 def release(database: Database, activity_id: int) -> None:

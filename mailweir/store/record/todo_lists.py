@@ -1,7 +1,7 @@
 """A user's to-dos as a page lists them, and what the user does with many at once: done, and not done after all.
 
 Each statement names the user: nobody's to-dos but the user's own are shown or changed, whatever ids are given. A page goes on by
-the last to-do of the one before. Called by the web page.
+the last to-do of the one before, and back by the first one. Called by the web page.
 """
 
 from collections.abc import Sequence
@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from mailweir.errors import BadInput, NotFound
+from mailweir.sentence import said
 from mailweir.store.database import batches, rows
 from mailweir.store.database.connection import Database
 from mailweir.store.database.moments import parse, parse_or_none, rfc3339
@@ -32,18 +33,22 @@ class DonePlace(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenPage:
-    """further: the id to ask for as `after` next; None where there are no more."""
+    """further: the id to ask for as `after` next; back: the one to ask for as `before`, for the page in front of this one. None
+    where there are no more."""
 
     todos: tuple[Todo, ...]
     further: int | None = None
+    back: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DonePage:
-    """further: what to ask for as `before` next; None where there are no more."""
+    """further: what to ask for as `before` next; back: what to ask for as `after`, for the page in front of this one. None where
+    there are no more."""
 
     todos: tuple[Todo, ...]
     further: DonePlace | None = None
+    back: DonePlace | None = None
 
 
 def open_ones(
@@ -53,43 +58,98 @@ def open_ones(
     *,
     oldest_first: bool = False,
     after: int | None = None,
+    before: int | None = None,
     limit: int = 50,
 ) -> OpenPage:
-    """A user's open to-dos, the newest first if not the oldest. after: the id of the last one of the page before.
+    """A user's open to-dos, the newest first if not the oldest. after: the id of the last one of the page before. before: the id
+    of the first one of the page after.
 
-    limit: 1 to MAX_LIMIT, else ValueError. NotFound where the user is another deployment's or removed.
+    limit: 1 to MAX_LIMIT, else ValueError, as for both places. NotFound where the user is another deployment's or removed.
     """
+    if after is not None and before is not None:
+        raise ValueError("a page is asked for by `after` or by `before`")
     username = _username(database, deployment, user_id)
-    # By both columns of the index: PostgreSQL doesn't see that one of them is the same in all
-    order, beyond = ("ASC", ">") if oldest_first else ("DESC", "<")
-    place, values = "", [user_id]
-    if after is not None:
-        place = f" AND id {beyond} ?"
-        values.append(_within(after))
-    sql = f"{_COLUMNS} WHERE user_id = ? AND done_at IS NULL{place} ORDER BY user_id {order}, done_at {order}, id {order} LIMIT ?"
-    found = rows.named(database.execute(sql, (*values, _checked(limit) + 1)))
-    further = found[limit - 1]["id"] if len(found) > limit else None
-    return OpenPage(todos=_presented(database, deployment, user_id, username, found[:limit]), further=further)
+    is_open = _Walk(database, f"{_COLUMNS} WHERE user_id = ? AND done_at IS NULL", (user_id,), "id", oldest_first)
+    place = before if before is not None else after
+    found, further, back = is_open.page(
+        None if place is None else (_within(place),), _checked(limit), before is not None
+    )
+    return OpenPage(
+        todos=_presented(database, deployment, user_id, username, found),
+        further=further["id"] if further else None,
+        back=back["id"] if back else None,
+    )
 
 
 def done_ones(
-    database: Database, deployment: Deployment, user_id: int, *, before: DonePlace | None = None, limit: int = 50
+    database: Database,
+    deployment: Deployment,
+    user_id: int,
+    *,
+    before: DonePlace | None = None,
+    after: DonePlace | None = None,
+    limit: int = 50,
 ) -> DonePage:
-    """What a user has done, the one that was done last first. before: the place of the last one of the page before.
+    """What a user has done, the one that was done last first. before: the place of the last one of the page before. after: that
+    of the first one of the page after.
 
-    limit: 1 to MAX_LIMIT, else ValueError. NotFound where the user is another deployment's or removed.
+    limit: 1 to MAX_LIMIT, else ValueError, as for both places. NotFound where the user is another deployment's or removed.
     """
+    if after is not None and before is not None:
+        raise ValueError("a page is asked for by `after` or by `before`")
     username = _username(database, deployment, user_id)
-    place = " AND done_at IS NOT NULL"
-    values: list[Any] = [user_id]
-    if before is not None:
-        place = " AND (done_at, id) < (?, ?)"
-        values += [rfc3339(before.done_at), _within(before.id)]
-    sql = f"{_COLUMNS} WHERE user_id = ?{place} ORDER BY user_id DESC, done_at DESC, id DESC LIMIT ?"
-    found = rows.named(database.execute(sql, (*values, _checked(limit) + 1)))
-    last = found[limit - 1] if len(found) > limit else None
-    further = DonePlace(parse(last["done_at"]), last["id"]) if last else None
-    return DonePage(todos=_presented(database, deployment, user_id, username, found[:limit]), further=further)
+    sql = f"{_COLUMNS} WHERE user_id = ? AND done_at IS NOT NULL"
+    is_done = _Walk(database, sql, (user_id,), "done_at, id", oldest_first=False)
+    place = after if after is not None else before
+    values = None if place is None else (rfc3339(place.done_at), _within(place.id))
+    found, further, back = is_done.page(values, _checked(limit), after is not None)
+    return DonePage(
+        todos=_presented(database, deployment, user_id, username, found),
+        further=_done_place(further),
+        back=_done_place(back),
+    )
+
+
+def _done_place(row: rows.Row | None) -> DonePlace | None:
+    return DonePlace(parse(row["done_at"]), row["id"]) if row else None
+
+
+class _Walk:
+    """A list that is walked there and back by an index. key: the columns that say where one is."""
+
+    def __init__(self, database: Database, sql: str, values: tuple[Any, ...], key: str, oldest_first: bool) -> None:
+        self._database = database
+        self._sql = sql
+        self._values = values
+        self._key = key
+        self._oldest_first = oldest_first
+
+    def page(
+        self, place: tuple[Any, ...] | None, limit: int, is_back: bool
+    ) -> tuple[list[rows.Row], rows.Row | None, rows.Row | None]:
+        """The rows beyond a place, or in front of it; and the row by which the page further on, and the one further back, is
+        asked for, None where nothing is there."""
+        found = self._beyond(place, limit + 1, is_back)
+        is_more, shown = len(found) > limit, found[:limit]
+        if is_back:
+            shown.reverse()
+        if not shown:
+            return [], None, None
+        others = place is not None and bool(self._beyond(self._place(shown[-1 if is_back else 0]), 1, not is_back))
+        further, back = (others, is_more) if is_back else (is_more, others)
+        return shown, shown[-1] if further else None, shown[0] if back else None
+
+    def _place(self, row: rows.Row) -> tuple[Any, ...]:
+        return tuple(row[name] for name in self._key.split(", "))
+
+    def _beyond(self, place: tuple[Any, ...] | None, count: int, is_back: bool) -> list[rows.Row]:
+        order, beyond = ("ASC", ">") if self._oldest_first != is_back else ("DESC", "<")
+        key, marks = self._key, ", ".join("?" * len(place or ()))
+        further = "" if place is None else f" AND ({key}) {beyond} ({marks})"
+        # by all columns of the index: PostgreSQL doesn't see that one of them is the same in all
+        ending = f" ORDER BY user_id {order}, done_at {order}, id {order} LIMIT ?"
+        values = (*self._values, *(place or ()), count)
+        return list(rows.named(self._database.execute("".join((self._sql, further, ending)), values)))
 
 
 def finish_many(
@@ -131,7 +191,13 @@ def _change(
     first: tuple[Any, ...],
 ) -> list[int]:
     if len(todo_ids) > MAX_AT_ONCE:
-        raise BadInput(f"{len(todo_ids)} to-dos are too many at once: name at most {MAX_AT_ONCE}")
+        raise BadInput(
+            said(
+                "{number} to-dos are too many at once: name at most {most}",
+                number=len(todo_ids),
+                most=MAX_AT_ONCE,
+            )
+        )
     possible = sorted({one for one in todo_ids if 0 < one < 2**63})
     with database.transaction():
         _username(database, deployment, user_id)
@@ -142,7 +208,7 @@ def _username(database: Database, deployment: Deployment, user_id: int) -> str:
     sql = "SELECT username FROM users WHERE id = ? AND deployment_id = ? AND removed_at IS NULL"
     row = database.execute(sql, (_within(user_id), deployment.id)).fetchone()
     if row is None:
-        raise NotFound(f"there is no user {user_id} in {deployment.name}")
+        raise NotFound(said("there is no user {user_id} in {deployment}", user_id=user_id, deployment=deployment.name))
     return str(row[0])
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from mailweir.errors import NotFound
+from mailweir.sentence import said
 from mailweir.store.database import rows
 from mailweir.store.database.connection import Database
 from mailweir.store.database.moments import parse, parse_or_none, rfc3339
@@ -45,7 +46,9 @@ def finish(database: Database, todo_id: int, deployment: Deployment | None, now:
     with database.transaction():
         found = _present(database, condition, values) if abs(todo_id) < 2**63 else []
         if not found:
-            raise NotFound(f"there is no to-do {todo_id}; 'mailweir todo list' shows those that are open")
+            raise NotFound(
+                said("there is no to-do {todo_id}; 'mailweir todo list' shows those that are open", todo_id=todo_id)
+            )
         if found[0].done_at is not None:
             return found[0]
         database.execute("UPDATE todos SET done_at = ? WHERE id = ?", (rfc3339(now), todo_id))
@@ -56,7 +59,13 @@ def _user_id(database: Database, deployment: Deployment, username: str) -> int:
     sql = "SELECT id FROM users WHERE deployment_id = ? AND username = ? AND removed_at IS NULL"
     row = database.execute(sql, (deployment.id, username.lower())).fetchone()
     if row is None:
-        raise NotFound(f"unknown user '{username}' in {deployment.name}; 'mailweir user list' shows them")
+        raise NotFound(
+            said(
+                "unknown user '{username}' in {deployment}; 'mailweir user list' shows them",
+                username=username,
+                deployment=deployment.name,
+            )
+        )
     return int(row[0])
 
 

@@ -1,60 +1,63 @@
 """When each user's last mail came, by route, and when one user's was forwarded.
 
-What is asked of all users reads whole tables once: the caller bounds the time. What is asked of one reads that user's activities,
-and, for what was ignored, the decisions. Called by `integrations` and `user_integrations`.
+Each answer is looked up in an index (migration 0031): what it costs goes by the number of users and routes, and not by how much
+mail there is. Never writes. Called by `integrations`, `user_integrations` and `forwarding`.
 """
 
-import json
 from collections import defaultdict
 from datetime import datetime
 
-from mailweir.store.database import like, rows
+from mailweir.decision import Route
+from mailweir.store.database import rows
 from mailweir.store.database.connection import Database
-from mailweir.store.database.moments import parse, parse_or_none, rfc3339
+from mailweir.store.database.moments import parse, parse_or_none
 from mailweir.store.people.deployments import Deployment
 from mailweir.store.people.users import User
+from mailweir.store.record import forwarded_days
 from mailweir.store.record.overview import Pending
+from mailweir.store.record.walking import by_the_index
+
+_WAYS = " UNION ALL ".join(f"SELECT '{route}' AS way" for route in Route)
+_LAST = (
+    "SELECT u.id, way, (SELECT MAX(s.seen_at) FROM sightings s WHERE s.user_id = u.id AND s.route = way)"
+    f" FROM users u CROSS JOIN ({_WAYS}) AS ways WHERE u.deployment_id = ?"
+)
 
 
 def last_of_users(database: Database, deployment: Deployment) -> dict[int, dict[str, datetime]]:
     """User id -> route -> when the last captured mail was seen. Users without any are left out."""
-    found = database.execute(
-        "SELECT s.user_id, s.route, MAX(s.seen_at) FROM sightings s JOIN users u ON u.id = s.user_id"
-        " WHERE u.deployment_id = ? AND u.removed_at IS NULL GROUP BY s.user_id, s.route",
-        (deployment.id,),
-    ).fetchall()
+    with by_the_index(database):
+        found = database.execute(f"{_LAST} AND u.removed_at IS NULL", (deployment.id,)).fetchall()
     last: dict[int, dict[str, datetime]] = defaultdict(dict)
     for user_id, route, seen_at in found:
-        last[user_id][route] = parse(seen_at)
+        if seen_at is not None:
+            last[user_id][route] = parse(seen_at)
     return dict(last)
 
 
 def last_of_user(database: Database, deployment: Deployment, user: User) -> dict[str, datetime]:
-    """Route -> when the user's last captured mail was seen; a copy to the log address is each participant's."""
-    # the plus: SQLite would walk through all activities of the deployment, which an index has, to those of the user
-    sql = (
-        "SELECT s.route, MAX(s.seen_at) FROM activity_users mine JOIN activities a ON a.id = mine.activity_id"
-        " JOIN sightings s ON s.activity_id = a.id WHERE mine.user_id = ? AND +a.deployment_id = ?"
-        " AND (s.user_id = ? OR (s.user_id IS NULL AND s.route = 'log')) GROUP BY s.route"
+    """Route -> when the user's last captured mail was seen; a copy to the log address is each participant's.
+
+    A copy that a client sent there is no user's own: these are looked through, the newest first, back to the user's own last one.
+    """
+    copied = (
+        "SELECT s.seen_at FROM sightings s WHERE s.user_id IS NULL AND s.route = 'log' AND s.seen_at > ?"
+        " AND EXISTS (SELECT 1 FROM activity_users mine WHERE mine.activity_id = s.activity_id AND mine.user_id = ?)"
+        " ORDER BY s.seen_at DESC LIMIT 1"
     )
-    found = database.execute(sql, (user.id, deployment.id, user.id)).fetchall()
-    return {route: parse(seen_at) for route, seen_at in found}
+    with by_the_index(database):
+        own = database.execute(f"{_LAST} AND u.id = ?", (deployment.id, user.id)).fetchall()
+        last = {route: seen_at for _, route, seen_at in own if seen_at is not None}
+        newer = database.execute(copied, (last.get("log", ""), user.id)).fetchone()
+    if newer is not None:
+        last["log"] = newer[0]
+    return {route: parse(seen_at) for route, seen_at in last.items()}
 
 
 def forwarded_times(database: Database, deployment: Deployment, user: User, since: datetime) -> list[datetime]:
-    """When the user's mail was forwarded: the first and the last time of each day, captured or not."""
-    captured = database.execute(
-        "SELECT MIN(s.seen_at), MAX(s.seen_at) FROM activity_users mine JOIN activities a ON a.id = mine.activity_id"
-        " JOIN sightings s ON s.activity_id = a.id WHERE mine.user_id = ? AND +a.deployment_id = ? AND s.user_id = ?"
-        " AND s.route = 'forward' AND s.seen_at >= ? GROUP BY SUBSTR(s.seen_at, 1, 10)",
-        (user.id, deployment.id, user.id, rfc3339(since)),
-    ).fetchall()
-    ignored = database.execute(
-        "SELECT MIN(decided_at), MAX(decided_at) FROM decisions WHERE deployment_id = ? AND outcome = 'ignored'"
-        " AND decided_at >= ? AND recipients LIKE ? ESCAPE '!' GROUP BY SUBSTR(decided_at, 1, 10)",
-        (deployment.id, rfc3339(since), f"%{like.escaped(json.dumps(user.capture_address))}%"),
-    ).fetchall()
-    return [parse(moment) for pair in (*captured, *ignored) for moment in pair]
+    """When the user's mail was forwarded: the first and the last time of each day, of what was captured and of the rest."""
+    captured = forwarded_days.captured(database, deployment, since, user.id).get(user.id, [])
+    return captured + forwarded_days.ignored(database, deployment, user.capture_address, since)
 
 
 def newest_confirmation(database: Database, deployment: Deployment, user: User) -> Pending | None:

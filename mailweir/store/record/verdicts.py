@@ -74,12 +74,13 @@ def settle(database: Database, verdicts: Iterable[tuple[Examined, SenderVerdict]
         if raw_id in before and _replaces(*before[raw_id], verdict)
     }
     rows = [
-        (raw_id, str(verdict.value), str(verdict.reason), verdict.domain or None, rfc3339(now))
+        (raw_id, str(verdict.value), str(verdict.reason), verdict.domain or None, rfc3339(now), int(verdict.covers_ids))
         for raw_id, (_, verdict) in new.items()
     ]
     columns = dict.fromkeys(("verdict", "verdict_reason", "verdict_domain", "examined_at"), "TEXT")
+    columns["proves_ids"] = "BIGINT"
     batches.update(database, "raw_messages", "id", columns, rows)
-    return _lead(database, sorted({activity_id for activity_id, _ in new.values()}))
+    return choose_leading(database, sorted({activity_id for activity_id, _ in new.values()}))
 
 
 def _replaces(before: str, doubt: str | None, verdict: SenderVerdict) -> bool:
@@ -109,13 +110,17 @@ def leading(database: Database, raw_ids: Collection[int]) -> set[int]:
     return {raw_id for (raw_id,) in batches.among(database, sql, (), raw_ids)}
 
 
-def authors(database: Database, activity_ids: Iterable[int]) -> list[tuple[int, int, str, str]]:
-    """(deployment's id, activity's id, author, sender verdict) of each that is on the record, in this order. What is there for
-    its thread alone proves nobody: whatever it names, it merges no threads."""
+def authors(database: Database, activity_ids: Iterable[int]) -> list[tuple[int, int, str, int]]:
+    """(deployment's id, activity's id, author, 1 where he is proven to have named what the message names) of each that is on the
+    record, in this order.
+
+    A signature that isn't over the ids proves the author and not these: anybody can send the mail again with others. And what is
+    there for its thread alone proves nobody: whatever it names, it merges no threads.
+    """
     sql = (
-        "SELECT a.deployment_id, a.id, a.author, CASE WHEN a.by_known_thread = 1 AND NOT EXISTS"
-        " (SELECT 1 FROM activity_contacts p WHERE p.activity_id = a.id) THEN 'none' ELSE a.sender_verdict END"
-        " FROM activities a WHERE a.id IN ({})"
+        "SELECT a.deployment_id, a.id, a.author, CASE WHEN a.sender_verdict = 'pass' AND r.proves_ids = 1 AND"
+        " (a.by_known_thread = 0 OR EXISTS (SELECT 1 FROM activity_contacts p WHERE p.activity_id = a.id)) THEN 1 ELSE 0 END"
+        " FROM activities a JOIN raw_messages r ON r.id = a.leading_raw_id WHERE a.id IN ({})"
     )
     return sorted(tuple(row) for row in batches.among(database, sql, (), list(dict.fromkeys(activity_ids))))
 
@@ -126,15 +131,15 @@ def prove(database: Database, raw_id: int, activity_id: int, now: datetime) -> L
     What it says of its activity, if anything, as `settle` says it.
     """
     database.execute(
-        "UPDATE raw_messages SET verdict = 'pass', verdict_reason = ?, verdict_domain = NULL, examined_at = ?"
+        "UPDATE raw_messages SET verdict = 'pass', verdict_reason = ?, verdict_domain = NULL, examined_at = ?, proves_ids = 1"
         " WHERE id = ? AND verdict <> 'pass'",
         (str(VerdictReason.LOGIN), rfc3339(now), raw_id),
     )
     digest_queue.done(database, Stage.VERDICT, raw_id)
-    return next(iter(_lead(database, [activity_id])), None)
+    return next(iter(choose_leading(database, [activity_id])), None)
 
 
-def _lead(database: Database, activity_ids: Collection[int]) -> list[Led]:
+def choose_leading(database: Database, activity_ids: Collection[int]) -> list[Led]:
     """Lets the right body lead each. Without those where it did and isn't proven now, and what is off the record."""
     sql = "SELECT activity_id, id, verdict, subject FROM raw_messages WHERE activity_id IN ({}) ORDER BY id"
     first: dict[int, tuple[int, str, str | None]] = {}

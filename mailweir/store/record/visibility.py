@@ -12,10 +12,12 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from mailweir.errors import NotFound
+from mailweir.sentence import said
 from mailweir.store.database import batches, rows
 from mailweir.store.database.connection import Database
 from mailweir.store.database.moments import parse, rfc3339
 from mailweir.store.people.deployments import Deployment
+from mailweir.store.record import joined
 from mailweir.visibility import Visibility
 
 # --- as it is recorded ------------------------------------------------------------------------------------------------
@@ -79,12 +81,13 @@ def set_by_hand(
     now: datetime,
     deployment: Deployment | None = None,
 ) -> None:
-    """Sets who may read an activity; what is recorded of it later doesn't change that. NotFound."""
+    """Sets who may read an activity, or that it was joined to; what is recorded of it later doesn't change that. NotFound."""
     with database.transaction():
+        activity_id = joined.current(database, activity_id) or activity_id
         sql = "SELECT a.visibility, a.deployment_id FROM activities a WHERE a.id = ?"
         row = database.execute(sql, (activity_id,)).fetchone() if abs(activity_id) < 2**63 else None
         if row is None or (deployment is not None and row[1] != deployment.id):
-            raise NotFound(f"there is no activity {activity_id}" + (f" in {deployment.name}" if deployment else ""))
+            raise no_such(activity_id, deployment)
         database.execute(
             "UPDATE activities SET visibility = ?, is_visibility_manual = 1 WHERE id = ?", (str(wanted), activity_id)
         )
@@ -94,6 +97,15 @@ def set_by_hand(
             ("activity_id", "visibility_before", "visibility", "changed_by", "changed_at"),
             [(activity_id, row[0], str(wanted), changed_by, rfc3339(now))],
         )
+
+
+def no_such(activity_id: int, deployment: Deployment | None) -> NotFound:
+    """The error that there is no such activity, whether there is none or it is another deployment's."""
+    if deployment is None:
+        return NotFound(said("there is no activity {activity_id}", activity_id=activity_id))
+    return NotFound(
+        said("there is no activity {activity_id} in {deployment}", activity_id=activity_id, deployment=deployment.name)
+    )
 
 
 def changes(database: Database, activity_id: int) -> list[Change]:
@@ -166,11 +178,14 @@ def access(database: Database, reader: Reader, activity_ids: Sequence[int]) -> d
     of_reader = ",".join("?" * len(reader.user_ids))
     for part in batches.parts(activity_ids):
         marks = ",".join("?" * len(part))
-        mine = f"SELECT activity_id FROM activity_users WHERE activity_id IN ({marks}) AND user_id IN ({of_reader})"
-        own = {row[0] for row in database.execute(mine, (*part, *reader.user_ids)).fetchall()}
-        sql = f"SELECT id, visibility FROM activities WHERE deployment_id = ? AND id IN ({marks})"
-        for activity_id, visibility in database.execute(sql, (reader.deployment_id, *part)).fetchall():
-            if activity_id in own or visibility == Visibility.EVERYONE:
+        # counted, for each by itself: PostgreSQL would read the reader's whole record to find the few that are asked about
+        sql = (
+            "SELECT a.id, a.visibility, (SELECT COUNT(*) FROM activity_users AS mine WHERE mine.activity_id = a.id"
+            f" AND mine.user_id IN ({of_reader})) FROM activities AS a WHERE a.deployment_id = ? AND a.id IN ({marks})"
+        )
+        values = (*reader.user_ids, reader.deployment_id, *part)
+        for activity_id, visibility, is_own in database.execute(sql, values).fetchall():
+            if is_own or visibility == Visibility.EVERYONE:
                 found[activity_id] = Access.WHOLE
             elif visibility == Visibility.METADATA:
                 found[activity_id] = Access.METADATA

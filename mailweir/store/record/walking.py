@@ -252,9 +252,13 @@ def _range(key: str, linked: str, condition: str, *, newest_first: bool) -> str:
 
 
 def _takes_part(user_ids: Sequence[int]) -> tuple[str, list[Any]]:
+    """That an id that is looked at is on the record of one of these."""
     marks = ",".join("?" * len(user_ids))
-    sql = f"EXISTS (SELECT 1 FROM activity_users AS own WHERE own.activity_id = looked_id AND own.user_id IN ({marks}))"
-    return sql, list(user_ids)
+    # LIMIT: of EXISTS, PostgreSQL makes a list of all that these users have, however much that is
+    sql = (
+        f"(SELECT 1 FROM activity_users AS own WHERE own.activity_id = looked_id AND own.user_id IN ({marks}) LIMIT 1)"
+    )
+    return f"{sql} IS NOT NULL", list(user_ids)
 
 
 @contextmanager

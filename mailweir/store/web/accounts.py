@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from mailweir.errors import BadInput, NotFound
+from mailweir.sentence import said
 from mailweir.store.database import rows
 from mailweir.store.database.connection import Database
 from mailweir.store.database.moments import parse, parse_or_none, rfc3339
@@ -69,7 +70,7 @@ def add(
     email = None if email is None else checks.clean_address(email)
     with database.transaction():
         if database.execute("SELECT 1 FROM web_accounts WHERE name = ? AND removed_at IS NULL", (name,)).fetchone():
-            raise BadInput(f"there is an account {name} already")
+            raise BadInput(said("there is an account {name} already", name=name))
         sql = "INSERT INTO web_accounts (name, is_operator, email, created_at) VALUES (?, ?, ?, ?) RETURNING id"
         row = database.execute(sql, (name, int(is_operator), email, rfc3339(now))).fetchone()
     return find(database, row[0])
@@ -91,7 +92,13 @@ def take_role(database: Database, account_id: int, deployment: Deployment) -> No
     with database.transaction():
         sql = "DELETE FROM web_roles WHERE account_id = ? AND deployment_id = ?"
         if not database.execute(sql, (account_id, deployment.id)).rowcount:
-            raise NotFound(f"account {account_id} has no role in {deployment.name}")
+            raise NotFound(
+                said(
+                    "account {account_id} has no role in {deployment}",
+                    account_id=account_id,
+                    deployment=deployment.name,
+                )
+            )
 
 
 def remove(database: Database, account_id: int, now: datetime) -> None:
@@ -99,7 +106,7 @@ def remove(database: Database, account_id: int, now: datetime) -> None:
     with database.transaction():
         sql = "UPDATE web_accounts SET removed_at = ? WHERE id = ? AND removed_at IS NULL"
         if not database.execute(sql, (rfc3339(now), account_id)).rowcount:
-            raise NotFound(f"there is no account {account_id}")
+            raise NotFound(said("there is no account {account_id}", account_id=account_id))
         database.execute("DELETE FROM web_sessions WHERE account_id = ?", (account_id,))
         database.execute("DELETE FROM web_links WHERE account_id = ?", (account_id,))
         database.execute("DELETE FROM web_roles WHERE account_id = ?", (account_id,))
@@ -131,7 +138,7 @@ def find(database: Database, account_id: int) -> Account:
     """The account of this id. NotFound."""
     found = _select(database, "AND c.id = ?", (account_id,))
     if not found:
-        raise NotFound(f"there is no account {account_id}")
+        raise NotFound(said("there is no account {account_id}", account_id=account_id))
     return found[0]
 
 

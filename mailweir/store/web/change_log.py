@@ -1,7 +1,7 @@
-"""The log of changes: who changed what on the page, and when. It has no secrets, and no text of a mail.
+"""The log of changes: who changed what, on the page or by the command line, and when. It has no secrets, and no text of a mail.
 
 `what` is a stable key, such as `contact.added`, which the page shows in words. Called by the page, from each form that changes
-something an admin would ask about; those of the command line aren't in it.
+something an admin would ask about, and by the command line (`admin_cli.change_notes`).
 """
 
 from dataclasses import dataclass
@@ -11,12 +11,14 @@ from mailweir.store.database import rows
 from mailweir.store.database.connection import Database
 from mailweir.store.database.moments import parse, rfc3339
 
+COMMAND_LINE = "command line: "  # before the login name of who ran a command; no account is called so
 MAX_CHARS = 500  # of a subject and of a detail; what is longer is cut
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One change. changed_by: an account's name. subject: what was changed, as it is called. detail: how, or "". Times: UTC."""
+    """One change. changed_by: an account's name, or COMMAND_LINE and a login's. subject: what was changed, as it is called.
+    detail: how, or "". Times: UTC."""
 
     id: int
     changed_by: str

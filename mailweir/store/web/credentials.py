@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from mailweir.errors import NotFound
+from mailweir.sentence import said
 from mailweir.store.database import rows
 from mailweir.store.database.connection import Database
-from mailweir.store.database.moments import rfc3339
 from mailweir.store.web import sessions
 from mailweir.store.web.accounts import MAY_SIGN_IN
 from mailweir.store.web.sessions import Means
@@ -81,9 +81,8 @@ def begin_session(
         sql = f"SELECT c.password_hash FROM web_accounts AS c WHERE c.id = ? AND {MAY_SIGN_IN}"
         found = rows.first(database.execute(sql, (account_id,)))
         if found is None or digest not in (None, found["password_hash"]):
-            raise NotFound("the account is another one by now: sign in again")
+            raise NotFound(said("the account is another one by now: sign in again"))
         if before is not None:
             sql = "DELETE FROM web_sessions WHERE id = ? AND account_id = ?"
             database.execute(sql, (before.id, before.account_id))
-        database.execute("UPDATE web_accounts SET last_seen_at = ? WHERE id = ?", (rfc3339(now), account_id))
         return sessions.begin(database, account_id, None, made_by, browser, now)

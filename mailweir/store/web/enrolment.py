@@ -6,6 +6,7 @@ Called by `mailweir web`, and by the page's admin.
 from datetime import datetime
 
 from mailweir.errors import BadInput, NotFound
+from mailweir.sentence import said
 from mailweir.store.database.connection import Database
 from mailweir.store.people import checks, staff
 from mailweir.store.people.deployments import Deployment
@@ -33,8 +34,12 @@ def _free_name(database: Database, username: str, deployment: Deployment) -> str
         if accounts.named(database, name) is None:
             return name
     raise BadInput(
-        f"there are accounts {username} and {username}.{deployment.name}, which are others: make one of another name with "
-        f"'mailweir web account add NAME --user {username}'"
+        said(
+            "there are accounts {username} and {username}.{deployment}, which are others: make one of another "
+            "name with 'mailweir web account add NAME --user {username}'",
+            username=username,
+            deployment=deployment.name,
+        )
     )
 
 
@@ -45,7 +50,7 @@ def operator(database: Database, name: str, now: datetime) -> Account:
         if found is None:
             return accounts.add(database, name, now, is_operator=True)
     if not found.is_operator:
-        raise BadInput(f"the account {found.name} is no operator's: take another name")
+        raise BadInput(said("the account {name} is no operator's: take another name", name=found.name))
     return found
 
 
@@ -69,12 +74,18 @@ def add(
         member = _member(database, deployment, username or name, may_lack=username is None and role is Role.ADMIN)
         other = None if member is None else accounts.of_user(database, member.id)
         if member is not None and other is not None:
-            raise BadInput(f"the record of {member.username} is that of the account {other.name} already")
+            raise BadInput(
+                said(
+                    "the record of {member} is that of the account {other} already",
+                    member=member.username,
+                    other=other.name,
+                )
+            )
         found = accounts.named(database, name)
         if found is None:
             found = accounts.add(database, name, now, email=email or (member.mailbox if member else None))
         elif email is not None or any(one.deployment_id == deployment.id for one in found.memberships):
-            raise BadInput(f"there is an account {name} already")
+            raise BadInput(said("there is an account {name} already", name=name))
         return accounts.give_role(database, found.id, deployment, role, member.id if member else None)
 
 
@@ -93,6 +104,8 @@ def present(database: Database, name: str, deployment: Deployment | None) -> Acc
     if found is None or (
         deployment is not None and all(one.deployment_id != deployment.id for one in found.memberships)
     ):
-        where = f" in {deployment.name}" if deployment else ""
-        raise NotFound(f"there is no account '{name}'{where}; 'mailweir web account list' shows them")
+        where = said(" in {deployment}", deployment=deployment.name) if deployment else ""
+        raise NotFound(
+            said("there is no account '{name}'{where}; 'mailweir web account list' shows them", name=name, where=where)
+        )
     return found

@@ -15,6 +15,7 @@ from typing import Any
 import zstandard
 
 from mailweir.errors import BadInput, MailweirError, NotFound
+from mailweir.sentence import said
 from mailweir.store.database import rows
 from mailweir.store.database.connection import Database
 from mailweir.store.database.moments import parse, parse_or_none, rfc3339
@@ -74,12 +75,15 @@ def add(
     now: datetime,
     upload: bytes | None = None,
 ) -> int:
-    """Wants something done; the job's id. A file takes the place of those that the account sent before for the same kind.
-    BadInput where too much waits already."""
+    """Wants something done; the job's id: that of an open one, where the same is to be done already. A file takes the place of
+    those that the account sent before for the same kind. BadInput where too much waits already."""
     packed = (
         None if upload is None else zstandard.compress(upload)
     )  # outside of the transaction: the filter waits for that
     with database.transaction():
+        same = _open_one(database, deployment_id, kind, parameters) if packed is None else None
+        if same is not None:
+            return same
         _refuse_many(database, deployment_id)
         if packed is not None:
             _drop_earlier_uploads(database, deployment_id, account_id, kind)
@@ -99,7 +103,9 @@ def add_with_upload_of(
         job_id = _insert(database, earlier.deployment_id, account_id, kind, parameters, now)
         sql = "UPDATE web_uploads SET job_id = ? WHERE job_id = ?"
         if database.execute(sql, (job_id, earlier.id)).rowcount != 1:
-            raise BadInput("the file isn't kept any more: it was imported, left, or is older than a day. Send it again")
+            raise BadInput(
+                said("the file isn't kept any more: it was imported, left, or is older than a day. Send it again")
+            )
     return job_id
 
 
@@ -107,7 +113,7 @@ def find(database: Database, deployment_id: int, job_id: int) -> Job:
     """A deployment's job of this id. NotFound."""
     found = _select(database, "j.deployment_id = ? AND j.id = ?", (deployment_id, job_id))
     if not found:
-        raise NotFound("there is no such job")
+        raise NotFound(said("there is no such job"))
     return found[0]
 
 
@@ -123,11 +129,11 @@ def upload(database: Database, job_id: int, most_bytes: int) -> bytes:
     """The file that a job works on. NotFound where it is gone; BadInput where it is larger than that."""
     row = database.execute("SELECT content_zstd FROM web_uploads WHERE job_id = ?", (job_id,)).fetchone()
     if row is None:
-        raise NotFound("the file isn't kept any more. Send it again")
+        raise NotFound(said("the file isn't kept any more. Send it again"))
     try:
         return zstandard.ZstdDecompressor().decompress(bytes(row[0]), max_output_size=most_bytes)
     except zstandard.ZstdError as error:
-        raise BadInput("the file can't be read from the database. Send it again") from error
+        raise BadInput(said("the file can't be read from the database. Send it again")) from error
 
 
 def drop_upload(database: Database, deployment_id: int, job_id: int) -> None:
@@ -250,7 +256,16 @@ def _held(changed: int) -> None:
 def _refuse_many(database: Database, deployment_id: int) -> None:
     sql = "SELECT COUNT(*) FROM web_jobs WHERE deployment_id = ? AND state IN ('waits', 'runs')"
     if database.execute(sql, (deployment_id,)).fetchone()[0] >= MAX_OPEN:
-        raise BadInput(f"{MAX_OPEN} jobs aren't done yet: wait until one is")
+        raise BadInput(said("{number} jobs aren't done yet: wait until one is", number=MAX_OPEN))
+
+
+def _open_one(database: Database, deployment_id: int, kind: str, parameters: Mapping[str, Any]) -> int | None:
+    sql = (
+        "SELECT id FROM web_jobs WHERE deployment_id = ? AND kind = ? AND parameters = ? AND state IN ('waits', 'runs')"
+        " ORDER BY id LIMIT 1"
+    )
+    row = database.execute(sql, (deployment_id, kind, json.dumps(parameters))).fetchone()
+    return None if row is None else int(row[0])
 
 
 def _insert(

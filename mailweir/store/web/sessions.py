@@ -63,6 +63,7 @@ def begin(
         " VALUES (?, ?, ?, ?, ?, ?, ?)"
     )
     named = "".join(filter(str.isprintable, browser))[:_MAX_BROWSER_CHARS]
+    database.execute("UPDATE web_accounts SET last_seen_at = ? WHERE id = ?", (moment, account_id))
     database.execute(sql, (token_hash(token), account_id, deployment_id, str(made_by), named, moment, moment))
     return token
 

@@ -231,6 +231,11 @@ def test_forms_of_one_session_are_not_anothers(sqlite_page: Page) -> None:
     assert first.token() != second.token()
 
 
+def test_signing_in_by_a_link_is_a_visit(page: Page) -> None:
+    page.browser("richard")
+    assert page.account("richard").last_seen_at == page.clock()
+
+
 def test_the_account_is_named_by_its_last_visit(page: Page) -> None:
     browser = page.browser("richard")
     page.clock.pass_by(timedelta(minutes=11).total_seconds())

@@ -60,6 +60,15 @@ def test_an_account_for_a_user_is_made_and_signs_in_by_a_link(page: Page, boss: 
     assert _noted(page, page.demo.id)[:2] == [("account.linked", "pat", "boss"), ("account.added", "pat", "boss")]
 
 
+def test_a_users_page_leads_to_the_form_that_lets_the_user_sign_in(sqlite_page: Page) -> None:
+    boss = sqlite_page.browser("boss", Role.ADMIN)
+    (user_id,) = sqlite_page.database.execute(
+        "SELECT id FROM users WHERE username = 'anna' AND deployment_id = 1"
+    ).fetchone()
+    assert 'href="/admin/accounts?user=anna#make"' in boss.text(f"/admin/users/{user_id}")
+    assert '<option value="anna" selected>' in boss.text("/admin/accounts?user=anna")
+
+
 def test_an_admin_who_is_no_user_is_made(page: Page, boss: Browser) -> None:
     boss.post("/admin/accounts", {"name": "chief", "role": "admin", "email": "chief@firm.example"})
     made = accounts.named(page.database, "chief")

@@ -44,6 +44,7 @@ def _jane(page: Page) -> Contact:
 PATHS = (
     "/admin",
     "/admin/users",
+    "/admin/groups",
     "/admin/contacts",
     "/admin/contacts/import",
     "/admin/companies",
@@ -120,6 +121,42 @@ def test_a_user_that_cant_be_is_refused_and_the_fields_are_kept(
     assert (len(users.list_all(sqlite_page.database, sqlite_page.demo)), _noted(sqlite_page)) == (3, [])
 
 
+def test_a_user_gets_another_name_and_mailbox(page: Page, boss: Browser) -> None:
+    way = f"/admin/users/{_user(page).id}"
+    sent = {"name": " Pat  Moss ", "mailbox": "P.Moss@firm.example"}
+    assert boss.post(way, sent).headers["Location"] == f"{way}?done=saved"
+    changed = _user(page)
+    assert (changed.name, changed.mailbox, changed.username) == ("Pat Moss", "p.moss@firm.example", "pat")
+    assert changed.addresses == ("p.moss@firm.example", "pat@firm.example"), "the earlier one stays an own address"
+    assert _noted(page) == [("user.changed", "pat", "boss")]
+    assert "Pat, pat@firm.example → Pat Moss, p.moss@firm.example" in boss.text("/admin/changes")
+    assert boss.post(way, {"name": "", "mailbox": "pat@firm.example"}).status_code == 303, "one of the own ones"
+    assert (_user(page).name, _user(page).mailbox) == ("", "pat@firm.example")
+    assert boss.post(f"{way}/addresses/remove", {"address": "p.moss@firm.example"}).status_code == 303
+    assert _user(page).addresses == ("pat@firm.example",)
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"name": "Pat", "mailbox": ""}, "is not a mail address"),
+        ({"name": "Pat", "mailbox": "anna@firm.example"}, "already an address of the user anna"),
+        ({"name": "Pat", "mailbox": "jane@client.example"}, "already an address of the contact Jane Doe"),
+        ({"name": "Pat", "mailbox": "x@other.example.org"}, "mail to it would loop"),
+        ({"name": "P" * 201, "mailbox": "new@firm.example"}, "longer than 200 characters"),
+    ],
+)
+def test_a_change_of_a_user_that_cant_be_changes_nothing(
+    sqlite_page: Page, quick_boss: Browser, fields: dict[str, str], reason: str
+) -> None:
+    before = _user(sqlite_page)
+    answer = quick_boss.post(f"/admin/users/{before.id}", fields)
+    shown = answer.get_data(as_text=True)
+    assert (answer.status_code, reason in shown) == (400, True), shown
+    assert f'value="{fields["mailbox"]}"' in shown
+    assert (_user(sqlite_page), _noted(sqlite_page)) == (before, [])
+
+
 def test_a_removal_says_what_ends_and_wants_the_username_typed(page: Page, boss: Browser) -> None:
     pat = _user(page)
     page.account("pat")
@@ -175,7 +212,7 @@ def test_a_contact_is_added_with_a_company_that_is_made(page: Page, boss: Browse
         ({"name": "Kim", "addresses": "richard@firm.example"}, "already an address of the user richard"),
         ({"name": "Kim", "addresses": ""}, "1 to 100 mail addresses"),
         ({"name": "Kim", "addresses": " ".join(f"k{one}@new.example" for one in range(101))}, "1 to 100"),
-        ({"name": "Kim\u202e", "addresses": "kim@new.example"}, "control character"),
+        ({"name": "Ki\u202em", "addresses": "kim@new.example"}, "control character"),
         ({"name": "", "addresses": "kim@new.example"}, "name is empty"),
     ],
 )
@@ -310,3 +347,14 @@ def test_the_contacts_of_a_removed_company_stay(page: Page, boss: Browser) -> No
     assert companies.list_all(page.database, page.demo) == []
     assert _jane(page).company is None
     assert [one.company for one in contacts.list_all(page.database, page.other)] == ["Client Ltd"]
+
+
+def test_an_admins_page_and_the_readers_lead_to_each_other(page: Page) -> None:
+    page.account("richard", Role.ADMIN)
+    browser = page.browser("richard")
+    company = companies.list_all(page.database, page.demo)[0].id
+    for noun, number in (("contacts", _jane(page).id), ("companies", company)):
+        assert f'href="/{noun}/{number}"' in browser.text(f"/admin/{noun}/{number}")
+        assert f'href="/admin/{noun}/{number}"' in browser.text(f"/{noun}/{number}")
+        assert f"/admin/{noun}" not in page.browser("anna").text(f"/{noun}/{number}")
+    assert 'href="/activities?user=pat"' in browser.text(f"/admin/users/{_user(page).id}")

@@ -51,6 +51,8 @@ def _sent(browser: Browser, raw: bytes, name: str = "clients.csv", **fields: str
 def test_the_first_steps_are_ticked_as_they_are_done(page: Page, boss: Browser) -> None:
     ticked = re.compile(r'class="state good"><strong>([^<]*)<')
     assert ticked.findall(boss.text("/admin")) == ["The deployment is there", "A user is there", "A contact is there"]
+    page.account("richard")
+    assert "A user can sign in" in ticked.findall(boss.text("/admin"))
     page.deliver()
     shown = boss.text("/admin")
     assert "The first mail is captured" in ticked.findall(shown)
@@ -63,6 +65,7 @@ def test_the_first_steps_are_ticked_as_they_are_done(page: Page, boss: Browser) 
 def test_an_operator_begins_with_nothing_and_makes_a_deployment(page: Page) -> None:
     page.database.execute("DELETE FROM web_roles")
     operator = page.browser("root", role=None)
+    assert operator.get("/").headers["Location"] == "/admin/health"
     fields = {"name": "third", "domain": "third.example.net"}
     assert operator.post("/admin/deployment", fields).status_code == 303
     shown = operator.text("/admin")

@@ -201,7 +201,7 @@ def test_mail_of_a_contact_that_was_made_is_kept(page: Page) -> None:
         ({"name": "Bo", "addresses": ""}, "Give the address"),
         ({"name": "Bo", "addresses": "nonsense"}, "is not a mail address"),
         ({"name": "Bo", "addresses": HOSTILE}, "is not a mail address"),
-        ({"name": HOSTILE + "\u202e", "addresses": "a@b.example"}, "control character"),
+        ({"name": HOSTILE + "\u202ex", "addresses": "a@b.example"}, "control character"),
         ({"name": "Bo", "addresses": "a@b.example", "company": HOSTILE}, "no company of this name"),
         ({"name": "Bo", "addresses": JANE}, "already an address of the contact"),
         ({"name": "Bo", "addresses": "anna@firm.example"}, "already an address of the user"),

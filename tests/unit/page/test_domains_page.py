@@ -200,3 +200,36 @@ def test_a_domain_of_another_deployment_isnt_taken(sqlite_page: Page, tmp_path: 
     assert boss.post("/admin/domains", {"domain": "else.example"}).status_code == 400
     assert boss.get("/admin/domains/else.example").status_code == 404
     assert "else.example" not in boss.text("/admin/domains")
+
+
+# --- a domain is removed ----------------------------------------------------------------------------------------------
+
+
+def test_a_removal_says_what_ends_and_wants_the_domain_typed(page: Page, tmp_path: Path) -> None:
+    _secrets(page, tmp_path)
+    boss = _boss(page)
+    assert boss.post("/admin/domains", {"domain": DOMAIN}).status_code == 303
+    assert boss.post(f"/admin/domains/{DOMAIN}/rotate").status_code == 303
+    names = [signing_keys.record(key).name for key in _keys(page)]
+    way = f"/admin/domains/{DOMAIN}/remove"
+    shown = _said(boss, way)
+    assert [name in shown for name in names] == [True, True]
+    assert "2 DKIM keys of the domain are gone for good." in shown
+    assert "anna, pat, richard write from it." in shown
+    for typed in ("", "else.example"):
+        assert boss.post(way, {"typed": typed}).status_code == 400
+    assert len(_keys(page)) == 2
+    assert boss.post(way, {"typed": DOMAIN.upper()}).headers["Location"] == "/admin/domains?done=removed"
+    assert _keys(page) == []
+    first = change_log.select(page.database, page.demo.id, None, 1)[0]
+    assert (first.what, first.subject, first.changed_by) == ("domain.removed", DOMAIN, "boss")
+    assert boss.get(way).status_code == 404, "there is nothing to remove any more"
+
+
+def test_another_deployments_domain_isnt_removed(page: Page) -> None:
+    signing_keys.make(page.database, page.other, "else.example", None, Sealer(bytes(range(32))), page.clock())
+    boss = _boss(page)
+    for domain in ("else.example", "nobody.example"):
+        assert boss.get(f"/admin/domains/{domain}/remove").status_code == 404
+        assert boss.post(f"/admin/domains/{domain}/remove", {"typed": domain}).status_code == 404
+    assert len(dkim_keys.list_keys(page.database, page.other)) == 1

@@ -132,3 +132,16 @@ def test_an_admin_of_two_deployments_chooses(sqlite_page: Page) -> None:
     browser = sqlite_page.browser("boss")
     assert browser.post("/deployment", {"deployment": str(sqlite_page.other.id)}).status_code == 303
     assert f'value="{sqlite_page.other.id}" selected' in browser.text("/")
+
+
+def test_who_may_do_nothing_any_more_is_told_whom_to_ask(sqlite_page: Page) -> None:
+    browser = sqlite_page.browser("pat")
+    sqlite_page.database.execute("DELETE FROM web_roles")
+    assert "Ask an admin to give it a role." in browser.text("/")
+    assert browser.get("/admin").status_code == 404
+
+
+def test_a_link_that_was_used_leads_on(sqlite_page: Page) -> None:
+    body = sqlite_page.browser().get("/sign-in/link/" + "x" * 43).get_data(as_text=True)
+    assert "This link was used already" in body
+    assert '<a href="/">' in body

@@ -150,8 +150,9 @@ def test_updating_again_changes_nothing(tmp_path: Path) -> None:
     assert file.read_text(encoding="utf-8") == first
 
 
-def test_what_is_english_alone_is_marked_as_english(sqlite_page: Page) -> None:
+def test_findings_are_german_and_nothing_is_marked_as_english(sqlite_page: Page) -> None:
     sqlite_page.clock.pass_by(9 * 86_400)  # a new user is given some days to forward
     shown = sqlite_page.browser("boss", Role.ADMIN).get("/admin/health", headers=IN_GERMAN).get_data(as_text=True)
-    assert '<span lang="en">route forward: no mail has been captured yet</span>' in shown
+    assert "<span>Weg Weiterleitung: noch keine E-Mail erfasst</span>" in shown
     assert "<span>richard: es wurde nie eine weitergeleitete E-Mail gesehen</span>" in shown
+    assert '<span lang="en">' not in shown

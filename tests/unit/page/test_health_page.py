@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -13,6 +14,7 @@ from mailweir.health import page as looking
 from mailweir.health.findings import Finding, Level
 from mailweir.health.page import Standing
 from mailweir.settings import Gmail, Settings
+from mailweir.store.database.moments import rfc3339
 from mailweir.store.people import users
 from mailweir.store.people.deployments import Deployment
 from mailweir.store.record import health_reports
@@ -57,7 +59,8 @@ def test_the_page_says_what_doctor_says(page: Page) -> None:
     open_ones = [one for one in found if one.level is not Level.OK]
     assert len(open_ones) > 3
     assert [one.sentence for one in open_ones if _escaped(one.sentence) not in body] == []
-    assert "not known" in body
+    assert [one.to_do for one in open_ones if _escaped(one.to_do) not in body] == [], "with what to do"
+    assert "What to do:" in body
 
 
 def _escaped(text: str) -> str:
@@ -179,3 +182,46 @@ def test_what_wasnt_reached_is_on_the_page(sqlite_page: Page, monkeypatch: pytes
 def test_users_dont_open_it(sqlite_page: Page) -> None:
     assert sqlite_page.browser("richard").get("/admin/health").status_code == 404
     assert sqlite_page.browser().get("/admin/health").status_code == 303
+
+
+def _since(body: str, sentence: str) -> str:
+    """What the page says of when a finding began."""
+    (after,) = body.split(sentence)[1:]
+    return str(re.findall(r'<p class="snippet">(.*?)</p>', after, re.DOTALL)[0])
+
+
+def test_what_the_record_knows_says_since_when(page: Page) -> None:
+    _refused(page, page.demo, "anna", "consent withdrawn")
+    swept = page.clock()
+    page.database.execute("UPDATE gmail_mailboxes SET swept_at = ?", (rfc3339(swept),))
+    page.clock.pass_by(3 * 86_400)
+    said = _since(page.browser("boss", Role.ADMIN).text("/admin/health"), "consent withdrawn")
+    assert f'datetime="{swept:%Y-%m-%dT%H:%M}' in said
+    assert "3 days ago" in said
+
+
+def test_what_nobody_knows_is_said_so(sqlite_page: Page) -> None:
+    at = sqlite_page.clock()
+    one = {"level": "wrong", "finding": "a thing is off", "to_do": "", "key": "x.y", "facts": {}}
+    with sqlite_page.database.transaction():
+        report = HealthReport("front1", "queue", "wrong", json.dumps([one]), at)
+        health_reports.put(sqlite_page.database, "front1", [report], at)
+    assert "It isn't known since when." in _since(
+        sqlite_page.browser("root", role=None).text("/admin/health"), "a thing is off"
+    )
+
+
+def test_mail_that_was_given_up_says_since_when(page: Page) -> None:
+    _refused(page, page.demo, "richard", "x")
+    first = page.clock()
+    for number in (1, 2):
+        page.database.execute(
+            "INSERT INTO gmail_queue (mailbox_id, message_id, origin, rank, queued_at, next_try_at, attempts, dead_at, error)"
+            " SELECT id, ?, 'history', 0, ?, ?, 8, ?, 'why' FROM gmail_mailboxes",
+            (f"m{number}", *[rfc3339(page.clock())] * 3),
+        )
+        page.clock.pass_by(86_400)
+    page.database.execute("UPDATE gmail_mailboxes SET state = 'connected', error = NULL")
+    body = page.browser("boss", Role.ADMIN).text("/admin/health")
+    assert f'datetime="{first:%Y-%m-%dT%H:%M}' in _since(body, "2 messages were given up")
+    assert f"{first:%Y-%m-%dT%H:%M}" in page.browser("richard").text("/integrations")

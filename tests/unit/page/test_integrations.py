@@ -10,7 +10,8 @@ import pytest
 from mailweir import send_mail_as
 from mailweir.errors import NotFound
 from mailweir.store.database.moments import rfc3339
-from mailweir.store.gmail import gmail_mailboxes
+from mailweir.store.gmail import gmail_mailboxes, gmail_revocations
+from mailweir.store.gmail.gmail_revocations import State
 from mailweir.store.people import contacts, relay_logins, users
 from mailweir.store.people.deployments import Deployment
 from mailweir.store.record.confirmations import ConfirmationWriter
@@ -325,20 +326,44 @@ def test_directions_are_chosen_apart(page: Page) -> None:
     assert gmail_mailboxes.find(page.database, page.demo, "richard").outbound
 
 
-def test_disconnect_forgets_the_token_and_names_googles_own_page(page: Page) -> None:
+def test_disconnect_ends_the_reading_and_has_the_consent_returned(page: Page) -> None:
     made = connect(page.database, page.demo, "richard", page.clock())
     connect(page.database, page.other, "richard", page.clock(), address="richard@else.example")
     browser = page.browser("richard")
     answer = browser.post("/integrations/google/disconnect")
     assert answer.status_code == 303
-    assert "https://myaccount.google.com/connections" in browser.text(answer.headers["Location"])
+    text = html.unescape(browser.text(answer.headers["Location"]))
+    assert "Google's permission for richard@firm.example is being returned." in text
+    assert "tell your admin" in text, "no sync is at work here"
     with pytest.raises(NotFound):
         gmail_mailboxes.find(page.database, page.demo, "richard")
     assert gmail_mailboxes.token_sealed(page.database, made.id) is None
     assert gmail_mailboxes.find(page.database, page.other, "richard").address == "richard@else.example"
+    assert "is being returned" not in shown(page, "anna")
     assert browser.post("/integrations/google/disconnect").status_code == 400
     assert browser.post("/integrations/google/options", {"inbound": "on"}).status_code == 400
     assert browser.post("/integrations/google/retry").status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [
+        (State.DONE, "Google's permission for richard@firm.example was returned"),
+        (State.KEPT, "Google's permission for richard@firm.example stays"),
+        (State.FAILED, "could not be returned. Remove it yourself:"),
+    ],
+)
+def test_what_became_of_the_consent_is_said_until_it_is_connected_again(page: Page, state: State, words: str) -> None:
+    connect(page.database, page.demo, "richard", page.clock())
+    assert page.browser("richard").post("/integrations/google/disconnect").status_code == 303
+    taken = gmail_revocations.take(page.database, page.clock())
+    assert taken
+    gmail_revocations.end(page.database, taken, state, page.clock())
+    text = html.unescape(shown(page))
+    assert words in text
+    assert ("https://myaccount.google.com/connections" in text) == (state is State.FAILED)
+    connect(page.database, page.demo, "richard", page.clock())
+    assert words not in html.unescape(shown(page))
 
 
 def test_what_was_given_up_is_tried_again_by_its_button(page: Page) -> None:

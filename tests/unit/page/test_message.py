@@ -1,5 +1,7 @@
 """One message on its page: what is shown of it, and to whom."""
 
+import re
+
 import pytest
 
 from mailweir.store.database.connection import Database
@@ -104,7 +106,10 @@ def test_of_metadata_who_and_when_is_shown_and_nothing_else(page: Page) -> None:
     browser = page.browser("richard")
     shown = browser.text(f"/activities/{one}")
     assert all(word in shown for word in ("jane@client.example", "anna", "Monday, 23 November 2026", "incoming"))
-    for word in ("An offer", "See the files", "secretname", "proven", "1@client.example", "<form method"):
+    assert re.search(
+        r"<bdi>jane@client\.example</bdi>\s+<span class=\"state warn\"><bdi>not proven</bdi>", shown
+    )  # law 8
+    for word in ("An offer", "See the files", "secretname", "1@client.example", "<form method"):
         assert word not in shown.partition("<main")[2], word
     for path in PATHS[3:]:
         assert browser.get(f"/activities/{one}{path}").status_code == 404
@@ -235,6 +240,8 @@ def test_the_conversation_has_what_the_reader_may_see(page: Page) -> None:
     shown = page.browser("richard").text(f"/activities/{one}")
     assert f'href="/activities/{two}"' in shown
     assert f'href="/activities/{three}"' not in shown
+    listed = shown.partition("<h2>Conversation</h2>")[2].partition("</ul>")[0]
+    assert len(re.findall(r"<bdi>jane@client\.example</bdi>\s+<span class=\"state warn\">", listed)) == 2  # law 8
 
 
 # --- what is seldom -------------------------------------------------------------------------------------------------------

@@ -166,3 +166,21 @@ def test_too_many_files_at_once_are_put_off(sqlite_page: Page) -> None:
     answer = sqlite_page.browser("richard").get(f"/activities/{one}/attachments/1")
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "10")
     assert reader_log.select(sqlite_page.database, sqlite_page.demo.id) == []
+
+
+def test_an_activity_that_was_joined_to_another_leads_there(page: Page) -> None:
+    """Whoever kept its address finds the mail; whoever may not know of the mail finds nothing."""
+    one = page.deliver(with_files(("a.png", "image/png", PNG)))
+    gone = one + 1_000
+    page.database.execute(
+        "INSERT INTO joined_activities (old_id, activity_id, joined_at) VALUES (?, ?, 'x')", (gone, one)
+    )
+    page.database.execute("INSERT INTO joined_activities (old_id, activity_id) VALUES (?, ?)", (gone + 1, one))
+    richard = page.browser("richard")
+    for path in ("", "/attachments/1", "/raw"):
+        answer = richard.get(f"/activities/{gone}{path}")
+        assert (answer.status_code, answer.headers["Location"]) == (307, f"/activities/{one}{path}")
+    assert richard.get(f"/activities/{gone + 1}").status_code == 404, "it isn't done yet"
+    visibility.set_by_hand(page.database, one, Visibility.PARTICIPANTS, "x", page.clock())
+    assert page.browser("anna").get(f"/activities/{gone}").status_code == 404
+    assert page.browser("bob", deployment=page.other).get(f"/activities/{gone}").status_code == 404

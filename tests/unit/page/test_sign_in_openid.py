@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from mailweir.openid.provider import Provider
-from mailweir.settings import OpenId
+from mailweir.settings_openid import OpenId
 from mailweir.store.database.connection import Database
 from mailweir.store.people import users
 from mailweir.store.web import accounts, sessions

@@ -15,7 +15,7 @@ import pytest
 from mailweir import signing_keys
 from mailweir.secrets_file import Sealer
 from mailweir.store.database.connection import Database
-from mailweir.store.people import companies, contacts, never_log_rules, users
+from mailweir.store.people import companies, contacts, groups, never_log_rules, users
 from mailweir.store.record import threads, visibility
 from mailweir.store.web import change_log, jobs, reader_log, sessions
 from mailweir.store.web.accounts import Role
@@ -73,6 +73,7 @@ def _fill_other(page: Page) -> dict[str, int | str]:
     mail = _mail("Zeugma boiler", 1, sender="Zebra Contact <mail@theirs.example>")
     activity_id = page.deliver(mail, to="zebrauser@other.example.org")
     connect(database, other, "zebrauser", now, address="zebrauser@theirs.example")
+    groups.add(database, other, "zebra-group@theirs.example", now)
     rule = never_log_rules.add(database, other, "@zebra-rule.example", None, now)
     account = page.account("zebrauser", Role.USER, other)
     sessions_of = page.browser("zebrauser", Role.USER, other)

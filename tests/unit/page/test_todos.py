@@ -7,7 +7,7 @@ import pytest
 
 from mailweir.store.web.accounts import Role
 from tests.page import Browser, Page
-from tests.page_mail import ANNA, RICHARD, deliver_many, mail
+from tests.page_mail import ANNA, RICHARD, deliver_many, link, mail
 
 LIMIT_BYTES = 60_000
 
@@ -104,15 +104,21 @@ def test_one_mail_to_two_is_two_to_dos(page: Page) -> None:
 
 
 def _walked(browser: Browser, path: str) -> list[list[str]]:
-    """The subjects of each page, to the last one."""
-    pages: list[list[str]] = []
-    further = path
-    while further and len(pages) < 20:
-        text = browser.text(further)
-        pages.append(subjects(text))
-        links = re.findall(r'<a class="button" href="([^"]+)">Next ones</a>', text)
-        further = links[0].replace("&amp;", "&") if links else ""
+    """The subjects of each page, to the last one; the way back has the same pages."""
+    pages, last = _walk(browser, path, "Next ones")
+    back, _ = _walk(browser, last, "Previous ones")
+    assert back == pages[::-1]
     return pages
+
+
+def _walk(browser: Browser, path: str, words: str) -> tuple[list[list[str]], str]:
+    pages: list[list[str]] = []
+    further, last = path, path
+    while further and len(pages) < 20:
+        text, last = browser.text(further), further
+        pages.append(subjects(text))
+        further = link(text, words)
+    return pages, last
 
 
 @pytest.mark.parametrize("order", ["newest", "oldest"])
@@ -133,6 +139,60 @@ def test_what_is_done_is_walked_by_pages(page: Page) -> None:
     pages = _walked(browser, "/todos/done")
     assert [len(shown) for shown in pages] == [50, 20]
     assert len({one for shown in pages for one in shown}) == 70
+
+
+@pytest.mark.parametrize(
+    ("way", "order"), [("Next ones", "newest"), ("Next ones", "oldest"), ("Previous ones", "newest")]
+)
+def test_a_later_page_is_done_and_undone_where_it_is(page: Page, way: str, order: str) -> None:
+    deliver_many(page, 160)
+    browser = page.browser("richard")
+    path = f"/todos?order={order}"
+    for words in ("Next ones", "Next ones", *(["Previous ones"] * (way == "Previous ones"))):
+        path = link(browser.text(path), words)
+    before = browser.text(path)
+    answer = browser.post("/todos/done", _fields(before, "shown") | {"all": "1"})
+    after = browser.text(answer.headers["Location"])
+    assert "50 to-dos are done." in after
+    assert not set(subjects(after)) & set(subjects(before))
+    undone = browser.post("/todos/undo", _fields(after, "todo"))
+    back = browser.text(undone.headers["Location"])
+    assert "50 to-dos are on the list again." in back
+    assert subjects(back) == subjects(before)
+
+
+def _fields(text: str, name: str) -> dict[str, object]:
+    """What the form that has fields of this name sends: where it is, and these."""
+    form = next(one for one in re.findall(r"<form.*?</form>", text, re.DOTALL) if f'type="hidden" name="{name}"' in one)
+    found = re.findall(r'type="hidden" name="([^"]+)" value="([^"]*)"', form)
+    place = {key: value for key, value in found if key in ("order", "after", "before")}
+    return {**place, name: [value for key, value in found if key == name]}
+
+
+def test_what_is_put_back_from_a_later_page_of_done_ones_leads_there_again(page: Page) -> None:
+    deliver_many(page, 120)
+    browser = page.browser("richard")
+    for _ in range(3):
+        browser.post("/todos/done", _fields(browser.text("/todos"), "shown") | {"all": "1"})
+        page.clock.pass_by(60)
+    path = link(browser.text("/todos/done"), "Next ones")
+    text = browser.text(path)
+    found = dict(re.findall(r'type="hidden" name="(at|before|after)" value="([^"]*)"', text))
+    one = re.findall(r'<button name="todo" value="(\d+)"', text)[0]
+    answer = browser.post("/todos/undo", {"todo": one, "from_done": "1", **found})
+    assert subjects(browser.text(answer.headers["Location"])) == [*subjects(text)[1:], "Number 90."]
+    assert browser.post("/todos/undo", {"todo": one, "from_done": "1", "at": "never", "before": "1"}).status_code == 404
+
+
+def test_there_is_no_way_back_where_nothing_is(page: Page) -> None:
+    deliver_many(page, 60)
+    browser = page.browser("richard")
+    first = browser.text("/todos")
+    assert link(first, "Previous ones") == ""
+    second = link(first, "Next ones")
+    browser.post("/todos/done", {"shown": re.findall(r'name="shown" value="(\d+)"', first), "all": "1"})
+    assert link(browser.text(second), "Previous ones") == ""
+    assert link(browser.text(second), "Next ones") == ""
 
 
 def test_an_empty_list_says_what_to_do(sqlite_page: Page) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from mailweir.store.web.accounts import Role
 from mailweir.visibility import Visibility
+from tests.gmail_rows import connect
 from tests.held_mail import send
 from tests.page import JANE, Page
 from tests.page_mail import ANNA, RICHARD, deliver_with_hidden_copy, mail, restrict
@@ -27,6 +28,16 @@ def test_mail_of_nobody_is_explained_and_can_be_mended(page: Page, text: str) ->
     assert f'<a class="button main" href="/contacts/new?address={STRANGER}">' in said
     form = page.browser("richard").text(f"/contacts/new?address={STRANGER}")
     assert f">{STRANGER}</textarea>" in form
+
+
+def test_earlier_mail_is_promised_where_a_mailbox_has_it(page: Page) -> None:
+    """What was forwarded before is gone; what Gmail has is fetched once there is a contact."""
+    ignore(page)
+    button = 'class="button main" href="/contacts/new?address=bo@bolts.example">{}</a>'
+    browser = page.browser("richard")
+    assert button.format("Make a contact") in browser.text(f"/why?q={STRANGER}")
+    connect(page.database, page.demo, "anna", page.clock())
+    assert button.format("Make a contact and fetch the earlier mail") in browser.text(f"/why?q={STRANGER}")
 
 
 def test_mail_that_is_kept_is_linked(page: Page) -> None:

@@ -10,9 +10,9 @@ from mailweir.reading.forwarded import Original
 from tests import reading_probes as probes
 from tests.reading_probes import Probe
 
-REPLIES = probes.of("replies.txt")
+REPLIES = [*probes.of("replies.txt"), *probes.of("later.txt")]
 TRAPS = [*probes.of("traps.txt"), *probes.of("ends.txt")]
-FORWARDS = [*probes.of("forwards.txt"), *probes.of("chains.txt")]
+FORWARDS = [*probes.of("forwards.txt"), *probes.of("chains.txt"), *probes.of("later_forwards.txt")]
 HTML = probes.of("html.txt")
 
 

@@ -1,0 +1,154 @@
+"""What a command changes stands in the log of changes, beside what forms of the page change: who ran it, which command, on what.
+
+Each command has one of these marks: `changes`, `unnoted` or `reads`; a test walks all commands. The note is written by the first
+transaction of the command that writes anything, before that is committed: there is neither without the other, and a command that
+changed nothing left none. Called by the commands, and by `context`, which opens the database.
+"""
+
+import functools
+import inspect
+import os
+import pwd
+from collections.abc import Callable, Iterable, Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, TypeVar, get_type_hints
+
+from typer.models import OptionInfo
+
+from mailweir.printable import printable
+from mailweir.store.database.connection import Database
+from mailweir.store.people import deployments
+from mailweir.store.web import change_log
+from mailweir.store.web.change_log import COMMAND_LINE
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+MARK = "_changes"
+READS, UNNOTED = "", "-"
+_MAX_LOGIN_CHARS = 64
+_OF_NO_INTEREST = ("deployment", "as_json", "is_confirmed")
+
+
+@dataclass(slots=True)
+class _Note:
+    """What the command that runs changes. what: a key of `webapp.changes`. names_deployment: the subject is the name of one."""
+
+    what: str
+    subject: str
+    detail: str
+    names_deployment: bool
+    deployment_ids: list[int | None] = field(default_factory=lambda: [None])
+    is_written: bool = False
+
+
+_running: ContextVar[_Note | None] = ContextVar("running", default=None)
+
+
+def changes(what: str, about: str, *, names_deployment: bool = False) -> Callable[[_Command], _Command]:
+    """Marks a command that changes something. about: the parameter that says whom or which; the other options are the details."""
+
+    def mark(command: _Command) -> _Command:
+        @functools.wraps(command)
+        def run(*arguments: Any, **options: Any) -> Any:
+            note = _Note(what, _shown(options.get(about)), _typed(command, about, options), names_deployment)
+            token = _running.set(note)
+            try:
+                return command(*arguments, **options)
+            finally:
+                _running.reset(token)
+
+        setattr(run, MARK, what)
+        return run  # type: ignore[return-value]
+
+    return mark
+
+
+def unnoted(command: _Command) -> _Command:
+    """Marks a command that changes what nobody asks about: to-dos, what the digest does again, the database as a whole, files."""
+    setattr(command, MARK, UNNOTED)
+    return command
+
+
+def reads(command: _Command) -> _Command:
+    """Marks a command that changes nothing."""
+    setattr(command, MARK, READS)
+    return command
+
+
+def instead(what: str) -> None:
+    """The command that runs changes another thing than its mark says."""
+    note = _running.get()
+    if note is not None:
+        note.what = what
+
+
+def of_deployments(deployment_ids: Iterable[int]) -> None:
+    """It belongs to these deployments; where that isn't said, or there are none, to no deployment, which operators see."""
+    note = _running.get()
+    if note is not None:
+        note.deployment_ids = list(dict.fromkeys(deployment_ids)) or [None]
+
+
+def watch(database: Database) -> None:
+    """Has the first transaction that writes note what the command that runs changes, if it is to be noted."""
+    note = _running.get()
+    if note is not None:
+        database.before_commit = functools.partial(_write, database, note)
+
+
+def who() -> str:
+    """Who runs this: the system's login name; where sudo was used, whose it was before."""
+    own = _login_name(os.getuid())
+    before = _clean(os.environ.get("SUDO_USER", ""))
+    return f"{before} as {own}" if before and before != own else own
+
+
+def _login_name(uid: int) -> str:
+    try:
+        return _clean(pwd.getpwuid(uid).pw_name)
+    except KeyError:
+        return f"uid {uid}"
+
+
+def _clean(text: str) -> str:
+    """Whatever the environment holds, on one line."""
+    return printable(" ".join(text.split()))[:_MAX_LOGIN_CHARS]
+
+
+def _write(database: Database, note: _Note) -> None:
+    if note.is_written:
+        return
+    note.is_written = True
+    ids = [deployments.find(database, note.subject).id] if note.names_deployment else note.deployment_ids
+    for deployment_id in ids:
+        by, now = COMMAND_LINE + who(), datetime.now(UTC)
+        change_log.note(database, deployment_id, by, note.what, note.subject, note.detail, now)
+
+
+def _typed(command: Callable[..., Any], about: str, given: Mapping[str, Any]) -> str:
+    """The other arguments and options, but for those that are as they are where nothing is typed."""
+    kinds = get_type_hints(command, include_extras=True)
+    shown = []
+    for name, one in inspect.signature(command).parameters.items():
+        if name == about or name in _OF_NO_INTEREST or name not in given or given[name] == one.default:
+            continue
+        value = "" if given[name] is True else _shown(given[name])
+        shown.append(" ".join(filter(None, [_option(name, kinds[name]), value])))
+    return " ".join(shown)
+
+
+def _option(name: str, kind: Any) -> str:
+    """As it is typed; "" for an argument."""
+    for one in getattr(kind, "__metadata__", ()):
+        if isinstance(one, OptionInfo):
+            named = (one.default, *(one.param_decls or ()))  # typer takes the first name for a default
+            own = [word for word in named if isinstance(word, str) and word.startswith("-")]
+            return (own or [f"--{name.replace('_', '-')}"])[0].partition("/")[0]
+    return ""
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, list | tuple):
+        return ", ".join(map(_shown, value))
+    return "" if value is None else printable(str(value))

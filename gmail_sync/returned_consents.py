@@ -1,0 +1,73 @@
+"""Gives back to Google the consents of mailboxes that were disconnected on the page, which can't open their tokens.
+
+A thread of its own beside the sweeping ones: Google may take its time. What fails is tried again, a bounded number of times.
+Called by `server`.
+"""
+
+import threading
+
+from gmail_sync.job import Services
+from mailweir import gmail_access
+from mailweir.errors import DatabaseUnavailable
+from mailweir.gmail_access import Left
+from mailweir.store.gmail import gmail_revocations
+from mailweir.store.gmail.gmail_revocations import State, Waiting
+
+POLL_SECONDS = 10.0
+
+
+class ReturnedConsents:
+    """One process's. Several may be at it: each consent is taken by one."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="returned-consents", daemon=True)
+
+    def start(self) -> None:
+        """Begins, in a thread."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Asks it to end; what it asks of Google at that moment may come to its end."""
+        self._stopping.set()
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                is_more = self.step()
+            except DatabaseUnavailable:
+                is_more = False  # told by whoever sweeps
+            except Exception:
+                self._services.log.exception("unexpected")
+                is_more = False
+            if not is_more:
+                self._stopping.wait(POLL_SECONDS)
+
+    def step(self) -> bool:
+        """Tries the one that is due; was there one? Errors: DatabaseUnavailable."""
+        services = self._services
+        with services.database_pool.lent() as database:
+            taken = gmail_revocations.take(database, services.clock())
+            is_in_use = taken is not None and gmail_revocations.is_in_use(database, taken)
+        if taken is None:
+            return False
+        left, why = gmail_access.give_up(
+            services.settings, taken.address, taken.token_sealed, is_shared=is_in_use, client_id=taken.client_id
+        )
+        self._note(taken, left, why)
+        return True
+
+    def _note(self, taken: Waiting, left: Left, why: str) -> None:
+        services, now = self._services, self._services.clock()
+        with services.database_pool.lent() as database:
+            if left is Left.UNTOLD:
+                state = gmail_revocations.failed(database, taken, why, now)
+            else:
+                state = State.KEPT if left is Left.SHARED else State.DONE
+                gmail_revocations.end(database, taken, state, now)
+        facts = {"mailbox": taken.address, "attempts": taken.attempts + 1}
+        if left is Left.UNTOLD:
+            services.log.warning("consent not returned", reason=why, state=str(state), **facts)
+        else:
+            services.log.info("consent returned" if state is State.DONE else "consent kept", **facts)

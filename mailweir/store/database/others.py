@@ -1,0 +1,14 @@
+"""Whether somebody else writes into the database. Called by the digest, which lets others go first."""
+
+from mailweir.store.database.connection import Database
+
+
+def version_by_others(database: Database) -> int | None:
+    """A number that changes with each commit of another connection, and with none of this one (SQLite's data_version).
+
+    None on PostgreSQL, where nobody has to wait for a writer. DatabaseUnavailable.
+    """
+    if not database.is_sqlite:
+        return None
+    (version,) = database.execute("PRAGMA data_version").fetchone()
+    return int(version)

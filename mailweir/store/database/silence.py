@@ -1,0 +1,80 @@
+"""A PostgreSQL that hangs is told from one that works: it takes no other connection either.
+
+A server that stands still keeps its connections, and libpq waits for it without an end: the kernel answers in its place, so no
+time-out of the network helps. Who asked a statement that takes long goes on waiting. Called by `postgresql`, for the page.
+"""
+
+import time
+from collections.abc import Callable, Generator
+from typing import Any
+
+import peewee
+
+from mailweir.database_url import Postgresql as DatabaseUrl
+
+ANSWER_SECONDS = 3  # until a new connection has to be there
+# Longer than any statement may take (`postgresql.STATEMENT_TIMEOUT_SECONDS`): the server would have ended it
+LONGEST_SECONDS = 75.0
+
+
+def notice(connection: Any, database_url: DatabaseUrl, patience_seconds: float) -> None:
+    """From now on this connection of psycopg's gives up, and is closed, where the server hangs: peewee.OperationalError. The
+    server is asked by another connection each time that it said nothing for so long."""
+    plain = connection.wait
+
+    def wait(generator: Any, *arguments: Any, **options: Any) -> Any:
+        silence = _Silence(database_url, patience_seconds)
+        return plain(_watched(generator, silence.is_dead, connection), *arguments, **options)
+
+    connection.wait = wait
+
+
+class _Silence:
+    """One time of waiting."""
+
+    def __init__(self, database_url: DatabaseUrl, patience_seconds: float) -> None:
+        self._database_url = database_url
+        self._patience_seconds = patience_seconds
+        self._begun_at = self._asked_at = time.monotonic()
+
+    def is_dead(self) -> bool:
+        """Has it lasted long enough, and does nobody answer elsewhere?"""
+        now = time.monotonic()
+        if now - self._begun_at >= LONGEST_SECONDS:
+            return True
+        if now - self._asked_at < self._patience_seconds:
+            return False
+        found = _hangs(self._database_url)
+        self._asked_at = time.monotonic()
+        return found
+
+
+def _hangs(database_url: DatabaseUrl) -> bool:
+    """Is a new connection neither taken nor refused?"""
+    import psycopg
+
+    begun_at = time.monotonic()
+    try:
+        psycopg.connect(
+            database_url.url,
+            password=database_url.password(),
+            connect_timeout=ANSWER_SECONDS,
+            application_name="mailweir",
+        ).close()
+    except psycopg.Error:
+        return time.monotonic() - begun_at >= ANSWER_SECONDS - 0.5  # a refusal is an answer
+    return False
+
+
+def _watched(generator: Any, is_dead: Callable[[], bool], connection: Any) -> Generator[Any, Any, Any]:
+    """psycopg's own generator, which is sent nothing each time that nothing came for a tenth of a second."""
+    try:
+        wanted = next(generator)
+        while True:
+            ready = yield wanted
+            if not ready and is_dead():
+                connection.pgconn.finish()  # else a rollback would wait for it, too
+                raise peewee.OperationalError("the server hangs")
+            wanted = generator.send(ready)
+    except StopIteration as end:
+        return end.value

@@ -1,0 +1,57 @@
+"""The firm's groups and lists, for the admin: whose mail somebody else wrote. Added and removed, as `mailweir group` does."""
+
+import flask
+from werkzeug.wrappers import Response
+
+from mailweir.store.people import groups
+from webapp import changes, forms, here
+from webapp.access import Access, open_to
+
+blueprint = flask.Blueprint("admin_groups", __name__)
+
+
+@blueprint.get("/admin/groups")
+@open_to(Access.ADMIN)
+def page() -> str:
+    """All groups. `address`: of one that somebody found missing."""
+    return _list()
+
+
+@blueprint.post("/admin/groups")
+@open_to(Access.ADMIN)
+def add() -> Response | tuple[str, int]:
+    """Takes an address for a group's."""
+    address = forms.text("address")
+
+    def do() -> None:
+        with here.database().transaction():
+            made = groups.add(here.database(), here.deployment(), address, here.now())
+            changes.note("group.added", made.address)
+
+    fault = forms.fault_of(do)
+    if fault:
+        return _list(fault), 400
+    return flask.redirect(flask.url_for("admin_groups.page", done="added"), 303)
+
+
+@blueprint.post("/admin/groups/remove")
+@open_to(Access.ADMIN)
+def remove() -> Response | tuple[str, int]:
+    """Takes an address for no group's any more."""
+    address = forms.text("address")
+
+    def do() -> None:
+        with here.database().transaction():
+            gone = groups.remove(here.database(), here.deployment(), address)
+            changes.note("group.removed", gone.address)
+
+    fault = forms.fault_of(do)
+    if fault:
+        return _list(fault), 400
+    return flask.redirect(flask.url_for("admin_groups.page", done="removed"), 303)
+
+
+def _list(fault: str = "") -> str:
+    found = groups.list_all(here.database(), here.deployment())
+    typed = flask.request.form.get("address") or forms.asked("address", 320)
+    return flask.render_template("admin/groups.html", groups=found, fault=fault, typed=typed)

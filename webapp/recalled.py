@@ -1,0 +1,88 @@
+"""Which of the heart's sentences a kept text is: by the words of its template, with whatever stands between them.
+
+No search goes back: each piece of a template is looked for once, so the time is linear in the text however hostile it is. What a
+hostile text can reach is that one of our own sentences is said in its place. Called by `spoken`.
+"""
+
+import re
+import string
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from webapp import languages
+
+_MAX_CHARS = 2_000
+_LEAST_WORDS = 2  # that a template has itself; `{term}: {fault}` would fit everything
+_WORD = re.compile(r"[A-Za-z]{2,}")
+
+
+@dataclass(frozen=True, slots=True)
+class Recalled:
+    """A sentence that was known again. values: by name, as they stand in the text."""
+
+    template: str
+    values: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Pattern:
+    """pieces: the words before the first place, between two, and behind the last. names: of the places between them."""
+
+    template: str
+    pieces: tuple[str, ...]
+    names: tuple[str, ...]
+
+
+def find(text: str, language: str) -> Recalled | None:
+    """The sentence of the most words of its own that the text can be; None where it is none. language: in which there is one."""
+    if not text or len(text) > _MAX_CHARS:
+        return None
+    for pattern in _patterns(language):
+        values = _fitted(pattern, text)
+        if values is not None:
+            return Recalled(pattern.template, values)
+    return None
+
+
+def _fitted(pattern: _Pattern, text: str) -> dict[str, str] | None:
+    """What stands at the places of a template; None where the text isn't made of it."""
+    first, last = pattern.pieces[0], pattern.pieces[-1]
+    if not pattern.names:
+        return {} if text == first else None
+    if not text.startswith(first) or not text.endswith(last) or len(text) < len(first) + len(last):
+        return None
+    values: dict[str, str] = {}
+    at, end = len(first), len(text) - len(last)
+    for name, piece in zip(pattern.names, (*pattern.pieces[1:-1], None), strict=True):
+        until = end if piece is None else text.find(piece, at, end)
+        if until < at or values.setdefault(name, text[at:until]) != text[at:until]:
+            return None
+        at = until + len(piece or "")
+    return values
+
+
+@lru_cache(maxsize=len(languages.LANGUAGES))
+def _patterns(language: str) -> Sequence[_Pattern]:
+    """Those with the most letters of their own first."""
+    found = [_pattern(template) for template in languages.sentences(language)]
+    sure = [one for one in found if not one.names or _is_telling(one)]
+    return sorted(sure, key=lambda one: -sum(map(len, one.pieces)))
+
+
+def _pattern(template: str) -> _Pattern:
+    pieces, names = [""], []
+    for literal, name, _, _ in string.Formatter().parse(template):
+        pieces[-1] += literal
+        if name is not None:
+            names.append(name)
+            pieces.append("")
+    return _Pattern(template, tuple(pieces), tuple(names))
+
+
+def _is_telling(pattern: _Pattern) -> bool:
+    """Has it so much of its own that a text is hardly like it by chance? One word does where it begins, before a colon."""
+    words = len(_WORD.findall(" ".join(pattern.pieces)))
+    return words >= _LEAST_WORDS or (
+        bool(_WORD.match(pattern.pieces[0])) and any(": " in one for one in pattern.pieces)
+    )
