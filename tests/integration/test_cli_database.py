@@ -87,7 +87,7 @@ def test_what_is_no_database_is_refused_in_one_line(mailweir: Mailweir, database
 def test_a_locked_database_is_one_line(mailweir: Mailweir, database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         "mailweir.store.database.connection.Database.__init__.__kwdefaults__",
-        {"busy_timeout_seconds": 0.1, "create": False, "durable": True},
+        {"busy_timeout_seconds": 0.1, "create": False, "durable": True, "patience_seconds": None},
     )
     with database.transaction():
         ran = mailweir("deployment", "add", "demo", "--domain", "demo.example.net")

@@ -75,7 +75,7 @@ def test_an_unknown_group_is_told_with_the_command_that_mends_it(
     ignore("demo", Reason.UNKNOWN_GROUP, author="old@firm.example", queue_id="4Xz1", at=now - 9 * DAY)
     ignore("demo", author="x@stranger.example", queue_id="4Xz2", at=now)
     (found,) = record.check_groups(database, deployments.find(database, "demo"), now)
-    assert found.sentence.startswith("3 mails came from sales@firm.example and name somebody known")
+    assert found.sentence.startswith("3 mails from sales@firm.example named somebody known")
     assert found.to_do.endswith("mailweir group add sales@firm.example")
 
 
