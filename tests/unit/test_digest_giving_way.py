@@ -8,7 +8,6 @@ import pytest
 
 from mailweir.database_url import Postgresql
 from mailweir.digest.giving_way import LOCK_SHARE, GivingWay
-from mailweir.store.database import versions
 from mailweir.store.database.connection import Database
 
 
@@ -30,22 +29,10 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def path(tmp_path: Path) -> Path:
-    path = tmp_path / "mailweir.db"
-    versions.upgrade(path)
-    return path
-
-
-@pytest.fixture
-def database(path: Path) -> Iterator[Database]:
-    with closing(Database(path)) as database:
-        yield database
-
-
-@pytest.fixture
-def other(path: Path) -> Iterator[Database]:
-    with closing(Database(path)) as database:
-        yield database
+def other(sqlite_url: Path) -> Iterator[Database]:
+    """Another process's connection to the same file."""
+    with closing(Database(sqlite_url)) as opened:
+        yield opened
 
 
 def write(database: Database) -> None:
@@ -63,49 +50,51 @@ def write_for(seconds: float, giving_way: GivingWay, database: Database, clock: 
     giving_way.has_taken(seconds)
 
 
-def test_alone_it_never_waits(database: Database, clock: Clock) -> None:
-    giving_way = GivingWay(database, lambda: clock.now, clock.sleep)
+def test_alone_it_never_waits(sqlite_database: Database, clock: Clock) -> None:
+    giving_way = GivingWay(sqlite_database, lambda: clock.now, clock.sleep)
     for _ in range(100):
-        write_for(0.01, giving_way, database, clock)
+        write_for(0.01, giving_way, sqlite_database, clock)
     assert clock.slept == 0
 
 
-def test_beside_others_it_holds_the_lock_for_its_share(database: Database, other: Database, clock: Clock) -> None:
-    giving_way = GivingWay(database, lambda: clock.now, clock.sleep)
+def test_beside_others_it_holds_the_lock_for_its_share(
+    sqlite_database: Database, other: Database, clock: Clock
+) -> None:
+    giving_way = GivingWay(sqlite_database, lambda: clock.now, clock.sleep)
     began = clock.now
     for _ in range(100):
-        write_for(0.01, giving_way, database, clock)
+        write_for(0.01, giving_way, sqlite_database, clock)
         write(other)
     assert 100 * 0.01 / (clock.now - began) == pytest.approx(LOCK_SHARE, rel=0.05)
 
 
-def test_what_children_took_meanwhile_counts(database: Database, other: Database, clock: Clock) -> None:
+def test_what_children_took_meanwhile_counts(sqlite_database: Database, other: Database, clock: Clock) -> None:
     """The lock was free for that time."""
-    giving_way = GivingWay(database, lambda: clock.now, clock.sleep)
+    giving_way = GivingWay(sqlite_database, lambda: clock.now, clock.sleep)
     for _ in range(10):
-        write_for(0.01, giving_way, database, clock)
+        write_for(0.01, giving_way, sqlite_database, clock)
         write(other)
         clock.now += 1
     assert clock.slept == 0
 
 
-def test_others_that_stopped_are_waited_for_no_longer(database: Database, other: Database, clock: Clock) -> None:
-    giving_way = GivingWay(database, lambda: clock.now, clock.sleep)
-    write_for(0.01, giving_way, database, clock)
+def test_others_that_stopped_are_waited_for_no_longer(sqlite_database: Database, other: Database, clock: Clock) -> None:
+    giving_way = GivingWay(sqlite_database, lambda: clock.now, clock.sleep)
+    write_for(0.01, giving_way, sqlite_database, clock)
     write(other)
     for _ in range(200):
-        write_for(0.01, giving_way, database, clock)
+        write_for(0.01, giving_way, sqlite_database, clock)
     slept = clock.slept
     for _ in range(100):
-        write_for(0.01, giving_way, database, clock)
+        write_for(0.01, giving_way, sqlite_database, clock)
     assert 0 < slept == clock.slept
 
 
-def test_a_slow_disk_does_not_make_it_stand_still(database: Database, other: Database, clock: Clock) -> None:
-    giving_way = GivingWay(database, lambda: clock.now, clock.sleep)
-    write_for(0.01, giving_way, database, clock)
+def test_a_slow_disk_does_not_make_it_stand_still(sqlite_database: Database, other: Database, clock: Clock) -> None:
+    giving_way = GivingWay(sqlite_database, lambda: clock.now, clock.sleep)
+    write_for(0.01, giving_way, sqlite_database, clock)
     for _ in range(10):
-        write_for(5.0, giving_way, database, clock)
+        write_for(5.0, giving_way, sqlite_database, clock)
         write(other)
     assert 0 < clock.slept <= 10 * 0.25
 
