@@ -124,23 +124,32 @@ class Project:
         self._is_closed = False
         self._is_new = True
 
-    def take(self, units: int) -> None:
-        """Uses them. OverBudget."""
+    def take(self, units: int, opening_units: int = 0) -> None:
+        """Uses them. OverBudget; a sweep that waits for them uses opening_units before them."""
         with self._lock:
-            self._check(units)
+            self._check_open()
+            self._check_room(units, opening_units)
             self._bucket.take(units)
             self._used += units
 
-    def check(self, units: int, opening_units: int) -> None:
-        """OverBudget where so many can't be used now; who waits for them uses opening_units before them."""
+    def give_back(self, units: int) -> None:
+        """They were taken, and weren't used."""
         with self._lock:
-            self._check(units, opening_units)
+            self._bucket.take(-units)
+            self._used -= units
 
-    def _check(self, units: int, opening_units: int = 0) -> None:
+    def check_open(self) -> None:
+        """OverBudget where nothing may be asked now, also if it was paid for."""
+        with self._lock:
+            self._check_open()
+
+    def _check_open(self) -> None:
         if self._is_closed:
             raise OverBudget(said("this process ends"), 1.0, whose=Whose.PROJECT)
         if self._held_until > self._clock():
             raise OverBudget(self._held_for, self._held_until - self._clock(), whose=Whose.PROJECT)
+
+    def _check_room(self, units: int, opening_units: int) -> None:
         if self._today + units > self._per_day:
             raise OverBudget(said("the project's quota for today is used up"), _DAY_WAIT_SECONDS, whose=Whose.PROJECT)
         if self._bucket.seconds_until(units) > 0:
@@ -172,8 +181,9 @@ class Project:
     def collect(self) -> int:
         """What was used and isn't noted down yet; `share_out` says that it is by now."""
         with self._lock:
-            self._collected += self._used
-            self._used = 0
+            used = max(self._used, 0)  # less than none: of what was collected, some was given back
+            self._collected += used
+            self._used -= used
             return self._collected
 
     def share_out(self, workers: int, units_today: int, beat_seconds: float = 0.0, *, follows: bool = False) -> None:
@@ -201,11 +211,16 @@ class Spending:
         self.bucket = bucket
         self._project = project
         self._opening_units = opening_units
+        self._reserved = 0  # of the project's
 
     def __call__(self, units: int) -> None:
         """Before each call to Gmail. OverBudget where it has to wait."""
         self._check(units)
-        self._project.take(units)
+        if units <= self._reserved:
+            self._project.check_open()
+            self._reserved -= units
+        else:
+            self._project.take(units)
         self.bucket.take(units)
 
     def hold(self, error: Throttled) -> None:
@@ -213,9 +228,20 @@ class Spending:
         self._project.hold(error)
 
     def reserve(self, units: int) -> None:
-        """Before several calls that are of no use without each other. OverBudget where all of them can't be paid now."""
+        """Before several calls that are of no use without each other. OverBudget where all of them can't be paid now.
+
+        Other threads can't use the project's units meanwhile. What was reserved before, and not used, is given back.
+        """
+        self.give_back()
         self._check(units)
-        self._project.check(units, self._opening_units)
+        self._project.take(units, self._opening_units)
+        self._reserved = units
+
+    def give_back(self) -> None:
+        """Ends the reservation."""
+        unused, self._reserved = self._reserved, 0
+        if unused:
+            self._project.give_back(unused)
 
     def _check(self, units: int) -> None:
         if self.bucket.seconds_until(units) > 0:

@@ -71,6 +71,7 @@ class Sweep:
             try:
                 more = self._work_off(quantum)
             finally:
+                job.spending.give_back()
                 self._writer.flush()
             if not more:
                 more = self._what_can_wait()

@@ -241,3 +241,40 @@ def test_threads_take_no_more_than_there_is() -> None:
     for one in threads:
         one.join()
     assert project.collect() == 10_000
+
+
+def test_what_one_sweep_reserved_no_other_thread_uses(clock: Clock) -> None:
+    project = Project(400, 10**6, clock)
+    mine, other = Spending(Bucket(4_000, clock), project), Spending(Bucket(4_000, clock), project, opening_units=5)
+    mine.reserve(70)
+    with pytest.raises(OverBudget, match="project") as caught:
+        other.reserve(40)
+    assert caught.value.retry_after_seconds == pytest.approx(15 / 5)
+    other(30)
+    mine(35)
+    mine(35)
+    assert project.collect() == 100
+
+
+def test_what_was_reserved_and_not_used_is_given_back(clock: Clock) -> None:
+    project = Project(400, 1_000, clock)
+    mine = Spending(Bucket(4_000, clock), project)
+    mine.reserve(100)
+    mine(50)
+    mine.reserve(50)
+    assert project.collect() == 100
+    mine.give_back()
+    mine.give_back()
+    assert project.collect() == 100
+    assert _take_all(project, 10) == 50
+    assert project.collect() == 100
+    assert mine.bucket.left == 950
+
+
+def test_what_is_reserved_is_no_leave_to_ask_when_the_process_ends(clock: Clock) -> None:
+    project = Project(400, 10**6, clock)
+    mine = Spending(Bucket(4_000, clock), project)
+    mine.reserve(40)
+    project.close()
+    with pytest.raises(OverBudget, match="ends"):
+        mine(20)
