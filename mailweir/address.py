@@ -85,7 +85,7 @@ def normalise_domain(text: str) -> str | None:
     return text
 
 
-@functools.lru_cache(maxsize=1024)  # a message names few domains, each of them often; converting one takes 50 microseconds
+@functools.lru_cache(maxsize=1024)  # a message repeats few domains; converting one takes 50 microseconds
 def _a_label(label: str) -> str:
     """The A-label of a label (RFC 5891 5.4), or an empty string if the label has none. ASCII stays as it is.
 

@@ -149,7 +149,7 @@ def _read_day(text: str, year: str | None) -> tuple[int, int, int] | None:
     if len(one) == 4 and _is_day(three):
         if two in MONTHS:
             return _date(one, MONTHS[two], three)
-        if _is_day(two):  # ISO 8601; other orders of three numbers are ambiguous between the 4th of May and the 5th of April
+        if _is_day(two):  # ISO 8601; other orders could be the 4th of May or the 5th of April
             return _date(one, int(two), three)
     return None
 
@@ -190,7 +190,7 @@ def _read_zone(text: str) -> int | None:
     ):
         return None  # POSIX writes `EST+5` for the zone that mail calls `-0500`; `EST+0500` is neither
     if behind in _UTC_NAMES and offset:
-        return None  # `+0100 GMT`: one of the two is wrong. Other names after a number are comments without their brackets
+        return None  # `+0100 GMT`: one is wrong. Other names after a number are comments without brackets
     return offset
 
 

@@ -9,7 +9,7 @@ import re
 
 _LINE_END = re.compile(rb"\r?\n")
 _UNSETTLED = re.compile(rb" ?\r?\Z")
-_ENDS_BACKWARDS = re.compile(rb"(?:\n\r)*+")  # possessive: otherwise the engine remembers each line end for backtracking
+_ENDS_BACKWARDS = re.compile(rb"(?:\n\r)*+")  # possessive: otherwise each line end is remembered for backtracking
 _BLANK_PIECE_LINES = 4_096
 _PIECE_BYTES = 65_536
 # Empty lines at the end are removed in blocks: removing them one by one takes seconds for 25 MB.
