@@ -1,4 +1,4 @@
-"""Whether somebody else writes into the database. Called by the digest, which lets others go first."""
+"""Detects writes by other connections. Called by the digest, which gives them priority."""
 
 from mailweir.store.database.connection import Database
 
