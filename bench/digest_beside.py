@@ -1,10 +1,10 @@
-"""How much the digest slows capture that goes on beside it: `python -m bench.digest_beside`.
+"""The digest's effect on the speed of capture beside it: `python -m bench.digest_beside`.
 
-A process records mail through the code that the filter uses, batches of 20, each a commit, and takes as much CPU for each message
-besides as Postfix and the filter do. Beside it the digest works off a queue
-of 20,000 messages with its own children, or waits: in pairs of short spans in turn, on one database. It prints the median of the
-pairs' ratios of messages/s with its interval of 95 % (by ranks), and how long a batch took at most and at the 99th percentile.
-Exit 1 where the digest certainly slows capture by more than the goal. `Capture` is used by `pages_beside`, too.
+A process records mail through the filter's code, batches of 20, each a commit, and uses as much additional CPU for each message
+as Postfix and the filter do. Beside it the digest works off a queue of 20,000 messages with its own children, or waits: in pairs
+of short alternating spans, on one database. It prints the median of the pairs' ratios of messages/s with its interval of 95 % (by
+ranks), and the duration of a batch at most and at the 99th percentile. Exit 1 if the digest certainly slows capture by more than
+the goal. `Capture` is used by `pages_beside`, too.
 """
 
 import argparse
@@ -39,7 +39,7 @@ from mailweir.store.database.batches import parts
 from mailweir.store.database.connection import Database
 from tests.moody_zone import MoodyZoneServer
 
-GOAL = 0.95  # of what is captured without it
+GOAL = 0.95  # of the captures without it
 _QUEUED = 20_000
 _PAIRS, _SECONDS = 20, 2.0
 _PREPARED = 2_000  # messages that are made at once, before they are recorded
@@ -95,7 +95,7 @@ def _measure(url: DatabaseUrl, settings: Settings, key: SigningKey, options: arg
 
 
 def _queued(count: int, key: SigningKey) -> Iterator[recording.Entry]:
-    """So many messages of few signed texts: to sign takes far longer than all else."""
+    """This many messages from few signed texts: signing takes far longer than everything else."""
     texts = [digest.signed(entry, number, key) for number, entry in enumerate(growth.entries(0, _SIGNED))]
     for number, entry in enumerate(growth.entries(0, count)):
         like = texts[number % _SIGNED]
@@ -116,7 +116,7 @@ class Span:
 
 
 class Capture:
-    """Records new messages, as the filter does. first: the number of the first one; work_seconds: of CPU for each besides."""
+    """Records new messages, as the filter does. first: the number of the first one; work_seconds: additional CPU for each."""
 
     def __init__(self, database: Database, first: int, work_seconds: float) -> None:
         self._database = database
@@ -126,17 +126,17 @@ class Capture:
         self.recorded = 0
 
     def prepare(self) -> None:
-        """Makes what the next span records, where that isn't made yet."""
+        """Makes the next span's messages, unless they exist already."""
         while len(self._left) < _LEFT_BATCHES:
             number = next(self._numbers)
             self._left += list(parts(growth.entries(number, _PREPARED), growth.BATCH))
         gc.collect()
 
     def span(self, seconds: float) -> Span:
-        """Records for so long."""
+        """Records for this long."""
         taken: list[float] = []
         self.prepare()
-        time.sleep(0.2)  # the digest has begun, or has ended what it had in hand
+        time.sleep(0.2)  # the digest has begun, or has finished its work in hand
         began = at = time.perf_counter()
         while at - began < seconds:
             batch = self._left.pop()
