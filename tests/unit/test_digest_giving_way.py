@@ -1,4 +1,4 @@
-"""The digest leaves the write lock to others that write, and to nobody else."""
+"""The digest leaves the write lock to other writers, and to nobody else."""
 
 from collections.abc import Iterator
 from contextlib import closing
@@ -12,7 +12,7 @@ from mailweir.store.database.connection import Database
 
 
 class Clock:
-    """Monotonic seconds. slept: what was waited."""
+    """Monotonic seconds. slept: the time spent waiting."""
 
     def __init__(self) -> None:
         self.now = 100.0
