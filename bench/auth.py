@@ -15,7 +15,7 @@ from bench.processes import cpu_seconds, descendants, memory_bytes
 
 LOGINS = 1_000
 CONNECTIONS = 8
-GUESSERS = 50  # what Postfix lets one address have at a time
+GUESSERS = 50  # Postfix's limit of connections for one address
 _PAUSE_SECONDS = 0.02
 
 

@@ -7,7 +7,7 @@ from mailweir.store.gmail.gmail_leases import Rest
 
 
 class Rests:
-    """Those that are still to be written."""
+    """The lease ends that are still to be written."""
 
     def __init__(self, services: Services) -> None:
         self._services = services
@@ -17,12 +17,12 @@ class Rests:
         return len(self._waiting)
 
     def add(self, *rests: Rest) -> None:
-        """To be written the next time."""
+        """Adds one for the next write."""
         self._waiting += rests
 
     def write(self) -> None:
-        """What an outage keeps from being written waits for its end (DatabaseUnavailable). What can't be written is logged, and
-        waits for its lease to run out."""
+        """Writes them. If the database isn't available, they wait (DatabaseUnavailable). One that can't be written is logged, and
+        its lease expires by itself."""
         if not self._waiting:
             return
         try:

@@ -1,10 +1,10 @@
-"""Builds sdist and wheel into a folder: the same commit gives the same bytes, wherever and whenever it is built.
+"""Builds sdist and wheel into a folder: the same commit gives the same bytes, on any machine and at any time.
 
     build_dist.py OUT [SOURCE] [OPTION...]        options: for `python -m build`
 
-What would differ by itself: times of files and of the packing, the owner's name and number, the umask, and the order in which
-a folder lists its files. The time is `SOURCE_DATE_EPOCH`, else the commit's, else that of setup.cfg, which an sdist keeps. The
-bytes of gzip are those of one version of zlib. Called by `make dist`.
+Without this script these would differ: times of files and of the packing, the owner's name and number, the umask, and the order
+in which a folder lists its files. The time is `SOURCE_DATE_EPOCH`, else the commit's, else that of setup.cfg, which an sdist
+keeps. The bytes of gzip are those of one version of zlib. Called by `make dist`.
 """
 
 import argparse
@@ -22,7 +22,7 @@ _UMASK = 0o022
 
 
 def moment_of(source: Path) -> int:
-    """The seconds since 1970 that all files of a build get."""
+    """The seconds since 1970 for all files of a build."""
     given = os.environ.get("SOURCE_DATE_EPOCH")
     if given:
         return int(given)
@@ -35,7 +35,7 @@ def moment_of(source: Path) -> int:
 
 
 def settle(sdist: Path, moment: int) -> None:
-    """Packs an sdist anew, in place: in the order of the names, nobody's, of one time, with the modes that git knows."""
+    """Repacks an sdist in place: sorted by name, without owners, with one time, and with git's file modes."""
     settled = sdist.with_name(f"{sdist.name}.new")
     with (
         tarfile.open(sdist) as found,
@@ -53,7 +53,7 @@ def settle(sdist: Path, moment: int) -> None:
 
 
 def build(source: Path, out: Path, *options: str) -> None:
-    """An sdist of `source`, and a wheel of what is in that sdist. options: for `python -m build`. CalledProcessError."""
+    """Builds an sdist of `source`, and a wheel from that sdist. options: for `python -m build`. CalledProcessError."""
     os.umask(_UMASK)
     moment = moment_of(source)
     os.environ["SOURCE_DATE_EPOCH"] = str(moment)
@@ -71,7 +71,7 @@ def build(source: Path, out: Path, *options: str) -> None:
 
 
 def main() -> None:
-    """The command line; what a build has to say is on stderr."""
+    """The command line; the build's output goes to stderr."""
     parser = argparse.ArgumentParser(description="Builds sdist and wheel. Further options go to `python -m build`.")
     parser.add_argument("out", type=Path, metavar="OUT")
     parser.add_argument("source", type=Path, nargs="?", default=REPOSITORY, metavar="SOURCE")

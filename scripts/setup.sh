@@ -10,7 +10,7 @@
 #   ONLY     "venv": the virtual environment alone; no root, no Debian package, no user, no npm
 #   EXTRAS   the project's optional parts to install: "test", "test,smoke", "test,check" (the default), "test,check,deploy"
 set -eu
-# The unprivileged user has to read what is made here.
+# The unprivileged user must be able to read the results.
 umask 022
 
 PYTHON=${PYTHON:-/usr/bin/python3}
@@ -32,29 +32,29 @@ installed() {
     [ "$(dpkg-query -W -f='${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
 }
 
-# A second mail server would be removed by apt to make room for Postfix: that is the admin's decision, not ours.
+# apt would remove a second mail server to make room for Postfix: the admin decides that.
 other_mta() {
     dpkg-query -W -f='${db:Status-Status} ${Package} ${Provides}\n' 2>/dev/null |
         awk '$1 == "installed" && $2 != "postfix" && / mail-transport-agent/ { print $2; exit }'
 }
 
-# Readers of addresses that ours is compared with.
+# Address parsers for comparison with ours.
 for_tests() {
     case ",$EXTRAS," in *,test,*) echo libemail-address-xs-perl libmailtools-perl ;; esac
 }
 
-# What `make check` runs that isn't Python: systemd is there for its analysis of units, and starts nothing.
+# Tools for `make check` outside of Python: systemd only analyses units here, and starts nothing.
 for_checks() {
     case ",$EXTRAS," in *,check,*) echo shellcheck systemd vagrant ;; esac
 }
 
-# What `make test-deploy` runs its hosts on.
+# Tools for the hosts of `make test-deploy`.
 for_deployment() {
     case ",$EXTRAS," in *,deploy,*) echo docker.io debootstrap ;; esac
 }
 
-# What tests show a page to. `make test` has a few of these (smoke); `make test-browser` has all, and the web servers that the
-# documentation has examples of.
+# Tools that open pages in tests. `make test` uses a few of them (smoke); `make test-browser` uses all, and the web servers in the
+# documentation's examples.
 for_browser() {
     case ",$EXTRAS," in *,smoke,*|*,browser,*) echo chromium ;; esac
     case ",$EXTRAS," in *,browser,*) echo nginx-light caddy ;; esac
@@ -86,7 +86,7 @@ deny_service_starts() {
     $as_root chmod 755 "$policy"
 }
 
-# What apt says no to is the caller's to tell.
+# The caller reports apt's errors.
 apt_install() {
     deny_service_starts || return
     # shellcheck disable=SC2086  # a list of words on purpose
@@ -109,7 +109,7 @@ install_packages() {
     if ! installed postfix; then
         echo 'postfix postfix/main_mailer_type select No configuration' | $as_root debconf-set-selections
     fi
-    # The tests start clusters of their own: Debian's package is not to make one, let alone start it.
+    # The tests start clusters of their own: Debian's package must not create or start one.
     if ! installed postgresql-common; then
         $as_root mkdir -p /etc/postgresql-common/createcluster.d
         echo 'create_main_cluster = false' | $as_root tee /etc/postgresql-common/createcluster.d/mailweir.conf >/dev/null
@@ -124,7 +124,7 @@ make_user() {
     $as_root useradd --system --user-group --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin "$run_as"
 }
 
-# One look at everything that is installed from the checkout: a change of it installs again, an unchanged one costs nothing.
+# A fingerprint of everything that is installed from the checkout: a change installs again, an unchanged checkout costs nothing.
 fingerprint() {
     {
         "$PYTHON" --version
@@ -138,8 +138,8 @@ fingerprint() {
 
 which_python() { "$1" -c 'import sys, sysconfig; print(sys.base_prefix, sysconfig.get_config_var("SOABI"))' 2>/dev/null; }
 
-# Is the virtual environment a whole one, of this Python? Its interpreter is a link. After an upgrade of the system it leads to
-# another version, or to nothing, and what was installed lies in the folder of the old one: so pip is asked, which is always there.
+# Is the virtual environment complete, and of this Python? Its interpreter is a link. After an upgrade of the system it points to
+# another version, or to nothing, and the packages are in the old version's folder: so this runs pip, which is always there.
 suits() {
     [ "$(which_python "$VENV/bin/python")" = "$(which_python "$PYTHON")" ] && "$VENV/bin/python" -m pip --version >/dev/null 2>&1
 }
@@ -152,7 +152,7 @@ make_venv() {
     else
         say "making the virtual environment $VENV"
     fi
-    # outside of the checkout only root may make it, and it belongs to whoever works in the checkout
+    # outside of the checkout only root may create it, and it belongs to the checkout's owner
     mkdir -p "$VENV" 2>/dev/null || $as_root install -d -o "$(id -u)" -g "$(id -g)" "$VENV"
     "$PYTHON" -m venv --clear "$VENV" || die "could not make $VENV"
 }
@@ -182,8 +182,8 @@ need_npm() {
     $as_root apt-get update -q >/dev/null && apt_install npm
 }
 
-# The Gmail server that the tests run against (tests/gmail/README.md), and readers of addresses: npm packages and the node that runs them.
-# Nothing stops where it can't be had: the tests that need it then skip with the reason, and fail where CI=true.
+# The Gmail server for the tests (tests/gmail/README.md), and address parsers: npm packages and the node that runs them. If they
+# aren't available, setup goes on: the tests that need them skip with the reason, and fail if CI=true.
 install_gmail_server() {
     case ",$EXTRAS," in *,test,*) ;; *) return 0 ;; esac
     folder=$top/tests/gmail
@@ -201,8 +201,8 @@ install_gmail_server() {
 only=${ONLY:-all}
 [ "$only" = venv ] || { install_packages; make_user; }
 VENV=${VENV:-$(sh "$top/scripts/venv-path.sh")}
-# The daemons run as an unprivileged user. Where that user can't read the checkout, the virtual environment lies outside
-# of it and holds a copy of the project.
+# The daemons run as an unprivileged user. If that user can't read the checkout, the virtual environment is outside of it and
+# contains a copy of the project.
 case $VENV in "$top"/*) mode=editable ;; *) mode=copy ;; esac
 install_project
 [ "$only" = venv ] || install_gmail_server
