@@ -24,7 +24,7 @@ GIVE_UP_SECONDS = 600
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What the client sends. keep_connections: many messages over one connection, rather than a connection for each."""
+    """The client's load. keep_connections: many messages over one connection, rather than a connection for each."""
 
     messages: int
     warm_up_messages: int

@@ -29,7 +29,7 @@ class Rests:
             self._write(self._waiting)
         except DatabaseUnavailable:
             raise
-        except Exception:  # noqa: BLE001  one that can't be a row must not stand in the way of the others
+        except Exception:  # noqa: BLE001  one that can't be a row must not block the others
             self._write_each()
         self._waiting = []
 

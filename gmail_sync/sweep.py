@@ -115,7 +115,7 @@ class Sweep:
     def _now(self) -> datetime:
         return self._job.services.clock()
 
-    # --- what is to be looked at --------------------------------------------------------------------------------------
+    # --- queued messages ----------------------------------------------------------------------------------------------
 
     def _work_off(self, quantum: int) -> bool:
         """Examines due messages, up to this many; is there more that needn't wait?"""
@@ -144,7 +144,7 @@ class Sweep:
                 to_write = self._looked_at(queued, room)
             except (Throttled, NeedsReconnect, AppRefused, LeaseLost, DatabaseUnavailable):
                 raise
-            except Exception as error:  # noqa: BLE001  one message must not stand in the way of what comes after it
+            except Exception as error:  # noqa: BLE001  one message must not block the next ones
                 if isinstance(error, Unreachable):
                     job.mailbox.profile()  # if this isn't available either, it isn't the message: Unreachable
                 self._failing.fail(queued, error)
@@ -197,7 +197,7 @@ class Sweep:
         job.services.log.warning("a scheduled mail was cancelled: off the record", **facts)
         return []
 
-    # --- what can wait ------------------------------------------------------------------------------------------------
+    # --- low-priority work --------------------------------------------------------------------------------------------
 
     def _what_can_wait(self) -> bool:
         """A due audit, or a search for new contacts' mail; is there more that needn't wait?"""

@@ -43,7 +43,7 @@ def is_own_date(raw_date: bytes) -> bool:
 
 
 def is_own_id(message_id: str) -> bool:
-    """Has it the form that `ContentId` makes? An imitated one only makes the imitator's Message-ID not count."""
+    """Does it have the form that `ContentId` makes? An imitated one doesn't count as a Message-ID; it has no other effect."""
     return message_id.startswith("<" + _ID_MARK) and _OWN_ID.fullmatch(message_id) is not None
 
 

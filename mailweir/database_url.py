@@ -40,7 +40,7 @@ DatabaseUrl = Path | Postgresql
 
 
 def fault_of(url: str) -> str | None:
-    """What is wrong with the address of a database, or None."""
+    """The fault in the address of a database, or None."""
     if url.startswith("sqlite:/"):
         return None
     try:

@@ -10,7 +10,7 @@ from mailweir.directory import ContactRef, DeploymentRef, RuleRef
 
 
 class Outcome(enum.StrEnum):
-    """What was done with a message."""
+    """The action on a message."""
 
     CAPTURED = "captured"
     IGNORED = "ignored"

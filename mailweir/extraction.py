@@ -70,7 +70,7 @@ class Extractor:
 
     def _taken_out(self, kept: Version, wanted: dict[str, Any], fault: str) -> IO[bytes]:
         with self._place():
-            answer = tempfile.TemporaryFile()  # noqa: SIM115  whoever asked closes it
+            answer = tempfile.TemporaryFile()  # noqa: SIM115  the caller closes it
             try:
                 code = self._run(kept, wanted, answer)
                 if code == extraction_child.HAS_BCC:

@@ -1,4 +1,4 @@
-"""Who may read an activity? Also: the words in a subject that make it private.
+"""Access to an activity, and the words in a subject that make it private.
 
 A word counts if it stands alone, in any script and case. In scripts without spaces between words it counts anywhere. Pure: linear
 in the subject's length. Called by `recording`, and by `store` where it is set. Standard library only.

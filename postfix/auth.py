@@ -199,7 +199,7 @@ class Connection(connections.Connection):
         except CannotAnswer:
             self.hang_up()
             return
-        except Exception as error:  # noqa: BLE001  the edge: smtpd is told at once that there is no answer
+        except Exception as error:  # noqa: BLE001  the edge: smtpd learns at once that there is no answer
             self._logger.error("can't answer", reason=type(error).__name__)
             self.hang_up()
             return

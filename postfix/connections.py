@@ -4,11 +4,11 @@ Independent of the protocols: `socketmap` and `auth` build on it, each with a `s
 Neither closes silent clients, because an smtpd keeps its connection for its whole life; their number is limited. They differ for
 good reasons:
 
-- A look-up is one indexed read, by the loop's own connection to the database, a second at the most. What can't be told is said
-  (TEMP, a 451), and the sender comes again, as it does where nobody answers. So it is answered at once, in the loop.
-- AUTH can't say "not now", but by closing the connection; its hash takes milliseconds, and a "no" that isn't true shuts a person
-  out. So it has threads, each with a connection to the database, turns, a deadline, a penalty, a guardian, and a socket that
-  outlives the process (decision 0017). While one question is decided, its client is read from, so that its end is seen.
+- A look-up is one indexed read, by the loop's own connection to the database, at most a second. If there is no answer, the
+  reply says so (TEMP, a 451), and the sender tries again, as it does without a reply. So it is answered at once, in the loop.
+- AUTH can't say "not now" except by closing the connection; its hash takes milliseconds, and a wrong "no" locks a person out. So
+  it has threads, each with a connection to the database, turns, a deadline, a penalty, a guardian, and a socket that outlives the
+  process (decision 0017). While one request is decided, its connection is still read, so that its end is noticed.
 
 Called by `lookups` and `auth`.
 """

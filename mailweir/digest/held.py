@@ -143,7 +143,7 @@ class HeldDesk:
             held.release(self._database, self._left)
             self._left = []
 
-    # --- what an answer means ---------------------------------------------------------------------------------------------
+    # --- the meaning of an answer -----------------------------------------------------------------------------------------
 
     def _decide(self, hand: HeldHand, said: Said | None, answer: bytes | None) -> None:
         now = self._clock()

@@ -161,7 +161,7 @@ class Outcomes:
                 readings.write_unreadable(self._database, raw_id, str(one), now)
         return kept, verdicts.leading(self._database, first)
 
-    # --- what an answer means ---------------------------------------------------------------------------------------------
+    # --- the meaning of an answer -----------------------------------------------------------------------------------------
 
     def _decide(self, outcome: Outcome) -> _Final | Entry:
         """The result to write; an entry means a retry."""

@@ -26,7 +26,7 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """name: of the record. kind: such as rsa-2048, or "". fault: what is wrong, or "". note: useful to know."""
+    """name: of the record. kind: such as rsa-2048, or "". fault: an error, or "". note: useful to know."""
 
     selector: str
     name: str

@@ -44,7 +44,7 @@ class Methods:
 
 
 class About:
-    """The address of a call, except for its object. Building it anew costs a twentieth of a call."""
+    """The address of a call, except for its object. Building it again costs a twentieth of a call."""
 
     def __init__(self, url: str) -> None:
         self._before, self._after = url.split(_ANYTHING)

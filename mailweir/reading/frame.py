@@ -96,7 +96,7 @@ def _iso(moment: datetime | None) -> str | None:
     return moment.isoformat() if moment else None
 
 
-# --- from a child that hostile mail may have got hold of --------------------------------------------------------------
+# --- from a child that hostile mail may have taken over ---------------------------------------------------------------
 
 
 def _unpacked(frame: bytes) -> Reading:

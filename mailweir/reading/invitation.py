@@ -122,7 +122,7 @@ def _lines(ics: bytes) -> Iterator[tuple[str, _Property]]:
             yield found[1].upper(), _Property(found[3], found[2])
 
 
-def _parse(ics: bytes) -> _Calendar:  # noqa: C901  one turn for each line, in the order in which lines are told apart
+def _parse(ics: bytes) -> _Calendar:  # noqa: C901  one turn for each line, in the order in which lines are distinguished
     found = _Calendar()
     within: list[str] = []  # the known components; unknown ones are skipped with their content
     left_out = 0

@@ -77,7 +77,7 @@ def _size(line: re.Match[bytes]) -> int:
 
 
 def _fits(line: re.Match[bytes]) -> bool:
-    """Has the line the number of characters that it states? Trailing blanks get lost in transit, and some programs write one more
+    """Does the line have as many characters as it states? Trailing blanks get lost in transit, and some programs write one more
     as a checksum."""
     chars = (_size(line) + 2) // 3 * 4
     return len(line[2].rstrip(b" ")) <= chars + 1 and (len(line[2]) >= chars * 2 // 3)

@@ -47,7 +47,7 @@ PROTOCOL = (
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """What a worker's connections share."""
+    """The objects that a worker's connections share."""
 
     readers: Readers
     group_commit: GroupCommit

@@ -219,7 +219,8 @@ def renew(database: Database, leased: Collection[Leased], now: datetime) -> None
 
 
 def move_cursor(database: Database, leased: Leased, cursor: str | None) -> None:
-    """Within the transaction that queued the messages before the new cursor. None: it is taken anew, and a list fills the gap."""
+    """Within the transaction that queued the messages before the new cursor. None: a new cursor is requested, and a list fills
+    the gap."""
     database.fast_execute()("UPDATE gmail_mailboxes SET cursor = ? WHERE id = ?", (cursor, leased.id))
 
 

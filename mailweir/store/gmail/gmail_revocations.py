@@ -130,7 +130,7 @@ def _write(
     next_try_at: datetime | None,
     now: datetime,
 ) -> None:
-    """Writes, unless it was requested anew meanwhile, or the consent is in use again."""
+    """Writes, unless it was requested again meanwhile, or the consent is in use again."""
     is_over = next_try_at is None
     sql = (
         "UPDATE gmail_revocations SET state = ?, attempts = ?, error = ?, next_try_at = ?, ended_at = ?, token_sealed = ?"

@@ -68,7 +68,7 @@ class Waiting:
     oldest: datetime | None
 
 
-# --- put, with the decision -------------------------------------------------------------------------------------------
+# --- stored with the decision -----------------------------------------------------------------------------------------
 
 
 def put(database: Database, new: Sequence[NewHeld]) -> set[int]:
@@ -200,7 +200,7 @@ def release(database: Database, held_ids: Sequence[int]) -> None:
         batches.change(database, "UPDATE held_messages SET next_try_at = '' WHERE id IN ({})", (), held_ids)
 
 
-# --- decided, in the caller's transaction, which has found it `for_update` --------------------------------------------
+# --- decided, in the caller's transaction, which has locked it by `for_update` ----------------------------------------
 
 
 def captured(database: Database, one: Held, reason: Reason, activity_id: int) -> None:
@@ -303,7 +303,7 @@ def _blank(database: Database, held_ids: Sequence[int]) -> None:
     batches.change(database, sql, first, held_ids)
 
 
-# --- told -------------------------------------------------------------------------------------------------------------
+# --- reported ---------------------------------------------------------------------------------------------------------
 
 
 def waiting(database: Database) -> Waiting:

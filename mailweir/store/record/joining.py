@@ -45,7 +45,7 @@ class _Side(NamedTuple):
         return self.versions == self.forwards > 0
 
 
-# --- noted ------------------------------------------------------------------------------------------------------------
+# --- recorded ---------------------------------------------------------------------------------------------------------
 
 
 def note(database: Database, activity_ids: Collection[int]) -> bool:

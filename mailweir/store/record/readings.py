@@ -310,7 +310,7 @@ def unreadable(database: Database, deployment_id: int, limit: int, *, is_damaged
     return [activity_id for (activity_id,) in database.execute(sql, values).fetchall()]
 
 
-# --- how it is kept -------------------------------------------------------------------------------------------------------
+# --- the stored form ------------------------------------------------------------------------------------------------------
 
 
 def _compressed(text: str) -> bytes:

@@ -103,7 +103,7 @@ def _forget(database: Database, activity_id: int) -> None:
     execute("DELETE FROM activities WHERE id = ?", (activity_id,))
 
 
-# --- what a never-log rule hides, each within a transaction, under `unchecked` ----------------------------------------
+# --- mail that a never-log rule hides, each within a transaction, under `unchecked` -----------------------------------
 
 
 @contextmanager

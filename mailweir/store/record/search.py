@@ -198,7 +198,7 @@ def _by_the_index(database: Database) -> Iterator[None]:
         yield
 
 
-# --- from where to where ----------------------------------------------------------------------------------------------
+# --- the range of versions --------------------------------------------------------------------------------------------
 
 
 def _bounds(database: Database, wanted: Wanted) -> tuple[int, int]:
@@ -237,7 +237,7 @@ def _first_since(database: Database, since: datetime) -> int:
     return int(first) if first is not None else _NO_BOUND
 
 
-# --- what the index gives ---------------------------------------------------------------------------------------------
+# --- the index's results ----------------------------------------------------------------------------------------------
 
 
 def _candidates(database: Database, asked: _Asked) -> Iterator[list[int]]:
