@@ -1,0 +1,90 @@
+"""What the documents refer to: links, commands, settings and variables of the role, as text and place.
+
+Reads Markdown only as far as these documents use it. Called by `test_documents`.
+"""
+
+import re
+from collections.abc import Collection, Iterator, Mapping
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+from tests.imports import REPOSITORY
+
+FROZEN = REPOSITORY / "tests" / "unit" / "frozen"
+_FENCED = re.compile(r"^[ ]*```.*?^[ ]*```", re.M | re.S)
+_SPAN = re.compile(r"`([^`]+)`")
+
+
+class Document(NamedTuple):
+    """A Markdown file of the repository."""
+
+    path: Path
+    text: str
+
+    @property
+    def prose(self) -> str:
+        """Without blocks of code."""
+        return _FENCED.sub("", self.text)
+
+    @property
+    def spans(self) -> list[str]:
+        """Code within sentences, each on one line."""
+        return [" ".join(span.split()) for span in _SPAN.findall(self.prose)]
+
+    @property
+    def code(self) -> list[str]:
+        """Spans, and the lines of blocks without their comments."""
+        blocks = "\n".join(_FENCED.findall(self.text)).replace("\\\n", " ")
+        return [*self.spans, *(re.sub(r"(^| )# .*", "", line) for line in blocks.splitlines())]
+
+
+def of_folder(root: Path) -> list[Document]:
+    """All documents of a checkout, those of decisions, tests and bench included."""
+    files = [*root.glob("*.md"), *(file for top in ("docs", "tests", "bench") for file in (root / top).rglob("*.md"))]
+    return [Document(file, file.read_text("utf-8")) for file in sorted(files) if "node_modules" not in file.parts]
+
+
+def anchor(heading: str) -> str:
+    """A heading as GitHub links to it."""
+    words = re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", heading).replace("`", "").replace("*", "")
+    return re.sub(r"[^\w -]", "", words.strip().lower()).replace(" ", "-")
+
+
+@cache
+def anchors(document: Document) -> frozenset[str]:
+    """Those of a document; a second heading of the same words isn't linked to."""
+    return frozenset(anchor(heading) for heading in re.findall(r"^#+ (.+)$", document.prose, re.M))
+
+
+def broken_links(documents: Collection[Document]) -> Iterator[str]:
+    """Links to files that aren't there, and to headings that their file hasn't."""
+    known = {document.path.resolve(): document for document in documents}
+    for document in documents:
+        for link in re.findall(r"\]\((?!https?:|mailto:)([^)\s]+)\)", document.prose):
+            path, _, heading = link.partition("#")
+            target = (document.path.parent / path).resolve() if path else document.path.resolve()
+            if not target.exists() or (heading and heading not in anchors(known[target])):
+                yield f"{document.path.name}: {link}"
+
+
+@cache
+def commands() -> Mapping[str, frozenset[str]]:
+    """The options of each command of the command line, as they are frozen."""
+    found: dict[str, set[str]] = {}
+    for line in (FROZEN / "commands.txt").read_text("utf-8").splitlines():
+        command, _, option = line.partition(": ")
+        found.setdefault(command, set()).update(re.findall(r"--[a-z-]+", option))
+    return {command: frozenset(options) for command, options in found.items()}
+
+
+def unknown_commands(code: str) -> Iterator[str]:
+    """Commands and options of `mailweir` in a line of code that the command line doesn't have."""
+    for found in re.findall(r"(?<![\w.@'-])mailweir ((?!-)[a-z].*)", code):
+        words = re.split(r"\s+", re.split(r"\s[;&|>]|[;)`]", found)[0])
+        command = "mailweir"
+        while words and f"{command} {words[0]}" in commands():
+            command = f"{command} {words.pop(0)}"
+        options = {word.partition("=")[0] for word in words if word.startswith("--")} - {"--help"}
+        if command == "mailweir" or not options <= commands()[command]:
+            yield f"mailweir {found}"
