@@ -1,15 +1,16 @@
-"""What the documents refer to: links, commands, settings and variables of the role, as text and place.
+"""What the documents refer to: links, commands, settings and quoted messages, as text and place.
 
 Reads Markdown only as far as these documents use it. Called by `test_documents`.
 """
 
+import ast
 import re
 from collections.abc import Collection, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.imports import REPOSITORY
+from tests.imports import PROGRAMS, REPOSITORY, sources
 
 FROZEN = REPOSITORY / "tests" / "unit" / "frozen"
 _FENCED = re.compile(r"^[ ]*```.*?^[ ]*```", re.M | re.S)
@@ -88,3 +89,30 @@ def unknown_commands(code: str) -> Iterator[str]:
         options = {word.partition("=")[0] for word in words if word.startswith("--")} - {"--help"}
         if command == "mailweir" or not options <= commands()[command]:
             yield f"mailweir {found}"
+
+
+@cache
+def texts() -> tuple[str, ...]:
+    """All texts in the programs' source, those of f-strings in pieces."""
+    trees = (ast.parse(file.read_text("utf-8")) for file in sources(PROGRAMS))
+    constants = (node.value for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Constant))
+    return tuple({value for value in constants if isinstance(value, str)})
+
+
+def column(document: Document, heading: str) -> Iterator[str]:
+    """The cells of a document's tables that stand below a heading."""
+    at = None
+    for line in document.text.splitlines():
+        cells = [cell.strip() for cell in line.strip("| ").split(" | ")] if line.startswith("|") else []
+        if heading in cells:
+            at = cells.index(heading)
+        elif not cells:
+            at = None
+        elif at is not None and "---" not in line:
+            yield cells[at]
+
+
+def pieces(cell: str) -> Iterator[str]:
+    """What a cell quotes, without what stands for something else: `…`, numbers, and words in capitals."""
+    for quoted in _SPAN.findall(cell):
+        yield from (one for one in re.split(r"…|\b(?:[A-Z]+|\d+)\b", quoted) if len(one.strip()) > 5)

@@ -20,6 +20,16 @@ NO_SETTINGS = {
     "gmail.readonly": "likewise",
     "gmail.quota": "a part of the fixture `gmail`",
 }
+# Quotes whose parts a program puts together, and the part that is in its source; a library's has none.
+PUT_TOGETHER = {
+    "no answer from the filter": "no answer from ",
+    "no answer from the filter: timed out": "no answer from ",
+    "no answer from the look-ups": "no answer from ",
+    "not running: mailweir-auth": "not running: ",
+    "main.cf is not what the settings say, from '": " is not what the settings say, from ",
+    ", not to mailweir": ", not to ",
+    ": connection failed": "",
+}
 ROLE = REPOSITORY / "ansible" / "roles" / "mailweir"
 
 
@@ -84,3 +94,20 @@ def test_variables_of_the_role_in_documents_exist() -> None:
     }
     assert len(named) > 15
     assert named - known == set()
+
+
+def test_doctor_says_what_the_admins_document_quotes() -> None:
+    (document,) = (one for one in CURRENT if one.path.name == "operations.md")
+    quoted = [piece for cell in documents.column(document, "doctor says") for piece in documents.pieces(cell)]
+    assert len(quoted) > 20
+    assert set(PUT_TOGETHER) <= set(quoted)
+    sought = [PUT_TOGETHER.get(piece, piece) for piece in quoted]
+    assert [piece for piece in sought if not any(piece in text for text in documents.texts())] == []
+
+
+def test_cells_and_quotes_are_read_from_a_table(tmp_path: Path) -> None:
+    page = tmp_path / "a.md"
+    page.write_text("| fault | doctor says |\n| --- | --- |\n| a | note: `N MiB free …: less than it` |\n\n| x | y |\n")
+    (document,) = documents.of_folder(tmp_path)
+    (cell,) = documents.column(document, "doctor says")
+    assert list(documents.pieces(cell)) == [" free ", ": less than it"]
