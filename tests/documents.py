@@ -1,4 +1,4 @@
-"""What the documents refer to: links, commands, settings and quoted messages, as text and place.
+"""What the documents refer to: links, commands, settings and quoted messages; and who names documents.
 
 Reads Markdown only as far as these documents use it. Called by `test_documents`.
 """
@@ -13,6 +13,7 @@ from typing import NamedTuple
 from tests.imports import PROGRAMS, REPOSITORY, sources
 
 FROZEN = REPOSITORY / "tests" / "unit" / "frozen"
+_NAMING = (".py", ".j2", ".yml", ".example", ".po", ".html", ".sh")
 _FENCED = re.compile(r"^[ ]*```.*?^[ ]*```", re.M | re.S)
 _SPAN = re.compile(r"`([^`]+)`")
 
@@ -69,6 +70,14 @@ def broken_links(documents: Collection[Document]) -> Iterator[str]:
                 yield f"{document.path.name}: {link}"
 
 
+def named_in_code(root: Path) -> Iterator[tuple[Path, str]]:
+    """Documents that programs, settings, scripts and tests of a checkout name, with the file that does: `docs/...md`."""
+    for folder in (*PROGRAMS, "webapp", "bench", "ansible", "scripts", "tests"):
+        for file in sorted((root / folder).rglob("*.*")):
+            if file.suffix in _NAMING and file.is_file() and "node_modules" not in file.parts:
+                yield from ((file, name) for name in re.findall(r"\bdocs/[\w/-]+\.md\b", file.read_text("utf-8")))
+
+
 @cache
 def commands() -> Mapping[str, frozenset[str]]:
     """The options of each command of the command line, as they are frozen."""
@@ -87,7 +96,8 @@ def unknown_commands(code: str) -> Iterator[str]:
         while words and f"{command} {words[0]}" in commands():
             command = f"{command} {words.pop(0)}"
         options = {word.partition("=")[0] for word in words if word.startswith("--")} - {"--help"}
-        if command == "mailweir" or not options <= commands()[command]:
+        is_cut_short = bool(words) and words[0].islower() and any(one.startswith(f"{command} ") for one in commands())
+        if command == "mailweir" or is_cut_short or not options <= commands()[command]:
             yield f"mailweir {found}"
 
 

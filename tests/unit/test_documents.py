@@ -45,6 +45,13 @@ def test_a_broken_link_is_found(tmp_path: Path) -> None:
     assert list(documents.broken_links(documents.of_folder(tmp_path))) == ["a.md: c.md", "a.md: b.md#first"]
 
 
+def test_documents_that_code_names_exist() -> None:
+    named = set(documents.named_in_code(REPOSITORY))
+    assert len(named) > 15
+    missing = {(file.name, name) for file, name in named if not (REPOSITORY / name).exists()}
+    assert missing == {("test_in_debian.py", "docs/old/old.md")}  # it makes that one itself
+
+
 def test_commands_in_documents_exist_with_their_options() -> None:
     found = [
         f"{document.path.name}: {unknown}"
@@ -110,4 +117,4 @@ def test_cells_and_quotes_are_read_from_a_table(tmp_path: Path) -> None:
     page.write_text("| fault | doctor says |\n| --- | --- |\n| a | note: `N MiB free …: less than it` |\n\n| x | y |\n")
     (document,) = documents.of_folder(tmp_path)
     (cell,) = documents.column(document, "doctor says")
-    assert list(documents.pieces(cell)) == [" free ", ": less than it"]
+    assert list(documents.pieces(cell)) == [" MiB free ", ": less than it"]
