@@ -1,4 +1,4 @@
-"""What the documents refer to: links, commands, settings and quoted messages; and who names documents.
+"""Reads what documents refer to: links, commands, settings and quoted messages; and who names documents.
 
 Reads Markdown only as far as these documents use it. Called by `test_documents`.
 """
@@ -123,6 +123,6 @@ def column(document: Document, heading: str) -> Iterator[str]:
 
 
 def pieces(cell: str) -> Iterator[str]:
-    """What a cell quotes, without what stands for something else: `…`, numbers, and words in capitals."""
+    """Quotes in a cell, without placeholders: `…`, numbers, and words in capitals."""
     for quoted in _SPAN.findall(cell):
         yield from (one for one in re.split(r"…|\b(?:[A-Z]+|\d+)\b", quoted) if len(one.strip()) > 5)
