@@ -1,4 +1,4 @@
-"""Reads what documents refer to: links, commands, settings and quoted messages; and who names documents.
+"""References of the documents: links, commands, settings and quoted messages; and the files that name documents.
 
 Reads Markdown only as far as these documents use it. Called by `test_documents`.
 """
@@ -125,6 +125,6 @@ def column(document: Document, heading: str) -> Iterator[str]:
 
 
 def pieces(cell: str) -> Iterator[str]:
-    """Quotes in a cell, without placeholders: `…`, numbers, and words in capitals."""
+    """The quoted texts of a cell, without placeholders: `…`, numbers, and words in capitals."""
     for quoted in _SPAN.findall(cell):
         yield from (one for one in re.split(r"…|\b(?:[A-Z]+|\d+)\b", quoted) if len(one.strip()) > 5)
