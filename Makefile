@@ -72,7 +72,7 @@ chaos: setup ## kill -9 of everything, thousands of times, on SQLite and Postgre
 chaos-gmail: setup ## kill -9 and SIGSTOP of the workers of Gmail's sync amid CHAOS_GMAIL_MESSAGES, on SQLite and PostgreSQL
 	@$(AS_ROOT) "$(BIN)/python" -m tests.gmail.chaos --kills $(CHAOS_GMAIL_KILLS) --messages $(CHAOS_GMAIL_MESSAGES) $(CHAOS_OPTIONS)
 
-check: ## ruff, mypy, import-linter, shellcheck, and the linters of ansible/ and of what it renders
+check: ## ruff, mypy, import-linter, shellcheck, the check of prose, and the linters of ansible/ and of what it renders
 	@PYTHON="$(PYTHON)" VENV="$(VENV)" EXTRAS=test,check sh scripts/setup.sh
 	@# side by side: each is as long as the other, and works on one core
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target VENV="$(VENV)" check-code check-deployment
@@ -82,6 +82,7 @@ check-code:
 	"$(BIN)/ruff" format --check
 	"$(BIN)/mypy"
 	"$(BIN)/lint-imports"
+	"$(BIN)/python" scripts/check_prose.py
 
 check-deployment:
 	shellcheck $(SHELL_SCRIPTS)
