@@ -95,9 +95,11 @@ def _typed_code(typed: str, state: str) -> str:
         return unquote(typed.removeprefix("code="))
     fields = _fields(typed.partition("?")[2] or typed)
     if "response_type" in fields:
-        raise ConsentFailed("that is the address to open: give the one where the browser ends after the consent")
+        raise ConsentFailed("this is the address to open: give the address where the browser ends after the consent")
     if not _same(fields.get("state", ""), state):
-        raise ConsentFailed("that address is of another consent: open the one above, and give the one where it ends")
+        raise ConsentFailed(
+            "this address belongs to another consent: open the address above, and give the address where the browser ends"
+        )
     return code_of(fields)
 
 

@@ -23,11 +23,11 @@ USAGE = 64  # EX_USAGE of sysexits.h
 UNKNOWN = 4
 _UsageError: type[Exception] = typer.BadParameter.__mro__[1]  # typer has no public name for it
 
-DomainArgument = Annotated[str, typer.Argument(metavar="DOMAIN", help="The domain whose DNS is looked at.")]
+DomainArgument = Annotated[str, typer.Argument(metavar="DOMAIN", help="The domain to check.")]
 IpOption = Annotated[
     list[str] | None,
     typer.Option(
-        "--ip", metavar="A", help="An address that sends; may be given again. Default: relay.relay_addresses."
+        "--ip", metavar="A", help="A sending address. You can repeat this option. Default: relay.relay_addresses."
     ),
 ]
 SenderOption = Annotated[
@@ -104,7 +104,7 @@ def relay_of(settings: Settings | None, ips: list[str] | None) -> Relay:
         except ValueError:
             refuse(f"--ip '{text}' is no IPv4 or IPv6 address that could send mail")
     return relay.relay(settings, addresses) or refuse(
-        "it isn't known who sends: give --ip, or set relay.relay_addresses in the settings"
+        "no sending address is known: give --ip, or set relay.relay_addresses in the settings"
     )
 
 

@@ -91,7 +91,7 @@ def advice_lines(advice: Suggestion | None, verdict: int) -> Iterator[str]:
         yield _line("DO", "; ".join(advice.notes))
         return
     yield _line(
-        "DO", f"let the one SPF record at {advice.record.name} be (TXT; none beside it that begins with v=spf1):"
+        "DO", f"publish this as the only SPF record at {advice.record.name} (TXT; no other may begin with v=spf1):"
     )
     yield _line("", advice.record.value)
     if len(advice.record.strings) > 1:

@@ -29,7 +29,7 @@ class CannotLook(MailweirError):
 def check_root() -> None:
     """CannotLook for others than root: they would report what they can't see, in the place of what root saw."""
     if os.geteuid() != 0:
-        raise CannotLook("this looks at what only root may see: run it as root")
+        raise CannotLook("this check needs root: run it as root")
 
 
 @contextmanager

@@ -97,8 +97,8 @@ def check_reach(data_dir: Path, account: Account) -> None:
         for folder in above:
             if not _succeeds(["/usr/bin/test", "-x", str(folder)], user):
                 raise CannotStart(
-                    f"the user '{user.name}' can't get to {data_dir}, for {folder} is closed to it: "
-                    f"choose another folder, or 'chmod o+x {folder}'"
+                    f"the user '{user.name}' can't get to {data_dir}, because {folder} is closed to it: choose "
+                    f"another folder, or 'chmod o+x {folder}'"
                 )
     if not _succeeds([sys.executable, "-c", "import postfix, mailweir"], account):
         raise CannotStart(
@@ -137,7 +137,7 @@ def check_database_folder(settings: Settings, account: Account) -> None:
         return
     if not folder.is_dir() or not _succeeds(["/usr/bin/test", "-O", str(folder), "-a", "-w", str(folder)], account):
         raise CannotStart(
-            f"the user '{account.name}' can't write in the database's folder {folder}: make it, and make it his"
+            f"the user '{account.name}' can't write in the database's folder {folder}: make it, and give it to this user"
         )
 
 

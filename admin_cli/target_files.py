@@ -30,7 +30,7 @@ def write(file: Path, content: bytes, *, may_replace: bool = True) -> None:
         descriptor = _open_descriptor(file)
         if descriptor is not None:
             if not may_replace and os.isatty(descriptor):
-                raise BadInput(f"what mail holds may move a terminal, which {file} is: --force writes there")
+                raise BadInput(f"{file} is a terminal, and bytes in mail may control it: --force writes there")
             with os.fdopen(descriptor, "wb", closefd=False) as stream:
                 stream.write(content)
             return

@@ -39,7 +39,7 @@ def doctor(
     ] = None,
     as_json: options.JsonOption = False,
 ) -> None:
-    """Says what is right and wrong with the stack, and what to do. Exits 1 where something is wrong. Changes nothing."""
+    """Checks the stack, and says how to solve each problem. Exits 1 where something is wrong. Changes nothing."""
     found = list(examine(load(), deployment, context.now()))
     if as_json:
         output.show_json(

@@ -105,7 +105,7 @@ def check_outbox(settings: Settings) -> Iterator[Finding]:
         yield note(
             AREA,
             said(
-                "{count} messages that would go out lie as files in {outbox_dir} (perhaps forwarding confirmations)",
+                "{count} outgoing messages are files in {outbox_dir} (perhaps forwarding confirmations)",
                 count=count,
                 outbox_dir=settings.outbox_dir,
             ),

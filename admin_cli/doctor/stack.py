@@ -73,7 +73,7 @@ def check_processes(settings: Settings) -> Iterator[Finding]:
     if running is None:
         yield note(
             AREA,
-            said("whether 'mailweir up' runs can't be seen without root"),
+            said("only root can see whether 'mailweir up' runs"),
             said("run 'mailweir doctor' as root"),
             key="processes.unseen",
         )
@@ -156,13 +156,13 @@ def _silent(daemon: Daemon, why: object, settings: Settings) -> Finding:
     return wrong(
         AREA,
         said(
-            "no answer from {who}: {what}; senders get 451 and come again",
+            "no answer from {who}: {what}; senders get 451 and try again",
             who=daemon.words,
             what=getattr(why, "strerror", None) or why,
         ),
         said(
-            "see {log}, and what is said of the database here; where it hangs, end the process {daemon}: it "
-            "is started again",
+            "see {log}, and the findings about the database here; if {daemon} hangs, end its process: it is "
+            "started again",
             log=advice.log_of(settings, daemon.name),
             daemon=daemon.name,
         ),

@@ -75,7 +75,7 @@ def check(settings: Settings) -> Iterator[Finding]:
         name = _short(one["Id"])
         yield note(
             AREA,
-            said("{name} was started anew {number} times", name=name, number=one["NRestarts"]),
+            said("{name} was restarted {number} times", name=name, number=one["NRestarts"]),
             said("see {log}", log=advice.log_of(settings, name)),
             key="processes.restless",
             unit=name,
@@ -117,7 +117,7 @@ def _not_running(settings: Settings, state: Mapping[str, str]) -> Finding:
         AREA,
         said("{name} doesn't run: {why}", name=name, why=why),
         said(
-            "systemctl start {name}; where it ends again, see {log}",
+            "systemctl start {name}; if it ends again, see {log}",
             name=name,
             log=advice.log_of(settings, program),
         ),

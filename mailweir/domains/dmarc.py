@@ -94,7 +94,7 @@ def _near_fault(questions: Questions, domain: str) -> str:
         else said("correct it, and add no second one beside it")
     )
     return said(
-        "the record at _dmarc.{domain} is nearly one, and receivers take it for none: {why}; {beside}: {text}",
+        "the record at _dmarc.{domain} is nearly one, and receivers ignore it: {why}; {beside}: {text}",
         domain=domain,
         why=dmarc_record.why_not(near[0]),
         beside=beside,

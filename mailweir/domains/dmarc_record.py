@@ -116,7 +116,7 @@ def why_not(value: str) -> str:
         return said("it has characters in it that look like others (a no-break space, say) or can't be seen")
     if not version:
         return (
-            said("v=DMARC1 is missing at its begin")
+            said("v=DMARC1 is missing at its beginning")
             if not re.search(r"v\s*=\s*DMARC1", plain)
             else said("v=DMARC1 has to come first")
         )

@@ -171,7 +171,7 @@ def _parted(terms: Sequence[str], slips: list[str]) -> list[Part]:
     if begun or not parts:
         parts.append(Part(tuple(begun), parts[-1].end if parts else ""))
     if len(parts) > 1:
-        slips.append(said("nobody reads what stands behind '{end}', which ends a record", end=parts[0].end))
+        slips.append(said("nobody reads the terms behind '{end}', which ends a record", end=parts[0].end))
     return parts
 
 

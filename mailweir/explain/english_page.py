@@ -20,11 +20,11 @@ PAGE: Mapping[str, str] = {
     ),
     "decision.not_synced": "the mailbox is synced, but not in this direction",
     "decision.held_too_much": (
-        "from {author}; it would have waited for its reading, but more of such mail waits in {deployment} already than may"
+        "from {author}; it would have waited for its reading, but more such mail waits in {deployment} already than is allowed"
     ),
     "verdict_reason.seal_not_trusted": "{domain} sealed it, and isn't one of the sealers that count here",
     "sync.given_up": "given up by the sync after {attempts} tries: {error}",
-    "sync.nobody_sweeps": "The sync isn't at work, so no mailbox is swept. Tell whoever runs Mailweir.",
+    "sync.nobody_sweeps": "The sync isn't running, so no mailbox is swept. Tell the person who runs Mailweir.",
     "tracking.nothing": (
         "Nothing is known of {text}: it has not come here, or it was ignored more than {days} days ago, or it was refused."
     ),

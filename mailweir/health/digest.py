@@ -29,18 +29,18 @@ def check_queue(database: Database, now: datetime) -> Iterator[Finding]:
     without_dns = digest_queue.count_without_dns(database)
     if without_dns:
         sentence = (
-            said("the author of 1 message isn't examined yet, for DNS gave no answer")
+            said("the author of 1 message isn't examined yet, because DNS gave no answer")
             if without_dns == 1
             else said(
-                "the authors of {number:,} messages aren't examined yet, for DNS gave no answer", number=without_dns
+                "the authors of {number:,} messages aren't examined yet, because DNS gave no answer", number=without_dns
             )
         )
         yield note(
             AREA,
             sentence,
             said(
-                "it is asked again, later each time, up to once a day; where it is all of DNS, see to the resolver "
-                "([dns])"
+                "Mailweir asks again, at growing intervals of up to a day; if all of DNS fails, check the "
+                "resolver ([dns])"
             ),
             key="digest.without_dns",
             messages=without_dns,
@@ -62,8 +62,8 @@ def check_held(database: Database, now: datetime) -> Iterator[Finding]:
                 oldest=waiting.oldest,
             ),
             said(
-                "does mailweir-digest run, and does DNS answer? Its log says why not; what isn't read in time is "
-                "erased (digest.held_keep_hours)"
+                "does mailweir-digest run, and does DNS answer? Its log says why not; mail that isn't read in "
+                "time is erased (digest.held_keep_hours)"
             ),
             key="digest.held_late",
             since=waiting.oldest,

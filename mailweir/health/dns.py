@@ -56,7 +56,7 @@ def check_host(settings: Settings, asked: Questions) -> Iterator[Finding]:
         if not addresses:
             yield note(
                 AREA,
-                said("it isn't known by which addresses mail goes out"),
+                said("the addresses by which mail goes out aren't known"),
                 said("set relay.relay_addresses in the settings"),
                 key="dns.relay_unknown",
             )
@@ -70,7 +70,7 @@ def _way_back(asked: Questions, name: str, address: ipaddress.IPv4Address | ipad
     """Large receivers refuse mail from an address whose name doesn't lead back to it."""
     names = [value.lower() for value in asked.ask(address.reverse_pointer, "PTR").values]
     to_do = said(
-        "ask who provides {address} to set its PTR record to {name}; where it isn't this host's, mend relay.relay_addresses",
+        "ask the provider of {address} to set its PTR record to {name}; if it isn't this host's, correct relay.relay_addresses",
         address=address,
         name=name,
     )

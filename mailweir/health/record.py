@@ -86,7 +86,7 @@ def check_authors(database: Database, deployment: Deployment, now: datetime) -> 
         yield note(
             _area(deployment),
             said(
-                "{mails} mails of {day} had no author that can be told for sure, and were ignored",
+                "{mails} mails of {day} had no author that is certain, and were ignored",
                 mails=worst[1],
                 day=worst[0],
             ),

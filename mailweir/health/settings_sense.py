@@ -15,7 +15,7 @@ AREA = "settings"
 def check(settings: Settings, in_force: Settings) -> Iterator[Finding]:
     """settings: of the admin's file. in_force: what the running processes read at their start."""
     found = [*_account(settings), *_names(settings), *_age(settings, in_force)]
-    yield from found or [ok(AREA, said("nothing odd in them"), key="settings.fine")]
+    yield from found or [ok(AREA, said("no problems found"), key="settings.fine")]
 
 
 def _account(settings: Settings) -> Iterator[Finding]:
@@ -72,10 +72,10 @@ def _age(settings: Settings, in_force: Settings) -> Iterator[Finding]:
         yield note(
             AREA,
             said(
-                "the running stack goes by other values than the file: {changed} (its flags, or changed since)",
+                "the running stack uses other values than the file: {changed} (its flags, or changed since)",
                 changed=", ".join(changed),
             ),
-            said("{take_up} for the file's values to count", take_up=advice.take_up_settings(settings)),
+            said("{take_up} to apply the file's values", take_up=advice.take_up_settings(settings)),
             key="settings.not_in_force",
             changed=", ".join(changed),
         )
