@@ -1,7 +1,7 @@
 """The settings: one TOML file, read once at a process's start.
 
-The file is `/etc/mailweir/mailweir.toml` or what `MAILWEIR_CONFIG` names. An unknown key is an error that names it. Every key
-stands, with its unit and default, in `mailweir.toml.example`; a test keeps the two together. Called by every process's `main`;
+The file is `/etc/mailweir/mailweir.toml` or the file that `MAILWEIR_CONFIG` names. An unknown key is an error that names it.
+`mailweir.toml.example` has every key with its unit and default; a test holds it to this module. Called by every process's `main`;
 nothing else reads the environment or the file.
 """
 
@@ -56,7 +56,7 @@ class Smtp(Section):
 
 
 class Filter(Section):
-    """The filter's workers and how much of a message they look at."""
+    """The filter's workers."""
 
     workers: int = Field(1, ge=1, le=64)
     pin_workers: bool = True
@@ -71,7 +71,7 @@ class Dns(Section):
 
 
 class Dkim(Section):
-    """The signing of what goes out by the relay."""
+    """The signing of mail that the relay sends."""
 
     sign: bool = True
 
@@ -83,7 +83,7 @@ def _public(value: ipaddress.IPv4Address | ipaddress.IPv6Address) -> ipaddress.I
 
 
 class Relay(Section):
-    """By which addresses the relay sends, the name whose SPF record clients include, and what a login may send."""
+    """The relay's public addresses, the name whose SPF record clients include, and the limits of a login."""
 
     relay_addresses: tuple[Annotated[ipaddress.IPv4Address | ipaddress.IPv6Address, AfterValidator(_public)], ...] = ()
     spf_include: str = ""
@@ -93,20 +93,20 @@ class Relay(Section):
 
 
 class Confirmation(Section):
-    """Limits on what is redirected to a person."""
+    """Limits on confirmations that are redirected to a person."""
 
     max_redirects_per_message: int = Field(3, ge=1, le=10)
     max_redirects_per_user_and_hour: int = Field(20, ge=1)
 
 
 class Log(Section):
-    """What is logged beside faults."""
+    """Log lines beside faults."""
 
     decisions: bool = True
 
 
 class Metrics(Section):
-    """Where the filter's counts can be read. Port 0: nowhere."""
+    """Where Prometheus reads the filter's counts. Port 0: nowhere."""
 
     port: int = Field(0, ge=0, le=65535)
     bind_address: BindAddress = "127.0.0.1"
@@ -125,7 +125,7 @@ class Digest(Section):
 
 
 class Gmail(Section):
-    """How Gmail is reached, what of its quota may be used, and how often mailboxes are swept."""
+    """How the sync reaches Gmail, how much of its quota it may use, and how often it sweeps mailboxes."""
 
     oauth_client_file: AbsolutePath = ""
     service_account_file: AbsolutePath = ""
@@ -168,7 +168,7 @@ class Gmail(Section):
 
 
 class Retention(Section):
-    """How long what is not on the record is kept."""
+    """How long data that isn't on the record is kept."""
 
     decision_days: int = Field(14, ge=1)
     reader_log_days: int = Field(365, ge=1)

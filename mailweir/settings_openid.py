@@ -1,4 +1,4 @@
-"""`[web.openid.NAME]`: who vouches for persons. Called by `settings_web`."""
+"""`[web.openid.NAME]`: providers by which users sign in. Called by `settings_web`."""
 
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -24,7 +24,7 @@ def _given(value: str) -> str:
 
 
 class OpenId(Section):
-    """A provider of OpenID Connect: who vouches for a person. hosted_domain: the Google Workspace that accounts are of."""
+    """A provider of OpenID Connect. hosted_domain: the Google Workspace of the accounts that may sign in."""
 
     issuer: Annotated[str, AfterValidator(_issuer)]
     client_id: Annotated[str, AfterValidator(_given)]

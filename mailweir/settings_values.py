@@ -1,6 +1,6 @@
-"""What sections of the settings are made of: their base, and the kinds of values that several of them have.
+"""The base of the settings' sections, and the kinds of values that several of them have.
 
-Each refuses what can't be with one line that says what it must be. Called by `settings` and the files of its sections.
+Each kind refuses a bad value with one line that says what the value must be. Called by `settings` and the files of its sections.
 """
 
 import ipaddress

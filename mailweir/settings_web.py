@@ -1,4 +1,4 @@
-"""`[web]`: where the page is, and what it shows to who has chosen nothing. Called by `settings`."""
+"""`[web]`: where the page is, and the defaults of its accounts. Called by `settings`."""
 
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
@@ -31,8 +31,7 @@ def _time_zone(value: str) -> str:
 
 
 class Web(Section):
-    """Where the web page listens, where browsers find it, who vouches for persons, and what an account sees that has chosen
-    nothing."""
+    """Where the web page listens, where browsers find it, providers for sign-in, and defaults of accounts."""
 
     port: int = Field(8025, ge=0, le=65535)
     bind_address: BindAddress = "127.0.0.1"
