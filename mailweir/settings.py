@@ -1,7 +1,7 @@
 """The settings: one TOML file, read once at a process's start.
 
-The file is `/etc/mailweir/mailweir.toml` or the file that `MAILWEIR_CONFIG` names. An unknown key is an error that names it.
-`mailweir.toml.example` has every key with its unit and default; a test holds it to this module. Called by every process's `main`;
+The file is `/etc/mailweir/mailweir.toml`, or the file that `MAILWEIR_CONFIG` names. An unknown key is an error that names it.
+Every key is in `mailweir.toml.example`, with its unit and default; a test compares the two. Called by every process's `main`;
 nothing else reads the environment or the file.
 """
 
@@ -56,14 +56,14 @@ class Smtp(Section):
 
 
 class Filter(Section):
-    """The filter's workers."""
+    """The filter's workers and how much of a message they look at."""
 
     workers: int = Field(1, ge=1, le=64)
     pin_workers: bool = True
 
 
 class Dns(Section):
-    """The resolver that signatures are checked with. Empty: the system's."""
+    """The resolver for checking signatures. Empty: the system's."""
 
     nameserver: Annotated[str, AfterValidator(_nameserver)] = ""
     port: Port = 53
@@ -71,7 +71,7 @@ class Dns(Section):
 
 
 class Dkim(Section):
-    """The signing of mail that the relay sends."""
+    """DKIM signing of outgoing mail of the relay."""
 
     sign: bool = True
 
@@ -83,7 +83,7 @@ def _public(value: ipaddress.IPv4Address | ipaddress.IPv6Address) -> ipaddress.I
 
 
 class Relay(Section):
-    """The relay's public addresses, the name whose SPF record clients include, and the limits of a login."""
+    """The relay's sending addresses, the name whose SPF record clients include, and the limits of a login."""
 
     relay_addresses: tuple[Annotated[ipaddress.IPv4Address | ipaddress.IPv6Address, AfterValidator(_public)], ...] = ()
     spf_include: str = ""
@@ -93,20 +93,20 @@ class Relay(Section):
 
 
 class Confirmation(Section):
-    """Limits on confirmations that are redirected to a person."""
+    """Limits on redirecting confirmations to a person."""
 
     max_redirects_per_message: int = Field(3, ge=1, le=10)
     max_redirects_per_user_and_hour: int = Field(20, ge=1)
 
 
 class Log(Section):
-    """Log lines beside faults."""
+    """The events to log besides faults."""
 
     decisions: bool = True
 
 
 class Metrics(Section):
-    """Where Prometheus reads the filter's counts. Port 0: nowhere."""
+    """The address of the filter's metrics. Port 0: none."""
 
     port: int = Field(0, ge=0, le=65535)
     bind_address: BindAddress = "127.0.0.1"
@@ -125,7 +125,7 @@ class Digest(Section):
 
 
 class Gmail(Section):
-    """How the sync reaches Gmail, how much of its quota it may use, and how often it sweeps mailboxes."""
+    """How Gmail is reached, how much of its quota may be used, and how often mailboxes are swept."""
 
     oauth_client_file: AbsolutePath = ""
     service_account_file: AbsolutePath = ""
@@ -156,19 +156,19 @@ class Gmail(Section):
 
     @property
     def identity_file(self) -> Path | None:
-        """The file by which the command line connects mailboxes, if any."""
+        """The credentials file with which the command line connects mailboxes, if any."""
         name = self.oauth_client_file or self.service_account_file
         return Path(name) if name else None
 
     @property
     def identity_files(self) -> tuple[Path, ...]:
-        """All files that say as whom Gmail is asked: the command line's, and the page's."""
+        """All credentials files for Gmail: the command line's, and the page's."""
         named = (self.oauth_client_file, self.service_account_file, self.web_client_file)
         return tuple(Path(name) for name in named if name)
 
 
 class Retention(Section):
-    """How long data that isn't on the record is kept."""
+    """How long data that is not on the record is stored."""
 
     decision_days: int = Field(14, ge=1)
     reader_log_days: int = Field(365, ge=1)
@@ -176,7 +176,7 @@ class Retention(Section):
 
 
 class Settings(BaseSettings):
-    """All settings of one host. Frozen; the same for every process of it."""
+    """All settings of one host. Frozen; the same for every process on it."""
 
     model_config = SettingsConfigDict(extra="forbid", frozen=True)
 
@@ -243,7 +243,7 @@ class Settings(BaseSettings):
 
     @property
     def token_key_path(self) -> Path:
-        """The key under which DKIM keys and tokens are kept in the database; see `secrets_file`."""
+        """The key file that encrypts DKIM keys and tokens in the database; see `secrets_file`."""
         return Path(self.token_key_file) if self.token_key_file else self.data_dir / "secrets" / "token.key"
 
     @property
@@ -263,7 +263,7 @@ class Settings(BaseSettings):
 
     @property
     def outbox_dir(self) -> Path:
-        """The maildir that outgoing mail lands in, where `outbound` is `outbox`."""
+        """The maildir that receives outgoing mail, if `outbound` is `outbox`."""
         return self.data_dir / "outbox"
 
     @property
@@ -273,22 +273,22 @@ class Settings(BaseSettings):
 
     @property
     def postfix_log_file(self) -> Path:
-        """Where Postfix writes its log: the embedded stack's, unless another one is named."""
+        """Postfix's log file: the embedded stack's, unless another one is named."""
         return Path(self.postfix_log) if self.postfix_log else self.log_dir / "postfix.log"
 
     @property
     def admin_address(self) -> str:
-        """Where mail to postmaster@ and abuse@ goes."""
+        """The recipient of mail to postmaster@ and abuse@."""
         return self.admin_mailbox or f"admin@{self.hostname}"
 
 
 def path_in_force() -> Path:
-    """The settings file that this process goes by."""
+    """The settings file that this process uses."""
     return Path(os.environ.get(PATH_VARIABLE) or DEFAULT_PATH)
 
 
 def load(path: Path | None = None) -> Settings:
-    """Reads the file. SettingsError with one line where it is missing, not TOML, or has a key or value that can't be."""
+    """Reads the file. SettingsError with one line if it is missing, isn't TOML, or has an invalid key or value."""
     path = path or path_in_force()
     try:
         values = TomlConfigSettingsSource(Settings, path).toml_data if path.is_file() else None
@@ -303,7 +303,7 @@ def load(path: Path | None = None) -> Settings:
             f"no settings file at {path}; name one with {PATH_VARIABLE}, or make one with 'mailweir up'"
         )
     private = [key for key in values if key.startswith("_")]
-    if private:  # pydantic-settings would take them for options of its own
+    if private:  # pydantic-settings would treat them as options of its own
         raise SettingsError(f"{path}: unknown key '{private[0]}'")
     try:
         return Settings(**values)

@@ -1,4 +1,4 @@
-"""`[web.openid.NAME]`: providers by which users sign in. Called by `settings_web`."""
+"""`[web.openid.NAME]`: the identity providers. Called by `settings_web`."""
 
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -24,7 +24,7 @@ def _given(value: str) -> str:
 
 
 class OpenId(Section):
-    """A provider of OpenID Connect. hosted_domain: the Google Workspace of the accounts that may sign in."""
+    """A provider of OpenID Connect, which authenticates people. hosted_domain: the Google Workspace of the accounts."""
 
     issuer: Annotated[str, AfterValidator(_issuer)]
     client_id: Annotated[str, AfterValidator(_given)]

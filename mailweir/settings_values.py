@@ -1,6 +1,6 @@
-"""The base of the settings' sections, and the kinds of values that several of them have.
+"""Building blocks of the settings' sections: their base, and the types of values that several of them share.
 
-Each kind refuses a bad value with one line that says what the value must be. Called by `settings` and the files of its sections.
+Each rejects an invalid value with one line that says what it must be. Called by `settings` and the files of its sections.
 """
 
 import ipaddress
@@ -15,7 +15,7 @@ Port = Annotated[int, Field(ge=1, le=65535)]
 
 
 class Section(BaseModel):
-    """A table of the file: an unknown key is refused."""
+    """A table of the file: an unknown key is rejected."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

@@ -1,4 +1,4 @@
-"""`[web]`: where the page is, and the defaults of its accounts. Called by `settings`."""
+"""`[web]`: where the page is, and its defaults for accounts without choices of their own. Called by `settings`."""
 
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
@@ -31,7 +31,7 @@ def _time_zone(value: str) -> str:
 
 
 class Web(Section):
-    """Where the web page listens, where browsers find it, providers for sign-in, and defaults of accounts."""
+    """Where the web page listens, its public address, its identity providers, and the defaults of an account."""
 
     port: int = Field(8025, ge=0, le=65535)
     bind_address: BindAddress = "127.0.0.1"
@@ -44,5 +44,5 @@ class Web(Section):
 
     @property
     def url(self) -> str:
-        """Where browsers find the page, without a slash at its end."""
+        """The page's public address, without a slash at its end."""
         return self.public_url or f"http://localhost:{self.port}"
