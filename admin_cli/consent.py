@@ -1,7 +1,7 @@
 """How a consent at Google comes back to the command line: by a browser on this host (RFC 8252), or by hand.
 
-What is asked, and what the code is worth, is `mailweir.gmail.consent`'s. google-auth-oauthlib's own listener ends with the first
-request that comes, whoever sends it; here nobody but the answer to the question ends the wait.
+`mailweir.gmail.consent` makes the question and redeems the code. google-auth-oauthlib's own listener ends with the first request,
+whoever sends it; here only the answer to the question ends the wait.
 """
 
 import hmac

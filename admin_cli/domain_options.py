@@ -1,6 +1,6 @@
-"""What `spf check` and `domain check` are asked with: their options, and who is meant by them.
+"""The options of `spf check` and `domain check`, and the request that they make.
 
-Usage errors exit with 64, for the codes from 0 to 4 speak of the domain. Called by `commands.spf` and `commands.domain_check`.
+Usage errors exit with 64: the codes from 0 to 4 speak of the domain. Called by `commands.spf` and `commands.domain_check`.
 """
 
 import ipaddress
@@ -56,7 +56,7 @@ class CheckCommand(TyperCommand):
 
 @contextmanager
 def own_codes() -> Iterator[None]:
-    """What hinders a check says nothing of the domain: 4 where it may go away, 64 where something is to be put right."""
+    """Errors of the check itself say nothing about the domain: exit 4 if they may go away, 64 if somebody has to act."""
     try:
         yield
     except MailweirError as error:
@@ -96,7 +96,7 @@ def sender_of(text: str | None) -> str:
 
 
 def relay_of(settings: Settings | None, ips: list[str] | None) -> Relay:
-    """Who sends: the addresses given, else those of the settings."""
+    """The sending addresses: the given ones, else those of the settings."""
     addresses = []
     for text in ips or ():
         try:

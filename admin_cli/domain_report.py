@@ -82,7 +82,7 @@ def asked_line(domain: str, who: str, sender: str, resolver: str, seconds: float
 
 
 def advice_lines(advice: Suggestion | None, verdict: int) -> Iterator[str]:
-    """What to do: the record to paste, or to try again."""
+    """The advice: the record to publish, or to try again."""
     if verdict == UNKNOWN:
         yield _line("DO", "try again: DNS gave no answer, which says nothing about the domain")
     if advice is None:

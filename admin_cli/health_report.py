@@ -34,7 +34,7 @@ def check_root() -> None:
 
 @contextmanager
 def alone(settings: Settings) -> Iterator[bool]:
-    """Is this the only one that reports on this data folder? The lock goes with the process, however that ends. CannotLook."""
+    """Is this the only process that reports on this data folder? The lock ends with the process in any case. CannotLook."""
     try:
         descriptor = os.open(settings.data_dir, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError as error:
@@ -51,7 +51,7 @@ def alone(settings: Settings) -> Iterator[bool]:
 
 
 def make(settings: Settings, now: datetime) -> list[HealthReport]:
-    """Looks, and puts the reports into the database; what was put. Errors: DatabaseUnavailable, DatabaseVersionError."""
+    """Checks this host and stores its reports. Returns the reports. Errors: DatabaseUnavailable, DatabaseVersionError."""
     running = in_force.settings(settings)
     host = hosts.own_name(running)
     with context.opened(running):

@@ -1,7 +1,7 @@
 """`mailweir`, the admin's command: puts the nouns together, and turns errors into one line and an exit code.
 
-Exit codes: 0 done, 1 failed, 2 usage, 130 interrupted. What it imports, each command pays for; a command's own module is loaded
-when it is asked for.
+Exit codes: 0 done, 1 failed, 2 usage, 130 interrupted. Each command pays for this module's imports, so a command's own module is
+loaded only when it is needed.
 """
 
 import sys

@@ -1,4 +1,4 @@
-"""What the commands share: options, and help that shows an example."""
+"""Options that the commands share, and help that shows an example."""
 
 import enum
 from typing import Annotated

@@ -1,4 +1,4 @@
-"""What `mailweir up` makes sure of before it changes anything: each fault is one line that says what to do.
+"""The checks of `mailweir up` before it changes anything: each fault is one line that says what to do.
 
 Never changes anything itself, and leaves no process behind. Called by `commands.up`.
 """

@@ -35,7 +35,7 @@ _METHODS = {
 
 
 def as_json(reading: KeptReading | None, said: Said | None) -> dict[str, Any]:
-    """The keys that it adds to an activity's. Without a reading text is null. said: what the user says who forwarded it."""
+    """The keys that it adds to an activity's. Without a reading text is null. said: the forwarder's word about it."""
     original = said or (reading.original if reading else None)
     told = (
         {"author": original.author, "date": output.json_value(original.date), "subject": original.subject}

@@ -43,7 +43,7 @@ port = {web_port}
 
 
 def first_settings(data_dir: Path, nodename: str) -> Settings:
-    """What a new data folder starts with. nodename: the host's name as the kernel knows it."""
+    """The settings of a new data folder. nodename: the host's name as the kernel knows it."""
     hostname = normalise_domain(nodename) or "localhost"
     if "." not in hostname:
         hostname += ".localdomain"  # Postfix wants a name with a dot

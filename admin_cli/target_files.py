@@ -1,9 +1,9 @@
 """A file that the admin names, written where the name says and nowhere else.
 
-A command often runs as root, and who can write in a folder of the path can lay a symbolic link there. So a link in the place of
-the file isn't followed, and one on the way to it only where root laid it, or who runs the command. The path is walked folder by
-folder, so that nobody can change what was looked at. A file appears whole or not at all: what was there under the name is
-replaced, never written into. Called by the commands that export.
+A command often runs as root, and anyone who can write in a folder of the path can put a symbolic link there. So a link in the
+place of the file isn't followed. A link on the way to it is followed only if root or the user of the command made it. The path is
+walked folder by folder, so that nobody can change what was looked at. A file appears whole or not at all: an existing file of
+that name is replaced, never written into. Called by the commands that export.
 """
 
 import contextlib

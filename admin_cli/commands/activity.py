@@ -1,4 +1,4 @@
-"""`mailweir activity`: what is on the record."""
+"""`mailweir activity`: the messages on the record."""
 
 import re
 import sys

@@ -1,4 +1,4 @@
-"""`mailweir digest`: what recorded mail still waits for, and doing it anew."""
+"""`mailweir digest`: the stages that recorded mail still waits for, and doing them again."""
 
 from typing import Annotated
 

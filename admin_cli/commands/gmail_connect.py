@@ -101,7 +101,7 @@ def _remark_foreign(settings: Settings) -> None:
 
 @contextmanager
 def _in_our_words(username: str) -> Iterator[None]:
-    """What was meant instead, as the command line's options say it."""
+    """Turns errors about another account into errors that name the command line's options."""
     try:
         yield
     except AnotherAccount as error:
@@ -178,7 +178,7 @@ def disconnect(
 def _left(
     settings: Settings, found: GmailMailbox, sealed: bytes | None, *, is_shared: bool, client_id: str | None
 ) -> str | None:
-    """Gives the consent back; what is left to do by hand where that doesn't work."""
+    """Gives the consent back. Returns the work that is left to do by hand if that fails."""
     left, why = gmail_access.give_up(settings, found.address, sealed, is_shared=is_shared, client_id=client_id)
     said = consents.left(left, found.address, why)
     return english.text(said) if said else None

@@ -1,4 +1,4 @@
-"""`mailweir health`: what hosts report of themselves. `mailweir up` and a timer of the role run `report` each minute."""
+"""`mailweir health`: the hosts' health reports. `mailweir up` and a timer of the role run `report` each minute."""
 
 from typing import Annotated
 

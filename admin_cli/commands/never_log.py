@@ -110,7 +110,7 @@ def _object(rule: Rule, hidden: Hidden, is_erased: bool) -> dict[str, Any]:
 
 
 def _in_words(hidden: Hidden) -> str:
-    """What is there."""
+    """The numbers of hidden activities."""
     words = []
     if hidden.whole:
         words.append(f"{_activities(len(hidden.whole))} that it hides")

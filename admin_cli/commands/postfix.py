@@ -1,4 +1,4 @@
-"""`mailweir postfix`: what a provisioned host's Postfix needs of us. Called by the Ansible role."""
+"""`mailweir postfix`: files that a provisioned host's Postfix needs. Called by the Ansible role."""
 
 import os
 import stat
@@ -57,7 +57,7 @@ def config(
 
 
 def _what_is_there(file: Path) -> str | None:
-    """What a file holds; None where it is none, or a link: it is replaced then."""
+    """A file's content. None if it isn't a regular file, or is a link: it is replaced then."""
     if not stat.S_ISREG(file.lstat().st_mode if os.path.lexists(file) else 0):
         return None
     return file.read_text(encoding="utf-8", errors="replace")

@@ -1,6 +1,6 @@
-"""`mailweir search`: what is on the record, found by words.
+"""`mailweir search`: finds activities by words.
 
-A hit is two lines: whose mail it is, and what stands around the first word that was found.
+A hit is two lines: the mail's author, and the text around the first word that was found.
 """
 
 import shutil

@@ -77,7 +77,7 @@ def up(
 def run_up(data: Path, ports: Ports, say: Say) -> None:
     """Runs the stack until SIGTERM, SIGINT or SIGHUP. MailweirError, with nothing left running, where it can't run."""
     preflight.check_root()
-    # A strict one of the admin would close to the daemons what they are to read; what is secret has a mode of its own.
+    # An admin's strict umask would hide files from the daemons that read them. Secret files have a mode of their own.
     os.umask(0o022)
     scripts = preflight.check_programs()
     data_dir = data.absolute().resolve()
@@ -163,7 +163,7 @@ def _remove_sockets(settings: Settings) -> None:
 
 
 def _remove_retired(settings: Settings) -> None:
-    """What earlier versions made at each start, and nothing reads any more: Dovecot's files, and the socket that it asked at."""
+    """Removes unused files that earlier versions made at each start: Dovecot's files, and the socket for its questions."""
     old = settings.data_dir / "dovecot"
     if old.is_dir() and not old.is_symlink():
         shutil.rmtree(old)
@@ -253,7 +253,7 @@ def _programs(
 
 
 def _chores(settings: Settings, account: Account, say: Say) -> list[Chore]:
-    """What is done now and then. The look at the host's health is root's: it reads what others may not."""
+    """Periodic chores. Root checks the host's health, because others may not read all that the check reads."""
     script, logs = str(Path(sys.executable).with_name("mailweir")), settings.log_dir
     report = [script, "health", "report", "--quiet"]
     health = Program("mailweir health report", report, None, logs / "mailweir-health.log")

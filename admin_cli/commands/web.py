@@ -1,4 +1,4 @@
-"""`mailweir web`: who may sign in to the page, and links that sign in."""
+"""`mailweir web`: the page's accounts, and links that sign in."""
 
 import sys
 from typing import Annotated, Any

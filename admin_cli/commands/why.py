@@ -1,4 +1,4 @@
-"""`mailweir why`: what became of a message, and why."""
+"""`mailweir why`: explains what happened to a message."""
 
 from typing import Annotated, Any
 
@@ -66,7 +66,7 @@ def why(
 
 
 def _in_log(settings: Settings, text: str) -> tuple[list[Refusal], list[str]]:
-    """What Postfix's log tells, and remarks on what it doesn't: that it can't be read, or that lines are left out."""
+    """The refusals in Postfix's log, and remarks: the log can't be read, or lines are left out."""
     try:
         found = maillog.find(settings.postfix_log_file, text, context.now())
     except log_lines.LogUnreadable as error:

@@ -63,7 +63,7 @@ def check(settings: Settings, now: datetime) -> Iterator[Finding]:
 
 
 def _validity(certificate: x509.Certificate, now: datetime, file: Path, renew: str, *, remark: str) -> Finding:
-    """remark: what is said of one that is valid."""
+    """remark: added to the sentence about a valid certificate."""
     begins, ends = (f"{one:%Y-%m-%d}" for one in (certificate.not_valid_before_utc, certificate.not_valid_after_utc))
     days = (certificate.not_valid_after_utc - now).days
     name = str(file)

@@ -190,7 +190,7 @@ def _google(settings: Settings) -> Iterator[Finding]:
 
 
 def _traces(settings: Settings) -> Iterator[Finding]:
-    """Where systemd runs it, the page has the key of the digests alone. What is wrong with the key file is said elsewhere."""
+    """Where systemd runs it, the page has the key of the digests alone. Another check reports faults of the key file."""
     if settings.run_by != "systemd":
         return
     try:

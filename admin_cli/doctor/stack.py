@@ -270,8 +270,8 @@ def check_relay(settings: Settings) -> Iterator[Finding]:
 
 
 def _begin_auth(client: smtplib.SMTP) -> tuple[int, str]:
-    """The answer to AUTH; where it is a question, it is called off (RFC 4954 4). What EHLO offers says little: smtpd keeps on
-    offering what it was told once, and asks at AUTH only."""
+    """The answer to AUTH; where it is a question, it is called off (RFC 4954 4). EHLO's offer says little: smtpd keeps on
+    offering its first list, and asks the daemon at AUTH only."""
     code, text = client.docmd("AUTH", "PLAIN")
     if code == _GO_ON:
         client.docmd("*")

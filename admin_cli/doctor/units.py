@@ -105,7 +105,7 @@ def reports_since(now: datetime) -> datetime | None:
 
 
 def _unit_of_postfix() -> str:
-    """What its daemon is. On Debian 12, postfix.service starts nothing: it is a oneshot of /bin/true, above the instance."""
+    """The unit of Postfix's daemon. On Debian 12, postfix.service starts nothing: it is a oneshot, above the instance."""
     return _POSTFIX_ON_DEBIAN_12 if _state(_POSTFIX).get("Type") == "oneshot" else _POSTFIX
 
 
