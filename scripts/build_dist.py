@@ -2,8 +2,8 @@
 
     build_dist.py OUT [SOURCE] [OPTION...]        options: for `python -m build`
 
-What would differ by itself: times of files and of the packing, the owner's name and number, the umask, and the order in which
-a folder lists its files. The time is `SOURCE_DATE_EPOCH`, else the commit's, else that of setup.cfg, which an sdist keeps. The
+These would differ without it: times of files and of the packing, the owner's name and number, the umask, and the order in
+which a folder lists its files. The time is `SOURCE_DATE_EPOCH`, else the commit's, else that of setup.cfg, which an sdist keeps. The
 bytes of gzip are those of one version of zlib. Called by `make dist`.
 """
 
@@ -71,7 +71,7 @@ def build(source: Path, out: Path, *options: str) -> None:
 
 
 def main() -> None:
-    """The command line; what a build has to say is on stderr."""
+    """The command line; messages of a build are on stderr."""
     parser = argparse.ArgumentParser(description="Builds sdist and wheel. Further options go to `python -m build`.")
     parser.add_argument("out", type=Path, metavar="OUT")
     parser.add_argument("source", type=Path, nargs="?", default=REPOSITORY, metavar="SOURCE")

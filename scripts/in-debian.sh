@@ -89,7 +89,7 @@ copy_settings() {
     chroot "$root" update-ca-certificates >/dev/null 2>&1 || die "update-ca-certificates failed in $root"
 }
 
-# The files as they lie here, committed or not, over those of the last run; what `make setup` made there stays.
+# Copies the files of this checkout, committed or not, over those of the last run. Results of `make setup` there stay.
 copy_checkout() {
     mkdir -p "$copy"
     find "$copy" -mindepth 1 -depth ! -path "$copy/.venv*" ! -path '*/node_modules*' \( ! -type d -o -empty \) -delete

@@ -43,18 +43,18 @@ for_tests() {
     case ",$EXTRAS," in *,test,*) echo libemail-address-xs-perl libmailtools-perl ;; esac
 }
 
-# What `make check` runs that isn't Python: systemd is there for its analysis of units, and starts nothing.
+# Programs of `make check` that aren't Python: systemd is there for its analysis of units, and starts nothing.
 for_checks() {
     case ",$EXTRAS," in *,check,*) echo shellcheck systemd vagrant ;; esac
 }
 
-# What `make test-deploy` runs its hosts on.
+# Programs that `make test-deploy` runs its hosts on.
 for_deployment() {
     case ",$EXTRAS," in *,deploy,*) echo docker.io debootstrap ;; esac
 }
 
-# What tests show a page to. `make test` has a few of these (smoke); `make test-browser` has all, and the web servers that the
-# documentation has examples of.
+# Browsers for the tests of the page. `make test` runs a few of these (smoke); `make test-browser` runs all, and installs the web
+# servers that the documentation has examples of.
 for_browser() {
     case ",$EXTRAS," in *,smoke,*|*,browser,*) echo chromium ;; esac
     case ",$EXTRAS," in *,browser,*) echo nginx-light caddy ;; esac
@@ -86,7 +86,7 @@ deny_service_starts() {
     $as_root chmod 755 "$policy"
 }
 
-# What apt says no to is the caller's to tell.
+# The caller reports what apt refuses.
 apt_install() {
     deny_service_starts || return
     # shellcheck disable=SC2086  # a list of words on purpose
@@ -183,7 +183,7 @@ need_npm() {
 }
 
 # The Gmail server that the tests run against (tests/gmail/README.md), and readers of addresses: npm packages and the node that runs them.
-# Nothing stops where it can't be had: the tests that need it then skip with the reason, and fail where CI=true.
+# Nothing stops if it isn't available: the tests that need it then skip with the reason, and fail where CI=true.
 install_gmail_server() {
     case ",$EXTRAS," in *,test,*) ;; *) return 0 ;; esac
     folder=$top/tests/gmail

@@ -1,4 +1,4 @@
-"""Brings the page's catalogues up to date with its texts: what is new comes without a translation, what is gone goes.
+"""Brings the page's catalogues up to date with its texts: new texts come without a translation, unused ones go.
 
 Translations stay as they are, and so does the glossary at a catalogue's top. Called by `make translations`; tests compare a
 catalogue with what `texts` finds.
@@ -36,7 +36,7 @@ _WIDTH = 110
 
 
 def texts() -> Catalog:
-    """Everything that the page may say: what stands in its own code and templates, sentences of the rest, and explanations."""
+    """Everything that the page may say: texts of its own code and templates, sentences of the rest, and explanations."""
     found = Catalog()
     for file, _, text, comments, context in extract_from_dir(PAGE, METHODS, OPTIONS, KEYWORDS):
         found.add(text, locations=[(f"webapp/{file}", 0)], auto_comments=comments, context=context)

@@ -20,13 +20,13 @@ reachable() {
     done
 }
 
-# What Python makes by itself doesn't count: it does without.
+# Files that Python makes by itself don't count: it can do without them.
 readable() {
     cd "$1"
     [ -z "$(find mailweir milter admin_cli postfix gmail_sync -name __pycache__ -prune -o \( ! -perm -o=r -o -type d ! -perm -o=x \) -print -quit)" ]
 }
 
-# Plain characters only: what others do to make, to a shell or to sudo is not worth finding out.
+# Plain characters only: others may mean something to make, a shell or sudo.
 nameable() {
     case $1 in
     *[!A-Za-z0-9/._+@=~-]*) return 1 ;;

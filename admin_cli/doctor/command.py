@@ -133,7 +133,7 @@ def _examine_database(settings: Settings, name: str | None, now: datetime) -> It
 
 
 def _reported(settings: Settings, database: Database, since: datetime | None, now: datetime) -> Iterator[Finding]:
-    """Reports of the privileged chore: the other hosts' reports, and a late one of this host. since: when the chore began here."""
+    """Reports of the privileged chore: the other hosts' reports, and a late one of ours. since: when the chore began here."""
     reports, own = health_reports.list_all(database), hosts.own_name(settings)
     yield from hosts.own_is_late(reports, own, since, now)
     yield from hosts.of_others(reports, own, now)
