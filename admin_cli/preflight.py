@@ -163,7 +163,7 @@ def check_port(settings: Settings, *, wait_seconds: float = 0.0) -> None:
         **({"--web-port": (web.bind_address, web.port)} if web.port else {}),
     }
     if len({port for _, port in places.values()}) < len(places):
-        raise CannotStart("two of the ports are the same: each needs one of its own")
+        raise CannotStart("two of the ports are the same: choose different ones")
     deadline = time.monotonic() + wait_seconds
     for flag, (host, port) in places.items():
         while (why := _why_taken(host, port, flag)) is not None:

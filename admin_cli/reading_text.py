@@ -107,7 +107,7 @@ def times(event: Invitation) -> str:
     if event.is_all_day:
         last = end - timedelta(days=1) if end and end - start > timedelta(days=1) else start
         return f"{start:%Y-%m-%d}" + (f" to {last:%Y-%m-%d}" if last.date() != start.date() else "") + again
-    zone = event.zone or "by the clock of whoever is there"
+    zone = event.zone or "by the local clock"
     here = f"{_span(start, end)} {zone}{again}"
     if not event.zone or zone == "UTC":
         return here

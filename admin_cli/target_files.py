@@ -36,7 +36,7 @@ def write(file: Path, content: bytes, *, may_replace: bool = True) -> None:
             return
         with _folder_of(file, follow_last=False) as (folder, name):
             if not may_replace and _look(folder, name):
-                raise BadInput(f"{file} is there already: name another one, or --force takes its place")
+                raise BadInput(f"{file} is there already: name another file, or replace it with --force")
             _put(folder, name, content)
     except OSError as error:
         raise BadInput(f"{file} can't be written: {error.strerror or error}") from error

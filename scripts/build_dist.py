@@ -2,8 +2,8 @@
 
     build_dist.py OUT [SOURCE] [OPTION...]        options: for `python -m build`
 
-These would differ without it: times of files and of the packing, the owner's name and number, the umask, and the order in
-which a folder lists its files. The time is `SOURCE_DATE_EPOCH`, else the commit's, else that of setup.cfg, which an sdist keeps. The
+These would differ without it: times of files and of the packing, the owner's name and number, the umask, and the order in which a
+folder lists its files. The time is `SOURCE_DATE_EPOCH`, else the commit's, else that of setup.cfg, which an sdist keeps. The
 bytes of gzip are those of one version of zlib. Called by `make dist`.
 """
 

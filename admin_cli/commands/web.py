@@ -96,7 +96,7 @@ def add(
 ) -> None:
     """Makes an account, or gives an existing one a role in a further deployment. 'mailweir web link' signs it in at first."""
     if operator and (user or admin or deployment):
-        raise BadInput("--operator stands alone: an operator is of all deployments")
+        raise BadInput("--operator excludes --admin, --user and --deployment: an operator belongs to all deployments")
     with context.opened() as database:
         now = context.now()
         if operator:

@@ -182,7 +182,7 @@ def _google(settings: Settings) -> Iterator[Finding]:
                 wanted=wanted,
             ),
             said(
-                "add it in Google's console to the client's authorized redirect URIs, and take the file from there anew"
+                "add it in Google's console to the client's authorized redirect URIs, and download the file from there again"
             ),
             key="page.google_returns_elsewhere",
             url=wanted,

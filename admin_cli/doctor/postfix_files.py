@@ -58,7 +58,7 @@ def _compared(name: str, wanted: str, there: str, take_up: str) -> Finding:
             name=name,
             odd=odd.strip(),
         ),
-        said("change the settings instead, and {take_up}: that makes the file anew", take_up=take_up),
+        said("change the settings instead, and {take_up}: that writes the file again", take_up=take_up),
         key="postfix.file_changed",
         file=name,
         line=odd.strip(),

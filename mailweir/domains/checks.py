@@ -174,7 +174,7 @@ def _warnings(questions: Questions, roots: Sequence[Node]) -> Iterator[str]:
             yield said("{term}: {fault}", term=step.text, fault=step.fault)
     if root.canonical and root.canonical != root.domain.lower().rstrip("."):
         yield said(
-            "the name is an alias (CNAME) of {canonical}: the record is there, and has to be changed there",
+            "the name is an alias (CNAME) of {canonical}: the record is there, so change it there",
             canonical=root.canonical,
         )
     if root.text and _is_wildcard(questions, root):

@@ -79,7 +79,7 @@ def parse(text: str) -> Record:
             _require_digits(matched[2], word)
             if name not in ("redirect", "exp"):
                 continue
-            _require(name not in modifiers, word, said("stands there twice"))
+            _require(name not in modifiers, word, said("occurs twice"))
             modifiers[name] = Term(word, name, value=_domain_spec(matched[2], word))
         else:
             mechanisms.append(_mechanism(word))

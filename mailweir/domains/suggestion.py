@@ -182,7 +182,7 @@ def _base(questions: Questions, domain: str) -> _Base:
         several = (
             said("there are {number} records", number=len(readings))
             if len(readings) > 1
-            else said("'all' stands in the middle")
+            else said("'all' is in the middle")
         )
         unclear = (
             *unclear,

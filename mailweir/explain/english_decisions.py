@@ -100,10 +100,10 @@ DECISIONS: Mapping[str, str] = {
         "author {author} is a user of {deployment}, but it isn't proven that this user sent it, so the forwarded mail isn't "
         "looked at"
     ),
-    "decision.forward_of_staff": "forwarded by {author}, but what is forwarded was written by users of {deployment}",
+    "decision.forward_of_staff": "forwarded by {author}, but users of {deployment} wrote the forwarded mail",
     "decision.forward_of_nobody": (
-        "forwarded by {author}, but nobody who wrote what is forwarded is a contact of {deployment}; make the contact, "
-        "and forward it to the log address again"
+        "forwarded by {author}, but no author of the forwarded mail is a contact of {deployment}; make the "
+        "contact, and forward it to the log address again"
     ),
     "decision.no_such_recipient": "no user has the capture address that it was sent to",
     "decision.postfix_refused": "Postfix refused it for good; its log, on the host that received it, has the reply to the sender",

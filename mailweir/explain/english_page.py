@@ -16,7 +16,7 @@ PAGE: Mapping[str, str] = {
         "{author} is a group of the firm's and is added as one, such mail is recorded from then on"
     ),
     "decision.company_removed": (
-        "{author} was taken off a contact of {deployment}, so no mail makes a contact of it again: somebody has to"
+        "{author} was taken off a contact of {deployment}, so no mail makes a contact of it again: somebody has to add it"
     ),
     "decision.not_synced": "the mailbox is synced, but not in this direction",
     "decision.held_too_much": (

@@ -92,7 +92,7 @@ STATES: Mapping[str, str] = {
     "forwarding.rare": (
         "no mail was forwarded since {last:%Y-%m-%d %H:%M}Z; too little came before to tell whether that is usual"
     ),
-    "forwarding.none_of_late": "no mail was forwarded of late; too little came before to tell whether that is usual",
+    "forwarding.none_of_late": "no mail was forwarded recently; too little came before to tell whether that is usual",
     "forwarding.confirmation_bounced": (
         "Gmail's forwarding confirmation of {seen_at:%Y-%m-%d %H:%M}Z could not be delivered to {mailbox}"
     ),

@@ -56,8 +56,8 @@ def check_held(database: Database, now: datetime) -> Iterator[Finding]:
         yield wrong(
             AREA,
             said(
-                "{waits} mails wait for their reading since {oldest:%Y-%m-%d %H:%M:%SZ}, and nobody knows yet whose "
-                "they are",
+                "{waits} mails wait for their reading since {oldest:%Y-%m-%d %H:%M:%SZ}, and it isn't known yet "
+                "whose they are",
                 waits=waiting.waits,
                 oldest=waiting.oldest,
             ),

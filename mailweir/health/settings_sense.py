@@ -43,7 +43,7 @@ def _names(settings: Settings) -> Iterator[Finding]:
                 "Postfix listens on {bind_address} only: mail from other hosts doesn't come in",
                 bind_address=settings.smtp.bind_address,
             ),
-            said('set smtp.bind_address (as a rule "0.0.0.0") and smtp.smtp_port (25), unless this is a trial'),
+            said('set smtp.bind_address (usually "0.0.0.0") and smtp.smtp_port (25), unless this is a trial'),
             key="settings.on_loopback",
             address=settings.smtp.bind_address,
         )
