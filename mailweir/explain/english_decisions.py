@@ -1,4 +1,4 @@
-"""What became of a message, in English: a text for each key. Pure. Called by `english`."""
+"""Decisions on messages, in English: a text for each key. Pure. Called by `english`."""
 
 from collections.abc import Mapping
 

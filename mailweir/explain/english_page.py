@@ -1,5 +1,5 @@
-"""What the page says in other words than the command line: where a sentence names a command, the page has a button instead, and
-settings are nobody's business there.
+"""Texts in which the page differs from the command line: where a sentence names a command, the page has a button instead. Users
+of the page have nothing to do with settings.
 
 Pure. Called by `english`.
 """

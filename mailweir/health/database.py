@@ -49,7 +49,7 @@ def check_state(database: Database) -> Iterator[Finding]:
 
 
 def check_damage(settings: Settings, database: Database) -> Iterator[Finding]:
-    """SQLite's own quick check, for as long as one waits."""
+    """SQLite's own quick check, within a bounded time."""
     try:
         damage = health.find_damage(database, _QUICK_CHECK_SECONDS)
     except DatabaseUnavailable as error:

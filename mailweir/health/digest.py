@@ -15,7 +15,7 @@ _SHOWN = 5
 
 
 def check_queue(database: Database, now: datetime) -> Iterator[Finding]:
-    """What is new waits for moments, unless the digest doesn't run or can't keep up."""
+    """New mail waits for moments only, unless the digest doesn't run or can't keep up."""
     oldest = digest_queue.oldest_new(database)
     if oldest is not None and now - oldest > _LATE:
         yield wrong(
@@ -50,7 +50,7 @@ def check_queue(database: Database, now: datetime) -> Iterator[Finding]:
 
 
 def check_held(database: Database, now: datetime) -> Iterator[Finding]:
-    """What is held is decided within moments, unless DNS doesn't answer or the digest doesn't run."""
+    """Held mail is decided within moments, unless DNS doesn't answer or the digest doesn't run."""
     waiting = held.waiting(database)
     if waiting.oldest is not None and now - waiting.oldest > _LATE:
         yield wrong(
@@ -74,7 +74,7 @@ def check_held(database: Database, now: datetime) -> Iterator[Finding]:
 
 
 def check_unreadable(database: Database, deployment: Deployment) -> Iterator[Finding]:
-    """What ended the child that read it, three times; and what is lost."""
+    """Mail that ended the reading child three times, and damaged mail."""
     damaged = readings.unreadable(database, deployment.id, _SHOWN + 1, is_damaged=True)
     if damaged:
         shown = _listed(damaged)

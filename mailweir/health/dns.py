@@ -1,7 +1,7 @@
 """The provider's own DNS: can the world reach this host, does it know whose addresses those are, and may clients include them.
 
-Only where mail goes out to the world by itself, or it is said by which addresses or resolver: the embedded stack on loopback has
-no DNS. Called by `examination` and `health.page`.
+Checked only if mail goes out directly, or if the settings name addresses or a resolver: the embedded stack on loopback has no
+DNS. Called by `examination` and `health.page`.
 """
 
 import ipaddress
@@ -148,7 +148,7 @@ def _on_name(asked: Questions, name: str, relay: Relay, why: str) -> Finding:
 
 
 def _on_include(asked: Questions, include: str, relay: Relay) -> Finding:
-    """Not for how it ends: an include counts where it passes."""
+    """The record's end doesn't matter: an include counts if it passes."""
     results = {ip: evaluate(asked, ip, f"postmaster@{include}", include).result for ip in relay.addresses}
     missing = [str(ip) for ip, result in results.items() if result != "pass"]
     if "temperror" in results.values():

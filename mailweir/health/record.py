@@ -80,7 +80,7 @@ def check_logins(database: Database, deployment: Deployment) -> Iterator[Finding
 
 
 def check_authors(database: Database, deployment: Deployment, now: datetime) -> Iterator[Finding]:
-    """Mail whose From names nobody, or several people: a client's program may write it so."""
+    """Mail whose From names no author, or several: a client's program may write it so."""
     worst = overview.unreadable_authors(database, deployment, now - _UNREADABLE_DAYS)
     if worst and worst[1] > _FEW_UNREADABLE:
         yield note(

@@ -1,4 +1,4 @@
-"""The settings: can they mean what they say, and are they those that the running stack goes by?"""
+"""The settings: do they make sense, and does the running stack use them?"""
 
 import ipaddress
 import pwd
@@ -13,7 +13,7 @@ AREA = "settings"
 
 
 def check(settings: Settings, in_force: Settings) -> Iterator[Finding]:
-    """settings: of the admin's file. in_force: what the running processes read at their start."""
+    """settings: of the admin's file. in_force: the settings that the running processes read at their start."""
     found = [*_account(settings), *_names(settings), *_age(settings, in_force)]
     yield from found or [ok(AREA, said("no problems found"), key="settings.fine")]
 
