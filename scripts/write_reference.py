@@ -9,7 +9,7 @@ import inspect
 import re
 import textwrap
 import typing
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -96,7 +96,7 @@ def _usage(path: tuple[str, ...], command: Any) -> str:
 
 
 def _is_option(parameter: Any) -> bool:
-    return parameter.opts[0].startswith("-")
+    return str(parameter.opts[0]).startswith("-")
 
 
 def _is_flag(parameter: Any) -> bool:
@@ -116,7 +116,7 @@ def _choices(parameter: Any, command: Any) -> list[str]:
 
 
 def _metavar(parameter: Any, command: Any) -> str:
-    word = parameter.metavar or "|".join(_choices(parameter, command)) or parameter.name.upper()
+    word: str = parameter.metavar or "|".join(_choices(parameter, command)) or parameter.name.upper()
     if _is_option(parameter) or parameter.required:
         return word + ("..." if parameter.nargs == -1 and not word.endswith("...") else "")
     return word if word.startswith("[") else f"[{word}]"
@@ -147,7 +147,8 @@ def _meaning(parameter: Any, command: Any) -> str:
 def sample() -> dict[str, str]:
     """The comment of mailweir.toml.example on each key, by the key's name with its section; without lines of code."""
     text = resources.files("mailweir").joinpath("mailweir.toml.example").read_text("utf-8")
-    section, said, found = "", [], {}
+    section, found = "", dict[str, str]()
+    said: list[str] = []
     for line in text.splitlines():
         heading, key = re.match(r"\[(\w+)\]$", line), re.match(r"#?(\w+) = ", line)
         provider = re.match(r"#   (\w+) = \".*?\"\s+(\S.*)$", line)
@@ -206,7 +207,7 @@ def _type(one: Mapping[str, Any], ending: str = "") -> str:
         return " or ".join(f'`"{value}"`' for value in one["enum"])
     if one["type"] == "array":
         return f"list of {_type(one['items'], 's')}"
-    kind = _KINDS.get(one.get("format", one["type"]), one["type"])
+    kind: str = _KINDS.get(one.get("format", one["type"]), one["type"])
     plural = f"e{ending}" if ending and kind.endswith("s") else ending
     return kind + plural + _bounds(one)
 
@@ -243,7 +244,7 @@ def _wrapped(text: str) -> str:
     return textwrap.fill(_plain(text), _COLUMNS, break_long_words=False, break_on_hyphens=False)
 
 
-def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     if not rows:
         return ""
     lines = [head, ("---",) * len(head), *rows]

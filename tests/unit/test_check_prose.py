@@ -40,7 +40,7 @@ class Tree:
         file.write_text(text, "utf-8")
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, self.root / "scripts/check_prose.py", *arguments]
+        command = [sys.executable, str(self.root / "scripts/check_prose.py"), *arguments]
         return subprocess.run(command, capture_output=True, text=True, check=False, cwd=self.root)
 
     def found(self, *arguments: str) -> list[str]:
