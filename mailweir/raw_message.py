@@ -1,8 +1,8 @@
 """A whole raw message as headers and body: for the sync, which gets it in one piece. Never raises, on any bytes.
 
-The same as the filter gets from Postfix, which puts some things right on the way (docs/known-issues.md), so that one message has
-one identity and one version by whatever route it came. But for one: what Postfix cuts of a header over 60,000 bytes stays.
-Called by `gmail_sync`. Pure.
+The result equals what the filter gets from Postfix, which corrects some things in transit (docs/admin/known-issues.md), so that
+one message has one identity and one version on every route. One exception: the bytes that Postfix cuts from a header over 60,000
+bytes stay. Called by `gmail_sync`. Pure.
 """
 
 import re

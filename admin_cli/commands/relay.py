@@ -116,7 +116,7 @@ def _show_form(form: Form) -> None:
     output.say(f'With port {form.submissions_port} choose "using SSL" instead. The password isn\'t shown again.')
     if form.hindrances:
         hindrances = "; ".join(map(english.text, form.hindrances))
-        output.remark(f"mailweir: Gmail itself can't use it yet: {hindrances}. See docs/operations.md, The relay")
+        output.remark(f"mailweir: Gmail itself can't use it yet: {hindrances}. See docs/admin/operations.md, The relay")
 
 
 def _object(form: Form) -> dict[str, Any]:

@@ -50,7 +50,7 @@ def check(settings: Settings) -> Iterator[Finding]:
         yield wrong(
             AREA,
             said("there is no unit of Mailweir on this host"),
-            said("run the playbook; see docs/deployment.md"),
+            said("run the playbook; see docs/admin/install.md"),
             key="processes.no_units",
         )
         return

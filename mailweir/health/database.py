@@ -25,7 +25,9 @@ def check_state(database: Database) -> Iterator[Finding]:
         yield wrong(
             AREA,
             str(error),
-            said("where it was there before: see 'The database is gone' in docs/operations.md, before you do anything"),
+            said(
+                "where it was there before: see 'The database is gone' in docs/admin/operations.md, before you do anything"
+            ),
             key="database.version",
             why=str(error),
         )
@@ -34,7 +36,7 @@ def check_state(database: Database) -> Iterator[Finding]:
         yield wrong(
             AREA,
             said("{error}; senders get 451 and try again", error=error),
-            said("see 'The database' in docs/operations.md"),
+            said("see 'The database' in docs/admin/operations.md"),
             key="database.unavailable",
             why=str(error),
         )
@@ -57,7 +59,7 @@ def check_damage(settings: Settings, database: Database) -> Iterator[Finding]:
             yield wrong(
                 AREA,
                 said("it can't be read: {error}", error=error),
-                said("see 'database damaged' in docs/operations.md"),
+                said("see 'The database' in docs/admin/operations.md"),
                 key="database.unreadable",
                 why=str(error),
             )

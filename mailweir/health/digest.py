@@ -81,7 +81,7 @@ def check_unreadable(database: Database, deployment: Deployment) -> Iterator[Fin
         yield wrong(
             f"record {deployment.name}",
             said("the raw bytes are damaged in the database: activity {activities}", activities=shown),
-            said("restore a backup that has them whole (docs/operations.md, Backup and restore)"),
+            said("restore a backup that has them whole (docs/admin/backup.md)"),
             key="record.damaged",
             activities=shown,
         )

@@ -98,14 +98,14 @@ def run(area: str, check: Check, seconds: float = CHECK_SECONDS) -> list[Finding
         )
     except MailweirError as error:
         found.append(
-            wrong(area, _told(error), said("see docs/operations.md"), key="check.not_possible", why=str(error))
+            wrong(area, _told(error), said("see docs/admin/operations.md"), key="check.not_possible", why=str(error))
         )
     except Exception as error:  # noqa: BLE001 - an edge: a fault of one check must not hide what the others find
         found.append(
             wrong(
                 area,
                 said("this check failed: {name}: {error}", name=type(error).__name__, error=error),
-                said("see docs/operations.md"),
+                said("see docs/admin/operations.md"),
                 key="check.failed",
                 why=f"{type(error).__name__}: {error}",
             )

@@ -1,6 +1,6 @@
 """A host on Debian 12 with the last version that had Dovecot comes to this version, and then to Debian 13, under load.
 
-As docs/deployment.md has it: the new release on 12, the system, the playbook again. Mail comes in and somebody logs in all the
+As docs/admin/upgrade.md has it: the new release on 12, the system, the playbook again. Mail comes in and somebody logs in all the
 time: each mail that was acknowledged is on the record, once; no right password is called wrong; Dovecot is gone before the
 system changes. A Dovecot that is the host's own stays.
 """

@@ -1,4 +1,4 @@
-"""What Postfix changes in a message before the filter gets it, as named rules; docs/known-issues.md lists each of them.
+"""What Postfix changes in a message before the filter gets it, as named rules; docs/admin/known-issues.md lists each of them.
 
 A rule takes a message as it was sent (lines end in CRLF) and gives what the next rule gets; together they give what is on the
 record. The order is Postfix's: smtpd's, cleanup's, the milter protocol's. Measured on Postfix 3.7.11 and 3.10.13:

@@ -291,7 +291,7 @@ def test_gmail_refuses(connect: Connect, google: Google) -> None:
 
 
 def test_gmail_is_not_set_up(mailweir: "Mailweir") -> None:
-    one_line(mailweir("gmail", "connect", "richard", "--inbound"), "docs/gmail.md")
+    one_line(mailweir("gmail", "connect", "richard", "--inbound"), "docs/admin/gmail.md")
 
 
 def test_a_lost_key_file(connect: Connect, tmp_path: Path, google: Google) -> None:

@@ -47,7 +47,7 @@ def main() -> None:
     except OSError as error:
         sys.exit(f"{name} can't be read: {error.strerror}")
     if why := fault(kind, found):
-        sys.exit(f"{name} {why}: docs/gmail.md says how to make it")
+        sys.exit(f"{name} {why}: docs/admin/gmail.md says how to make it")
 
 
 if __name__ == "__main__":
