@@ -79,7 +79,7 @@ def _commands() -> Iterator[str]:
         is_group = hasattr(command, "commands")
         yield f"\n{'##' if len(path) < 3 else '###'} {' '.join(path)}\n"
         yield "\n\n".join(_wrapped(text) for text in help_texts(command)) + "\n"
-        yield f"\n```\n{_usage(path, command)}\n```\n"
+        yield f"\n{_below(path, command)}\n" if is_group else f"\n```\n{_usage(path, command)}\n```\n"
         rows = [(_names(one, command).replace("|", "\\|"), _meaning(one, command)) for one in parameters(command)]
         yield _table(("argument or option", "meaning"), rows)
         if not is_group:
@@ -87,9 +87,13 @@ def _commands() -> Iterator[str]:
             yield f"\nExample:\n\n```\n{textwrap.dedent(example).rstrip()}\n```\n"
 
 
+def _below(path: tuple[str, ...], group: Any) -> str:
+    """The group's commands, as links to their sections."""
+    links = [f"[{name}](#{'-'.join((*path, name))})" for name in group.commands]
+    return textwrap.fill(f"Commands: {', '.join(links)}.", _COLUMNS, break_long_words=False, break_on_hyphens=False)
+
+
 def _usage(path: tuple[str, ...], command: Any) -> str:
-    if hasattr(command, "commands"):
-        return " ".join((*path, "|".join(command.commands))) if len(path) > 1 else f"{path[0]} COMMAND"
     words = [_metavar(one, command) for one in parameters(command) if not _is_option(one)]
     options = ["[OPTIONS]"] if any(_is_option(one) for one in parameters(command)) else []
     return " ".join((*path, *options, *words))

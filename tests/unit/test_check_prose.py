@@ -152,9 +152,9 @@ def test_retired_words_are_found_with_what_to_say(tree: Tree) -> None:
     tree.write(
         "docs/words.md", "# Words\n\n## Retired words\n\n| retired | say |\n| --- | --- |\n| watermark | cursor |\n"
     )
-    tree.write("docs/flow.md", "The\nWatermarks move.\n")
+    tree.write("README.md", "The\nWatermarks move.\n")
     assert tree.run().stdout.splitlines() == [
-        "docs/flow.md:2: retired word watermark: 'Watermarks move.'; say: cursor",
+        "README.md:2: retired word watermark: 'Watermarks move.'; say: cursor",
     ]
 
 
