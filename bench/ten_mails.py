@@ -1,7 +1,7 @@
 """Ten mails of the shared corpus and the reading of each, as the table in docs/reading.md.
 
     python -m bench.ten_mails            prints the table
-    python -m bench.ten_mails --write    puts it into docs/reading.md
+    python -m bench.ten_mails --write    puts it into docs/engineering/reading.md
 
 The table holds numbers, labels, and names of kinds; no sentence of the mails.
 """
@@ -15,7 +15,7 @@ from bench.accuracy import fixtures
 from mailweir.reading import message
 from mailweir.reading.reading import Reading
 
-PAGE = Path(__file__).parents[1] / "docs" / "reading.md"
+PAGE = Path(__file__).parents[1] / "docs" / "engineering" / "reading.md"
 BEGIN, END = "<!-- ten mails: begin -->\n", "<!-- ten mails: end -->\n"
 _MAIL = "mikel+mail/spec__fixtures__emails__"
 _ENMIME = "jhillyerd+enmime/"
@@ -62,7 +62,7 @@ def _row(name: str, kind: str, found: Reading) -> str:
 def main() -> int:
     """0; 1 if the corpus is missing."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--write", action="store_true", help="put the table into docs/reading.md")
+    parser.add_argument("--write", action="store_true", help="put the table into docs/engineering/reading.md")
     arguments = parser.parse_args()
     try:
         made = table(fixtures.corpus())

@@ -17,7 +17,7 @@ from mailweir.gmail import transport
 
 _MAX_FILE_BYTES = 100_000
 _GOOGLE_REVOKES = "https://oauth2.googleapis.com/revoke"
-_GUIDE = "docs/gmail.md says how to make it"
+_GUIDE = "docs/admin/gmail.md says how to make it"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""An upgrade of a host's Debian in place, as docs/deployment.md has it."""
+"""An upgrade of a host's Debian in place, as docs/admin/upgrade.md has it."""
 
 from tests.deploy import images
 from tests.deploy.hosts import Host

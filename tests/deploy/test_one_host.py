@@ -148,7 +148,7 @@ def test_doctor_finds_nothing_wrong(converged: Host) -> None:
         "mailweir-auth",
         "mailweir-web",
         "the page answers on 127.0.0.1 port 8025, as https://one.host.example",
-        "main.cf is what the settings say",
+        "main.cf matches the settings",
     ):
         assert words in said
 

@@ -196,7 +196,7 @@ def test_the_database_host_itself_goes_away_and_comes_back(
 def test_the_databases_host_is_upgraded_with_its_cluster(
     fronts: list[Host], client_mta: Host, database: Host, suites: tuple[str, ...]
 ) -> None:
-    """As docs/deployment.md has it: the system, then PostgreSQL's cluster; front ends of either Debian go on with it."""
+    """As docs/admin/upgrade.md has it: the system, then PostgreSQL's cluster; front ends of either Debian go on with it."""
     len(suites) > 1 or pytest.skip("needs both Debians (--suite both)")
     before = recorded(fronts[0])
     old = database.says("pg_lsclusters -h | cut -d' ' -f1").split()

@@ -90,7 +90,7 @@ def test_no_mail_is_lost(site: Site, host: Host, client_mta: Host, wheel: Path) 
 
 
 def test_the_way_back(site: Site, host: Host, client_mta: Host, wheel: Path, wheel_later: Path) -> None:
-    """As docs/deployment.md has it: refused while the database is too new; the backup is restored by the old program."""
+    """As docs/admin/upgrade.md has it: refused while the database is too new; the backup is restored by the old program."""
     site.converge(mailweir_wheel=str(wheel))
     old = host.says("readlink /opt/mailweir/current").strip()
     host.run("mailweir db backup /root/backup")

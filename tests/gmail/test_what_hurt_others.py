@@ -1,4 +1,4 @@
-"""The nine ways by which other syncs lost, doubled or leaked mail (docs/gmail.md names them), each tried on this one."""
+"""The nine ways by which other syncs lost, doubled or leaked mail (docs/admin/gmail.md names them), each tried on this one."""
 
 from datetime import timedelta
 from pathlib import Path

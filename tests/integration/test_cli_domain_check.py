@@ -363,7 +363,7 @@ def test_a_slip_is_named_and_the_repaired_record_is_shown(check: Callable[..., A
     assert ran.code == 3
     assert f"no SPF record at {DOMAIN} that counts\n" in ran.out
     assert "a TXT record is nearly SPF" in ran.out
-    assert "the TXT record that is nearly SPF goes out" in ran.out
+    assert "this record takes the place of the TXT record that is nearly SPF" in ran.out
     assert "'include:provider.example;' is read as 'include:provider.example'" in ran.out
     assert f"       v=spf1 ip4:{IP} include:provider.example -all\n" in ran.out
 

@@ -291,7 +291,7 @@ def test_gmail_refuses(connect: Connect, google: Google) -> None:
 
 
 def test_gmail_is_not_set_up(mailweir: "Mailweir") -> None:
-    one_line(mailweir("gmail", "connect", "richard", "--inbound"), "docs/gmail.md")
+    one_line(mailweir("gmail", "connect", "richard", "--inbound"), "docs/admin/gmail.md")
 
 
 def test_a_lost_key_file(connect: Connect, tmp_path: Path, google: Google) -> None:
@@ -315,7 +315,7 @@ def test_doctor_says_that_the_key_file_is_lost(connect: Connect, known: "Mailwei
     assert [level for level, _ in found()] == ["wrong"]
     secrets_file.make(file)
     ((level, said),) = found()
-    assert (level, "doesn't open what the database holds" in said) == ("wrong", True)
+    assert (level, "doesn't open the database's secrets" in said) == ("wrong", True)
 
 
 @BOTH

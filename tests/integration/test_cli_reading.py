@@ -165,7 +165,7 @@ def test_mail_is_read_again_when_an_admin_says_so(demo: Mailweir, record: Put, w
     assert demo("digest", "status", "--json").json["rebuilds"][0]["which"] == "older"
     assert work_off() == 0
     assert demo("digest", "again", "--all").code == 0
-    assert "The record is done anew (reading, all)" in demo("digest", "status").out
+    assert "The record is being done again (reading, all)" in demo("digest", "status").out
     assert work_off() == 2
     assert demo("digest", "status", "--json").json["rebuilds"] == []
     assert demo("digest", "again", "99").code == 1

@@ -49,7 +49,7 @@ def test_the_files_that_the_settings_name(write: WriteFile, private_key: str) ->
     robot = oauth_files.load(Gmail(service_account_file=str(path)))
     assert isinstance(robot, ServiceAccount)
     assert (robot.email, robot.client_id) == ("sync@project.example", "1234")
-    with pytest.raises(SettingsError, match=r"docs/gmail\.md"):
+    with pytest.raises(SettingsError, match=r"docs/admin/gmail\.md"):
         oauth_files.load(Gmail())
 
 
@@ -79,7 +79,7 @@ def test_each_token_has_the_client_that_it_belongs_to(write: WriteFile) -> None:
 
 @pytest.mark.parametrize("content", [{"installed": INSTALLED}, {"web": 7}, {"web": {**WEB, "client_secret": ""}}, "{"])
 def test_what_is_no_client_of_type_web_is_refused(write: WriteFile, content: Any) -> None:
-    with pytest.raises(SettingsError, match=r"docs/gmail\.md"):
+    with pytest.raises(SettingsError, match=r"docs/admin/gmail\.md"):
         oauth_files.load_all(Gmail(web_client_file=str(write(content))))
 
 

@@ -24,7 +24,7 @@ from mailweir.gmail.errors import (
 )
 from mailweir.gmail.refusals import TABLE, Asked, Meaning
 
-DOCUMENT = Path(__file__).parents[2] / "docs" / "gmail-answers.md"
+DOCUMENT = Path(__file__).parents[2] / "docs" / "admin" / "gmail-answers.md"
 STATUSES = (300, 302, 400, 401, 403, 404, 407, 408, 410, 418, 429, 499, 500, 502, 503, 504, 599, 999)
 REASONS = sorted(set().union(*(row.reasons for row in TABLE)) | {"", "never heard of"})
 WORDS = sorted({word for row in TABLE for word in row.words} | {""})

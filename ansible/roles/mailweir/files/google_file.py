@@ -14,7 +14,7 @@ _ACCOUNT = ("client_email", "private_key", "token_uri")
 
 
 def fault(kind: str, found: Any) -> str | None:
-    """What it lacks; None where nothing."""
+    """Its fault; None if it is whole."""
     if not isinstance(found, dict):
         return "holds no JSON as Google's console gives it out"
     if kind == "oauth_client":
@@ -47,7 +47,7 @@ def main() -> None:
     except OSError as error:
         sys.exit(f"{name} can't be read: {error.strerror}")
     if why := fault(kind, found):
-        sys.exit(f"{name} {why}: docs/gmail.md says how to make it")
+        sys.exit(f"{name} {why}: docs/admin/gmail.md says how to make it")
 
 
 if __name__ == "__main__":
