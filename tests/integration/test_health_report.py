@@ -196,7 +196,7 @@ def test_others_than_root_report_nothing(stack: "Stack") -> None:
         [*nobody, stack.script, "health", "report"], env=environment, capture_output=True, check=False
     )
     assert (done.returncode, done.stdout) == (1, b"")
-    assert done.stderr == b"mailweir: this looks at what only root may see: run it as root\n"
+    assert done.stderr == b"mailweir: this check needs root: run it as root\n"
 
 
 def test_two_at_once_are_one(stack: "Stack", wait_until: Any) -> None:
