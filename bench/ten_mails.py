@@ -1,4 +1,4 @@
-"""Ten mails of the shared corpus and the reading of each, as the table in docs/reading.md.
+"""Ten mails of the shared corpus and the reading of each, as the table in docs/engineering/reading.md.
 
     python -m bench.ten_mails            prints the table
     python -m bench.ten_mails --write    puts it into docs/engineering/reading.md

@@ -1,7 +1,7 @@
 """Splits a whole raw message into headers and body: for the sync, which gets it in one piece. Never raises, on any bytes.
 
-The result equals what the filter gets from Postfix, which corrects some things in transit (docs/known-issues.md), so that one
-message has one identity and one version on every route. One exception: the bytes that Postfix cuts from a header over 60,000
+The result equals what the filter gets from Postfix, which corrects some things in transit (docs/admin/known-issues.md), so that
+one message has one identity and one version on every route. One exception: the bytes that Postfix cuts from a header over 60,000
 bytes stay. Called by `gmail_sync`. Pure.
 """
 

@@ -1,8 +1,8 @@
 """A host on Debian 12 with the last version that had Dovecot comes to this version, and then to Debian 13, under load.
 
-As in docs/deployment.md: the new release on 12, the system, the playbook again. Mail comes in and somebody logs in all the time:
-each acknowledged mail is on the record, once; no right password is rejected; Dovecot is removed before the system changes. A
-Dovecot of the host's own stays.
+As in docs/admin/upgrade.md: the new release on 12, the system, the playbook again. Mail comes in and somebody logs in all the
+time: each acknowledged mail is on the record, once; no right password is rejected; Dovecot is removed before the system changes.
+A Dovecot of the host's own stays.
 """
 
 import os

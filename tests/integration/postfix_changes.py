@@ -1,4 +1,4 @@
-"""Postfix's changes to a message before the filter gets it, as named rules; docs/known-issues.md lists each of them.
+"""Postfix's changes to a message before the filter gets it, as named rules; docs/admin/known-issues.md lists each of them.
 
 A rule takes a message as sent (lines end in CRLF) and returns the next rule's input; together they give the recorded message. The
 order is Postfix's: smtpd's, cleanup's, the milter protocol's. Measured on Postfix 3.7.11 and 3.10.13: where they differ, a rule

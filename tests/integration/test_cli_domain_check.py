@@ -240,7 +240,7 @@ def test_what_is_nearly_a_dmarc_record_is_broken_and_no_other_one_is_asked_for(
     assert "DMARC  BROKEN  no record that counts\n" in ran.out
     assert "nearly one" in ran.out
     assert "add no second one beside it" in ran.out
-    assert "want one" not in ran.out
+    assert "require one" not in ran.out
     # The organisation's record counts then; a near-record is still reported.
     zone.records["_dmarc.example.com", "TXT"] = ['"v=DMARC1; p=quarantine"']
     ran = check("domain", DOMAIN)
