@@ -21,7 +21,7 @@ AS_ROOT = $(if $(filter-out 0,$(shell id -u)),sudo)
 IN_DEBIAN = exec $(AS_ROOT) env CI="$(CI)" MAILWEIR_SHARED="$(MAILWEIR_SHARED)" MAILWEIR_DEBIANS="$(MAILWEIR_DEBIANS)" sh scripts/in-debian.sh
 SHELL_SCRIPTS = scripts/*.sh .ci/run
 
-.PHONY: help setup demo test test-browser screenshots test-quick test-debian12 test-debian13 test-deploy fuzz chaos chaos-gmail check check-code check-deployment free-mail translations sizes dist bench bench-all accuracy clean
+.PHONY: help setup demo test test-browser screenshots test-quick test-debian12 test-debian13 test-deploy fuzz chaos chaos-gmail check check-code check-deployment free-mail translations reference sizes dist bench bench-all accuracy clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
@@ -72,7 +72,7 @@ chaos: setup ## kill -9 of everything, thousands of times, on SQLite and Postgre
 chaos-gmail: setup ## kill -9 and SIGSTOP of the workers of Gmail's sync amid CHAOS_GMAIL_MESSAGES, on SQLite and PostgreSQL
 	@$(AS_ROOT) "$(BIN)/python" -m tests.gmail.chaos --kills $(CHAOS_GMAIL_KILLS) --messages $(CHAOS_GMAIL_MESSAGES) $(CHAOS_OPTIONS)
 
-check: ## ruff, mypy, import-linter, shellcheck, and the linters of ansible/ and of what it renders
+check: ## ruff, mypy, import-linter, shellcheck, the check of prose, and the linters of ansible/ and of what it renders
 	@PYTHON="$(PYTHON)" VENV="$(VENV)" EXTRAS=test,check sh scripts/setup.sh
 	@# side by side: each is as long as the other, and works on one core
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target VENV="$(VENV)" check-code check-deployment
@@ -82,6 +82,7 @@ check-code:
 	"$(BIN)/ruff" format --check
 	"$(BIN)/mypy"
 	"$(BIN)/lint-imports"
+	"$(BIN)/python" scripts/check_prose.py
 
 check-deployment:
 	shellcheck $(SHELL_SCRIPTS)
@@ -92,6 +93,9 @@ free-mail: setup ## the list of domains at which anybody may have an address, an
 
 translations: setup ## the page's catalogues, up to date with its texts; what they lack is to be translated in webapp/translations
 	@"$(BIN)/python" scripts/update_translations.py
+
+reference: setup ## docs/reference anew: every command and every setting, from the program
+	@"$(BIN)/python" scripts/write_reference.py
 
 sizes: ## how long the programs' files and functions are: median, 90th percentile, the longest; SIZES_OPTIONS go to scripts/sizes.py
 	@"$(PYTHON)" scripts/sizes.py $(SIZES_OPTIONS)

@@ -34,7 +34,7 @@ def row(activity: Activity) -> tuple[str, ...]:
 
 
 def say_conversation(found: Sequence[Activity]) -> None:
-    """Two lines for each: who and when, and beneath it what about."""
+    """Two lines for each: author and time, and beneath them the subject."""
     width = max(_FEWEST_COLUMNS, shutil.get_terminal_size().columns) if sys.stdout.isatty() else _COLUMNS_ELSE
     id_columns = max(2, *(len(str(one.id)) for one in found))
     output.say(f"{'id'.rjust(id_columns)}  {'sent':<17}  direction  verdict  author")
@@ -49,7 +49,7 @@ def say_conversation(found: Sequence[Activity]) -> None:
 
 
 def say_details(activity: Activity) -> None:
-    """What is known of it but for what was written."""
+    """The activity's facts, without its text."""
     direction, verdict = record.direction(activity.direction), record.verdict(activity.sender_verdict)
     output.say(f"Activity {activity.id} of {activity.deployment}: {english.text(direction)}")
     for name, value in (

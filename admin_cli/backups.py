@@ -1,6 +1,6 @@
 """A backup file made and put in place of the database, so that nothing is ever half done.
 
-Root reads and writes the file that the admin names; what lies in the database's folder is opened, made and renamed as that
+Root reads and writes the file that the admin names. Files in the database's folder are opened, made and renamed as that
 folder's owner (see `ownership`). Called by `mailweir db backup` and `db restore`.
 """
 
@@ -36,7 +36,7 @@ class Made:
 
 @dataclass(frozen=True)
 class Restored:
-    """What was put in place. kept: where the database that was there before is now, or None. applied: the upgrade's steps."""
+    """A restored database. kept: where the previous database is now, or None. applied: the upgrade's steps."""
 
     database: DatabaseUrl
     kept: str | None

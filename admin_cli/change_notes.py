@@ -1,8 +1,8 @@
-"""What a command changes stands in the log of changes, beside what forms of the page change: who ran it, which command, on what.
+"""Changes by commands in the log of changes, beside those by forms of the page: the person, the command, and its subject.
 
-Each command has one of these marks: `changes`, `unnoted` or `reads`; a test walks all commands. The note is written by the first
-transaction of the command that writes anything, before that is committed: there is neither without the other, and a command that
-changed nothing left none. Called by the commands, and by `context`, which opens the database.
+Each command has one of these marks: `changes`, `unnoted` or `reads`; a test walks all commands. The first transaction of the
+command that writes anything also writes the note: there is neither without the other, and a command that changed nothing leaves
+no note. Called by the commands, and by `context`, which opens the database.
 """
 
 import functools
@@ -32,7 +32,7 @@ _OF_NO_INTEREST = ("deployment", "as_json", "is_confirmed")
 
 @dataclass(slots=True)
 class _Note:
-    """What the command that runs changes. what: a key of `webapp.changes`. names_deployment: the subject is the name of one."""
+    """A change by the running command. what: a key of `webapp.changes`. names_deployment: the subject is a deployment's name."""
 
     what: str
     subject: str
@@ -98,7 +98,7 @@ def watch(database: Database) -> None:
 
 
 def who() -> str:
-    """Who runs this: the system's login name; where sudo was used, whose it was before."""
+    """The system's login name of the person who runs this; with sudo, the login name before it."""
     own = _login_name(os.getuid())
     before = _clean(os.environ.get("SUDO_USER", ""))
     return f"{before} as {own}" if before and before != own else own

@@ -1,7 +1,7 @@
 """How a consent at Google comes back to the command line: by a browser on this host (RFC 8252), or by hand.
 
-What is asked, and what the code is worth, is `mailweir.gmail.consent`'s. google-auth-oauthlib's own listener ends with the first
-request that comes, whoever sends it; here nobody but the answer to the question ends the wait.
+`mailweir.gmail.consent` makes the question and redeems the code. google-auth-oauthlib's own listener ends with the first request,
+whoever sends it; here only the answer to the question ends the wait.
 """
 
 import hmac
@@ -95,9 +95,11 @@ def _typed_code(typed: str, state: str) -> str:
         return unquote(typed.removeprefix("code="))
     fields = _fields(typed.partition("?")[2] or typed)
     if "response_type" in fields:
-        raise ConsentFailed("that is the address to open: give the one where the browser ends after the consent")
+        raise ConsentFailed("this is the address to open: give the address where the browser ends after the consent")
     if not _same(fields.get("state", ""), state):
-        raise ConsentFailed("that address is of another consent: open the one above, and give the one where it ends")
+        raise ConsentFailed(
+            "this address belongs to another consent: open the address above, and give the address where the browser ends"
+        )
     return code_of(fields)
 
 

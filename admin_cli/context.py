@@ -1,4 +1,4 @@
-"""What a command works on: the settings, the open database, the deployment that is meant. The clock is here too."""
+"""A command's context: the settings, the open database, the chosen deployment, and the clock."""
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -36,7 +36,7 @@ def opened(settings: Settings | None = None) -> Iterator[Database]:
 
 
 def choose(database: Database, name: str | None) -> Deployment:
-    """The deployment of this name, or the only one there is: what a command changes is noted there. NotFound, BadInput."""
+    """The deployment of this name, or the only one. A command's change is noted for it. NotFound, BadInput."""
     found = _chosen(database, name)
     change_notes.of_deployments([found.id])
     return found

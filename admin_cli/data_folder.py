@@ -1,8 +1,8 @@
-"""What lies in the data folder, looked at before anything uses it: each part is absent, or of the kind that it has to be.
+"""Checks the data folder before anything uses it: each part is absent, or of the right kind.
 
-Some of its folders belong to the unprivileged user. A symbolic link, a pipe or a file that he laid there must neither lead root
-elsewhere nor make it wait; whoever opens such a part doesn't follow it, and this says so in time and in a sentence. Never changes
-anything. Called by `mailweir up`, before it does, and by `doctor`.
+Some of its folders belong to the unprivileged user. A symbolic link, a pipe or a file that this user put there must neither lead
+root elsewhere nor make it wait. Code that opens such a part doesn't follow it; this check reports it in time and in a sentence.
+Never changes anything. Called by `mailweir up`, before it does, and by `doctor`.
 """
 
 import contextlib
@@ -23,7 +23,7 @@ _KINDS = (
 
 
 def faults(settings: Settings) -> Iterator[str]:
-    """Each part that isn't what it has to be, in a sentence. What can't be seen is passed over."""
+    """A sentence for each part of the wrong kind. Parts that can't be seen are passed over."""
     for path in outbox_folders(settings) if settings.run_by == "systemd" else _folders(settings):
         yield from _unless(path, stat.S_ISDIR, "a folder", follow=False)
     if settings.run_by == "systemd":

@@ -1,6 +1,6 @@
-"""What `spf check` and `domain check` are asked with: their options, and who is meant by them.
+"""The options of `spf check` and `domain check`, and the request that they make.
 
-Usage errors exit with 64, for the codes from 0 to 4 speak of the domain. Called by `commands.spf` and `commands.domain_check`.
+Usage errors exit with 64: the codes from 0 to 4 speak of the domain. Called by `commands.spf` and `commands.domain_check`.
 """
 
 import ipaddress
@@ -23,11 +23,11 @@ USAGE = 64  # EX_USAGE of sysexits.h
 UNKNOWN = 4
 _UsageError: type[Exception] = typer.BadParameter.__mro__[1]  # typer has no public name for it
 
-DomainArgument = Annotated[str, typer.Argument(metavar="DOMAIN", help="The domain whose DNS is looked at.")]
+DomainArgument = Annotated[str, typer.Argument(metavar="DOMAIN", help="The domain to check.")]
 IpOption = Annotated[
     list[str] | None,
     typer.Option(
-        "--ip", metavar="A", help="An address that sends; may be given again. Default: relay.relay_addresses."
+        "--ip", metavar="A", help="A sending address. You can repeat this option. Default: relay.relay_addresses."
     ),
 ]
 SenderOption = Annotated[
@@ -56,7 +56,7 @@ class CheckCommand(TyperCommand):
 
 @contextmanager
 def own_codes() -> Iterator[None]:
-    """What hinders a check says nothing of the domain: 4 where it may go away, 64 where something is to be put right."""
+    """Errors of the check itself say nothing about the domain: exit 4 if they may go away, 64 if somebody has to act."""
     try:
         yield
     except MailweirError as error:
@@ -96,7 +96,7 @@ def sender_of(text: str | None) -> str:
 
 
 def relay_of(settings: Settings | None, ips: list[str] | None) -> Relay:
-    """Who sends: the addresses given, else those of the settings."""
+    """The sending addresses: the given ones, else those of the settings."""
     addresses = []
     for text in ips or ():
         try:
@@ -104,7 +104,7 @@ def relay_of(settings: Settings | None, ips: list[str] | None) -> Relay:
         except ValueError:
             refuse(f"--ip '{text}' is no IPv4 or IPv6 address that could send mail")
     return relay.relay(settings, addresses) or refuse(
-        "it isn't known who sends: give --ip, or set relay.relay_addresses in the settings"
+        "no sending address is known: give --ip, or set relay.relay_addresses in the settings"
     )
 
 

@@ -82,7 +82,7 @@ def asked_line(domain: str, who: str, sender: str, resolver: str, seconds: float
 
 
 def advice_lines(advice: Suggestion | None, verdict: int) -> Iterator[str]:
-    """What to do: the record to paste, or to try again."""
+    """The advice: the record to publish, or to try again."""
     if verdict == UNKNOWN:
         yield _line("DO", "try again: DNS gave no answer, which says nothing about the domain")
     if advice is None:
@@ -91,7 +91,7 @@ def advice_lines(advice: Suggestion | None, verdict: int) -> Iterator[str]:
         yield _line("DO", "; ".join(advice.notes))
         return
     yield _line(
-        "DO", f"let the one SPF record at {advice.record.name} be (TXT; none beside it that begins with v=spf1):"
+        "DO", f"publish this as the only SPF record at {advice.record.name} (TXT; no other may begin with v=spf1):"
     )
     yield _line("", advice.record.value)
     if len(advice.record.strings) > 1:

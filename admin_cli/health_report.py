@@ -29,12 +29,12 @@ class CannotLook(MailweirError):
 def check_root() -> None:
     """CannotLook for others than root: they would report what they can't see, in the place of what root saw."""
     if os.geteuid() != 0:
-        raise CannotLook("this looks at what only root may see: run it as root")
+        raise CannotLook("this check needs root: run it as root")
 
 
 @contextmanager
 def alone(settings: Settings) -> Iterator[bool]:
-    """Is this the only one that reports on this data folder? The lock goes with the process, however that ends. CannotLook."""
+    """Is this the only process that reports on this data folder? The lock ends with the process in any case. CannotLook."""
     try:
         descriptor = os.open(settings.data_dir, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError as error:
@@ -51,7 +51,7 @@ def alone(settings: Settings) -> Iterator[bool]:
 
 
 def make(settings: Settings, now: datetime) -> list[HealthReport]:
-    """Looks, and puts the reports into the database; what was put. Errors: DatabaseUnavailable, DatabaseVersionError."""
+    """Checks this host and stores its reports. Returns the reports. Errors: DatabaseUnavailable, DatabaseVersionError."""
     running = in_force.settings(settings)
     host = hosts.own_name(running)
     with context.opened(running):

@@ -1,4 +1,4 @@
-"""What the running processes go by: the settings file with the flags of `mailweir up`. Called by `doctor`, `relay`
+"""The settings of the running processes: the settings file with the flags of `mailweir up`. Called by `doctor`, `relay`
 and `web link`."""
 
 from admin_cli.doctor import stack

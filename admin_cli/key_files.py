@@ -48,8 +48,8 @@ def _refuse_lost(settings: Settings, file: Path) -> None:
     with context.opened(settings) as database:
         if dkim_keys.sealed_keys(database) or gmail_mailboxes.has_sealed(database):
             raise SettingsError(
-                f"there is no key file {file}, and the database holds what was sealed with it: copy the file from the host that "
-                "made it, or from its backup"
+                f"there is no key file {file}, but the database holds data sealed with it: copy the file from the "
+                "host that made it, or from its backup"
             )
 
 

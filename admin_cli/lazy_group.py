@@ -24,7 +24,7 @@ class LazyCommand:
     help: str
 
     def load(self) -> Any:
-        """The library's command, ready to be run; imports the module. Errors: what the import raises."""
+        """The library's command, ready to be run; imports the module. Errors: those of the import."""
         app = typer.Typer(rich_markup_mode=None, add_completion=False)
         importlib.import_module(self.module).register(app)
         return typer.main.get_group(app).commands[self.name]

@@ -1,7 +1,7 @@
 """`mailweir`, the admin's command: puts the nouns together, and turns errors into one line and an exit code.
 
-Exit codes: 0 done, 1 failed, 2 usage, 130 interrupted. What it imports, each command pays for; a command's own module is loaded
-when it is asked for.
+Exit codes: 0 done, 1 failed, 2 usage, 130 interrupted. Each command pays for this module's imports, so a command's own module is
+loaded only when it is needed.
 """
 
 import sys
@@ -25,26 +25,24 @@ class Commands(LazyGroup):
         LazyCommand(
             "up",
             "admin_cli.commands.up",
-            "Runs Postfix, the look-ups, the relay's logins, the filter, the page and, where it is set up, the sync of "
-            "Gmail, until Ctrl-C.",
+            "Runs Postfix, the look-ups, the relay's logins, the filter, the page and, if it is set up, Gmail's "
+            "sync, until you press Ctrl-C.",
         ),
         LazyCommand(
             "demo",
             "admin_cli.demo.command",
-            "Captures five real mails on a stack of its own, prints what became of each, and stops.",
+            "Starts a stack of its own, captures five real mails, prints the result of each, and stops.",
         ),
         LazyCommand(
             "why",
             "admin_cli.commands.why",
-            "Says what became of a message, the newest first; then what waits in the sync, and what Postfix refused.",
+            "Explains what happened to a message, newest first; then lists mail that waits in the sync or that Postfix refused.",
         ),
-        LazyCommand(
-            "doctor", "admin_cli.doctor.command", "Says what is right and wrong with the stack, and what to do."
-        ),
+        LazyCommand("doctor", "admin_cli.doctor.command", "Checks the stack, and says how to solve each problem."),
         LazyCommand("deployment", "admin_cli.commands.deployment", "Tenants and their capture domains."),
         LazyCommand("user", "admin_cli.commands.user", "The firm's staff, whose mail with contacts is captured."),
-        LazyCommand("company", "admin_cli.commands.company", "Whom contacts work for."),
-        LazyCommand("contact", "admin_cli.commands.contact", "The outside persons whose mail is captured."),
+        LazyCommand("company", "admin_cli.commands.company", "The companies that contacts work for."),
+        LazyCommand("contact", "admin_cli.commands.contact", "People outside the firm whose mail is captured."),
         LazyCommand(
             "group",
             "admin_cli.commands.group",
@@ -65,21 +63,21 @@ class Commands(LazyGroup):
         LazyCommand(
             "gmail",
             "admin_cli.commands.gmail",
-            "Users' Gmail mailboxes, whose mail with contacts is recorded by itself.",
+            "Users' Gmail mailboxes, whose mail with contacts is recorded automatically.",
         ),
         LazyCommand("postfix", "admin_cli.commands.postfix", "Configuration of Postfix."),
-        LazyCommand("activity", "admin_cli.commands.activity", "What is on the record: captured messages."),
+        LazyCommand("activity", "admin_cli.commands.activity", "The messages on the record."),
         LazyCommand(
-            "digest", "admin_cli.commands.digest", "What is read out of recorded mail, and who proved its author."
+            "digest", "admin_cli.commands.digest", "The reading of recorded mail, and the proof of its authors."
         ),
         LazyCommand(
             "search",
             "admin_cli.commands.search",
-            "Finds activities by the words of text, subject, names, addresses and file names; the one recorded last first.",
+            "Finds activities by the words of text, subject, names, addresses and file names, the most recently recorded first.",
         ),
         LazyCommand("todo", "admin_cli.commands.todo", "Activities on users' lists until they are done."),
-        LazyCommand("web", "admin_cli.commands.web", "The page: who may sign in."),
-        LazyCommand("health", "admin_cli.commands.health", "What hosts report of themselves."),
+        LazyCommand("web", "admin_cli.commands.web", "The accounts that may sign in to the page."),
+        LazyCommand("health", "admin_cli.commands.health", "The hosts' health reports."),
         LazyCommand("db", "admin_cli.commands.db", "The database."),
         LazyCommand("config", "admin_cli.commands.config", "The settings."),
     )

@@ -1,4 +1,4 @@
-"""What the commands share: options, and help that shows an example."""
+"""Options that the commands share, and help that shows an example."""
 
 import enum
 from typing import Annotated
@@ -18,14 +18,15 @@ class Switch(enum.StrEnum):
 
 DeploymentOption = Annotated[
     str | None,
-    typer.Option("--deployment", metavar="NAME", help="The deployment; may be left out where there is only one."),
+    typer.Option("--deployment", metavar="NAME", help="The deployment. You may omit it if there is only one."),
 ]
 SharedOption = Annotated[
-    bool, typer.Option("--shared", help="Take addresses that another contact has; mail is logged for both.")
+    bool,
+    typer.Option("--shared", help="Also take addresses that another contact has; their mail is recorded for both."),
 ]
 _VISIBILITY = typer.Option(
     "--visibility",
-    help="Who may read it: everyone; the participants alone; or the participants, and all others its metadata.",
+    help="The readers: everyone; participants only; or metadata, where all others see only who and when.",
 )
 VisibilityOption = Annotated[Visibility, _VISIBILITY]
 OptionalVisibility = Annotated[Visibility | None, _VISIBILITY]

@@ -1,7 +1,7 @@
-"""What the commands print but for tables: sentences, JSON, times; one line on stderr for an error.
+"""The commands' output except tables: sentences, JSON, times; one line on stderr for an error.
 
-Never lets what came by mail or stands in a log (subjects, names, addresses) speak to the terminal, or hide in it: control
-characters and what can't be seen are shown, not sent (`printable`), and nothing is read as markup. Colours only on a terminal.
+Never lets text from mail or logs (subjects, names, addresses) control the terminal, or hide in it: control characters and
+invisible ones are shown, not sent (`printable`), and nothing is read as markup. Colours only on a terminal.
 """
 
 import json
@@ -51,7 +51,7 @@ def exact(content: bytes) -> None:
     sys.stdout.buffer.flush()
 
 
-# What is said only where it is so
+# Keys that appear only if they have another value than this
 _RARE = {
     **{"bcc": False, "author_doubt": None, "via": None, "consent_ends_at": None, "held_until": None, "named": ()},
     **{"forwarder": None, "original_author": None},
@@ -62,7 +62,7 @@ _RARE = {
 
 
 def plain(row: Any) -> dict[str, Any]:
-    """A dataclass of the store as a dictionary for JSON. What holds for few rows has a key in those alone."""
+    """A dataclass of the store as a dictionary for JSON. Rare facts have a key only in the rows that have them."""
     pairs = ((field.name, getattr(row, field.name)) for field in fields(row))
     return {key: json_value(value) for key, value in pairs if key not in _RARE or value != _RARE[key]}
 

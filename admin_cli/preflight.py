@@ -1,4 +1,4 @@
-"""What `mailweir up` makes sure of before it changes anything: each fault is one line that says what to do.
+"""The checks of `mailweir up` before it changes anything: each fault is one line that says what to do.
 
 Never changes anything itself, and leaves no process behind. Called by `commands.up`.
 """
@@ -97,8 +97,8 @@ def check_reach(data_dir: Path, account: Account) -> None:
         for folder in above:
             if not _succeeds(["/usr/bin/test", "-x", str(folder)], user):
                 raise CannotStart(
-                    f"the user '{user.name}' can't get to {data_dir}, for {folder} is closed to it: "
-                    f"choose another folder, or 'chmod o+x {folder}'"
+                    f"the user '{user.name}' can't get to {data_dir}, because {folder} is closed to it: choose "
+                    f"another folder, or 'chmod o+x {folder}'"
                 )
     if not _succeeds([sys.executable, "-c", "import postfix, mailweir"], account):
         raise CannotStart(
@@ -137,7 +137,7 @@ def check_database_folder(settings: Settings, account: Account) -> None:
         return
     if not folder.is_dir() or not _succeeds(["/usr/bin/test", "-O", str(folder), "-a", "-w", str(folder)], account):
         raise CannotStart(
-            f"the user '{account.name}' can't write in the database's folder {folder}: make it, and make it his"
+            f"the user '{account.name}' can't write in the database's folder {folder}: make it, and give it to this user"
         )
 
 
@@ -163,7 +163,7 @@ def check_port(settings: Settings, *, wait_seconds: float = 0.0) -> None:
         **({"--web-port": (web.bind_address, web.port)} if web.port else {}),
     }
     if len({port for _, port in places.values()}) < len(places):
-        raise CannotStart("two of the ports are the same: each needs one of its own")
+        raise CannotStart("two of the ports are the same: choose different ones")
     deadline = time.monotonic() + wait_seconds
     for flag, (host, port) in places.items():
         while (why := _why_taken(host, port, flag)) is not None:

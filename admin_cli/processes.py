@@ -1,7 +1,7 @@
 """Processes as the supervisor needs them: started in a session of their own, remembered in a file, ended with all they started.
 
-Never ends a process that it can't tell to be ours: one whose session is a remembered one, that is no older than what was
-remembered, and that works in the data folder. Called by `supervisor` and `commands.up`.
+Ends a process only if it is surely ours: its session is a remembered one, it is no older than the remembered process, and it
+works in the data folder. Called by `supervisor` and `commands.up`.
 """
 
 import contextlib
@@ -146,7 +146,7 @@ def dismiss(keeper: int) -> None:
 
 
 def remember(name: str, pid: int) -> Remembered:
-    """What tells this running process from a later one."""
+    """A record that tells this running process from a later one."""
     seen = _look(pid)
     return Remembered(name, pid, seen.started_ticks if seen else 0)
 
@@ -154,7 +154,7 @@ def remember(name: str, pid: int) -> Remembered:
 class Lock:
     """DIR/run/up.lock: held by the one `up` that runs there, with the processes that it started written in it.
 
-    The kernel lets go of it when its holder dies; what is written stays, for the next one to clear up.
+    The kernel releases it when its holder dies. Its text stays, so that the next holder can clear up.
     """
 
     def __init__(self, path: Path) -> None:
@@ -162,7 +162,7 @@ class Lock:
         self._descriptor = -1
 
     def take(self) -> list[Remembered]:
-        """Takes the lock; what an earlier holder remembered. CannotStart where another one holds it."""
+        """Takes the lock. Returns the processes that an earlier holder remembered. CannotStart if another process holds it."""
         # The folder belongs to the unprivileged user: neither follow his link nor believe his file, for root acts on it.
         try:
             self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
@@ -175,7 +175,7 @@ class Lock:
         return self._read()
 
     def _locked(self) -> bool:
-        """A few tries: who looks whether somebody holds it (`doctor`) holds it himself for a moment."""
+        """A few tries: `doctor` holds the lock itself for a moment, to see whether somebody holds it."""
         for _ in range(_LOCK_TRIES):
             with contextlib.suppress(BlockingIOError):
                 fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -225,7 +225,7 @@ def _open_files(pid: str) -> Iterator[str]:
 
 
 def adopt_orphans() -> None:
-    """What a dead child of ours started becomes our child, and not init's, which may leave it unburied in a container."""
+    """Processes of a dead child become our children, and not init's, which may leave them unburied in a container."""
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1)
 
 
@@ -254,7 +254,7 @@ def kill_session(remembered: Remembered, data_dir: Path) -> None:
     deadline = time.monotonic() + KILL_SECONDS
     with contextlib.suppress(ChildProcessError):  # none is left
         while time.monotonic() < deadline:
-            # Its orphans are in its process group. One that is just ending has no folder any more, and can't be buried yet.
+            # Its orphans are in its process group. A process that is just ending has no folder any more, and can't be buried yet.
             if os.waitpid(-remembered.pid, os.WNOHANG)[0] == 0:
                 time.sleep(_POLL_SECONDS)
 

@@ -35,7 +35,7 @@ _METHODS = {
 
 
 def as_json(reading: KeptReading | None, said: Said | None) -> dict[str, Any]:
-    """The keys that it adds to an activity's. Without a reading text is null. said: what the user says who forwarded it."""
+    """The keys that it adds to an activity's. Without a reading text is null. said: the forwarder's word about it."""
     original = said or (reading.original if reading else None)
     told = (
         {"author": original.author, "date": output.json_value(original.date), "subject": original.subject}
@@ -107,7 +107,7 @@ def times(event: Invitation) -> str:
     if event.is_all_day:
         last = end - timedelta(days=1) if end and end - start > timedelta(days=1) else start
         return f"{start:%Y-%m-%d}" + (f" to {last:%Y-%m-%d}" if last.date() != start.date() else "") + again
-    zone = event.zone or "by the clock of whoever is there"
+    zone = event.zone or "by the local clock"
     here = f"{_span(start, end)} {zone}{again}"
     if not event.zone or zone == "UTC":
         return here

@@ -1,7 +1,7 @@
-"""What Postfix refused of late, written as decisions of the deployments that it was for.
+"""Writes Postfix's recent refusals as decisions of the deployments that the mail was for.
 
-The log is read as root, and the database as its owner. Of a refusal the same is kept as of ignored mail: the envelope sender, a
-capture address that is somebody's, and digests of any other recipient (law 3). Called by `health_report`.
+The log is read as root, and the database as its owner. A refusal keeps the same as ignored mail: the envelope sender, a user's
+capture address, and digests of any other recipient (law 3). Called by `health_report`.
 """
 
 import json
@@ -33,7 +33,7 @@ _UNKNOWN_USER = "550 5.1.1"
 
 @dataclass(frozen=True, slots=True)
 class _Taken:
-    """What is to be written, and how many refusals of deployments were more than may be, by their names."""
+    """Rows to write, and by deployment the number of refusals over the limit."""
 
     rows: list[DecisionRow]
     left_out: dict[str, int]

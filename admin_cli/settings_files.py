@@ -15,8 +15,8 @@ from mailweir.settings import Settings
 
 _TEMPLATE = """\
 # Mailweir's settings. Made by 'mailweir up', which never changes it again: it is yours.
-# All keys, with their units and defaults, stand in mailweir.toml.example. A change counts at the next start.
-# Other commands go by this file with MAILWEIR_CONFIG={path}
+# All keys, with their units and defaults, are in mailweir.toml.example. Changes apply at the next start.
+# Other commands use this file with MAILWEIR_CONFIG={path}
 
 # Database, queue, outbox, logs and sockets are in this folder.
 data_dir = {data_dir}
@@ -24,10 +24,10 @@ data_dir = {data_dir}
 # The name that this host greets with and that the MX records name.
 hostname = {hostname}
 
-# Gets the mail to postmaster@ and abuse@ of every capture domain.
+# The mailbox that gets the mail to postmaster@ and abuse@ of every capture domain.
 admin_mailbox = {admin_mailbox}
 
-# Where mail goes out: "outbox" (files in data_dir/outbox, nothing leaves this host), "relayhost HOST:PORT" or "mx".
+# The way out for mail: "outbox" (files in data_dir/outbox, nothing leaves this host), "relayhost HOST:PORT" or "mx".
 outbound = "outbox"
 
 [smtp]
@@ -43,7 +43,7 @@ port = {web_port}
 
 
 def first_settings(data_dir: Path, nodename: str) -> Settings:
-    """What a new data folder starts with. nodename: the host's name as the kernel knows it."""
+    """The settings of a new data folder. nodename: the host's name as the kernel knows it."""
     hostname = normalise_domain(nodename) or "localhost"
     if "." not in hostname:
         hostname += ".localdomain"  # Postfix wants a name with a dot

@@ -147,7 +147,7 @@ class Supervisor:
             self._start_again(kept)
 
     def _start_again(self, kept: _Kept) -> None:
-        """What can't be started right now is no reason to stop the others."""
+        """Starts it, or plans the next try: a program that can't start is no reason to stop the others."""
         try:
             self._start(kept)
         except CannotStart as error:

@@ -1,9 +1,9 @@
 """A file that the admin names, written where the name says and nowhere else.
 
-A command often runs as root, and who can write in a folder of the path can lay a symbolic link there. So a link in the place of
-the file isn't followed, and one on the way to it only where root laid it, or who runs the command. The path is walked folder by
-folder, so that nobody can change what was looked at. A file appears whole or not at all: what was there under the name is
-replaced, never written into. Called by the commands that export.
+A command often runs as root, and anyone who can write in a folder of the path can put a symbolic link there. So a link in the
+place of the file isn't followed. A link on the way to it is followed only if root or the user of the command made it. The path is
+walked folder by folder, so that nobody can change what was looked at. A file appears whole or not at all: an existing file of
+that name is replaced, never written into. Called by the commands that export.
 """
 
 import contextlib
@@ -30,13 +30,13 @@ def write(file: Path, content: bytes, *, may_replace: bool = True) -> None:
         descriptor = _open_descriptor(file)
         if descriptor is not None:
             if not may_replace and os.isatty(descriptor):
-                raise BadInput(f"what mail holds may move a terminal, which {file} is: --force writes there")
+                raise BadInput(f"{file} is a terminal, and bytes in mail may control it: --force writes there")
             with os.fdopen(descriptor, "wb", closefd=False) as stream:
                 stream.write(content)
             return
         with _folder_of(file, follow_last=False) as (folder, name):
             if not may_replace and _look(folder, name):
-                raise BadInput(f"{file} is there already: name another one, or --force takes its place")
+                raise BadInput(f"{file} is there already: name another file, or replace it with --force")
             _put(folder, name, content)
     except OSError as error:
         raise BadInput(f"{file} can't be written: {error.strerror or error}") from error

@@ -85,7 +85,7 @@ def fault_of(values: Sequence[bytes], public_key_der: bytes) -> str | None:
     if isinstance(published, str):
         return published
     if published.kind != "rsa":
-        return said("the key that is published is of another kind (k={kind})", kind=published.kind)
+        return said("the published key is of another kind (k={kind})", kind=published.kind)
     if published.data != public_key_der:
         return said("another key is published there")
     return unusable(published) or None
@@ -95,16 +95,16 @@ def unusable(key: PublishedKey) -> str:
     """Why receivers ignore signatures by this key, or "" (RFC 6376 3.6.1)."""
     if not key.has_right_length:
         return said(
-            "the p= that is published is no Ed25519 key: it has {number} bytes, and {ed25519_bytes} are right",
+            "the published p= is no Ed25519 key: it has {number} bytes, and {ed25519_bytes} are right",
             number=len(key.data),
             ed25519_bytes=ED25519_BYTES,
         )
     if not key.takes(f"{key.kind}-sha256"):
         listed = ":".join(sorted(key.hashes or ()))
-        return said("the record lets no signature with sha256 count (h={listed}): take its h= out", listed=listed)
+        return said("the record lets no signature with sha256 count (h={listed}): remove its h=", listed=listed)
     if key.is_test:
         return said(
-            "the record is marked as a test (t=y), so receivers may take what it signs for unsigned: take the y out"
+            "the record is marked as a test (t=y), so receivers may treat signed mail as unsigned: remove the y"
         )
     return ""
 
@@ -117,19 +117,19 @@ def published_key(values: Sequence[bytes]) -> PublishedKey | str:
         return said("there are {number} TXT records at its name, and there must be one", number=len(values))
     tags = _tags(values[0])
     if tags is None or "p" not in tags or not _is_of_version_1(tags):
-        return said("what is published there is no DKIM key")
+        return said("the record published there is no DKIM key")
     kind = tags.get("k", "rsa").lower()
     if kind not in KINDS:
-        return said("the key that is published is of another kind (k={kind})", kind=kind)
+        return said("the published key is of another kind (k={kind})", kind=kind)
     services = _listed(tags.get("s", "*"))
     if not services & {"*", "email"}:
-        return said("the record is for another service than mail (s={s}): take its s= out", s=tags["s"])
+        return said("the record is for another service than mail (s={s}): remove its s=", s=tags["s"])
     if not tags["p"]:
-        return said("the key that is published is revoked (an empty p=)")
+        return said("the published key is revoked (an empty p=)")
     try:
         data = base64.b64decode(re.sub(r"\s", "", tags["p"]), validate=True)
     except (binascii.Error, ValueError):
-        return said("the p= that is published isn't base64: a part of it may be missing")
+        return said("the published p= isn't base64: a part of it may be missing")
     return PublishedKey(kind, data, _listed(tags["h"]) if "h" in tags else None, _listed(tags.get("t", "")))
 
 

@@ -50,7 +50,7 @@ class Sealer:
         try:
             return _BOX_FORMAT + sealed_box.seal(self._public, plain, purpose)
         except ValueError as error:
-            raise SettingsError("what the database holds as public key is none: restart mailweir-gmail-sync") from error
+            raise SettingsError("the database's public key is malformed: restart mailweir-gmail-sync") from error
 
 
 class Secrets:
@@ -90,8 +90,8 @@ class Secrets:
             return self._cipher.decrypt(nonce, text, purpose.encode())
         except (InvalidTag, ValueError):
             raise SettingsError(
-                f"{self._file} doesn't open what the database holds ({purpose}): copy the file from the host that made it, "
-                "or from its backup"
+                f"{self._file} doesn't open the database's secrets ({purpose}): copy the file from the host that "
+                "made it, or from its backup"
             ) from None
 
     def _unboxed(self, box: bytes, purpose: str) -> bytes:

@@ -1,4 +1,4 @@
-"""`mailweir activity`: what is on the record."""
+"""`mailweir activity`: the messages on the record."""
 
 import re
 import sys
@@ -52,7 +52,7 @@ def register(app: typer.Typer) -> None:
     group = options.noun(
         app,
         "activity",
-        "What is on the record: captured messages.",
+        "The messages on the record.",
         options.example("mailweir activity list --since 7d"),
     )
     listing = "mailweir activity list --user richard --since 7d", "mailweir activity list --contact jane@client.example"
@@ -67,26 +67,30 @@ def register(app: typer.Typer) -> None:
 
 @reads
 def list_some(
-    user: Annotated[str | None, typer.Option("--user", metavar="U", help="Only what is on this user's record.")] = None,
+    user: Annotated[
+        str | None, typer.Option("--user", metavar="U", help="Only activities on this user's record.")
+    ] = None,
     contact: Annotated[
         str | None,
-        typer.Option("--contact", metavar="A", help="Only what the contact with this address takes part in."),
+        typer.Option("--contact", metavar="A", help="Only activities with the contact who has this address."),
     ] = None,
     since: Annotated[
         str | None,
-        typer.Option("--since", metavar="T", help="A date or time (UTC where no zone is given), or 7d, 24h ago."),
+        typer.Option(
+            "--since", metavar="T", help="A date or time (UTC if you give no zone), or an age such as 7d or 24h."
+        ),
     ] = None,
-    limit: Annotated[int | None, typer.Option("--limit", metavar="N", min=1, help="At most so many.")] = None,
+    limit: Annotated[int | None, typer.Option("--limit", metavar="N", min=1, help="The most results to show.")] = None,
     reader: Annotated[
-        str | None, typer.Option("--as", metavar="USER", help="As this user may see it; you yourself see all.")
+        str | None, typer.Option("--as", metavar="USER", help="Show only what this user may see. Default: all.")
     ] = None,
     label: Annotated[
-        Label | None, typer.Option("--label", metavar="L", help=f"Only what has this label: {', '.join(Label)}.")
+        Label | None, typer.Option("--label", metavar="L", help=f"Only activities with this label: {', '.join(Label)}.")
     ] = None,
     deployment: options.DeploymentOption = None,
     as_json: options.JsonOption = False,
 ) -> None:
-    """Lists activities, the one recorded last first."""
+    """Lists activities, the most recently recorded first."""
     moment = read_since(since, context.now()) if since is not None else None
     wanted = activities.Filter(user, contact, moment, limit, reader, label)
     with context.opened() as database:
@@ -106,7 +110,7 @@ def show(
     deployment: options.DeploymentOption = None,
     as_json: options.JsonOption = False,
 ) -> None:
-    """Shows an activity, each time that it was seen, the versions kept of it, and what was written."""
+    """Shows an activity: its text, its sightings, and the versions kept of it."""
     with context.opened() as database:
         activity = activities.find(database, activity_id, context.narrow(database, deployment))
         seen = raw_messages.sightings(database, activity)
@@ -152,13 +156,13 @@ def _copies(database: Database, activity: Activity, reading: KeptReading) -> dic
 def thread(
     activity_id: ActivityId,
     reader: Annotated[
-        str | None, typer.Option("--as", metavar="USER", help="As this user may see it; you yourself see all.")
+        str | None, typer.Option("--as", metavar="USER", help="Show only what this user may see. Default: all.")
     ] = None,
     deployment: options.DeploymentOption = None,
     as_json: options.JsonOption = False,
 ) -> None:
-    """Shows the conversation that an activity belongs to, what was sent first first. Its id stays when it is merged with a later
-    one."""
+    """Shows the conversation that an activity belongs to, oldest message first. Its id stays when a later one is merged with
+    it."""
     with context.opened() as database:
         activity = activities.find(database, activity_id, context.narrow(database, deployment))
         tenant = deployments.find(database, activity.deployment)
@@ -184,7 +188,7 @@ def set_choices(
     deployment: options.DeploymentOption = None,
     as_json: options.JsonOption = False,
 ) -> None:
-    """Sets who may read an activity. That wins over all that is recorded of it later, and is logged."""
+    """Sets who may read an activity. Mail that is recorded later doesn't change this choice. The change is logged."""
     with context.opened() as database:
         narrowed = context.narrow(database, deployment)
         deployment_of = activities.find(database, activity_id, narrowed).deployment
@@ -201,12 +205,15 @@ def set_choices(
 def raw(
     activity_id: ActivityId,
     version: Annotated[
-        int | None, typer.Option("--version", metavar="N", min=1, help="Another version than the leading one.")
+        int | None,
+        typer.Option("--version", metavar="N", min=1, help="The number of another version than the leading one."),
     ] = None,
-    is_forced: Annotated[bool, typer.Option("--force", help="To a terminal, too, whatever that does to it.")] = False,
+    is_forced: Annotated[
+        bool, typer.Option("--force", help="Write to a terminal, too, whatever the bytes do to it.")
+    ] = False,
     deployment: options.DeploymentOption = None,
 ) -> None:
-    """Writes the message to stdout, byte for byte as it was kept. A terminal is refused: what mail holds may move it."""
+    """Writes the message to stdout, byte for byte as it was kept. Refuses a terminal, because bytes in mail may control it."""
     if not is_forced:
         _refuse_terminal("'mailweir activity raw ID > FILE' keeps it, and --force shows it")
     with context.opened() as database:
@@ -219,17 +226,18 @@ def raw(
 def attachment(
     activity_id: ActivityId,
     number: Annotated[
-        int, typer.Argument(metavar="N", min=1, help="The file's number, as 'mailweir activity show' has it.")
+        int, typer.Argument(metavar="N", min=1, help="The attachment's number, as 'mailweir activity show' lists it.")
     ],
     out: Annotated[
-        Path | None, typer.Option("--out", metavar="FILE", help="Where it is written; without it, to stdout.")
+        Path | None, typer.Option("--out", metavar="FILE", help="The file to write. Default: stdout.")
     ] = None,
     is_forced: Annotated[
-        bool, typer.Option("--force", help="In place of a file that is there; to a terminal, whatever that does to it.")
+        bool,
+        typer.Option("--force", help="Replace an existing file; write to a terminal, whatever the bytes do to it."),
     ] = False,
     deployment: options.DeploymentOption = None,
 ) -> None:
-    """Writes a file of the message, under the name that you give. The name that the mail has for it is never used."""
+    """Writes an attachment to the file that you name. The name in the mail is never used."""
     if out is None and not is_forced:
         _refuse_terminal("--out FILE keeps it, and --force shows it")
     with context.opened() as database:
@@ -257,7 +265,7 @@ def _count(files: int) -> str:
 
 def _refuse_terminal(instead: str) -> None:
     if sys.stdout.isatty():
-        raise BadInput(f"what mail holds may move a terminal: {instead}")
+        raise BadInput(f"bytes in mail may control a terminal: {instead}")
 
 
 def read_since(text: str, now: datetime) -> datetime:

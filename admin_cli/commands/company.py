@@ -17,7 +17,7 @@ def register(app: typer.Typer) -> None:
     group = options.noun(
         app,
         "company",
-        "Whom contacts work for.",
+        "The companies that contacts work for.",
         options.example("mailweir company add 'Client Ltd' --domain client.example"),
     )
     group.command("add", epilog=options.example("mailweir company add 'Client Ltd' --domain client.example"))(add)
@@ -32,7 +32,9 @@ def register(app: typer.Typer) -> None:
 @changes("company.added", "name")
 def add(
     name: Annotated[str, typer.Argument(metavar="NAME", help="The company's name.")],
-    domain: Annotated[str | None, typer.Option("--domain", metavar="D", help="The domain of its mail.")] = None,
+    domain: Annotated[
+        str | None, typer.Option("--domain", metavar="D", help="The domain of its mail addresses.")
+    ] = None,
     deployment: options.DeploymentOption = None,
     as_json: options.JsonOption = False,
 ) -> None:
@@ -54,14 +56,14 @@ def set_choices(
     auto_contacts: Annotated[
         options.Switch | None,
         typer.Option(
-            "--auto-contacts", help="Does proven mail from the company's domain make contacts of its authors?"
+            "--auto-contacts", help="Whether proven mail from the company's domain makes its authors contacts."
         ),
     ] = None,
     deployment: options.DeploymentOption = None,
     as_json: options.JsonOption = False,
 ) -> None:
-    """Sets who may read mail with the company's contacts, and whether its domain makes contacts. Counts at the next message; what
-    is on the record stays as it is."""
+    """Sets who may read mail with the company's contacts, and whether its domain makes contacts. Applies to new messages;
+    recorded ones stay as they are."""
     if visibility is None and auto_contacts is None:
         raise BadInput("say what to set: --visibility or --auto-contacts")
     with context.opened() as database:
@@ -82,8 +84,8 @@ def set_choices(
 
 def _what_is_made(company: Company) -> str:
     if not company.auto_contacts:
-        return f"No contacts are made by the domain of {company.name}"
-    return f"Who writes from {company.domain}, and is proven, becomes a contact of {company.name}"
+        return f"The domain of {company.name} makes no contacts"
+    return f"Proven authors at {company.domain} become contacts of {company.name}"
 
 
 @reads

@@ -19,7 +19,7 @@ def register(app: typer.Typer) -> None:
 
 @reads
 def show(as_json: options.JsonOption = False) -> None:
-    """Shows the settings in force, and which of them are the file's and which defaults."""
+    """Shows the settings in force, and whether each is from the file or a default."""
     settings, path = load(), path_in_force()
     values = _in_force(settings)
     if as_json:

@@ -18,7 +18,7 @@ def register(app: typer.Typer) -> None:
     group = options.noun(
         app,
         "contact",
-        "The outside persons whose mail is captured.",
+        "People outside the firm whose mail is captured.",
         options.example("mailweir contact add 'Purchasing' jane@client.example"),
     )
     add_example = "mailweir contact add 'Purchasing' jane@client.example j.client@example.org --company 'Client Ltd'"
@@ -34,7 +34,9 @@ def register(app: typer.Typer) -> None:
 def add(
     name: Annotated[str, typer.Argument(metavar="NAME", help="The contact's name.")],
     addresses: Annotated[list[str], typer.Argument(metavar="ADDRESS", help="One or more mail addresses.")],
-    company: Annotated[str | None, typer.Option("--company", metavar="NAME", help="A company that is there.")] = None,
+    company: Annotated[
+        str | None, typer.Option("--company", metavar="NAME", help="The name of an existing company.")
+    ] = None,
     shared: options.SharedOption = False,
     deployment: options.DeploymentOption = None,
     as_json: options.JsonOption = False,
@@ -57,7 +59,7 @@ def set_choices(
     deployment: options.DeploymentOption = None,
     as_json: options.JsonOption = False,
 ) -> None:
-    """Sets who may read mail with a contact. Counts at the next message; what is on the record stays as it is."""
+    """Sets who may read mail with a contact. Applies to new messages; recorded ones stay as they are."""
     with context.opened() as database:
         changed = contacts.set_visibility(database, context.choose(database, deployment), address, visibility)
     if as_json:
@@ -88,11 +90,11 @@ def list_all(deployment: options.DeploymentOption = None, as_json: options.JsonO
 
 @changes("contact.address_removed", "address")
 def remove(
-    address: Annotated[str, typer.Argument(metavar="ADDRESS", help="The address to take off.")],
+    address: Annotated[str, typer.Argument(metavar="ADDRESS", help="The address to remove.")],
     deployment: options.DeploymentOption = None,
     as_json: options.JsonOption = False,
 ) -> None:
-    """Takes an address off its contact. The contact goes with its last one; what is on the record stays."""
+    """Removes an address from its contact, and the contact with its last address. Recorded mail stays."""
     with context.opened() as database:
         chosen = context.choose(database, deployment)
         left = contacts.remove_address(database, chosen, address, context.now())
@@ -100,7 +102,5 @@ def remove(
         output.show_json([output.plain(contact) for contact in left])
         return
     for contact in left:
-        rest = (
-            f"keeps {', '.join(contact.addresses)}" if contact.addresses else "is removed; what is on the record stays"
-        )
+        rest = f"keeps {', '.join(contact.addresses)}" if contact.addresses else "is removed; recorded mail stays"
         output.say(f"The contact {contact.name} of {chosen.name} {rest}.")

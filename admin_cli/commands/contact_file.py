@@ -30,11 +30,11 @@ def register(group: typer.Typer) -> None:
 @changes("contacts.imported", "file")
 def import_file(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="CSV (name, address[;address…], company) or vCard.")],
-    form: Annotated[Form | None, typer.Option("--format", help="What FILE is, where its name doesn't say it.")] = None,
+    form: Annotated[Form | None, typer.Option("--format", help="FILE's format, if its name doesn't show it.")] = None,
     company: Annotated[
-        str | None, typer.Option("--company", metavar="NAME", help="The company of those who have none in FILE.")
+        str | None, typer.Option("--company", metavar="NAME", help="The company of contacts that have none in FILE.")
     ] = None,
-    partial: Annotated[bool, typer.Option("--partial", help="Keep the good rows where others are bad.")] = False,
+    partial: Annotated[bool, typer.Option("--partial", help="Import the good rows even if others are bad.")] = False,
     exact: Annotated[
         bool, typer.Option("--exact", help="FILE was exported with --exact: take every cell as it is.")
     ] = False,
@@ -42,7 +42,7 @@ def import_file(
     deployment: options.DeploymentOption = None,
     as_json: options.JsonOption = False,
 ) -> None:
-    """Makes the contacts of a file. All or, where a row is bad, none of them. The same file again changes nothing."""
+    """Imports contacts from a file. If a row is bad, it imports none. Importing the same file again changes nothing."""
     form = form or _form_of(file)
     raw = _read(file)
     steps = raw.count(b"\n")
@@ -68,19 +68,19 @@ def import_file(
 @reads
 def export(
     form: Annotated[
-        Form | None, typer.Option("--format", help="csv or vcard; without it, as the file's name says, or csv.")
+        Form | None, typer.Option("--format", help="csv or vcard. Default: as the file's name says, else csv.")
     ] = None,
     target: Annotated[
-        Path | None, typer.Option("--output", metavar="FILE", help="Where to write it; without it, or for -, stdout.")
+        Path | None, typer.Option("--output", metavar="FILE", help="The file to write. Default, and for -: stdout.")
     ] = None,
     exact: Annotated[
         bool,
-        typer.Option("--exact", help="CSV for programs: a cell that a spreadsheet takes for a formula stays as it is."),
+        typer.Option("--exact", help="CSV for programs: cells that look like formulas stay as they are."),
     ] = False,
     deployment: options.DeploymentOption = None,
 ) -> None:
-    """Writes a deployment's contacts as CSV or vCard, of which `contact import` makes the same. In CSV, what a spreadsheet would
-    take for a formula gets an apostrophe, which the import takes off again."""
+    """Writes a deployment's contacts as CSV or vCard, for `contact import`. In CSV, a cell that a spreadsheet would take for a
+    formula gets an apostrophe, which the import removes."""
     target = None if target == Path("-") else target
     if form is None:
         form = Form.CSV if target is None else _form_of(target)
@@ -133,9 +133,7 @@ def _report(file: Path, deployment: str, imported: Imported, as_json: bool) -> N
             f" in {deployment}; {imported.companies_added} companies added."
         )
         if imported.kept_company:
-            output.say(
-                f"{imported.kept_company} contacts keep the company that they have, where the file names another."
-            )
+            output.say(f"{imported.kept_company} contacts keep their company, although the file names another.")
     if not imported.left_out:
         return
     shown = imported.bad[:_SHOWN_BAD_ROWS]

@@ -30,10 +30,10 @@ def register(app: typer.Typer) -> None:
 
 @unnoted
 def upgrade(
-    check: Annotated[bool, typer.Option("--check", help="Only say what would be done.")] = False,
+    check: Annotated[bool, typer.Option("--check", help="Only show what would be done.")] = False,
     as_json: options.JsonOption = False,
 ) -> None:
-    """Makes the database, or brings an older one to this program's version."""
+    """Makes the database, or upgrades an older one to this program's version."""
     settings = load()
     database_url = settings.database_url
     if check:
@@ -50,10 +50,10 @@ def upgrade(
 
 @unnoted
 def prune(as_json: options.JsonOption = False) -> None:
-    """Deletes old decisions. Those on mail that was not captured, older than the decision_days of the settings.
+    """Deletes old decisions: those on mail that was not captured, older than the setting decision_days.
 
-    With them goes what is over of the page (sessions, links), and its reader log after the reader_log_days of the settings.
-    Then it takes what was deleted out of the database's files.
+    Also deletes the page's ended sessions and links, and entries of its reader log older than the setting reader_log_days.
+    Then removes the deleted data from the database's files.
     """
     settings = load()
     days = settings.retention.decision_days
@@ -66,7 +66,8 @@ def prune(as_json: options.JsonOption = False) -> None:
             is_erased = erasing.finish(database, show) and erasing.truncate_log(database) and is_held_erased
     if not is_erased:
         output.remark(
-            "What was deleted is still in the database's log: a backup or another program reads it. It goes next time."
+            "The deleted data is still in the database's log, because a backup or another program reads it. "
+            "The next run removes it."
         )
     if as_json:
         output.show_json({"deleted": deleted, "decision_days": days})
@@ -77,7 +78,7 @@ def prune(as_json: options.JsonOption = False) -> None:
 @unnoted
 def back_up(
     file: FileArgument,
-    force: Annotated[bool, typer.Option("--force", help="Overwrite the file where there is one.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")] = False,
     as_json: options.JsonOption = False,
 ) -> None:
     """Copies the whole record into one file, while mail flows. The file appears once it is complete and checked."""
@@ -91,7 +92,7 @@ def back_up(
 
 @unnoted
 def restore(file: FileArgument, as_json: options.JsonOption = False) -> None:
-    """Puts a backup in the place of the database, while nothing runs. Keeps the one that was there, under another name."""
+    """Replaces the database by a backup, while nothing runs. Keeps the previous database under another name."""
     with progress.copying("Copying") as show:
         done = backups.restore(load(), file.absolute(), context.now(), show)
     if as_json:
@@ -103,7 +104,7 @@ def restore(file: FileArgument, as_json: options.JsonOption = False) -> None:
     if done.applied:
         output.say(f"It was upgraded: {', '.join(done.applied)}.")
     if done.kept:
-        output.say(f"The one that was there is kept as {done.kept}.")
+        output.say(f"The previous database is kept as {done.kept}.")
 
 
 def _counted(counts: dict[str, int]) -> str:

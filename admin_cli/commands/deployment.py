@@ -30,7 +30,10 @@ def register(app: typer.Typer) -> None:
 def add(
     name: Annotated[str, typer.Argument(metavar="NAME", help="Its name: a-z, 0-9 and '-'.")],
     domain: Annotated[
-        str, typer.Option("--domain", metavar="CAPTURE-DOMAIN", help="Where its users' mail is forwarded to.")
+        str,
+        typer.Option(
+            "--domain", metavar="CAPTURE-DOMAIN", help="The capture domain, which users' mail is forwarded to."
+        ),
     ],
     as_json: options.JsonOption = False,
 ) -> None:
@@ -42,7 +45,7 @@ def add(
         output.show_json(_object(made, settings))
         return
     output.say(f"The deployment {made.name} captures mail for {made.domain}.")
-    output.say("Publish this record in DNS, so that the world's mail for it comes to this host:")
+    output.say("Publish this record in DNS, so that mail for it comes to this host:")
     output.say(f"  {capture_domains.mx_record(settings, made)}")
     if not capture_domains.has_public_name(settings):
         output.remark("mailweir: set hostname in the settings to this host's public name first: the record needs it")
@@ -53,41 +56,40 @@ def set_choices(
     name: Annotated[str, typer.Argument(metavar="NAME", help="The deployment's name.")],
     plus_addresses: Annotated[
         bool | None,
-        typer.Option("--plus-addresses/--no-plus-addresses", help="jane+news@ is jane@, of users and contacts."),
+        typer.Option("--plus-addresses/--no-plus-addresses", help="Treat jane+news@ as jane@, for users and contacts."),
     ] = None,
     gmail_dots: Annotated[
-        bool | None, typer.Option("--gmail-dots/--no-gmail-dots", help="At gmail.com, dots before the @ don't count.")
+        bool | None, typer.Option("--gmail-dots/--no-gmail-dots", help="Ignore dots before the @ at gmail.com.")
     ] = None,
     private_words: Annotated[
         str | None,
         typer.Option(
             "--private-words",
             metavar="WORDS",
-            help='Mail with one of these in its subject is its participants\' alone: "private,confidential"; "" for none.',
+            help='Mail with one of these words in its subject is for participants only: "private,confidential"; "" for none.',
         ),
     ] = None,
     automatic_todos: Annotated[
         options.Switch | None,
-        typer.Option("--automatic-todos", help="Does automatic mail, such as an out-of-office, make to-dos?"),
+        typer.Option("--automatic-todos", help="Whether automatic mail, such as an out-of-office reply, makes to-dos."),
     ] = None,
     held_forwards: Annotated[
         options.Switch | None,
         typer.Option(
             "--held-forwards",
-            help="A client's mail that a user forwards to log@ by hand is the client's on the record; on at first.",
+            help="Record mail that a user forwards to log@ by hand as the client's mail. Default: on.",
         ),
     ] = None,
     known_threads: Annotated[
         options.Switch | None,
         typer.Option(
-            "--known-threads", help="Are replies from unknown addresses recorded, where their thread is known?"
+            "--known-threads", help="Whether replies from unknown addresses are recorded if their thread is known."
         ),
     ] = None,
     as_json: options.JsonOption = False,
 ) -> None:
-    """Changes which spellings of an address are one person's, which words in a subject make mail private, whether automatic mail
-    makes to-dos, and whether replies from unknown addresses are recorded (all off at first), and what is made of mail that users
-    forward by hand. Counts at the next message."""
+    """Changes a deployment's choices: spellings of one address, private words, to-dos from automatic mail, replies from unknown
+    addresses (all off at first), and mail that users forward by hand. Applies to new messages."""
     with context.opened() as database:
         changed = deployments.change_folding(database, name, plus_addresses=plus_addresses, gmail_dots=gmail_dots)
         if private_words is not None:
@@ -106,7 +108,7 @@ def set_choices(
     dots = "dots at gmail.com don't count" if changed.gmail_dots else "dots at gmail.com count"
     words = f"; private: {changed.private_words.replace(',', ', ')}" if changed.private_words else ""
     automatic = "; automatic mail makes to-dos" if changed.automatic_todos else ""
-    forwards = "" if changed.held_forwards else "; what users forward to log@ by hand isn't looked into"
+    forwards = "" if changed.held_forwards else "; mail that users forward to log@ by hand isn't looked into"
     replies = "; replies from unknown addresses in known threads are recorded" if changed.known_threads else ""
     output.say(f"The deployment {changed.name}: {plus}; {dots}{words}{automatic}{forwards}{replies}.")
 

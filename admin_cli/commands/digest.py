@@ -1,4 +1,4 @@
-"""`mailweir digest`: what recorded mail still waits for, and doing it anew."""
+"""`mailweir digest`: the stages that recorded mail still waits for, and doing them again."""
 
 from typing import Annotated
 
@@ -19,7 +19,7 @@ def register(app: typer.Typer) -> None:
     group = options.noun(
         app,
         "digest",
-        "What is read out of recorded mail, and who proved its author.",
+        "The reading of recorded mail, and the proof of its authors.",
         options.example("mailweir digest status"),
     )
     group.command("again", epilog=options.example("mailweir digest again", "mailweir digest again 12 13"))(again)
@@ -29,19 +29,20 @@ def register(app: typer.Typer) -> None:
 @unnoted
 def again(
     activity_ids: Annotated[
-        list[int] | None, typer.Argument(metavar="[ID...]", help="These activities. None: what an older version read.")
+        list[int] | None,
+        typer.Argument(
+            metavar="[ID...]", help="The activities to do again. Default: those that an older version read."
+        ),
     ] = None,
     is_all: Annotated[bool, typer.Option("--all", help="The whole record.")] = False,
-    stage: Annotated[Stage, typer.Option("--stage", help="What is to be done anew.")] = Stage.READING,
+    stage: Annotated[Stage, typer.Option("--stage", help="The stage to do again.")] = Stage.READING,
     deployment: options.DeploymentOption = None,
 ) -> None:
-    """Reads recorded mail anew, or examines its author anew, from the raw bytes: at low priority, while mail flows."""
+    """Reads recorded mail again, or examines its author again, from the raw bytes: at low priority, while mail flows."""
     if activity_ids and is_all:
         raise BadInput("give activities, or --all, and not both")
     if deployment is not None and not activity_ids:
-        raise BadInput(
-            "--deployment goes with activities: what is done anew without them is the record of all deployments"
-        )
+        raise BadInput("--deployment needs activities: without them, the record of all deployments is done again")
     with context.opened() as database:
         narrowed = context.narrow(database, deployment)
         for one in activity_ids or ():
@@ -56,7 +57,7 @@ def again(
 
 @reads
 def status(as_json: options.JsonOption = False) -> None:
-    """Says what waits, and how far the record is done anew."""
+    """Shows what waits, and how far the record is done again."""
     with context.opened() as database:
         waiting = digest_queue.waiting(database)
         rebuilds = digest_rebuilds.going_on(database)
@@ -80,10 +81,10 @@ def status(as_json: options.JsonOption = False) -> None:
     output.say(f"{holding.waits} are held until their reading says whose they are{ended}.")
     for rebuild in rebuilds:
         output.say(
-            f"The record is done anew ({rebuild.stage.value}, {rebuild.which.value}): {rebuild.queued} so far,"
-            f" and at most {rebuild.left} are still to be looked at."
+            f"The record is being done again ({rebuild.stage.value}, {rebuild.which.value}): {rebuild.queued} so "
+            f"far, and at most {rebuild.left} are still to be looked at."
         )
     output.say(f"{unreadable} could not be read.")
     output.say(
-        f"{older} were read by an older version" + (": 'mailweir digest again' reads them anew." if older else ".")
+        f"{older} were read by an older version" + (": 'mailweir digest again' reads them again." if older else ".")
     )

@@ -16,7 +16,7 @@ from mailweir.store.people.dkim_keys import DkimKey
 
 Domain = Annotated[str, typer.Argument(metavar="DOMAIN", help="The domain of the authors' addresses.")]
 SelectorOption = Annotated[
-    str | None, typer.Option("--selector", metavar="S", help="The key's name in DNS; left out, a new one is made up.")
+    str | None, typer.Option("--selector", metavar="S", help="The key's name in DNS. Default: a new name.")
 ]
 
 
@@ -87,13 +87,13 @@ def list_all(deployment: options.DeploymentOption = None, as_json: options.JsonO
 @changes("dkim.next", "domain")
 def rotate(
     domain: Domain,
-    activate: Annotated[bool, typer.Option("--activate", help="Let the next key sign, once DNS has it.")] = False,
+    activate: Annotated[bool, typer.Option("--activate", help="Sign with the next key, once DNS has it.")] = False,
     selector: SelectorOption = None,
-    force: Annotated[bool, typer.Option("--force", help="With --activate: don't look whether DNS has it.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="With --activate: don't check whether DNS has it.")] = False,
     deployment: options.DeploymentOption = None,
     as_json: options.JsonOption = False,
 ) -> None:
-    """Replaces a domain's key without a gap. First makes the next key; with --activate, once that is published, uses it."""
+    """Replaces a domain's key without a gap. First makes the next key; with --activate, signs with it, once it is published."""
     if (force and not activate) or (activate and selector is not None):
         raise typer.BadParameter("--force goes with --activate, and --selector without it")
     if activate:
@@ -159,7 +159,7 @@ def remove_key(
     deployment: options.DeploymentOption = None,
     as_json: options.JsonOption = False,
 ) -> None:
-    """Removes a retired key, or a next one that isn't wanted any more. Its DNS record can go then."""
+    """Removes a retired key, or a next key that you don't want any more. Then you can remove its DNS record."""
     with context.opened() as database:
         gone = dkim_keys.remove_key(database, context.choose(database, deployment), domain, selector)
     if as_json:
@@ -170,13 +170,13 @@ def remove_key(
 
 @changes("domain.removed", "domain")
 def remove(domain: Domain, deployment: options.DeploymentOption = None, as_json: options.JsonOption = False) -> None:
-    """Removes a domain with all its keys. What is sent for it goes out unsigned from now on."""
+    """Removes a domain with all its keys. Mail sent for it goes out unsigned from now on."""
     with context.opened() as database:
         gone = dkim_keys.remove(database, context.choose(database, deployment), domain)
     if as_json:
         output.show_json([_object(key) for key in gone])
         return
-    output.say(f"The domain {gone[0].domain} is removed: what is sent for it goes out unsigned.")
+    output.say(f"The domain {gone[0].domain} is removed: mail sent for it goes out unsigned.")
     names = ", ".join(_record(key).name for key in gone)
     output.say(
         f"In {dkim_keys.RETIRED_DAYS} days, when no mail is under way any more, these DNS records can go: {names}"
@@ -198,7 +198,7 @@ def _show_record(key: DkimKey) -> None:
 
 def _warn_if_off(settings: Settings) -> None:
     if not settings.dkim.sign:
-        output.remark("mailweir: nothing is signed, for dkim.sign is off in the settings")
+        output.remark("mailweir: nothing is signed, because dkim.sign is off in the settings")
 
 
 def _object(key: DkimKey) -> dict[str, Any]:

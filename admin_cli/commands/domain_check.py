@@ -16,7 +16,9 @@ from mailweir.store.people import dkim_keys
 
 SelectorsOption = Annotated[
     list[str] | None,
-    typer.Option("--selector", metavar="S", help="A DKIM key by its name; may be given again. Default: our keys."),
+    typer.Option(
+        "--selector", metavar="S", help="A DKIM selector. You can repeat this option. Default: Mailweir's keys."
+    ),
 ]
 
 
@@ -32,7 +34,7 @@ def check(
     deployment: options.DeploymentOption = None,
     as_json: options.JsonOption = False,
 ) -> None:
-    """Looks at SPF, DKIM and DMARC. Exits 0 all well, 1 not authorised, 2 with warnings, 3 broken, 4 no answer from DNS."""
+    """Checks SPF, DKIM and DMARC. Exit codes: 0 all well, 1 not authorised, 2 with warnings, 3 broken, 4 no answer from DNS."""
     settings = domain_options.settings_if_any()
     name = domain_options.domain_of(domain)
     sender = domain_options.sender_of(mail_from)

@@ -16,29 +16,29 @@ class Commands(LazyGroup):
         LazyCommand(
             "connect",
             "admin_cli.commands.gmail_connect",
-            "Connects a user's Gmail, by the user's consent or the service account of the settings.",
+            "Connects a user's Gmail, by the user's consent or by the service account in the settings.",
         ),
         LazyCommand(
             "disconnect",
             "admin_cli.commands.gmail_connect",
-            "Ends it: gives the consent back to Google and forgets the token.",
+            "Disconnects a user's Gmail: gives the consent back to Google and forgets the token.",
         ),
         LazyCommand(
             "status",
             "admin_cli.commands.gmail_state",
-            "Shows how each connected mailbox stands: the last whole sweep, the last message on the record, "
-            "what waits, what is wrong.",
+            "Shows the state of each connected mailbox: last complete sweep, last recorded message, waiting "
+            "messages, faults.",
         ),
         LazyCommand("sync", "admin_cli.commands.gmail_now", "Sweeps a mailbox now, until nothing is left to look at."),
         LazyCommand(
             "audit",
             "admin_cli.commands.gmail_now",
-            "Compares a mailbox's last 48 hours with the record, and looks at what is missing.",
+            "Compares a mailbox's last 48 hours with the record, and looks at missing messages.",
         ),
         LazyCommand(
             "retry",
             "admin_cli.commands.gmail_state",
-            "Takes up again a mailbox's dead letters: messages that were given up.",
+            "Tries a mailbox's dead letters again: messages that were given up.",
         ),
     )
 
@@ -48,7 +48,7 @@ def register(app: typer.Typer) -> None:
     options.noun(
         app,
         "gmail",
-        "Users' Gmail mailboxes, whose mail with contacts is recorded by itself.",
+        "Users' Gmail mailboxes, whose mail with contacts is recorded automatically.",
         options.example("mailweir gmail connect richard --inbound --outbound"),
         Commands,
     )

@@ -37,16 +37,20 @@ def connect(
     inbound: Annotated[bool, typer.Option("--inbound", help="Record mail that contacts send to the user.")] = False,
     outbound: Annotated[bool, typer.Option("--outbound", help="Record mail that the user sends to contacts.")] = False,
     no_browser: Annotated[
-        bool, typer.Option("--no-browser", help="Consent on another machine, and type in where its browser ends.")
+        bool,
+        typer.Option(
+            "--no-browser", help="Consent on another machine, then paste the address that its browser ends at."
+        ),
     ] = False,
     address: Annotated[
-        str | None, typer.Option("--address", metavar="A", help="Which of the user's addresses; left out, the mailbox.")
+        str | None,
+        typer.Option("--address", metavar="A", help="One of the user's addresses. Default: the main mailbox."),
     ] = None,
     deployment: options.DeploymentOption = None,
     as_json: options.JsonOption = False,
 ) -> None:
-    """Connects a user's Gmail, by the user's consent or the service account of the settings. Again: goes on where it was, with
-    the directions as they were where none is given."""
+    """Connects a user's Gmail, by the user's consent or by the service account in the settings. If it was connected before, the
+    sync continues where it was, and keeps its directions if you give none."""
     settings = load()
     identity = oauth_files.load(settings.gmail)
     _remark_foreign(settings)
@@ -57,7 +61,7 @@ def connect(
         if not (inbound or outbound):
             directions = gmail_access.directions_before(database, chosen, username)
     if directions is None:
-        raise typer.BadParameter("say what is to be recorded: --inbound, --outbound or both")
+        raise typer.BadParameter("say what to record: --inbound, --outbound or both")
     # the database is closed meanwhile: a consent may take its time
     consented = None
     if not isinstance(identity, oauth_files.ServiceAccount):
@@ -82,7 +86,7 @@ def connect(
         output.show_json(output.plain(done.mailbox))
         return
     if done.renamed_from:
-        output.say(f"It is the mailbox that was {done.renamed_from}: it goes on where it was.")
+        output.say(f"It is the mailbox that was {done.renamed_from}: the sync continues where it was.")
     _say_connected(done.mailbox)
     for hindrance in synced.hindrances(None, is_swept=done.is_swept):
         output.remark(english.text(hindrance))
@@ -97,7 +101,7 @@ def _remark_foreign(settings: Settings) -> None:
 
 @contextmanager
 def _in_our_words(username: str) -> Iterator[None]:
-    """What was meant instead, as the command line's options say it."""
+    """Turns errors about another account into errors that name the command line's options."""
     try:
         yield
     except AnotherAccount as error:
@@ -141,8 +145,8 @@ def _show_in_browser(url: str) -> None:
 def _say_connected(made: GmailMailbox) -> None:
     kinds = " and ".join(word for word, on in (("inbound", made.inbound), ("outbound", made.outbound)) if on)
     output.say(f"The Gmail of {made.address} is connected for {made.username} of {made.deployment}.")
-    output.say(f"Its {kinds} mail with contacts is recorded, also what came since {output.moment(made.covered_since)}.")
-    output.say("'mailweir gmail status' shows how it fares.")
+    output.say(f"Its {kinds} mail with contacts is recorded, also mail since {output.moment(made.covered_since)}.")
+    output.say("'mailweir gmail status' shows its state.")
     if ends := synced.consent_end(made):
         output.remark(english.text(ends))
 
@@ -151,7 +155,7 @@ def _say_connected(made: GmailMailbox) -> None:
 def disconnect(
     username: Username, deployment: options.DeploymentOption = None, as_json: options.JsonOption = False
 ) -> None:
-    """Ends it: gives the consent back to Google and forgets the token. What is recorded stays."""
+    """Disconnects a user's Gmail: gives the consent back to Google and forgets the token. Recorded mail stays."""
     settings = load()
     with context.opened(settings) as database:
         chosen = context.choose(database, deployment)
@@ -166,7 +170,7 @@ def disconnect(
         values = {"deployment": found.deployment, "username": found.username, "address": found.address}
         output.show_json({**values, "revoked": sealed is not None and left is None, "left": left})
     else:
-        output.say(f"The Gmail of {found.address} is disconnected: it is read no more, and what is recorded stays.")
+        output.say(f"The Gmail of {found.address} is disconnected: Mailweir no longer reads it. Recorded mail stays.")
     if left:
         output.complain(left)
 
@@ -174,7 +178,7 @@ def disconnect(
 def _left(
     settings: Settings, found: GmailMailbox, sealed: bytes | None, *, is_shared: bool, client_id: str | None
 ) -> str | None:
-    """Gives the consent back; what is left to do by hand where that doesn't work."""
+    """Gives the consent back. Returns the work that is left to do by hand if that fails."""
     left, why = gmail_access.give_up(settings, found.address, sealed, is_shared=is_shared, client_id=client_id)
     said = consents.left(left, found.address, why)
     return english.text(said) if said else None

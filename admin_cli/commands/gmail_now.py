@@ -40,14 +40,14 @@ def sync(username: Username, deployment: options.DeploymentOption = None, as_jso
 
 @unnoted
 def audit(username: Username, deployment: options.DeploymentOption = None, as_json: options.JsonOption = False) -> None:
-    """Compares a mailbox's last 48 hours with the record, and looks at what is missing."""
+    """Compares a mailbox's last 48 hours with the record, and looks at missing messages."""
     with _at_once(username, deployment) as (mailbox, work):
         listed, missing = work.audit()
         result = work.sweep()
     if as_json:
         output.show_json({"mailbox": mailbox.address, "listed": listed, "missing": missing, **output.plain(result)})
         return
-    output.say(f"{mailbox.address}: {_messages(listed)} within the last 48 hours, {missing} of them unheard of.")
+    output.say(f"{mailbox.address}: {_messages(listed)} within the last 48 hours, {missing} of them never seen.")
     if missing:
         output.say(f"They are looked at now: {result.recorded} went on the record.")
 

@@ -24,13 +24,13 @@ def register(group: typer.Typer) -> None:
 @reads
 def status(
     username: Annotated[
-        str | None, typer.Argument(metavar="USERNAME", help="This user's, with the messages that can't be read.")
+        str | None,
+        typer.Argument(metavar="USERNAME", help="Only this user's mailboxes, with the messages that can't be read."),
     ] = None,
     deployment: options.DeploymentOption = None,
     as_json: options.JsonOption = False,
 ) -> None:
-    """Shows how each connected mailbox stands: the last whole sweep, the last message on the record, what waits, what is
-    wrong."""
+    """Shows the state of each connected mailbox: last complete sweep, last recorded message, waiting messages, faults."""
     with context.opened() as database:
         app = gmail_app.find(database)
         is_swept = gmail_workers.alive(database, context.now()) > 0
@@ -80,7 +80,7 @@ def _row(one: GmailMailbox, app_error: str | None) -> tuple[str, ...]:
 
 @changes("gmail.retried", "username")
 def retry(username: Username, deployment: options.DeploymentOption = None, as_json: options.JsonOption = False) -> None:
-    """Takes up again a mailbox's dead letters: messages that were given up."""
+    """Tries a mailbox's dead letters again: messages that were given up."""
     with context.opened() as database:
         mailbox = gmail_mailboxes.find(database, context.choose(database, deployment), username)
         count = gmail_waiting.revive(database, mailbox.id, context.now())

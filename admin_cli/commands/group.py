@@ -24,7 +24,7 @@ def register(app: typer.Typer) -> None:
 
 @changes("group.added", "address")
 def add(address: Address, deployment: options.DeploymentOption = None, as_json: options.JsonOption = False) -> None:
-    """Takes an address for a group's: who wrote is whom its mail names as the original author. Counts at the next message."""
+    """Adds a group's address. From the next message on, mail from it counts as mail of the original author that it names."""
     with context.opened() as database:
         made = groups.add(database, context.choose(database, deployment), address, context.now())
     if as_json:
@@ -35,13 +35,13 @@ def add(address: Address, deployment: options.DeploymentOption = None, as_json: 
 
 @changes("group.removed", "address")
 def remove(address: Address, deployment: options.DeploymentOption = None, as_json: options.JsonOption = False) -> None:
-    """Takes an address for no group's any more."""
+    """Removes a group's address."""
     with context.opened() as database:
         removed = groups.remove(database, context.choose(database, deployment), address)
     if as_json:
         output.show_json(output.plain(removed))
         return
-    output.say(f"{removed.address} is no group of {removed.deployment} any more. What is on the record stays there.")
+    output.say(f"{removed.address} is no group of {removed.deployment} any more. Recorded mail stays.")
 
 
 @reads

@@ -1,4 +1,4 @@
-"""`mailweir health`: what hosts report of themselves. `mailweir up` and a timer of the role run `report` each minute."""
+"""`mailweir health`: the hosts' health reports. `mailweir up` and a timer of the role run `report` each minute."""
 
 from typing import Annotated
 
@@ -15,17 +15,17 @@ from mailweir.store.record import health_reports
 
 def register(app: typer.Typer) -> None:
     """Adds the noun to the command line."""
-    group = options.noun(app, "health", "What hosts report of themselves.", options.example("mailweir health report"))
+    group = options.noun(app, "health", "The hosts' health reports.", options.example("mailweir health report"))
     group.command("report", epilog=options.example("mailweir health report"))(report)
     group.command("forget", epilog=options.example("mailweir health forget mail2.example.net"))(forget)
 
 
 @unnoted
 def report(
-    quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing where it is done.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing if all went well.")] = False,
     as_json: options.JsonOption = False,
 ) -> None:
-    """Looks at this host as root, and reports it for 'mailweir doctor' on any host. Also puts on the record what Postfix refused
+    """Checks this host as root, and reports it for 'mailweir doctor' on any host. Also records the mail that Postfix refused
     since the last time. 'mailweir up' and the role's timer run it each minute."""
     health_report.check_root()
     settings = load()
@@ -36,17 +36,17 @@ def report(
             [{"host": one.host, "check": one.check, "state": one.state, "at": rfc3339(one.at)} for one in reports]
         )
     elif not is_alone:
-        output.remark("mailweir: another one is looking right now; nothing was done")
+        output.remark("mailweir: another check is running; nothing was done")
     elif not quiet:
         output.say(f"Reported {len(reports)} checks of {reports[0].host}.")
 
 
 @unnoted
 def forget(
-    host: Annotated[str, typer.Argument(metavar="HOST", help="As 'mailweir doctor' names it.")],
+    host: Annotated[str, typer.Argument(metavar="HOST", help="The host's name, as 'mailweir doctor' shows it.")],
     as_json: options.JsonOption = False,
 ) -> None:
-    """Forgets what a host reported that isn't there any more. By itself that happens after three days."""
+    """Forgets the reports of a host that is gone. Mailweir forgets them by itself after three days."""
     with context.opened() as database:
         count = health_reports.forget(database, host)
     if not count:

@@ -19,7 +19,7 @@ Pattern = Annotated[
     typer.Argument(metavar="ADDRESS|@DOMAIN", help="An address, or a domain with its subdomains: @bank.example."),
 ]
 UserOption = Annotated[
-    str | None, typer.Option("--user", metavar="U", help="For this user's record alone, not for the deployment.")
+    str | None, typer.Option("--user", metavar="U", help="Only for this user's record, not for the deployment.")
 ]
 
 
@@ -37,14 +37,14 @@ def add(
     pattern: Pattern,
     user: UserOption = None,
     erase: Annotated[
-        bool, typer.Option("--erase", help="Erase what is on the record of it already, for good; asks before.")
+        bool, typer.Option("--erase", help="Also erase its mail from the record, for good. Asks first.")
     ] = False,
     is_confirmed: Annotated[bool, typer.Option("--yes", help="Don't ask before erasing.")] = False,
     deployment: options.DeploymentOption = None,
     as_json: options.JsonOption = False,
 ) -> None:
-    """Records no mail any more that this address or domain wrote, nor what users write to it alone. Counts at the next message;
-    no mail is refused. Says what is on the record already."""
+    """Stops recording mail from this address or domain, and mail that users write to it alone. Applies to new messages; no mail
+    is refused. Shows how much of it is on the record already."""
     if erase and not is_confirmed and not sys.stdin.isatty():
         raise BadInput("--erase can't ask here: give --yes too")
     with context.opened() as database:
@@ -71,19 +71,19 @@ def remove(
     deployment: options.DeploymentOption = None,
     as_json: options.JsonOption = False,
 ) -> None:
-    """Takes a rule off. Synced mailboxes are searched for what it hid; other mail comes back where it is sent to log@ again."""
+    """Removes a rule. Synced mailboxes are searched for the mail that it hid; users can send other mail to log@ again."""
     with context.opened() as database:
         chosen = context.choose(database, deployment)
         removed = never_log_rules.remove(database, chosen, pattern, user, context.now())
     if as_json:
         output.show_json(output.plain(removed))
         return
-    output.say(f"{_named(removed)} is taken off. Synced mailboxes are searched for the mail that it hid.")
+    output.say(f"{_named(removed)} is removed. Synced mailboxes are searched for the mail that it hid.")
 
 
 @reads
 def list_all(
-    user: Annotated[str | None, typer.Option("--user", metavar="U", help="This user's own alone.")] = None,
+    user: Annotated[str | None, typer.Option("--user", metavar="U", help="Only this user's own rules.")] = None,
     deployment: options.DeploymentOption = None,
     as_json: options.JsonOption = False,
 ) -> None:
@@ -110,7 +110,7 @@ def _object(rule: Rule, hidden: Hidden, is_erased: bool) -> dict[str, Any]:
 
 
 def _in_words(hidden: Hidden) -> str:
-    """What is there."""
+    """The numbers of hidden activities."""
     words = []
     if hidden.whole:
         words.append(f"{_activities(len(hidden.whole))} that it hides")
@@ -134,7 +134,7 @@ def _say(hidden: Hidden, is_erased: bool) -> None:
         output.say("Nothing of it is on the record.")
         return
     if not is_erased:
-        output.say(f"On the record there is {_in_words(hidden)}; the same command with --erase takes that off.")
+        output.say(f"On the record there is {_in_words(hidden)}; the same command with --erase removes it.")
         return
     if hidden.whole:
         output.say(f"Erased: {_activities(len(hidden.whole))}.")

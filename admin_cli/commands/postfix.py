@@ -1,4 +1,4 @@
-"""`mailweir postfix`: what a provisioned host's Postfix needs of us. Called by the Ansible role."""
+"""`mailweir postfix`: files that a provisioned host's Postfix needs. Called by the Ansible role."""
 
 import os
 import stat
@@ -29,12 +29,14 @@ def register(app: typer.Typer) -> None:
 
 @unnoted
 def config(
-    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where the files go; made where it isn't there.")],
+    out: Annotated[
+        Path, typer.Option("--out", metavar="DIR", help="The folder for the files. It is made if it doesn't exist.")
+    ],
     as_json: options.JsonOption = False,
 ) -> None:
-    """Writes main.cf and master.cf for the settings in force. Leaves alone what wouldn't change.
+    """Writes main.cf and master.cf for the settings in force. Doesn't touch a file that wouldn't change.
 
-    The files are for the places that the settings imply (run_by), wherever DIR is: to look at, or to be copied there.
+    The paths in the files follow the settings (run_by), not DIR: you can look at the files, or copy them into place.
     """
     changed: dict[str, bool] = {}
     texts = _texts(load())
@@ -51,11 +53,11 @@ def config(
     elif any(changed.values()):
         output.say(f"changed in {out}: {', '.join(name for name, is_changed in changed.items() if is_changed)}")
     else:
-        output.say(f"{out} is as the settings say already")
+        output.say(f"{out} matches the settings already")
 
 
 def _what_is_there(file: Path) -> str | None:
-    """What a file holds; None where it is none, or a link: it is replaced then."""
+    """A file's content. None if it isn't a regular file, or is a link: it is replaced then."""
     if not stat.S_ISREG(file.lstat().st_mode if os.path.lexists(file) else 0):
         return None
     return file.read_text(encoding="utf-8", errors="replace")
@@ -66,7 +68,7 @@ def _texts(settings: Settings) -> dict[str, str]:
         account = Account.named(settings.run_as)
     except KeyError as error:
         raise SettingsError(
-            f"run_as names the user '{settings.run_as}', who isn't on this host: make it first"
+            f"the user '{settings.run_as}' (the setting run_as) doesn't exist on this host: make it first"
         ) from error
     made = rendering.render(settings, run_as_uid=account.uid, run_as_gid=account.gid)
     return {"main.cf": made.main_cf, "master.cf": made.master_cf}
@@ -83,7 +85,7 @@ def _refusing(folder: Path) -> Iterator[None]:
 
 @unnoted
 def certificate(as_json: options.JsonOption = False) -> None:
-    """Makes a self-signed certificate where the settings name none, once: it is kept. Needs root."""
+    """Makes a self-signed certificate if the settings name none, and keeps an existing one. Needs root."""
     settings = load()
     own = settings.smtp.tls_certificate_file
     file = own or Places.of(settings).certificate_file

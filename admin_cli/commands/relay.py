@@ -33,7 +33,7 @@ def register(app: typer.Typer) -> None:
 def connect(
     username: Username, deployment: options.DeploymentOption = None, as_json: options.JsonOption = False
 ) -> None:
-    """Makes a user's login, and prints what Gmail's form asks for. The password is shown this once."""
+    """Makes a user's login, and prints the values for Gmail's form. The password is shown only once."""
     settings = load()
     with context.opened(settings) as database:
         made = send_mail_as.connect(database, context.choose(database, deployment), username, context.now())
@@ -53,7 +53,7 @@ def connect(
 def rotate(
     username: Username, deployment: options.DeploymentOption = None, as_json: options.JsonOption = False
 ) -> None:
-    """Gives a login a new password, and prints it once. The old one is refused from now on; a suspension is lifted."""
+    """Gives a login a new password, and prints it once. The old one is refused from now on; a suspension ends."""
     settings = load()
     with context.opened(settings) as database:
         changed = send_mail_as.rotate(database, context.choose(database, deployment), username, context.now())
@@ -72,18 +72,18 @@ def rotate(
 def disconnect(
     username: Username, deployment: options.DeploymentOption = None, as_json: options.JsonOption = False
 ) -> None:
-    """Ends a login: its password is refused from now on. What was sent stays on the record."""
+    """Ends a login: its password is refused from now on. Recorded mail stays."""
     with context.opened() as database:
         gone = relay_logins.disconnect(database, context.choose(database, deployment), username, context.now())
     if as_json:
         output.show_json({"deployment": gone.deployment, "username": gone.login})
         return
-    output.say(f"The login {gone.login} is disconnected: nobody sends by it any more.")
+    output.say(f"The login {gone.login} is disconnected: nobody can send with it any more.")
 
 
 @reads
 def list_all(deployment: options.DeploymentOption = None, as_json: options.JsonOption = False) -> None:
-    """Lists a deployment's logins, and what each sent within this hour."""
+    """Lists a deployment's logins, and how much each sent within this hour."""
     with context.opened() as database:
         chosen = context.choose(database, deployment)
         found = relay_logins.list_all(database, chosen, context.now())

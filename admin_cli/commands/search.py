@@ -1,6 +1,6 @@
-"""`mailweir search`: what is on the record, found by words.
+"""`mailweir search`: finds activities by words.
 
-A hit is two lines: whose mail it is, and what stands around the first word that was found.
+A hit is two lines: the mail's author, and the text around the first word that was found.
 """
 
 import shutil
@@ -38,25 +38,32 @@ def register(app: typer.Typer) -> None:
 def find(
     words: Annotated[
         list[str],
-        typer.Argument(metavar="WORDS...", help='Words; "several words" for a phrase; wor* for what begins so.'),
+        typer.Argument(
+            metavar="WORDS...", help='Words; "several words" for a phrase; wor* for words that begin like this.'
+        ),
     ],
-    user: Annotated[str | None, typer.Option("--user", metavar="U", help="Only what is on this user's record.")] = None,
+    user: Annotated[
+        str | None, typer.Option("--user", metavar="U", help="Only activities on this user's record.")
+    ] = None,
     contact: Annotated[
         str | None,
-        typer.Option("--contact", metavar="A", help="Only what the contact with this address takes part in."),
+        typer.Option("--contact", metavar="A", help="Only activities with the contact who has this address."),
     ] = None,
     since: Annotated[
         str | None,
-        typer.Option("--since", metavar="T", help="A date or time (UTC where no zone is given), or 7d, 24h ago."),
+        typer.Option(
+            "--since", metavar="T", help="A date or time (UTC if you give no zone), or an age such as 7d or 24h."
+        ),
     ] = None,
-    limit: Annotated[int, typer.Option("--limit", metavar="N", min=1, max=1000, help="At most so many.")] = 20,
+    limit: Annotated[int, typer.Option("--limit", metavar="N", min=1, max=1000, help="The most results to show.")] = 20,
     before: Annotated[
-        int | None, typer.Option("--before", metavar="ID", min=1, help="The next page: the last activity of this one.")
+        int | None,
+        typer.Option("--before", metavar="ID", min=1, help="For the next page: the last activity on this page."),
     ] = None,
     deployment: options.DeploymentOption = None,
     as_json: options.JsonOption = False,
 ) -> None:
-    """Finds activities by the words of text, subject, names, addresses and file names; the one recorded last first."""
+    """Finds activities by the words of text, subject, names, addresses and file names, the most recently recorded first."""
     terms = search_query.parse(" ".join(_as_typed(word) for word in words))
     wanted = Wanted(
         limit=limit,
@@ -121,7 +128,7 @@ def _marked(text: str) -> str:
 
 def _say_the_rest(hits: list[Hit], limit: int, has_words: bool, deployment: str) -> None:
     if not has_words:
-        output.remark("There is no word in that: give letters or digits.")
+        output.remark("The search has no word: give letters or digits.")
     elif not hits:
         output.remark(f"Nothing is found in {deployment}.")
     elif len(hits) == limit:

@@ -26,7 +26,8 @@ def check(
     whole: domain_options.WholeOption = False,
     as_json: options.JsonOption = False,
 ) -> None:
-    """Walks a domain's SPF record and says what to publish. Exits 0 authorised, 1 not, 2 with warnings, 3 broken, 4 no answer."""
+    """Checks a domain's SPF record and says what to publish. Exit codes: 0 authorised, 1 not, 2 with warnings, 3 broken, 4 no
+    answer."""
     settings = domain_options.settings_if_any()
     name = domain_options.domain_of(domain)
     sender = domain_options.sender_of(mail_from)

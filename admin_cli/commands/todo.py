@@ -25,8 +25,8 @@ def register(app: typer.Typer) -> None:
 
 @reads
 def list_some(
-    user: Annotated[str | None, typer.Option("--user", metavar="U", help="Only this user's.")] = None,
-    with_done: Annotated[bool, typer.Option("--all", help="Those that are done, too.")] = False,
+    user: Annotated[str | None, typer.Option("--user", metavar="U", help="Only this user's to-dos.")] = None,
+    with_done: Annotated[bool, typer.Option("--all", help="Show to-dos that are done, too.")] = False,
     deployment: options.DeploymentOption = None,
     as_json: options.JsonOption = False,
 ) -> None:
@@ -58,7 +58,7 @@ def done(
     deployment: options.DeploymentOption = None,
     as_json: options.JsonOption = False,
 ) -> None:
-    """Takes a to-do off its user's list; the activity stays on the record."""
+    """Marks a to-do as done: it leaves its user's list, and the activity stays on the record."""
     with context.opened() as database:
         finished = todos.finish(database, todo_id, context.narrow(database, deployment), context.now())
     if as_json:

@@ -48,7 +48,7 @@ class Ports:
     web_port: int | None = None
 
 
-PortOption = Annotated[int | None, typer.Option(min=1, max=65535, metavar="PORT", help="Wins over the settings file.")]
+PortOption = Annotated[int | None, typer.Option(min=1, max=65535, metavar="PORT", help="Overrides the settings file.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -60,14 +60,16 @@ def register(app: typer.Typer) -> None:
 def up(
     data: Annotated[
         Path,
-        typer.Option("--data", metavar="DIR", readable=False, help="Where all data is; made where it isn't there."),
+        typer.Option(
+            "--data", metavar="DIR", readable=False, help="The folder for all data. It is made if it doesn't exist."
+        ),
     ],
     smtp_port: PortOption = None,
     submission_port: PortOption = None,
     submissions_port: PortOption = None,
     web_port: PortOption = None,
 ) -> None:
-    """Runs Postfix, the look-ups, the relay's logins, the filter, the page and, where it is set up, the sync of Gmail, until
+    """Runs Postfix, the look-ups, the relay's logins, the filter, the page and, if it is set up, Gmail's sync, until you press
     Ctrl-C. Prints 'ready' when mail is accepted. Needs root."""
     run_up(data, Ports(smtp_port, submission_port, submissions_port, web_port), output.say)
 
@@ -75,7 +77,7 @@ def up(
 def run_up(data: Path, ports: Ports, say: Say) -> None:
     """Runs the stack until SIGTERM, SIGINT or SIGHUP. MailweirError, with nothing left running, where it can't run."""
     preflight.check_root()
-    # A strict one of the admin would close to the daemons what they are to read; what is secret has a mode of its own.
+    # An admin's strict umask would hide files from the daemons that read them. Secret files have a mode of their own.
     os.umask(0o022)
     scripts = preflight.check_programs()
     data_dir = data.absolute().resolve()
@@ -120,7 +122,7 @@ def _settings(data_dir: Path, ports: Ports) -> tuple[Settings, bool]:
     is_new = not path.exists()
     settings = settings_files.first_settings(data_dir, os.uname().nodename) if is_new else reader.load(path)
     if settings.data_dir.resolve() != data_dir:
-        raise SettingsError(f"{path}: data_dir is {settings.data_dir}, and not the folder that it lies in; change it")
+        raise SettingsError(f"{path}: data_dir is {settings.data_dir}, but must be the folder of this file; change it")
     return _with_flags(settings, ports), is_new
 
 
@@ -149,7 +151,7 @@ def _take_over(settings: Settings, lock: Lock, remembered: list[Remembered], say
     """Clears up after a run that was killed: its processes, its sockets, its port."""
     ended = processes.end_sessions(remembered, settings.data_dir)
     if ended:
-        say(f"ended what an earlier run left behind: {', '.join(ended)}")
+        say(f"ended processes of an earlier run: {', '.join(ended)}")
     lock.write([])
     _remove_sockets(settings)
     preflight.check_port(settings, wait_seconds=PORT_WAIT_SECONDS if remembered else 0.0)
@@ -161,7 +163,7 @@ def _remove_sockets(settings: Settings) -> None:
 
 
 def _remove_retired(settings: Settings) -> None:
-    """What earlier versions made at each start, and nothing reads any more: Dovecot's files, and the socket that it asked at."""
+    """Removes unused files that earlier versions made at each start: Dovecot's files, and the socket for its questions."""
     old = settings.data_dir / "dovecot"
     if old.is_dir() and not old.is_symlink():
         shutil.rmtree(old)
@@ -200,7 +202,7 @@ def _run(settings: Settings, account: Account, scripts: dict[str, str], lock: Lo
     if settings.web.port:
         say(f"the page: {settings.web.url}")
         if is_new:
-            say(f"sign in to it by the link of: {_first_link(settings)}")
+            say(f"sign in to it with the link from: {_first_link(settings)}")
     say(f"mail that goes out: {_where_out(settings)}; logs: {settings.log_dir}")
     try:
         stack.run(lambda: accepts_mail(settings))
@@ -251,7 +253,7 @@ def _programs(
 
 
 def _chores(settings: Settings, account: Account, say: Say) -> list[Chore]:
-    """What is done now and then. The look at the host's health is root's: it reads what others may not."""
+    """Periodic chores. Root checks the host's health, because others may not read all that the check reads."""
     script, logs = str(Path(sys.executable).with_name("mailweir")), settings.log_dir
     report = [script, "health", "report", "--quiet"]
     health = Program("mailweir health report", report, None, logs / "mailweir-health.log")

@@ -57,11 +57,11 @@ def add(
 def alias(
     username: Username,
     address: Annotated[str, typer.Argument(metavar="ADDRESS", help="A further address the user writes from.")],
-    take_off: Annotated[bool, typer.Option("--remove", help="Take the address off again.")] = False,
+    take_off: Annotated[bool, typer.Option("--remove", help="Remove the address again.")] = False,
     deployment: options.DeploymentOption = None,
     as_json: options.JsonOption = False,
 ) -> None:
-    """Gives a user a further own address. Mail from it is the user's too."""
+    """Adds a further address of a user. Mail from it counts as the user's, too."""
     if take_off:
         change_notes.instead("user.address_removed")
     with context.opened() as database:
@@ -89,8 +89,8 @@ def set_choices(
     deployment: options.DeploymentOption = None,
     as_json: options.JsonOption = False,
 ) -> None:
-    """Sets a user's name, main mailbox, and who may read mail on the user's record. Counts at the next message; what is on the
-    record stays as it is."""
+    """Sets a user's name, main mailbox, and who may read mail on the user's record. Applies to new messages; recorded ones stay
+    as they are."""
     if visibility is None and mailbox is None and name is None:
         raise BadInput("say what to set: --visibility, --email or --name")
     with context.opened() as database, database.transaction():
@@ -128,7 +128,7 @@ def list_all(deployment: options.DeploymentOption = None, as_json: options.JsonO
 def remove(
     username: Username, deployment: options.DeploymentOption = None, as_json: options.JsonOption = False
 ) -> None:
-    """Removes a user. Mail to the capture address is refused from now on; what is on the record stays."""
+    """Removes a user. Mail to the capture address is refused from now on; recorded mail stays."""
     with context.opened() as database:
         chosen = context.choose(database, deployment)
         synced = [one.address for one in gmail_mailboxes.list_all(database, chosen) if one.username == username.lower()]
@@ -141,7 +141,7 @@ def remove(
     if as_json:
         output.show_json(output.plain(removed))
         return
-    output.say(f"The user {removed.username} of {removed.deployment} is removed; what is on the record stays.")
+    output.say(f"The user {removed.username} of {removed.deployment} is removed; recorded mail stays.")
 
 
 def _row(user: User) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""`mailweir web`: who may sign in to the page, and links that sign in."""
+"""`mailweir web`: the page's accounts, and links that sign in."""
 
 import sys
 from typing import Annotated, Any
@@ -30,14 +30,14 @@ FAULTS = {
     Fault.HAS_NAME: "the password has the account's name in it",
 }
 
-NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="What the account is called, and signs in with.")]
+NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="The account's name, used to sign in.")]
 
 
 def register(app: typer.Typer) -> None:
     """Adds the noun to the command line."""
-    group = options.noun(app, "web", "The page: who may sign in.", options.example(*_LINK_EXAMPLES))
+    group = options.noun(app, "web", "The accounts that may sign in to the page.", options.example(*_LINK_EXAMPLES))
     group.command("link", epilog=options.example(*_LINK_EXAMPLES))(link)
-    account = options.noun(group, "account", "Those who may sign in.", options.example(_ADD_EXAMPLES[0]))
+    account = options.noun(group, "account", "Accounts that may sign in.", options.example(_ADD_EXAMPLES[0]))
     account.command("add", epilog=options.example(*_ADD_EXAMPLES))(add)
     account.command("list", epilog=options.example("mailweir web account list"))(list_all)
     account.command("remove", epilog=options.example("mailweir web account remove boss"))(remove)
@@ -47,7 +47,7 @@ def register(app: typer.Typer) -> None:
 @changes("account.linked", "username")
 def link(
     username: Annotated[
-        str | None, typer.Argument(metavar="[USERNAME]", help="The user; or an admin's account, who is no user.")
+        str | None, typer.Argument(metavar="[USERNAME]", help="The user, or the account of an admin who is no user.")
     ] = None,
     operator: Annotated[
         bool,
@@ -59,7 +59,7 @@ def link(
     deployment: options.DeploymentOption = None,
     as_json: options.JsonOption = False,
 ) -> None:
-    """Prints a link that signs in once, within ten minutes. Makes the account where there is none. Whoever has the link can use
+    """Prints a link that signs in once, within ten minutes. Makes the account if there is none. Anyone who has the link can use
     it: hand it over as you would a password."""
     if operator == (username is not None) or (operator and (admin or deployment)):
         raise BadInput("name a user, or say --operator alone")
@@ -81,20 +81,22 @@ def add(
     name: NameArgument,
     user: Annotated[
         str | None,
-        typer.Option("--user", metavar="U", help="The user whose record it shows; else the one of its name."),
+        typer.Option("--user", metavar="U", help="The user whose record it shows. Default: the user of the same name."),
     ] = None,
     admin: Annotated[bool, typer.Option("--admin", help="An admin of the deployment.")] = False,
     operator: Annotated[bool, typer.Option("--operator", help="An operator of all deployments.")] = False,
     email: Annotated[
         str | None,
-        typer.Option("--email", metavar="A", help="By which OpenID finds it at first; else the user's mailbox."),
+        typer.Option(
+            "--email", metavar="A", help="The address by which OpenID first finds it. Default: the user's mailbox."
+        ),
     ] = None,
     deployment: options.DeploymentOption = None,
     as_json: options.JsonOption = False,
 ) -> None:
-    """Makes an account, or gives one that is there a role in a further deployment. 'mailweir web link' signs it in at first."""
+    """Makes an account, or gives an existing one a role in a further deployment. 'mailweir web link' signs it in at first."""
     if operator and (user or admin or deployment):
-        raise BadInput("--operator stands alone: an operator is of all deployments")
+        raise BadInput("--operator excludes --admin, --user and --deployment: an operator belongs to all deployments")
     with context.opened() as database:
         now = context.now()
         if operator:
@@ -108,7 +110,7 @@ def add(
 
 @reads
 def list_all(deployment: options.DeploymentOption = None, as_json: options.JsonOption = False) -> None:
-    """Lists the accounts, of all deployments where none is named."""
+    """Lists the accounts, of all deployments if you name none."""
     with context.opened() as database:
         chosen = context.narrow(database, deployment)
         found = accounts.list_all(database) if chosen is None else accounts.of_deployment(database, chosen)
@@ -124,7 +126,7 @@ def list_all(deployment: options.DeploymentOption = None, as_json: options.JsonO
 def remove(
     name: NameArgument, deployment: options.DeploymentOption = None, as_json: options.JsonOption = False
 ) -> None:
-    """Removes an account, with all its roles. Whoever is signed in by it isn't any more; the user and the record stay."""
+    """Removes an account with all its roles, and ends its sessions. The user and the record stay."""
     with context.opened() as database:
         found = _present(database, name, deployment)
         accounts.remove(database, found.id, context.now())
@@ -138,7 +140,7 @@ def password(
     deployment: options.DeploymentOption = None,
     as_json: options.JsonOption = False,
 ) -> None:
-    """Gives an account a password, which is asked for, or read from standard input. Its sessions end."""
+    """Sets an account's password, which is asked for, or read from standard input. Its sessions end."""
     with context.opened() as database:
         found = _present(database, name, deployment)
         digest = None if off else _digest(found)
@@ -146,7 +148,7 @@ def password(
     done = "has no password any more" if off else "has a new password"
     _show(found, as_json, f"The account {found.name} {done}, and its sessions have ended.")
     if load().web.openid:
-        output.remark("Nobody signs in by a password here: web.openid of the settings names who vouches for persons.")
+        output.remark("Nobody signs in with a password here: the setting web.openid names the providers for sign-in.")
 
 
 def _present(database: Database, name: str, deployment: str | None) -> Account:

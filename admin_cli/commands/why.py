@@ -1,4 +1,4 @@
-"""`mailweir why`: what became of a message, and why."""
+"""`mailweir why`: explains what happened to a message."""
 
 from typing import Annotated, Any
 
@@ -32,18 +32,18 @@ def why(
         str,
         typer.Argument(
             metavar="MESSAGE-ID|ADDRESS|QUEUE-ID|GMAIL-ID|SUBJECT",
-            help="A Message-ID, an author's or recipient's address, Postfix's queue id, Gmail's id of a message, or a part of "
-            "the subject of one that is recorded.",
+            help="A Message-ID, an author's or recipient's address, Postfix's queue id, Gmail's id of a message, "
+            "or a part of a recorded message's subject.",
         ),
     ],
-    limit: Annotated[int | None, typer.Option("--limit", metavar="N", min=1, help="At most so many.")] = None,
+    limit: Annotated[int | None, typer.Option("--limit", metavar="N", min=1, help="The most results to show.")] = None,
     deployment: Annotated[
-        str | None, typer.Option("--deployment", metavar="NAME", help="Only what this deployment decided.")
+        str | None, typer.Option("--deployment", metavar="NAME", help="Only decisions of this deployment.")
     ] = None,
     as_json: options.JsonOption = False,
 ) -> None:
-    """Says what became of a message, the newest first; then what waits in the sync, and what Postfix refused. Exits 1 where
-    nothing is known of it."""
+    """Explains what happened to a message, newest first; then lists mail that waits in the sync or that Postfix refused. Exits 1
+    if nothing is known of it."""
     settings = load()
     in_log, remarks = _in_log(settings, text)
     traces = Traces(settings.token_key_path)
@@ -66,12 +66,12 @@ def why(
 
 
 def _in_log(settings: Settings, text: str) -> tuple[list[Refusal], list[str]]:
-    """What Postfix's log tells, and remarks on what it doesn't: that it can't be read, or that lines are left out."""
+    """The refusals in Postfix's log, and remarks: the log can't be read, or lines are left out."""
     try:
         found = maillog.find(settings.postfix_log_file, text, context.now())
     except log_lines.LogUnreadable as error:
         return [], [str(error)]
-    doubtful = f"left out {found.left_out} lines of Postfix's log that can be read in two ways (somebody may forge)"
+    doubtful = f"left out {found.left_out} lines of Postfix's log that are ambiguous (somebody may forge them)"
     return found.refusals, [doubtful] if found.left_out else []
 
 

@@ -77,7 +77,7 @@ def _redirected(findings: Findings) -> RenderableType:
     rows = [(one.mailbox, one.author, one.subject) for one in findings.sent_on]
     return Group(
         _table(
-            f"Redirected to {mail.USERNAME}'s own mailbox, as it lies in the outbox", ("to", "author", "subject"), rows
+            f"Redirected to {mail.USERNAME}'s own mailbox, as it is in the outbox", ("to", "author", "subject"), rows
         ),
         *_reasons(findings, Outcome.REDIRECTED),
         *(Text(printable(f"  its envelope sender, which tells of a bounce: {one.sender}")) for one in findings.sent_on),
@@ -91,7 +91,7 @@ def _ignored(findings: Findings) -> RenderableType:
         for decision in one.decisions
         if decision.outcome == Outcome.IGNORED
     ]
-    return _table("Ignored: nothing of it is kept but this", ("mail", "author", "to", "why"), rows)
+    return _table("Ignored: only this is kept", ("mail", "author", "to", "why"), rows)
 
 
 def _todos(findings: Findings) -> RenderableType:

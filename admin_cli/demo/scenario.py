@@ -1,6 +1,6 @@
-"""What the demo does: sets up a deployment, delivers five mails over SMTP, and reads back what became of them.
+"""The demo's steps: sets up a deployment, delivers five mails over SMTP, and reads back the results.
 
-Every figure it hands over was read from the database or from the outbox; nothing is known beforehand. Called by `command`.
+Every figure that it hands over was read from the database or from the outbox; nothing is known beforehand. Called by `command`.
 """
 
 import contextlib
@@ -77,7 +77,7 @@ class SentOn:
 
 @dataclass(frozen=True, slots=True)
 class GmailFindings:
-    """What the sync found in the user's mailbox. messages: how many there were; downloaded: how many it read whole."""
+    """Results of the sync of the user's mailbox. messages: how many there were; downloaded: how many it read whole."""
 
     address: str
     messages: int
@@ -87,7 +87,7 @@ class GmailFindings:
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """What is there once the mails are in."""
+    """The results once the mails are in."""
 
     smtp_port: int
     delivered: tuple[Delivered, ...]

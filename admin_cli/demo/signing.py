@@ -14,7 +14,8 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 KEY_BITS = 2048
-# What Google's own signature covers; From, To, Subject, Date and Message-ID once more than they stand there, against additions.
+# The headers in Google's own signature. From, To, Subject, Date and Message-ID are signed once more than they occur, against
+# additions.
 SIGNED_HEADERS = ("to", "subject", "message-id", "date", "from", "mime-version")
 OVERSIGNED_HEADERS = ("from", "to", "cc", "subject", "date", "message-id", "reply-to")
 
@@ -59,7 +60,7 @@ def sign(
     headers: Sequence[str] | None = None,
     with_length: bool = False,
 ) -> bytes:
-    """The message (CRLF) with a DKIM-Signature on top. headers: those it covers; default: what Google's covers."""
+    """The message (CRLF) with a DKIM-Signature on top. headers: those it covers; default: those of Google's signature."""
     covered = (*SIGNED_HEADERS, *OVERSIGNED_HEADERS) if headers is None else headers
     signature: bytes = dkim.sign(
         raw,

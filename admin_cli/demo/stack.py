@@ -33,7 +33,7 @@ class DemoFailed(MailweirError):
 
 
 def make_folder() -> Path:
-    """A new folder that the unprivileged user can get to; TMPDIR counts if it is one that everybody may pass through."""
+    """A new folder that the unprivileged user can get to; TMPDIR counts if everybody may pass through it."""
     for base in (tempfile.gettempdir(), "/tmp", "/var/tmp"):  # mkdtemp makes an own folder in it
         path = Path(base).resolve()
         if all(folder.is_dir() and folder.stat().st_mode & _OPEN_TO_OTHERS for folder in (path, *path.parents)):

@@ -20,7 +20,7 @@ import dns.rrset
 
 HOST = "127.0.0.1"
 TTL_SECONDS = 60
-MAX_UDP_BYTES = 512  # RFC 1035 4.2.1; what is longer is cut, and asked again over TCP
+MAX_UDP_BYTES = 512  # RFC 1035 4.2.1; a longer answer is cut, and asked again over TCP
 _PORT_TRIES = 20
 
 Records = Mapping[tuple[str, str], Sequence[str]]
@@ -53,7 +53,7 @@ class ZoneServer:
             server.server_close()
 
     def reply(self, wire: bytes, max_bytes: int) -> bytes | None:
-        """The reply to a query, or None for silence. What is no query isn't answered."""
+        """The reply to a query, or None for silence. Only queries are answered."""
         try:
             query = dns.message.from_wire(wire)
         except dns.exception.DNSException:

@@ -16,7 +16,7 @@ from postfix.rendering import Places
 AREA = "certificate"
 _SHORT_DAYS = 14
 _SOON_DAYS = 30
-_SELF_SIGNED = said(' (self-signed: it does for port 25, and Gmail\'s "Send mail as" refuses it)')
+_SELF_SIGNED = said(' (self-signed: enough for port 25, but Gmail\'s "Send mail as" refuses it)')
 
 
 def check(settings: Settings, now: datetime) -> Iterator[Finding]:
@@ -63,13 +63,13 @@ def check(settings: Settings, now: datetime) -> Iterator[Finding]:
 
 
 def _validity(certificate: x509.Certificate, now: datetime, file: Path, renew: str, *, remark: str) -> Finding:
-    """remark: what is said of one that is valid."""
+    """remark: added to the sentence about a valid certificate."""
     begins, ends = (f"{one:%Y-%m-%d}" for one in (certificate.not_valid_before_utc, certificate.not_valid_after_utc))
     days = (certificate.not_valid_after_utc - now).days
     name = str(file)
     if now < certificate.not_valid_before_utc:
         sentence, to_do = (
-            said("{file} is valid from {begins} on only", file=file, begins=begins),
+            said("{file} isn't valid before {begins}", file=file, begins=begins),
             said("set this host's clock right"),
         )
         return wrong(AREA, sentence, to_do, key="certificate.not_yet_valid", file=name, begins=begins)

@@ -39,7 +39,7 @@ def doctor(
     ] = None,
     as_json: options.JsonOption = False,
 ) -> None:
-    """Says what is right and wrong with the stack, and what to do. Exits 1 where something is wrong. Changes nothing."""
+    """Checks the stack, and says how to solve each problem. Exits 1 where something is wrong. Changes nothing."""
     found = list(examine(load(), deployment, context.now()))
     if as_json:
         output.show_json(
@@ -88,7 +88,7 @@ def _check_data_folder(settings: Settings) -> Iterator[Finding]:
 
 
 def _examine_front_end(settings: Settings, running: Settings, now: datetime) -> Iterator[Finding]:
-    """What takes mail. running: the settings that it goes by."""
+    """The programs that take mail. running: the settings that they use."""
     if stack.is_running(settings) is not False:
         for check in (stack.check_filter, stack.check_lookups, stack.check_dialogue, stack.check_relay):
             yield from run(stack.AREA, partial(check, running))
@@ -101,7 +101,7 @@ def _examine_front_end(settings: Settings, running: Settings, now: datetime) -> 
 
 
 def _examine_page(settings: Settings, running: Settings) -> Iterator[Finding]:
-    """What shows the record. running: the settings that it goes by."""
+    """The page. running: the settings that it uses."""
     if stack.is_running(settings) is not False:
         yield from run(page.AREA, partial(page.check_answer, running))
     yield from run(page.AREA, partial(page.check_settings, running))
@@ -133,7 +133,7 @@ def _examine_database(settings: Settings, name: str | None, now: datetime) -> It
 
 
 def _reported(settings: Settings, database: Database, since: datetime | None, now: datetime) -> Iterator[Finding]:
-    """What the privileged chore reported: of the other hosts; and that it didn't report here, where it runs since then."""
+    """Reports of the privileged chore: the other hosts' reports, and a late one of ours. since: when the chore began here."""
     reports, own = health_reports.list_all(database), hosts.own_name(settings)
     yield from hosts.own_is_late(reports, own, since, now)
     yield from hosts.of_others(reports, own, now)

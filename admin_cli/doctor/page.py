@@ -65,7 +65,7 @@ def check_answer(settings: Settings) -> Iterator[Finding]:
         )
     elif status == 400:
         sentence = said(
-            "the page on {where} doesn't know itself by the name {name}: it goes by other settings",
+            "the page on {where} doesn't accept the name {name}: it runs with other settings",
             where=where,
             name=name,
         )
@@ -109,7 +109,7 @@ def _address(settings: Settings) -> Iterator[Finding]:
             yield note(
                 AREA,
                 said(
-                    "the page listens on {bind_address}: who reaches port {port} passes by the web server with TLS",
+                    "the page listens on {bind_address}: clients can reach port {port} without the web server's TLS",
                     bind_address=web.bind_address,
                     port=web.port,
                 ),
@@ -124,7 +124,7 @@ def _address(settings: Settings) -> Iterator[Finding]:
         yield note(
             AREA,
             said("the page is {url}: browsers on other machines can't open it", url=web.url),
-            said("set web.public_url, where it isn't for who comes by ssh alone (docs/page.md)"),
+            said("set web.public_url, unless all users come by ssh (docs/page.md)"),
             key="page.local",
             url=web.url,
         )
@@ -146,14 +146,14 @@ def _secret(settings: Settings, name: str, provider: OpenId) -> Finding:
     if why:
         return wrong(
             AREA,
-            said("nobody signs in by {name}: {why}", name=name, why=why),
+            said("nobody can sign in with {name}: {why}", name=name, why=why),
             to_do,
             key="page.secret_unusable",
             why=why,
             **about,
         )
     if foreign := secrets_file.foreign(file, settings.run_as):
-        sentence = said("nobody signs in by {name}: {foreign}", name=name, foreign=foreign)
+        sentence = said("nobody can sign in with {name}: {foreign}", name=name, foreign=foreign)
         return wrong(
             AREA,
             sentence,
@@ -182,7 +182,7 @@ def _google(settings: Settings) -> Iterator[Finding]:
                 wanted=wanted,
             ),
             said(
-                "add it in Google's console to the client's authorized redirect URIs, and take the file from there anew"
+                "add it in Google's console to the client's authorized redirect URIs, and download the file from there again"
             ),
             key="page.google_returns_elsewhere",
             url=wanted,
@@ -190,7 +190,7 @@ def _google(settings: Settings) -> Iterator[Finding]:
 
 
 def _traces(settings: Settings) -> Iterator[Finding]:
-    """Where systemd runs it, the page has the key of the digests alone. What is wrong with the key file is said elsewhere."""
+    """Where systemd runs it, the page has the key of the digests alone. Another check reports faults of the key file."""
     if settings.run_by != "systemd":
         return
     try:
@@ -202,10 +202,10 @@ def _traces(settings: Settings) -> Iterator[Finding]:
         yield wrong(
             AREA,
             said(
-                "{file} isn't there, or is of another key file: the page finds no ignored mail by its recipient",
+                "{file} is missing, or belongs to another key file: the page finds no ignored mail by its recipient",
                 file=file,
             ),
-            said("run the playbook again: that makes it"),
+            said("run the playbook again: it makes the file"),
             key="page.traces_key",
             file=str(file),
         )

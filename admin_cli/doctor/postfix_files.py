@@ -48,17 +48,17 @@ def check(settings: Settings) -> Iterator[Finding]:
 
 def _compared(name: str, wanted: str, there: str, take_up: str) -> Finding:
     if wanted == there:
-        return ok(AREA, said("{name} is what the settings say", name=name), key="postfix.file_fine", file=name)
+        return ok(AREA, said("{name} matches the settings", name=name), key="postfix.file_fine", file=name)
     want, have = set(wanted.splitlines()), there.splitlines()
     odd = next((line for line in have if line not in want), "a line is missing")
     return wrong(
         AREA,
         said(
-            "{name} is not what the settings say, from '{odd}' on: it was changed by hand, or by another version",
+            "{name} differs from the settings, from '{odd}' on: it was changed by hand, or by another version",
             name=name,
             odd=odd.strip(),
         ),
-        said("change the settings instead, and {take_up}: that makes the file anew", take_up=take_up),
+        said("change the settings instead, and {take_up}: that writes the file again", take_up=take_up),
         key="postfix.file_changed",
         file=name,
         line=odd.strip(),

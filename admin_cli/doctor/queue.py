@@ -1,4 +1,4 @@
-"""What waits: Postfix's queue and the outbox."""
+"""Waiting mail: Postfix's queue and the outbox."""
 
 import itertools
 import json
@@ -55,7 +55,7 @@ def check(settings: Settings, now: datetime) -> Iterator[Finding]:
 
 
 def folders(settings: Settings) -> list[Path]:
-    """What Postfix writes to, for the look at the disk."""
+    """The folders that Postfix writes to, for the check of the disk."""
     places = Places.of(settings)
     return [places.queue_dir, places.log_file.parent]
 
@@ -105,7 +105,7 @@ def check_outbox(settings: Settings) -> Iterator[Finding]:
         yield note(
             AREA,
             said(
-                "{count} messages that would go out lie as files in {outbox_dir} (perhaps forwarding confirmations)",
+                "{count} outgoing messages are files in {outbox_dir} (perhaps forwarding confirmations)",
                 count=count,
                 outbox_dir=settings.outbox_dir,
             ),

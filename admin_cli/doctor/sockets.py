@@ -14,7 +14,7 @@ AREA = "sockets"
 _OTHERS = stat.S_IRWXO
 _GROUP_READS_AND_WRITES = stat.S_IRGRP | stat.S_IWGRP
 _TO_DO = said(
-    "something changed owner or mode: start the processes anew, which sets both; see who else has access to the folder"
+    "something changed its owner or mode: restart the processes, which sets both; check who else has access to the folder"
 )
 
 

@@ -73,7 +73,7 @@ def check_processes(settings: Settings) -> Iterator[Finding]:
     if running is None:
         yield note(
             AREA,
-            said("whether 'mailweir up' runs can't be seen without root"),
+            said("only root can see whether 'mailweir up' runs"),
             said("run 'mailweir doctor' as root"),
             key="processes.unseen",
         )
@@ -156,13 +156,13 @@ def _silent(daemon: Daemon, why: object, settings: Settings) -> Finding:
     return wrong(
         AREA,
         said(
-            "no answer from {who}: {what}; senders get 451 and come again",
+            "no answer from {who}: {what}; senders get 451 and try again",
             who=daemon.words,
             what=getattr(why, "strerror", None) or why,
         ),
         said(
-            "see {log}, and what is said of the database here; where it hangs, end the process {daemon}: it "
-            "is started again",
+            "see {log}, and the findings about the database here; if {daemon} hangs, end its process: it is "
+            "started again",
             log=advice.log_of(settings, daemon.name),
             daemon=daemon.name,
         ),
@@ -270,8 +270,8 @@ def check_relay(settings: Settings) -> Iterator[Finding]:
 
 
 def _begin_auth(client: smtplib.SMTP) -> tuple[int, str]:
-    """The answer to AUTH; where it is a question, it is called off (RFC 4954 4). What EHLO offers says little: smtpd keeps on
-    offering what it was told once, and asks at AUTH only."""
+    """The answer to AUTH; where it is a question, it is called off (RFC 4954 4). EHLO's offer says little: smtpd keeps on
+    offering its first list, and asks the daemon at AUTH only."""
     code, text = client.docmd("AUTH", "PLAIN")
     if code == _GO_ON:
         client.docmd("*")

@@ -75,7 +75,7 @@ def check(settings: Settings) -> Iterator[Finding]:
         name = _short(one["Id"])
         yield note(
             AREA,
-            said("{name} was started anew {number} times", name=name, number=one["NRestarts"]),
+            said("{name} was restarted {number} times", name=name, number=one["NRestarts"]),
             said("see {log}", log=advice.log_of(settings, name)),
             key="processes.restless",
             unit=name,
@@ -105,7 +105,7 @@ def reports_since(now: datetime) -> datetime | None:
 
 
 def _unit_of_postfix() -> str:
-    """What its daemon is. On Debian 12, postfix.service starts nothing: it is a oneshot of /bin/true, above the instance."""
+    """The unit of Postfix's daemon. On Debian 12, postfix.service starts nothing: it is a oneshot, above the instance."""
     return _POSTFIX_ON_DEBIAN_12 if _state(_POSTFIX).get("Type") == "oneshot" else _POSTFIX
 
 
@@ -117,7 +117,7 @@ def _not_running(settings: Settings, state: Mapping[str, str]) -> Finding:
         AREA,
         said("{name} doesn't run: {why}", name=name, why=why),
         said(
-            "systemctl start {name}; where it ends again, see {log}",
+            "systemctl start {name}; if it ends again, see {log}",
             name=name,
             log=advice.log_of(settings, program),
         ),

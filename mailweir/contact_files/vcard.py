@@ -90,7 +90,7 @@ def read(raw: bytes) -> Iterator[Row | BadRow]:
             card, begun_at, is_told = _Card(found.line), found.line, False
         elif card is None:
             if not is_told:  # once, and not for each line of a file of another kind
-                yield BadRow(found.line, said("what stands here is within no vCard"))
+                yield BadRow(found.line, said("this text is outside of any vCard"))
             is_told = True
         elif found.name == "END":
             yield card.row()

@@ -100,7 +100,7 @@ def _readings(questions: Questions, domain: str) -> tuple[Reading, ...]:
 def _nearly(readings: Sequence[Reading]) -> tuple[list[str], list[str]]:
     """Faults and warnings of records that are nearly SPF: if there is no other record, it counts as a broken one, not as none."""
     told: list[str] = [
-        said("a TXT record is nearly SPF, and receivers take it for none: {text}", text=_shown(decoded(one.text)))
+        said("a TXT record is nearly SPF, and receivers ignore it: {text}", text=_shown(decoded(one.text)))
         for one in readings
         if not one.counts
     ]
@@ -174,7 +174,7 @@ def _warnings(questions: Questions, roots: Sequence[Node]) -> Iterator[str]:
             yield said("{term}: {fault}", term=step.text, fault=step.fault)
     if root.canonical and root.canonical != root.domain.lower().rstrip("."):
         yield said(
-            "the name is an alias (CNAME) of {canonical}: the record stands there, and is to be changed there",
+            "the name is an alias (CNAME) of {canonical}: the record is there, so change it there",
             canonical=root.canonical,
         )
     if root.text and _is_wildcard(questions, root):
@@ -253,7 +253,7 @@ def _domain_warnings(
         faults = dmarc.faults(policies)
         yield from (said("DMARC: {fault}", fault=fault) for fault in faults)
         if not (faults or policies.by_7489.found_at or policies.by_9989.found_at):
-            yield said("no DMARC record: large receivers want one of who sends much (at least v=DMARC1; p=none)")
+            yield said("no DMARC record: large receivers require one from bulk senders (at least v=DMARC1; p=none)")
     if not all(aligned):
         yield (
             said(
@@ -284,10 +284,10 @@ def _outcome(policy: Policy | None, *, by_spf: bool, by_dkim: bool, knows_tests:
             return said("DMARC passes today through {way} only", way=ways[0])
         return said("DMARC passes today through SPF and DKIM")
     if not policy.found_at:
-        return said("DMARC has no record to go by")
+        return said("DMARC has no record")
     asked = {
-        "none": said("nothing is asked to be done about it"),
-        "quarantine": said("receivers are asked to take it for spam"),
+        "none": said("receivers are asked to do nothing about it"),
+        "quarantine": said("receivers are asked to treat it as spam"),
         "reject": said("receivers are asked to refuse it"),
     }
     testing = knows_tests and policy.is_test and policy.policy != "none"

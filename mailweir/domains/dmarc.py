@@ -63,7 +63,7 @@ def look(questions: Questions, domain: str) -> Found:
         new = _by_9989(questions, domain)
         return Found(old, new, tuple(_differences(old, new)))
     except DnsUnavailable as error:
-        return Found(old, old, (said("what RFC 9989 makes of it isn't known: {error}", error=error),))
+        return Found(old, old, (said("its result by RFC 9989 isn't known: {error}", error=error),))
 
 
 def is_aligned_7489(domain: str, author_domain: str, *, strict: bool) -> bool:
@@ -89,12 +89,12 @@ def _near_fault(questions: Questions, domain: str) -> str:
     if not near:
         return ""
     beside = (
-        said("take it out, for another one counts")
+        said("remove it, because another one counts")
         if _at(questions, domain)
         else said("correct it, and add no second one beside it")
     )
     return said(
-        "the record at _dmarc.{domain} is nearly one, and receivers take it for none: {why}; {beside}: {text}",
+        "the record at _dmarc.{domain} is nearly one, and receivers ignore it: {why}; {beside}: {text}",
         domain=domain,
         why=dmarc_record.why_not(near[0]),
         beside=beside,

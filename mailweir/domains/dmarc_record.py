@@ -57,7 +57,7 @@ def parse(text: str) -> Record:
                 faults.append(said("'{part}' is no tag", part=_shown(part.strip())))
             continue
         if name in tags:
-            faults.append(said("{name}= stands there twice", name=name))
+            faults.append(said("{name}= occurs twice", name=name))
         tags.setdefault(name, value.strip(" \t"))
     return Record(text, tags, (*faults, *_unreadable(tags)))
 
@@ -69,7 +69,7 @@ def _unreadable(tags: dict[str, str]) -> Sequence[str]:
         if name in tags and tags[name].lower() not in POLICIES:
             found.append(
                 said(
-                    "its policy {name}={value} is none that is known, so it doesn't count{missing}",
+                    "its policy {name}={value} is unknown, so it doesn't count{missing}",
                     name=name,
                     value=_shown(tags[name]),
                     missing=_missing(tags[name]),
@@ -90,7 +90,7 @@ def _unreadable(tags: dict[str, str]) -> Sequence[str]:
     for name in ("rua", "ruf"):
         if name in tags and not all(map(_REPORTS_TO.match, tags[name].split(","))):
             found.append(
-                said("{name}={value} has something that is no mailto: address", name=name, value=_shown(tags[name]))
+                said("{name}={value} holds something other than a mailto: address", name=name, value=_shown(tags[name]))
             )
     return found
 
@@ -116,15 +116,15 @@ def why_not(value: str) -> str:
         return said("it has characters in it that look like others (a no-break space, say) or can't be seen")
     if not version:
         return (
-            said("v=DMARC1 is missing at its begin")
+            said("v=DMARC1 is missing at its beginning")
             if not re.search(r"v\s*=\s*DMARC1", plain)
             else said("v=DMARC1 has to come first")
         )
     if version[1] != "DMARC1":
         return said("its version is '{version}', and DMARC1 is right, in capitals", version=_shown(version[1]))
     if text[0] not in "vV":
-        return said("something stands before v=DMARC1, such as a blank")
-    return said("no ; stands behind v=DMARC1")
+        return said("something precedes v=DMARC1, such as a blank")
+    return said("no ; follows v=DMARC1")
 
 
 def shown(value: str) -> str:

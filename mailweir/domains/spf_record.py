@@ -75,11 +75,11 @@ def parse(text: str) -> Record:
             continue
         if matched := _MODIFIER.match(word):
             name = matched[1].lower()
-            _require(_MACRO_STRING.match(matched[2]), word, said("has a macro or a character that can't be"))
+            _require(_MACRO_STRING.match(matched[2]), word, said("has a macro or a character that isn't valid"))
             _require_digits(matched[2], word)
             if name not in ("redirect", "exp"):
                 continue
-            _require(name not in modifiers, word, said("stands there twice"))
+            _require(name not in modifiers, word, said("occurs twice"))
             modifiers[name] = Term(word, name, value=_domain_spec(matched[2], word))
         else:
             mechanisms.append(_mechanism(word))
@@ -120,27 +120,27 @@ def _address_term(word: str, name: str, result: str, rest: str) -> Term:
     at = min((m.start() for m in re.finditer("/", rest) if _CIDR.match(rest, m.start())), default=len(rest))
     cidr = _CIDR.match(rest, at)
     if cidr is None:
-        raise SyntaxFault(said("'{word}' has a prefix length that can't be", word=_shown(word)))
+        raise SyntaxFault(said("'{word}' has a prefix length that isn't valid", word=_shown(word)))
     value = _domain_spec(rest[1:at], word) if rest[:at] else None
     prefix4, prefix6 = int(cidr[1] or 32), int(cidr[2] or 128)
-    _require(prefix4 <= 32 and prefix6 <= 128, word, said("has a prefix length that can't be"))
+    _require(prefix4 <= 32 and prefix6 <= 128, word, said("has a prefix length that isn't valid"))
     return Term(word, name, result, value, prefix4=prefix4, prefix6=prefix6)
 
 
 def _network(name: str, rest: str, word: str) -> IpNetwork:
     matched = re.match(r":([0-9a-fA-F.:]+)(?:/(0|[1-9][0-9]{0,2}))?\Z", rest)
     if not matched:
-        raise SyntaxFault(said("'{word}' has no address and prefix length that can be", word=_shown(word)))
+        raise SyntaxFault(said("'{word}' has no valid address and prefix length", word=_shown(word)))
     kind = ipaddress.IPv4Network if name == "ip4" else ipaddress.IPv6Network
     try:
         return kind(matched[1] if matched[2] is None else f"{matched[1]}/{matched[2]}", strict=False)
     except ValueError as error:
-        raise SyntaxFault(said("'{word}' has no address and prefix length that can be", word=_shown(word))) from error
+        raise SyntaxFault(said("'{word}' has no valid address and prefix length", word=_shown(word))) from error
 
 
 def _domain_spec(text: str, word: str) -> str:
     _require(text, word, said("needs a domain"))
-    _require(_MACRO_STRING.match(text) and _DOMAIN_END.match(text), word, said("has no domain that can be"))
+    _require(_MACRO_STRING.match(text) and _DOMAIN_END.match(text), word, said("has no valid domain"))
     _require_digits(text, word)
     _require(not re.search(r"%\{[crt]", text, re.IGNORECASE), word, said("has a macro that is for explanations only"))
     return text

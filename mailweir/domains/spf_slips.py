@@ -123,7 +123,7 @@ def _unquoted(value: str, counts: bool, text: str, slips: Sequence[str]) -> Read
             counts,
             (),
             tuple(slips),
-            (said("it can't be told whether a term goes on from one quoted string to the next"),),
+            (said("it isn't clear whether a term continues from one quoted string to the next"),),
         )
     return (clear or found)[0]
 
@@ -135,12 +135,12 @@ def _read_words(text: str, slips: list[str]) -> tuple[tuple[Part, ...], tuple[st
     if len(joined) > MAX_WORDS:
         return (), (said("it has more than {most} words", most=MAX_WORDS),)
     if len(joined) != len(words):
-        slips.append(said("a blank stands within a term"))
+        slips.append(said("a blank is within a term"))
     unclear: list[str] = []
     terms: list[str] = []
     for word in joined:
         if re.fullmatch(r"v=spf1[;,:.]*", word, re.IGNORECASE):
-            slips.append(said("'v=spf1' stands there twice"))
+            slips.append(said("'v=spf1' occurs twice"))
         else:
             terms += _terms_of(word, slips, unclear)
     redirects = [term.partition("=")[2] for term in terms if term.lower().startswith("redirect=")]
@@ -174,7 +174,7 @@ def _parted(terms: Sequence[str], slips: list[str]) -> list[Part]:
     if begun or not parts:
         parts.append(Part(tuple(begun), parts[-1].end if parts else ""))
     if len(parts) > 1:
-        slips.append(said("nobody reads what stands behind '{end}', which ends a record", end=parts[0].end))
+        slips.append(said("nobody reads the terms behind '{end}', which ends a record", end=parts[0].end))
     return parts
 
 
@@ -184,7 +184,7 @@ def _with_redirect(parts: list[Part], redirects: list[str], slips: list[str], un
         unclear.append(said("it has several redirect=, and only one may be there"))
     elif redirects:
         if len(redirects) > 1:
-            slips.append(said("redirect={name} stands there twice", name=redirects[0]))
+            slips.append(said("redirect={name} occurs twice", name=redirects[0]))
         if any(part.end for part in parts):
             slips.append(
                 said(

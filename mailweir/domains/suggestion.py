@@ -23,9 +23,8 @@ from mailweir.sentence import joined, said
 
 SOFT = "~all"
 _STAYS = said(
-    "mail from elsewhere that comes past our term still meets the faults named above: correct those "
-    "terms, or take out what nobody uses; nothing is left out here, for it could be a misspelt name that "
-    "somebody sends by"
+    "mail from elsewhere that our term doesn't match still meets the faults named above: correct those terms, or "
+    "remove unused ones; nothing is left out here, because a term could be a misspelt name that somebody uses"
 )
 _TOO_WIDE = frozenset({"all", "+all", "?all"})
 # Senders like any other, with addresses that nobody has (RFC 7600, RFC 6666): they show what other senders find in a tree.
@@ -88,7 +87,7 @@ def suggest(questions: Questions, relay: Relay, found: Evaluation) -> Suggestion
             lookups, voids = (max(getattr(root, name) for root in tried) for name in ("lookups", "voids"))
             return Suggestion(record, tuple(filter(None, notes)), lookups, voids)
     takes = (
-        said(", for what is there takes {lookups}", lookups=found.root.lookups)
+        said(", because the existing terms take {lookups}", lookups=found.root.lookups)
         if found.root.lookups > MAX_LOOKUPS
         else ""
     )
@@ -96,7 +95,7 @@ def suggest(questions: Questions, relay: Relay, found: Evaluation) -> Suggestion
         None,
         (
             said(
-                "no record can be made that stays within {most} look-ups: take out what is no longer needed{takes}",
+                "no record can be made that stays within {most} look-ups: remove terms that are no longer needed{takes}",
                 most=MAX_LOOKUPS,
                 takes=takes,
             ),
@@ -175,7 +174,7 @@ def _base(questions: Questions, domain: str) -> _Base:
         return _first(questions, domain)
     notes = [slip for one in readings for slip in one.slips]
     if not all(one.counts for one in readings):
-        notes.append(said("the TXT record that is nearly SPF goes out: this one is in its place"))
+        notes.append(said("this record takes the place of the TXT record that is nearly SPF"))
     unclear = tuple(dict.fromkeys(one for reading in readings for one in reading.unclear))
     parts = [part for reading in readings for part in reading.parts]
     if len(readings) > 1:
@@ -184,7 +183,7 @@ def _base(questions: Questions, domain: str) -> _Base:
         several = (
             said("there are {number} records", number=len(readings))
             if len(readings) > 1
-            else said("'all' stands in the middle")
+            else said("'all' is in the middle")
         )
         unclear = (
             *unclear,

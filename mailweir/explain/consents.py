@@ -5,7 +5,7 @@ from mailweir.gmail_access import Left
 
 
 def left(found: Left, address: str, why: str) -> Explanation | None:
-    """What is left at Google of a mailbox's consent, for somebody to do by hand; None where nothing is.
+    """The part of a mailbox's consent that is left at Google, for somebody to end by hand. None if nothing is left.
 
     found, why: as `gmail_access.give_up` gives them.
     """

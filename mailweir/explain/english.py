@@ -1,7 +1,7 @@
 """Explanations in English, once for the command line and the page: a text for each key of `keys`.
 
 A text holds the parameters of its key, and moments in the form that stands there. It may hold text that came by mail, as it
-came: whoever shows it escapes it. Pure. Called by the commands, the demo and the page.
+came: escape it where you show it. Pure. Called by the commands, the demo and the page.
 """
 
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ WORDS: Mapping[str, str] = {**DECISIONS, **STATES}
 
 
 def text(explanation: Explanation) -> str:
-    """The words of an explanation: a part of a sentence, without a full stop as a rule. Names commands."""
+    """The text of an explanation: a part of a sentence, usually without a full stop. It may name commands."""
     return _filled(WORDS[explanation.key], explanation)
 
 

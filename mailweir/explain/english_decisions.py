@@ -1,4 +1,4 @@
-"""What became of a message, in English: a text for each key. Pure. Called by `english`."""
+"""Decisions on messages, in English: a text for each key. Pure. Called by `english`."""
 
 from collections.abc import Mapping
 
@@ -28,7 +28,7 @@ DECISIONS: Mapping[str, str] = {
         "{author} was taken off a contact of {deployment}, so no mail makes a contact of it again: 'mailweir contact add' does"
     ),
     "decision.company_limit": (
-        "author {author} is not a contact of {deployment}, and the company's domain has made as many contacts as a day may"
+        "author {author} is not a contact of {deployment}, and the company's domain has reached its daily limit of new contacts"
     ),
     "decision.company_not_alone": (
         "author {author} is not a contact of {deployment}, and makes none: others than the company write from the domain, too"
@@ -41,7 +41,7 @@ DECISIONS: Mapping[str, str] = {
         "author {author} is not a contact of {deployment}, answers in a thread, and isn't proven to write from that domain"
     ),
     "decision.thread_limit": (
-        "author {author} is not a contact of {deployment}, and as much mail of unknown addresses is in the thread as may be"
+        "author {author} is not a contact of {deployment}, and the thread has reached its limit of mail from unknown addresses"
     ),
     "decision.unreadable_author": "its From header doesn't name one author, or can be read in two ways",
     "decision.unreadable_author.naming": (
@@ -52,14 +52,14 @@ DECISIONS: Mapping[str, str] = {
     "decision.unreadable_recipients": (
         "author {author} is a user of {deployment}, but To couldn't be read: no address is in To or Cc"
     ),
-    "decision.unknown_recipient": "the capture address was no user's any more when the message came",
+    "decision.unknown_recipient": "the capture address belonged to no user any more when the message came",
     "decision.confirmation": "Gmail's forwarding confirmation, sent on to the owner's own mailbox",
     "decision.unproven_confirmation": (
         "it looked like a Gmail forwarding confirmation, but Google's signature doesn't prove it, so it was not sent on"
     ),
     "decision.confirmation_for_nobody": (
-        "Gmail's forwarding confirmation for the log address, which is nobody's: let the mailbox forward to its user's capture "
-        "address instead"
+        "Gmail's forwarding confirmation for the log address, which belongs to no user: let the mailbox forward "
+        "to its user's capture address instead"
     ),
     "decision.confirmation_for_another": (
         "Gmail's forwarding confirmation, but To names another address than the capture address that it came to, so it was not "
@@ -75,8 +75,8 @@ DECISIONS: Mapping[str, str] = {
     "decision.not_the_logins": "sent by the relay, and an address in it isn't one of the login's; see the filter's log",
     "decision.login_limit": "sent by the relay, and the login is over its limit for this hour",
     "decision.never_log": "never-log rule {rule} of {deployment}",
-    "decision.never_log_of_user": "never-log rule {rule} of {user}, and nobody else has it",
-    "decision.never_log_of_others": "a never-log rule of another user, and nobody without one has it",
+    "decision.never_log_of_user": "never-log rule {rule} of {user}, and no other user has this mail",
+    "decision.never_log_of_others": "a never-log rule of another user, and no user without such a rule has this mail",
     "decision.not_synced": (
         "the mailbox is synced, but not in this direction: 'mailweir gmail connect USERNAME --inbound --outbound' sets both"
     ),
@@ -91,22 +91,23 @@ DECISIONS: Mapping[str, str] = {
         "author {author} may answer in a known conversation: it waits until its reading says whose it is"
     ),
     "decision.held_too_much": (
-        "from {author}; it would have waited for its reading, but more of such mail waits in {deployment} already than the "
-        "settings allow (digest.held_author_bytes, digest.held_deployment_bytes)"
+        "from {author}; it would have waited for its reading, but more such mail waits in {deployment} already "
+        "than the settings allow (digest.held_author_bytes, digest.held_deployment_bytes)"
     ),
     "decision.held_unread": "from {author}; it waited for its reading, could not be read in time, and was erased",
     "decision.forwarded_by_user": "forwarded by {user}, says from {original}",
     "decision.unproven_forwarder": (
-        "author {author} is a user of {deployment}, but it isn't proven that this user sent it, so nobody looks whom it forwards"
+        "author {author} is a user of {deployment}, but it isn't proven that this user sent it, so the forwarded mail isn't "
+        "looked at"
     ),
-    "decision.forward_of_staff": "forwarded by {author}, but what is forwarded was written by users of {deployment}",
+    "decision.forward_of_staff": "forwarded by {author}, but users of {deployment} wrote the forwarded mail",
     "decision.forward_of_nobody": (
-        "forwarded by {author}, but nobody who wrote what is forwarded is a contact of {deployment}; make the contact, "
-        "and forward it to the log address again"
+        "forwarded by {author}, but no author of the forwarded mail is a contact of {deployment}; make the "
+        "contact, and forward it to the log address again"
     ),
-    "decision.no_such_recipient": "nobody has the capture address that it was for",
-    "decision.postfix_refused": "Postfix refused it for good; its log, on the host that it came to, has what the sender was told",
-    "decision.postfix_put_off": "Postfix told the sender to come again; its log, on the host that it came to, says why",
+    "decision.no_such_recipient": "no user has the capture address that it was sent to",
+    "decision.postfix_refused": "Postfix refused it for good; its log, on the host that received it, has the reply to the sender",
+    "decision.postfix_put_off": "Postfix told the sender to try again; its log, on the host that received it, says why",
     "decision.send_as_confirmation": "Gmail's question whether an address is the user's, sent on by the relay as it was",
     "stored.word": "{word}",
     "outcome.captured": "captured",
@@ -125,11 +126,11 @@ DECISIONS: Mapping[str, str] = {
     "sync.waiting": "waits in the sync, and wasn't looked at yet",
     "sync.app_refused": "Google refuses the app since {since:%Y-%m-%d %H:%M:%SZ}, so no mailbox can be read: {error}",
     "sync.nobody_sweeps": (
-        "No mailweir-gmail-sync is at work, so no mailbox is swept: start 'mailweir up', or start it again."
+        "No mailweir-gmail-sync is running, so no mailbox is swept: start 'mailweir up', or start it again."
     ),
     "postfix.refused": "refused at {stage}: {reply}",
-    "postfix.put_off": "put off at {stage}, so that the sender comes again: {reply}",
-    "postfix.broken_off": "broken off at {stage}, so that the sender comes again as a rule: {reply}",
+    "postfix.put_off": "put off at {stage}, so that the sender tries again: {reply}",
+    "postfix.broken_off": "broken off at {stage}, so that the sender usually tries again: {reply}",
     "tracking.nothing": (
         "No decision is known for {text}: it has not come here, was refused before the part of the log that is read, "
         "or was ignored more than {days} days ago."

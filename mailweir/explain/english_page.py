@@ -1,5 +1,5 @@
-"""What the page says in other words than the command line: where a sentence names a command, the page has a button instead, and
-settings are nobody's business there.
+"""Texts in which the page differs from the command line: where a sentence names a command, the page has a button instead. Users
+of the page have nothing to do with settings.
 
 Pure. Called by `english`.
 """
@@ -16,15 +16,15 @@ PAGE: Mapping[str, str] = {
         "{author} is a group of the firm's and is added as one, such mail is recorded from then on"
     ),
     "decision.company_removed": (
-        "{author} was taken off a contact of {deployment}, so no mail makes a contact of it again: somebody has to"
+        "{author} was taken off a contact of {deployment}, so no mail makes a contact of it again: somebody has to add it"
     ),
     "decision.not_synced": "the mailbox is synced, but not in this direction",
     "decision.held_too_much": (
-        "from {author}; it would have waited for its reading, but more of such mail waits in {deployment} already than may"
+        "from {author}; it would have waited for its reading, but more such mail waits in {deployment} already than is allowed"
     ),
     "verdict_reason.seal_not_trusted": "{domain} sealed it, and isn't one of the sealers that count here",
     "sync.given_up": "given up by the sync after {attempts} tries: {error}",
-    "sync.nobody_sweeps": "The sync isn't at work, so no mailbox is swept. Tell whoever runs Mailweir.",
+    "sync.nobody_sweeps": "The sync isn't running, so no mailbox is swept. Tell the person who runs Mailweir.",
     "tracking.nothing": (
         "Nothing is known of {text}: it has not come here, or it was ignored more than {days} days ago, or it was refused."
     ),

@@ -29,32 +29,34 @@ STATES: Mapping[str, str] = {
     ),
     "verdict_reason.malformed_signature": "the signature by {domain} is malformed",
     "verdict_reason.malformed_signature.nobodys": "its signature can't be read",
-    "verdict_reason.not_timely": "the signature by {domain} has expired, or is of a time to come",
+    "verdict_reason.not_timely": "the signature by {domain} has expired, or is dated in the future",
     "verdict_reason.covers_too_little": (
         "the signature by {domain} covers too little: not From, not the whole text, or by an algorithm that proves nothing"
     ),
     "verdict_reason.wrong_identity": "the signature by {domain} names a domain that its key isn't for (t=s)",
     "verdict_reason.key_missing": "the key of the signature by {domain} isn't published",
     "verdict_reason.key_revoked": "the key of the signature by {domain} is revoked",
-    "verdict_reason.key_unusable": "what is published for the signature by {domain} is no key for it",
+    "verdict_reason.key_unusable": "the record published for the signature by {domain} is no key for it",
     "verdict_reason.key_too_short": "the key of the signature by {domain} is too short",
     "verdict_reason.seal_not_trusted": "{domain} sealed it, which [digest] trusted_sealers doesn't name",
     "verdict_reason.seal_broken": "its seals don't hold: it was changed after they were made, or they aren't genuine",
     "verdict_reason.seal_saw_no_proof": "{domain} sealed it, and saw no proof of the author either",
-    "verdict_reason.unreadable_headers": "its headers hold a line that is none, so no signature counts",
+    "verdict_reason.unreadable_headers": "its headers hold a malformed line, so no signature counts",
     "verdict_reason.doubled_headers": (
-        "a header stands there twice that may stand once, and readers differ in which they show, so no signature counts"
+        "a header that may occur once occurs twice, and readers differ in which they show, so no signature counts"
     ),
     "verdict_reason.too_many_headers": "it has too many headers for its signatures to be checked",
     "verdict_reason.through_group": "a group passed it on and changed it, and left no proof of the author",
     "verdict_reason.author_in_doubt": "From leaves a doubt about its author, so no signature can prove one",
-    "verdict_reason.forwarded_by_hand": "the author is whom the forwarder names: the mail itself is the forwarder's",
+    "verdict_reason.forwarded_by_hand": "the forwarder names the author: the mail itself is the forwarder's",
     "verdict_reason.damaged": "its bytes are damaged in the database",
     "verdict_reason.examiner_died": "it couldn't be examined: the examiner failed on it, several times",
     "author.repaired": ("From was repaired: no common reader shows it without doubt, and no signature can prove it"),
-    "author.forwarded": "whoever forwarded the mail by hand says so: no signature can prove it",
+    "author.forwarded": "the person who forwarded the mail by hand says so: no signature can prove it",
     "author.several": ("From can be read in several ways, all of them this contact's: no signature can prove it"),
-    "author.via": "it came by {via}, which put its own address into From; the author is who the mail says wrote it before",
+    "author.via": (
+        "it came by {via}, which put its own address into From; the author is the person who wrote it before, as the mail says"
+    ),
     "forwarded.by": "by {user}, says from {original}",
     "author.known_thread": "unknown address, in a thread on the record",
     "author.known_thread.naming": "unknown address, in thread of {names}",
@@ -68,17 +70,17 @@ STATES: Mapping[str, str] = {
     "mailbox.waits_for_app": "waits for the app",
     "mailbox.failing": "{error}; again {again:%Y-%m-%d %H:%M:%SZ}",
     "mailbox.consent_ends": (
-        "the consent ends {ends:%Y-%m-%d %H:%M:%SZ}, for the app is in testing at Google: publish it (Audience in Google's "
-        "console), and connect again"
+        "the consent ends {ends:%Y-%m-%d %H:%M:%SZ}, because the app is in testing at Google: publish it "
+        "(Audience in Google's console), and connect again"
     ),
     "consent.service_account": (
-        "a service account read it, and still may: that ends for all mailboxes in the Admin console under Security, "
-        "API controls, Domain-wide delegation"
+        "a service account read it, and still may: you can end that, for all mailboxes, in the Admin console "
+        "under Security, API controls, Domain-wide delegation"
     ),
     "consent.shared": "the consent stays at Google: {address} is connected for another user too",
     "consent.untold": (
-        "Google wasn't told ({error}): the token is forgotten here, and {address} can withdraw the consent at "
-        "https://myaccount.google.com/connections"
+        "Google didn't receive the revocation ({error}): the token is forgotten here, and {address} can withdraw "
+        "the consent at https://myaccount.google.com/connections"
     ),
     "forwarding.usual": "mail is forwarded as is usual, the last one at {last:%Y-%m-%d %H:%M}Z",
     "forwarding.not_yet": "no forwarded mail has been seen yet",
@@ -90,12 +92,12 @@ STATES: Mapping[str, str] = {
     "forwarding.rare": (
         "no mail was forwarded since {last:%Y-%m-%d %H:%M}Z; too little came before to tell whether that is usual"
     ),
-    "forwarding.none_of_late": "no mail was forwarded of late; too little came before to tell whether that is usual",
+    "forwarding.none_of_late": "no mail was forwarded recently; too little came before to tell whether that is usual",
     "forwarding.confirmation_bounced": (
         "Gmail's forwarding confirmation of {seen_at:%Y-%m-%d %H:%M}Z could not be delivered to {mailbox}"
     ),
     "forwarding.confirmation_held_back": (
-        "Gmail's forwarding confirmation of {seen_at:%Y-%m-%d %H:%M}Z was not sent on, for as many as allowed were before"
+        "Gmail's forwarding confirmation of {seen_at:%Y-%m-%d %H:%M}Z was not sent on, because the limit was reached before"
     ),
     "forwarding.unconfirmed": (
         "Gmail's forwarding confirmation was sent on to {mailbox} on {seen_at:%Y-%m-%d %H:%M}Z, and no mail came since"

@@ -11,9 +11,9 @@ Value = str | int | float | datetime
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """What is to be said, in no language yet. key: one of `keys.PARAMETERS`, for programs too.
+    """A statement in no language yet. key: one of `keys.PARAMETERS`, for programs too.
 
-    parameters: the values by the names that stand there. Text that came by mail is in them as it came. Moments are aware.
+    parameters: the values by the names in `keys.PARAMETERS`. Text that came by mail is in them as it came. Moments are aware.
     """
 
     key: str

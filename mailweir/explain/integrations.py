@@ -1,4 +1,4 @@
-"""By which ways each user's mail comes and goes, and how these stand: forwarding, the synced mailbox, the relay's login.
+"""The ways that each user's mail comes and goes by, and their states: forwarding, the synced mailbox, the relay's login.
 
 Never writes. Reads whole tables once: the caller bounds the time. For the page and the API.
 """
@@ -22,7 +22,7 @@ from mailweir.store.record import user_routes
 
 @dataclass(frozen=True, slots=True)
 class Synced:
-    """The mailbox that is connected. note: what there is to know of it, or None."""
+    """The connected mailbox. note: an explanation of its state, or None."""
 
     mailbox: GmailMailbox
     state: Explanation
@@ -31,7 +31,7 @@ class Synced:
 
 @dataclass(frozen=True, slots=True)
 class Sending:
-    """The relay's login that is connected."""
+    """The connected login of the relay."""
 
     login: RelayLogin
     state: Explanation
@@ -41,7 +41,7 @@ class Sending:
 class Integration:
     """One user's ways. synced, sending: None where nothing is connected.
 
-    last_mail: when the last captured mail was seen, by route; without the routes that none came by.
+    last_mail: when the last captured mail was seen, by route; without routes that had no mail.
     """
 
     user: User

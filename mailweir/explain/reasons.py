@@ -1,4 +1,4 @@
-"""A decision, explained: what was done with the message, and why.
+"""A decision, explained: its outcome and its reason.
 
 Never asks the database. Called by `tracking`, and by the command line.
 """
@@ -10,7 +10,7 @@ from mailweir.store.record.decisions import Decision
 
 
 def reason(decision: Decision) -> Explanation:
-    """Why."""
+    """The reason of the decision."""
     try:
         key = f"decision.{Reason(decision.reason).name.lower()}"
     except ValueError:  # of a later version
@@ -30,7 +30,7 @@ def reason(decision: Decision) -> Explanation:
 
 
 def outcome(decision: Decision) -> Explanation:
-    """What was done with the message."""
+    """The outcome of the decision."""
     if decision.outcome == Outcome.CAPTURED and decision.activity is not None:
         return explain("outcome.captured.activity", activity=decision.activity)
     if decision.reason == Reason.POSTFIX_PUT_OFF:

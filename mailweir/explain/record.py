@@ -1,4 +1,4 @@
-"""What is on the record, explained: the words of an activity, and to-dos. Never asks the database. Called by the command line."""
+"""The record, explained: the words of an activity, and to-dos. Never asks the database. Called by the command line."""
 
 from mailweir.explain.explanation import Explanation, explain, word
 from mailweir.explain.keys import PARAMETERS
@@ -37,7 +37,7 @@ def verdict_reason(stored: str | None, domain: str | None) -> Explanation | None
 
 
 def visibility(stored: str) -> Explanation:
-    """Who may read it."""
+    """The readers of an activity."""
     return word("visibility", stored)
 
 
@@ -58,7 +58,7 @@ def author(activity: Activity) -> list[Explanation]:
 
 
 def forwarded(said: Said) -> Explanation:
-    """Who forwarded it by hand, and whose mail that user says it is."""
+    """The user who forwarded it by hand, and the author that this user names."""
     return explain("forwarded.by", user=said.user, original=said.author)
 
 

@@ -1,6 +1,6 @@
-"""What Postfix refused, or gave up amid a message, explained. Never asks the database.
+"""Refusals by Postfix, and broken connections, explained. Never asks the database.
 
-Reading Postfix's log isn't for the heart: whoever can read it hands in what it found, in the form of `Refusal`. Called by
+The core doesn't read Postfix's log: callers that can read it hand in its entries in the form of `Refusal`. Called by
 `tracking`.
 """
 
@@ -13,9 +13,9 @@ from mailweir.explain.explanation import Explanation, explain
 class Refusal(Protocol):
     """One time that Postfix refused something, to one recipient. time: UTC. queue_id: None before there was one.
 
-    stage: RCPT, DATA, …. client: name and address, "" where they aren't known. reply: what the client was told. sender,
+    stage: RCPT, DATA, …. client: name and address, "" where they aren't known. reply: the reply to the client. sender,
     recipient: of the envelope as the client gave them, None where none was given yet. is_for_good, is_broken_off: one at most is
-    true; where none is, the mail was put off, and the sender comes again. key: tells it from others, wherever it is read.
+    true; if neither is, the mail was put off, and the sender tries again. key: tells it from others, wherever it is read.
     """
 
     @property
@@ -43,6 +43,6 @@ class Refusal(Protocol):
 
 
 def refusal(refused: Refusal) -> Explanation:
-    """What Postfix told the client, and what follows from that."""
+    """Postfix's reply to the client, and its consequence."""
     kind = "refused" if refused.is_for_good else "broken_off" if refused.is_broken_off else "put_off"
     return explain(f"postfix.{kind}", stage=refused.stage, reply=refused.reply)

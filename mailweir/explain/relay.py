@@ -1,4 +1,4 @@
-"""The relay, explained: how a login stands, and what keeps Gmail from using this host.
+"""The relay, explained: a login's state, and the reasons why Gmail can't use this host.
 
 Never asks the database. Called by the command line, and by `send_mail_as`.
 """
@@ -20,7 +20,7 @@ def login(found: RelayLogin) -> Explanation:
 
 
 def hindrances(settings: Settings) -> list[Explanation]:
-    """What the settings keep Gmail from, which talks to this host from the open net; empty where it can send."""
+    """Settings that keep Gmail, which comes from the open net, from sending through this host; empty if it can send."""
     smtp, found = settings.smtp, []
     if ipaddress.ip_address(smtp.bind_address.strip("[]")).is_loopback:
         found.append(explain("relay.loopback_only", address=smtp.bind_address))

@@ -1,6 +1,6 @@
-"""What would mend it, for programs: an action and what it is about, beside the sentences that say so.
+"""Remedies for programs: an action and its object, beside the sentences that say so.
 
-A page offers a button for it, and asks the person before it acts: what mail says of itself may be forged. Never asks the
+A page offers a button for it, and asks the person before it acts, because mail may be forged. Never asks the
 database. Called by `missing_mail`, `user_integrations` and `health.remedies`.
 """
 
@@ -17,7 +17,7 @@ from mailweir.store.record.decisions import Decision
 
 
 class Action(enum.StrEnum):
-    """What a person can do. In brackets what `Remedy.subject` is."""
+    """Actions of a person. In brackets the meaning of `Remedy.subject`."""
 
     NONE = "none"
     WAIT = "wait"  # it goes on by itself
@@ -46,7 +46,7 @@ FOR_ADMINS = frozenset({Action.ADD_GROUP, Action.ADD_ADDRESS, Action.ADD_USER})
 
 @dataclass(frozen=True, slots=True)
 class Remedy:
-    """subject: what the action is about, "" where that isn't known."""
+    """subject: the object of the action, "" if it isn't known."""
 
     action: Action
     subject: str = ""
@@ -129,7 +129,7 @@ _OF_HINTS: Mapping[str, tuple[Action, str]] = {
 
 
 def of_decision(decision: Decision, hint: Explanation | None = None, asked: str = "") -> Remedy:
-    """What would get such mail onto the record. asked: the address that the person asked for, in normal form, or ""."""
+    """The way to get such mail onto the record. asked: the address that the person asked for, in normal form, or ""."""
     if hint is not None:
         return of_hint(hint)
     try:
@@ -142,7 +142,7 @@ def of_decision(decision: Decision, hint: Explanation | None = None, asked: str 
 
 
 def of_hint(hint: Explanation | None, of_user: str = "") -> Remedy:
-    """What a hint says. of_user: the subject where the hint names none."""
+    """The remedy of a hint. of_user: the subject if the hint names none."""
     if hint is None or hint.key not in _OF_HINTS:
         return NOTHING
     action, name = _OF_HINTS[hint.key]

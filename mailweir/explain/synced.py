@@ -1,4 +1,4 @@
-"""What the sync stands at, explained: a message that waits, a mailbox, all of them.
+"""The sync's state, explained: a waiting message, a mailbox, all mailboxes.
 
 Never asks the database. Called by `tracking`, and by the command line.
 """
@@ -21,8 +21,8 @@ def waiting(message: Waiting) -> Explanation:
 
 
 def hindrances(app: AppRefusal | None, *, is_swept: bool) -> list[Explanation]:
-    """What keeps every mailbox from being read; empty where nothing does. app: why Google refuses it, if it does. is_swept: is a
-    sync at work?"""
+    """Reasons why no mailbox can be read; empty if there is none. app: why Google refuses the app, if it does. is_swept: does a
+    sync run?"""
     found = [explain("sync.app_refused", since=app.since, error=app.error)] if app else []
     return found if is_swept else [*found, explain("sync.nobody_sweeps")]
 
@@ -35,7 +35,7 @@ def state(mailbox: GmailMailbox) -> Explanation:
 
 
 def note(mailbox: GmailMailbox, app_error: str | None) -> Explanation | None:
-    """What there is to know of the mailbox, or None. app_error: why Google refuses the app, which is told once for all."""
+    """A note on the mailbox's state, or None. app_error: why Google refuses the app, which is reported once for all mailboxes."""
     again = mailbox.next_sweep_at
     if mailbox.state is State.RECONNECT:
         return explain("mailbox.refused", error=mailbox.error or "", username=mailbox.username, again=again)

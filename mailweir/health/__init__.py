@@ -1,1 +1,1 @@
-"""Checks of the record, the mailboxes and DNS, and what a check finds: what `mailweir doctor` and the page show, once."""
+"""Checks of the record, the mailboxes and DNS, and their findings, for `mailweir doctor` and the page."""

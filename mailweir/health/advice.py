@@ -1,11 +1,11 @@
-"""Where to look and what to do, in the words of whoever runs the processes: `mailweir up`, or systemd."""
+"""Places to look and actions, in the words of the program that runs the processes: `mailweir up`, or systemd."""
 
 from mailweir.sentence import said
 from mailweir.settings import Settings
 
 
 def log_of(settings: Settings, program: str) -> str:
-    """Where a program says what it can't do."""
+    """The place of a program's messages."""
     if program == "postfix":
         return str(settings.postfix_log_file)
     if settings.run_by == "systemd":
@@ -14,10 +14,10 @@ def log_of(settings: Settings, program: str) -> str:
 
 
 def take_up_settings(settings: Settings) -> str:
-    """How changed settings come to count."""
+    """How to apply changed settings."""
     return said("run the playbook again") if settings.run_by == "systemd" else said("start 'mailweir up' again")
 
 
 def stop(settings: Settings) -> str:
-    """How all that writes is stopped."""
+    """How to stop all programs that write."""
     return said("systemctl stop 'mailweir-*'") if settings.run_by == "systemd" else said("stop 'mailweir up'")

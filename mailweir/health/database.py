@@ -35,7 +35,7 @@ def check_state(database: Database) -> Iterator[Finding]:
     except DatabaseUnavailable as error:
         yield wrong(
             AREA,
-            said("{error}; senders get 451 and come again", error=error),
+            said("{error}; senders get 451 and try again", error=error),
             said("see 'The database' in docs/admin/operations.md"),
             key="database.unavailable",
             why=str(error),
@@ -51,7 +51,7 @@ def check_state(database: Database) -> Iterator[Finding]:
 
 
 def check_damage(settings: Settings, database: Database) -> Iterator[Finding]:
-    """SQLite's own quick check, for as long as one waits."""
+    """SQLite's own quick check, within a bounded time."""
     try:
         damage = health.find_damage(database, _QUICK_CHECK_SECONDS)
     except DatabaseUnavailable as error:
@@ -96,9 +96,10 @@ def check_writing(database: Database) -> Iterator[Finding]:
     except DatabaseUnavailable as error:
         yield wrong(
             AREA,
-            said("it can't be written: {error}; senders get 451 meanwhile and come again", error=error),
+            said("it can't be written: {error}; senders get 451 meanwhile and try again", error=error),
             said(
-                "locked: find who holds it (fuser -v FILE) and end that; read-only: see the file's owner and the disk"
+                "locked: find the process that holds it (fuser -v FILE) and end it; read-only: check the file's owner and "
+                "the disk"
             ),
             key="database.not_writable",
             why=str(error),

@@ -15,7 +15,7 @@ _SHOWN = 5
 
 
 def check_queue(database: Database, now: datetime) -> Iterator[Finding]:
-    """What is new waits for moments, unless the digest doesn't run or can't keep up."""
+    """New mail waits for moments only, unless the digest doesn't run or can't keep up."""
     oldest = digest_queue.oldest_new(database)
     if oldest is not None and now - oldest > _LATE:
         yield wrong(
@@ -29,18 +29,18 @@ def check_queue(database: Database, now: datetime) -> Iterator[Finding]:
     without_dns = digest_queue.count_without_dns(database)
     if without_dns:
         sentence = (
-            said("the author of 1 message isn't examined yet, for DNS gave no answer")
+            said("the author of 1 message isn't examined yet, because DNS gave no answer")
             if without_dns == 1
             else said(
-                "the authors of {number:,} messages aren't examined yet, for DNS gave no answer", number=without_dns
+                "the authors of {number:,} messages aren't examined yet, because DNS gave no answer", number=without_dns
             )
         )
         yield note(
             AREA,
             sentence,
             said(
-                "it is asked again, later each time, up to once a day; where it is all of DNS, see to the resolver "
-                "([dns])"
+                "Mailweir asks again, at growing intervals of up to a day; if all of DNS fails, check the "
+                "resolver ([dns])"
             ),
             key="digest.without_dns",
             messages=without_dns,
@@ -50,20 +50,20 @@ def check_queue(database: Database, now: datetime) -> Iterator[Finding]:
 
 
 def check_held(database: Database, now: datetime) -> Iterator[Finding]:
-    """What is held is decided within moments, unless DNS doesn't answer or the digest doesn't run."""
+    """Held mail is decided within moments, unless DNS doesn't answer or the digest doesn't run."""
     waiting = held.waiting(database)
     if waiting.oldest is not None and now - waiting.oldest > _LATE:
         yield wrong(
             AREA,
             said(
-                "{waits} mails wait for their reading since {oldest:%Y-%m-%d %H:%M:%SZ}, and nobody knows yet whose "
-                "they are",
+                "{waits} mails wait for their reading since {oldest:%Y-%m-%d %H:%M:%SZ}, and it isn't known yet "
+                "whose they are",
                 waits=waiting.waits,
                 oldest=waiting.oldest,
             ),
             said(
-                "does mailweir-digest run, and does DNS answer? Its log says why not; what isn't read in time is "
-                "erased (digest.held_keep_hours)"
+                "does mailweir-digest run, and does DNS answer? Its log says why not; mail that isn't read in "
+                "time is erased (digest.held_keep_hours)"
             ),
             key="digest.held_late",
             since=waiting.oldest,
@@ -74,7 +74,7 @@ def check_held(database: Database, now: datetime) -> Iterator[Finding]:
 
 
 def check_unreadable(database: Database, deployment: Deployment) -> Iterator[Finding]:
-    """What ended the child that read it, three times; and what is lost."""
+    """Mail that ended the reading child three times, and damaged mail."""
     damaged = readings.unreadable(database, deployment.id, _SHOWN + 1, is_damaged=True)
     if damaged:
         shown = _listed(damaged)

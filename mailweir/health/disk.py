@@ -1,4 +1,4 @@
-"""Is there room where mail is written: the database, and what the caller names, Postfix's queue and the logs as a rule."""
+"""Is there room where mail is written: the database, and the caller's folders, usually Postfix's queue and the logs."""
 
 import os
 import shutil
@@ -16,7 +16,7 @@ _FEW_FILES = 1000
 
 
 def check(settings: Settings, others: Iterable[Path]) -> Iterator[Finding]:
-    """Each disk once. others: further folders; one that isn't there, or is closed to us, is passed over."""
+    """Each disk once. others: further folders; missing or closed folders are passed over."""
     least = settings.smtp.max_message_bytes * 3 // 2  # as Postfix's queue_minfree
     own = [settings.database_url.parent] if isinstance(settings.database_url, Path) else []
     seen: set[int] = set()

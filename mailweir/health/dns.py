@@ -1,7 +1,7 @@
 """The provider's own DNS: can the world reach this host, does it know whose addresses those are, and may clients include them.
 
-Only where mail goes out to the world by itself, or it is said by which addresses or resolver: the embedded stack on loopback has
-no DNS. Called by `examination` and `health.page`.
+Checked only if mail goes out directly, or if the settings name addresses or a resolver: the embedded stack on loopback has no
+DNS. Called by `examination` and `health.page`.
 """
 
 import ipaddress
@@ -56,7 +56,7 @@ def check_host(settings: Settings, asked: Questions) -> Iterator[Finding]:
         if not addresses:
             yield note(
                 AREA,
-                said("it isn't known by which addresses mail goes out"),
+                said("the addresses by which mail goes out aren't known"),
                 said("set relay.relay_addresses in the settings"),
                 key="dns.relay_unknown",
             )
@@ -70,7 +70,7 @@ def _way_back(asked: Questions, name: str, address: ipaddress.IPv4Address | ipad
     """Large receivers refuse mail from an address whose name doesn't lead back to it."""
     names = [value.lower() for value in asked.ask(address.reverse_pointer, "PTR").values]
     to_do = said(
-        "ask who provides {address} to set its PTR record to {name}; where it isn't this host's, mend relay.relay_addresses",
+        "ask the provider of {address} to set its PTR record to {name}; if it isn't this host's, correct relay.relay_addresses",
         address=address,
         name=name,
     )
@@ -148,7 +148,7 @@ def _on_name(asked: Questions, name: str, relay: Relay, why: str) -> Finding:
 
 
 def _on_include(asked: Questions, include: str, relay: Relay) -> Finding:
-    """Not for how it ends: an include counts where it passes."""
+    """The record's end doesn't matter: an include counts if it passes."""
     results = {ip: evaluate(asked, ip, f"postmaster@{include}", include).result for ip in relay.addresses}
     missing = [str(ip) for ip, result in results.items() if result != "pass"]
     if "temperror" in results.values():

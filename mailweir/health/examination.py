@@ -38,7 +38,7 @@ def of_dns(settings: Settings) -> Iterator[Finding]:
 def of_database(
     settings: Settings, database: Database, name: str | None, now: datetime, words: Words
 ) -> Iterator[Finding]:
-    """A database of this version (`database.check_state`), and what is in it. name: of the one deployment to look at, or None."""
+    """A database of this version (`database.check_state`), and its content. name: of the only deployment to check, or None."""
     yield from of_writing(database)
     yield from run(checks.AREA, partial(checks.check_damage, settings, database))
     yield from run(key_file.AREA, partial(key_file.check, settings, database))
@@ -65,7 +65,7 @@ def of_writing(database: Database) -> Iterator[Finding]:
 
 
 def of_everybody(database: Database, now: datetime, seconds: float = _QUESTION_SECONDS) -> Iterator[Finding]:
-    """What is no deployment's own: the clock, and what waits for the digest. seconds: for each question."""
+    """Checks for all deployments together: the clock, and mail that waits for the digest. seconds: for each question."""
     for area, check in (
         ("clock", partial(record.check_clock, database, now)),
         (digest.AREA, partial(digest.check_queue, database, now)),

@@ -1,4 +1,4 @@
-"""What a check finds, and the bound that holds for each check.
+"""Findings of checks, and the time limit of each check.
 
 A check that fails or hangs is a finding itself, and the others go on. Called by `doctor.command` and `health_report`; each area's
 module makes findings.
@@ -37,8 +37,8 @@ Words = Callable[[Explanation], str]  # those of the edge that shows findings, f
 class Finding:
     """One sentence on one area, and what to do about it ("" where there is nothing to do).
 
-    key: what was found, for programs, as `queue.old_mail`; it stays while the sentence may be worded otherwise. facts: what the
-    sentence is about, by name; times are RFC 3339, UTC, sizes in bytes.
+    key: the finding's name for programs, as `queue.old_mail`; it stays while the sentence may change. facts: the values in the
+    sentence, by name; times are RFC 3339, UTC, sizes in bytes.
     """
 
     area: str
@@ -81,7 +81,7 @@ Check = Callable[[], Iterable[Finding]]
 
 
 def run(area: str, check: Check, seconds: float = CHECK_SECONDS) -> list[Finding]:
-    """What the check finds, whatever becomes of it. seconds: holds in a process's main thread."""
+    """The findings of a check, also if it fails. seconds: the limit, in a process's main thread only."""
     found: list[Finding] = []
     try:
         with _bounded(seconds):
@@ -114,7 +114,7 @@ def run(area: str, check: Check, seconds: float = CHECK_SECONDS) -> list[Finding
 
 
 def _told(error: MailweirError) -> str:
-    """Its text; one without a template is known again by its words, or not at all."""
+    """Its text. Without a template, only its words identify it."""
     text = str(error)
     return text if isinstance(text, Sentence) else Kept(text)
 

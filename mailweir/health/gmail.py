@@ -94,9 +94,9 @@ def check_mailboxes(settings: Settings, database: Database, deployment: Deployme
     if well:
         yield ok(
             area,
-            said("{number} mailboxes synced, with nothing to say", number=well)
+            said("{number} mailboxes synced, without problems", number=well)
             if well > 1
-            else said("1 mailbox synced, with nothing to say"),
+            else said("1 mailbox synced, without problems"),
             key="gmail.mailboxes_fine",
             mailboxes=well,
         )
@@ -123,7 +123,7 @@ def _examine(
         yield note(
             area,
             said(
-                "the consent of {who} ends {ends}, for the app is in testing at Google",
+                "the consent of {who} ends {ends}, because the app is in testing at Google",
                 who=who,
                 ends=_text(mailbox.consent_ends_at),
             ),

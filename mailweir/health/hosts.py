@@ -43,7 +43,7 @@ def _of_host(host: str, reports: Sequence[HealthReport], now: datetime) -> Itera
         yield wrong(
             _area(host),
             said("it hasn't reported for {age}", age=age(now - last)),
-            said("see whether that host runs; one that is gone for good: mailweir health forget {host}", host=host),
+            said("see whether that host runs; if it is gone for good: mailweir health forget {host}", host=host),
             key="health.host_silent",
             host=host,
             last=last,

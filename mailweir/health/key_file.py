@@ -1,5 +1,5 @@
-"""The key file: does it open what the database holds, DKIM keys and tokens of mailboxes? A host without it puts off the mail that
-it should sign, and syncs no Gmail."""
+"""The key file: does it decrypt the database's DKIM keys and tokens of mailboxes? A host without it defers mail that it should
+sign, and syncs no Gmail."""
 
 from collections.abc import Iterator
 

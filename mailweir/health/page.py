@@ -1,8 +1,7 @@
-"""What the page shows of how all stands: the findings of `doctor`, as far as a web process can look, within a time that a browser
-waits.
+"""The page's view of health: the findings of `doctor`, as far as a web process can check, within the time that a browser waits.
 
-Asked anew for each look, and kept nowhere. Not looked at here: what takes root or minutes, such as sockets, certificates, queues
-and a search for damage. Hosts report the former (`hosts`); whatever nobody looked at is unknown. Never opens the key file.
+Checked again for each view, and stored nowhere. Checks that need root or minutes aren't made here, such as sockets, certificates,
+queues and a search for damage. Hosts report the former (`hosts`); areas without a check are unknown. Never opens the key file.
 Called by the page.
 """
 
@@ -26,8 +25,8 @@ ALL_SECONDS = 10.0  # after which no further deployment is begun
 
 @dataclass(frozen=True, slots=True)
 class Examined:
-    """everybodys: of what all deployments share. of_deployments: by name. not_reached: names of those that there was no time
-    for."""
+    """everybodys: findings that all deployments share. of_deployments: by name. not_reached: names of those without time for a
+    check."""
 
     everybodys: tuple[Finding, ...]
     of_deployments: Mapping[str, tuple[Finding, ...]]
@@ -36,8 +35,8 @@ class Examined:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """One area of what all share, without a word of whose it is about. level: None where nobody knows. at: when it was looked at;
-    None: just now."""
+    """One shared area, without a word about its people. level: None if nobody knows it. at: the time of the check; None: just
+    now."""
 
     area: str
     level: Level | None
@@ -52,7 +51,7 @@ def examine(
     words: Words,
     clock: Callable[[], float] = time.monotonic,
 ) -> Examined:
-    """Looks at what all share and at these deployments. A check that can't be made is a finding that says so."""
+    """Checks the shared areas and these deployments. An impossible check is a finding that says so."""
     ends = clock() + ALL_SECONDS
     found = list(_of_everybody(settings, database, now))
     by_name = _of_dns(settings, deployments, found)
@@ -74,7 +73,7 @@ def _of_everybody(settings: Settings, database: Database, now: datetime) -> Iter
 
 
 def _of_dns(settings: Settings, deployments: Sequence[Deployment], found: list[Finding]) -> dict[str, list[Finding]]:
-    """Each deployment's MX, by name; what is the host's own goes to `found`. All within one time."""
+    """Each deployment's MX, by name; the host's own findings go to `found`. All within one time limit."""
     by_name: dict[str, list[Finding]] = {one.name: [] for one in deployments}
     if not dns.is_meant(settings):
         return by_name
@@ -91,9 +90,9 @@ def _of_dns(settings: Settings, deployments: Sequence[Deployment], found: list[F
 
 
 def standings(everybodys: Iterable[Finding], reports: Iterable[HealthReport], now: datetime) -> list[Standing]:
-    """How each area stands that all deployments share, for whoever may not read the findings: they name others' mail and hosts.
+    """The state of each shared area, for readers who may not see the findings, because those name others' mail and hosts.
 
-    reports: of all hosts. A host that is silent makes what it looks at unknown, unless somebody else finds something wrong.
+    reports: of all hosts. A silent host makes its areas unknown, unless another host finds something wrong.
     """
     found = [Standing(one.area, one.level, None) for one in everybodys]
     found += [Standing(one.check, _level(one, now), one.at) for one in reports]

@@ -80,13 +80,13 @@ def check_logins(database: Database, deployment: Deployment) -> Iterator[Finding
 
 
 def check_authors(database: Database, deployment: Deployment, now: datetime) -> Iterator[Finding]:
-    """Mail whose From names nobody, or several people: a client's program may write it so."""
+    """Mail whose From names no author, or several: a client's program may write it so."""
     worst = overview.unreadable_authors(database, deployment, now - _UNREADABLE_DAYS)
     if worst and worst[1] > _FEW_UNREADABLE:
         yield note(
             _area(deployment),
             said(
-                "{mails} mails of {day} had no author that can be told for sure, and were ignored",
+                "{mails} mails of {day} had no author that is certain, and were ignored",
                 mails=worst[1],
                 day=worst[0],
             ),

@@ -1,4 +1,4 @@
-"""How many refusals of Postfix are written as decisions: so many a minute and a day for a deployment, for a flood of refused mail
+"""Limits the refusals of Postfix that are written as decisions, by minute and day for each deployment: a flood of refused mail
 must not fill the database. Pure. Called by `refusal_chore`.
 """
 
@@ -22,7 +22,7 @@ class RefusalQuota:
         self.left_out: Counter[int] = Counter()  # by deployment
 
     def take(self, deployment_id: int) -> bool:
-        """May one more be written for the deployment? What may not is counted."""
+        """May one more be written for the deployment? Refusals over the limit are counted."""
         key = str(deployment_id)
         if self._in_minute[key] >= A_MINUTE or self._in_day[key] >= A_DAY:
             self.left_out[deployment_id] += 1

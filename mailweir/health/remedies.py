@@ -1,6 +1,6 @@
-"""What would mend a finding, for the page: its advice names commands, and this names the action for a button.
+"""Remedies for findings, for the page: their advice names commands, and a remedy names the action for a button.
 
-Goes by the finding's key and facts alone, so that it holds for what another host reported too. Called by the
+Uses only the finding's key and facts, so that it also works for reports of other hosts. Called by the
 page.
 """
 
@@ -29,6 +29,6 @@ _OF_KEYS: Mapping[str, tuple[Action, str]] = {
 
 
 def remedy(finding: Finding) -> Remedy:
-    """What a person can do on the page; NOTHING where it takes somebody at the host, or nothing is wrong."""
+    """A person's action on the page; NOTHING if it needs somebody at the host, or nothing is wrong."""
     action, fact = _OF_KEYS.get(finding.key, (Action.NONE, ""))
     return NOTHING if action is Action.NONE else Remedy(action, str(finding.facts.get(fact, "")))

@@ -1,4 +1,4 @@
-"""The settings: can they mean what they say, and are they those that the running stack goes by?"""
+"""The settings: do they make sense, and does the running stack use them?"""
 
 import ipaddress
 import pwd
@@ -13,9 +13,9 @@ AREA = "settings"
 
 
 def check(settings: Settings, in_force: Settings) -> Iterator[Finding]:
-    """settings: of the admin's file. in_force: what the running processes read at their start."""
+    """settings: of the admin's file. in_force: the settings that the running processes read at their start."""
     found = [*_account(settings), *_names(settings), *_age(settings, in_force)]
-    yield from found or [ok(AREA, said("nothing odd in them"), key="settings.fine")]
+    yield from found or [ok(AREA, said("no problems found"), key="settings.fine")]
 
 
 def _account(settings: Settings) -> Iterator[Finding]:
@@ -43,7 +43,7 @@ def _names(settings: Settings) -> Iterator[Finding]:
                 "Postfix listens on {bind_address} only: mail from other hosts doesn't come in",
                 bind_address=settings.smtp.bind_address,
             ),
-            said('set smtp.bind_address (as a rule "0.0.0.0") and smtp.smtp_port (25), unless this is a trial'),
+            said('set smtp.bind_address (usually "0.0.0.0") and smtp.smtp_port (25), unless this is a trial'),
             key="settings.on_loopback",
             address=settings.smtp.bind_address,
         )
@@ -72,10 +72,10 @@ def _age(settings: Settings, in_force: Settings) -> Iterator[Finding]:
         yield note(
             AREA,
             said(
-                "the running stack goes by other values than the file: {changed} (its flags, or changed since)",
+                "the running stack uses other values than the file: {changed} (its flags, or changed since)",
                 changed=", ".join(changed),
             ),
-            said("{take_up} for the file's values to count", take_up=advice.take_up_settings(settings)),
+            said("{take_up} to apply the file's values", take_up=advice.take_up_settings(settings)),
             key="settings.not_in_force",
             changed=", ".join(changed),
         )

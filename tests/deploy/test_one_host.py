@@ -148,7 +148,7 @@ def test_doctor_finds_nothing_wrong(converged: Host) -> None:
         "mailweir-auth",
         "mailweir-web",
         "the page answers on 127.0.0.1 port 8025, as https://one.host.example",
-        "main.cf is what the settings say",
+        "main.cf matches the settings",
     ):
         assert words in said
 
@@ -178,7 +178,7 @@ def test_doctor_says_what_is_wrong_and_the_playbook_mends_it(site: Site, converg
         ("systemctl disable --now mailweir-digest", "mailweir-digest is disabled: it isn't started at boot"),
         ("chmod 0755 /var/lib/mailweir/run", "/var/lib/mailweir/run is open to everybody"),
         ("systemctl stop postfix", f"{postfix} doesn't run: inactive"),
-        ("echo smtpd_milters = >> /etc/postfix/main.cf", "main.cf is not what the settings say"),
+        ("echo smtpd_milters = >> /etc/postfix/main.cf", "main.cf differs from the settings"),
     ):
         converged.run(broken)
         assert words in " ".join(converged.doctor()["wrong"])

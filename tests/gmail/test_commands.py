@@ -71,7 +71,7 @@ def test_audit_says_what_was_missing_and_fetches_it(world: World) -> None:
     with world.database.transaction():
         world.database.execute("UPDATE gmail_mailboxes SET cursor = ?", (box.history_id,))
     said = run(world, "gmail", "audit", "richard").stdout
-    assert "1 message within the last 48 hours, 1 of them unheard of" in said
+    assert "1 message within the last 48 hours, 1 of them never seen" in said
     assert world.subjects() == ["lost"]
     again = shown(world, "gmail", "audit", "richard")
     assert (again["listed"], again["missing"]) == (1, 0)

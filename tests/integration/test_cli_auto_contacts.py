@@ -24,7 +24,7 @@ def demo(mailweir: Mailweir) -> Mailweir:
 
 def test_a_companys_domain_is_switched_on_and_off(demo: Mailweir) -> None:
     said = demo("company", "set", "Client", "--auto-contacts", "on")
-    assert (said.code, said.out) == (0, "Who writes from client.example, and is proven, becomes a contact of Client.\n")
+    assert (said.code, said.out) == (0, "Proven authors at client.example become contacts of Client.\n")
     (client,) = [one for one in demo("company", "list", "--json").json if one["name"] == "Client"]
     assert (client["auto_contacts"], client["visibility"]) == (True, "everyone")
     assert "auto-contacts" in demo("company", "list").out

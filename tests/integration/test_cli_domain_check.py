@@ -240,7 +240,7 @@ def test_what_is_nearly_a_dmarc_record_is_broken_and_no_other_one_is_asked_for(
     assert "DMARC  BROKEN  no record that counts\n" in ran.out
     assert "nearly one" in ran.out
     assert "add no second one beside it" in ran.out
-    assert "want one" not in ran.out
+    assert "require one" not in ran.out
     # The organisation's record counts then; a near-record is still reported.
     zone.records["_dmarc.example.com", "TXT"] = ['"v=DMARC1; p=quarantine"']
     ran = check("domain", DOMAIN)
@@ -363,7 +363,7 @@ def test_a_slip_is_named_and_the_repaired_record_is_shown(check: Callable[..., A
     assert ran.code == 3
     assert f"no SPF record at {DOMAIN} that counts\n" in ran.out
     assert "a TXT record is nearly SPF" in ran.out
-    assert "the TXT record that is nearly SPF goes out" in ran.out
+    assert "this record takes the place of the TXT record that is nearly SPF" in ran.out
     assert "'include:provider.example;' is read as 'include:provider.example'" in ran.out
     assert f"       v=spf1 ip4:{IP} include:provider.example -all\n" in ran.out
 

@@ -315,7 +315,7 @@ def test_doctor_says_that_the_key_file_is_lost(connect: Connect, known: "Mailwei
     assert [level for level, _ in found()] == ["wrong"]
     secrets_file.make(file)
     ((level, said),) = found()
-    assert (level, "doesn't open what the database holds" in said) == ("wrong", True)
+    assert (level, "doesn't open the database's secrets" in said) == ("wrong", True)
 
 
 @BOTH

@@ -77,7 +77,7 @@ def test_nothing_found_and_nothing_asked_are_said(demo: Mailweir) -> None:
     assert demo("search", "engine").err == "Nothing is found in demo.\n"
     nothing = demo("search", "--", "-?-")
     assert (nothing.code, nothing.out) == (0, "")
-    assert "There is no word in that" in nothing.err
+    assert "The search has no word" in nothing.err
     assert demo("search", "engine", "--json").json == []
     assert demo("search").code == 2
     assert demo("search", "boiler", "--since", "soon").code == 2

@@ -98,7 +98,7 @@ def test_an_admin_who_is_no_user_gets_a_link(demo: Mailweir, database: Database)
         ("link richard", "there are several deployments"),
         ("link richard --operator", "name a user, or say --operator alone"),
         ("link --operator --admin", "name a user, or say --operator alone"),
-        ("account add anna --operator --deployment demo", "--operator stands alone"),
+        ("account add anna --operator --deployment demo", "--operator excludes"),
         ("account add nobody --deployment demo", "unknown user 'nobody' in demo"),
         ("account add a@b --admin --deployment demo", "can't be a username"),
         ("account add boss --admin --email boss --deployment demo", "is not a mail address"),

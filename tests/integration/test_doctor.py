@@ -64,7 +64,7 @@ def test_nothing_is_wrong_with_a_stack_that_is_well(stack: "Stack") -> None:
         "the look-ups answer",
         f"the relay takes AUTH within TLS on 127.0.0.1 port {stack.submission_port}",
         f"the relay takes AUTH within TLS on 127.0.0.1 port {stack.submissions_port}",
-        "main.cf is what the settings say",
+        "main.cf matches the settings",
         f"the page answers on 127.0.0.1 port {stack.settings.web.port}, as http://localhost:{stack.settings.web.port}",
         "the certificate is valid",
         "no damage found",
@@ -162,7 +162,7 @@ def test_a_configuration_that_was_changed_by_hand_is_said(stack: "Stack") -> Non
         (found,) = faults(stack)
     finally:
         file.write_text(text)
-    assert "main.cf is not what the settings say" in found["finding"]
+    assert "main.cf differs from the settings" in found["finding"]
     assert "mynetworks = 0.0.0.0/0" in found["finding"]
 
 
@@ -174,7 +174,7 @@ def test_settings_that_count_at_the_next_start_only_are_noted(stack: "Stack") ->
     finally:
         stack.config.write_text(text)
     assert code == 0
-    assert any("goes by other values than the file: hostname" in one["finding"] for one in found)
+    assert any("uses other values than the file: hostname" in one["finding"] for one in found)
 
 
 def test_mail_that_can_not_go_out_is_noted_and_is_wrong_after_an_hour(stack: "Stack", wait_until: Wait) -> None:

@@ -53,7 +53,7 @@ def day(database: Database, activity_id: int, seen_at: datetime.datetime) -> Non
 
 
 @pytest.mark.parametrize(
-    ("count", "said"), [(5, []), (6, ["6 mails of {day} had no author that can be told for sure, and were ignored"])]
+    ("count", "said"), [(5, []), (6, ["6 mails of {day} had no author that is certain, and were ignored"])]
 )
 def test_more_than_a_few_unreadable_authors_of_a_day_are_told(
     demo: Mailweir, database: Database, ignore: Callable[..., None], now: datetime.datetime, count: int, said: list[str]

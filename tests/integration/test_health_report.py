@@ -98,11 +98,11 @@ def test_what_postfix_refused_is_on_the_record_once(stack: "Stack", wait_until: 
     with _without_log(stack):
         found = _why(stack, JANE)
         assert {(one["deployment"], one["outcome"]) for one in found} == {("demo", "refused"), ("other", "refused")}
-        assert all("nobody has the capture address" in one["reason"] for one in found)
+        assert all("no user has the capture address" in one["reason"] for one in found)
         assert all(one["recipients"] == [] for one in found), "only what is somebody's is kept as it was typed"
         (by_recipient,) = _why(stack, "Nobody@demo.example.net")
         assert (by_recipient["author"], by_recipient["queue_id"]) == (JANE, None)
-        assert "refused: nobody has the capture address" in stack.cli("why", JANE, "--deployment", "other").stdout
+        assert "refused: no user has the capture address" in stack.cli("why", JANE, "--deployment", "other").stdout
     rows = stack.rows("SELECT COUNT(*) FROM decisions")
     stack.cli("health", "report", check=True)
     assert stack.rows("SELECT COUNT(*) FROM decisions") == rows
@@ -196,7 +196,7 @@ def test_others_than_root_report_nothing(stack: "Stack") -> None:
         [*nobody, stack.script, "health", "report"], env=environment, capture_output=True, check=False
     )
     assert (done.returncode, done.stdout) == (1, b"")
-    assert done.stderr == b"mailweir: this looks at what only root may see: run it as root\n"
+    assert done.stderr == b"mailweir: this check needs root: run it as root\n"
 
 
 def test_two_at_once_are_one(stack: "Stack", wait_until: Any) -> None:

@@ -303,7 +303,7 @@ def test_a_killed_supervisor_whose_children_hang_leaves_nothing_in_the_way(whole
     stack.start()
     assert takes_mail(stack)
     assert not set(processes_in(stack.data_dir)) & set(before)
-    assert any("ended what an earlier run left behind: " + ", ".join(sorted(NAMES)) in line for line in stack.said)
+    assert any("ended processes of an earlier run: " + ", ".join(sorted(NAMES)) in line for line in stack.said)
     assert stack.stop() == 0
     assert processes_in(stack.data_dir) == {}
 
@@ -351,7 +351,7 @@ def test_a_closed_folder_above(make_stack: "MakeStack") -> None:
     stack = make_stack(start=False)
     closed = stack.data_dir / "closed"
     closed.mkdir(mode=0o700)
-    assert_refuses(stack, RUN_AS, f"for {closed} is closed", "chmod o+x", flags=("--data", str(closed / "data")))
+    assert_refuses(stack, RUN_AS, f"because {closed} is closed", "chmod o+x", flags=("--data", str(closed / "data")))
     assert not (closed / "data").exists()
 
 

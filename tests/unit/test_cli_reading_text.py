@@ -78,7 +78,7 @@ def _reading(
             "2026-11-24 10:00 to 2026-11-25 10:00 UTC+1 (2026-11-24 09:00Z)",
         ),
         (_event(DAY, zone="UTC"), "2026-11-24 00:00 UTC"),
-        (_event(DAY, zone="", repeats=True), "2026-11-24 00:00 by the clock of whoever is there, repeated"),
+        (_event(DAY, zone="", repeats=True), "2026-11-24 00:00 by the local clock, repeated"),
         (_event(DAY, is_all_day=True, zone=""), "2026-11-24"),
         (_event(DAY, DAY + timedelta(days=1), is_all_day=True, zone=""), "2026-11-24"),
         (_event(DAY, DAY + timedelta(days=3), is_all_day=True, zone=""), "2026-11-24 to 2026-11-26"),

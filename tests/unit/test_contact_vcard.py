@@ -142,7 +142,7 @@ def test_a_broken_card_is_told_with_the_line_of_its_begin_and_the_others_are_rea
     assert "no END:VCARD" in reasons[29]
     assert "line 11: 'this is no property' is no property" in reasons[8]
     assert "version '9.0'" in reasons[13]
-    assert "within no vCard" in reasons[18]
+    assert "outside of any vCard" in reasons[18]
 
 
 def test_a_picture_is_passed_over_and_a_huge_name_is_refused() -> None:

@@ -26,10 +26,10 @@ def test_what_counts(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ("v=DMARC1 p=none", "no ; stands behind"),
-        ("v=DMARC1, p=none", "no ; stands behind"),
-        ("v=DMARC1: p=none", "no ; stands behind"),
-        (" v=DMARC1; p=none", "before v=DMARC1"),
+        ("v=DMARC1 p=none", "no ; follows"),
+        ("v=DMARC1, p=none", "no ; follows"),
+        ("v=DMARC1: p=none", "no ; follows"),
+        (" v=DMARC1; p=none", "precedes v=DMARC1"),
         ("\tv=DMARC1; p=none", "characters"),
         ("\u00a0v=DMARC1; p=none", "characters"),
         ("v=DMARC1\u00a0; p=none", "characters"),
@@ -68,18 +68,18 @@ def test_what_is_not_even_nearly_one(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("v=DMARC1; p=none, rua=mailto:a@b.example", "p=none, rua=mailto:a@b.example is none that is known"),
+        ("v=DMARC1; p=none, rua=mailto:a@b.example", "p=none, rua=mailto:a@b.example is unknown"),
         ("v=DMARC1; p=reject rua=mailto:a@b.example", "a ; seems to be missing"),
-        ("v=DMARC1; p=sometimes", "is none that is known"),
+        ("v=DMARC1; p=sometimes", "is unknown"),
         ("v=DMARC1; p=none; sp=off", "sp=off"),
         ("v=DMARC1; p=none; np=off", "np=off"),
         ("v=DMARC1; rua=mailto:a@b.example", "no policy"),
-        ("v=DMARC1; p=none; p=reject", "p= stands there twice"),
+        ("v=DMARC1; p=none; p=reject", "p= occurs twice"),
         ("v=DMARC1; p:none", "'p:none' is no tag"),
         ("v=DMARC1; p=none; aspf=strict", "aspf=strict"),
         ("v=DMARC1; p=none; t=yes", "t=yes"),
         ("v=DMARC1; p=none; psd=", "psd="),
-        ("v=DMARC1; p=none; rua=a@b.example", "no mailto:"),
+        ("v=DMARC1; p=none; rua=a@b.example", "other than a mailto:"),
     ],
 )
 def test_what_can_not_be_read_is_told(text: str, says: str) -> None:

@@ -26,7 +26,7 @@ PUT_TOGETHER = {
     "no answer from the filter: timed out": "no answer from ",
     "no answer from the look-ups": "no answer from ",
     "not running: mailweir-auth": "not running: ",
-    "main.cf is not what the settings say, from '": " is not what the settings say, from ",
+    "main.cf differs from the settings, from '": " differs from the settings, from ",
     ", not to mailweir": ", not to ",
     ": connection failed": "",
 }

@@ -76,4 +76,4 @@ def test_what_waits_for_dns_is_not_examined(demo: Database, record: Put, now: da
         demo.execute("UPDATE digest_queue SET lane = 1, attempts = 2")
     (found,) = digest.check_queue(demo, now)
     assert (found.level, found.key, found.facts) == ("note", "digest.without_dns", {"messages": 1})
-    assert found.sentence == "the author of 1 message isn't examined yet, for DNS gave no answer"
+    assert found.sentence == "the author of 1 message isn't examined yet, because DNS gave no answer"

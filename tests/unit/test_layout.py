@@ -73,7 +73,7 @@ def test_who_calls_a_module_by_its_docstring_does_import_it() -> None:
 
 
 def test_the_files_that_documents_name_exist() -> None:
-    """Decision records aren't rewritten, and the changelog tells of what was."""
+    """Decision records aren't rewritten, and the changelog describes the past."""
     shelves = [one for one in (REPOSITORY / "docs").rglob("*.md") if one.parent.name != "decisions"]
     documents = [REPOSITORY / "README.md", REPOSITORY / "CONTRIBUTING.md", *shelves]
     ours = [

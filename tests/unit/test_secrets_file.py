@@ -96,7 +96,7 @@ def test_a_box_that_was_altered_or_moved_does_not_open(
 
 @pytest.mark.parametrize("public", [b"", bytes(31), bytes(32), b"x" * 33])
 def test_a_public_half_that_is_none_seals_nothing(public: bytes) -> None:
-    with pytest.raises(SettingsError, match="public key is none"):
+    with pytest.raises(SettingsError, match="public key is malformed"):
         Sealer(public).seal(b"a private thing", "thing 1")
 
 

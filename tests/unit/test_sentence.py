@@ -73,9 +73,9 @@ def test_an_error_keeps_the_template_of_its_text() -> None:
 
 def test_an_error_within_a_sentence_is_a_sentence_there() -> None:
     inner = DnsUnavailable(said("no answer for {name} in time", name="x.example"))
-    outer = said("what RFC 9989 makes of it isn't known: {error}", error=inner)
+    outer = said("its result by RFC 9989 isn't known: {error}", error=inner)
     assert isinstance(outer.values["error"], Sentence)
-    assert outer == "what RFC 9989 makes of it isn't known: no answer for x.example in time"
+    assert outer == "its result by RFC 9989 isn't known: no answer for x.example in time"
 
 
 @pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, lambda one: pickle.loads(pickle.dumps(one))])

@@ -192,7 +192,7 @@ def test_what_is_there_is_left_alone_where_it_may_not_be_replaced(tmp_path: Path
 
 def test_law_14_a_terminal_is_refused_by_its_descriptor_too() -> None:
     ours, theirs = os.openpty()
-    with pytest.raises(BadInput, match="may move a terminal"):
+    with pytest.raises(BadInput, match="may control it"):
         target_files.write(Path(f"/dev/fd/{theirs}"), CONTENT, may_replace=False)
     target_files.write(Path(f"/dev/fd/{theirs}"), b"x", may_replace=True)
     assert os.read(ours, 9) == b"x"

@@ -241,7 +241,7 @@ def test_an_empty_record_says_what_to_do(sqlite_page: Page) -> None:
     assert "Nothing is on the record yet." in text
     assert 'href="/contacts/new"' in text
     assert "Nothing that you may see holds all of these words." in sqlite_page.browser("richard").text("/search?q=x")
-    assert "There is no word in that" in sqlite_page.browser("richard").text("/search?q=...")
+    assert "The search has no word" in sqlite_page.browser("richard").text("/search?q=...")
 
 
 def test_an_author_is_proven_or_not_in_words(page: Page) -> None:

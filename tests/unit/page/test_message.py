@@ -253,7 +253,7 @@ def test_the_conversation_has_what_the_reader_may_see(page: Page) -> None:
         (b"DTSTART:20261201T090000Z\r\nDTEND:20261201T100000Z", "09:00</time> – "),
         (b"DTSTART:20261201T230000Z\r\nDTEND:20261202T010000Z", "Wednesday, 2 December 2026, 01:00 UTC"),
         (b"DTSTART;VALUE=DATE:20261201\r\nDTEND;VALUE=DATE:20261203", "1 December 2026 to Wednesday, 2 December 2026"),
-        (b"DTSTART:20261201T090000", "09:00, by the clock of whoever is there"),
+        (b"DTSTART:20261201T090000", "09:00, by the local clock"),
         (b"SUMMARY:x", "no time is given"),
     ],
 )

@@ -14,7 +14,7 @@ _ACCOUNT = ("client_email", "private_key", "token_uri")
 
 
 def fault(kind: str, found: Any) -> str | None:
-    """What it lacks; None where nothing."""
+    """Its fault; None if it is whole."""
     if not isinstance(found, dict):
         return "holds no JSON as Google's console gives it out"
     if kind == "oauth_client":

@@ -1,0 +1,210 @@
+"""scripts/check_prose.py: each pattern is found, plain sentences are left alone, and both lists only shrink."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SCRIPT = Path(__file__).parents[2] / "scripts" / "check_prose.py"
+MODULE = '''"""A module.
+
+It says more: what lies ahead is a mistake.
+"""
+
+LIMIT = 3  # one that counts
+
+
+# A comment
+# of two lines. Who reads it, knows.
+def four(name: str) -> str:
+    """What a name costs."""
+    return (
+        f"{name} waits. "
+        "That nobody comes is no fault."
+    )
+'''
+
+
+class Tree:
+    """A tree of its own, with a copy of the script."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.write("scripts/check_prose.py", SCRIPT.read_text("utf-8"))
+        self.write("scripts/prose_exceptions.toml", _exception("scripts/check_prose.py", "*"))
+
+    def write(self, path: str, text: str) -> None:
+        file = self.root / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, "utf-8")
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, str(self.root / "scripts/check_prose.py"), *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=False, cwd=self.root)
+
+    def found(self, *arguments: str) -> list[str]:
+        """`file:line: pattern` of each line that is printed."""
+        return [line[: line.index(": ", line.index(": ") + 1)] for line in self.run(*arguments).stdout.splitlines()]
+
+
+def _exception(path: str, text: str, reason: str = "A sample.") -> str:
+    return f'[[exception]]\npath = "{path}"\ntext = "{text}"\nreason = "{reason}"\n'
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Tree:
+    return Tree(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("sentence", "pattern"),
+    [
+        ("Who changes nothing in the mailbox connects it.", "opens with Who"),
+        ("It is open. Who comes first is served.", "opens with Who"),
+        ("It has owners: who made it decides.", "opens with Who"),
+        ("What is bold misses its goal.", "opens with What"),
+        ("**What is bold** misses its goal.", "opens with What"),
+        ("- What is bold misses its goal.", "opens with What"),
+        ("| x | What is bold misses its goal. |", "opens with What"),
+        ("Gmail may ask: what lies further ahead counts as a mistake.", "opens with What"),
+        ("It ends; what is left waits.", "opens with What"),
+        ("What is it? What it costs is unknown.", "opens with What"),
+        ("That Gmail may ask for: a day.", "opens with That"),
+        ("That it waits is no fault.", "opens with That"),
+        ("That users may read it is settled.", "opens with That"),
+        ("It is settled; that nobody reads it isn't.", "opens with That"),
+        ("The key can't be had in time.", "can be had"),
+        ("The key can be had from DNS.", "can be had"),
+        ("A second try, and one that fails.", "one that"),
+        ("It does as it is told.", "it is told"),
+        ("x" * 101, "over 100 columns"),
+    ],
+)
+def test_each_pattern_is_found(tree: Tree, sentence: str, pattern: str) -> None:
+    tree.write("README.md", f"# Title\n\n{sentence}\n")
+    done = tree.run()
+    assert done.returncode == 1
+    assert done.stdout.startswith(f"README.md:3: {pattern}: ")
+    assert len(done.stdout.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "Users who don't want forwarding can connect Gmail instead.",
+        "It shows who wrote it, what it says and that it is proven.",
+        "What is bold? Who asks?",
+        "One question: what is it?",
+        "## What it does",
+        "See [What it costs](costs.md) and “What it does”.",
+        'The page "What it does" says so.',
+        "That is all. That means: that counts. That costs a second.",
+        "That mailbox waits. That Google account isn't yours. That one is.",
+        "The code `What x is` and ``one that`` stays.",
+        "What? Whatever happens, nobody knows.",
+        "```\nWhat is code stays.\n" + "x" * 101 + "\n```",
+        "| " + "x" * 101 + " |",
+        "The [page](https://example.net/" + "x" * 101 + ").",
+        "https://example.net/" + "x" * 101,
+        "x" * 100,
+    ],
+)
+def test_plain_sentences_are_left_alone(tree: Tree, sentence: str) -> None:
+    tree.write("README.md", f"{sentence}\n")
+    done = tree.run()
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_comments_docstrings_and_texts_of_a_module_are_read(tree: Tree) -> None:
+    tree.write("mailweir/sample.py", MODULE)
+    assert sorted(tree.found()) == [
+        "mailweir/sample.py:10: opens with Who",
+        "mailweir/sample.py:12: opens with What",
+        "mailweir/sample.py:15: opens with That",
+        "mailweir/sample.py:3: opens with What",
+        "mailweir/sample.py:6: one that",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "line"),
+    [
+        ("pyproject.toml", "a = 1\nb = 2  # What it costs.\n", 2),
+        ("ansible/site.yml", "# One\n# line. Who asks, hears.\n", 2),
+        ("ansible/x.j2", "{# What is left out. #}\n", 1),
+        ("scripts/run.sh", "#!/bin/sh\necho 1\n# What it does.\n", 3),
+        ("postfix/main.cf", "# One that waits.\n", 1),
+    ],
+)
+def test_comments_of_settings_scripts_and_templates_are_read(tree: Tree, path: str, text: str, line: int) -> None:
+    tree.write(path, text)
+    assert [found.partition(": ")[0] for found in tree.found()] == [f"{path}:{line}"]
+
+
+@pytest.mark.parametrize("path", ["CHANGELOG.md", "build/x.py", ".cache/x.py", "node_modules/x.md", "x.txt"])
+def test_other_files_are_not_read(tree: Tree, path: str) -> None:
+    tree.write(path, "# What it costs.\n\nWhat it costs.\n")
+    assert tree.found() == []
+
+
+def test_retired_words_are_found_with_what_to_say(tree: Tree) -> None:
+    tree.write(
+        "docs/words.md", "# Words\n\n## Retired words\n\n| retired | say |\n| --- | --- |\n| watermark | cursor |\n"
+    )
+    tree.write("README.md", "The\nWatermarks move.\n")
+    assert tree.run().stdout.splitlines() == [
+        "README.md:2: retired word watermark: 'Watermarks move.'; say: cursor",
+    ]
+
+
+def test_listed_files_are_passed_over_until_they_are_clean(tree: Tree) -> None:
+    tree.write("a.py", "# What it costs.\n")
+    tree.write("scripts/prose_not_yet.txt", "a.py\n")
+    assert tree.found() == []
+    assert tree.found("a.py") == ["a.py:1: opens with What"]
+    tree.write("a.py", "# The costs.\n")
+    done = tree.run()
+    assert done.returncode == 1
+    assert done.stdout.startswith("scripts/prose_not_yet.txt: a.py is clean")
+
+
+def test_renewing_takes_clean_files_off_and_adds_none(tree: Tree) -> None:
+    tree.write("a.py", "# What it costs.\n")
+    tree.write("b.py", "# What it costs.\n")
+    tree.write("scripts/prose_not_yet.txt", "a.py\ngone.py\n")
+    assert tree.found("--renew") == ["b.py:1: opens with What"]
+    assert (tree.root / "scripts/prose_not_yet.txt").read_text() == "a.py\n"
+
+
+def test_an_exception_covers_its_text_alone_and_ends_with_it(tree: Tree) -> None:
+    tree.write("README.md", "What is X? What is Y stays. What is Z goes.\n")
+    tree.write("scripts/check_prose.py", SCRIPT.read_text("utf-8"))
+    allowed = _exception("scripts/check_prose.py", "*") + _exception("README.md", "What is Y")
+    tree.write("scripts/prose_exceptions.toml", allowed)
+    assert tree.run().stdout.splitlines() == [
+        "README.md:1: opens with What: 'What is Z goes.'; say it as subject, verb, object"
+    ]
+    tree.write("README.md", "All is well.\n")
+    assert tree.run().stdout == (
+        "scripts/prose_exceptions.toml: README.md: nothing matches 'What is Y' any more; remove it\n"
+    )
+
+
+@pytest.mark.parametrize("exception", [_exception("README.md", "What", " "), '[[exception]]\npath = "x"\ntext = "y"\n'])
+def test_an_exception_without_a_reason_is_refused(tree: Tree, exception: str) -> None:
+    tree.write("scripts/prose_exceptions.toml", exception)
+    done = tree.run()
+    assert done.returncode == 2
+    assert "exception 1 needs path, text and reason" in done.stderr
+
+
+def test_a_path_elsewhere_is_refused(tree: Tree) -> None:
+    done = tree.run("/etc/hosts")
+    assert done.returncode == 2
+    assert "not in this tree: /etc/hosts" in done.stderr
+
+
+def test_the_tree_itself_is_clean() -> None:
+    done = subprocess.run([sys.executable, SCRIPT], capture_output=True, text=True, check=False)
+    assert done.stdout + done.stderr == ""
