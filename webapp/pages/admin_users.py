@@ -172,12 +172,13 @@ def _one(user: User, fault: str = "") -> str:
 
 
 def _removal(user: User, *, is_mistyped: bool = False) -> str:
-    database, deployment = here.database(), here.deployment()
+    database, deployment, mailbox = here.database(), here.deployment(), _mailbox(user)
     logins = relay_logins.list_all(database, deployment, here.now())
     return flask.render_template(
         "admin/user_removal.html",
         user=user,
-        mailbox=_mailbox(user),
+        mailbox=mailbox,
+        has_consent=mailbox is not None and gmail_mailboxes.token_sealed(database, mailbox.id) is not None,
         login=next((found.login for found in logins if found.username == user.username), None),
         rules=never_log_rules.list_all(database, deployment, user.username),
         accounts=[

@@ -140,15 +140,15 @@ def find(database: Database, deployment: Deployment, username: str) -> User:
 
 
 def remove(database: Database, deployment: Deployment, username: str, now: datetime) -> User:
-    """Removes a user, with the connection of the user's Gmail and what the user may do on the page, and answers with what was
-    removed. NotFound."""
+    """Removes a user, with the connection of the user's Gmail, whose consent the sync gives back to Google, and what the user may
+    do on the page; answers with what was removed. NotFound."""
     with database.bound(), database.transaction():
         user = staff.present(database, deployment, username)
         removed = _one(database, deployment, user.id)
         models.UserAddress.delete().where(models.UserAddress.user == user.id).execute()
         models.NeverLogRule.delete().where(models.NeverLogRule.user == user.id).execute()
         models.User.update(removed_at=rfc3339(now)).where(models.User.id == user.id).execute()
-        gmail_connections.end_of(database, user, now)
+        gmail_connections.end_and_return(database, user, now)
         accounts.end_of_user(database, user.id, now)
         return removed
 
