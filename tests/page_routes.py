@@ -77,6 +77,7 @@ ROUTES: Mapping[str, Known] = {
         "message.reopen",
         "integrations.page",
         "integrations.add_contact",
+        "integrations.dismiss_confirmation",
         "integrations.connect_smtp",
         "integrations.rotate_smtp",
         "integrations.disconnect_smtp",
