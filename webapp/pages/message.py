@@ -36,6 +36,7 @@ _MOST_COPIES = 5  # other activities with the same file that are named
 _MOST_LOOKED_AT = 20  # files of which others' copies are looked for
 _MOST_OF_THREAD = 20
 _MOST_SIGHTINGS = 100
+_MARKED_LINK = "</bdi> <a "  # as the sanitizer writes it; a mail that has it of its own only gets the sentence about it
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +82,7 @@ def page(activity_id: int) -> str:
         **_about(seen),
         reading=reading,
         is_html=is_html,
+        has_marked_links=is_html and reading is not None and _MARKED_LINK in (reading.html or ""),
         version=version,
         part=message_text.part(reading.text, reading.folds, start) if reading else None,
         is_damaged=reading is not None and VerdictReason.DAMAGED in reading.problems,
