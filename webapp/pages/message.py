@@ -77,6 +77,7 @@ def page(activity_id: int) -> str:
         flask.request.args.get("view") == "html" and version is None and reading is not None and bool(reading.html)
     )
     start = forms.whole_number(flask.request.args.get("from")) or 0
+    part = message_text.part(reading.text, reading.folds, start) if reading else None
     return flask.render_template(
         "message/page.html",
         **_about(seen),
@@ -84,7 +85,8 @@ def page(activity_id: int) -> str:
         is_html=is_html,
         has_marked_links=is_html and reading is not None and _MARKED_LINK in (reading.html or ""),
         version=version,
-        part=message_text.part(reading.text, reading.folds, start) if reading else None,
+        part=part,
+        is_long=is_html or (part is not None and part.is_long),
         is_damaged=reading is not None and VerdictReason.DAMAGED in reading.problems,
         files=_files(seen, reading) if reading and version is None else (),
         **_around(seen),
