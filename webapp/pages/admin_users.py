@@ -60,7 +60,8 @@ def change(user_id: int) -> Response | tuple[str, int]:
     def do() -> None:
         after = users.change(here.database(), here.deployment(), before.username, name=name, mailbox=mailbox)
         detail = f"{before.name or '-'}, {before.mailbox} → {after.name or '-'}, {after.mailbox}"
-        changes.note("user.changed", before.username, detail)
+        if after != before:
+            changes.note("user.changed", before.username, detail)
 
     return _done(before, do, "saved")
 
@@ -98,8 +99,8 @@ def set_visibility(user_id: int) -> Response | tuple[str, int]:
     user, wanted = _found(user_id), forms.choice("visibility", Visibility)
 
     def do() -> None:
-        users.set_visibility(here.database(), here.deployment(), user.username, wanted)
-        changes.note("user.visibility", user.username, wanted)
+        if users.set_visibility(here.database(), here.deployment(), user.username, wanted) != user:
+            changes.note("user.visibility", user.username, wanted)
 
     return _done(user, do, "saved")
 

@@ -105,8 +105,8 @@ def set_visibility(activity_id: int) -> Response:
         raise BadInput(gettext("Choose who may read the message."))
     database, name, now = here.database(), here.account().name, here.now()
     with database.transaction():
-        visibility.set_by_hand(database, activity_id, Visibility(given), name, now, here.deployment())
-        change_log.note(database, here.deployment().id, name, "activity.visibility", str(activity_id), given, now)
+        if visibility.set_by_hand(database, activity_id, Visibility(given), name, now, here.deployment()):
+            change_log.note(database, here.deployment().id, name, "activity.visibility", str(activity_id), given, now)
     if visibility.access(database, here.reader(), [activity_id]):
         return flask.redirect(flask.url_for("message.page", activity_id=activity_id), 303)
     return flask.redirect(

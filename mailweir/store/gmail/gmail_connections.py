@@ -160,6 +160,8 @@ def set_directions(
         raise BadInput(said("that would record nothing: choose inbound, outbound or both, or disconnect the mailbox"))
     with database.bound(), database.transaction():
         found = gmail_mailboxes.find(database, deployment, username)
+        if (found.inbound, found.outbound) == (inbound, outbound):
+            return found
         table = models.GmailMailbox
         # whoever sweeps it now goes by the earlier directions
         fresh = {"inbound": int(inbound), "outbound": int(outbound), "next_sweep_at": rfc3339(now), **_fenced_off()}

@@ -75,8 +75,10 @@ def change(
         user = staff.present(database, deployment, username)
         if "mailbox" in given and not _is_own(user.id, given["mailbox"]):
             add_address(database, deployment, username, given["mailbox"])
-        if given:
-            models.User.update(**given).where(models.User.id == user.id).execute()
+        before = _one(database, deployment, user.id)
+        fresh = {column: value for column, value in given.items() if getattr(before, column) != value}
+        if fresh:
+            models.User.update(**fresh).where(models.User.id == user.id).execute()
         return _one(database, deployment, user.id)
 
 
@@ -124,7 +126,10 @@ def set_visibility(database: Database, deployment: Deployment, username: str, vi
     """What mail on the user's record gets as it is recorded, from the next message on. NotFound."""
     with database.bound(), database.transaction():
         user = staff.present(database, deployment, username)
-        models.User.update(visibility=str(visibility)).where(models.User.id == user.id).execute()
+        table = models.User
+        table.update(visibility=str(visibility)).where(
+            table.id == user.id, table.visibility != str(visibility)
+        ).execute()
         deployments.note_restriction(deployment, visibility)
         return _one(database, deployment, user.id)
 

@@ -36,7 +36,10 @@ def password_of(database: Database, name: str) -> Password | None:
 def set_password(database: Database, account_id: int, digest: str | None, *, keep: int | None = None) -> None:
     """Gives an account a password, or takes it (None). Its links go, and its sessions but for `keep`."""
     with database.transaction():
-        database.execute("UPDATE web_accounts SET password_hash = ? WHERE id = ?", (digest, account_id))
+        sql = (
+            "UPDATE web_accounts SET password_hash = ? WHERE id = ? AND COALESCE(password_hash, '') <> COALESCE(?, '')"
+        )
+        database.execute(sql, (digest, account_id, digest))
         database.execute("DELETE FROM web_links WHERE account_id = ?", (account_id,))
         sql = "DELETE FROM web_sessions WHERE account_id = ? AND id <> ?"
         database.execute(sql, (account_id, -1 if keep is None else keep))
