@@ -54,6 +54,7 @@ ROUTES: Mapping[str, Known] = {
         "password.sign_in",
         "openid.begin",
         "openid.answer",
+        "openid.choose",
         "static",
     ),
     **_known(
