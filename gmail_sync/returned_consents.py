@@ -1,4 +1,5 @@
-"""Gives back to Google the consents of mailboxes that were disconnected on the page, which can't open their tokens.
+"""Gives back to Google the consents of mailboxes that were disconnected on the page, which can't open their tokens, and of users
+that were removed.
 
 A thread of its own beside the sweeping ones: Google may take its time. What fails is tried again, a bounded number of times.
 Called by `server`.

@@ -54,6 +54,7 @@ ROUTES: Mapping[str, Known] = {
         "password.sign_in",
         "openid.begin",
         "openid.answer",
+        "openid.choose",
         "static",
     ),
     **_known(
@@ -77,6 +78,7 @@ ROUTES: Mapping[str, Known] = {
         "message.reopen",
         "integrations.page",
         "integrations.add_contact",
+        "integrations.dismiss_confirmation",
         "integrations.connect_smtp",
         "integrations.rotate_smtp",
         "integrations.disconnect_smtp",
