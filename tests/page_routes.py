@@ -98,7 +98,11 @@ ROUTES: Mapping[str, Known] = {
         "activities.thread",
         "contacts.page",
         "contacts.make",
+        "contacts.months_picture",
+        "contacts.months_table",
         "companies.page",
+        "companies.months_picture",
+        "companies.months_table",
     ),
     "activities.stream": Known(
         Access.READER, ("contact=mail%40theirs.example", "contact=joe%40client.example", "user=bob", "user=richard")

@@ -130,6 +130,9 @@ def _of_the_rest() -> Iterator[Explanation | None]:
     yield from relay.hindrances(_settings(smtp={"bind_address": "127.0.0.1", "submission_port": 10587}))
     yield from (consents.left(left, "r@firm.example", "no answer") for left in Left if left is not Left.NOTHING)
     yield tracking.nothing("j@x.example", 14)
+    yield tracking.nothing("j@x.example", 14, MOMENT)
+    yield tracking.nothing("j@x.example", 14, is_first=False)
+    yield explain("tracking.looked_back", until=MOMENT)
     yield from map(explain, ("tracking.no_subjects", "tracking.own_alone", "decision.never_log_of_others"))
     yield word("route", "pigeon")
 
