@@ -15,7 +15,7 @@ from functools import partial
 from admin_cli import context, in_force, refusal_chore
 from admin_cli.doctor import certificate, postfix_files, queue, sockets, stack, units
 from mailweir.errors import MailweirError
-from mailweir.health import disk, hosts
+from mailweir.health import beginnings, disk, hosts
 from mailweir.health.findings import Check, Finding, run, worst
 from mailweir.settings import Settings
 from mailweir.store.record import health_reports
@@ -59,6 +59,7 @@ def make(settings: Settings, now: datetime) -> list[HealthReport]:
     found = {name: run(name, check) for name, check in _checks(running, host, now).items()}
     reports = [_report(host, name, findings, now) for name, findings in found.items() if findings]
     with context.opened(running) as database_of_all, database_of_all.transaction(alone=False):
+        reports = beginnings.noted(health_reports.of_host(database_of_all, host), reports)
         health_reports.put(database_of_all, host, reports, now)
     return reports
 

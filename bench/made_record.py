@@ -123,11 +123,14 @@ def _statements(database: Database, shape: Shape) -> list[str]:
 
 
 def _ignored(database: Database) -> str:
-    """As much mail is ignored as captured: the rows still stored for it."""
+    """As much mail as is captured is ignored: what of it is still known. Each has the digest of one recipient."""
+    # twelve bytes, in no order
+    digest = "SUBSTR('' || (10000000000000 + n * 2654435761), 2, 12)"
+    digest = f"CAST({digest} AS BLOB)" if database.is_sqlite else f"CONVERT_TO({digest}, 'UTF8')"
     return (
-        "INSERT INTO decisions (deployment_id, source_id, decided_at, outcome, reason, recipients, author, message_id)"
-        f" SELECT 1, 'i' || n, {_moment(database)}, 'ignored', 'unknown author', {_RECIPIENTS},"
-        " 'stranger' || (n * 7919) % 10007 || '@else.example', '<' || n || '@else.example>'"
+        "INSERT INTO decisions (deployment_id, source_id, decided_at, outcome, reason, recipients, author, message_id,"
+        f" recipient_digests) SELECT 1, 'i' || n, {_moment(database)}, 'ignored', 'unknown author', {_RECIPIENTS},"
+        f" 'stranger' || (n * 7919) % 10007 || '@else.example', '<' || n || '@else.example>', {digest}"
     )
 
 

@@ -12,6 +12,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from bench.made_record import BUSY_CONTACT, CONTACTS
+from mailweir import secrets_file
 from mailweir.reading import search_entry
 from mailweir.settings import Settings
 from mailweir.settings_web import Web
@@ -69,12 +70,17 @@ def _pages(count: int, own: Sequence[int]) -> Iterator[tuple[str, Callable[[], s
     yield "/contacts", lambda: "/contacts"
     yield "/contacts/ID", lambda: f"/contacts/{chance.randint(2, CONTACTS)}"
     yield "/contacts/ID, a busy one", lambda: f"/contacts/{BUSY_CONTACT}"
+    yield "its picture of 12 months", lambda: f"/contacts/{BUSY_CONTACT}/months.svg"
     yield "/search, a word of all mail", lambda: "/search?q=offer"
     yield "/search, a number", lambda: f"/search?q={chance.randint(max(1, count - INDEXED), count)}"
     yield "/activities/ID", lambda: f"/activities/{chance.choice(own)}"
     yield "/integrations", lambda: "/integrations"
     yield "/why, an address", lambda: f"/why?q=stranger{chance.randint(1, 10_006)}@else.example"
+    yield "/why, an address of a contact", lambda: f"/why?q=contact{chance.randint(2, CONTACTS)}@client.example"
+    yield "/why, of a busy one", lambda: f"/why?q=contact{BUSY_CONTACT}@client.example"
+    yield "/why, of nobody", lambda: f"/why?q=nobody{chance.randint(1, count)}@else.example"
     yield "/why, a Message-ID", lambda: f"/why?q={chance.randint(1, count)}@client.example"
+    yield "/why, a queue id", lambda: f"/why?q=q{chance.randint(1, count)}"
 
 
 def index(database: Database, count: int) -> None:
@@ -103,6 +109,8 @@ def _browser(database: Database, folder: Path) -> Browser:
     now = parse(newest) + timedelta(days=1)
     where = f"sqlite:{database.path}" if database.is_sqlite else str(database.url)
     settings = Settings(data_dir=folder, hostname="mail.example.net", database=where, web=Web(public_url=URL))
+    settings.token_key_path.parent.mkdir()
+    secrets_file.make(settings.token_key_path)  # so that *Why* looks for recipients, too
     browser = Browser(application.create(settings, lambda: now))
     account = accounts.add(database, f"user{_USER_ID}", now)
     accounts.give_role(database, account.id, demo, Role.USER, _USER_ID)

@@ -1,4 +1,5 @@
-"""Returns to Google the consents of mailboxes that were disconnected on the page: the page can't open their tokens.
+"""Gives back to Google the consents of mailboxes that were disconnected on the page, which can't open their tokens, and of users
+that were removed.
 
 A separate thread beside the sweeping ones, because Google may take its time. A failure is retried a limited number of times.
 Called by `server`.

@@ -1,4 +1,5 @@
-"""Gmail's forwarding confirmation: does a message look like one, which link does it contain, and whose mailbox asked for it.
+"""Gmail's forwarding confirmation: does a message look like one, which link does it offer, who asked for it, and which mail shows
+that it was answered.
 
 Pure: `sender_auth` proves that it is really Google's. Language and branding don't matter. The envelope sender, the author,
 Google's header and the link's path do (../shared/facts: subjects differ by year, language and organisation). Standard library
@@ -22,8 +23,9 @@ MAX_LOOK_BYTES = 65_536
 
 # `vf-` confirms; `uf-` cancels, and is never shown to anybody.
 _LINK = re.compile(rb"https://(?:mail-settings|mail)\.google\.com/mail/(?:u/\d+/)?vf-[A-Za-z0-9%_.~=&?+\-\[\]/]+")
-# ASCII, as all of Google's accounts: some languages write words beside an address without a space. Bounded, because a long run
-# without an @ would otherwise be tried from each of its characters.
+_FORWARDED_BY = "+caf_="
+# ASCII, as all of Google's accounts: some languages write the words beside an address without a space. Bounded, or a long run
+# without an @ would be tried from each of its characters on.
 _ADDRESS = re.compile(r"[A-Za-z0-9._+\-][A-Za-z0-9._+'\-]{0,63}@[A-Za-z0-9.\-]{1,252}[A-Za-z0-9]")
 
 
@@ -59,6 +61,18 @@ def read(view: HeaderView, body: bytes, own_domains: frozenset[str]) -> Confirma
 def asked_addresses(header_lines: list[Header]) -> tuple[str, ...]:
     """The addresses to which mail shall be forwarded: those of To, in normal form. Cc is ignored."""
     return headers.look([line for line in header_lines if line[0].rstrip().lower() == b"to"]).recipients
+
+
+def forwarder(sender: str) -> tuple[str, str] | None:
+    """The mailbox that Gmail forwarded from, and the address that it forwards to, by the envelope sender that such mail has
+    (`jane+caf_=richard=demo.example.net@gmail.com`); None for any other. sender: in normal form. Anybody can write one: it
+    proves nothing."""
+    local, domain = address.split(sender)
+    own, _, target = local.rpartition(_FORWARDED_BY)
+    target_local, _, target_domain = target.rpartition("=")
+    if not (own and target_local and target_domain):
+        return None
+    return f"{own}@{domain}", f"{target_local}@{target_domain}"
 
 
 def _decoded(body: bytes, transfer_encoding: bytes) -> bytes:

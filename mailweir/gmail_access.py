@@ -224,7 +224,7 @@ def give_up(
     try:
         client = oauth_files.load_all(settings.gmail).of(client_id)
         if not isinstance(client, OAuthClient):
-            raise SettingsError("the settings name no OAuth client any more")
+            raise SettingsError(said("the settings name no OAuth client any more"))
         token = secrets_file.load(settings.token_key_path).open(sealed, token_purpose(address)).decode()
         tokens.revoke(client, token, settings.gmail.timeout_seconds)
     except MailweirError as error:

@@ -71,8 +71,8 @@ class Entry:
     """One message in one deployment. source_id: queue id or Gmail id. content is set exactly if it is captured, and hold if the
     decision says that it is held.
 
-    use: its contribution to the count of the login that sent it. traces: of header recipients, see `traces`. labels: Gmail's
-    labels that the decision used (`gmail_labels`).
+    use: what it adds to the count of the login that sent it. traces: of header recipients, see `traces`. labels: Gmail's, that
+    the decision went by (`gmail_labels`). forwarded: to whom Gmail forwarded it, and from which mailbox: (user id, mailbox).
     """
 
     decision: Decision
@@ -85,6 +85,7 @@ class Entry:
     traces: bytes | None = None
     labels: int | None = None
     hold: Hold | None = None
+    forwarded: tuple[tuple[int, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +132,9 @@ def _record_together(database: Database, entries: Sequence[Entry]) -> list[Recor
         recorded.append(result)
         decisions.append(_decision_row(entry, result, reason))
     Writer(database).put_decisions(decisions)
+    forwarded = [one for entry in entries for one in entry.forwarded]
+    if forwarded:
+        ConfirmationWriter(database).end_forwarded(forwarded, max(entry.seen_at for entry in entries))
     _hold(database, entries, recorded)
     uses = [entry.use for entry in entries if entry.use]
     if uses:

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Protocol
 
 from mailweir.errors import SettingsError
+from mailweir.sentence import Sentence, said
 
 KEY_BYTES = 32
 _NONCE_BYTES = 12  # random; one key may seal 2^32 values
@@ -50,7 +51,8 @@ class Sealer:
         try:
             return _BOX_FORMAT + sealed_box.seal(self._public, plain, purpose)
         except ValueError as error:
-            raise SettingsError("the database's public key is malformed: restart mailweir-gmail-sync") from error
+            words = said("the database's public key is malformed: restart mailweir-gmail-sync")
+            raise SettingsError(words) from error
 
 
 class Secrets:
@@ -89,10 +91,13 @@ class Secrets:
                 raise InvalidTag
             return self._cipher.decrypt(nonce, text, purpose.encode())
         except (InvalidTag, ValueError):
-            raise SettingsError(
-                f"{self._file} doesn't open the database's secrets ({purpose}): copy the file from the host that "
-                "made it, or from its backup"
-            ) from None
+            words = said(
+                "{file} doesn't open the database's secrets ({purpose}): copy the file from the host that made it, or "
+                "from its backup",
+                file=self._file,
+                purpose=purpose,
+            )
+            raise SettingsError(words) from None
 
     def _unboxed(self, box: bytes, purpose: str) -> bytes:
         from mailweir import sealed_box
@@ -152,21 +157,23 @@ def load(file: Path) -> Secrets:
 
 
 def load_key(file: Path) -> bytes:
-    """The key itself, 32 bytes. SettingsError if the file is missing, others can read it, or it holds no key."""
-    text = read_private(file, "key", _MAX_KEY_FILE_BYTES)
+    """The key itself, 32 bytes. SettingsError where the file is missing, others can read it, or it holds no key."""
+    text = read_private(file, said("key"), _MAX_KEY_FILE_BYTES)
     try:
         key = base64.b64decode(text.strip(), validate=True)
     except binascii.Error:
         key = b""
     if len(key) != KEY_BYTES:
-        raise SettingsError(f"{file} holds no key: it takes one line, {KEY_BYTES} bytes in base64")
+        raise SettingsError(
+            said("{file} holds no key: it takes one line, {number} bytes in base64", file=file, number=KEY_BYTES)
+        )
     return key
 
 
 def read_private(file: Path, what: str, max_bytes: int) -> bytes:
     """The content of a private file, up to max_bytes; empty if it isn't a regular file.
 
-    what: "key", for errors. SettingsError if it is missing, or others can read it.
+    what: "key", for errors; a sentence where it is to be translated. SettingsError where it is missing, or others can read it.
     """
     try:
         # Don't block on a FIFO, don't follow a link.
@@ -175,22 +182,29 @@ def read_private(file: Path, what: str, max_bytes: int) -> bytes:
             found = os.fstat(stream.fileno())
             text = stream.read(max_bytes) if stat.S_ISREG(found.st_mode) else b""
     except OSError as error:
-        raise SettingsError(f"can't read the {what} file {file}: {error.strerror or error}{_whose(error)}") from error
+        raise SettingsError(_unread(error, file, what)) from error
     if stat.S_IMODE(found.st_mode) & 0o077:
-        raise SettingsError(f"{file} holds a {what} and others can read it: chmod 600 it")
+        raise SettingsError(said("{file} holds a {what} and others can read it: chmod 600 it", file=file, what=what))
     return text
 
 
-def _whose(error: OSError) -> str:
-    """If the file belongs to somebody else: its required owner."""
+def _unread(error: OSError, file: Path, what: str) -> Sentence:
+    """Where it is somebody else's: also who is to own it."""
+    why = error.strerror or str(error)
     if not isinstance(error, PermissionError):
-        return ""
+        return said("can't read the {what} file {file}: {error}", what=what, file=file, error=why)
     uid = os.geteuid()
     try:
         name = pwd.getpwuid(uid).pw_name
     except KeyError:
         name = f"uid {uid}"
-    return f"; it must belong to {name}, who must also be able to reach its folder"
+    return said(
+        "can't read the {what} file {file}: {error}; it must belong to {owner}, who must also be able to reach its folder",
+        what=what,
+        file=file,
+        error=why,
+        owner=name,
+    )
 
 
 def make(file: Path) -> None:
@@ -220,4 +234,6 @@ def foreign(file: Path, wanted: str) -> str | None:
         uid, owner = file.stat().st_uid, pwd.getpwnam(wanted)
     except (OSError, KeyError):
         return None
-    return None if uid == owner.pw_uid else f"{file} belongs to uid {uid}, not to {wanted}, who can't read it"
+    if uid == owner.pw_uid:
+        return None
+    return said("{file} belongs to uid {uid}, not to {wanted}, who can't read it", file=file, uid=uid, wanted=wanted)

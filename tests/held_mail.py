@@ -67,12 +67,16 @@ class Clock:
 
 
 def plan_of(
-    database: Database, raw: bytes, recipients: str = LOG, at: datetime | None = None
+    database: Database,
+    raw: bytes,
+    recipients: str = LOG,
+    at: datetime | None = None,
+    sender: str = "richard@firm.example",
 ) -> tuple[handling.Plan, Assembly]:
     """The filter's plan for a mail at its end."""
     lines, body = raw_message.split(raw)
     envelope = Envelope(
-        sender="richard@firm.example",
+        sender=sender,
         recipients=tuple(read_recipient(f"<{one}>") for one in recipients.split()),
         login=None,
         client="192.0.2.1",
@@ -93,9 +97,10 @@ def send(
     recipients: str = LOG,
     at: datetime | None = None,
     limits: HoldLimits | None = None,
+    sender: str = "richard@firm.example",
 ) -> list[recording.Recorded]:
-    """Has the filter take a mail."""
-    plan, assembly = plan_of(database, raw, recipients, at)
+    """Has the filter take a mail. sender: of the envelope."""
+    plan, assembly = plan_of(database, raw, recipients, at, sender)
     kept = assembly if plan.wants_body else None
     with database.transaction():
         return recording.record_all(database, handling.entries(plan, kept, queue_id, None, limits or HoldLimits()))

@@ -71,6 +71,11 @@ LONG_RUNS: dict[str, Callable[[int], str]] = {
     "style sheet": lambda size: "<style>" + "url('//" * (size // 7) + "</style>",
     "fonts left open": lambda size: _FONTS + "<p>x" * (size // 4),
     "data": lambda size: '<img src="data:image/png;base64,iVBORw0KGgo' + "A" * size + '">',
+    "marked links": lambda size: "<a href=http://a.b>c.de</a>" * (size // 27),
+    "other scripts": lambda size: "".join(
+        f"<a href=http://xn--a.b>\xfc{number}.de</a>" for number in range(size // 32)
+    ),
+    "link in parts": lambda size: "<a href=http://a.b>" + "<i x>c.</i>" * (size // 11),
     "preformatted": lambda size: "<pre>" + "\n" * size,
 }
 

@@ -54,6 +54,7 @@ ROUTES: Mapping[str, Known] = {
         "password.sign_in",
         "openid.begin",
         "openid.answer",
+        "openid.choose",
         "static",
     ),
     **_known(
@@ -77,6 +78,7 @@ ROUTES: Mapping[str, Known] = {
         "message.reopen",
         "integrations.page",
         "integrations.add_contact",
+        "integrations.dismiss_confirmation",
         "integrations.connect_smtp",
         "integrations.rotate_smtp",
         "integrations.disconnect_smtp",
@@ -96,7 +98,11 @@ ROUTES: Mapping[str, Known] = {
         "activities.thread",
         "contacts.page",
         "contacts.make",
+        "contacts.months_picture",
+        "contacts.months_table",
         "companies.page",
+        "companies.months_picture",
+        "companies.months_table",
     ),
     "activities.stream": Known(
         Access.READER, ("contact=mail%40theirs.example", "contact=joe%40client.example", "user=bob", "user=richard")

@@ -63,9 +63,13 @@ def spoken_here() -> str:
 class _Catalogues(flask_babel.Domain):  # type: ignore[misc]  # it comes without types
     """flask-babel's, with catalogues that are text."""
 
+    _found: Translations | None = None
+
     def get_translations(self) -> Translations:
-        """See flask_babel.Domain."""
-        return catalogue(spoken_here())
+        """See flask_babel.Domain. It is asked for each text of a page; each request has one of these, and one language."""
+        if self._found is None:
+            self._found = catalogue(spoken_here())
+        return self._found
 
 
 class _Babel(flask_babel.Babel):  # type: ignore[misc]  # it comes without types

@@ -13,16 +13,32 @@ from mailweir.printable import printable
 from mailweir.reading.word_ends import MORE, word_end
 
 _SPACE = re.compile(r"\s+")
+_OPENS, _CLOSES = Markup("<bdi>"), Markup("</bdi>")
 _MARK_BYTES = len("<mark></mark>")
 
 
 def line(text: str, most_bytes: int = 240) -> Markup:
     """The text in a `<bdi>`. most_bytes: of HTML, so that a list has a bound whatever is in it."""
-    return marked(((text, False),), most_bytes)
+    return _fitting_whole(text, most_bytes) or _of_pieces(((text, False),), most_bytes)
+
+
+def _fitting_whole(text: str, most_bytes: int) -> Markup | None:
+    """A text all of which fits, as nearly all do; None where it doesn't."""
+    if type(text) is not str or len(text) > most_bytes:
+        return None
+    shown = escape(_SPACE.sub(" ", printable(text)))
+    return _OPENS + shown + _CLOSES if len(shown.encode()) <= most_bytes else None
 
 
 def marked(pieces: Iterable[tuple[str, bool]], most_bytes: int) -> Markup:
     """The same, of a text in pieces: those that are marked stand in a `<mark>`. most_bytes: of all of them."""
+    several = tuple(pieces)
+    if len(several) == 1 and not several[0][1]:
+        return line(several[0][0], most_bytes)
+    return _of_pieces(several, most_bytes)
+
+
+def _of_pieces(pieces: Iterable[tuple[str, bool]], most_bytes: int) -> Markup:
     taken, end = _taken(pieces, most_bytes)
     shown, at = Markup(), 0
     for text, is_marked in taken:

@@ -7,6 +7,7 @@ from mailweir.reading.folds import Fold, FoldKind
 
 PART_CHARS = 40_000
 _MOST_MORE = 2_000  # characters, up to the end of a line
+_LONG_LINES, _LONG_CHARS = 25, 2_000  # of what a screen shows at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,12 @@ class Part:
     pieces: tuple[Piece, ...]
     start: int
     further: int | None
+
+    @property
+    def is_long(self) -> bool:
+        """Is what isn't folded away more than a screen of text, as a rule?"""
+        shown = [one for one in self.pieces if one.fold is None]
+        return sum(one.lines for one in shown) > _LONG_LINES or sum(len(one.text) for one in shown) > _LONG_CHARS
 
 
 def part(text: str, folds: Sequence[Fold], start: int) -> Part:

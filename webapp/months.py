@@ -1,16 +1,22 @@
 """A small picture of the last twelve months, made by the server: bars, and the same numbers as a table for who can't see them.
 
-Called by the pages of a contact and of a company.
+Both are answers of their own, for counting a busy contact's mail takes as long as all the rest of its page. Called by the pages
+of a contact and of a company.
 """
 
 from dataclasses import dataclass
 from datetime import datetime
 
+import flask
 import flask_babel
+from werkzeug.wrappers import Response
 
+from mailweir.store.record import monthly
 from mailweir.store.record.monthly import Monthly
+from mailweir.store.record.stream_filter import StreamFilter
+from webapp import here, safety
 
-WIDTH, HEIGHT = 260, 64
+WIDTH, HEIGHT = 260, 84
 _BARS_HEIGHT = 48
 _GAP = 4
 
@@ -28,8 +34,28 @@ class Bar:
     height: int
 
 
-def bars(counted: Monthly) -> list[Bar]:
-    """The picture's bars, the oldest month first."""
+def picture(wanted: StreamFilter) -> Response:
+    """The bars of what the reader may know of, as a picture for `<img>`; it has its words within."""
+    response = flask.make_response(
+        flask.render_template("months_picture.html", **_shown(wanted), width=WIDTH, height=HEIGHT)
+    )
+    response.mimetype = "image/svg+xml"
+    response.headers["Content-Security-Policy"] = safety.PICTURE_POLICY
+    return response
+
+
+def table(wanted: StreamFilter, name: str, back: str) -> str:
+    """The same numbers as a page. name: whose mail it is. back: the URL of the page that has the picture."""
+    return flask.render_template("months_table.html", **_shown(wanted), name=name, back=back)
+
+
+def _shown(wanted: StreamFilter) -> dict[str, object]:
+    counted = monthly.counts(here.database(), here.deployment(), here.reader(), wanted, here.now())
+    return {"bars": _bars(counted), "is_partial": counted.is_partial, "total": sum(one for _, one in counted.months)}
+
+
+def _bars(counted: Monthly) -> list[Bar]:
+    """The oldest month first."""
     most = max((count for _, count in counted.months), default=0)
     step = WIDTH // max(1, len(counted.months))
     return [_bar(name, count, most, number * step, step - _GAP) for number, (name, count) in enumerate(counted.months)]

@@ -6,10 +6,9 @@ Called by all pages that list activities; `templates/rows.html` shows what is ma
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
 
 import flask
-from flask_babel import gettext, ngettext
+from flask_babel import gettext, lazy_gettext, ngettext
 
 from mailweir.explain import record
 from mailweir.reading.search_snippet import Snippet
@@ -18,9 +17,19 @@ from mailweir.store.record import list_links, visibility
 from mailweir.store.record.activities import Activity, Participant
 from mailweir.store.record.list_links import Known
 from mailweir.store.record.visibility import Access
-from webapp import explained, here
+from webapp import explained, here, links
 
 _MOST_NAMES = 3  # of contacts and of users; the message's own page has all
+_LABELS = {
+    "automatic": lazy_gettext("automatic"),
+    "list": lazy_gettext("mailing list"),
+    "bulk": lazy_gettext("bulk mail"),
+    "bounce": lazy_gettext("bounce"),
+    "receipt": lazy_gettext("receipt"),
+    "invitation": lazy_gettext("invitation"),
+    "encrypted": lazy_gettext("encrypted"),
+    "signed": lazy_gettext("signed"),
+}
 _MESSAGE_PAGE, _THREAD_PAGE, _STREAM_PAGE = "message.page", "activities.thread", "activities.stream"
 
 
@@ -89,7 +98,7 @@ def users(activity: Activity) -> list[Name]:
 def url(activity_id: int) -> str:
     """Where an activity's own page is."""
     if _MESSAGE_PAGE in flask.current_app.view_functions:
-        return flask.url_for(_MESSAGE_PAGE, activity_id=activity_id)
+        return links.numbered(_MESSAGE_PAGE, "activity_id", activity_id)
     return f"/activities/{activity_id}"
 
 
@@ -97,27 +106,21 @@ def verdict(activity: Activity) -> tuple[str, str]:
     """Was the author proven, in words, and the class of that state."""
     if activity.sender_verdict == "pass" and activity.sender_verdict_domain:
         return gettext("proven by %(domain)s", domain=activity.sender_verdict_domain), "good"
-    said = {
-        "pass": (gettext("proven"), "good"),
-        "fail": (gettext("not proven: its signature doesn't hold"), "bad"),
-        "pending": (gettext("not examined yet"), ""),
-    }
-    return said.get(activity.sender_verdict, (gettext("not proven"), "warn"))
+    match activity.sender_verdict:
+        case "pass":
+            return gettext("proven"), "good"
+        case "fail":
+            return gettext("not proven: its signature doesn't hold"), "bad"
+        case "pending":
+            return gettext("not examined yet"), ""
+        case _:
+            return gettext("not proven"), "warn"
 
 
 def label(stored: str) -> str:
     """A label in words."""
-    words = {
-        "automatic": gettext("automatic"),
-        "list": gettext("mailing list"),
-        "bulk": gettext("bulk mail"),
-        "bounce": gettext("bounce"),
-        "receipt": gettext("receipt"),
-        "invitation": gettext("invitation"),
-        "encrypted": gettext("encrypted"),
-        "signed": gettext("signed"),
-    }
-    return str(words.get(stored, stored))
+    words = _LABELS.get(stored)
+    return stored if words is None else str(words)
 
 
 def sent_at(activity: Activity) -> datetime:
@@ -168,27 +171,28 @@ def _row(activity: Activity, is_whole: bool, marked: Marked | None, links: _Link
 
 def _contact(activity_id: int, one: Participant, known: Mapping[tuple[int, str, str], Known]) -> Name:
     found = known.get((activity_id, one.name, one.address))
-    url = _page("contacts.page", contact_id=found.contact_id) if found else None
+    url = _page("contacts.page", "contact_id", found.contact_id) if found else None
     company = None
     if one.company:
-        has_page = found is not None and found.company_id is not None
-        company = Name(
-            one.company, _page("companies.page", company_id=found.company_id) if found and has_page else None
-        )
+        company_id = found.company_id if found else None
+        company = Name(one.company, None if company_id is None else _page("companies.page", "company_id", company_id))
     return Name(one.name, url, is_bcc=one.bcc, company=company)
 
 
 def _user(username: str) -> Name:
     """A user has no page of one's own; the user's part of the record is what a reader wants."""
-    return Name(username, _page(_STREAM_PAGE, user=username))
+    if _STREAM_PAGE not in flask.current_app.view_functions:
+        return Name(username)
+    url = links.named(_STREAM_PAGE, "user", username)
+    return Name(username, None if url == flask.request.full_path else url)
 
 
-def _page(endpoint: str, **values: Any) -> str | None:
+def _page(endpoint: str, parameter: str, number: int) -> str | None:
     """Where it is; None on that page itself, where a link would lead nowhere."""
     if endpoint not in flask.current_app.view_functions:
         return None
-    url = flask.url_for(endpoint, **values)
-    return None if url in (flask.request.path, flask.request.full_path) else url
+    url = links.numbered(endpoint, parameter, number)
+    return None if url == flask.request.path else url
 
 
 def _snippet(stored: str) -> str:
@@ -197,5 +201,5 @@ def _snippet(stored: str) -> str:
     return shortened(f"{stored}.", SNIPPET_CHARS) if is_cut else stored
 
 
-def _thread_url(activity: Activity) -> str:
-    return flask.url_for(_THREAD_PAGE, thread_id=activity.thread)
+def _thread_url(activity: Activity) -> str | None:
+    return None if activity.thread is None else links.numbered(_THREAD_PAGE, "thread_id", activity.thread)

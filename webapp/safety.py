@@ -24,6 +24,8 @@ _POLICY = {
 # frame could not be measured. With `allow-scripts` beside that the sandbox would be none.
 SANDBOX = "allow-popups allow-popups-to-escape-sandbox allow-same-origin"
 FILE_POLICY = "default-src 'none'; sandbox"
+# A picture of our own as a document of its own: it has its style within, and nothing else
+PICTURE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; sandbox"
 FOR_EVER = "public, max-age=31536000, immutable"
 
 

@@ -1,9 +1,11 @@
 """Times as a page shows them: in the reader's zone, which is named, in a `<time>` that has UTC."""
 
 from datetime import datetime, timedelta, tzinfo
+from functools import lru_cache
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import flask_babel
+from babel.dates import format_datetime
 from flask_babel import gettext, ngettext
 from markupsafe import Markup
 
@@ -86,7 +88,15 @@ def zone_name() -> str:
 
 
 def _formatted(value: datetime, pattern: str) -> str:
-    return str(flask_babel.format_datetime(value, pattern, rebase=False))
+    """pattern: of nothing smaller than a minute, and of no zone."""
+    return _in_words(str(flask_babel.get_locale()), pattern, value.replace(second=0, microsecond=0, tzinfo=None))
+
+
+@lru_cache(
+    maxsize=4_096
+)  # a list has the same moments again and again, and each takes Babel as long as the rest of its row
+def _in_words(locale: str, pattern: str, value: datetime) -> str:
+    return str(format_datetime(value, pattern, locale=locale))
 
 
 def _utc(value: datetime) -> str:

@@ -131,13 +131,15 @@ def remove(
     """Removes a user. Mail to the capture address is refused from now on; recorded mail stays."""
     with context.opened() as database:
         chosen = context.choose(database, deployment)
-        synced = [one.address for one in gmail_mailboxes.list_all(database, chosen) if one.username == username.lower()]
+        synced = [one for one in gmail_mailboxes.list_all(database, chosen) if one.username == username.lower()]
+        consented = {one.id for one in synced if gmail_mailboxes.token_sealed(database, one.id) is not None}
         removed = users.remove(database, chosen, username, context.now())
-    for address in synced:
-        output.remark(
-            f"The Gmail of {address} is read no more, and its token is forgotten here; the consent stays at Google, where "
-            "it can be withdrawn: https://myaccount.google.com/connections ('mailweir gmail disconnect' before would have)"
-        )
+    for one in synced:
+        output.remark(f"The Gmail of {one.address} is read no more.")
+        if one.id in consented:
+            output.remark(
+                "mailweir-gmail-sync gives the consent back to Google, unless another user is connected by it."
+            )
     if as_json:
         output.show_json(output.plain(removed))
         return

@@ -49,7 +49,8 @@ def why(
     traces = Traces(settings.token_key_path)
     with context.opened(settings) as database:
         chosen = context.narrow(database, deployment)
-        question = Question(text=text, limit=limit, decision_days=settings.retention.decision_days)
+        days = settings.retention.decision_days
+        question = Question(text=text, limit=limit, decision_days=days, goes_on=True)
         answer = missing_mail.ask(database, question, traces, deployment=chosen, in_log=in_log)
     found = [one.tracked for one in answer.found]
     for remark in remarks:

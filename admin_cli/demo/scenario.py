@@ -32,7 +32,7 @@ from mailweir.settings import Settings
 from mailweir.store.gmail import gmail_connections
 from mailweir.store.gmail.gmail_mailboxes import token_purpose
 from mailweir.store.people import deployments
-from mailweir.store.record import activities, decisions, todos
+from mailweir.store.record import activities, decision_search, decisions, todos
 from mailweir.store.record.activities import Activity
 from mailweir.store.record.decisions import Decision
 from mailweir.store.record.todos import Todo
@@ -233,7 +233,7 @@ def _read_back(
     with context.opened(configured) as database:
         demo = deployments.find(database, DEPLOYMENT)
         delivered = tuple(
-            Delivered(delivery.story, queue_id, tuple(decisions.find(database, queue_id, demo)))
+            Delivered(delivery.story, queue_id, tuple(decision_search.find(database, queue_id, demo)))
             for delivery, queue_id in queue_ids
         )
         recorded = tuple(reversed(activities.select(database, demo, activities.Filter())))

@@ -135,6 +135,11 @@ DECISIONS: Mapping[str, str] = {
         "No decision is known for {text}: it has not come here, was refused before the part of the log that is read, "
         "or was ignored more than {days} days ago."
     ),
+    "tracking.nothing_since": (
+        "Nothing of {text} was found here. This looked at decisions since {until:%Y-%m-%d %H:%M}Z, and there are older ones."
+    ),
+    "tracking.looked_back": "This looked at decisions since {until:%Y-%m-%d %H:%M}Z, and there are older ones.",
+    "tracking.no_more": "No more is known of {text}.",
     "tracking.no_subjects": (
         "Mail that wasn't recorded has no subject here: look for it by its Message-ID, or by its author's or recipient's address."
     ),

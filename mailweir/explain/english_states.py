@@ -100,7 +100,8 @@ STATES: Mapping[str, str] = {
         "Gmail's forwarding confirmation of {seen_at:%Y-%m-%d %H:%M}Z was not sent on, because the limit was reached before"
     ),
     "forwarding.unconfirmed": (
-        "Gmail's forwarding confirmation was sent on to {mailbox} on {seen_at:%Y-%m-%d %H:%M}Z, and no mail came since"
+        "Gmail's forwarding confirmation was sent on to {mailbox} on {seen_at:%Y-%m-%d %H:%M}Z, and nothing that Gmail forwards "
+        "came since"
     ),
     "hint.forward": (
         "let the mailbox {mailbox} forward to {capture_address}, unless this user only copies {log_address}"

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from mailweir import forwarding
 from mailweir.explain.explanation import Explanation, explain
-from mailweir.forwarding import Quiet
+from mailweir.forwarding import LEAST_DAYS, Quiet
 from mailweir.store.database.connection import Database
 from mailweir.store.people import users
 from mailweir.store.people.deployments import Deployment
@@ -23,21 +23,25 @@ _LONG_AGO = timedelta(days=30)
 @dataclass(frozen=True, slots=True)
 class Seen:
     """What the record knows of one user's forwarding. times: when mail came, within the last months. ever: did any come, at
-    whatever time. confirmation: Gmail's newest one, or None."""
+    whatever time. confirmation: Gmail's newest one that is open, or None. is_own: a mailbox of the user's own asked for it, as
+    far as it says who did."""
 
     times: Collection[datetime]
     ever: bool
     confirmation: Pending | None
+    is_own: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class UserForwarding:
-    """How it stands with one user. to_do: None where there is nothing to do. last: the last mail, or None."""
+    """How it stands with one user. to_do: None where there is nothing to do. last: the last mail, or None. confirmation: Gmail's
+    newest one, which nobody has answered yet; also one that a strange mailbox asked for, which the state isn't about."""
 
     user: User
     state: Explanation
     to_do: Explanation | None
     last: datetime | None
+    confirmation: Pending | None
 
 
 def states(database: Database, deployment: Deployment, now: datetime) -> list[UserForwarding]:
@@ -46,7 +50,7 @@ def states(database: Database, deployment: Deployment, now: datetime) -> list[Us
     ever = overview.ever_forwarded(database, deployment) | set(times)
     confirmations = {one.user_id: one for one in overview.newest_confirmations(database, deployment)}
     return [
-        state(user, Seen(times.get(user.id, ()), user.id in ever, confirmations.get(user.id)), now)
+        state(user, _seen(deployment, user, times.get(user.id, ()), confirmations.get(user.id), user.id in ever), now)
         for user in users.list_all(database, deployment)
     ]
 
@@ -56,25 +60,36 @@ def of_user(database: Database, deployment: Deployment, user: User, now: datetim
     for the user?"""
     times = user_routes.forwarded_times(database, deployment, user, now - _LOOK_BACK)
     confirmation = user_routes.newest_confirmation(database, deployment, user)
-    return state(user, Seen(times, is_ever or bool(times), confirmation), now)
+    return state(user, _seen(deployment, user, times, confirmation, is_ever or bool(times)), now)
+
+
+def _seen(
+    deployment: Deployment, user: User, times: Collection[datetime], confirmation: Pending | None, ever: bool
+) -> Seen:
+    if confirmation is None or confirmation.requester is None:
+        return Seen(times, ever, confirmation)
+    key = deployment.folding.key
+    return Seen(times, ever, confirmation, key(confirmation.requester) in {key(one) for one in user.addresses})
 
 
 def state(user: User, seen: Seen, now: datetime) -> UserForwarding:
-    """One user's. Pure. A confirmation that no mail came after goes before all else."""
+    """One user's. Pure. A confirmation that wasn't answered goes before all else."""
     last = max(seen.times, default=None)
-    found = _of_confirmation(user, seen.confirmation, last) or _of_mail(user, seen, last, now)
-    return UserForwarding(user, *found, last)
+    pending = None if seen.confirmation is None or _is_outdated(seen.confirmation, seen) else seen.confirmation
+    found = _of_confirmation(user, pending) if seen.is_own else None
+    return UserForwarding(user, *(found or _of_mail(user, seen, last, now)), last, pending)
 
 
-def _of_confirmation(
-    user: User, pending: Pending | None, last: datetime | None
-) -> tuple[Explanation, Explanation] | None:
-    """A confirmation after which no mail came: it didn't reach its owner, or wasn't clicked."""
+def _is_outdated(pending: Pending, seen: Seen) -> bool:
+    """Mail came regularly since: it comes by another way, or the mailbox doesn't say so in the envelope."""
+    return len({time.date() for time in seen.times if time > pending.seen_at}) >= LEAST_DAYS
+
+
+def _of_confirmation(user: User, pending: Pending | None) -> tuple[Explanation, Explanation] | None:
+    """A confirmation after which nothing came that its mailbox forwards: it didn't reach its owner, or wasn't clicked."""
     if pending is None:
         return None
     seen_at = pending.seen_at
-    if last is not None and last > seen_at:
-        return None
     if pending.bounced_at is not None:
         return (
             explain("forwarding.confirmation_bounced", seen_at=seen_at, mailbox=user.mailbox),

@@ -93,6 +93,9 @@ PARAMETERS: Mapping[str, frozenset[str]] = {
     "postfix.broken_off": _of("stage", "reply"),
     # what became of a message, where nothing is known of it; what would help
     "tracking.nothing": _of("text", "days"),
+    "tracking.nothing_since": _of("text", "until"),
+    "tracking.looked_back": _of("until"),
+    "tracking.no_more": _of("text"),
     "tracking.no_subjects": _NONE,
     "tracking.own_alone": _NONE,
     "hint.register_alias": _of("author"),

@@ -19,6 +19,7 @@ from mailweir.store.database.connection import Database
 from mailweir.store.people.deployments import Deployment
 from mailweir.store.record import activities, search, visibility
 from mailweir.store.record.activities import Activity
+from mailweir.store.record.decision_search import Place
 from mailweir.store.record.decisions import Asker
 from mailweir.store.record.search import Wanted
 from mailweir.store.record.visibility import Access, Reader
@@ -33,7 +34,8 @@ class Question:
 
     since: nothing that was decided or recorded before. limit: at most so many decisions, waiting messages and refusals together.
     max_activities: at most so many activities by the words of text; 0 doesn't look. decision_days: how long decisions on
-    ignored mail stay.
+    ignored mail stay. before: `further` of the answer before: older decisions alone. goes_on: looks at all decisions, however
+    many there are; else an answer ends after so many.
     """
 
     text: str
@@ -41,6 +43,8 @@ class Question:
     limit: int | None = None
     max_activities: int = 0
     decision_days: int = 14
+    before: Place | None = None
+    goes_on: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +58,13 @@ class Found:
 @dataclass(frozen=True, slots=True)
 class Answer:
     """found: decisions, then what waits in the sync, then refusals; each the newest first. activities: found by the words, the
-    one recorded last first, as the asker may see them. remarks: what can't be known, or that nothing is."""
+    one recorded last first, as the asker may see them. remarks: what can't be known, or that nothing is, and how far was looked.
+    further: where to look further back, where decisions are left that weren't looked at."""
 
     found: tuple[Found, ...]
     activities: tuple[Activity, ...]
     remarks: tuple[Explanation, ...]
+    further: Place | None = None
 
 
 def asker(database: Database, deployment: Deployment, username: str | None, *, is_admin: bool = False) -> Asker:
@@ -93,7 +99,7 @@ def ask(
     """
     if asker is not None and (deployment is None or deployment.id != asker.reader.deployment_id):
         raise ValueError("the asker is of another deployment")
-    tracked = tracking.track(
+    tracks = tracking.track(
         database,
         question.text,
         traces,
@@ -102,18 +108,27 @@ def ask(
         question.limit,
         asker=asker,
         since=question.since,
+        before=question.before,
+        goes_on=question.goes_on,
     )
+    told: Sequence[Tracked] = tracks.found
     if asker is not None:
-        tracked = _as_told_to(database, asker, deployment, tracked)
+        told = _as_told_to(database, asker, deployment, told)
     asked = address.normalise_path(question.text) or address.typed(question.text) or ""
-    found = tuple(Found(one, _remedy(one, asked, asker)) for one in tracked)
+    found = tuple(Found(one, _remedy(one, asked, asker)) for one in told)
     by_words = _by_words(database, question, deployment, asker)
-    return Answer(found, by_words, tuple(_remarks(question, asker, is_found=bool(found or by_words))))
+    remarks = tuple(_remarks(question, asker, tracks.until, is_found=bool(found or by_words)))
+    return Answer(found, by_words, remarks, tracks.further)
 
 
-def _remarks(question: Question, asker: Asker | None, *, is_found: bool) -> Iterable[Explanation]:
+def _remarks(
+    question: Question, asker: Asker | None, until: datetime | None, *, is_found: bool
+) -> Iterable[Explanation]:
+    """until: since when decisions were looked at, where that isn't all of them."""
     if not is_found:
-        yield tracking.nothing(question.text, question.decision_days)
+        yield tracking.nothing(question.text, question.decision_days, until, is_first=question.before is None)
+    elif until is not None:
+        yield explain("tracking.looked_back", until=until)
     if question.max_activities and "@" not in question.text:
         yield explain("tracking.no_subjects")
     if asker is not None and not asker.is_admin:
@@ -169,7 +184,8 @@ def _untagged(capture_address: str, asker: Asker) -> str:
 def _by_words(
     database: Database, question: Question, deployment: Deployment | None, asker: Asker | None
 ) -> tuple[Activity, ...]:
-    terms = search_query.parse(question.text) if question.max_activities and deployment is not None else ()
+    is_first = question.before is None
+    terms = search_query.parse(question.text) if question.max_activities and deployment and is_first else ()
     if not terms or deployment is None:
         return ()
     wanted = Wanted(limit=question.max_activities, since=question.since)

@@ -19,8 +19,9 @@ from mailweir.store.gmail import gmail_waiting
 from mailweir.store.gmail.gmail_waiting import Waiting
 from mailweir.store.people import auto_contacts, deployments
 from mailweir.store.people.deployments import Deployment
-from mailweir.store.record import decisions, overview
+from mailweir.store.record import decision_search, overview
 from mailweir.store.record import refusals as recorded
+from mailweir.store.record.decision_search import Place, Wanted
 from mailweir.store.record.decisions import Asker, Decision
 from mailweir.traces import Traces
 
@@ -58,6 +59,16 @@ class Refused:
 Tracked = Decided | Waits | Refused
 
 
+@dataclass(frozen=True, slots=True)
+class Tracks:
+    """found: decisions, what waits, refusals; each the newest first. further, until: where not all decisions were looked at, see
+    `decision_search.Part`."""
+
+    found: tuple[Tracked, ...]
+    further: Place | None = None
+    until: datetime | None = None
+
+
 def track(
     database: Database,
     text: str,
@@ -68,39 +79,49 @@ def track(
     *,
     asker: Asker | None = None,
     since: datetime | None = None,
-) -> list[Tracked]:
-    """All that is known of a message: decisions, what waits, refusals; each the newest first, and at most so many of all.
+    before: Place | None = None,
+    goes_on: bool = True,
+) -> Tracks:
+    """All that is known of a message: decisions, what waits, refusals; at most so many of all.
 
     text: a Message-ID, an author's or recipient's address, Postfix's queue id, Gmail's id, or a part of a recorded subject.
     in_log: the refusals that Postfix's log has of this text; what the record has of the same is left out. deployment: None asks
     all; a refusal that is nobody's is told then alone. asker: sees of the deployment's what `decisions.Asker` says, and of the
-    sync what waits in own mailboxes; an admin, all that waits. since: nothing older.
+    sync what waits in own mailboxes; an admin, all that waits. since: nothing older. before: older decisions alone, from where
+    an answer ended. goes_on: until all decisions are looked at; else one answer ends after so many.
     """
     known, in_log = deployments.list_all(database), [one for one in in_log if since is None or one.time >= since]
     if deployment is not None:
         known = [one for one in known if one.id == deployment.id]
     told = [recorded.source_id(one.queue_id, one.key) for one in in_log]
     digests = _digests(known, traces, text)
-    found = decisions.find(database, text, deployment, limit, digests, told, asker=asker, since=since)
-    mailboxes_of = asker.reader.user_ids if asker and not asker.is_admin else None
-    waiting = gmail_waiting.find(database, text, deployment, mailboxes_of)
-    names = {one.domain: one.name for one in known}
-    refused = [(one, names.get(_domain(one.recipient))) for one in in_log]
-    everything: list[Tracked] = [
-        *(_decided(database, one) for one in found),
-        *(Waits(one, synced.waiting(one)) for one in waiting if since is None or one.queued_at >= since),
-        *(Refused(one, name, refusals.refusal(one)) for one, name in refused if _is_told(name, deployment)),
-    ]
-    return everything[:limit]
+    wanted = Wanted(text=text, deployment=deployment, limit=limit, digests=digests, told=told, asker=asker, since=since)
+    part = decision_search.search(database, wanted, before, goes_on=goes_on)
+    everything: list[Tracked] = [_decided(database, one) for one in part.decisions]
+    if before is None:
+        mailboxes_of = asker.reader.user_ids if asker and not asker.is_admin else None
+        waiting = gmail_waiting.find(database, text, deployment, mailboxes_of)
+        everything += (Waits(one, synced.waiting(one)) for one in waiting if since is None or one.queued_at >= since)
+        names = {one.domain: one.name for one in known}
+        refused = [(one, names.get(_domain(one.recipient))) for one in in_log]
+        everything += (Refused(one, name, refusals.refusal(one)) for one, name in refused if _is_told(name, deployment))
+    return Tracks(tuple(everything[:limit]), part.further, part.until)
 
 
 def _is_told(name: str | None, deployment: Deployment | None) -> bool:
     return deployment is None or name == deployment.name
 
 
-def nothing(text: str, decision_days: int) -> Explanation:
-    """That nothing is known, and why that can be. decision_days: how long decisions on ignored mail stay."""
-    return explain("tracking.nothing", text=text, days=decision_days)
+def nothing(text: str, decision_days: int, until: datetime | None = None, *, is_first: bool = True) -> Explanation:
+    """That nothing is known, and why that can be. decision_days: how long decisions on ignored mail stay. until: since when
+    decisions were looked at, where older ones weren't. is_first: or else an answer before this one may have found something."""
+    if until is not None:
+        return explain("tracking.nothing_since", text=text, until=until)
+    return (
+        explain("tracking.nothing", text=text, days=decision_days)
+        if is_first
+        else explain("tracking.no_more", text=text)
+    )
 
 
 def _decided(database: Database, decision: Decision) -> Decided:

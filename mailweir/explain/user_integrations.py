@@ -56,7 +56,7 @@ class RelayState(enum.StrEnum):
 class Forwarding:
     """address: where the mailbox has to forward to. last_captured: of what is on the record; last_seen: of all, as far as
     decisions stay. quiet_since: None unless it went quiet. confirmation_at: when Gmail's newest one came, where the state is
-    about that."""
+    about that. confirmation_id: of the one that nobody has answered yet, whoever asked for it."""
 
     state: ForwardingState
     text: Explanation
@@ -66,6 +66,7 @@ class Forwarding:
     last_seen: datetime | None
     quiet_since: datetime | None
     confirmation_at: datetime | None
+    confirmation_id: int | None
     to_do: Explanation | None
     remedy: Remedy
 
@@ -165,6 +166,7 @@ def _forwarding(found: UserForwarding, last_captured: datetime | None) -> Forwar
         last_seen=max(filter(None, (found.last, last_captured)), default=None),
         quiet_since=found.last if state is ForwardingState.QUIET else None,
         confirmation_at=confirmed_at if isinstance(confirmed_at, datetime) else None,
+        confirmation_id=found.confirmation.id if found.confirmation else None,
         to_do=found.to_do,
         remedy=remedies.of_hint(found.to_do, of_user=found.user.mailbox),
     )

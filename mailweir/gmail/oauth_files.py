@@ -14,10 +14,11 @@ from google.auth.crypt import RSASigner
 from mailweir import secrets_file, settings
 from mailweir.errors import SettingsError
 from mailweir.gmail import transport
+from mailweir.sentence import said
 
 _MAX_FILE_BYTES = 100_000
 _GOOGLE_REVOKES = "https://oauth2.googleapis.com/revoke"
-_GUIDE = "docs/admin/gmail.md says how to make it"
+_GUIDE = said("docs/admin/gmail.md says how to make it")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,17 +83,22 @@ def load(config: settings.Gmail) -> OAuthClient | ServiceAccount:
     if config.service_account_file:
         return load_account(Path(config.service_account_file))
     raise SettingsError(
-        "Gmail isn't set up: name the file of an OAuth client in gmail.oauth_client_file, or that of a service account in "
-        f"gmail.service_account_file; {_GUIDE}"
+        said(
+            "Gmail isn't set up: name the file of an OAuth client in gmail.oauth_client_file, or that of a service account in "
+            "gmail.service_account_file; {guide}",
+            guide=_GUIDE,
+        )
     )
 
 
 def load_client(file: Path) -> OAuthClient:
     """Reads `client_secret_….json`. SettingsError."""
-    found = _read(file, "client secret")
+    found = _read(file, said("client secret"))
     kind = next((kind for kind in ("installed", "web") if isinstance(found.get(kind), dict)), None)
     if kind is None:
-        raise SettingsError(f"{file} is no file of an OAuth client (installed or web); {_GUIDE}")
+        raise SettingsError(
+            said("{file} is no file of an OAuth client (installed or web); {guide}", file=file, guide=_GUIDE)
+        )
     values = found[kind]
     redirects = _own_redirects(file, values) if kind == "web" else ()
     return OAuthClient(
@@ -105,11 +111,13 @@ def load_client(file: Path) -> OAuthClient:
 
 
 def load_web_client(file: Path) -> OAuthClient:
-    """Reads the file of a client of the type Web application. redirects: all that the file lists. SettingsError."""
-    found = _read(file, "client secret")
+    """Reads the file of a client of the type Web application. redirects: all that it names. SettingsError."""
+    found = _read(file, said("client secret"))
     values = found.get("web")
     if not isinstance(values, dict):
-        raise SettingsError(f"{file} is no file of an OAuth client of the type Web application; {_GUIDE}")
+        raise SettingsError(
+            said("{file} is no file of an OAuth client of the type Web application; {guide}", file=file, guide=_GUIDE)
+        )
     given = values.get("redirect_uris")
     return OAuthClient(
         client_id=_text(file, values, "client_id"),
@@ -127,21 +135,25 @@ def _own_redirects(file: Path, values: dict[str, Any]) -> tuple[str, ...]:
     )
     if not own:
         raise SettingsError(
-            f"{file}: a consent can't come back to this host; make an OAuth client of the type Desktop app"
+            said(
+                "{file}: a consent can't come back to this host; make an OAuth client of the type Desktop app",
+                file=file,
+            )
         )
     return tuple(own)
 
 
 def load_account(file: Path) -> ServiceAccount:
     """Reads a service account's key file. SettingsError."""
-    found = _read(file, "private key")
+    found = _read(file, said("private key"))
     if found.get("type") != "service_account":
-        raise SettingsError(f"{file} is no key file of a service account; {_GUIDE}")
+        raise SettingsError(said("{file} is no key file of a service account; {guide}", file=file, guide=_GUIDE))
     _text(file, found, "private_key")
     try:
         signer = RSASigner.from_service_account_info(found)  # type: ignore[no-untyped-call]
     except (ValueError, TypeError) as error:
-        raise SettingsError(f"{file}: its private_key can't be read; {_GUIDE}") from error
+        words = said("{file}: its private_key can't be read; {guide}", file=file, guide=_GUIDE)
+        raise SettingsError(words) from error
     return ServiceAccount(
         email=_text(file, found, "client_email"),
         client_id=str(found.get("client_id") or ""),
@@ -157,14 +169,16 @@ def _read(file: Path, what: str) -> dict[str, Any]:
     except (ValueError, RecursionError):
         found = None
     if not isinstance(found, dict):
-        raise SettingsError(f"{file} holds no JSON as Google's console gives it out; {_GUIDE}")
+        raise SettingsError(
+            said("{file} holds no JSON as Google's console gives it out; {guide}", file=file, guide=_GUIDE)
+        )
     return found
 
 
 def _text(file: Path, values: dict[str, Any], key: str) -> str:
     value = values.get(key)
     if not isinstance(value, str) or not value:
-        raise SettingsError(f"{file} lacks {key}; {_GUIDE}")
+        raise SettingsError(said("{file} lacks {key}; docs/admin/gmail.md says how to make it", file=file, key=key))
     return value
 
 

@@ -257,7 +257,7 @@ def garbled(error: BaseException, url: str) -> Unreachable:
 def refuse_insecure(url: str, where: str) -> None:
     """SettingsError if a token would cross a network in the clear, or the URL has no valid host. where: the source of the URL."""
     if not _is_secure(url) and not is_own_host(url):
-        raise SettingsError(f"{where}: '{url}' must be an https:// address")
+        raise SettingsError(said("{where}: '{url}' must be an https:// address", where=where, url=url))
 
 
 def _is_secure(url: str) -> bool:

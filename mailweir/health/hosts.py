@@ -80,6 +80,7 @@ def own_is_late(reports: Sequence[HealthReport], own: str, since: datetime | Non
         sentence,
         said("run 'mailweir health report' as root, and see what it says"),
         key="health.not_reporting",
+        since=max(known, default=since),
     )
 
 

@@ -1,12 +1,13 @@
 """Rewrites a mail's HTML before the sanitizer reads it: every element is closed, in order, and none is nested too deeply.
 
-html5ever, which nh3 uses, takes quadratic time for depth, for the attributes of one tag and for `&`, and it repeats unclosed
-elements (a hundred fonts in each of a thousand paragraphs). This module prevents all of that in one pass, linear in the length.
-Tags of unknown elements are dropped; their text stays. It isn't a sanitizer: `html_view` uses nh3 for that. Pure. Standard
-library only. Called by `html_view`.
+html5ever, beneath nh3, takes quadratic time for depth, for the attributes of one tag and for `&`, and it repeats what was
+left open (a hundred fonts in each of a thousand paragraphs). Here all of that is settled in one pass, linear in the length.
+What isn't known is left out with its tags; its text stays. It is no sanitizer: `html_view` has nh3 for that. A mark may be put
+before a link, once its text is known. Pure. Standard library only. Called by `html_view`.
 """
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
 
 from mailweir.reading import html_tags
 from mailweir.reading.html_tags import Tag
@@ -45,25 +46,62 @@ _TABLE_PARTS = frozenset(["tbody", "thead", "tfoot", "tr", "td", "th", "caption"
 _CELLS = frozenset(["td", "th", "caption"])
 # Cells and tables are barriers, too: an end tag inside doesn't close elements around them.
 
-# Returns a tag's attributes for the output, with a leading blank; None: the tag is left out.
+# These turn all that follows around: what is written backwards would be read as another word
+_OVERRIDES = re.compile("[\u202d\u202e]+")
+_APART_IN_LINKS = _CONTAINERS | _TABLE_PARTS | {"br"}
+_SMALL = frozenset({"small", "sub", "sup"})
+_MARK_PIECES = 4  # of what is written: an element in its tags, and the blank behind it
+
+# Gives a tag's attributes as they shall stand, with a blank before; None: the tag is left out.
 Attributes = Callable[[str, Tag], str | None]
+# Gives what stands before a link, by its start tag and what its text may look like; "" for nothing; None: it is no link any more.
+Mark = Callable[[Tag, Sequence[str]], str | None]
 
 
-def rewrite(source: str, known: frozenset[str], attributes: Attributes, other: Callable[[Tag, str], None]) -> str:
-    """source: from `html_tags.clean`. known: names of elements that stay. other: called with each unknown start tag, and with its
-    content if that isn't text of the mail (a style). The result is well formed."""
-    return _Rewriter(source, known, attributes, other).rewritten()
+def rewrite(
+    source: str, known: frozenset[str], attributes: Attributes, other: Callable[[Tag, str], None], mark: Mark
+) -> str:
+    """source: as `html_tags.clean` gives it. known: names of elements that stay. other: is told of each start tag that isn't
+    known, with what stands in it if that is no text of the mail's (a style). The result is well formed."""
+    return _Rewriter(source, known, attributes, other, mark).rewritten()
+
+
+class _Link:
+    """One that is open. place: of what stands before it, in what is written. styled: how many elements within it that may hide or
+    shrink their text are open."""
+
+    def __init__(self, tag: Tag, place: int) -> None:
+        self.tag, self.place, self.styled = tag, place, 0
+        self._pieces: list[tuple[str, bool]] = []
+
+    def add(self, text: str) -> None:
+        """The next piece of its text."""
+        self._pieces.append((text, self.styled > 0))
+
+    def readings(self) -> tuple[str, ...]:
+        """What its text may look like: all of it; where a part has a look of its own, also without that, and that alone."""
+        whole = "".join(text for text, _ in self._pieces)
+        if not any(is_styled for _, is_styled in self._pieces):
+            return (whole,)
+        parts = ("".join(text for text, is_styled in self._pieces if is_styled == wanted) for wanted in (False, True))
+        return (whole, *parts)
 
 
 class _Rewriter:
     def __init__(
-        self, source: str, known: frozenset[str], attributes: Attributes, other: Callable[[Tag, str], None]
+        self,
+        source: str,
+        known: frozenset[str],
+        attributes: Attributes,
+        other: Callable[[Tag, str], None],
+        mark: Mark,
     ) -> None:
-        self._source, self._known, self._attributes, self._other = source, known, attributes, other
+        self._source, self._known, self._attributes, self._other, self._mark = source, known, attributes, other, mark
         self._out: list[str] = []
-        self._open: list[tuple[str, bool]] = []  # its name, and was it written?
-        self._at: dict[str, list[int]] = {}  # places in _open by name, after an initial -1
-        self._tables, self._cells = [-1], [-1]  # their places, in the same way
+        self._links: list[_Link] = []
+        self._open: list[tuple[str, bool, bool]] = []  # name, is it written, is it a styled one within a link
+        self._at: dict[str, list[int]] = {}  # places in _open by name, behind -1
+        self._tables, self._cells = [-1], [-1]  # their places in the same way
         self._formatting = 0
         self._depth = 0
         self._begins_pre = False
@@ -93,7 +131,11 @@ class _Rewriter:
     def _text(self, text: str) -> None:
         if "&" in text:
             text = html_tags.clean(html_tags.decode(text))
-        if self._begins_pre:  # a parser drops the first line end of a `pre`, each time
+        if "\u202d" in text or "\u202e" in text:
+            text = _OVERRIDES.sub("", text)
+        if self._links:
+            self._links[-1].add(text)
+        if self._begins_pre:  # a parser drops the first line end of a `pre`, each time anew
             text = text.lstrip("\n")
             self._begins_pre = not text
         if (escaped := escape(text)) is text and "\xa0" not in text:  # nearly all text
@@ -117,7 +159,12 @@ class _Rewriter:
         written = None
         if self._depth < MAX_DEPTH and not (is_formatting and self._formatting >= _MAX_FORMATTING):
             written = self._attributes(name, tag)
+        is_styled = False
         if written is not None:
+            is_styled = self._note_in_link(tag)
+            if name == "a":
+                self._links.append(_Link(tag, len(self._out)))
+                self._out.append("")
             self._out.append(f"<{name}{written}>")
             self._begins_pre = name == "pre"
         if name not in VOID:
@@ -130,9 +177,22 @@ class _Rewriter:
                 self._cells.append(place)
             elif name == "table":
                 self._tables.append(place)
-            self._open.append((name, written is not None))
+            self._open.append((name, written is not None, is_styled))
             self._depth += written is not None
             self._formatting += is_formatting
+
+    def _note_in_link(self, tag: Tag) -> bool:
+        """What an element adds to the text of the link that it stands in; may it hide or shrink its own?"""
+        if not self._links or tag.name == "a":
+            return False
+        link = self._links[-1]
+        if tag.name == "img":
+            link.add(f" {html_tags.attributes_of(tag.attributes).get('alt', '')} ")
+        elif tag.name in _APART_IN_LINKS:
+            link.add(" ")
+        is_styled = tag.name not in VOID and (bool(tag.attributes) or tag.name in _SMALL)
+        link.styled += is_styled
+        return is_styled
 
     def _end_others(self, name: str) -> None:
         if name == "table" and self._tables[-1] > self._cells[-1]:
@@ -174,7 +234,9 @@ class _Rewriter:
 
     def _close_from(self, place: int) -> None:
         while len(self._open) > place:
-            name, is_written = self._open.pop()
+            name, is_written, is_styled = self._open.pop()
+            if is_styled:
+                self._links[-1].styled -= 1
             self._at[name].pop()
             if name in _CELLS:
                 self._cells.pop()
@@ -186,6 +248,17 @@ class _Rewriter:
                 self._depth -= 1
                 self._out.append(f"</{name}>")
                 self._begins_pre = False
+                if name == "a":
+                    self._end_link(self._links.pop())
+
+    def _end_link(self, link: _Link) -> None:
+        mark = self._mark(link.tag, link.readings())
+        if mark is None:
+            self._out[link.place + 1] = "<a>"
+        elif "".join(self._out[max(0, link.place - _MARK_PIECES) : link.place]) != mark:  # a view stays as it is
+            self._out[link.place] = mark
+            if self._links:  # it stands within another link, and is a part of its text
+                self._links[-1].add(mark)
 
 
 def escape(text: str) -> str:

@@ -1,13 +1,14 @@
 """A mail's HTML in a form that is safe for a page: it runs nothing, fetches nothing, covers nothing, and links lead where they
 say.
 
-First the HTML is rewritten (`html_depth`), with known elements, attributes and values only. Then nh3 sanitises the result, so
-that an attack would have to pass two walls. The page puts the result into a sandboxed frame, under a policy of its own. Pure: no
-file, no network. Called by the reading of a message.
+First the HTML is written anew (`html_depth`), with known elements, attributes and values only. Then nh3 sanitises what came of
+it, so that two walls would have to fail. The page puts the result into a sandboxed frame, under a policy of its own. A link
+whose text names another host than it leads to has the true one before it.
+Pure: no file, no network. Called by the reading of a message.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from urllib.parse import unquote
@@ -17,17 +18,27 @@ import nh3
 from mailweir.reading import html_depth, html_tags, view_style
 from mailweir.reading.html_depth import escape
 from mailweir.reading.html_tags import Tag, attributes_of
+from mailweir.reading.link_hosts import LinkHosts
 
-SANITIZER_VERSION = 1  # stored with each view: raise it with every change that affects views, including a new nh3
-MAX_CHARS = 1_000_000  # of HTML; a longer one is cut, and `…` marks the place
-MAX_DATA_URL_CHARS = 400_000  # of one image embedded in the HTML
-ATTACHMENT_URL = "attachments/{number}"  # relative: the page serves it under the message's own address
+SANITIZER_VERSION = 2  # a stored view knows its own: raise it with whatever changes a view, a new nh3 included
+MAX_CHARS = 1_000_000  # of HTML; what is beyond is cut off, and `…` stands there
+MAX_DATA_URL_CHARS = 400_000  # of one image that is in the HTML itself
+ATTACHMENT_URL = "attachments/{number}"  # relative: the page answers under the message's own address
 
 _MAX_REMEMBERED_CHARS = 1_000
 _CUT = "<p>…</p>"
+MARK = "\u2192"  # before the host that a link leads to
+_MAX_MARKED = 1_000  # links; more of this kind lose their target, or the view would be many times as long as the mail
+# Nothing of what is around it counts: a mail would hide it. It isolates its direction, and stands before the link, for what is
+# behind could be pushed out of sight.
+_MARK_STYLE = view_style.kept(
+    "display:inline-block;visibility:visible;direction:ltr;unicode-bidi:isolate;border:1px solid #b00;padding:0 3px;"
+    "background-color:#fff;color:#b00;font:bold 13px / 1.3 sans-serif;letter-spacing:normal;word-spacing:normal;text-indent:0;"
+    "text-transform:none;white-space:normal;word-break:break-all"
+)
 _TAGS = frozenset(
     [
-        *("a", "abbr", "address", "article", "aside", "b", "bdi", "bdo", "big", "blockquote", "br", "caption"),
+        *("a", "abbr", "address", "article", "aside", "b", "bdi", "big", "blockquote", "br", "caption"),
         *("center", "cite", "code", "col", "colgroup", "dd", "del", "details", "dfn", "div", "dl", "dt", "em"),
         *("figcaption", "figure", "font", "footer", "h1", "h2", "h3", "h4", "h5", "h6", "header", "hr", "i"),
         *("img", "ins", "kbd", "li", "main", "mark", "nav", "ol", "p", "pre", "q", "rp", "rt", "ruby", "s"),
@@ -50,7 +61,6 @@ _ALLOWED = {
     "li": frozenset({"value"}),
     "hr": frozenset({"color", "noshade", "size", "width"}),
     "br": frozenset({"clear"}),
-    "bdo": frozenset(),
 }
 _LOOKED_AT_TWICE = frozenset({"href", "src", "style"})
 _FREE_TEXT = frozenset({"alt", "title"})
@@ -111,7 +121,7 @@ def sanitise(html: str, attachment_numbers: Mapping[str, int]) -> View:
     source = html_tags.clean(html[:MAX_CHARS])
     if is_cut:  # a tag split by the cut would become text
         source = source[: max(source.rfind(">") + 1, len(source) - 4096)]
-    written = html_depth.rewrite(source, _TAGS, writer.attributes, writer.look_at)
+    written = html_depth.rewrite(source, _TAGS, writer.attributes, writer.look_at, writer.mark)
     safe = _CLEANER.clean(written).strip()
     return View(html=safe + _CUT if is_cut else safe, remote_images=len(writer.remote), is_cut=is_cut)
 
@@ -123,6 +133,19 @@ class _Writer:
         self._numbers = {name.strip("<> "): number for name, number in attachment_numbers.items()}
         self._shown_numbers = {str(number) for number in attachment_numbers.values()}
         self.remote: set[str] = set()
+        self._hosts = LinkHosts()
+        self._marked = 0
+
+    def mark(self, tag: Tag, readings: Sequence[str]) -> str | None:
+        """What stands before a link whose text names another host than it leads to."""
+        target = _link(attributes_of(tag.attributes).get("href", ""))
+        shown = self._hosts.foreign(target, readings) if target else ""
+        if not shown:
+            return ""
+        self._marked += 1
+        if self._marked > _MAX_MARKED:
+            return None
+        return f'<bdi style="{_MARK_STYLE}">{MARK} {escape(shown)}</bdi> '
 
     def attributes(self, name: str, tag: Tag) -> str | None:
         if name == "img":

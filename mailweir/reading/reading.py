@@ -10,7 +10,7 @@ from mailweir.reading.invitation import Invitation
 from mailweir.reading.labels import Label
 from mailweir.reading.thread_keys import ThreadKeys
 
-READER_VERSION = 1  # a higher number causes the whole record to be read again
+READER_VERSION = 2  # a higher number has the whole record read anew
 
 TEXT_CUT = "text_cut"
 HTML_CUT = "html_cut"

@@ -114,7 +114,26 @@ def _entry(
             has_proven_author=use is not None,
             envelope_sender=plan.envelope.sender,
         )
-    return Entry(decision, queue_id, plan.envelope.received_at, kept, use=use, traces=digests, hold=hold)
+    return Entry(
+        decision,
+        queue_id,
+        plan.envelope.received_at,
+        kept,
+        use=use,
+        traces=digests,
+        hold=hold,
+        forwarded=_forwarded(plan, decision),
+    )
+
+
+def _forwarded(plan: Plan, decision: Decision) -> tuple[tuple[int, str], ...]:
+    """Whom of the deployment Gmail forwarded it to, and from which mailbox."""
+    found = confirmation.forwarder(plan.envelope.sender)
+    if found is None:
+        return ()
+    mailbox, target = found
+    arrivals = [arrival for arrival in plan.recipients.arrivals if arrival.deployment.id == decision.deployment.id]
+    return tuple((arrival.owners[target].id, mailbox) for arrival in arrivals if target in arrival.owners)
 
 
 class ConfirmationDesk:

@@ -33,6 +33,8 @@ _NO_PAGES = {
     "message_parts.html",
     "message_parts.raw",
     "message_parts.attachment",
+    "contacts.months_picture",
+    "companies.months_picture",
     "admin_contact_files.export",
 }
 PAGES = [

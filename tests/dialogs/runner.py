@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from mailweir.database_url import DatabaseUrl
 from mailweir.store.database.connection import Database
-from mailweir.store.record import activities, decisions, raw_messages
+from mailweir.store.record import activities, decision_search, raw_messages
 from mailweir.store.record.activities import Activity
 from mailweir.store.record.decisions import Decision
 from tests.dialogs.script import CLOSED, Command, DecisionExpected, Expect, Script, Send
@@ -43,7 +43,7 @@ def run(script: Script, target: Target) -> None:
     with closing(Database(target.database_url)) as database:
         activities_before, outbox_before = _count_activities(database), Counter(target.outbox())
         queue_ids = _Conversation(script, target).hold()
-        found = [one for queue_id in queue_ids for one in decisions.find(database, queue_id)[::-1]]
+        found = [one for queue_id in queue_ids for one in decision_search.find(database, queue_id)[::-1]]
         _compare_decisions(script, database, found)
         grown = _count_activities(database) - activities_before
         if grown != script.outcome.activities:

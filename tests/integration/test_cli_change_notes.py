@@ -171,6 +171,25 @@ def test_what_changed_nothing_isnt_noted(
     assert _noted(database, None) == []
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        *[LINES[name][0] for name in ("deployment set", "user set", "company set", "contact set", "activity set")],
+        LINES["never-log add"][0],
+        LINES["web account password"][0],
+        "deployment set demo --private-words secret --automatic-todos on --held-forwards off --known-threads on",
+        "user set anna --email a@firm.example --visibility metadata",
+        "company set Client --visibility participants --auto-contacts off",
+        "gmail retry richard",
+    ],
+)
+def test_the_same_again_changes_nothing_and_isnt_noted(stage: Mailweir, database: Database, line: str) -> None:
+    assert stage(*line.split()).code == 0
+    _forget(database)
+    assert stage(*line.split()).code == 0
+    assert _noted(database) == []
+
+
 def test_operators_are_noted_with_what_belongs_to_no_deployment(stage: Mailweir, database: Database) -> None:
     for line in ("web link --operator", "web account add root --operator", "web account remove root"):
         assert stage(*line.split()).code == 0

@@ -1,11 +1,14 @@
 """The command line for deployments, users, companies and contacts, on a real database."""
 
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from mailweir.store.database.connection import Database
+from mailweir.store.gmail import gmail_connections
+from mailweir.store.people import deployments
 
 Mailweir = Any
 TABLES = (
@@ -75,6 +78,22 @@ def test_user_add_prints_the_addresses_to_use(demo: Mailweir) -> None:
     assert demo("user", "alias", "richard", "r@example.com", "--remove").code == 0
     assert demo("user", "remove", "anna").code == 0
     assert [row["username"] for row in demo("user", "list", "--json").json] == ["richard"]
+
+
+@pytest.mark.parametrize("sealed", [b"sealed", None])
+def test_removing_a_user_says_what_becomes_of_the_gmail(
+    demo: Mailweir, database: Database, now: datetime, sealed: bytes | None
+) -> None:
+    tenant = deployments.find(database, "demo")
+    options: dict[str, Any] = {"inbound": True, "outbound": True, "now": now, "first_days": 7}
+    gmail_connections.connect(database, tenant, "richard", "richard@example.com", token_sealed=sealed, **options)
+    ran = demo("user", "remove", "richard")
+    assert (ran.code, "The Gmail of richard@example.com is read no more." in ran.err) == (0, True)
+    assert ("gives the consent back to Google" in ran.err) == (sealed is not None)
+    asked = database.execute("SELECT address, state, token_sealed FROM gmail_revocations").fetchall()
+    assert [(address, state, bytes(token)) for address, state, token in asked] == [
+        ("richard@example.com", "waits", sealed)
+    ] * (sealed is not None)
 
 
 def test_contacts_and_companies_are_listed(demo: Mailweir) -> None:

@@ -171,6 +171,25 @@ def test_only_googles_exact_sender_and_author_are_worth_proving(sender: str, aut
     assert confirmation.resembles(sender, _view(sender=author)) is expected
 
 
+@pytest.mark.parametrize(
+    ("sender", "expected"),
+    [
+        ("jane+caf_=richard=demo.example.net@gmail.com", ("jane@gmail.com", "richard@demo.example.net")),
+        ("a+b+caf_=r+x=demo.example.net@firm.example", ("a+b@firm.example", "r+x@demo.example.net")),
+        ("a+caf_=b=c+caf_=richard=demo.example.net@x.example", ("a+caf_=b=c@x.example", "richard@demo.example.net")),
+        ("jane@gmail.com", None),
+        ("", None),
+        ("+caf_=richard=demo.example.net@gmail.com", None),
+        ("jane+caf_=richard@gmail.com", None),
+        ("jane+caf_==demo.example.net@gmail.com", None),
+        ("jane+caf_=richard=@gmail.com", None),
+        ("jane+caf_=", None),
+    ],
+)
+def test_the_envelope_says_which_mailbox_gmail_forwards(sender: str, expected: tuple[str, str] | None) -> None:
+    assert confirmation.forwarder(sender) == expected
+
+
 @settings(max_examples=300, deadline=None)
 @given(
     st.binary(max_size=300),

@@ -26,7 +26,7 @@ from mailweir.sender_verdict import SenderVerdict, Verdict, VerdictReason
 from mailweir.settings import Digest as DigestSettings
 from mailweir.settings import Settings
 from mailweir.store.database.connection import Database
-from mailweir.store.record import activities, decisions, digest_queue, raw_messages, retraction, verdicts
+from mailweir.store.record import activities, decision_search, digest_queue, raw_messages, retraction, verdicts
 from mailweir.store.record.digest_queue import Lane, Stage
 from mailweir.store.record.verdicts import Examined
 
@@ -131,7 +131,7 @@ def test_the_reason_is_kept_with_the_verdict(
     activity = activities.find(demo, activity_id)
     assert (activity.sender_verdict_reason, activity.sender_verdict_domain) == ("dkim", "client.example")
     assert [one.verdict_reason for one in raw_messages.versions(demo, activity)] == [reason for reason, _ in kept]
-    (found, *_) = decisions.find(demo, "4Xy0")
+    (found, *_) = decision_search.find(demo, "4Xy0")
     assert (found.sender_verdict, found.sender_verdict_reason) == ("pass", "dkim")
 
 

@@ -105,7 +105,7 @@ def _of_the_record() -> Iterator[Explanation | None]:
 
 def _of_forwarding() -> Iterator[Explanation | None]:
     regular = [MOMENT - timedelta(days=number) for number in range(20)]
-    sent_on, limited = Pending(1, None, MOMENT, MOMENT, None), Pending(1, None, MOMENT, None, None)
+    sent_on, limited = Pending(1, 1, None, MOMENT, MOMENT, None), Pending(1, 1, None, MOMENT, None, None)
     later = MOMENT + timedelta(days=10)
     for seen, now in (
         (Seen((), False, None), MOMENT),
@@ -130,6 +130,9 @@ def _of_the_rest() -> Iterator[Explanation | None]:
     yield from relay.hindrances(_settings(smtp={"bind_address": "127.0.0.1", "submission_port": 10587}))
     yield from (consents.left(left, "r@firm.example", "no answer") for left in Left if left is not Left.NOTHING)
     yield tracking.nothing("j@x.example", 14)
+    yield tracking.nothing("j@x.example", 14, MOMENT)
+    yield tracking.nothing("j@x.example", 14, is_first=False)
+    yield explain("tracking.looked_back", until=MOMENT)
     yield from map(explain, ("tracking.no_subjects", "tracking.own_alone", "decision.never_log_of_others"))
     yield word("route", "pigeon")
 
@@ -229,12 +232,25 @@ def test_what_hinders_gmail() -> None:
     assert alone == Explanation("relay.loopback_only", {"address": "[::1]"})
 
 
-def test_mail_that_came_after_a_confirmation_answers_it() -> None:
-    pending = Pending(1, None, MOMENT, MOMENT, None)
-    came = MOMENT + timedelta(hours=1)
-    assert forwarding.state(USER, Seen([MOMENT], True, pending), came).state.key == "forwarding.unconfirmed"
-    usual = forwarding.state(USER, Seen([came], True, pending), came)
-    assert (usual.state, usual.to_do, usual.last) == (Explanation("forwarding.usual", {"last": came}), None, came)
+def test_mail_that_came_on_five_days_after_a_confirmation_outdates_it() -> None:
+    pending = Pending(7, 1, None, MOMENT, MOMENT, None)
+    came = [MOMENT + timedelta(days=number, hours=1) for number in range(5)]
+    for times in ([MOMENT], [*came[:4], came[0] + timedelta(minutes=1)]):
+        open_one = forwarding.state(USER, Seen(times, True, pending), came[-1])
+        assert (open_one.state.key, open_one.confirmation) == ("forwarding.unconfirmed", pending)
+    usual = forwarding.state(USER, Seen(came, True, pending), came[-1])
+    assert (usual.state, usual.to_do, usual.last, usual.confirmation) == (
+        Explanation("forwarding.usual", {"last": came[-1]}),
+        None,
+        came[-1],
+        None,
+    )
+
+
+def test_a_confirmation_that_a_strange_mailbox_asked_for_is_no_state_of_the_users() -> None:
+    strange = Pending(7, 1, "eve@evil.example", MOMENT, MOMENT, None)
+    found = forwarding.state(USER, Seen((), False, strange, is_own=False), MOMENT + timedelta(days=9))
+    assert (found.state.key, found.confirmation) == ("forwarding.never", strange)
 
 
 def test_a_quiet_forwarding_says_since_when_and_what_was_usual() -> None:

@@ -98,6 +98,33 @@ def test_a_consent_is_given_back_once(site: Site) -> None:
     assert (site.found().state, site.found().ended_at, site.tokens_kept()) == (State.DONE, site.clock(), 0)
 
 
+def test_that_of_a_removed_user_is_given_back_too(site: Site) -> None:
+    site.google.script += [as_json({})]
+    users.remove(site.database, site.demo, "richard", site.clock())
+    assert (site.found().address, site.found().state, site.tokens_kept()) == (RICHARD, State.WAITS, 1)
+    assert (site.returned.step(), site.returned.step()) == (True, False)
+    assert [one.one("token") for one in site.google.asked] == ["1//token"]
+    assert (site.found().state, site.tokens_kept()) == (State.DONE, 0)
+    assert site.database.execute("SELECT token_sealed FROM gmail_mailboxes").fetchall() == [(None,)]
+
+
+def test_a_removed_user_leaves_a_consent_that_another_user_is_read_by(site: Site) -> None:
+    other = deployments.add(site.database, "other", "other.example.org", site.clock())
+    users.add(site.database, other, "rick", RICHARD, "", site.clock())
+    site.connect(other, "rick")
+    users.remove(site.database, site.demo, "richard", site.clock())
+    assert site.returned.step()
+    assert (site.found().state, site.google.asked) == (State.KEPT, [])
+
+
+def test_a_removed_user_who_has_nothing_connected_asks_for_nothing(site: Site) -> None:
+    site.disconnect()
+    asked_at = site.found().asked_at
+    site.clock.pass_by(60)
+    users.remove(site.database, site.demo, "richard", site.clock())
+    assert (site.found().asked_at, site.found().state) == (asked_at, State.WAITS), "what was asked before goes on"
+
+
 def test_one_that_ended_by_itself_is_no_error(site: Site) -> None:
     site.google.script += [GONE]
     site.disconnect()

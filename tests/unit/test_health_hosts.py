@@ -11,7 +11,7 @@ from mailweir.health.findings import Finding, Level, note, ok, worst, wrong
 from mailweir.health.refusal_quota import A_DAY, A_MINUTE, RefusalQuota
 from mailweir.settings import Settings
 from mailweir.store.database.connection import Database
-from mailweir.store.database.moments import rfc3339
+from mailweir.store.database.moments import rfc3339, rfc3339_or_none
 from mailweir.store.record import health_reports, log_positions
 from mailweir.store.record.health_reports import HealthReport
 from mailweir.store.record.log_positions import LogPosition
@@ -66,6 +66,8 @@ def test_one_host_tells_nothing_of_itself_unless_it_should_have_reported(now: da
     ):
         found = list(hosts.own_is_late(reports, "front1", since, now))
         assert [one.sentence for one in found] == said
+        began = rfc3339_or_none(max([one.at for one in reports], default=since))
+        assert [one.facts["since"] for one in found] == [began] * len(said)
         assert all(one.level is Level.WRONG and one.to_do for one in found)
 
 

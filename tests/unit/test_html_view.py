@@ -282,6 +282,106 @@ def test_any_characters_are_shown(html: str) -> None:
     assert view(shown.html).html == shown.html
 
 
+MARKED = re.compile(r'<bdi style="[^"]*">\u2192 ([^<]*)</bdi> <a href="([^"]*)"')
+
+
+@pytest.mark.parametrize(
+    "html",
+    [
+        "<a href=https://evil.example>www.bank.example</a>",
+        "<a href=https://bank.example@evil.example>bank.example</a>",
+        "<a href=https://evil.example>www.<b>bank</b>.ex<i>am</i>ple</a>",
+        "<a href=https://evil.example>&#119;ww&period;bank.example",
+        "<a href=https://evil.example><div>Dear</div>www.bank.example<br>x</a>",
+        "<a href=https://evil.example><img src=http://x.example/y alt=www.bank.example></a>",
+        "<a href=https://evil.example>bank<s style=display:none>-</s>.<s hidden>-</s>ex<small>-</small>ample</a>",
+        "<a href=https://evil.example style=font-size:0>b-<u style=font-size:16px>bank.ex</u>-<u style=font-size:16px>ample</u>",
+        "<a href=https://evil.example><s style=display:none>evil.example</s>bank.example</a>",
+        "<table><tr><td><a href=https://evil.example><b>bank.example",
+        "<pre>\n\n<a href=https://evil.example>\nbank.example",
+    ],
+)
+def test_a_link_whose_text_names_another_host_has_the_true_one_before_it(html: str) -> None:
+    shown = view(html).html
+    ((host, target),) = MARKED.findall(shown)
+    assert host == "evil.example"
+    assert target.endswith("evil.example")
+    assert faults(shown) == []
+    assert view(shown).html == shown
+
+
+@pytest.mark.parametrize(
+    "html",
+    [
+        "<a href=https://bank.example>www.bank.example</a> evil.example",
+        "<a href=https://evil.example>Log in</a> bank.example",
+        "<a>bank.example</a>",
+        "<a href=javascript:x>bank.example</a>",
+        "<a href=https://bank.example>b<p>bank.example</p>",
+        "<a href=https://ok.example>ok.example<table><tr><td>x<a href=https://bank.example>bank.example</a></table></a>",
+    ],
+)
+def test_other_links_have_nothing_before_them(html: str) -> None:
+    assert "bdi" not in view(html).html
+
+
+def test_a_link_within_a_link_is_marked_too() -> None:
+    html = (
+        "<a href=https://ok.example>ok.example<table><tr><td><a href=https://evil.example>bank.example</a></table></a>"
+    )
+    shown = view(html).html
+    assert ("evil.example", "https://evil.example") in MARKED.findall(shown)
+    assert faults(shown) == []
+    assert view(shown).html == shown
+
+
+def test_nothing_around_a_mark_counts_for_its_look() -> None:
+    (style,) = re.findall(r'<bdi style="([^"]*)"', view("<a href=https://evil.example>bank.example").html)
+    names = {one.partition(":")[0] for one in style.split(";")}
+    assert names == {
+        *(
+            "display",
+            "visibility",
+            "direction",
+            "unicode-bidi",
+            "border",
+            "padding",
+            "background-color",
+            "color",
+            "font",
+        ),
+        *("letter-spacing", "word-spacing", "text-indent", "text-transform", "white-space", "word-break"),
+    }
+
+
+def test_a_mark_of_the_mails_own_is_no_mark_of_another_host() -> None:
+    """A mail that knows how marks look can't do away with its own."""
+    mark = MARKED.findall(view("<bdi>\u2192 bank.example</bdi> <a href=https://evil.example>bank.example</a>").html)
+    assert mark == [("evil.example", "https://evil.example")]
+
+
+def test_beyond_a_thousand_marks_such_links_lead_nowhere() -> None:
+    shown = view("<a href=https://evil.example>bank.example</a><a href=https://ok.example>ok</a>" * 1_002).html
+    assert (shown.count("\u2192 evil.example"), shown.count('href="https://evil.example"')) == (1_000, 1_000)
+    assert shown.count('href="https://ok.example"') == 1_002
+
+
+@pytest.mark.parametrize(
+    "html",
+    [
+        "<bdo dir=rtl>elpmaxe.knab</bdo>",
+        "<p style='unicode-bidi:bidi-override;direction:rtl'>elpmaxe.knab</p>",
+        "<p style='unicode-bidi: isolate-override'>elpmaxe.knab</p>",
+        "<p>\u202eelpmaxe.knab\u202c</p>",
+        "<p>&#x202E;elpmaxe.knab&#x202d;</p>",
+    ],
+)
+def test_no_text_is_turned_around_by_force(html: str) -> None:
+    shown = view(html).html
+    assert "elpmaxe.knab" in shown
+    assert not re.search("bdo|override|\u202e|\u202d", shown)
+
+
 def test_the_corpus_is_safe_and_stays_as_it_is(corpus: list[Path]) -> None:
     for html in html_parts(corpus):
         shown = view(html)
@@ -294,6 +394,7 @@ def test_another_view_needs_another_version() -> None:
     samples = [
         "<p class=x style='color:red;position:fixed'>a<b>b<p>c",
         "<img src=cid:a@b><img src=http://x.example/a alt=b>",
+        "<a href=https://bank.example@evil.example>www.bank.example</a>",
         *HOSTILE[::9],
     ]
     found = [f"{html_view.SANITIZER_VERSION}: {html!r} -> {view(html).html!r}" for html in samples]

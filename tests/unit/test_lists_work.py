@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,17 @@ from mailweir.store.database.moments import parse
 from mailweir.store.people import deployments, users
 from mailweir.store.people.deployments import Deployment
 from mailweir.store.people.users import User
-from mailweir.store.record import activities, decision_pages, monthly, streams, todo_lists, user_routes, walking
+from mailweir.store.record import (
+    activities,
+    decision_pages,
+    decision_search,
+    monthly,
+    streams,
+    todo_lists,
+    user_routes,
+    walking,
+)
+from mailweir.store.record.decision_search import Wanted
 from mailweir.store.record.decisions import Asker
 from mailweir.store.record.stream_filter import StreamFilter
 from mailweir.store.record.visibility import Reader
@@ -59,6 +70,14 @@ def _stream(wanted: StreamFilter, reader: Reader | None = SOME, **place: int) ->
     return lambda database, demo: streams.stream(database, demo, reader, wanted, **place)
 
 
+def _why(text: str) -> Ask:
+    """As a user asks."""
+    asker = replace(ADMIN, is_admin=False)
+    return lambda database, demo: decision_search.search(
+        database, Wanted(text=text, deployment=demo, limit=20, digests={demo.id: bytes(12)}, told=(), asker=asker)
+    )
+
+
 def _user7(database: Database, demo: Deployment) -> User:
     return users.find(database, demo, "user7")
 
@@ -86,6 +105,10 @@ LISTS: dict[str, Ask] = {
     "to-dos, the oldest first": lambda database, demo: todo_lists.open_ones(database, demo, 7, oldest_first=True),
     "to-dos, done": lambda database, demo: todo_lists.done_ones(database, demo, 7),
     "decisions": lambda database, demo: decision_pages.page(database, demo, ADMIN),
+    "why, an address": _why("stranger7@else.example"),
+    "why, a contact's address": _why("contact7@client.example"),
+    "why, a Message-ID": _why("<7@client.example>"),
+    "why, a queue id": _why("q7"),
     "a user's last mail": lambda database, demo: user_routes.last_of_user(database, demo, _user7(database, demo)),
     "all users' last mail": user_routes.last_of_users,
     "a user's days": lambda database, demo: user_routes.forwarded_times(
@@ -110,6 +133,7 @@ def _small_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(monthly, "LARGEST_STEP", BOUND)
     monkeypatch.setattr(monthly, "LOOKED_AT", BOUND)
     monkeypatch.setattr(decision_pages, "STEPS", (60, BOUND))
+    monkeypatch.setattr(decision_search, "TRACED_BUCKETS", 2)
 
 
 @pytest.fixture
@@ -176,6 +200,12 @@ def test_no_list_reads_a_whole_table_on_sqlite(sizes: list[Watched]) -> None:
             "sightings_of_user",
             "decisions_ignored",
             "decisions_ignored_of_several",
+            "decisions_message_ids",
+            "decisions_authors",
+            "decisions_traced",
+            "decisions_named",
+            "decisions_refused",
+            "activity_contacts_addresses",
         )
         if name not in used
     } == set()

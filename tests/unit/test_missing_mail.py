@@ -21,7 +21,7 @@ from mailweir.store.gmail import gmail_queue
 from mailweir.store.gmail.gmail_queue import Origin
 from mailweir.store.people import contacts, deployments, users
 from mailweir.store.people.deployments import Deployment
-from mailweir.store.record import search_index, visibility
+from mailweir.store.record import decision_search, search_index, visibility
 from mailweir.traces import Traces
 from mailweir.visibility import Visibility
 from postfix.maillog import Refusal
@@ -349,3 +349,23 @@ def test_an_alias_of_a_user_is_an_admins_to_add(ignore: Ignore, ask: Ask) -> Non
     (found,) = ask("r.smith@firm.example", None, is_admin=True).found
     assert found.remedy == Remedy(Action.ADD_ADDRESS, "r.smith@firm.example")
     assert found.remedy.is_for_admins
+
+
+# --- how far was looked -----------------------------------------------------------------------------------------------
+
+
+def test_an_answer_says_how_far_it_looked_or_goes_on_by_itself(
+    database: Database, ignore: Ignore, ask: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(decision_search, "MOST_BUCKETS", 1)
+    ignore("demo", queue_id="4XyOld")
+    ignore("demo", queue_id="4XyNew", author="eve@x.example")
+    database.execute("UPDATE decisions SET id = id + 5000 WHERE source_id = '4XyNew'")
+    part = ask(STRANGER, "richard")
+    assert (part.found, keys(part)) == ((), ["tracking.nothing_since", "tracking.own_alone"])
+    assert part.further is not None
+    assert keys(ask("eve@x.example", "richard")) == ["tracking.looked_back", "tracking.own_alone"]
+    whole = ask(STRANGER, "richard", goes_on=True)
+    assert (queue_ids(whole), keys(whole), whole.further) == (["4XyOld"], ["tracking.own_alone"], None)
+    none = ask("nobody@x.example", "richard", goes_on=True)
+    assert keys(none) == ["tracking.nothing", "tracking.own_alone"]

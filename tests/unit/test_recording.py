@@ -24,7 +24,7 @@ from mailweir.errors import DatabaseUnavailable
 from mailweir.recording import Content, Entry, Recorded, Redirect
 from mailweir.store.database.connection import Database
 from mailweir.store.people import deployments
-from mailweir.store.record import activities, decisions, verdicts
+from mailweir.store.record import activities, decision_search, verdicts
 from mailweir.store.record.activities import Filter
 
 if TYPE_CHECKING:
@@ -159,9 +159,9 @@ def test_a_version_whose_author_is_less_sure_waits_for_no_verdict(
     assert _rows(filled, "activities", "sender_verdict, leading_raw_id") == [("none", 1)]
     assert _rows(filled, "decisions", "named") == [('["jane@client.example", "\\"é b\\"@x.example"]',)]
     assert verdicts.count_pending(filled) == 0
-    named = [decisions.find(filled, text)[0].named for text in ("jane@client.example", '"é b"@x.example')]
+    named = [decision_search.find(filled, text)[0].named for text in ("jane@client.example", '"é b"@x.example')]
     assert named == [decision.named] * 2
-    assert decisions.find(filled, "ane@client.example") == []
+    assert decision_search.find(filled, "ane@client.example") == []
     # the same mail as it was written, proven, takes the lead
     plain = decide("richard@demo.example.net")
     write(Entry(plain, "4Xy2", now, replace(_content(b"plain"), is_proven=True)))

@@ -16,7 +16,7 @@ from mailweir.health.findings import Finding, Level, run
 from mailweir.health.refusal_quota import A_MINUTE
 from mailweir.settings import Settings
 from mailweir.store.database.connection import Database
-from mailweir.store.record import decisions, retention
+from mailweir.store.record import decision_search, retention
 
 if TYPE_CHECKING:
     from tests.conftest import Ignore, Mailweir
@@ -80,11 +80,11 @@ def test_each_refusal_is_of_the_deployment_that_it_was_for(chore: Chore, databas
         (1, TIME, "refused", "no such recipient", "[]", "eve@evil.example", None),
         (2, TIME, "refused", "refused by Postfix", "[]", "eve@evil.example", None),
     ]
-    told = {one.deployment: one for one in decisions.find(database, "eve@evil.example", told=())}
+    told = {one.deployment: one for one in decision_search.find(database, "eve@evil.example", told=())}
     assert told["other"].queue_id == "4Xy1"
-    assert [one.deployment for one in decisions.find(database, "4Xy1", told=())] == ["other"]
-    assert decisions.find(database, "eve@evil.example") == [], "only who asks for it gets what is of the log"
-    assert decisions.find(database, "4Xy", told=()) == []
+    assert [one.deployment for one in decision_search.find(database, "4Xy1", told=())] == ["other"]
+    assert decision_search.find(database, "eve@evil.example") == [], "only who asks for it gets what is of the log"
+    assert decision_search.find(database, "4Xy", told=()) == []
 
 
 def test_nothing_of_strangers_is_kept_in_clear(chore: Chore, database: Database) -> None:

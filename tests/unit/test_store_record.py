@@ -12,7 +12,7 @@ from mailweir.store.database import batches
 from mailweir.store.database.connection import Database
 from mailweir.store.people import companies, contacts, deployments, users
 from mailweir.store.people.deployments import Deployment
-from mailweir.store.record import activities, decisions, raw_messages, retention, todos
+from mailweir.store.record import activities, decision_search, raw_messages, retention, todos
 from mailweir.store.record.activities import Filter, Participant
 
 Put = Callable[..., Any]
@@ -219,7 +219,7 @@ def test_a_decision_is_found_by_message_id_author_and_queue_id(
 ) -> None:
     ignore("demo")
     ignore("demo", author="b@x.example", message_id="<2@x.example>", queue_id="4XyA")
-    (found,) = decisions.find(database, text)
+    (found,) = decision_search.find(database, text)
     assert (found.queue_id, found.deployment, found.author) == ("4XyZ", "demo", "jane@x.example")
     assert (found.recipients, found.outcome, found.reason) == (
         ("richard@demo.example.net",),
@@ -235,13 +235,13 @@ def test_decisions_are_newest_first_and_of_one_deployment_if_asked(
     ignore("demo", queue_id="1", author=JANE, at=now - timedelta(hours=1))
     ignore("other", queue_id="2", author=JANE, at=now)
     activity_id = record("demo", "richard", JANE)
-    found = decisions.find(database, JANE)
+    found = decision_search.find(database, JANE)
     assert [decision.queue_id for decision in found] == ["4Xy1", "2", "1"]
     assert (found[0].outcome, found[0].activity, found[0].direction) == ("captured", activity_id, "incoming")
-    assert [decision.queue_id for decision in decisions.find(database, JANE, demo)] == ["4Xy1", "1"]
-    assert [decision.queue_id for decision in decisions.find(database, JANE, limit=1)] == ["4Xy1"]
-    assert decisions.find(database, "") == []
-    assert decisions.find(database, "%") == []
+    assert [decision.queue_id for decision in decision_search.find(database, JANE, demo)] == ["4Xy1", "1"]
+    assert [decision.queue_id for decision in decision_search.find(database, JANE, limit=1)] == ["4Xy1"]
+    assert decision_search.find(database, "") == []
+    assert decision_search.find(database, "%") == []
 
 
 def test_only_old_decisions_on_mail_that_was_not_captured_are_forgotten(

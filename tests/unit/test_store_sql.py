@@ -54,6 +54,10 @@ _VARIABLES: dict[str, Any] = {
     "bound": "",
     "of_reader": "?",
     "bcc": "0",
+    "hidden": "",
+    "by": "",
+    "named": "1 = 1",
+    "walked": "FROM decisions AS c",
     "beyond": "<",
     "told": "1 = 1",
     "begin": "SELECT 1 FROM contacts AS c",
@@ -99,7 +103,9 @@ _ALIAS = re.compile(r"\b(?:FROM|JOIN|UPDATE) ([a-z_]+) (?:AS )?([a-z_]+)\b")
 _NAMED = re.compile(r"\b(?:AS|WITH) ([a-z_]+)\b")
 _QUALIFIED = re.compile(r"\b([a-z_]+)\.([a-z_]+)\b")
 _FUNCTIONS = ("current_database", "current_setting", "set_config", "array_to_tsvector", "string_to_array")
-_QUOTED = re.compile(rf"'[^']*'|\bpg_\w+|\b(?:{'|'.join(_FUNCTIONS)}|xmax|rowid|false|true|looked_id)\b|SET LOCAL .*")
+_QUOTED = re.compile(
+    rf"'[^']*'|\bpg_\w+|\b(?:{'|'.join(_FUNCTIONS)}|xmax|rowid|false|true|looked_id|buckets?)\b|SET LOCAL .*"
+)
 _WORD = re.compile(r"\b[a-z_]+\b")
 _ONE_DATABASES_OWN = {
     True: re.compile(r"pg_\w+\(|FOR (?:NO KEY )?UPDATE|POSITION\(|@@|_config|_setting|SET LOCAL"),

@@ -240,7 +240,7 @@ def test_why_and_show_say_how_the_contact_came_about(
     (made,) = auto_contacts.in_activity(database, found.id)
     assert (made.address, made.company, made.made_at) == (NEW, "Client Ltd", clock.at)
     assert record.origin(made).key == "contact.company_domain"
-    (told,) = tracking.track(database, "m1@mail.example", Traces(tmp_path / "key"), [], demo)
+    (told,) = tracking.track(database, "m1@mail.example", Traces(tmp_path / "key"), [], demo).found
     assert isinstance(told, Decided)
     assert [english.text(one) for one in told.origins] == [
         f"{NEW}: contact made from the domain of Client Ltd on {clock.at:%Y-%m-%d}"

@@ -15,7 +15,7 @@ from mailweir.envelope import Envelope, read_recipient
 from mailweir.folding import Folding
 from mailweir.recording import record_all
 from mailweir.store.database.connection import Database
-from mailweir.store.record import decisions
+from mailweir.store.record import decision_search
 from mailweir.traces import Traces
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ def test_an_ignored_message_is_found_by_whom_it_was_to(
     def found(address: str, deployment: DeploymentRef = DEMO) -> list[str | None]:
         digest = made.of(deployment, [address])
         assert digest
-        return [one.queue_id for one in decisions.find(database, address, digests={deployment.id: digest})]
+        return [one.queue_id for one in decision_search.find(database, address, digests={deployment.id: digest})]
 
     assert (found(JOE), found(EVE)) == (["4Xy1"], ["4Xy1"])
     assert (found("joe@other.example"), found(JOE, OTHER)) == ([], [])

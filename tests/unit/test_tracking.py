@@ -53,7 +53,7 @@ def test_decisions_come_first_then_what_waits_then_refusals(
         gmail_queue.put(database, leased, ["19ab04c7d2e1f356"], Origin.HISTORY, now)
     ignore("demo", queue_id="19ab04c7d2e1f356")
     refusals = [_refusal("richard@Demo.example.net"), _refusal("nobody@x.example"), _refusal(None)]
-    found = tracking.track(database, "19ab04c7d2e1f356", traces, refusals)
+    found = tracking.track(database, "19ab04c7d2e1f356", traces, refusals).found
     assert [type(one) for one in found] == [Decided, Waits, Refused, Refused, Refused]
     assert [one.deployment for one in found if isinstance(one, Refused)] == ["demo", None, None]
     assert [one.reason.key for one in found[:3]] == ["decision.unknown_author", "sync.waiting", "postfix.refused"]
@@ -64,9 +64,9 @@ def test_the_limit_is_that_of_all_together(
 ) -> None:
     for number in range(3):
         ignore("demo", queue_id=f"4Xy{number}", at=now + timedelta(seconds=number))
-    found = tracking.track(database, JANE, traces, [_refusal(None)], limit=2)
+    found = tracking.track(database, JANE, traces, [_refusal(None)], limit=2).found
     assert [one.decision.queue_id for one in found if isinstance(one, Decided)] == ["4Xy2", "4Xy1"]
-    assert len(tracking.track(database, JANE, traces, [_refusal(None)] * 2, limit=4)) == 4
+    assert len(tracking.track(database, JANE, traces, [_refusal(None)] * 2, limit=4).found) == 4
 
 
 def test_one_deployment_is_told_nothing_of_another(
@@ -80,7 +80,7 @@ def test_one_deployment_is_told_nothing_of_another(
     ignore("other", queue_id="19ab04c7d2e1f356", to="rick")
     refusals = [_refusal("rick@other.example.org"), _refusal(None)]
     whole, demos, others = (
-        tracking.track(database, "19ab04c7d2e1f356", traces, refusals, chosen) for chosen in (None, demo, other)
+        tracking.track(database, "19ab04c7d2e1f356", traces, refusals, chosen).found for chosen in (None, demo, other)
     )
     assert (len(whole), len(demos), len(others)) == (4, 0, 3)
 
@@ -93,7 +93,7 @@ def test_an_alias_is_proposed_for_a_colleague_who_copies_the_log_address_alone(
         reason = Reason(changed.pop("reason", Reason.UNKNOWN_AUTHOR))
         ignore("demo", reason, **changed)
         made.append(changed["queue_id"])
-        (found,) = tracking.track(database, changed["queue_id"], traces, [])
+        (found,) = tracking.track(database, changed["queue_id"], traces, []).found
         assert isinstance(found, Decided)
         return found.hint
 
@@ -115,6 +115,6 @@ def test_ignored_mail_is_found_by_its_recipient(
     with database.transaction():
         recording.record(database, recording.Entry(decision, "4XyZ", now, traces=digests))
     for typed in ("Joe@stranger.example", "<joe@stranger.example>", "joe@stranger\u3002example"):
-        (found,) = tracking.track(database, typed, traces, [])
+        (found,) = tracking.track(database, typed, traces, []).found
         assert found.reason.key == "decision.no_contact"
-    assert tracking.track(database, "eve@stranger.example", traces, []) == []
+    assert tracking.track(database, "eve@stranger.example", traces, []).found == ()

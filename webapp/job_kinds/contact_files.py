@@ -32,6 +32,7 @@ _PART_ROWS = 100  # of one transaction: some milliseconds, for the filter waits 
 _PAUSE_SECONDS = 0.01  # between two, for others that wait for it
 _LOOKED_AT_ROWS = 500
 _COUNTS = ("added", "completed", "unchanged", "kept_company", "companies_added", "left_out")
+_CHANGED = ("added", "completed", "companies_added")
 
 
 def preview(work: Work) -> Report:
@@ -77,7 +78,8 @@ def import_rows(work: Work) -> Report:
             work.save(done, total, report)
         time.sleep(_PAUSE_SECONDS)
     detail = ", ".join(f"{name} {report[name]}" for name in _COUNTS if report[name])
-    work.note("contacts.imported", job.parameters["file"], detail)
+    if any(report[name] for name in _CHANGED):
+        work.note("contacts.imported", job.parameters["file"], detail)
     return report
 
 

@@ -33,7 +33,8 @@ def erase(work: Work) -> Report:
     work.save(0, hidden.count, report)
     hidden_by_rule.erase(work.database, rule, hidden, work.step)
     detail = ", ".join(f"{name} {count}" for name, count in report.items())
-    work.note("never_log.erased", rule.pattern, detail)
+    if any(report.values()):
+        work.note("never_log.erased", rule.pattern, detail)
     return {**report, "is_gone": _is_gone(work)}
 
 

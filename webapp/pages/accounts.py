@@ -96,9 +96,9 @@ def sign_out(account_id: int) -> Response:
     """Ends all sessions and links of an account, as for a computer that was lost."""
     with here.database().transaction():
         account = _theirs(account_id)
-        sessions.end_all(here.database(), account.id)
-        links.end_all(here.database(), account.id)
-        changes.note_in(_where(account), "account.signed_out", account.name)
+        ended = sessions.end_all(here.database(), account.id) + links.end_all(here.database(), account.id)
+        if ended:
+            changes.note_in(_where(account), "account.signed_out", account.name)
     return flask.redirect(flask.url_for("accounts.one", account_id=account.id, done="signed_out"), 303)
 
 
@@ -182,11 +182,12 @@ def _set_role(account_id: int, role: Role, username: str | None) -> None:
     is_last = role is Role.USER and account_powers.is_last_admin(account, deployment.id, among)
     if is_last and not forms.ticked("sure"):
         raise BadInput(gettext("this is the last admin of the deployment: tick the box to do it all the same"))
-    accounts.give_role(database, account.id, deployment, role, member.id if member else None)
+    after = accounts.give_role(database, account.id, deployment, role, member.id if member else None)
     if before is None:  # whoever could sign in as it until now can't do so here
         sessions.end_all(database, account.id)
         links.end_all(database, account.id)
-    changes.note("account.role", account.name, _detail(role, username))
+    if after.memberships != account.memberships:
+        changes.note("account.role", account.name, _detail(role, username))
 
 
 def _detail(role: Role, username: str | None) -> str:

@@ -9,7 +9,7 @@ from flask_babel import gettext
 from mailweir.reading import search_query, search_snippet
 from mailweir.reading.search_query import Term
 from mailweir.store.record import activities, readings, search, search_index, streams
-from mailweir.store.record.search import Hit, Wanted
+from mailweir.store.record.search import Found, Wanted
 from mailweir.store.record.stream_filter import StreamFilter
 from webapp import forms, here, rows, stream_filters, streams_shown
 from webapp.access import Access, open_to
@@ -75,7 +75,7 @@ def search_page() -> tuple[str, int]:
     if flask.request.args.get("before"):
         links.append((gettext("Back to the first ones"), flask.url_for(".search_page", q=typed, **asked.fields)))
     if len(hits) == _HITS:
-        further = flask.url_for(".search_page", q=typed, **asked.fields, before=hits[-1].activity.id)
+        further = flask.url_for(".search_page", q=typed, **asked.fields, before=hits[-1].activity_id)
         links.append((gettext("Next ones"), further))
     page = flask.render_template(
         "activities/search.html",
@@ -90,7 +90,7 @@ def search_page() -> tuple[str, int]:
     return page, 200 if asked.wanted is not None else 400
 
 
-def _hits(terms: tuple[Term, ...], asked: Asked) -> list[Hit]:
+def _hits(terms: tuple[Term, ...], asked: Asked) -> list[Found]:
     if asked.wanted is None:
         return []
     wanted = Wanted(
@@ -100,13 +100,13 @@ def _hits(terms: tuple[Term, ...], asked: Asked) -> list[Hit]:
         since=asked.wanted.since,
         before=forms.whole_number(flask.request.args.get("before")),
     )
-    return search.select(here.database(), here.deployment(), terms, wanted, search.of_reader(here.reader()))
+    return search.matching(here.database(), here.deployment(), terms, wanted, search.of_reader(here.reader()))
 
 
-def _marked(hits: list[Hit], terms: tuple[Term, ...]) -> list[Row]:
+def _marked(hits: list[Found], terms: tuple[Term, ...]) -> list[Row]:
     """The rows of what was found, as this reader sees them; no text of what the reader sees the metadata of alone."""
-    shown = activities.shown_to(here.database(), here.deployment(), here.reader(), [hit.activity.id for hit in hits])
-    versions = {hit.activity.id: hit.raw_id for hit in hits if hit.is_whole}
+    shown = activities.shown_to(here.database(), here.deployment(), here.reader(), [hit.activity_id for hit in hits])
+    versions = {hit.activity_id: hit.raw_id for hit in hits if hit.is_whole}
     texts = readings.texts(here.database(), versions.values())
     marked = {
         one.id: Marked(

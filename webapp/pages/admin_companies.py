@@ -56,7 +56,8 @@ def change(company_id: int) -> Response | tuple[str, int]:
     def do() -> None:
         after = company_edits.change(here.database(), here.deployment(), before.id, name, domain)
         detail = f"{before.name}, {before.domain or '-'} → {after.name}, {after.domain or '-'}"
-        changes.note("company.changed", before.name, detail)
+        if after != before:
+            changes.note("company.changed", before.name, detail)
 
     return _done(before, do)
 
@@ -68,8 +69,8 @@ def set_visibility(company_id: int) -> Response | tuple[str, int]:
     company, wanted = _found(company_id), forms.choice("visibility", Visibility)
 
     def do() -> None:
-        companies.set_visibility(here.database(), here.deployment(), company.name, wanted)
-        changes.note("company.visibility", company.name, wanted)
+        if companies.set_visibility(here.database(), here.deployment(), company.name, wanted) != company:
+            changes.note("company.visibility", company.name, wanted)
 
     return _done(company, do)
 
@@ -81,8 +82,9 @@ def set_auto_contacts(company_id: int) -> Response | tuple[str, int]:
     company, is_on = _found(company_id), forms.ticked("is_on")
 
     def do() -> None:
-        companies.set_auto_contacts(here.database(), here.deployment(), company.name, here.now(), is_on=is_on)
-        changes.note("company.auto_contacts", company.name, "on" if is_on else "off")
+        after = companies.set_auto_contacts(here.database(), here.deployment(), company.name, here.now(), is_on=is_on)
+        if is_on or after != company:  # each time that it is said to be on, the sync searches anew
+            changes.note("company.auto_contacts", company.name, "on" if is_on else "off")
 
     return _done(company, do)
 

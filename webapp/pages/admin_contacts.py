@@ -69,7 +69,8 @@ def change(contact_id: int) -> Response | tuple[str, int]:
     def do() -> None:
         after = contact_edits.change(here.database(), here.deployment(), before.id, name, company, here.now())
         detail = f"{before.name}, {before.company or '-'} → {after.name}, {after.company or '-'}"
-        changes.note("contact.changed", before.name, detail)
+        if after != before:
+            changes.note("contact.changed", before.name, detail)
 
     return _done(before, do)
 
@@ -107,8 +108,8 @@ def set_visibility(contact_id: int) -> Response | tuple[str, int]:
     contact, wanted = _found(contact_id), forms.choice("visibility", Visibility)
 
     def do() -> None:
-        contact_edits.set_visibility(here.database(), here.deployment(), contact.id, wanted)
-        changes.note("contact.visibility", contact.name, wanted)
+        if contact_edits.set_visibility(here.database(), here.deployment(), contact.id, wanted) != contact:
+            changes.note("contact.visibility", contact.name, wanted)
 
     return _done(contact, do)
 

@@ -31,8 +31,11 @@ def add() -> Response | tuple[str, int]:
 
     def do() -> None:
         with here.database().transaction():
+            before = never_log_rules.list_all(here.database(), here.deployment())
             rule = never_log_rules.add(here.database(), here.deployment(), pattern, user, here.now())
-            changes.note("never_log.added", rule.pattern, rule.user or "")
+            # one that is there already is looked for on the record again
+            what = "never_log.looked" if rule in before else "never_log.added"
+            changes.note(what, rule.pattern, rule.user or "")
             wanted.append(_wanted(never_log.LOOK, rule))
 
     fault = forms.fault_of(do)

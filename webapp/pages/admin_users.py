@@ -60,7 +60,8 @@ def change(user_id: int) -> Response | tuple[str, int]:
     def do() -> None:
         after = users.change(here.database(), here.deployment(), before.username, name=name, mailbox=mailbox)
         detail = f"{before.name or '-'}, {before.mailbox} → {after.name or '-'}, {after.mailbox}"
-        changes.note("user.changed", before.username, detail)
+        if after != before:
+            changes.note("user.changed", before.username, detail)
 
     return _done(before, do, "saved")
 
@@ -98,8 +99,8 @@ def set_visibility(user_id: int) -> Response | tuple[str, int]:
     user, wanted = _found(user_id), forms.choice("visibility", Visibility)
 
     def do() -> None:
-        users.set_visibility(here.database(), here.deployment(), user.username, wanted)
-        changes.note("user.visibility", user.username, wanted)
+        if users.set_visibility(here.database(), here.deployment(), user.username, wanted) != user:
+            changes.note("user.visibility", user.username, wanted)
 
     return _done(user, do, "saved")
 
@@ -172,12 +173,13 @@ def _one(user: User, fault: str = "") -> str:
 
 
 def _removal(user: User, *, is_mistyped: bool = False) -> str:
-    database, deployment = here.database(), here.deployment()
+    database, deployment, mailbox = here.database(), here.deployment(), _mailbox(user)
     logins = relay_logins.list_all(database, deployment, here.now())
     return flask.render_template(
         "admin/user_removal.html",
         user=user,
-        mailbox=_mailbox(user),
+        mailbox=mailbox,
+        has_consent=mailbox is not None and gmail_mailboxes.token_sealed(database, mailbox.id) is not None,
         login=next((found.login for found in logins if found.username == user.username), None),
         rules=never_log_rules.list_all(database, deployment, user.username),
         accounts=[

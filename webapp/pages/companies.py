@@ -1,10 +1,11 @@
 """Companies: the list, and one company with its people and its mail. An admin makes and changes them elsewhere."""
 
 import flask
+from werkzeug.wrappers import Response
 
 from mailweir.explain import record
 from mailweir.store.people import company_lists, contact_lists
-from mailweir.store.record import monthly
+from mailweir.store.people.company_lists import ListedCompany
 from mailweir.store.record.stream_filter import StreamFilter
 from webapp import explained, forms, here, months, name_list, streams_shown
 from webapp.access import Access, open_to
@@ -33,19 +34,37 @@ def list_all() -> str:
 @open_to(Access.READER)
 def page(company_id: int) -> str:
     """One company: its people, its mail, and how much of it there was."""
-    company = company_lists.find(here.database(), here.deployment(), company_id)
-    if company is None:
-        flask.abort(404)
+    company = _found(company_id)
     beside = forms.whole_number(flask.request.args.get("people_after"))
     people = contact_lists.page(here.database(), here.deployment(), company_id=company.id, after=beside, limit=_PEOPLE)
     wanted = StreamFilter(company=company.id)
-    counted = monthly.counts(here.database(), here.deployment(), here.reader(), wanted, here.now())
     return flask.render_template(
         "companies/company.html",
         company=company,
         people=people,
         found=streams_shown.shown(wanted, ".page", {"company_id": company.id}),
-        bars=months.bars(counted),
-        is_partial=counted.is_partial,
         visibility=explained.said(record.visibility(company.visibility)),
     )
+
+
+@blueprint.get("/companies/<int:company_id>/months.svg")
+@open_to(Access.READER)
+def months_picture(company_id: int) -> Response:
+    """How much mail there was, as a picture."""
+    return months.picture(StreamFilter(company=_found(company_id).id))
+
+
+@blueprint.get("/companies/<int:company_id>/months")
+@open_to(Access.READER)
+def months_table(company_id: int) -> str:
+    """The same as a table."""
+    company = _found(company_id)
+    back = flask.url_for(".page", company_id=company.id)
+    return months.table(StreamFilter(company=company.id), company.name, back)
+
+
+def _found(company_id: int) -> ListedCompany:
+    company = company_lists.find(here.database(), here.deployment(), company_id)
+    if company is None:
+        flask.abort(404)
+    return company

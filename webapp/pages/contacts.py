@@ -12,7 +12,6 @@ from mailweir.errors import BadInput
 from mailweir.explain import record
 from mailweir.store.people import company_lists, contact_lists, contacts
 from mailweir.store.people.contact_lists import ListedContact
-from mailweir.store.record import monthly
 from mailweir.store.record.stream_filter import StreamFilter
 from mailweir.store.web import change_log
 from webapp import explained, forms, here, months, name_list, spoken, streams_shown
@@ -44,20 +43,38 @@ def list_all() -> str:
 @open_to(Access.READER)
 def page(contact_id: int) -> str:
     """One contact: addresses, company, visibility, the mail, and how much of it there was."""
-    contact = contact_lists.find(here.database(), here.deployment(), contact_id)
-    if contact is None:
-        flask.abort(404)
+    contact = _found(contact_id)
     wanted = StreamFilter(contacts=(contact.id,))
-    counted = monthly.counts(here.database(), here.deployment(), here.reader(), wanted, here.now())
     return flask.render_template(
         "contacts/contact.html",
         contact=contact,
         found=streams_shown.shown(wanted, ".page", {"contact_id": contact.id}),
-        bars=months.bars(counted),
-        is_partial=counted.is_partial,
         visibility=explained.said(record.visibility(contact.visibility)),
         is_made="made" in flask.request.args and here.now() - contact.created_at < _JUST_NOW,
     )
+
+
+@blueprint.get("/contacts/<int:contact_id>/months.svg")
+@open_to(Access.READER)
+def months_picture(contact_id: int) -> Response:
+    """How much mail there was, as a picture."""
+    return months.picture(StreamFilter(contacts=(_found(contact_id).id,)))
+
+
+@blueprint.get("/contacts/<int:contact_id>/months")
+@open_to(Access.READER)
+def months_table(contact_id: int) -> str:
+    """The same as a table."""
+    contact = _found(contact_id)
+    back = flask.url_for(".page", contact_id=contact.id)
+    return months.table(StreamFilter(contacts=(contact.id,)), contact.name, back)
+
+
+def _found(contact_id: int) -> ListedContact:
+    contact = contact_lists.find(here.database(), here.deployment(), contact_id)
+    if contact is None:
+        flask.abort(404)
+    return contact
 
 
 @blueprint.get("/contacts/new")

@@ -89,13 +89,16 @@ def set_options() -> Response | tuple[str, int]:
             "Without inbound and outbound nothing would be recorded: leave one ticked, or disconnect Google."
         )
         return integrations.show(problem=words), 400
+    tenant, name = here.deployment(), here.username()
     try:
         with database.transaction():
+            before = gmail_access.directions_before(database, tenant, name)
             made = gmail_connections.set_directions(
-                database, here.deployment(), here.username(), inbound=inbound, outbound=outbound, now=here.now()
+                database, tenant, name, inbound=inbound, outbound=outbound, now=here.now()
             )
             chosen = [word for word, on in (("inbound", inbound), ("outbound", outbound)) if on]
-            integrations.note("gmail.directions_set", made.address, ", ".join(chosen))
+            if before != Directions(inbound, outbound):
+                integrations.note("gmail.directions_set", made.address, ", ".join(chosen))
     except BadInput:
         return _gone()
     return integrations.back("google_options")
@@ -110,8 +113,8 @@ def retry() -> Response | tuple[str, int]:
         mailbox = gmail_mailboxes.find(database, here.deployment(), here.username())
     except BadInput:
         return _gone()
-    gmail_waiting.revive(database, mailbox.id, here.now())
-    integrations.note("gmail.retried", mailbox.address)
+    if gmail_waiting.revive(database, mailbox.id, here.now()):
+        integrations.note("gmail.retried", mailbox.address)
     return integrations.back("google_retry")
 
 

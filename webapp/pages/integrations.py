@@ -56,6 +56,17 @@ def add_contact() -> Response | tuple[str, int]:
     return back("contact")
 
 
+@blueprint.post("/integrations/confirmation/dismiss")
+@open_to(Access.STAFF)
+def dismiss_confirmation() -> Response:
+    """Puts away the confirmation that was shown, and none that came meanwhile."""
+    shown = forms.whole_number(flask.request.form.get("id"))
+    if shown is None:
+        flask.abort(400)
+    user_confirmations.dismiss(here.database(), here.deployment(), here.user_id(), shown, here.now())
+    return back("confirmation_dismissed")
+
+
 @blueprint.post("/integrations/smtp/connect")
 @open_to(Access.STAFF)
 def connect_smtp() -> str | tuple[str, int]:
@@ -162,10 +173,11 @@ def _sending_domain(sending: Sequence[str]) -> SendingDomain | None:
 
 
 def _confirmation(found: UserIntegrations) -> dict[str, Any] | None:
-    """Gmail's newest confirmation, where no mail came after it."""
-    if found.forwarding.confirmation_at is None:
+    """Gmail's newest confirmation, unless it was answered."""
+    open_id = found.forwarding.confirmation_id
+    if open_id is None:
         return None
-    newest = user_confirmations.newest(here.database(), here.deployment(), here.user_id())
+    newest = user_confirmations.find(here.database(), here.deployment(), here.user_id(), open_id)
     if newest is None:
         return None
     fold = here.deployment().folding.key

@@ -36,6 +36,7 @@ _MOST_COPIES = 5  # other activities with the same file that are named
 _MOST_LOOKED_AT = 20  # files of which others' copies are looked for
 _MOST_OF_THREAD = 20
 _MOST_SIGHTINGS = 100
+_MARKED_LINK = "</bdi> <a "  # as the sanitizer writes it; a mail that has it of its own only gets the sentence about it
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +77,16 @@ def page(activity_id: int) -> str:
         flask.request.args.get("view") == "html" and version is None and reading is not None and bool(reading.html)
     )
     start = forms.whole_number(flask.request.args.get("from")) or 0
+    part = message_text.part(reading.text, reading.folds, start) if reading else None
     return flask.render_template(
         "message/page.html",
         **_about(seen),
         reading=reading,
         is_html=is_html,
+        has_marked_links=is_html and reading is not None and _MARKED_LINK in (reading.html or ""),
         version=version,
-        part=message_text.part(reading.text, reading.folds, start) if reading else None,
+        part=part,
+        is_long=is_html or (part is not None and part.is_long),
         is_damaged=reading is not None and VerdictReason.DAMAGED in reading.problems,
         files=_files(seen, reading) if reading and version is None else (),
         **_around(seen),
@@ -101,8 +105,8 @@ def set_visibility(activity_id: int) -> Response:
         raise BadInput(gettext("Choose who may read the message."))
     database, name, now = here.database(), here.account().name, here.now()
     with database.transaction():
-        visibility.set_by_hand(database, activity_id, Visibility(given), name, now, here.deployment())
-        change_log.note(database, here.deployment().id, name, "activity.visibility", str(activity_id), given, now)
+        if visibility.set_by_hand(database, activity_id, Visibility(given), name, now, here.deployment()):
+            change_log.note(database, here.deployment().id, name, "activity.visibility", str(activity_id), given, now)
     if visibility.access(database, here.reader(), [activity_id]):
         return flask.redirect(flask.url_for("message.page", activity_id=activity_id), 303)
     return flask.redirect(

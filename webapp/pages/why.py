@@ -3,6 +3,7 @@
 Postfix's log isn't read here: what it refused is on the record.
 """
 
+import re
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -15,6 +16,7 @@ from mailweir.explain.missing_mail import Answer, Found, Question
 from mailweir.explain.remedies import Action, Remedy
 from mailweir.explain.tracking import Decided, Refused, Waits
 from mailweir.store.people import contact_lists
+from mailweir.store.record.decision_search import Place
 from mailweir.store.record.decisions import Asker
 from mailweir.traces import Traces
 from webapp import explained, forms, here, mending, rows
@@ -25,6 +27,7 @@ from webapp.rows import Row
 blueprint = flask.Blueprint("why", __name__)
 _MOST_FOUND, _MOST_ACTIVITIES = 20, 10
 _MAX_CHARS = 500
+_PLACE = re.compile(r"([0-9]{1,18})-([0-9]{1,18})")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +47,8 @@ class _Told:
 def page() -> str:
     """The question, and its answer."""
     typed = forms.asked("q", _MAX_CHARS)
-    answer = _ask(typed) if typed else None
+    before = _place(forms.asked("before", _MAX_CHARS))
+    answer = _ask(typed, before) if typed else None
     return flask.render_template(
         "why/why.html",
         typed=typed,
@@ -52,14 +56,24 @@ def page() -> str:
         told=[_told(one) for one in answer.found] if answer else [],
         rows=_rows(answer) if answer else [],
         remarks=[explained.said(one) for one in answer.remarks] if answer else [],
-        nothing=_what_to_do(typed) if answer and not answer.found and not answer.activities else [],
+        nothing=_what_to_do(typed) if answer and before is None and not answer.found and not answer.activities else [],
+        is_first=before is None,
+        further="-".join(map(str, answer.further)) if answer and answer.further else None,
     )
 
 
-def _ask(typed: str) -> Answer:
+def _place(typed: str) -> Place | None:
+    """Where an answer ended, as the link that goes on from there has it; None for all else."""
+    found = _PLACE.fullmatch(typed)
+    return Place(int(found[1]), int(found[2])) if found else None
+
+
+def _ask(typed: str, before: Place | None) -> Answer:
     settings = here.site().settings
     days = settings.retention.decision_days
-    question = Question(text=typed, limit=_MOST_FOUND, max_activities=_MOST_ACTIVITIES, decision_days=days)
+    question = Question(
+        text=typed, limit=_MOST_FOUND, max_activities=_MOST_ACTIVITIES, decision_days=days, before=before
+    )
     traces = Traces(settings.token_key_path)
     return missing_mail.ask(here.database(), question, traces, deployment=here.deployment(), asker=_asker())
 

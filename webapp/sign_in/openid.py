@@ -11,10 +11,10 @@ from werkzeug.wrappers import Response
 from mailweir.openid import provider as providers
 from mailweir.openid.provider import Begun, Identity, Provider
 from mailweir.openid.refusals import ProviderRefusal, Why
-from mailweir.store.web import credentials, sessions, states
+from mailweir.store.web import accounts, credentials, sessions, states
 from mailweir.store.web.sessions import Means
 from mailweir.store.web.states import Kind
-from webapp import here
+from webapp import forms, here
 from webapp.access import Access, open_to
 from webapp.sign_in import ways
 
@@ -89,11 +89,52 @@ def _signed_in(provider: Provider, identity: Identity, to: str) -> Response:
     if provider.hosted_domain and identity.hosted_domain != provider.hosted_domain:
         words = gettext("This account is none of %(domain)s. Choose the one that is.", domain=provider.hosted_domain)
         return _said(words, 403, asks_which=True)
-    account_id = credentials.of_subject(here.database(), identity.issuer, identity.subject)
-    if account_id is None and identity.email is not None:
-        account_id = credentials.bind(here.database(), identity.email, identity.issuer, identity.subject)
-    if account_id is None:
+    found = credentials.of_person(here.database(), identity.issuer, identity.subject, identity.email)
+    if not found:
         return _said(_unknown(provider, identity), 403, asks_which=True)
+    if len(found) > 1:
+        return _which(provider, identity, found, to)
+    return _session_of(found[0], identity, to)
+
+
+def _which(provider: Provider, identity: Identity, account_ids: list[int], to: str) -> Response:
+    """Has the person choose: two deployments may each have made an account for the address, and only the person knows which is
+    meant."""
+    content = {
+        "provider": "",  # no answer of a provider's ends it
+        "choosing": provider.name,
+        "issuer": identity.issuer,
+        "subject": identity.subject,
+        "email": identity.email or "",
+        "to": to,
+    }
+    state = states.make(here.database(), Kind.OPENID, flask.request.cookies.get(COOKIE, ""), content, here.now())
+    shown = [accounts.find(here.database(), account_id) for account_id in account_ids]
+    return flask.make_response(
+        flask.render_template(
+            "sign_in_choice.html", accounts=shown, state=state, name=provider.name, email=identity.email
+        )
+    )
+
+
+@blueprint.post("/sign-in/openid/<name>/choose")
+@open_to(Access.PUBLIC)
+def choose(name: str) -> Response:
+    """Begins a session as the account that was chosen, which is the person's from then on."""
+    _named(name)
+    cookie, given = flask.request.cookies.get(COOKIE, ""), flask.request.form
+    content = states.take(here.database(), Kind.OPENID, cookie, given.get("state", ""), here.now())
+    account_id = forms.whole_number(given.get("account"))
+    if content is None or content.get("choosing") != name or account_id is None:
+        return _said(gettext("This sign-in was begun elsewhere, or more than ten minutes ago. Begin it again."), 400)
+    identity = Identity(content["issuer"], content["subject"], content["email"] or None, None)
+    return _session_of(account_id, identity, content["to"])
+
+
+def _session_of(account_id: int, identity: Identity, to: str) -> Response:
+    """The session of an account that is the person's, or becomes it."""
+    if not credentials.bind(here.database(), account_id, identity.email, identity.issuer, identity.subject):
+        return _said(gettext("This account is none of yours any more. Begin again."), 403)
     before = flask.g.get("session")
     browser = flask.request.headers.get("User-Agent", "")
     token = credentials.begin_session(here.database(), account_id, Means.OPENID, browser, before, here.now())

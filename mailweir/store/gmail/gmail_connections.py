@@ -160,6 +160,8 @@ def set_directions(
         raise BadInput(said("that would record nothing: choose inbound, outbound or both, or disconnect the mailbox"))
     with database.bound(), database.transaction():
         found = gmail_mailboxes.find(database, deployment, username)
+        if (found.inbound, found.outbound) == (inbound, outbound):
+            return found
         table = models.GmailMailbox
         # A running sweep uses the earlier directions.
         fresh = {"inbound": int(inbound), "outbound": int(outbound), "next_sweep_at": rfc3339(now), **_fenced_off()}
@@ -202,34 +204,37 @@ def disconnect(database: Database, deployment: Deployment, username: str, now: d
     with database.bound(), database.transaction():
         mailbox = gmail_mailboxes.find(database, deployment, username)
         token = gmail_mailboxes.token_sealed(database, mailbox.id)
-        end_of(database, staff.present(database, deployment, username), now)
+        _end(database, mailbox.id, now)
     return token
 
 
 def disconnect_and_return(database: Database, deployment: Deployment, username: str, now: datetime) -> str:
-    """Disconnects it, and has the sync give the consent back to Google, if there is one; returns the mailbox's address.
-    NotFound."""
-    with database.transaction():
+    """Ends it, and has the sync give the consent back to Google, if there is one; the mailbox's address. NotFound."""
+    with database.bound(), database.transaction():
         mailbox = gmail_mailboxes.find(database, deployment, username)
-        client_id = gmail_mailboxes.client_id(database, mailbox.id)
-        user = staff.present(database, deployment, username)
-        token = disconnect(database, deployment, username, now)
-        if token is not None:
-            gmail_revocations.ask(database, user.id, mailbox.address, client_id, token, now)
+        end_and_return(database, staff.present(database, deployment, username), now)
     return mailbox.address
 
 
-def end_of(database: Database, user: staff.Member, now: datetime) -> None:
-    """Disconnects a user's mailbox, if any: within a transaction, with the models bound."""
+def end_and_return(database: Database, user: staff.Member, now: datetime) -> None:
+    """Ends what a user has connected, if anything, and has the sync give the consent back to Google, if there is one: within a
+    transaction, with the models bound."""
     row = _connected(database, user.id)
     if row is None:
         return
+    token, client_id = gmail_mailboxes.token_sealed(database, row["id"]), gmail_mailboxes.client_id(database, row["id"])
+    _end(database, row["id"], now)
+    if token is not None:
+        gmail_revocations.ask(database, user.id, row["address"], client_id, token, now)
+
+
+def _end(database: Database, mailbox_id: int, now: datetime) -> None:
     table = models.GmailMailbox
     # first: from then on no sweep adds to the queue
     table.update(disconnected_at=rfc3339(now), token_sealed=None, **_fenced_off()).where(
-        table.id == row["id"]
+        table.id == mailbox_id
     ).execute()
-    database.execute("DELETE FROM gmail_queue WHERE mailbox_id = ?", (row["id"],))
+    database.execute("DELETE FROM gmail_queue WHERE mailbox_id = ?", (mailbox_id,))
 
 
 def _fenced_off() -> dict[str, Any]:

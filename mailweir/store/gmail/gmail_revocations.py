@@ -1,8 +1,9 @@
-"""Consents at Google that the page asks to give back: a queue, and the result of each.
+"""Consents at Google that are to be given back: of mailboxes disconnected on the page, and of removed users. A queue, and what
+became of each.
 
-The page can't open a token, so a process that reads the key file does it later. Google has one consent for an account and an
-OAuth client, for all of our users that are connected by it: giving back a consent that is in use again would end that use too, so
-it isn't done. Called by the page, which asks and shows, and by `mailweir-gmail-sync`, which gives back.
+The page can't open a token, so whoever reads the key file does it later. At Google it is one consent for an account and an OAuth
+client, whoever of our users is connected by it: giving back one that is in use again would end that too, so it isn't. Called by
+`gmail_connections`, which asks, the page, which shows, and `mailweir-gmail-sync`, which gives back.
 """
 
 import enum

@@ -147,7 +147,8 @@ def revive(database: Database, mailbox_id: int, now: datetime) -> int:
         execute = database.fast_execute()
         # The mailbox first, as a sweep does: otherwise each could hold a lock that the other waits for.
         execute(
-            "UPDATE gmail_mailboxes SET next_sweep_at = CASE WHEN next_sweep_at > ? THEN ? ELSE next_sweep_at END WHERE id = ?",
+            "UPDATE gmail_mailboxes SET next_sweep_at = CASE WHEN next_sweep_at > ? THEN ? ELSE next_sweep_at END WHERE id = ?"
+            " AND EXISTS (SELECT 1 FROM gmail_queue q WHERE q.mailbox_id = gmail_mailboxes.id AND q.dead_at IS NOT NULL)",
             (rfc3339(now), rfc3339(now), mailbox_id),
         )
         cursor = execute(

@@ -44,8 +44,9 @@ def add(database: Database, deployment: Deployment, name: str, domain: str | Non
 def set_visibility(database: Database, deployment: Deployment, name: str, visibility: Visibility) -> Company:
     """Sets the visibility of mail with the company's contacts, from the next message on. NotFound."""
     with database.bound(), database.transaction():
-        company_id = known_id(database, deployment, name)
-        models.Company.update(visibility=str(visibility)).where(models.Company.id == company_id).execute()
+        company_id, table = known_id(database, deployment, name), models.Company
+        is_it = (table.id == company_id, table.visibility != str(visibility))
+        table.update(visibility=str(visibility)).where(*is_it).execute()
         deployments.note_restriction(deployment, visibility)
         return select(database, deployment, "AND id = ?", (company_id,))[0]
 
@@ -59,7 +60,8 @@ def set_auto_contacts(database: Database, deployment: Deployment, name: str, now
         if is_on:
             _refuse_for_contacts(database, deployment, company)
             models.AutoContactSwitch.create(deployment=deployment.id, domain=company.domain, switched_at=rfc3339(now))
-        models.Company.update(auto_contacts=int(is_on)).where(models.Company.id == company_id).execute()
+        if company.auto_contacts != is_on:
+            models.Company.update(auto_contacts=int(is_on)).where(models.Company.id == company_id).execute()
         note_auto_contacts(database, deployment)
         return select(database, deployment, "AND id = ?", (company_id,))[0]
 
@@ -68,8 +70,9 @@ def note_auto_contacts(database: Database, deployment: Deployment) -> None:
     """Within the transaction that changes or removes a company: records for matching whether any company's domain makes
     contacts."""
     database.execute(
-        "UPDATE deployments SET has_auto_contacts = CASE WHEN EXISTS (SELECT 1 FROM companies c"
-        " WHERE c.deployment_id = deployments.id AND c.auto_contacts = 1) THEN 1 ELSE 0 END WHERE id = ?",
+        "UPDATE deployments SET has_auto_contacts = 1 - has_auto_contacts WHERE id = ? AND has_auto_contacts <>"
+        " CASE WHEN EXISTS (SELECT 1 FROM companies c WHERE c.deployment_id = deployments.id AND c.auto_contacts = 1)"
+        " THEN 1 ELSE 0 END",
         (deployment.id,),
     )
 

@@ -61,8 +61,9 @@ def change(database: Database, deployment: Deployment, company_id: int, name: st
             raise BadInput(
                 said("there is a company '{name}' in {deployment} already", name=name, deployment=deployment.name)
             )
-        sql = "UPDATE companies SET name = ?, domain = ? WHERE id = ?"
-        database.execute(sql, (name, cleaned, company_id))
+        if (name, cleaned) != (before.name, before.domain):
+            sql = "UPDATE companies SET name = ?, domain = ? WHERE id = ?"
+            database.execute(sql, (name, cleaned, company_id))
         return find(database, deployment, company_id)
 
 

@@ -70,8 +70,11 @@ def change(
         for found in before.addresses:
             _refuse_namesake(database, deployment, contact_id, found, name)
         company_id = None if not company.strip() else known_company(database, deployment, company, now)
-        sql = "UPDATE contacts SET name = ?, company_id = ? WHERE id = ?"
-        database.execute(sql, (name, company_id, contact_id))
+        sql = (
+            "UPDATE contacts SET name = ?, company_id = ? WHERE id = ?"
+            " AND (name <> ? OR COALESCE(company_id, 0) <> COALESCE(?, 0))"
+        )
+        database.execute(sql, (name, company_id, contact_id, name, company_id))
         return find(database, deployment, contact_id)
 
 
@@ -134,7 +137,8 @@ def set_visibility(database: Database, deployment: Deployment, contact_id: int, 
     """Sets the visibility of mail with the contact, from the next message on. NotFound."""
     with database.bound(), database.transaction():
         find(database, deployment, contact_id)
-        database.execute("UPDATE contacts SET visibility = ? WHERE id = ?", (str(visibility), contact_id))
+        sql = "UPDATE contacts SET visibility = ? WHERE id = ? AND visibility <> ?"
+        database.execute(sql, (str(visibility), contact_id, str(visibility)))
         deployments.note_restriction(deployment, visibility)
         return find(database, deployment, contact_id)
 

@@ -83,8 +83,10 @@ def set_visibility(database: Database, deployment: Deployment, text: str, visibi
             raise NotFound(
                 said("{found} is not an address of a contact in {deployment}", found=found, deployment=deployment.name)
             )
+        table = models.Contact
         for contact_id in contact_ids:
-            models.Contact.update(visibility=str(visibility)).where(models.Contact.id == contact_id).execute()
+            is_it = (table.id == contact_id, table.visibility != str(visibility))
+            table.update(visibility=str(visibility)).where(*is_it).execute()
         deployments.note_restriction(deployment, visibility)
         return [_one(database, deployment, contact_id) for contact_id in contact_ids]
 

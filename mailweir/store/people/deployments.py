@@ -93,6 +93,8 @@ def change_folding(
             plus_addresses=before.plus_addresses if plus_addresses is None else plus_addresses,
             gmail_dots=before.gmail_dots if gmail_dots is None else gmail_dots,
         )
+        if after == before:  # nothing is written where nothing changes: nothing is noted then
+            return before
         chosen = {"plus_addresses": int(after.plus_addresses), "gmail_dots": int(after.gmail_dots)}
         models.Deployment.update(**chosen).where(models.Deployment.id == before.id).execute()
         match_keys.rewrite(database, after.id, after.folding)
@@ -105,7 +107,7 @@ def set_private_words(database: Database, name: str, words: str) -> Deployment:
     kept = visibility.cleaned(words)
     with database.bound(), database.transaction():
         found = find(database, name)
-        models.Deployment.update(private_words=kept).where(models.Deployment.id == found.id).execute()
+        _set(found, {"private_words": kept})
         return replace(found, private_words=kept)
 
 
@@ -113,7 +115,7 @@ def set_held_forwards(database: Database, name: str, *, is_on: bool) -> Deployme
     """Is a client's mail recorded if a user forwards it to log@ by hand? Counts at once, also for held mail. NotFound."""
     with database.bound(), database.transaction():
         found = find(database, name)
-        models.Deployment.update(held_forwards=int(is_on)).where(models.Deployment.id == found.id).execute()
+        _set(found, {"held_forwards": int(is_on)})
         return replace(found, held_forwards=is_on)
 
 
@@ -121,7 +123,7 @@ def set_automatic_todos(database: Database, name: str, *, is_on: bool) -> Deploy
     """Switches whether automatic mail, such as an out-of-office, makes to-dos. Counts at the next message. NotFound."""
     with database.bound(), database.transaction():
         found = find(database, name)
-        models.Deployment.update(automatic_todos=int(is_on)).where(models.Deployment.id == found.id).execute()
+        _set(found, {"automatic_todos": int(is_on)})
         return replace(found, automatic_todos=is_on)
 
 
@@ -130,14 +132,22 @@ def set_known_threads(database: Database, name: str, *, is_on: bool) -> Deployme
     NotFound."""
     with database.bound(), database.transaction():
         found = find(database, name)
-        models.Deployment.update(known_threads=int(is_on)).where(models.Deployment.id == found.id).execute()
+        _set(found, {"known_threads": int(is_on)})
         return replace(found, known_threads=is_on)
 
 
 def note_restriction(deployment: Deployment, wanted: Visibility) -> None:
     """Within the transaction that sets a person's default visibility: from then on recording checks for it."""
     if wanted is not Visibility.EVERYONE:
-        models.Deployment.update(restricts_people=1).where(models.Deployment.id == deployment.id).execute()
+        table = models.Deployment
+        table.update(restricts_people=1).where(table.id == deployment.id, table.restricts_people == 0).execute()
+
+
+def _set(found: Deployment, values: dict[str, str | int]) -> None:
+    """Within a transaction. What is so already isn't written."""
+    fresh = {name: value for name, value in values.items() if getattr(found, name) != value}
+    if fresh:
+        models.Deployment.update(**fresh).where(models.Deployment.id == found.id).execute()
 
 
 def _refuse_taken(database: Database, name: str, domain: str) -> None:

@@ -75,8 +75,10 @@ def change(
         user = staff.present(database, deployment, username)
         if "mailbox" in given and not _is_own(user.id, given["mailbox"]):
             add_address(database, deployment, username, given["mailbox"])
-        if given:
-            models.User.update(**given).where(models.User.id == user.id).execute()
+        before = _one(database, deployment, user.id)
+        fresh = {column: value for column, value in given.items() if getattr(before, column) != value}
+        if fresh:
+            models.User.update(**fresh).where(models.User.id == user.id).execute()
         return _one(database, deployment, user.id)
 
 
@@ -124,7 +126,10 @@ def set_visibility(database: Database, deployment: Deployment, username: str, vi
     """Sets the visibility of mail on the user's record, from the next message on. NotFound."""
     with database.bound(), database.transaction():
         user = staff.present(database, deployment, username)
-        models.User.update(visibility=str(visibility)).where(models.User.id == user.id).execute()
+        table = models.User
+        table.update(visibility=str(visibility)).where(
+            table.id == user.id, table.visibility != str(visibility)
+        ).execute()
         deployments.note_restriction(deployment, visibility)
         return _one(database, deployment, user.id)
 
@@ -140,14 +145,15 @@ def find(database: Database, deployment: Deployment, username: str) -> User:
 
 
 def remove(database: Database, deployment: Deployment, username: str, now: datetime) -> User:
-    """Removes a user, with the user's Gmail connection and roles on the page, and returns the user. NotFound."""
+    """Removes a user, with the connection of the user's Gmail, whose consent the sync gives back to Google, and what the user may
+    do on the page; answers with what was removed. NotFound."""
     with database.bound(), database.transaction():
         user = staff.present(database, deployment, username)
         removed = _one(database, deployment, user.id)
         models.UserAddress.delete().where(models.UserAddress.user == user.id).execute()
         models.NeverLogRule.delete().where(models.NeverLogRule.user == user.id).execute()
         models.User.update(removed_at=rfc3339(now)).where(models.User.id == user.id).execute()
-        gmail_connections.end_of(database, user, now)
+        gmail_connections.end_and_return(database, user, now)
         accounts.end_of_user(database, user.id, now)
         return removed
 

@@ -1,13 +1,17 @@
-"""Forwarding confirmations: each redirection with its recipient, the counts, and bounces.
+"""Forwarding confirmations: what was redirected to whom, how often, what came back, and which were answered.
 
 Written within the caller's transaction, so that neither two workers nor a retry redirect more often than allowed. Called by
 `recording`.
 """
 
+from collections.abc import Iterable
 from datetime import datetime
 
+from mailweir.folding import Folding
 from mailweir.store.database.connection import Database
 from mailweir.store.database.moments import rfc3339
+
+_key = Folding(gmail_dots=True).key  # Gmail writes one mailbox in several ways
 
 
 class ConfirmationWriter:
@@ -56,3 +60,24 @@ class ConfirmationWriter:
             "UPDATE forwarding_confirmations SET bounced_at = ? WHERE deployment_id = ? AND token = ? AND bounced_at IS NULL",
             (rfc3339(now), deployment_id, token),
         )
+
+    def end_forwarded(self, forwarded: Iterable[tuple[int, str]], now: datetime) -> None:
+        """Ends the open confirmations of users whose mailboxes forward by now: (user id, mailbox), as often as mail came. One
+        that doesn't say who asked for it ends with any mailbox."""
+        mailboxes: dict[int, set[str]] = {}
+        for user_id, mailbox in forwarded:
+            mailboxes.setdefault(user_id, set()).add(_key(mailbox))
+        if not mailboxes:
+            return
+        marks = ",".join("?" * len(mailboxes))
+        found = self._execute(
+            "SELECT id, user_id, requester FROM forwarding_confirmations"
+            f" WHERE user_id IN ({marks}) AND forwarded_at IS NULL AND dismissed_at IS NULL ORDER BY id",
+            tuple(mailboxes),
+        ).fetchall()
+        for confirmation_id, user_id, requester in found:
+            if requester is None or _key(requester) in mailboxes[user_id]:
+                self._execute(
+                    "UPDATE forwarding_confirmations SET forwarded_at = ? WHERE id = ? AND forwarded_at IS NULL",
+                    (rfc3339(now), confirmation_id),
+                )

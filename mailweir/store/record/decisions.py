@@ -1,9 +1,7 @@
-"""Decisions: what became of a message, read. Never writes: `writing` does. Called by `explain.tracking` and
-`decision_pages`."""
+"""Decisions: what became of a message, read. Never writes: `writing` does. Called by `decision_search` and `decision_pages`."""
 
 import json
-import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -12,13 +10,10 @@ from mailweir import address
 from mailweir.decision import FROM_THE_LOG, Reason
 from mailweir.store.database import batches, like, rows
 from mailweir.store.database.connection import Database
-from mailweir.store.database.moments import parse, rfc3339
+from mailweir.store.database.moments import parse
 from mailweir.store.people.deployments import Deployment
 from mailweir.store.record import refusals
 from mailweir.store.record.visibility import Reader
-
-_MIN_WORD_CHARS = 3
-_GMAIL_ID = re.compile(r"[0-9A-Za-z_-]{8,64}")  # opaque; at Google 16 hexadecimal digits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,48 +69,6 @@ class Asker:
     is_admin: bool = False
 
 
-def find(
-    database: Database,
-    text: str,
-    deployment: Deployment | None = None,
-    limit: int | None = None,
-    digests: Mapping[int, bytes] | None = None,
-    told: Collection[str] | None = None,
-    *,
-    asker: Asker | None = None,
-    since: datetime | None = None,
-) -> list[Decision]:
-    """The decisions on a Message-ID (with <> or without), an author's or recipient's address, a queue id, Gmail's id, or a part
-    of what is recorded's subject; the newest first. digests: of the recipient, by deployment (`traces`). told: what was read out
-    of Postfix's log is found too, but for these of it (`refusals.source_id`). asker: None is the operator's command line; to
-    others, subjects say nothing here, for some of them may not be known: `search` finds by these."""
-    text = text.strip()
-    if not text.isprintable():  # bytes of another encoding among them: nothing on the record is called so
-        return []
-    fits, values = _fitting(database, text, digests or {}, asker)
-    if told is not None and text.isalnum():
-        begins = refusals.source_id(text, "")
-        fits.append("SUBSTR(c.source_id, 1, ?) = ?")
-        values += [len(begins), begins]
-    condition = f"({' OR '.join(fits)})"
-    condition += _without([str(one) for one in FROM_THE_LOG] if told is None else [], "c.reason", values)
-    condition += _without(told or [], "c.source_id", values)
-    if deployment is not None:
-        condition += " AND c.deployment_id = ?"
-        values.append(deployment.id)
-    if asker is not None:
-        seen = told_to(asker, values)
-        condition += f" AND {seen}"
-    if since is not None:
-        condition += " AND c.decided_at >= ?"
-        values.append(rfc3339(since))
-    ending = ""
-    if limit is not None:
-        ending = " LIMIT ?"
-        values.append(limit)
-    return select(database, condition, values, ending)
-
-
 def select(database: Database, condition: str, values: Sequence[Any], ending: str = "") -> list[Decision]:
     """Those that a condition on `c` holds for, the newest first."""
     sql = (
@@ -134,12 +87,6 @@ def select(database: Database, condition: str, values: Sequence[Any], ending: st
     mailboxes = "SELECT id, address FROM gmail_mailboxes WHERE id IN ({})"
     addresses = dict(batches.among(database, mailboxes, (), numbers))
     return [_made_of(row, addresses.get(_mailbox_number(row["source_id"]))) for row in found]
-
-
-def _without(words: Collection[str], column: str, values: list[Any]) -> str:
-    """A further condition, whose values are added: the column is none of these."""
-    values += words
-    return f" AND {column} NOT IN ({', '.join('?' * len(words))})" if words else ""
 
 
 def told_to(asker: Asker, values: list[Any]) -> str:
@@ -167,46 +114,6 @@ def told_to(asker: Asker, values: list[Any]) -> str:
         " AND c.source_id LIKE '%@' || CAST(m.id AS TEXT)))"
     )
     return f"c.deployment_id = ? AND (c.activity_id IS NOT NULL AND {seen} OR c.activity_id IS NULL AND {own})"
-
-
-def _fitting(
-    database: Database, text: str, digests: Mapping[int, bytes], asker: Asker | None
-) -> tuple[list[str], list[Any]]:
-    """Conditions on the decision c, of which one is enough, and their values."""
-    fits = ["c.message_id IN (?, ?)", "c.source_id = ?"]
-    values: list[Any] = [text, f"<{text}>", text]
-    matches = "LIKE" if database.is_sqlite else "ILIKE"  # either way, upper and lower case are alike
-    if _GMAIL_ID.fullmatch(text):
-        fits.append("c.source_id IN (SELECT CAST(? AS TEXT) || '@' || CAST(m.id AS TEXT) FROM gmail_mailboxes m)")
-        values.append(text)
-    author = address.normalise_path(text) or address.typed(text)
-    if author:
-        fits += [
-            "c.author = ?",
-            f"c.named {matches} ? ESCAPE '!'",
-            f"c.activity_id IN (SELECT p.activity_id FROM activity_contacts p WHERE p.address = ?{_but_bcc(asker)})",
-        ]
-        values += [author, f"%{like.escaped(json.dumps(author, ensure_ascii=False))}%", author]
-        values += asker.reader.user_ids if asker else ()
-        position = "INSTR(c.recipient_digests, ?)" if database.is_sqlite else "POSITION(? IN c.recipient_digests)"
-        for deployment_id, digest in digests.items():
-            fits.append(f"(c.deployment_id = ? AND {position} > 0)")
-            values += [deployment_id, digest]
-    elif len(text) >= _MIN_WORD_CHARS and asker is None:
-        fits.append(f"a.subject {matches} ? ESCAPE '!'")
-        values.append(f"%{like.escaped(text)}%")
-    return fits, values
-
-
-def _but_bcc(asker: Asker | None) -> str:
-    """A further condition on a contact who takes part: not in Bcc, but for the sender. Its values are the user ids."""
-    if asker is None:
-        return ""
-    marks = ",".join("?" * len(asker.reader.user_ids))
-    return (
-        " AND (p.is_bcc = 0 OR EXISTS (SELECT 1 FROM activities sent JOIN user_addresses own ON own.address = sent.author"
-        f" WHERE sent.id = p.activity_id AND own.user_id IN ({marks})))"
-    )
 
 
 def count_synced(database: Database, deployment: Deployment) -> int:

@@ -40,10 +40,18 @@ def put(database: Database, host: str, reports: Iterable[HealthReport], now: dat
 
 
 def list_all(database: Database) -> list[HealthReport]:
-    """All reports, by host and check."""
-    rows = database.execute(
-        "SELECT host, check_name, state, report, at FROM health_reports ORDER BY host, check_name"
-    ).fetchall()
+    """All there are, by host and check."""
+    return _select(database, "ORDER BY host, check_name", ())
+
+
+def of_host(database: Database, host: str) -> list[HealthReport]:
+    """Those of one host, by check."""
+    return _select(database, "WHERE host = ? ORDER BY check_name", (host,))
+
+
+def _select(database: Database, ending: str, values: tuple[str, ...]) -> list[HealthReport]:
+    sql = f"SELECT host, check_name, state, report, at FROM health_reports {ending}"
+    rows = database.execute(sql, values).fetchall()
     return [HealthReport(host, check, state, report, parse(at)) for host, check, state, report, at in rows]
 
 

@@ -20,8 +20,10 @@ from mailweir.store.record.walking import by_the_index
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """A user's newest forwarding confirmation. Times: UTC, or None."""
+    """A user's newest forwarding confirmation that is open: neither did mail come that its mailbox forwards, nor was it put away.
+    Times: UTC, or None."""
 
+    id: int
     user_id: int
     requester: str | None
     seen_at: datetime
@@ -112,15 +114,18 @@ def ever_forwarded(database: Database, deployment: Deployment) -> set[int]:
 
 
 def newest_confirmations(database: Database, deployment: Deployment) -> list[Pending]:
-    """The newest confirmation of each user that has one."""
+    """The newest open one of each user that has one."""
     sql = (
-        "SELECT c.user_id, c.requester, c.seen_at, c.redirected_at, c.bounced_at FROM forwarding_confirmations c"
+        "SELECT c.id, c.user_id, c.requester, c.seen_at, c.redirected_at, c.bounced_at FROM forwarding_confirmations c"
         " JOIN users u ON u.id = c.user_id WHERE c.deployment_id = ? AND u.removed_at IS NULL"
-        " AND NOT EXISTS (SELECT 1 FROM forwarding_confirmations later WHERE later.user_id = c.user_id AND later.id > c.id)"
+        " AND c.forwarded_at IS NULL AND c.dismissed_at IS NULL"
+        " AND NOT EXISTS (SELECT 1 FROM forwarding_confirmations later WHERE later.user_id = c.user_id AND later.id > c.id"
+        " AND later.forwarded_at IS NULL AND later.dismissed_at IS NULL)"
         " ORDER BY c.user_id"
     )
     return [
         Pending(
+            id=row["id"],
             user_id=row["user_id"],
             requester=row["requester"],
             seen_at=parse(row["seen_at"]),

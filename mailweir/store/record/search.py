@@ -48,6 +48,14 @@ class Hit:
     is_whole: bool = True
 
 
+class Found(NamedTuple):
+    """raw_id: the version that leads the activity, in which the words were found. is_whole: the reader may see all of it."""
+
+    raw_id: int
+    activity_id: int
+    is_whole: bool
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reader:
     """A reader's rights, as SQL on an activity `a`, with its values. whole: all of it. names: only who wrote when, so it is found
@@ -65,7 +73,11 @@ class Reader:
 def of_reader(reader: visibility.Reader) -> Reader:
     """The rights of this user."""
     marks = ",".join("?" * len(reader.user_ids))
-    mine = f"EXISTS (SELECT 1 FROM activity_users AS own WHERE own.activity_id = a.id AND own.user_id IN ({marks}))"
+    # LIMIT: of EXISTS, PostgreSQL makes a list of all that the reader takes part in, however much that is
+    mine = (
+        "(SELECT 1 FROM activity_users AS own WHERE own.activity_id = a.id"
+        f" AND own.user_id IN ({marks}) LIMIT 1) IS NOT NULL"
+    )
     return Reader(
         whole=f"a.visibility = 'everyone' OR {mine}",
         whole_values=reader.user_ids,
@@ -82,12 +94,10 @@ def of_reader(reader: visibility.Reader) -> Reader:
 def select(
     database: Database, deployment: Deployment, terms: Sequence[Term], wanted: Wanted, reader: Reader | None = None
 ) -> list[Hit]:
-    """A deployment's activities that contain all terms. reader: None is the operator's command line. NotFound if user or contact
-    never existed."""
-    if not terms:
-        return []
+    """A deployment's activities that hold all terms. reader: None is the operator's command line. NotFound where user or contact
+    never was there."""
+    found = matching(database, deployment, terms, wanted, reader)
     with _by_the_index(database):
-        found = list(islice(_matching(database, deployment, terms, wanted, reader), wanted.limit))
         loaded = activities.load(database, [one.activity_id for one in found])
         shown = [
             loaded[one.activity_id] if one.is_whole else activities.metadata_of(loaded[one.activity_id])
@@ -100,23 +110,25 @@ def select(
     return [Hit(raw_id=known[one.id].raw_id, activity=one, is_whole=known[one.id].is_whole) for one in shown]
 
 
-class _Found(NamedTuple):
-    """is_whole: the reader may see all of it."""
-
-    raw_id: int
-    activity_id: int
-    is_whole: bool
+def matching(
+    database: Database, deployment: Deployment, terms: Sequence[Term], wanted: Wanted, reader: Reader | None = None
+) -> list[Found]:
+    """The same without what the activities say, for a caller who loads them as the reader sees them."""
+    if not terms:
+        return []
+    with _by_the_index(database):
+        return list(islice(_matching(database, deployment, terms, wanted, reader), wanted.limit))
 
 
 def _matching(
     database: Database, deployment: Deployment, terms: Sequence[Term], wanted: Wanted, reader: Reader | None
-) -> Iterator[_Found]:
+) -> Iterator[Found]:
     """The newest first."""
     condition, values = _conditions(database, deployment, wanted, reader)
     low, high = _bounds(database, wanted)
     asked = _Asked(deployment.id, terms, low, high)
     if reader is None:
-        yield from (_Found(*one, is_whole=True) for one in _leading(database, asked, condition, values))
+        yield from (Found(*one, is_whole=True) for one in _leading(database, asked, condition, values))
         return
     whole = _leading(database, asked, f"{condition} AND ({reader.whole})", (*values, *reader.whole_values))
     names = _leading(
@@ -125,7 +137,7 @@ def _matching(
         f"{condition} AND ({reader.names})",
         (*values, *reader.names_values),
     )
-    each = (_Found(*one, is_whole=True) for one in whole), (_Found(*one, is_whole=False) for one in names)
+    each = (Found(*one, is_whole=True) for one in whole), (Found(*one, is_whole=False) for one in names)
     before = None
     for found in heapq.merge(*each, reverse=True):  # of an activity found both ways, the whole comes first
         if found.raw_id != before:

@@ -1,4 +1,4 @@
-"""The newest forwarding confirmation that came for a user, with its link and who asked for it. Never writes.
+"""A forwarding confirmation that came for a user, with its link and who asked for it; the user puts it away.
 
 Called by the page.
 """
@@ -8,7 +8,7 @@ from datetime import datetime
 
 from mailweir.store.database import rows
 from mailweir.store.database.connection import Database
-from mailweir.store.database.moments import parse, parse_or_none
+from mailweir.store.database.moments import parse, parse_or_none, rfc3339
 from mailweir.store.people.deployments import Deployment
 
 
@@ -16,6 +16,7 @@ from mailweir.store.people.deployments import Deployment
 class ShownConfirmation:
     """requester: whose mailbox wants to forward, by Google's word, or None. link: the one that confirms, or None. Times: UTC."""
 
+    id: int
     requester: str | None
     link: str | None
     seen_at: datetime
@@ -23,19 +24,32 @@ class ShownConfirmation:
     bounced_at: datetime | None
 
 
-def newest(database: Database, deployment: Deployment, user_id: int) -> ShownConfirmation | None:
-    """None where none ever came."""
+def find(database: Database, deployment: Deployment, user_id: int, confirmation_id: int) -> ShownConfirmation | None:
+    """One of this user's; None where there is no such one."""
     sql = (
-        "SELECT c.requester, c.link, c.seen_at, c.redirected_at, c.bounced_at FROM forwarding_confirmations c"
-        " WHERE c.user_id = ? AND c.deployment_id = ? ORDER BY c.id DESC LIMIT 1"
+        "SELECT c.id, c.requester, c.link, c.seen_at, c.redirected_at, c.bounced_at FROM forwarding_confirmations c"
+        " WHERE c.id = ? AND c.user_id = ? AND c.deployment_id = ?"
     )
-    row = rows.first(database.execute(sql, (user_id, deployment.id)))
+    row = rows.first(database.execute(sql, (confirmation_id, user_id, deployment.id)))
     if row is None:
         return None
     return ShownConfirmation(
+        id=row["id"],
         requester=row["requester"],
         link=row["link"],
         seen_at=parse(row["seen_at"]),
         redirected_at=parse_or_none(row["redirected_at"]),
         bounced_at=parse_or_none(row["bounced_at"]),
     )
+
+
+def dismiss(database: Database, deployment: Deployment, user_id: int, confirmation_id: int, now: datetime) -> None:
+    """Puts one of this user's away, with the earlier ones that the same mailbox asked for; nothing where there is no such one."""
+    sql = (
+        "UPDATE forwarding_confirmations SET dismissed_at = ? WHERE user_id = ? AND deployment_id = ? AND id <= ?"
+        " AND dismissed_at IS NULL AND forwarded_at IS NULL AND COALESCE(requester, '') ="
+        " (SELECT COALESCE(c.requester, '') FROM forwarding_confirmations c WHERE c.id = ? AND c.user_id = ?)"
+    )
+    with database.transaction():
+        values = (user_id, deployment.id, confirmation_id, confirmation_id, user_id)
+        database.execute(sql, (rfc3339(now), *values))

@@ -61,15 +61,17 @@ def forwarded_times(database: Database, deployment: Deployment, user: User, sinc
 
 
 def newest_confirmation(database: Database, deployment: Deployment, user: User) -> Pending | None:
-    """The user's newest forwarding confirmation, or None."""
+    """The user's newest forwarding confirmation that is open, or None."""
     sql = (
-        "SELECT c.user_id, c.requester, c.seen_at, c.redirected_at, c.bounced_at FROM forwarding_confirmations c"
-        " WHERE c.user_id = ? AND c.deployment_id = ? ORDER BY c.id DESC LIMIT 1"
+        "SELECT c.id, c.user_id, c.requester, c.seen_at, c.redirected_at, c.bounced_at FROM forwarding_confirmations c"
+        " WHERE c.user_id = ? AND c.deployment_id = ? AND c.forwarded_at IS NULL AND c.dismissed_at IS NULL"
+        " ORDER BY c.id DESC LIMIT 1"
     )
     row = rows.first(database.execute(sql, (user.id, deployment.id)))
     if row is None:
         return None
     return Pending(
+        id=row["id"],
         user_id=row["user_id"],
         requester=row["requester"],
         seen_at=parse(row["seen_at"]),

@@ -80,14 +80,17 @@ def set_by_hand(
     changed_by: str,
     now: datetime,
     deployment: Deployment | None = None,
-) -> None:
-    """Sets who may read an activity, or that it was joined to; what is recorded of it later doesn't change that. NotFound."""
+) -> bool:
+    """Sets who may read an activity, or that it was joined to; what is recorded of it later doesn't change that. Was it otherwise
+    before? NotFound."""
     with database.transaction():
         activity_id = joined.current(database, activity_id) or activity_id
-        sql = "SELECT a.visibility, a.deployment_id FROM activities a WHERE a.id = ?"
+        sql = "SELECT a.visibility, a.deployment_id, a.is_visibility_manual FROM activities a WHERE a.id = ?"
         row = database.execute(sql, (activity_id,)).fetchone() if abs(activity_id) < 2**63 else None
         if row is None or (deployment is not None and row[1] != deployment.id):
             raise no_such(activity_id, deployment)
+        if row[0] == str(wanted) and row[2]:
+            return False
         database.execute(
             "UPDATE activities SET visibility = ?, is_visibility_manual = 1 WHERE id = ?", (str(wanted), activity_id)
         )
@@ -97,6 +100,7 @@ def set_by_hand(
             ("activity_id", "visibility_before", "visibility", "changed_by", "changed_at"),
             [(activity_id, row[0], str(wanted), changed_by, rfc3339(now))],
         )
+        return True
 
 
 def no_such(activity_id: int, deployment: Deployment | None) -> NotFound:

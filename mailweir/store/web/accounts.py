@@ -82,6 +82,7 @@ def give_role(database: Database, account_id: int, deployment: Deployment, role:
     sql = (
         "INSERT INTO web_roles (account_id, deployment_id, role, user_id) VALUES (?, ?, ?, ?)"
         " ON CONFLICT (account_id, deployment_id) DO UPDATE SET role = excluded.role, user_id = excluded.user_id"
+        " WHERE web_roles.role <> excluded.role OR COALESCE(web_roles.user_id, 0) <> COALESCE(excluded.user_id, 0)"
     )
     with database.transaction():
         database.execute(sql, (account_id, deployment.id, str(role), user_id))

@@ -3,6 +3,7 @@
 Called by the page's sign-in, and by `mailweir web`.
 """
 
+from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -13,6 +14,8 @@ from mailweir.store.database.connection import Database
 from mailweir.store.web import sessions
 from mailweir.store.web.accounts import MAY_SIGN_IN
 from mailweir.store.web.sessions import Means
+
+MOST_UNBOUND = 3  # accounts of a deployment that a person may choose from
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,33 +39,51 @@ def password_of(database: Database, name: str) -> Password | None:
 def set_password(database: Database, account_id: int, digest: str | None, *, keep: int | None = None) -> None:
     """Gives an account a password, or removes it (None). Its links are deleted, and its sessions except `keep`."""
     with database.transaction():
-        database.execute("UPDATE web_accounts SET password_hash = ? WHERE id = ?", (digest, account_id))
+        sql = (
+            "UPDATE web_accounts SET password_hash = ? WHERE id = ? AND COALESCE(password_hash, '') <> COALESCE(?, '')"
+        )
+        database.execute(sql, (digest, account_id, digest))
         database.execute("DELETE FROM web_links WHERE account_id = ?", (account_id,))
         sql = "DELETE FROM web_sessions WHERE account_id = ? AND id <> ?"
         database.execute(sql, (account_id, -1 if keep is None else keep))
 
 
-def of_subject(database: Database, issuer: str, subject: str) -> int | None:
-    """The account of this person at this provider."""
-    sql = f"SELECT c.id FROM web_accounts AS c WHERE c.issuer = ? AND c.subject = ? AND {MAY_SIGN_IN}"
-    found = rows.first(database.execute(sql, (issuer, subject)))
-    return None if found is None else int(found["id"])
+def of_person(database: Database, issuer: str, subject: str, email: str | None) -> list[int]:
+    """The accounts that are this person's to this provider; then those with this mail address that nobody is bound to yet.
 
-
-def bind(database: Database, email: str, issuer: str, subject: str) -> int | None:
-    """Binds the only account with this mail address, not yet bound to a provider, to a person; returns its id.
-
-    None if no account has the address, several have it, or it is bound to another person. The caller has checked that the
-    provider verified the address.
+    Of the latter three at most for each deployment: whoever administers one can make as many as he likes, in another's name.
+    email: None where the provider doesn't prove one.
     """
-    sql = f"SELECT c.id, c.subject FROM web_accounts AS c WHERE c.email = ? AND {MAY_SIGN_IN}"
+    known = f"SELECT c.id FROM web_accounts AS c WHERE c.issuer = ? AND c.subject = ? AND {MAY_SIGN_IN} ORDER BY c.name"
+    own = [account_id for (account_id,) in database.execute(known, (issuer, subject)).fetchall()]
+    return own if email is None else own + _unbound(database, email)
+
+
+def _unbound(database: Database, email: str) -> list[int]:
+    sql = (
+        "SELECT c.id, COALESCE(r.deployment_id, 0) FROM web_accounts AS c LEFT JOIN web_roles AS r ON r.account_id = c.id"
+        f" WHERE c.email = ? AND c.subject IS NULL AND {MAY_SIGN_IN} ORDER BY c.name, c.id"
+    )
+    found: dict[int, None] = {}
+    counts: Counter[int] = Counter()
+    for account_id, deployment_id in database.execute(sql, (email,)).fetchall():
+        counts[deployment_id] += 1
+        if counts[deployment_id] <= MOST_UNBOUND:
+            found[account_id] = None
+    return list(found)
+
+
+def bind(database: Database, account_id: int, email: str | None, issuer: str, subject: str) -> bool:
+    """Binds an account with this mail address, which no provider knows yet, to a person; is it that person's by now?
+
+    The caller knows that the provider proved the address, and that the person means this account.
+    """
+    sql = "UPDATE web_accounts SET issuer = ?, subject = ? WHERE id = ? AND email = ? AND subject IS NULL"
     with database.transaction():
-        found = rows.named(database.execute(sql, (email,)))
-        if len(found) != 1 or found[0]["subject"] is not None:
-            return None
-        sql = "UPDATE web_accounts SET issuer = ?, subject = ? WHERE id = ?"
-        database.execute(sql, (issuer, subject, found[0]["id"]))
-        return int(found[0]["id"])
+        if account_id not in of_person(database, issuer, subject, email):
+            return False
+        database.execute(sql, (issuer, subject, account_id, email))
+        return True
 
 
 def begin_session(

@@ -26,10 +26,10 @@ def make(database: Database, account_id: int, deployment_id: int | None, now: da
     return token
 
 
-def end_all(database: Database, account_id: int) -> None:
-    """Deletes an account's links."""
+def end_all(database: Database, account_id: int) -> int:
+    """Takes an account's links away; how many there were."""
     with database.transaction():
-        database.execute("DELETE FROM web_links WHERE account_id = ?", (account_id,))
+        return int(database.execute("DELETE FROM web_links WHERE account_id = ?", (account_id,)).rowcount)
 
 
 def whose(database: Database, token: str, now: datetime) -> str | None:

@@ -104,10 +104,10 @@ def end(database: Database, session_id: int, account_id: int) -> None:
         database.execute("DELETE FROM web_sessions WHERE id = ? AND account_id = ?", (session_id, account_id))
 
 
-def end_all(database: Database, account_id: int) -> None:
-    """Ends all sessions of an account."""
+def end_all(database: Database, account_id: int) -> int:
+    """Ends all sessions of an account; how many there were."""
     with database.transaction():
-        database.execute("DELETE FROM web_sessions WHERE account_id = ?", (account_id,))
+        return int(database.execute("DELETE FROM web_sessions WHERE account_id = ?", (account_id,)).rowcount)
 
 
 def _select(database: Database, condition: str, values: tuple[int | str, ...]) -> list[Session]:

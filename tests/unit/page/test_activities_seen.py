@@ -41,10 +41,12 @@ def test_what_is_its_participants_alone_is_in_nobody_elses_list(page: Page, path
     assert shown(page.browser("boss", Role.ADMIN).text(path)) == []
 
 
-@pytest.mark.parametrize("path", ["/contacts/1", "/companies/1"])
-def test_the_picture_counts_what_the_reader_may_know_of(page: Page, path: str) -> None:
+@pytest.mark.parametrize("form", ["months", "months.svg"])
+@pytest.mark.parametrize("whose", ["/contacts/1", "/companies/1"])
+def test_the_picture_counts_what_the_reader_may_know_of(page: Page, whose: str, form: str) -> None:
     restrict(page, page.deliver(mail("1", SECRET), ANNA), Visibility.PARTICIPANTS)
     page.deliver(mail("2"), ANNA)
+    path = f"{whose}/{form}"
     assert "1 mail in the last 12 months" in page.browser("richard").text(path)
     assert "2 mails in the last 12 months" in page.browser("anna").text(path)
 

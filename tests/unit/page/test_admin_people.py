@@ -1,9 +1,11 @@
 """The admin's pages on users, contacts and companies: their changes, their refusals, and the log entries."""
 
+from typing import Any
+
 import pytest
 
 from mailweir.store.database.moments import rfc3339
-from mailweir.store.gmail import gmail_connections
+from mailweir.store.gmail import gmail_connections, gmail_mailboxes, gmail_revocations
 from mailweir.store.people import companies, company_edits, contact_edits, contacts, users
 from mailweir.store.people.contacts import Contact
 from mailweir.store.people.users import User
@@ -171,6 +173,21 @@ def test_a_removal_says_what_ends_and_wants_the_username_typed(page: Page, boss:
     assert _noted(page) == [("user.removed", "pat", "boss")]
 
 
+@pytest.mark.parametrize("sealed", [b"sealed", None])
+def test_the_consent_of_a_removed_user_goes_back_to_google(page: Page, boss: Browser, sealed: bytes | None) -> None:
+    """A service account's mailbox has none."""
+    pat, now = _user(page), page.clock()
+    options: dict[str, Any] = {"inbound": True, "outbound": True, "now": now, "first_days": 7}
+    gmail_connections.connect(page.database, page.demo, "pat", "pat@firm.example", token_sealed=sealed, **options)
+    shown = boss.text(f"/admin/users/{pat.id}/remove")
+    assert "The Gmail of pat@firm.example is read no more." in shown
+    assert ("The consent is given back to Google" in shown) == (sealed is not None)
+    assert boss.post(f"/admin/users/{pat.id}/remove", {"typed": "pat"}).status_code == 303
+    asked = gmail_revocations.of_user(page.database, pat.id)
+    assert (asked is not None) == (sealed is not None)
+    assert gmail_mailboxes.list_all(page.database, page.demo) == []
+
+
 def test_an_audit_is_asked_of_a_mailbox_that_is_there(page: Page, boss: Browser) -> None:
     way = f"/admin/users/{_user(page).id}"
     assert boss.post(f"{way}/audit").status_code == 404
@@ -186,7 +203,6 @@ def test_an_audit_is_asked_of_a_mailbox_that_is_there(page: Page, boss: Browser)
         first_days=7,
     )
     assert "pat@firm.example is connected." in boss.text(way)
-    assert "The Gmail of pat@firm.example is read no more" in boss.text(f"{way}/remove")
     page.clock.pass_by(60)
     assert boss.post(f"{way}/audit").status_code == 303
     sql = "SELECT audit_due_at, next_sweep_at FROM gmail_mailboxes"

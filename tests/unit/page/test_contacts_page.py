@@ -2,10 +2,12 @@
 
 import re
 from urllib.parse import quote
+from xml.etree import ElementTree
 
 import pytest
 
 from mailweir.store.people import companies, contact_lists, contacts, users
+from mailweir.store.record import monthly
 from mailweir.store.web import change_log
 from mailweir.store.web.accounts import Role
 from mailweir.visibility import Visibility
@@ -112,11 +114,48 @@ def test_a_contacts_page_says_who_may_read_what_comes(page: Page) -> None:
 
 def test_the_picture_is_a_table_too(page: Page) -> None:
     page.deliver(mail("1"))
-    text = page.browser("richard").text("/contacts/1")
-    assert text.count("<rect ") == 1
+    browser = page.browser("richard")
+    assert '<img class="months" src="/contacts/1/months.svg"' in browser.text("/contacts/1")
+    drawn = browser.text("/contacts/1/months.svg")
+    assert drawn.count("<rect ") == 1
+    assert "Mail in the last 12 months: 1" in drawn
+    text = browser.text("/contacts/1/months")
     assert re.findall(r'<th scope="row">(\w+ \d{4})</th><td>([1-9]\d*)</td>', text) == [("November 2026", "1")]
     assert len(re.findall(r'<th scope="row">\w+ \d{4}</th>', text)) == 12
-    assert "Mail in the last 12 months: 1" in text
+    assert "1 mail in the last 12 months" in text
+
+
+def test_the_picture_is_a_document_of_its_own_that_is_kept_nowhere(sqlite_page: Page) -> None:
+    sqlite_page.deliver(mail("1"))
+    browser = sqlite_page.browser("richard")
+    for path in ("/contacts/1/months.svg", "/companies/1/months.svg"):
+        answer = browser.get(path)
+        headers = answer.headers
+        assert (answer.status_code, headers["Content-Type"]) == (200, "image/svg+xml; charset=utf-8")
+        assert (headers["Cache-Control"], headers["X-Content-Type-Options"]) == ("no-store", "nosniff")
+        assert headers["Content-Security-Policy"].startswith("default-src 'none'; ")
+        assert "sandbox" in headers["Content-Security-Policy"]
+        drawn = ElementTree.fromstring(answer.get_data())
+        assert drawn.tag == "{http://www.w3.org/2000/svg}svg"
+        assert sqlite_page.browser().get(path).status_code == 303
+        assert sqlite_page.browser("root", role=None).get(path).status_code == 404
+    for path in (
+        "/contacts/999/months.svg",
+        "/contacts/999/months",
+        "/companies/999/months.svg",
+        "/companies/999/months",
+    ):
+        assert browser.get(path).status_code == 404
+
+
+def test_the_picture_says_where_it_counts_a_part(sqlite_page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(3):
+        sqlite_page.deliver(mail(str(number)))
+    monkeypatch.setattr(monthly, "LOOKED_AT", 1)
+    monkeypatch.setattr(monthly, "LARGEST_STEP", 1)
+    browser = sqlite_page.browser("richard")
+    for path in ("/contacts/1/months.svg", "/contacts/1/months"):
+        assert "there were more than are counted here" in browser.text(path)
 
 
 def test_a_company_shows_its_people_and_their_mail(page: Page) -> None:
@@ -125,7 +164,8 @@ def test_a_company_shows_its_people_and_their_mail(page: Page) -> None:
     text = page.browser("richard").text("/companies/1")
     assert "Jane Doe" in text
     assert re.findall(r'class="subject" href="/activities/(\d+)"', text) == [str(number)]
-    assert "1 mail in the last 12 months" in text
+    for path in ("/companies/1/months.svg", "/companies/1/months"):
+        assert "1 mail in the last 12 months" in page.browser("richard").text(path)
 
 
 def test_a_companys_many_people_are_paged(sqlite_page: Page) -> None:

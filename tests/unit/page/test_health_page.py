@@ -5,11 +5,12 @@ import json
 import re
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from mailweir.explain import english
-from mailweir.health import examination
+from mailweir.health import beginnings, examination
 from mailweir.health import page as looking
 from mailweir.health.findings import Finding, Level
 from mailweir.health.page import Standing
@@ -198,6 +199,20 @@ def test_what_the_record_knows_says_since_when(page: Page) -> None:
     said = _since(page.browser("boss", Role.ADMIN).text("/admin/health"), "consent withdrawn")
     assert f'datetime="{swept:%Y-%m-%dT%H:%M}' in said
     assert "3 days ago" in said
+
+
+def test_what_a_host_found_says_since_when_it_was_found(page: Page) -> None:
+    began = page.clock()
+    found: dict[str, Any] = {"level": "wrong", "finding": "a thing is off", "to_do": "", "key": "x.y", "facts": {}}
+    for minute, findings in enumerate(([], [found], [found])):
+        at = began + timedelta(minutes=minute)
+        report = HealthReport("front1", "queue", "wrong", json.dumps(findings), at)
+        with page.database.transaction():
+            reports = beginnings.noted(health_reports.of_host(page.database, "front1"), [report])
+            health_reports.put(page.database, "front1", reports, at)
+    page.clock.pass_by(120)
+    said = _since(page.browser("root", role=None).text("/admin/health"), "a thing is off")
+    assert f'datetime="{began + timedelta(minutes=1):%Y-%m-%dT%H:%M}' in said
 
 
 def test_what_nobody_knows_is_said_so(sqlite_page: Page) -> None:

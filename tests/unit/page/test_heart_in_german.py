@@ -14,9 +14,12 @@ from typing import Any
 import pytest
 import structlog
 
+from mailweir.errors import SettingsError
+from mailweir.gmail import oauth_files
 from mailweir.gmail.errors import Unreachable
 from mailweir.health.findings import Finding, Level
 from mailweir.sentence import Kept, Sentence, joined, said
+from mailweir.settings import Gmail
 from mailweir.store.database import models
 from mailweir.store.people import relay_logins
 from mailweir.store.record import health_reports
@@ -165,6 +168,58 @@ def test_no_finding_is_left_in_english(page: Page, made: list[str]) -> None:
         body = german(page.browser(name, role), "/admin/health")
         assert "Weg Log-Adresse: noch keine E-Mail erfasst" in body
         assert left(made, body) == []
+
+
+@pytest.mark.parametrize(
+    ("content", "mode", "expected"),
+    [
+        (None, 0o600, "die Datei {file} (Client-Geheimnis) ist nicht lesbar: No such file or directory"),
+        ("{}", 0o644, "{file} enthält ein Geheimnis (Client-Geheimnis), und andere können es lesen: chmod 600"),
+        (
+            "no JSON",
+            0o600,
+            "{file} enthält kein JSON, wie Googles Konsole es ausgibt; docs/admin/gmail.md sagt, wie man sie macht",
+        ),
+        ("{}", 0o600, "{file} ist keine Datei eines OAuth-Clients (installed oder web); docs/admin/gmail.md sagt"),
+        ('{"installed": {}}', 0o600, "in {file} fehlt client_id; docs/admin/gmail.md sagt, wie man sie macht"),
+    ],
+)
+def test_what_is_wrong_with_googles_file_is_said_in_german(
+    sqlite_page: Page, tmp_path: Path, content: str | None, mode: int, expected: str
+) -> None:
+    """As the sync keeps it for the page, which reads no such file."""
+    file, part = tmp_path / "client.json", tmp_path / "part"
+    part.write_text(content or "")
+    part.chmod(mode)
+    part.rename({True: tmp_path / "another.json", False: file}[content is None])
+    with pytest.raises(SettingsError) as caught:
+        oauth_files.load(Gmail(oauth_client_file=str(file)))
+    page, why = sqlite_page, str.__str__(caught.value.args[0])
+    connect(page.database, page.demo, "richard", page.clock(), address="richard@firm.example")
+    page.database.execute("UPDATE gmail_mailboxes SET state = 'reconnect', error = ?", (why,))
+    assert expected.replace("{file}", str(file)) in german(page.browser("richard"), "/integrations")
+    assert why in html.unescape(page.browser("richard").text("/integrations"))
+
+
+@pytest.mark.parametrize(
+    ("kept", "expected"),
+    [
+        ("/k/token.key holds no key: it takes one line, 32 bytes in base64", "/k/token.key enthält keinen Schlüssel"),
+        (
+            "can't read the key file /k: Permission denied; it must belong to mw, who must also be able to reach its folder",
+            "die Datei /k (Schlüssel) ist nicht lesbar: Permission denied; sie muss mw gehören",
+        ),
+        (
+            "gmail.api_endpoint: 'http://x' must be an https:// address",
+            "„http://x“ muss eine Adresse mit https:// sein",
+        ),
+        ("the settings name no OAuth client any more", "die Einstellungen nennen keinen OAuth-Client mehr"),
+    ],
+)
+def test_what_settings_lack_is_known_again(sqlite_page: Page, kept: str, expected: str) -> None:
+    with sqlite_page.app.test_request_context(headers=IN_GERMAN):
+        assert expected in spoken.kept(kept)
+        assert not spoken.is_unknown(kept)
 
 
 def test_what_a_host_reported_is_known_again_and_the_rest_marked_as_english(sqlite_page: Page) -> None:

@@ -171,6 +171,35 @@ def test_a_link_that_isnt_googles_isnt_offered(sqlite_page: Page, link: str | No
     assert "javascript:" not in text
 
 
+def test_a_test_mail_doesnt_answer_it_and_a_click_puts_it_away(page: Page) -> None:
+    confirm(page)
+    page.clock.pass_by(60)
+    page.deliver(b"From: jane@client.example\r\nTo: richard@firm.example\r\nMessage-ID: <try@x>\r\n\r\nhi\r\n")
+    browser = page.browser("richard")
+    text = shown(page)
+    assert "Google asks whether mail may be forwarded here" in text
+    assert light(text, "forwarding") == ("warn", "Forwarding isn't confirmed")
+    (given,) = re.findall(r'<input type="hidden" name="id" value="(\d+)">', text)
+    way = "/integrations/confirmation/dismiss"
+    assert page.browser("anna").post(way, {"id": given}).status_code == 303
+    assert [browser.post(way, fields).status_code for fields in ({}, {"id": "x"}, {"id": "-1"})] == [400] * 3
+    assert "Google asks whether" in shown(page)
+    answer = browser.post(way, {"id": given})
+    assert (answer.status_code, answer.headers["Location"]) == (303, "/integrations?done=confirmation_dismissed")
+    text = shown(page)
+    assert "Google asks whether" not in text
+    assert light(text, "forwarding") == ("good", "Forwarding works")
+
+
+def test_a_strangers_question_leaves_the_own_forwarding_well(page: Page) -> None:
+    page.deliver(b"From: jane@client.example\r\nTo: richard@firm.example\r\nMessage-ID: <try@x>\r\n\r\nhi\r\n")
+    page.clock.pass_by(60)
+    confirm(page, "eve@evil.example")
+    text = shown(page)
+    assert "If you didn’t ask for it, leave it alone" in text
+    assert light(text, "forwarding") == ("good", "Forwarding works")
+
+
 def test_what_asks_is_plain_text(sqlite_page: Page) -> None:
     confirm(sqlite_page, "<script>alert(1)</script>@evil.example")
     text = sqlite_page.browser("richard").text("/integrations")

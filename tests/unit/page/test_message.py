@@ -52,6 +52,30 @@ def test_long_text_comes_in_parts(sqlite_page: Page) -> None:
     assert [n for n in range(1_400, 1_800) if f"line {n:06}" not in first and f"line {n:06}" not in second] == []
 
 
+LONG = b"".join(b"line %d\r\n" % number for number in range(40))
+
+
+@pytest.mark.parametrize(
+    ("body", "ways"),
+    [
+        (b"Short.\r\n", 1),
+        (LONG, 2),
+        (b"x " * 1_200 + b"\r\n", 2),
+        (b"Yes.\r\n\r\nOn Monday, 23 November 2026, Jane wrote:\r\n> " + LONG.replace(b"\n", b"\n> "), 1),
+    ],
+)
+def test_a_long_message_has_done_at_its_end_too(page: Page, body: bytes, ways: int) -> None:
+    """What is folded away doesn't make it long."""
+    one, browser = page.deliver(raw_mail(body)), page.browser("richard")
+    shown = browser.text(f"/activities/{one}")
+    assert shown.count(f'action="/activities/{one}/done"') == ways
+    assert shown.count('data-key="e"') == 1
+    assert ("Done</button>" in shown.partition("message-text")[2]) == (ways == 2)
+    assert f'action="/activities/{one}/done"' not in page.browser("anna").text(f"/activities/{one}")
+    assert browser.post(f"/activities/{one}/done").status_code == 303
+    assert browser.text(f"/activities/{one}").count(f'action="/activities/{one}/open"') == ways
+
+
 @pytest.mark.parametrize("start", ["-1", "999999999", "x", "9" * 40])
 def test_a_part_that_isnt_there_is_the_first(sqlite_page: Page, start: str) -> None:
     one = sqlite_page.deliver(OFFER)

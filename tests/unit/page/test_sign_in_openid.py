@@ -363,12 +363,6 @@ def test_an_account_is_one_person_for_good(firm: Page, openid_provider: OpenIdPr
     assert (answer.status_code, _who(firm, browser)) == (403, "")
 
 
-def test_an_address_of_two_accounts_is_nobodys(firm: Page, openid_provider: OpenIdProvider) -> None:
-    second = accounts.add(firm.database, "second", firm.clock(), email="richard@firm.example")
-    accounts.give_role(firm.database, second.id, firm.other, Role.ADMIN, None)
-    assert walk(firm, openid_provider)[1].status_code == 403
-
-
 def test_a_removed_account_and_one_that_may_do_nothing_do_not_sign_in(
     firm: Page, openid_provider: OpenIdProvider
 ) -> None:

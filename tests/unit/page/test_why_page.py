@@ -4,12 +4,13 @@ from urllib.parse import quote
 
 import pytest
 
+from mailweir.store.record import decision_search
 from mailweir.store.web.accounts import Role
 from mailweir.visibility import Visibility
 from tests.gmail_rows import connect
 from tests.held_mail import send
 from tests.page import JANE, Page
-from tests.page_mail import ANNA, RICHARD, deliver_with_hidden_copy, mail, restrict
+from tests.page_mail import ANNA, RICHARD, deliver_with_hidden_copy, link, mail, restrict
 
 STRANGER = "bo@bolts.example"
 
@@ -135,3 +136,38 @@ def test_the_page_asks_before_it_answers(sqlite_page: Page) -> None:
     said = sqlite_page.browser("richard").text("/why")
     assert "What is known of it" not in said
     assert 'name="q"' in said
+
+
+def test_an_answer_that_looked_at_a_part_says_so_and_goes_on(page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decision_search, "MOST_BUCKETS", 1)
+    ignore(page)
+    page.clock.pass_by(86_400)
+    ignore(page, "2", author="eve@bolts.example")
+    page.database.execute("UPDATE decisions SET id = id + 1500 WHERE author = 'eve@bolts.example'")
+    browser = page.browser("richard")
+    newest = browser.text(f"/why?q={STRANGER}")
+    assert f"Nothing of {STRANGER} was found here. This looked at decisions since 2026-11-25 04:00Z" in newest
+    assert "is not a contact of demo" not in newest
+    assert "No contact has this address" in newest
+    seen = [newest]
+    for _ in range(5):
+        seen.append(browser.text(link(seen[-1], "Look further back") or "/why"))
+    assert sum(f"author {STRANGER} is not a contact of demo" in one for one in seen) == 1
+    known = browser.text("/why?q=eve@bolts.example")
+    assert "author eve@bolts.example is not a contact of demo" in known
+    assert "This looked at decisions since 2026-11-25 04:00Z, and there are older ones." in known
+
+
+@pytest.mark.parametrize("place", ["0-0", "1-1"])
+def test_at_the_end_no_more_is_known(sqlite_page: Page, place: str) -> None:
+    ignore(sqlite_page)
+    said = sqlite_page.browser("richard").text(f"/why?q={STRANGER}&before={place}")
+    assert f"No more is known of {STRANGER}." in said
+    assert 'href="/why?q=bo@bolts.example"' in said
+
+
+@pytest.mark.parametrize("place", ["x", "-1-2", "1", "9" * 40 + "-1", "1-1-1", "\u0661-\u0661"])
+def test_what_is_no_place_begins_anew(sqlite_page: Page, place: str) -> None:
+    ignore(sqlite_page)
+    said = sqlite_page.browser("richard").text(f"/why?q={STRANGER}&before={quote(place)}")
+    assert "is not a contact of demo" in said

@@ -1,0 +1,62 @@
+"""Since when a host's findings hold: a report has what the one before it knew, for each takes the place of the last.
+
+A finding is the same as long as its key and what it is about stay, whatever its numbers do. Called by `health_report`.
+"""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from mailweir.health.findings import Level
+from mailweir.health.hosts import TOO_OLD
+from mailweir.store.database.moments import rfc3339
+from mailweir.store.record.health_reports import HealthReport
+
+SINCE = "since"  # among the facts of a finding
+
+
+def noted(before: Iterable[HealthReport], reports: Sequence[HealthReport]) -> list[HealthReport]:
+    """The reports of one host, whose findings say since when they hold where that is known. before: its earlier ones.
+
+    Not known is what was found in the first report of its check, or in the first one after a gap, and what can't be told from
+    another finding that is alike.
+    """
+    known = {one.check: one for one in before}
+    return [_noted(known.get(report.check), report) for report in reports]
+
+
+def _noted(before: HealthReport | None, report: HealthReport) -> HealthReport:
+    if before is None:
+        return report
+    earlier, found = json.loads(before.report), json.loads(report.report)
+    for finding in found:
+        if finding["level"] == Level.OK or SINCE in finding["facts"]:
+            continue
+        since = _began(finding, earlier, found, before.at, report.at)
+        if since is not None:
+            finding["facts"][SINCE] = since
+    return replace(report, report=json.dumps(found))
+
+
+def _began(
+    finding: dict[str, Any],
+    earlier: Sequence[dict[str, Any]],
+    found: Sequence[dict[str, Any]],
+    last: datetime,
+    now: datetime,
+) -> str | None:
+    alike = [one for one in earlier if one["key"] == finding["key"] and one["level"] != Level.OK]
+    if not alike:
+        was_looked_at = not any(one["key"].startswith("check.") for one in earlier)  # the check itself failed
+        return rfc3339(now) if was_looked_at and now - last <= TOO_OLD else None
+    is_alone = len(alike) == 1 and sum(one["key"] == finding["key"] for one in found) == 1
+    same = alike if is_alone else [one for one in alike if _about(one) == _about(finding)]
+    since = same[0]["facts"].get(SINCE) if len(same) == 1 else None
+    return since if isinstance(since, str) else None
+
+
+def _about(finding: dict[str, Any]) -> dict[str, str]:
+    """What it is about, and not how much of it there is."""
+    return {name: value for name, value in finding["facts"].items() if isinstance(value, str) and name != SINCE}

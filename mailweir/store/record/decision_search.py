@@ -1,0 +1,376 @@
+"""The decisions on what somebody asks for: a Message-ID, an address, a queue id, Gmail's id, or a part of a subject.
+
+Found by indexes whose keys begin with a bucket of ids (migration 0038): a question looks into one bucket after the other, the
+newest first, in steps that grow. An answer looks at so many of them, and says how far it came and where to go on. Never writes.
+Called by `explain.tracking` and the demonstration.
+"""
+
+import json
+import re
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+from mailweir import address
+from mailweir.decision import FROM_THE_LOG
+from mailweir.store.database import batches, like
+from mailweir.store.database.connection import Database
+from mailweir.store.database.moments import parse, rfc3339
+from mailweir.store.people.deployments import Deployment
+from mailweir.store.record import decisions, refusals
+from mailweir.store.record.decisions import Asker, Decision
+from mailweir.store.record.walking import by_the_index
+
+BUCKET_IDS = 500  # as the indexes have it
+FIRST_STEP, LARGEST_STEP = 16, 4_096  # buckets
+MOST_BUCKETS = 4_000  # of an answer: two million ids
+TRACED_BUCKETS = 160  # of an answer, where recipients of mail that wasn't kept have to be read one by one
+MOST_READ = 3_000  # of an answer: decisions on mail whose From names several, or which Postfix refused under a queue id
+MOST_HITS = 500  # of a step
+MOST_ASKED = 5_000  # of an answer: hits that are asked whether they may be told
+_MIN_WORD_CHARS = 3
+_GMAIL_ID = re.compile(r"[0-9A-Za-z_-]{8,64}")  # opaque; at Google 16 hexadecimal digits
+_END = 2**62  # above every id
+_NAMED = "c.named IS NOT NULL"
+_REFUSED = "c.outcome = 'refused' AND SUBSTR(c.source_id, 1, 8) <> 'NOQUEUE:'"
+# Each bucket is looked into by itself: both databases would else read an index from the first one to the last. Not joined: SQLite
+# would first read the whole table for a Bloom filter. +: what is compared has the type of the index's expression, which is none.
+_BUCKETS = (
+    "WITH RECURSIVE buckets AS (SELECT CAST(? AS BIGINT) AS bucket UNION ALL"
+    " SELECT bucket - 1 FROM buckets WHERE bucket > ?)"
+)
+_EACH = "(SELECT +bucket FROM buckets)"
+
+
+class Place(NamedTuple):
+    """How far an answer came. decision, activity: below these ids nothing was looked at; 0: nothing is left there."""
+
+    decision: int
+    activity: int
+
+
+_START = Place(_END, _END)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """text: a Message-ID (with <> or without), an author's or recipient's address, a queue id, Gmail's id, or a part of what is
+    recorded's subject.
+
+    deployment: None is all. digests: of the recipient, by deployment (`traces`). told: what was read out of Postfix's log is
+    found too, but for these of it (`refusals.source_id`); None: nothing of it. asker: None is the operator's command line; to
+    others, subjects say nothing here, for some of them may not be known: `search` finds by these. since: nothing older.
+    """
+
+    text: str
+    deployment: Deployment | None = None
+    limit: int | None = None
+    digests: Mapping[int, bytes] = field(default_factory=dict)
+    told: Collection[str] | None = None
+    asker: Asker | None = None
+    since: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """decisions: the newest first. further: where to go on, where not all was looked at and fewer were found than wanted; until:
+    all that was decided since then was looked at (UTC, a whole hour)."""
+
+    decisions: tuple[Decision, ...] = ()
+    further: Place | None = None
+    until: datetime | None = None
+
+
+def search(database: Database, wanted: Wanted, before: Place | None = None, *, goes_on: bool = False) -> Part:
+    """What an answer looks at. before: `further` of the answer before. goes_on: until nothing is left, or enough is found.
+    DatabaseUnavailable."""
+    part = _part(database, wanted, before or _START)
+    while goes_on and part.further is not None:
+        following = _part(database, wanted, part.further)
+        found = (*part.decisions, *following.decisions)[: wanted.limit]
+        is_full = len(found) == wanted.limit
+        part = replace(following, decisions=found, further=None if is_full else following.further)
+    return part
+
+
+def find(
+    database: Database,
+    text: str,
+    deployment: Deployment | None = None,
+    limit: int | None = None,
+    digests: Mapping[int, bytes] | None = None,
+    told: Collection[str] | None = None,
+) -> list[Decision]:
+    """All of them that there are, or so many; see `Wanted`."""
+    wanted = Wanted(text=text, deployment=deployment, limit=limit, digests=digests or {}, told=told)
+    return list(search(database, wanted, goes_on=True).decisions)
+
+
+def _part(database: Database, wanted: Wanted, before: Place) -> Part:
+    text = wanted.text.strip()
+    if not text.isprintable():  # bytes of another encoding among them: nothing on the record is called so
+        return Part()
+    with by_the_index(database):
+        return _Looking(database, replace(wanted, text=text)).part(before)
+
+
+_Told = list[tuple[str, int]]  # (decided_at, id) of decisions
+
+
+class _Looking:
+    """One answer that is being looked for."""
+
+    def __init__(self, database: Database, wanted: Wanted) -> None:
+        self._database, self._wanted = database, wanted
+        self._author = address.normalise_path(wanted.text) or address.typed(wanted.text)
+        self._condition, self._values = _condition(wanted)
+
+    def part(self, before: Place) -> Part:
+        """From there on."""
+        found = self._told(self._by_source()) if before == _START else []
+        high = min(before.decision, self._newest("SELECT MAX(id) FROM decisions") + 1)
+        decided, at_decision = self._descend(high, self._floor(high), self._hits, self._told)
+        taking_part, at_activity = self._of_contacts(before, decided)
+        found = sorted({*found, *decided, *taking_part}, reverse=True)[: self._wanted.limit]
+        further: Place | None = Place(at_decision, at_activity)
+        if further == (0, 0) or len(found) == self._wanted.limit:
+            further = None
+        until = self._until(further) if further else None
+        if until and self._wanted.since and until <= self._wanted.since:
+            further = until = None
+        return Part(decisions=tuple(self._loaded([number for _, number in found])), further=further, until=until)
+
+    # --- from the newest bucket on ------------------------------------------------------------------------------------
+
+    def _descend(
+        self, high: int, floor: int, hits: Callable[[int, int, int], list[int]], told: Callable[[list[int]], _Told]
+    ) -> tuple[_Told, int]:
+        """Goes down from below an id, to a bucket or until enough may be told: that, and the id below which nothing was looked
+        at. hits: of (the lowest bucket, the highest one, the id that all are below), the highest id first."""
+        found: _Told = []
+        size, asked = FIRST_STEP, 0
+        while high > floor * BUCKET_IDS and asked < MOST_ASKED and not self._is_enough(found):
+            top = (high - 1) // BUCKET_IDS
+            low = max(top - size + 1, floor)
+            ids = hits(low, top, high)
+            found += told(ids)
+            high = ids[-1] if len(ids) == MOST_HITS else low * BUCKET_IDS
+            size, asked = min(size * 4, LARGEST_STEP), asked + len(ids)
+        return found, high
+
+    def _is_enough(self, found: _Told) -> bool:
+        return self._wanted.limit is not None and len(found) >= self._wanted.limit
+
+    def _newest(self, sql: str) -> int:
+        (newest,) = self._database.execute(sql).fetchone()
+        return newest or 0
+
+    def _floor(self, high: int) -> int:
+        """The bucket at which this answer ends."""
+        top = (high - 1) // BUCKET_IDS
+        floors = [0, top - MOST_BUCKETS + 1]
+        rare = [("decisions_named", _NAMED)] if self._author else []
+        rare += [("decisions_refused", _REFUSED)] if self._has_refused else []
+        for index, condition in rare:
+            by = self._by(index)
+            sql = (
+                f"SELECT c.id / 500 FROM decisions AS c{by} WHERE {condition} AND c.id / 500 <= ?"
+                " ORDER BY c.id / 500 DESC LIMIT 1 OFFSET ?"
+            )
+            row = self._database.execute(sql, (top, MOST_READ)).fetchone()
+            floors += row or ()
+        if self._author and self._wanted.digests:
+            by = self._by("decisions_traced")
+            sql = (
+                f"SELECT c.id / 500 FROM decisions AS c{by} WHERE c.recipient_digests IS NOT NULL"
+                " AND c.id / 500 >= 0 ORDER BY c.id / 500 LIMIT 1"
+            )
+            row = self._database.execute(sql).fetchone()
+            if row is not None and row[0] <= top - TRACED_BUCKETS:
+                floors.append(top - TRACED_BUCKETS + 1)
+        return max(floors)
+
+    # --- decisions ----------------------------------------------------------------------------------------------------
+
+    def _by_source(self) -> list[int]:
+        """By the ids of Postfix and of Gmail, which have indexes of their own."""
+        text = self._wanted.text
+        sql = "SELECT c.id FROM decisions AS c WHERE c.source_id = ?"
+        found = self._database.execute(sql, (text,)).fetchall()
+        if _GMAIL_ID.fullmatch(text):
+            sql = (
+                "SELECT c.id FROM gmail_mailboxes AS m CROSS JOIN decisions AS c"
+                " WHERE c.source_id = CAST(? AS TEXT) || '@' || CAST(m.id AS TEXT)"
+            )
+            found += self._database.execute(sql, (text,)).fetchall()
+        return [number for (number,) in found]
+
+    def _hits(self, low: int, top: int, high: int) -> list[int]:
+        sources = list(self._sources(low, top))
+        united = " UNION ".join(f"SELECT c.id AS looked_id {walked}" for walked, _ in sources)
+        # +: or SQLite would walk the ids themselves, and not the index
+        sql = f"{_BUCKETS} SELECT looked_id FROM ({united}) AS of_these WHERE +looked_id < ? ORDER BY looked_id DESC LIMIT ?"
+        values = [value for _, those in sources for value in those]
+        found = self._database.execute(sql, (top, low, *values, high, MOST_HITS)).fetchall()
+        return [number for (number,) in found]
+
+    def _sources(self, low: int, top: int) -> Iterator[tuple[str, Sequence[Any]]]:
+        """Where the decisions of these buckets are that fit: SQL that goes on from its SELECT, and its values."""
+        text = self._wanted.text
+        yield self._in_bucket("decisions_message_ids", "c.message_id IN (?, ?)"), (text, f"<{text}>")
+        if self._author:
+            yield self._in_bucket("decisions_authors", "c.author = ?"), (self._author,)
+            condition, pattern = self._names()
+            yield self._range("decisions_named", f"{_NAMED} AND {condition}"), (low, top, pattern)
+            digests = list(self._wanted.digests.values())
+            if digests:
+                position = "INSTR(c.recipient_digests, ?)"
+                if not self._database.is_sqlite:
+                    position = "POSITION(? IN c.recipient_digests)"
+                condition = " OR ".join([f"{position} > 0"] * len(digests))
+                condition = f"c.recipient_digests IS NOT NULL AND ({condition})"
+                yield self._range("decisions_traced", condition), (low, top, *digests)
+        elif self._wanted.asker is None and len(text) >= _MIN_WORD_CHARS:
+            matches = self._matches
+            condition = (
+                "EXISTS (SELECT 1 FROM activities AS a WHERE a.id = c.activity_id"
+                f" AND a.subject {matches} ? ESCAPE '!')"
+            )
+            yield self._range("decisions_authors", condition), (low, top, f"%{like.escaped(text)}%")
+        if self._has_refused:
+            begins = refusals.source_id(text, "")
+            condition = f"{_REFUSED} AND SUBSTR(c.source_id, 1, ?) = ?"
+            yield self._range("decisions_refused", condition), (low, top, len(begins), begins)
+
+    def _in_bucket(self, index: str, condition: str) -> str:
+        """In each of these buckets by itself."""
+        by = self._by(index)
+        return f"FROM decisions AS c{by} WHERE c.id / 500 IN {_EACH} AND {condition}"
+
+    def _range(self, index: str, condition: str) -> str:
+        """All of these buckets by one index."""
+        by = self._by(index)
+        return f"FROM decisions AS c{by} WHERE c.id / 500 >= ? AND c.id / 500 <= ? AND {condition}"
+
+    def _by(self, index: str) -> str:
+        """SQLite would take another one, whether it has statistics or not."""
+        return f" INDEXED BY {index}" if self._database.is_sqlite else ""
+
+    @property
+    def _has_refused(self) -> bool:
+        return self._wanted.told is not None and self._wanted.text.isalnum()
+
+    @property
+    def _matches(self) -> str:
+        return "LIKE" if self._database.is_sqlite else "ILIKE"  # either way, upper and lower case are alike
+
+    def _names(self) -> tuple[str, str]:
+        """That From names the address besides the author, and the value of that."""
+        quoted, matches = json.dumps(self._author, ensure_ascii=False), self._matches
+        return f"c.named {matches} ? ESCAPE '!'", f"%{like.escaped(quoted)}%"
+
+    def _told(self, ids: list[int]) -> _Told:
+        """Those of them that may be told."""
+        condition = self._condition
+        sql = (
+            "SELECT c.decided_at, c.id FROM decisions AS c LEFT JOIN activities AS a ON a.id = c.activity_id"
+            f" WHERE {condition} AND c.id IN ({{}})"
+        )
+        return [(at, number) for at, number in batches.among(self._database, sql, self._values, ids)]
+
+    # --- by who takes part --------------------------------------------------------------------------------------------
+
+    def _of_contacts(self, before: Place, decided: _Told) -> tuple[_Told, int]:
+        """Decisions on recorded mail in which the address takes part, and doesn't stand in From. decided: those in which it does;
+        where they are enough, what is older than these isn't wanted."""
+        if not self._author:
+            return [], 0
+        high = min(before.activity, self._newest("SELECT MAX(id) FROM activities") + 1)
+        floor = max(0, (high - 1) // BUCKET_IDS - MOST_BUCKETS + 1)
+        deployment, limit = self._wanted.deployment, self._wanted.limit
+        if deployment is not None and limit is not None and self._is_enough(decided):
+            oldest, _ = sorted(decided, reverse=True)[limit - 1]
+            sql = (
+                "SELECT a.id FROM activities AS a WHERE a.deployment_id = ? AND a.recorded_at >= ?"
+                " ORDER BY a.recorded_at LIMIT 1"
+            )
+            row = self._database.execute(sql, (deployment.id, oldest)).fetchone()
+            floor = max(floor, row[0] // BUCKET_IDS if row else high // BUCKET_IDS)
+        return self._descend(high, floor, self._activities, self._decided)
+
+    def _activities(self, low: int, top: int, high: int) -> list[int]:
+        hidden, users = _but_bcc(self._wanted.asker)
+        by = self._by("activity_contacts_addresses")
+        sql = (
+            f"{_BUCKETS} SELECT DISTINCT p.activity_id FROM activity_contacts AS p{by}"
+            f" WHERE p.activity_id / 500 IN {_EACH} AND p.address = ?{hidden} AND +p.activity_id < ?"
+            " ORDER BY p.activity_id DESC LIMIT ?"
+        )
+        values = (top, low, self._author, *users, high, MOST_HITS)
+        return [number for (number,) in self._database.execute(sql, values).fetchall()]
+
+    def _decided(self, activity_ids: list[int]) -> _Told:
+        condition, (named, pattern) = self._condition, self._names()
+        sql = (
+            "SELECT c.decided_at, c.id FROM sightings AS s CROSS JOIN decisions AS c LEFT JOIN activities AS a"
+            " ON a.id = c.activity_id WHERE c.source_id = s.source_id AND c.activity_id = s.activity_id"
+            f" AND COALESCE(c.author, '') <> ? AND (c.named IS NULL OR NOT {named}) AND {condition}"
+            " AND s.activity_id IN ({})"
+        )
+        first = (self._author, pattern, *self._values)
+        return list(dict.fromkeys(batches.among(self._database, sql, first, activity_ids)))
+
+    # --- the answer ---------------------------------------------------------------------------------------------------
+
+    def _loaded(self, ids: list[int]) -> Iterator[Decision]:
+        for some in batches.parts(ids):
+            marks = ",".join("?" * len(some))
+            yield from decisions.select(self._database, f"c.id IN ({marks})", some)
+
+    def _until(self, place: Place) -> datetime | None:
+        """By the hour: the moment of another deployment's decision is nobody else's to know."""
+        decided = "SELECT c.decided_at FROM decisions AS c WHERE c.id >= ? ORDER BY c.id LIMIT 1"
+        recorded = "SELECT a.recorded_at FROM activities AS a WHERE a.id >= ? ORDER BY a.id LIMIT 1"
+        found = [
+            parse(row[0])
+            for sql, number in ((decided, place.decision), (recorded, place.activity))
+            if number and (row := self._database.execute(sql, (number,)).fetchone())
+        ]
+        latest = max(found, default=None)
+        if latest is None:
+            return None
+        return (latest + timedelta(hours=1, microseconds=-1)).replace(minute=0, second=0, microsecond=0)
+
+
+def _condition(wanted: Wanted) -> tuple[str, list[Any]]:
+    """What a decision `c`, with its activity `a`, has to be so that it may be told, and the values."""
+    parts = ["1 = 1"]
+    values: list[Any] = []
+    without = [("c.reason", [str(one) for one in FROM_THE_LOG] if wanted.told is None else [])]
+    without.append(("c.source_id", list(wanted.told or ())))
+    for column, words in without:
+        if words:
+            parts.append(f"{column} NOT IN ({', '.join('?' * len(words))})")
+            values += words
+    if wanted.deployment is not None:
+        parts.append("c.deployment_id = ?")
+        values.append(wanted.deployment.id)
+    if wanted.asker is not None:
+        parts.append(decisions.told_to(wanted.asker, values))
+    if wanted.since is not None:
+        parts.append("c.decided_at >= ?")
+        values.append(rfc3339(wanted.since))
+    return " AND ".join(parts), values
+
+
+def _but_bcc(asker: Asker | None) -> tuple[str, Sequence[int]]:
+    """A further condition on a contact who takes part, and its values: not in Bcc, but for the sender."""
+    if asker is None:
+        return "", ()
+    marks = ",".join("?" * len(asker.reader.user_ids))
+    condition = (
+        " AND (p.is_bcc = 0 OR EXISTS (SELECT 1 FROM activities AS sent JOIN user_addresses AS own ON own.address = sent.author"
+        f" WHERE sent.id = p.activity_id AND own.user_id IN ({marks})))"
+    )
+    return condition, asker.reader.user_ids
