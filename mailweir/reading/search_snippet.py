@@ -4,6 +4,7 @@ Goes by the very words that the index has, so what is marked is what was found: 
 long text the beginning is looked at. Pure. Called by the command line and the page.
 """
 
+import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from mailweir.reading.search_words import fold
 from mailweir.reading.word_ends import MORE, word_end
 
 MAX_CHARS = 50_000  # of a text; what is found further on is shown by the text's beginning
+_ASCII_WORD = re.compile("[A-Za-z0-9]+")
 _BEFORE = 0.3  # of the width, in front of the first word that is found
 
 
@@ -61,6 +63,8 @@ def around(text: str, terms: Sequence[Term], width: int) -> Snippet:
 
 def cut(text: str, width: int) -> str:
     """The text in so many columns at most; where it is longer, it ends in an ellipsis."""
+    if text.isascii():
+        return text if len(text) <= width else text[: max(0, width - 1)].rstrip() + MORE
     columns = 0
     for place, char in enumerate(text):
         columns += _columns(char)
@@ -129,6 +133,10 @@ def _stands(words: Sequence[_Word], place: int, term: Term) -> bool:
 
 def _words(line: str) -> Iterator[_Word]:
     """The words of a line as `fold` makes them, with where they stand."""
+    if line.isascii():  # most text is, and its letters needn't be looked at one by one
+        for found in _ASCII_WORD.finditer(line):
+            yield _Word(found[0].lower()[:MAX_WORD_CHARS], found.start(), found.end())
+        return
     folded, start = "", 0
     for place, char in enumerate(line):
         first, *others = _within(char)
