@@ -4,6 +4,7 @@ Uses the same words as the index, so the marked words are those that were found:
 long text the beginning is examined. Pure. Called by the command line and the page.
 """
 
+import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -13,8 +14,9 @@ from mailweir.reading.search_query import MAX_WORD_CHARS, Term
 from mailweir.reading.search_words import fold
 from mailweir.reading.word_ends import MORE, word_end
 
-MAX_CHARS = 50_000  # of a text; for a hit further on, the text's beginning is shown
-_BEFORE = 0.3  # of the width, before the first hit
+MAX_CHARS = 50_000  # of a text; what is found further on is shown by the text's beginning
+_ASCII_WORD = re.compile("[A-Za-z0-9]+")
+_BEFORE = 0.3  # of the width, in front of the first word that is found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +62,9 @@ def around(text: str, terms: Sequence[Term], width: int) -> Snippet:
 
 
 def cut(text: str, width: int) -> str:
-    """The text in at most this many columns; a longer one ends in an ellipsis."""
+    """The text in so many columns at most; where it is longer, it ends in an ellipsis."""
+    if text.isascii():
+        return text if len(text) <= width else text[: max(0, width - 1)].rstrip() + MORE
     columns = 0
     for place, char in enumerate(text):
         columns += _columns(char)
@@ -128,7 +132,11 @@ def _stands(words: Sequence[_Word], place: int, term: Term) -> bool:
 
 
 def _words(line: str) -> Iterator[_Word]:
-    """The words of a line as `fold` makes them, with their positions."""
+    """The words of a line as `fold` makes them, with where they stand."""
+    if line.isascii():  # most text is, and its letters needn't be looked at one by one
+        for found in _ASCII_WORD.finditer(line):
+            yield _Word(found[0].lower()[:MAX_WORD_CHARS], found.start(), found.end())
+        return
     folded, start = "", 0
     for place, char in enumerate(line):
         first, *others = _within(char)

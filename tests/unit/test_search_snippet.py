@@ -49,6 +49,18 @@ def test_no_text_is_an_error_and_none_is_too_wide(text: str, typed: str, width: 
     assert all(0 <= start < end <= len(found.text) for start, end in found.marks)
 
 
+_PLAIN = st.characters(max_codepoint=127)
+
+
+@given(st.text(_PLAIN, max_size=200), st.text(st.sampled_from('aA0 ."*-_'), max_size=12), st.integers(2, 60))
+def test_plain_text_has_the_words_that_it_has_beside_other_signs(text: str, typed: str, width: int) -> None:
+    """It is read by a shorter way."""
+    terms = parse(typed)
+    assert around(text, terms, 10_000).marks == around(f"{text} \u00b7", terms, 10_000).marks
+    spaced = f"{typed} {text}"
+    assert cut(spaced, width) == cut(spaced.replace("a", "\u00e4"), width).replace("\u00e4", "a")
+
+
 def test_a_text_is_cut_by_its_columns() -> None:
     assert cut("運用回議", 8) == "運用回議"
     assert cut("運用回議", 7) == "運用回…"
