@@ -66,8 +66,11 @@ _VARIABLES: dict[str, Any] = {
     "united": "SELECT 1 AS looked_id",
     "besides": " AND 1 = 1",
     "chosen": "SELECT 1 AS looked_id",
+    "before": "",
+    "gathered": "(SELECT 1 AS gathered_id) AS gathered",
     "several": "FROM contacts AS one CROSS JOIN activity_contacts AS part WHERE part.contact_id = one.id",
     "linked": "activity_threads",
+    "number": "0",
     "each": "SELECT 1 AS looked_id",
     "visible": "1 = 1",
     "is_open": "1 = 1",
@@ -99,7 +102,9 @@ _ALIAS = re.compile(r"\b(?:FROM|JOIN|UPDATE) ([a-z_]+) (?:AS )?([a-z_]+)\b")
 _NAMED = re.compile(r"\b(?:AS|WITH) ([a-z_]+)\b")
 _QUALIFIED = re.compile(r"\b([a-z_]+)\.([a-z_]+)\b")
 _FUNCTIONS = ("current_database", "current_setting", "set_config", "array_to_tsvector", "string_to_array")
-_QUOTED = re.compile(rf"'[^']*'|\bpg_\w+|\b(?:{'|'.join(_FUNCTIONS)}|xmax|rowid|false|true|looked_id)\b|SET LOCAL .*")
+_QUOTED = re.compile(
+    rf"'[^']*'|\bpg_\w+|\b(?:{'|'.join(_FUNCTIONS)}|xmax|rowid|false|true|looked_id|gathered|gathered_id)\b|SET LOCAL .*"
+)
 _WORD = re.compile(r"\b[a-z_]+\b")
 _ONE_DATABASES_OWN = {
     True: re.compile(r"pg_\w+\(|FOR (?:NO KEY )?UPDATE|POSITION\(|@@|_config|_setting|SET LOCAL"),
