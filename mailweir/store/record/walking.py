@@ -22,7 +22,8 @@ from mailweir.store.record.visibility import Reader, own_keys
 
 FIRST_STEP, LARGEST_STEP = 60, 5_000  # ids
 LARGEST_WINDOW = 10_000  # rows of several contacts that are put in order
-_SPAN, _SMALLEST_SPAN = 50_000, 100  # ids among which several contacts' are looked for
+# Ids among which several contacts' are looked for: of so many contacts or more at first, of fewer in more of them; at least
+_SPAN, _CONTACTS, _SMALLEST_SPAN = 50_000, 800, 100
 # PostgreSQL would read a whole table where a step looks like a large part of it, and plans once for all sizes of steps
 _SETTINGS = ("enable_seqscan", "enable_bitmapscan", "enable_hashjoin", "enable_mergejoin", "jit")
 
@@ -65,6 +66,11 @@ class _Pace:
     looked: int = 0
     found: int = 0
 
+    def begin(self, source: _Source, reader: Reader | None) -> None:
+        """Where a reader may know of few, to ask more of them costs less than another step."""
+        if reader is not None and not source.is_visible:
+            self.size = min(self.size * (8 if source.ranges else 16), LARGEST_STEP)
+
     def adapt(self, step: Step) -> None:
         """After a step."""
         self.looked, self.found = self.looked + step.cost, self.found + len(step.found)
@@ -103,7 +109,9 @@ class Walk:
         while low + 1 < high:
             between = Between(low, high, self.newest_first)
             with by_the_index(self.database):
-                source = source or self._source(between)
+                if source is None:
+                    source = self._source(between)
+                    pace.begin(source, self.reader)
                 step = (
                     self._by_ranges(source, between, pace) if source.ranges else self._gathered(source, between, pace)
                 )
@@ -139,10 +147,11 @@ class Walk:
     def _gathered(self, source: _Source, between: Between, pace: _Pace) -> Step:
         """The next ids of several contacts have no order in any index: those of a span are put in order, if they are not too
         many; else those of a shorter one."""
-        if between.high == END:
-            (newest,) = self.database.execute("SELECT COALESCE(MAX(id), 0) FROM activities").fetchone()
-            between = between._replace(high=newest + 1)
         several, of_several = self._of_several()
+        if not pace.gathered_of:
+            newest, count = self._first_span()
+            between = between._replace(high=min(between.high, newest + 1))
+            pace.span = min(_SPAN * _CONTACTS // (count or 1), 16 * _SPAN)
         order = between.order
         size = pace.size if self.database.is_sqlite else LARGEST_STEP
         gathered = "gathered"
@@ -191,6 +200,16 @@ class Walk:
         found = sorted((row for row in rows if row[1] is not None), reverse=self.newest_first)
         at = found[-1][0] if len(found) == most else end if looked == size else edge
         return Step(list(self._told(found)), max(looked, len(found)), at)
+
+    def _first_span(self) -> tuple[int, int]:
+        """The newest id of all, and how many contacts are asked for, up to as many as have the shortest span."""
+        condition, values = self._of_contacts()
+        sql = (
+            "SELECT (SELECT COALESCE(MAX(id), 0) FROM activities),"
+            f" (SELECT COUNT(*) FROM (SELECT 1 FROM contacts AS one WHERE {condition} LIMIT ?) AS counted)"
+        )
+        newest, count = self.database.execute(sql, (*values, _CONTACTS)).fetchone()
+        return newest, count
 
     def _of_several(self) -> tuple[str, list[Any]]:
         """The activities of several contacts, as SQL that is to be given two ids besides its values. Whose the contacts are is
