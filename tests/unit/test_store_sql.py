@@ -67,6 +67,7 @@ _VARIABLES: dict[str, Any] = {
     "besides": " AND 1 = 1",
     "chosen": "SELECT 1 AS looked_id",
     "before": "",
+    "looked_at": "(SELECT 1 AS looked_id) AS looked_at",
     "gathered": "(SELECT 1 AS gathered_id) AS gathered",
     "several": "FROM contacts AS one CROSS JOIN activity_contacts AS part WHERE part.contact_id = one.id",
     "linked": "activity_threads",

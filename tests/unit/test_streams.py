@@ -189,6 +189,10 @@ FILTERS: dict[str, tuple[StreamFilter, Fits]] = {
     "a contact": (StreamFilter(contacts=(1,)), lambda one, reader: one.names({1}, reader)),
     "contacts": (StreamFilter(contacts=(1, 3)), lambda one, reader: one.names({1, 3}, reader)),
     "a company": (StreamFilter(company=COMPANY), lambda one, reader: one.names({1, 2}, reader)),
+    "contacts and who isn't there": (
+        StreamFilter(contacts=(3, 2, *range(900, 910))),
+        lambda one, reader: one.names({2, 3}, reader),
+    ),
     "a user": (StreamFilter(users=(2,)), lambda one, reader: 2 in one.users),
     "a user and a contact": (
         StreamFilter(users=(2,), contacts=(2,)),
@@ -292,6 +296,7 @@ def steps(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> No
         monkeypatch.setattr(walking, "LARGEST_WINDOW", 12)
         monkeypatch.setattr(streams, "LOOKED_AT", 20)
         monkeypatch.setattr(id_ranges, "PROBED", 2)
+        monkeypatch.setattr(id_ranges, "MOST_CONTACTS", 1)
 
 
 @pytest.mark.parametrize("walked", [_older, _newer])

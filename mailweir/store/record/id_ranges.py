@@ -14,6 +14,7 @@ from mailweir.store.record.stream_filter import StreamFilter
 from mailweir.store.record.visibility import Reader
 
 PROBED = 60  # ids by which ranges are compared
+MOST_CONTACTS = 8  # of a list that has a range for each
 
 
 class Range(NamedTuple):
@@ -49,12 +50,17 @@ class Between(NamedTuple):
         return "MIN" if self.newest_first else "MAX"
 
 
+def are_gathered(wanted: StreamFilter) -> bool:
+    """Is it several contacts', whose ids have no common order in any index, and of more contacts than there may be ranges?"""
+    return wanted.thread is None and (wanted.company is not None or len(wanted.contacts) > MOST_CONTACTS)
+
+
 def of_filter(wanted: StreamFilter, deployment: Deployment, reader: Reader | None) -> list[Range]:
     """Those that together have all that is wanted; where that is nobody's in particular, all that the reader may know of."""
     if wanted.thread is not None:
         return [Range("activity_id", "activity_threads", "thread_id = ?", (wanted.thread,))]
     if wanted.contacts:
-        return [Range("activity_id", "activity_contacts", "contact_id = ?", wanted.contacts[:1])]
+        return [Range("activity_id", "activity_contacts", "contact_id = ?", (one,)) for one in wanted.contacts]
     if wanted.users:
         return _of_users(wanted.users)
     if reader is None:

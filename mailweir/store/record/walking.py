@@ -122,7 +122,7 @@ class Walk:
             pace.adapt(step)
 
     def _source(self, between: Between) -> _Source:
-        if self.wanted.thread is None and (self.wanted.company is not None or len(self.wanted.contacts) > 1):
+        if id_ranges.are_gathered(self.wanted):
             return _Source(())
         plain = id_ranges.of_filter(self.wanted, self.deployment, self.reader)
         rare = id_ranges.rare(self.wanted, self.deployment) if self.wanted.thread is None else []
@@ -155,18 +155,22 @@ class Walk:
         order = between.order
         size = pace.size if self.database.is_sqlite else LARGEST_STEP
         gathered = "gathered"
-        chosen = f"SELECT DISTINCT gathered_id AS looked_id FROM {gathered} ORDER BY looked_id {order} LIMIT ?"
+        # where these are too many, none is asked
+        chosen = (
+            f"SELECT DISTINCT gathered_id AS looked_id FROM {gathered} WHERE (SELECT COUNT(*) FROM {gathered}) < ?"
+            f" ORDER BY looked_id {order} LIMIT ?"
+        )
         before = f"{gathered} AS MATERIALIZED (SELECT part.activity_id AS gathered_id {several} LIMIT ?), "
-        sql, parameters = self._found(source, between, chosen, [size], pace.most, before)
-        sql += f" UNION ALL SELECT COUNT(*), NULL, -1 FROM {gathered}"
         while True:
             span = between.first(pace.span)
             most = LARGEST_WINDOW if pace.span > _SMALLEST_SPAN else END
+            sql, parameters = self._found(source, between, chosen, [most, size], pace.most, before)
+            sql += f" UNION ALL SELECT COUNT(*), NULL, -1 FROM {gathered}"
             found = self.database.execute(sql, (*of_several, span.low, span.high, most, *parameters)).fetchall()
             count = next(row[0] for row in found if row[2] == -1)
             if count < most:
                 break
-            pace.span //= 4
+            pace.span = pace.span // 4 if pace.span <= _SPAN else _SPAN // 2
         pace.gathered, pace.gathered_of = count, span.high - span.low
         edge = None if span == between else span.low + 1 if between.newest_first else span.high - 1
         return self._step([row for row in found if row[2] != -1], size, pace.most, edge)
@@ -183,6 +187,11 @@ class Walk:
         besides, values = self._condition(source)
         bcc, of_bcc = self._bcc()
         order, last = between.order, between.last
+        of_before: Sequence[Any] = ()
+        if self.database.is_sqlite:  # it would take them twice
+            looked_at = "looked_at"
+            before, of_before = f"{before}{looked_at} AS MATERIALIZED ({chosen}), ", of_chosen
+            chosen, of_chosen = f"SELECT looked_id FROM {looked_at}", ()
         sql = (
             f"WITH {before}found_ones AS MATERIALIZED (SELECT found_id, found_author, only_bcc FROM"
             f" (SELECT a.id AS found_id, a.author AS found_author, {bcc} AS only_bcc FROM ({chosen}) AS looked"
@@ -192,7 +201,7 @@ class Walk:
             f" UNION ALL SELECT {last}(looked_id), NULL, COUNT(*) FROM ({chosen}) AS looked_again"
             " WHERE (SELECT COUNT(*) FROM found_ones) < ?"
         )
-        return sql, [*of_bcc, *of_chosen, self.deployment.id, *values, most, *of_chosen, most]
+        return sql, [*of_before, *of_bcc, *of_chosen, self.deployment.id, *values, most, *of_chosen, most]
 
     def _step(self, rows: Sequence[tuple[Any, ...]], size: int, most: int, edge: int | None) -> Step:
         """Of what `_found` found. edge: where to go on if fewer were chosen than could be."""
