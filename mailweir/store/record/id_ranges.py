@@ -120,4 +120,4 @@ def furthest(database: Database, alternatives: Sequence[Sequence[Range]], betwee
     found = database.execute(" UNION ALL ".join(parts), values).fetchall()
     sign = 1 if between.newest_first else -1
     # one that has less than that is through
-    return min((count == PROBED, sign * (end or 0), place) for place, end, count in found)[2]
+    return min((count == PROBED, sign * (end or 0), int(place)) for place, end, count in found)[2]
