@@ -311,6 +311,16 @@ def test_pages_have_what_the_reader_may_know_of_and_all_of_it_once(
     assert sum(map(len, found.values())) > 500, "much is to be found"
 
 
+@pytest.mark.parametrize("reader", [RICHARD, MARY])
+@pytest.mark.usefixtures("steps")
+def test_a_walk_itself_leaves_out_what_the_reader_may_not_know_of(
+    database: Database, demo: Deployment, reader: Reader
+) -> None:
+    """Law 13 is part of the query, whichever range it goes by: what is counted is never loaded."""
+    found = {name: list(Walk(database, demo, reader, wanted).ids(7)) for name, (wanted, _) in FILTERS.items()}
+    assert found == {name: _expected(name, reader) for name in FILTERS}
+
+
 def test_who_may_not_see_all_sees_the_metadata_and_no_bcc(database: Database, demo: Deployment) -> None:
     seen = streams.stream(database, demo, MARY, StreamFilter(), limit=200).activities
     by_id = {one.id: one for one in MADE}
