@@ -47,7 +47,8 @@ def test_a_schema_is_read_as_it_was_made(database: Database) -> None:
     assert Index(True, ("deployment_id", "username"), "removed_at is null") in found["users"].indexes
     once = Index(True, ("activity_id", "source_id", "route", "coalesce user_id, 0"), "")
     of_user = Index(False, ("user_id", "route", "seen_at"), "")
-    assert found["sightings"].indexes == {once, of_user}
+    uncommon = Index(False, ("route", "activity_id"), "route <> 'forward'")
+    assert found["sightings"].indexes == {once, of_user, uncommon}
     by_hour = ("deployment_id", "substr decided_at, 1, 13", "recipients", "decided_at")
     assert Index(False, by_hour, "outcome = 'ignored'") in found["decisions"].indexes
     later = Index(False, ("stage", "next_try_at", "raw_id"), "lane = 1")

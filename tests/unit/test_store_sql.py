@@ -70,8 +70,12 @@ _VARIABLES: dict[str, Any] = {
     "united": "SELECT 1 AS looked_id",
     "besides": " AND 1 = 1",
     "chosen": "SELECT 1 AS looked_id",
+    "before": "",
+    "looked_at": "(SELECT 1 AS looked_id) AS looked_at",
+    "gathered": "(SELECT 1 AS gathered_id) AS gathered",
     "several": "FROM contacts AS one CROSS JOIN activity_contacts AS part WHERE part.contact_id = one.id",
     "linked": "activity_threads",
+    "number": "0",
     "each": "SELECT 1 AS looked_id",
     "visible": "1 = 1",
     "is_open": "1 = 1",
@@ -104,7 +108,7 @@ _NAMED = re.compile(r"\b(?:AS|WITH) ([a-z_]+)\b")
 _QUALIFIED = re.compile(r"\b([a-z_]+)\.([a-z_]+)\b")
 _FUNCTIONS = ("current_database", "current_setting", "set_config", "array_to_tsvector", "string_to_array")
 _QUOTED = re.compile(
-    rf"'[^']*'|\bpg_\w+|\b(?:{'|'.join(_FUNCTIONS)}|xmax|rowid|false|true|looked_id|buckets?)\b|SET LOCAL .*"
+    rf"'[^']*'|\bpg_\w+|\b(?:{'|'.join(_FUNCTIONS)}|xmax|rowid|false|true|looked_id|gathered|gathered_id|buckets?)\b|SET LOCAL .*"
 )
 _WORD = re.compile(r"\b[a-z_]+\b")
 _ONE_DATABASES_OWN = {

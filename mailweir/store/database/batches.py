@@ -50,6 +50,17 @@ def among(database: Database, sql: str, first: Sequence[Any], values: Collection
         yield from database.execute(sql.replace("{}", ",".join("?" * len(part))), (*first, *part)).fetchall()
 
 
+def of_ids(database: Database, sql: str, ids: Sequence[int], first: Sequence[Any] = ()) -> tuple[str, list[Any]]:
+    """A query whose `IN ({})` stands for these ids, after the parameters `first`, as it is executed. Of no more ids than one
+    statement takes (`MAX_ROWS`).
+
+    PostgreSQL gets them as one value. So it plans a statement once for any number of them, and the driver makes one value.
+    """
+    if database.is_sqlite:
+        return sql.replace("{}", ",".join("?" * len(ids))), [*first, *ids]
+    return sql.replace("IN ({})", "= ANY(CAST(? AS BIGINT[]))"), [*first, f"{{{','.join(map(str, ids))}}}"]
+
+
 def change(database: Database, sql: str, first: Sequence[Any], values: Collection[Any]) -> None:
     """Runs a statement with the values in place of `{}`, after the parameters `first`."""
     for part in parts(values):

@@ -58,6 +58,7 @@ class Database:
         )
         self.peewee = self._backend.peewee
         self.before_commit: Callable[[], None] | None = None  # within each transaction that wrote, at its end
+        self._is_asking_at_once = False
 
     @property
     def path(self) -> Path:
@@ -75,7 +76,7 @@ class Database:
         if self.peewee.is_closed():
             with self._translated():
                 self._backend.connect()
-        elif not self.peewee.in_transaction() and self._backend.is_stale():
+        elif not (self._is_asking_at_once or self.peewee.in_transaction()) and self._backend.is_stale():
             self.close()
             with self._translated():
                 self._backend.connect()
@@ -135,6 +136,18 @@ class Database:
         An error of one may be raised at a later one, or at the end of the block. Row counts of changes aren't available.
         """
         return self._backend.together()
+
+    @contextmanager
+    def at_once(self) -> Iterator[None]:
+        """Several reads by `execute`: all are asked before the first answer is awaited. Rows are fetched after the block."""
+        self.open()
+        # an answer that is there already is no sign that the server hung up
+        before, self._is_asking_at_once = self._is_asking_at_once, True
+        try:
+            with self._translated(), self._backend.together():
+                yield
+        finally:
+            self._is_asking_at_once = before
 
     @contextmanager
     def savepoint(self) -> Iterator[None]:

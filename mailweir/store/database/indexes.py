@@ -59,15 +59,18 @@ def _make_concurrently(db: Any, statement: str, sleep: Callable[[float], None]) 
             db.execute_sql(f"DROP INDEX CONCURRENTLY {name}")
         db.execute_sql(statement.replace(" INDEX ", " INDEX CONCURRENTLY ", 1))
 
-    _try_often(db, attempt, sleep)
+    try_often(db, attempt, sleep)
 
 
 def _drop_concurrently(db: Any, name: str, sleep: Callable[[float], None]) -> None:
-    _try_often(db, lambda: db.execute_sql(f"DROP INDEX CONCURRENTLY IF EXISTS {name}"), sleep)
+    try_often(db, lambda: db.execute_sql(f"DROP INDEX CONCURRENTLY IF EXISTS {name}"), sleep)
 
 
-def _try_often(db: Any, attempt: Callable[[], object], sleep: Callable[[float], None]) -> None:
-    """Another statement that needs the table for itself waits for us, and all others wait for that one: hence the limit."""
+def try_often(db: Any, attempt: Callable[[], object], sleep: Callable[[float], None] = time.sleep) -> None:
+    """On PostgreSQL: what needs a lock of a large table, tried until it gets it. Errors as in `make`.
+
+    Who wants the table for itself meanwhile waits for us, and all others for that one: hence for so long at a time.
+    """
     db.execute_sql(f"SET lock_timeout = '{LOCK_TIMEOUT_SECONDS}s'")
     try:
         for left in reversed(range(ATTEMPTS)):

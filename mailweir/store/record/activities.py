@@ -1,7 +1,7 @@
 """Activities: what is on the record, read. Never writes: `writing` does.
 
-A listing costs seven statements for each 500 activities, whatever they hold. Called by the command line, and by `streams`,
-`todos`, `conversations` and `search`.
+A listing costs five statements for each 500 activities, whatever they hold; on PostgreSQL these travel together. Called by the
+command line, and by `streams`, `todos`, `conversations` and `search`.
 """
 
 from collections import defaultdict
@@ -26,12 +26,28 @@ from mailweir.store.record.visibility import Access, Reader
 from mailweir.store.record.walking import LARGEST_STEP, Walk
 from mailweir.visibility import Visibility
 
+# What a listing asks, each of so many activities. Of readings, what stands before the text: no page of the text is read.
+_ACTIVITIES = (
+    "SELECT a.id, d.name AS deployment, a.direction, a.author, a.subject, a.sent_at, a.recorded_at, a.message_id,"
+    " a.sender_verdict, a.visibility, a.by_known_thread, led.author_doubt, led.author_via, led.verdict_reason,"
+    " led.verdict_domain, led.header_labels, told.labels, told.snippet, own.thread_id"
+    " FROM activities AS a JOIN deployments AS d ON d.id = a.deployment_id"
+    " LEFT JOIN raw_messages AS led ON led.id = a.leading_raw_id LEFT JOIN readings AS told ON told.raw_id = a.leading_raw_id"
+    " LEFT JOIN activity_threads AS own ON own.activity_id = a.id WHERE a.id IN ({})"
+)
+_ROUTES = "SELECT DISTINCT activity_id, route FROM sightings WHERE activity_id IN ({}) ORDER BY route"
+_USERS = (
+    "SELECT DISTINCT mine.activity_id, users.username FROM activity_users AS mine JOIN users ON users.id = mine.user_id"
+    " WHERE mine.activity_id IN ({}) ORDER BY users.username"
+)
 # Law 8: of a proven activity only those whom a proven version of the message names
-_TAKING_PART = (
-    "FROM activity_contacts AS part JOIN activities AS a ON a.id = part.activity_id"
+_CONTACTS = (
+    "SELECT part.activity_id, contact.name, part.address, company.name, MIN(part.is_bcc)"
+    " FROM activity_contacts AS part JOIN activities AS a ON a.id = part.activity_id"
     " JOIN raw_messages AS version ON version.id = part.raw_message_id"
     " JOIN contacts AS contact ON contact.id = part.contact_id LEFT JOIN companies AS company ON company.id = contact.company_id"
-    " WHERE (a.sender_verdict <> 'pass' OR version.verdict = 'pass')"
+    " WHERE (a.sender_verdict <> 'pass' OR version.verdict = 'pass') AND part.activity_id IN ({})"
+    " GROUP BY part.activity_id, contact.id, contact.name, part.address, company.name ORDER BY contact.name, part.address"
 )
 
 
@@ -50,9 +66,9 @@ class Activity:
     """A captured message. routes: each once, sorted. users: usernames, sorted. author_doubt: see decision.Doubt. via: the
     group's or list's address by which it came, which stands in From instead of the author. sender_verdict_reason,
     sender_verdict_domain: see `sender_verdict`; None where it isn't examined yet, or was before that was kept. visibility: see
-    `visibility`. labels, thread, snippet, attachments: see `summaries.Summary`; labels are sorted, and those of the headers are
-    known before the rest is read. known_thread: it is there for its thread alone, from an address that is nobody's;
-    known_thread_of: the contacts' addresses in that thread. Times: UTC."""
+    `visibility`. labels, thread, snippet, attachments: of the leading version, as far as it is read; labels are sorted, and those
+    of the headers are known before the rest is read. known_thread: it is there for its thread alone, from an address that is
+    nobody's; known_thread_of: the contacts' addresses in that thread. Times: UTC."""
 
     id: int
     deployment: str
@@ -129,12 +145,19 @@ def shown_to(
 ) -> list[Activity]:
     """Of these activities what a reader may see, as the reader sees it (law 13), in this order. reader: None is an operator at a
     page, who sees the metadata of all that is the deployment's."""
-    found = load(database, activity_ids)
     if reader is None:
-        own = [found[one] for one in activity_ids if one in found and found[one].deployment == deployment.name]
+        every = load(database, activity_ids)
+        own = [every[one] for one in activity_ids if one in every and every[one].deployment == deployment.name]
         return [_without_bcc(metadata_of(one)) for one in own]
-    may = visibility.access(database, reader, activity_ids)
-    keys = visibility.own_keys(database, reader.user_ids)
+    found: dict[int, Activity] = {}
+    may: dict[int, Access] = {}
+    for part in batches.parts(activity_ids):
+        with database.at_once():
+            asked = _ask(database, part)
+            access = visibility.ask_access(database, reader, part)
+        found |= {one.id: one for one in _told(database, asked)}
+        may |= visibility.told_access(access)
+    keys = _own_keys(database, reader.user_ids, found.values())
     return [
         _as_seen(found[one] if may[one] is Access.WHOLE else metadata_of(found[one]), deployment, keys)
         for one in activity_ids
@@ -150,7 +173,12 @@ def metadata_of(activity: Activity) -> Activity:
 
 def load(database: Database, activity_ids: Sequence[int]) -> dict[int, Activity]:
     """Activities by id, those that there are."""
-    return {one.id: one for part in batches.parts(activity_ids) for one in _load_part(database, part)}
+    found: dict[int, Activity] = {}
+    for part in batches.parts(activity_ids):
+        with database.at_once():
+            asked = _ask(database, part)
+        found |= {one.id: one for one in _told(database, asked)}
+    return found
 
 
 def find(database: Database, activity_id: int, deployment: Deployment | None = None) -> Activity:
@@ -170,15 +198,23 @@ def no_such(activity_id: int, deployment: Deployment | None) -> NotFound:
 
 def as_shown_to(database: Database, deployment: Deployment, username: str, found: Sequence[Activity]) -> list[Activity]:
     """Without the contacts in Bcc, but for the user's own mail."""
-    keys = visibility.own_keys(database, user_ids(database, deployment, username))
+    keys = _own_keys(database, user_ids(database, deployment, username), found)
     return [_as_seen(one, deployment, keys) for one in found]
 
 
+def _own_keys(database: Database, ids: Sequence[int], found: Iterable[Activity]) -> frozenset[str]:
+    """See `visibility.own_keys`; asked only where somebody is in Bcc."""
+    has_bcc = any(contact.bcc for one in found for contact in one.contacts)
+    return visibility.own_keys(database, ids) if has_bcc else frozenset()
+
+
 def _as_seen(activity: Activity, deployment: Deployment, keys: frozenset[str]) -> Activity:
-    return activity if deployment.folding.key(activity.author) in keys else _without_bcc(activity)
+    return activity if keys and deployment.folding.key(activity.author) in keys else _without_bcc(activity)
 
 
 def _without_bcc(activity: Activity) -> Activity:
+    if not any(contact.bcc for contact in activity.contacts):
+        return activity
     return replace(activity, contacts=tuple(contact for contact in activity.contacts if not contact.bcc))
 
 
@@ -220,22 +256,24 @@ def contact_ids(database: Database, deployment: Deployment, text: str) -> list[i
     return ids
 
 
-def _load_part(database: Database, ids: Sequence[int]) -> Iterator[Activity]:
-    routes, contacts, users = _routes(database, ids), _contacts(database, ids), _users(database, ids)
-    told = summaries.load(database, ids)
-    sql = (
-        "SELECT a.id, d.name AS deployment, a.direction, a.author, a.subject, a.sent_at, a.recorded_at, a.message_id,"
-        " a.sender_verdict, a.visibility, a.by_known_thread, led.author_doubt, led.author_via, led.verdict_reason,"
-        " led.verdict_domain, led.header_labels"
-        " FROM activities AS a JOIN deployments AS d ON d.id = a.deployment_id"
-        f" LEFT JOIN raw_messages AS led ON led.id = a.leading_raw_id WHERE a.id IN ({_marks(ids)})"
+def _ask(database: Database, ids: Sequence[int]) -> list[Any]:
+    """The cursors of a listing, for `_told`."""
+    listing = (_ACTIVITIES, _ROUTES, _USERS, _CONTACTS, summaries.FILES)
+    return [database.execute(*batches.of_ids(database, sql, ids)) for sql in listing]
+
+
+def _told(database: Database, asked: Sequence[Any]) -> Iterator[Activity]:
+    found = rows.named(asked[0])
+    routes, users = _grouped(asked[1].fetchall()), _grouped(asked[2].fetchall())
+    contacts = _grouped(
+        (activity_id, Participant(name, held, company, bool(bcc)))
+        for activity_id, name, held, company, bcc in asked[3].fetchall()
     )
-    found = rows.named(database.execute(sql, ids))
+    files = summaries.by_activity(asked[4])
     # who became a contact since then isn't unknown
     by_thread = [row["id"] for row in found if row["by_known_thread"] and not contacts[row["id"]]]
     others = _thread_contacts(database, by_thread) if by_thread else {}
     for row in found:
-        summary = told[row["id"]]
         yield Activity(
             id=row["id"],
             deployment=row["deployment"],
@@ -254,38 +292,13 @@ def _load_part(database: Database, ids: Sequence[int]) -> Iterator[Activity]:
             sender_verdict_reason=row["verdict_reason"],
             sender_verdict_domain=row["verdict_domain"],
             visibility=row["visibility"],
-            labels=tuple(sorted(map(str, summary.labels | from_bits(row["header_labels"])))),
-            thread=summary.thread,
-            snippet=summary.snippet,
-            attachments=summary.attachments,
+            labels=tuple(sorted(map(str, from_bits(row["labels"]) | from_bits(row["header_labels"])))),
+            thread=row["thread_id"],
+            snippet=row["snippet"] or "",
+            attachments=tuple(files[row["id"]]),
             known_thread=row["id"] in by_thread,
             known_thread_of=tuple(others.get(row["id"], ())),
         )
-
-
-def _routes(database: Database, ids: Sequence[int]) -> dict[int, list[str]]:
-    sql = f"SELECT DISTINCT activity_id, route FROM sightings WHERE activity_id IN ({_marks(ids)}) ORDER BY route"
-    return _grouped(database.execute(sql, ids).fetchall())
-
-
-def _users(database: Database, ids: Sequence[int]) -> dict[int, list[str]]:
-    sql = (
-        "SELECT DISTINCT mine.activity_id, users.username FROM activity_users AS mine JOIN users ON users.id = mine.user_id"
-        f" WHERE mine.activity_id IN ({_marks(ids)}) ORDER BY users.username"
-    )
-    return _grouped(database.execute(sql, ids).fetchall())
-
-
-def _contacts(database: Database, ids: Sequence[int]) -> dict[int, list[Participant]]:
-    sql = (
-        "SELECT part.activity_id, contact.name, part.address, company.name, MIN(part.is_bcc)"
-        f" {_TAKING_PART} AND part.activity_id IN ({_marks(ids)})"
-        " GROUP BY part.activity_id, contact.id, contact.name, part.address, company.name ORDER BY contact.name, part.address"
-    )
-    return _grouped(
-        (activity_id, Participant(name, held, company, bool(bcc)))
-        for activity_id, name, held, company, bcc in database.execute(sql, ids).fetchall()
-    )
 
 
 def _thread_contacts(database: Database, ids: Sequence[int]) -> dict[int, list[str]]:

@@ -179,20 +179,30 @@ def listed(
 def access(database: Database, reader: Reader, activity_ids: Sequence[int]) -> dict[int, Access]:
     """What a reader may see of these activities; those that are left out the reader may not know of."""
     found: dict[int, Access] = {}
-    of_reader = ",".join("?" * len(reader.user_ids))
     for part in batches.parts(activity_ids):
-        marks = ",".join("?" * len(part))
-        # counted, for each by itself: PostgreSQL would read the reader's whole record to find the few that are asked about
-        sql = (
-            "SELECT a.id, a.visibility, (SELECT COUNT(*) FROM activity_users AS mine WHERE mine.activity_id = a.id"
-            f" AND mine.user_id IN ({of_reader})) FROM activities AS a WHERE a.deployment_id = ? AND a.id IN ({marks})"
-        )
-        values = (*reader.user_ids, reader.deployment_id, *part)
-        for activity_id, visibility, is_own in database.execute(sql, values).fetchall():
-            if is_own or visibility == Visibility.EVERYONE:
-                found[activity_id] = Access.WHOLE
-            elif visibility == Visibility.METADATA:
-                found[activity_id] = Access.METADATA
+        found |= told_access(ask_access(database, reader, part))
+    return found
+
+
+def ask_access(database: Database, reader: Reader, activity_ids: Sequence[int]) -> Any:
+    """`access` of as many activities as one statement takes, for `told_access`: so it can travel with others."""
+    of_reader = ",".join("?" * len(reader.user_ids))
+    # counted, for each by itself: PostgreSQL would read the reader's whole record to find the few that are asked about
+    sql = (
+        "SELECT a.id, a.visibility, (SELECT COUNT(*) FROM activity_users AS mine WHERE mine.activity_id = a.id"
+        f" AND mine.user_id IN ({of_reader})) FROM activities AS a WHERE a.deployment_id = ? AND a.id IN ({{}})"
+    )
+    return database.execute(*batches.of_ids(database, sql, activity_ids, (*reader.user_ids, reader.deployment_id)))
+
+
+def told_access(cursor: Any) -> dict[int, Access]:
+    """What was asked by `ask_access`."""
+    found: dict[int, Access] = {}
+    for activity_id, visibility, is_own in cursor.fetchall():
+        if is_own or visibility == Visibility.EVERYONE:
+            found[activity_id] = Access.WHOLE
+        elif visibility == Visibility.METADATA:
+            found[activity_id] = Access.METADATA
     return found
 
 

@@ -3,8 +3,7 @@
 A walk goes by one index, in steps: each step takes so many ids from it, and asks each whether it is wanted and may be seen. So a
 step's work is bounded whatever the record's size, and a walk can be ended between two of them. Law 13 is part of the step: with
 nothing else to go by, what everybody may see and what the reader takes part in are two index ranges, united. Never writes.
-Called by `streams`, `monthly`, `activities`
-and `decision_pages`.
+Called by `streams`, `monthly`, `activities` and `decision_pages`.
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,12 +15,15 @@ from mailweir.reading.labels import to_bits
 from mailweir.store.database.connection import Database
 from mailweir.store.database.moments import rfc3339_or_none
 from mailweir.store.people.deployments import Deployment
+from mailweir.store.record import id_ranges
+from mailweir.store.record.id_ranges import Between, Range
 from mailweir.store.record.stream_filter import END, StreamFilter, bounds
 from mailweir.store.record.visibility import Reader, own_keys
 
 FIRST_STEP, LARGEST_STEP = 60, 5_000  # ids
 LARGEST_WINDOW = 10_000  # rows of several contacts that are put in order
-_SPAN, _SMALLEST_SPAN = 50_000, 100  # ids among which several contacts' are looked for
+# Ids among which several contacts' are looked for: of so many contacts or more at first, of fewer in more of them; at least
+_SPAN, _CONTACTS, _SMALLEST_SPAN = 50_000, 800, 100
 # PostgreSQL would read a whole table where a step looks like a large part of it, and plans once for all sizes of steps
 _SETTINGS = ("enable_seqscan", "enable_bitmapscan", "enable_hashjoin", "enable_mergejoin", "jit")
 
@@ -34,12 +36,49 @@ _NAMED = (
 
 
 class Step(NamedTuple):
-    """found: ids, in the walk's order. cost: how many were asked. reached: the last id that was looked at; None: there
-    are no more."""
+    """found: ids, in the walk's order. cost: how many were asked, or a part of these where enough were found. reached: the last
+    id that was looked at; None: there are no more."""
 
     found: list[int]
     cost: int
     reached: int | None
+
+
+class _Source(NamedTuple):
+    """Where a walk's ids come from. ranges: see `id_ranges`; none where several contacts' ids are gathered. is_users, is_visible:
+    is each of them on the record of a user who is asked for; may the reader know of each?"""
+
+    ranges: Sequence[Range]
+    is_users: bool = False
+    is_visible: bool = False
+
+
+@dataclass(slots=True)
+class _Pace:
+    """How much a step looks at, by how many of those before were wanted. size: ids. span: among how many those of several
+    contacts are gathered. gathered, gathered_of: how many there were among how many the last time."""
+
+    most: int
+    size: int
+    span: int = _SPAN
+    gathered: int = 0
+    gathered_of: int = 0
+    looked: int = 0
+    found: int = 0
+
+    def begin(self, source: _Source, reader: Reader | None) -> None:
+        """Where a reader may know of few, to ask more of them costs less than another step."""
+        if reader is not None and not source.is_visible:
+            self.size = min(self.size * (8 if source.ranges else 16), LARGEST_STEP)
+
+    def adapt(self, step: Step) -> None:
+        """After a step."""
+        self.looked, self.found = self.looked + step.cost, self.found + len(step.found)
+        likely = (self.most - self.found % self.most) * (self.looked or self.size) * 4 // (3 * self.found or 1)
+        self.size = min(max(likely if self.found else self.size * 8, FIRST_STEP), LARGEST_STEP)
+        if self.gathered_of:  # as many as are likely to be enough, and half of that for luck
+            likely_span = self.size * 3 * self.gathered_of // (2 * self.gathered or 1)
+            self.span = min(max(likely_span, _SMALLEST_SPAN), 16 * self.gathered_of)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,80 +104,125 @@ class Walk:
         """Step by step, until there are no more ids. most: found in a step, and as a rule in all: a step takes as many ids as are
         likely to be enough for that, by how many of those before were wanted. DatabaseUnavailable."""
         low, high = bounds(self.database, self.deployment, self.wanted, self.low, self.high)
-        size = max(most, FIRST_STEP)
-        looked = found = 0
+        pace = _Pace(most, max(most, FIRST_STEP))
+        source: _Source | None = None
         while low + 1 < high:
+            between = Between(low, high, self.newest_first)
             with by_the_index(self.database):
-                step = self._step(low, high, size, most)
+                if source is None:
+                    source = self._source(between)
+                    pace.begin(source, self.reader)
+                step = (
+                    self._by_ranges(source, between, pace) if source.ranges else self._gathered(source, between, pace)
+                )
             yield step
             if step.reached is None:
                 return
             low, high = (low, step.reached) if self.newest_first else (step.reached, high)
-            looked, found = looked + step.cost, found + len(step.found)
-            likely = (most - found % most) * (looked or size) * 4 // (3 * found or 1)
-            size = min(max(likely if found else size * 8, FIRST_STEP), LARGEST_STEP)
+            pace.adapt(step)
 
-    def _step(self, low: int, high: int, size: int, most: int) -> Step:
-        edge: int | None = None
-        if self._has_several_contacts:
-            low, high, edge = self._window(low, high, size)
-        chosen, chosen_values = self._source(low, high, size)
-        besides, values = self._condition()
-        bcc, bcc_values = self._bcc()
-        order, last = ("DESC", "MIN") if self.newest_first else ("ASC", "MAX")
-        # MATERIALIZED: the ids are taken once. CROSS JOIN: SQLite asks these ids, and doesn't look for better ones.
-        sql = (
-            f"WITH looked AS MATERIALIZED ({chosen}) SELECT found_id, found_author, only_bcc FROM"
-            " (SELECT found_id, found_author, only_bcc FROM"
-            f" (SELECT a.id AS found_id, a.author AS found_author, {bcc} AS only_bcc FROM looked CROSS JOIN activities AS a"
-            f" WHERE a.id = looked_id AND a.deployment_id = ?{besides}) AS of_these"
-            f" WHERE only_bcc IS NOT NULL ORDER BY found_id {order} LIMIT ?) AS first_ones"
-            f" UNION ALL SELECT {last}(looked_id), NULL, COUNT(*) FROM looked"
+    def _source(self, between: Between) -> _Source:
+        if id_ranges.are_gathered(self.wanted):
+            return _Source(())
+        plain = id_ranges.of_filter(self.wanted, self.deployment, self.reader)
+        rare = id_ranges.rare(self.wanted, self.deployment) if self.wanted.thread is None else []
+        alternatives = [plain, *([one] for one in rare)]
+        chosen = id_ranges.furthest(self.database, alternatives, between) if rare else 0
+        is_whose = self.wanted.names_contacts or self.wanted.thread is not None or chosen > 0
+        return _Source(
+            alternatives[chosen],
+            is_users=bool(self.wanted.users) and not is_whose,
+            is_visible=not self.wanted.users and not is_whose,
         )
-        parameters = (*chosen_values, *bcc_values, self.deployment.id, *values, most)
-        rows = self.database.execute(sql, parameters).fetchall()
+
+    # --- a step -------------------------------------------------------------------------------------------------------
+
+    def _by_ranges(self, source: _Source, between: Between, pace: _Pace) -> Step:
+        # PostgreSQL takes the ids of one range as they are needed, and stops at the last one that is
+        size = pace.size if self.database.is_sqlite or len(source.ranges) > 1 else LARGEST_STEP
+        chosen, values = id_ranges.next_ids(source.ranges, between, size)
+        sql, parameters = self._found(source, between, chosen, values, pace.most)
+        return self._step(self.database.execute(sql, parameters).fetchall(), size, pace.most, None)
+
+    def _gathered(self, source: _Source, between: Between, pace: _Pace) -> Step:
+        """The next ids of several contacts have no order in any index: those of a span are put in order, if they are not too
+        many; else those of a shorter one."""
+        several, of_several = self._of_several()
+        if not pace.gathered_of:
+            newest, count = self._first_span()
+            between = between._replace(high=min(between.high, newest + 1))
+            pace.span = min(_SPAN * _CONTACTS // (count or 1), 16 * _SPAN)
+        order = between.order
+        size = pace.size if self.database.is_sqlite else LARGEST_STEP
+        gathered = "gathered"
+        # where these are too many, none is asked
+        chosen = (
+            f"SELECT DISTINCT gathered_id AS looked_id FROM {gathered} WHERE (SELECT COUNT(*) FROM {gathered}) < ?"
+            f" ORDER BY looked_id {order} LIMIT ?"
+        )
+        before = f"{gathered} AS MATERIALIZED (SELECT part.activity_id AS gathered_id {several} LIMIT ?), "
+        while True:
+            span = between.first(pace.span)
+            most = LARGEST_WINDOW if pace.span > _SMALLEST_SPAN else END
+            sql, parameters = self._found(source, between, chosen, [most, size], pace.most, before)
+            sql += f" UNION ALL SELECT COUNT(*), NULL, -1 FROM {gathered}"
+            found = self.database.execute(sql, (*of_several, span.low, span.high, most, *parameters)).fetchall()
+            count = next(row[0] for row in found if row[2] == -1)
+            if count < most:
+                break
+            pace.span = pace.span // 4 if pace.span <= _SPAN else _SPAN // 2
+        pace.gathered, pace.gathered_of = count, span.high - span.low
+        edge = None if span == between else span.low + 1 if between.newest_first else span.high - 1
+        return self._step([row for row in found if row[2] != -1], size, pace.most, edge)
+
+    def _found(
+        self, source: _Source, between: Between, chosen: str, of_chosen: Sequence[Any], most: int, before: str = ""
+    ) -> tuple[str, list[Any]]:
+        """Those of the chosen ids that are wanted, and if these are not so many, how many were chosen. before: what is named for
+        these, within the statement.
+
+        They are asked in order, so PostgreSQL ends at the last one that is needed. CROSS JOIN: SQLite asks these ids, and doesn't
+        look for better ones.
+        """
+        besides, values = self._condition(source)
+        bcc, of_bcc = self._bcc()
+        order, last = between.order, between.last
+        of_before: Sequence[Any] = ()
+        if self.database.is_sqlite:  # it would take them twice
+            looked_at = "looked_at"
+            before, of_before = f"{before}{looked_at} AS MATERIALIZED ({chosen}), ", of_chosen
+            chosen, of_chosen = f"SELECT looked_id FROM {looked_at}", ()
+        sql = (
+            f"WITH {before}found_ones AS MATERIALIZED (SELECT found_id, found_author, only_bcc FROM"
+            f" (SELECT a.id AS found_id, a.author AS found_author, {bcc} AS only_bcc FROM ({chosen}) AS looked"
+            f" CROSS JOIN activities AS a WHERE a.id = looked_id AND a.deployment_id = ?{besides}) AS of_these"
+            f" WHERE only_bcc IS NOT NULL ORDER BY found_id {order} LIMIT ?)"
+            " SELECT found_id, found_author, only_bcc FROM found_ones"
+            f" UNION ALL SELECT {last}(looked_id), NULL, COUNT(*) FROM ({chosen}) AS looked_again"
+            " WHERE (SELECT COUNT(*) FROM found_ones) < ?"
+        )
+        return sql, [*of_before, *of_bcc, *of_chosen, self.deployment.id, *values, most, *of_chosen, most]
+
+    def _step(self, rows: Sequence[tuple[Any, ...]], size: int, most: int, edge: int | None) -> Step:
+        """Of what `_found` found. edge: where to go on if fewer were chosen than could be."""
         (end, looked) = next((row[0], row[2]) for row in rows if row[1] is None)
         found = sorted((row for row in rows if row[1] is not None), reverse=self.newest_first)
         at = found[-1][0] if len(found) == most else end if looked == size else edge
-        return Step(list(self._told(found)), looked, at)
+        return Step(list(self._told(found)), max(looked, len(found)), at)
 
-    # --- where the ids come from --------------------------------------------------------------------------------------
-
-    @property
-    def _has_several_contacts(self) -> bool:
-        return self.wanted.thread is None and (self.wanted.company is not None or len(self.wanted.contacts) > 1)
-
-    def _source(self, low: int, high: int, size: int) -> tuple[str, list[Any]]:
-        """The next ids, so many at most, as SQL with its values."""
-        order = "DESC" if self.newest_first else "ASC"
-        if self._has_several_contacts:
-            several, values = self._of_several()
-            sql = f"SELECT DISTINCT part.activity_id AS looked_id {several} ORDER BY looked_id {order} LIMIT ?"
-            return sql, [*values, low, high, size]
-        parts: list[str] = []
-        found: list[Any] = []
-        for key, linked, condition, value in self._ranges():
-            parts.append(_range(key, linked, condition, newest_first=self.newest_first))
-            found += [value, low, high, size]
-        united = " UNION ".join(f"SELECT looked_id FROM ({each}) AS range_of_ids" for each in parts)
-        return f"{united} ORDER BY looked_id {order} LIMIT ?", [*found, size]
-
-    def _ranges(self) -> list[tuple[str, str, str, int]]:
-        """(key, table, condition with one value, value) of each range of an index in which all ids are."""
-        wanted, reader = self.wanted, self.reader
-        if wanted.thread is not None:
-            return [("activity_id", "activity_threads", "thread_id = ?", wanted.thread)]
-        if wanted.contacts:
-            return [("activity_id", "activity_contacts", "contact_id = ?", wanted.contacts[0])]
-        if wanted.users or reader is None:
-            all_of_it = [("id", "activities", "deployment_id = ?", self.deployment.id)]
-            return [("activity_id", "activity_users", "user_id = ?", one) for one in wanted.users] or all_of_it
-        own = [("activity_id", "activity_users", "user_id = ?", one) for one in reader.user_ids]
-        is_open = "deployment_id = ? AND visibility <> 'participants'"
-        return [("id", "activities", is_open, self.deployment.id), *own]
+    def _first_span(self) -> tuple[int, int]:
+        """The newest id of all, and how many contacts are asked for, up to as many as have the shortest span."""
+        condition, values = self._of_contacts()
+        sql = (
+            "SELECT (SELECT COALESCE(MAX(id), 0) FROM activities),"
+            f" (SELECT COUNT(*) FROM (SELECT 1 FROM contacts AS one WHERE {condition} LIMIT ?) AS counted)"
+        )
+        newest, count = self.database.execute(sql, (*values, _CONTACTS)).fetchone()
+        return newest, count
 
     def _of_several(self) -> tuple[str, list[Any]]:
-        """The activities of several contacts, as SQL that is to be given two ids besides its values."""
+        """The activities of several contacts, as SQL that is to be given two ids besides its values. Whose the contacts are is
+        not asked here, for PostgreSQL would go through all of the deployment's: it is asked of each activity."""
         condition, values = self._of_contacts()
         several = (
             f"FROM contacts AS one CROSS JOIN activity_contacts AS part WHERE {condition} AND part.contact_id = one.id"
@@ -146,32 +230,13 @@ class Walk:
         )
         return several, values
 
-    def _window(self, low: int, high: int, size: int) -> tuple[int, int, int | None]:
-        """The next ids of several contacts have no order in any index: between which ids there are enough, and not too many to
-        put them in order. And where to go on when these are looked at; None where nothing is left."""
-        (newest,) = self.database.execute("SELECT COALESCE(MAX(id), 0) FROM activities").fetchone()
-        high = min(high, newest + 1)
-        several, values = self._of_several()
-        sql = f"SELECT COUNT(*) FROM (SELECT 1 {several} LIMIT ?) AS counted"
-        span, grows = _SPAN, True
-        while True:
-            begin, end = (max(low, high - span), high) if self.newest_first else (low, min(low + span, high))
-            is_all = (begin, end) == (low, high)
-            (count,) = self.database.execute(sql, (*values, begin, end, LARGEST_WINDOW)).fetchone()
-            if count == LARGEST_WINDOW and span > _SMALLEST_SPAN:
-                span, grows = span // 4, False
-            elif count < size and grows and not is_all:
-                span *= 4
-            else:
-                return begin, end, None if is_all else begin + 1 if self.newest_first else end - 1
-
     # --- whether they are wanted --------------------------------------------------------------------------------------
 
-    def _condition(self) -> tuple[str, list[Any]]:
+    def _condition(self, source: _Source) -> tuple[str, list[Any]]:
         """What an activity `a` of the source has to be, as SQL, and its values."""
         wanted = self.wanted
         parts, values = [""], []
-        if wanted.users and (wanted.names_contacts or wanted.thread is not None):
+        if wanted.users and not source.is_users:
             condition, of_users = _takes_part(wanted.users)
             parts.append(condition)
             values += of_users
@@ -192,10 +257,10 @@ class Walk:
                 " AND (told.labels & ?) <> 0)"
             )
             values.append(to_bits([wanted.label]))
-        visible, of_reader = self._visible()
+        visible, of_reader = self._visible(source)
         return " AND ".join((*parts, *visible)), [*values, *of_reader]
 
-    def _visible(self) -> tuple[list[str], list[Any]]:
+    def _visible(self, source: _Source) -> tuple[list[str], list[Any]]:
         """Law 13. The ids come from the two ranges that the reader may know of, or else each is looked for in both."""
         wanted, reader = self.wanted, self.reader
         if reader is None:
@@ -203,7 +268,7 @@ class Walk:
         own, values = _takes_part(reader.user_ids)
         if wanted.label is not None or wanted.thread is not None:
             return [f"(a.visibility = 'everyone' OR {own})"], values
-        if not wanted.names_contacts and not wanted.users:
+        if source.is_visible:
             return [], []
         # from one id to the same: SQLite then takes the index of what is open, which is small where little is
         is_open = (
@@ -228,27 +293,21 @@ class Walk:
         if not self.wanted.names_contacts:
             return "0", []
         condition, values = self._of_contacts()
-        return f"(SELECT MIN(part.is_bcc) {_NAMED} AND {condition})", values
+        bcc = f"(SELECT MIN(part.is_bcc) {_NAMED} AND one.deployment_id = ? AND {condition})"
+        return bcc, [self.deployment.id, *values]
 
     def _of_contacts(self) -> tuple[str, list[Any]]:
         """That a contact `one` is asked for."""
-        condition, values = "one.deployment_id = ?", [self.deployment.id]
+        conditions: list[str] = []
+        values: list[Any] = []
         if self.wanted.company is not None:
-            condition += " AND one.company_id = ?"
+            conditions.append("one.company_id = ?")
             values.append(self.wanted.company)
         if self.wanted.contacts:
             marks = ",".join("?" * len(self.wanted.contacts))
-            condition += f" AND one.id IN ({marks})"
+            conditions.append(f"one.id IN ({marks})")
             values += self.wanted.contacts
-        return condition, values
-
-
-def _range(key: str, linked: str, condition: str, *, newest_first: bool) -> str:
-    order = "DESC" if newest_first else "ASC"
-    return (
-        f"SELECT DISTINCT {key} AS looked_id FROM {linked} WHERE {condition} AND {key} > ? AND {key} < ?"
-        f" ORDER BY {key} {order} LIMIT ?"
-    )
+        return " AND ".join(conditions), values
 
 
 def _takes_part(user_ids: Sequence[int]) -> tuple[str, list[Any]]:

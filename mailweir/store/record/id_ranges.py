@@ -1,0 +1,123 @@
+"""Ranges of indexes in which a walk finds the ids of activities, in their order. Never writes. Called by `walking`.
+
+What few mails have (a route that isn't the usual one, a verdict that isn't `pass`) has an index of its own, which holds nothing
+of the others. Where several ranges have all that is wanted, a walk goes by the one that reaches furthest with so many ids.
+"""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from mailweir.reading.labels import to_bits
+from mailweir.store.database.connection import Database
+from mailweir.store.people.deployments import Deployment
+from mailweir.store.record.stream_filter import StreamFilter
+from mailweir.store.record.visibility import Reader
+
+PROBED = 60  # ids by which ranges are compared
+MOST_CONTACTS = 8  # of a list that has a range for each
+
+
+class Range(NamedTuple):
+    """The ids `key` of a table's rows that a condition holds for. values: of the condition."""
+
+    key: str
+    table: str
+    condition: str
+    values: tuple[Any, ...]
+
+
+class Between(NamedTuple):
+    """Between which ids, without these, and in which order."""
+
+    low: int
+    high: int
+    newest_first: bool
+
+    def first(self, span: int) -> "Between":
+        """The first so many of them, or all."""
+        if self.newest_first:
+            return self._replace(low=max(self.low, self.high - span))
+        return self._replace(high=min(self.high, self.low + span))
+
+    @property
+    def order(self) -> str:
+        """As SQL."""
+        return "DESC" if self.newest_first else "ASC"
+
+    @property
+    def last(self) -> str:
+        """SQL's function for the last one in this order."""
+        return "MIN" if self.newest_first else "MAX"
+
+
+def are_gathered(wanted: StreamFilter) -> bool:
+    """Is it several contacts', whose ids have no common order in any index, and of more contacts than there may be ranges?"""
+    return wanted.thread is None and (wanted.company is not None or len(wanted.contacts) > MOST_CONTACTS)
+
+
+def of_filter(wanted: StreamFilter, deployment: Deployment, reader: Reader | None) -> list[Range]:
+    """Those that together have all that is wanted; where that is nobody's in particular, all that the reader may know of."""
+    if wanted.thread is not None:
+        return [Range("activity_id", "activity_threads", "thread_id = ?", (wanted.thread,))]
+    if wanted.contacts:
+        return [Range("activity_id", "activity_contacts", "contact_id = ?", (one,)) for one in wanted.contacts]
+    if wanted.users:
+        return _of_users(wanted.users)
+    if reader is None:
+        return [Range("id", "activities", "deployment_id = ?", (deployment.id,))]
+    is_open = "deployment_id = ? AND visibility <> 'participants'"
+    return [Range("id", "activities", is_open, (deployment.id,)), *_of_users(reader.user_ids)]
+
+
+def _of_users(user_ids: Sequence[int]) -> list[Range]:
+    return [Range("activity_id", "activity_users", "user_id = ?", (one,)) for one in user_ids]
+
+
+def rare(wanted: StreamFilter, deployment: Deployment) -> list[Range]:
+    """Each has all that is wanted, and little besides. The conditions are the indexes' own, for SQLite compares words."""
+    found = []
+    if wanted.verdict in ("fail", "none"):
+        condition = (
+            "deployment_id = ? AND sender_verdict <> 'pass' AND sender_verdict <> 'pending' AND sender_verdict = ?"
+        )
+        found.append(Range("id", "activities", condition, (deployment.id, wanted.verdict)))
+    if wanted.route not in (None, "forward"):
+        found.append(Range("activity_id", "sightings", "route <> 'forward' AND route = ?", (wanted.route,)))
+    if wanted.label is not None:
+        values = (deployment.id, to_bits([wanted.label]))
+        found.append(Range("activity_id", "activity_labels", "deployment_id = ? AND label = ?", values))
+    return found
+
+
+def next_ids(ranges: Sequence[Range], between: Between, size: int) -> tuple[str, list[Any]]:
+    """The next ids of these ranges, each once, in order and so many at most: SQL that calls them `looked_id`, and its values."""
+    order = between.order
+    parts = [_next(one, order) for one in ranges]
+    values = [value for one in ranges for value in (*one.values, between.low, between.high, size)]
+    if len(parts) == 1:
+        return parts[0], values
+    united = " UNION ".join(f"SELECT looked_id FROM ({each}) AS range_of_ids" for each in parts)
+    return f"{united} ORDER BY looked_id {order} LIMIT ?", [*values, size]
+
+
+def _next(one: Range, order: str) -> str:
+    key, linked, condition = one.key, one.table, one.condition
+    return (
+        f"SELECT DISTINCT {key} AS looked_id FROM {linked} WHERE {condition} AND {key} > ? AND {key} < ?"
+        f" ORDER BY {key} {order} LIMIT ?"
+    )
+
+
+def furthest(database: Database, alternatives: Sequence[Sequence[Range]], between: Between) -> int:
+    """Which of them, by its place, needs the fewest ids for what is there. Looks at a few of each."""
+    parts: list[str] = []
+    values: list[Any] = []
+    last = between.last
+    for number, ranges in enumerate(alternatives):
+        each, of_each = next_ids(ranges, between, PROBED)
+        parts.append(f"SELECT {number} AS place, {last}(looked_id), COUNT(*) FROM ({each}) AS looked_at")
+        values += of_each
+    found = database.execute(" UNION ALL ".join(parts), values).fetchall()
+    sign = 1 if between.newest_first else -1
+    # one that has less than that is through
+    return min((count == PROBED, sign * (end or 0), int(place)) for place, end, count in found)[2]
