@@ -266,16 +266,18 @@ class Walk:
         if reader is None:
             return [], []
         own, values = _takes_part(reader.user_ids)
-        if wanted.label is not None or wanted.thread is not None:
-            return [f"(a.visibility = 'everyone' OR {own})"], values
-        if source.is_visible:
-            return [], []
         # from one id to the same: SQLite then takes the index of what is open, which is small where little is
         is_open = (
             "EXISTS (SELECT 1 FROM activities AS open_one WHERE open_one.deployment_id = ?"
             " AND open_one.visibility <> 'participants' AND open_one.id >= looked_id AND open_one.id <= looked_id)"
         )
-        return [f"({is_open} OR {own})"], [self.deployment.id, *values]
+        known, of_known = f"({is_open} OR {own})", [self.deployment.id, *values]
+        if wanted.label is not None or wanted.thread is not None:
+            whole = f"(a.visibility = 'everyone' OR {own})"
+            # what may not be known of at all is left out before its row is read
+            reads_few = source.is_visible or wanted.thread is not None
+            return ([whole], values) if reads_few else ([known, whole], [*of_known, *values])
+        return ([], []) if source.is_visible else ([known], of_known)
 
     def _told(self, found: list[tuple[int, str, int]]) -> Iterator[int]:
         """Without those that a contact is in Bcc of, but for their author."""
