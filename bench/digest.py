@@ -67,7 +67,7 @@ def url(kind: str, folder: str) -> Iterator[DatabaseUrl]:
         return
     from tests import postgresql  # the tests know how to make a cluster
 
-    with postgresql.running(fsync=True) as cluster:
+    with postgresql.running(as_on_hosts=True) as cluster:
         yield cluster.make_database()
 
 

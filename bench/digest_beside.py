@@ -22,6 +22,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import structlog
@@ -65,11 +66,13 @@ def _measure(url: DatabaseUrl, settings: Settings, key: SigningKey, options: arg
     versions.upgrade(url)
     with closing(Database(url)) as database:
         growth.make_people(database)
-        for batch in parts(_queued(options.queued, key), 500):
+        texts = [digest.signed(entry, number, key) for number, entry in enumerate(growth.entries(0, _SIGNED))]
+        for batch in parts(_signed(0, options.queued, texts), 500):
             with database.transaction(alone=False):
                 recording.record_all(database, batch)
     with _digest_beside(url, settings) as switch, closing(Database(url)) as database:
-        capture = Capture(database, options.queued, options.work_milliseconds / 1e3)
+        made = partial(_signed, texts=texts)
+        capture = Capture(database, options.queued, options.work_milliseconds / 1e3, made)
         spans: list[tuple[Span, Span]] = []
         waiting_before = _waiting(database)
         for number in range(options.pairs):
@@ -94,11 +97,11 @@ def _measure(url: DatabaseUrl, settings: Settings, key: SigningKey, options: arg
     }
 
 
-def _queued(count: int, key: SigningKey) -> Iterator[recording.Entry]:
-    """So many messages of few signed texts: to sign takes far longer than all else."""
-    texts = [digest.signed(entry, number, key) for number, entry in enumerate(growth.entries(0, _SIGNED))]
-    for number, entry in enumerate(growth.entries(0, count)):
-        like = texts[number % _SIGNED]
+def _signed(start: int, count: int, texts: Sequence[recording.Entry]) -> Iterator[recording.Entry]:
+    """Captured mail that can be read and examined. texts: few signed ones, which it repeats: to sign takes far longer than all
+    else."""
+    for number, entry in enumerate(growth.entries(start, count)):
+        like = texts[number % len(texts)]
         assert entry.content
         assert like.content
         kept = replace(entry.content, raw_zstd=like.content.raw_zstd, size_bytes=like.content.size_bytes)
@@ -116,11 +119,19 @@ class Span:
 
 
 class Capture:
-    """Records new messages, as the filter does. first: the number of the first one; work_seconds: of CPU for each besides."""
+    """Records new messages, as the filter does. first: the number of the first one; work_seconds: of CPU for each besides;
+    made: the messages, of the first one's number and how many."""
 
-    def __init__(self, database: Database, first: int, work_seconds: float) -> None:
+    def __init__(
+        self,
+        database: Database,
+        first: int,
+        work_seconds: float,
+        made: Callable[[int, int], Iterator[recording.Entry]] = growth.entries,
+    ) -> None:
         self._database = database
         self._work_seconds = work_seconds
+        self._made = made
         self._numbers = iter(range(first, 10**9, _PREPARED))
         self._left: list[list[recording.Entry]] = []
         self.recorded = 0
@@ -129,7 +140,7 @@ class Capture:
         """Makes what the next span records, where that isn't made yet."""
         while len(self._left) < _LEFT_BATCHES:
             number = next(self._numbers)
-            self._left += list(parts(growth.entries(number, _PREPARED), growth.BATCH))
+            self._left += list(parts(self._made(number, _PREPARED), growth.BATCH))
         gc.collect()
 
     def span(self, seconds: float) -> Span:

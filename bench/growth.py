@@ -91,7 +91,7 @@ def _urls(options: argparse.Namespace, folder: str) -> Iterator[list[DatabaseUrl
         return
     from tests import postgresql  # the tests know how to make a cluster
 
-    with postgresql.running(fsync=True) as cluster:
+    with postgresql.running(as_on_hosts=True) as cluster:
         yield [cluster.make_database(), cluster.make_database()]
 
 

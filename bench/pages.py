@@ -154,7 +154,7 @@ def _database(kind: str) -> Iterator[Database]:
             with closing(Database(path)) as database:
                 yield database
         return
-    with postgresql.running(fsync=False) as cluster:
+    with postgresql.running(as_on_hosts=True) as cluster:
         url = cluster.make_database()
         with closing(Database(url, busy_timeout_seconds=3600)) as database:
             yield database

@@ -50,7 +50,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="mailweir-bench-", dir="/var/tmp") as folder, ExitStack() as stack:
         url = stack.enter_context(digest.url(options.database, folder))
         people = _filled(url, options)
-        port = stack.enter_context(_served(url, Path(folder)))
+        port = stack.enter_context(_served(url, Path(folder), options.processes))
         pause = 0.0 if options.full_throttle else options.pause
         crowd = stack.enter_context(readers.started(port, people, options.activities, pause))
         found = _measure(url, crowd, options)
@@ -91,12 +91,13 @@ def _signed_in(database: Database, user_id: int) -> Person:
 
 
 @contextmanager
-def _served(url: DatabaseUrl, folder: Path) -> Iterator[int]:
-    """A mailweir-web on the database; its port."""
+def _served(url: DatabaseUrl, folder: Path, processes: int) -> Iterator[int]:
+    """A mailweir-web of so many processes on the database; its port."""
     port = free_port()
     settings, log = folder / "mailweir.toml", folder / "web.log"
     where = f"sqlite:{url}" if isinstance(url, Path) else str(url)
-    settings.write_text(f'data_dir = "{folder}"\ndatabase = "{where}"\n[web]\nport = {port}\n', encoding="utf-8")
+    web = f"[web]\nport = {port}\nprocesses = {processes}\n"
+    settings.write_text(f'data_dir = "{folder}"\ndatabase = "{where}"\n{web}', encoding="utf-8")
     environment = os.environ | {"MAILWEIR_CONFIG": str(settings), "PYTHONPATH": os.pathsep.join(sys.path)}
     command = [sys.executable, "-c", "from webapp.server import main; main()"]
     process = programs.start("mailweir-web", command, log, env=environment)
@@ -166,7 +167,7 @@ def _text(found: dict[str, Any], options: argparse.Namespace) -> str:
     captured = found["captured"]
     lines = [
         f"{options.readers} readers beside capture, {options.activities:,} activities, {datetime.now(UTC):%Y-%m-%d},"
-        f" {options.database}, {found['machine']}",
+        f" {options.database}, {options.processes} of the page's processes, {found['machine']}",
         f"  {'ms':40}{'pages':>8}{'median':>10}{'95th':>10}   (goals: {MEDIAN_GOAL:.0f} and {P95_GOAL:.0f} of all)",
         *(
             f"  {name:40}{one['count']:8}{one['median']:10.1f}{one['p95']:10.1f}"
@@ -187,6 +188,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--private", type=float, default=0.95, help="the part that only who takes part may see")
     parser.add_argument("--readers", type=int, default=8)
     parser.add_argument("--pause", type=float, default=1.0, help="seconds between two pages of one reader")
+    parser.add_argument("--processes", type=int, default=1, help="of mailweir-web")
     parser.add_argument("--full-throttle", action="store_true", help="no pause at all")
     parser.add_argument("--pairs", type=int, default=15, help="of a span without readers and one with")
     parser.add_argument("--seconds", type=float, default=10.0, help="of each span")

@@ -70,7 +70,7 @@ def _database(options: argparse.Namespace) -> Iterator[DatabaseUrl | None]:
 
     if postgresql.server_programs() is None:
         raise stack.BenchError("PostgreSQL's server isn't here: 'make setup' installs the Debian package 'postgresql'")
-    with postgresql.running(fsync=True) as cluster:
+    with postgresql.running(as_on_hosts=True) as cluster:
         yield cluster.make_database()
 
 

@@ -88,7 +88,7 @@ def _url(options: argparse.Namespace, folder: str) -> Iterator[DatabaseUrl]:
     if options.database == "sqlite":
         yield Path(folder) / "search.db"
         return
-    with postgresql.running(fsync=True) as cluster:
+    with postgresql.running(as_on_hosts=True) as cluster:
         yield cluster.make_database()
 
 

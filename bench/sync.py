@@ -111,7 +111,7 @@ def _measure(kind: str, boxes: int, delay_ms: float, mix: Mix, initial: int) -> 
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mailweir-bench-")))
         database_url = None
         if kind == "postgresql":
-            database_url = stack.enter_context(postgresql.running(fsync=True)).make_database()
+            database_url = stack.enter_context(postgresql.running(as_on_hosts=True)).make_database()
         server = stack.enter_context(load_client.running(mix, mailboxes=boxes, initial=initial, delay_ms=delay_ms))
         site = LoadSite(server, folder, database_url, boxes=boxes, gmail=_SETTINGS)
         database = stack.enter_context(closing(site.open()))

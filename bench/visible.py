@@ -41,7 +41,7 @@ def _database(kind: str) -> Iterator[Database]:
         return
     from tests import postgresql  # the tests know how to make a cluster
 
-    with postgresql.running(fsync=False) as cluster:
+    with postgresql.running(as_on_hosts=True) as cluster:
         url = cluster.make_database()
         versions.upgrade(url)
         with closing(Database(url, busy_timeout_seconds=600)) as database:

@@ -92,6 +92,8 @@ def index(database: Database, count: int) -> None:
         ]
         with database.transaction(alone=False):
             search_index.put(database, entries)
+    if not database.is_sqlite:
+        database.execute("VACUUM ANALYZE search_texts")  # else the server does it while pages are measured
 
 
 def _browser(database: Database, folder: Path) -> Browser:

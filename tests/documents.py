@@ -96,8 +96,10 @@ def unknown_commands(code: str) -> Iterator[str]:
         while words and f"{command} {words[0]}" in commands():
             command = f"{command} {words.pop(0)}"
         options = {word.partition("=")[0] for word in words if word.startswith("--")} - {"--help"}
-        is_cut_short = bool(words) and words[0].islower() and any(one.startswith(f"{command} ") for one in commands())
-        if command == "mailweir" or is_cut_short or not options <= commands()[command]:
+        is_group = any(one.startswith(f"{command} ") for one in commands())
+        rest = words[0].split("|") if is_group and words and words[0].islower() else []
+        are_known = all(f"{command} {one}" in commands() for one in rest)
+        if command == "mailweir" or not are_known or not options <= commands()[command]:
             yield f"mailweir {found}"
 
 

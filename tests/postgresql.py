@@ -34,16 +34,16 @@ def server_programs() -> Path | None:
 class Cluster:
     """A server of our own. The caller stops it."""
 
-    def __init__(self, folder: Path, bin_dir: Path, *, fsync: bool) -> None:
+    def __init__(self, folder: Path, bin_dir: Path, *, as_on_hosts: bool) -> None:
         self.folder = folder
         self._bin_dir = bin_dir
         self._data = folder / "data"
         self._account = Account.named(OWNER)
         self._numbers = itertools.count(1)
         self._process: subprocess.Popen[bytes] | None = None
-        self._make(fsync)
+        self._make(as_on_hosts=as_on_hosts)
 
-    def _make(self, fsync: bool) -> None:
+    def _make(self, *, as_on_hosts: bool) -> None:
         self.folder.chmod(0o711)
         for name, mode in (("data", 0o700), ("socket", 0o755)):
             (self.folder / name).mkdir()
@@ -63,12 +63,12 @@ class Cluster:
             "--locale=C.UTF-8",
         )
         with (self._data / "postgresql.conf").open("a") as file:
-            # without fsync in tests: processes are killed there, never the machine
             file.write(
-                f"listen_addresses = ''\nunix_socket_directories = '{self.folder / 'socket'}'\n"
-                f"fsync = {'on' if fsync else 'off'}\n"
-                "max_connections = 300\nshared_buffers = 32MB\nmax_wal_size = 128MB\n"
+                f"listen_addresses = ''\nunix_socket_directories = '{self.folder / 'socket'}'\nmax_connections = 300\n"
             )
+            if not as_on_hosts:
+                # without fsync: tests kill processes, never the machine
+                file.write("fsync = off\nshared_buffers = 32MB\nmax_wal_size = 128MB\n")
 
     def _run(self, program: str, *arguments: str) -> None:
         programs.run(
@@ -176,12 +176,13 @@ def _name(database_url: Postgresql) -> str:
 
 
 @contextmanager
-def running(*, fsync: bool = False) -> Iterator[Cluster]:
-    """A started cluster in a folder of its own, which is removed afterwards."""
+def running(*, as_on_hosts: bool = False) -> Iterator[Cluster]:
+    """A started cluster in a folder of its own, which is removed afterwards. as_on_hosts: with fsync, and the sizes of memory
+    and log that PostgreSQL has by default; else as small and fast as tests want it."""
     bin_dir = server_programs()
     assert bin_dir
     folder = Path(tempfile.mkdtemp(prefix="mailweir-pg-"))
-    cluster = Cluster(folder, bin_dir, fsync=fsync)
+    cluster = Cluster(folder, bin_dir, as_on_hosts=as_on_hosts)
     try:
         cluster.start()
         cluster.make_template()

@@ -1,13 +1,13 @@
-"""The digest leaves the write lock to others that write, and to nobody else."""
+"""The digest leaves the database to others that write, and to nobody else."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from mailweir.database_url import Postgresql
-from mailweir.digest.giving_way import LOCK_SHARE, GivingWay
+from mailweir.database_url import DatabaseUrl
+from mailweir.digest.giving_way import FLOOD_SHARE, SHARE, GivingWay
 from mailweir.store.database.connection import Database
 
 
@@ -33,6 +33,25 @@ def other(sqlite_url: Path) -> Iterator[Database]:
     """Another process's connection to the same file."""
     with closing(Database(sqlite_url)) as opened:
         yield opened
+
+
+Captured = Callable[[int], None]
+_GIVE_IDS = {
+    True: "UPDATE sqlite_sequence SET seq = seq + ? WHERE name = 'raw_messages'",
+    False: "SELECT setval('raw_messages_id_seq', (SELECT last_value FROM raw_messages_id_seq) + ?)",
+}
+
+
+@pytest.fixture
+def captured(database_url: DatabaseUrl) -> Iterator[Captured]:
+    """Another process, which gives ids to so many mails."""
+    with closing(Database(database_url)) as opened:
+
+        def give_ids(count: int) -> None:
+            with opened.transaction():
+                opened.execute(_GIVE_IDS[opened.is_sqlite], (count,))
+
+        yield give_ids
 
 
 def write(database: Database) -> None:
@@ -65,7 +84,7 @@ def test_beside_others_it_holds_the_lock_for_its_share(
     for _ in range(100):
         write_for(0.01, giving_way, sqlite_database, clock)
         write(other)
-    assert 100 * 0.01 / (clock.now - began) == pytest.approx(LOCK_SHARE, rel=0.05)
+    assert 100 * 0.01 / (clock.now - began) == pytest.approx(SHARE, rel=0.05)
 
 
 def test_what_children_took_meanwhile_counts(sqlite_database: Database, other: Database, clock: Clock) -> None:
@@ -99,10 +118,33 @@ def test_a_slow_disk_does_not_make_it_stand_still(sqlite_database: Database, oth
     assert 0 < clock.slept <= 10 * 0.25
 
 
-def test_on_postgresql_nobody_waits_for_it(postgresql_url: Postgresql, clock: Clock) -> None:
-    with closing(Database(postgresql_url)) as database, closing(Database(postgresql_url)) as other:
-        giving_way = GivingWay(database, lambda: clock.now, clock.sleep)
-        for _ in range(10):
-            write_for(0.01, giving_way, database, clock)
-            write(other)
+def test_mail_that_is_captured_counts_as_writing(database: Database, clock: Clock, captured: Captured) -> None:
+    giving_way = GivingWay(database, lambda: clock.now, clock.sleep)
+    for _ in range(10):
+        write_for(0.01, giving_way, database, clock)
     assert clock.slept == 0
+    began = clock.now
+    for _ in range(100):
+        write_for(0.01, giving_way, database, clock)
+        captured(1)
+    assert 100 * 0.01 / (clock.now - began) == pytest.approx(SHARE, rel=0.05)
+
+
+def test_while_much_mail_is_captured_it_writes_less(database: Database, clock: Clock, captured: Captured) -> None:
+    giving_way = GivingWay(database, lambda: clock.now, clock.sleep)
+    for _ in range(50):
+        write_for(0.01, giving_way, database, clock)
+        captured(20)
+    began = clock.now
+    for _ in range(100):
+        write_for(0.01, giving_way, database, clock)
+        captured(20)
+    assert 100 * 0.01 / (clock.now - began) == pytest.approx(FLOOD_SHARE, rel=0.05)
+    for _ in range(100):
+        write_for(0.01, giving_way, database, clock)
+        captured(1)
+    began = clock.now
+    for _ in range(100):
+        write_for(0.01, giving_way, database, clock)
+        captured(1)
+    assert 100 * 0.01 / (clock.now - began) == pytest.approx(SHARE, rel=0.05)
